@@ -1,0 +1,311 @@
+//! The definition of an agent, as it stands under `[agents.NAME]` in a dialplan file.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::base::destination::Destination;
+use crate::base::language::Language;
+use crate::base::units;
+
+/// An agent: prompt, voice, models, tools and manners.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Assistant {
+    /// What the agent is called in logs and to people.
+    pub name: Option<String>,
+    /// The language that it speaks and hears.
+    pub language: Option<Language>,
+    /// What it says when the call is up; a template. Without it the caller speaks first.
+    pub first_message: Option<String>,
+    /// What it is told to be and do (a language model's system prompt); a template.
+    pub prompt: Option<String>,
+    /// A file with the prompt, beside the dialplan file.
+    pub prompt_file: Option<String>,
+    /// What it says before it ends the call.
+    pub goodbye: Option<String>,
+    /// Who hears: `{ provider = "pocketsphinx" }`.
+    pub stt: Choice,
+    /// Who thinks: `{ provider = "rules" }`.
+    pub llm: Choice,
+    /// Who speaks: `{ provider = "flite", voice = "slt" }`.
+    pub tts: Choice,
+    /// Which tools it may call, by name: `end_call`, `transfer_call`.
+    pub tools: Vec<String>,
+    /// Where `transfer_call` may send the caller, by name.
+    pub transfers: BTreeMap<String, Transfer>,
+    /// What the `rules` model understands, in order.
+    pub intents: Vec<Intent>,
+    /// When the caller's turn is over.
+    pub turns: Turns,
+    /// When the caller may interrupt.
+    pub interrupt: Interrupt,
+    /// What happens when nobody says anything.
+    pub silence: Silence,
+    /// What it says when a provider fails.
+    pub fallback: Fallback,
+    /// How long a call may last.
+    pub limits: Limits,
+    /// Whether calls with it are recorded (off by default).
+    pub record: bool,
+}
+
+impl Default for Assistant {
+    fn default() -> Self {
+        Self {
+            name: None,
+            language: None,
+            first_message: None,
+            prompt: None,
+            prompt_file: None,
+            goodbye: None,
+            stt: Choice::default(),
+            llm: Choice::default(),
+            tts: Choice::default(),
+            tools: vec!["end_call".to_owned()],
+            transfers: BTreeMap::new(),
+            intents: Vec::new(),
+            turns: Turns::default(),
+            interrupt: Interrupt::default(),
+            silence: Silence::default(),
+            fallback: Fallback::default(),
+            limits: Limits::default(),
+            record: false,
+        }
+    }
+}
+
+impl Assistant {
+    /// The language that it speaks; English unless said otherwise.
+    pub fn spoken_language(&self) -> Language {
+        self.language.clone().unwrap_or_else(Language::english)
+    }
+}
+
+/// Which provider does a job, and how.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Choice {
+    /// A name under `[providers]` in `conf/server.toml`, or a built-in: `pocketsphinx`, `whisper`,
+    /// `rules`, `flite`, `espeak`. `None`: the best that is there.
+    pub provider: Option<String>,
+    /// The provider's model, in its own words.
+    pub model: Option<String>,
+    /// The provider's voice, in its own words.
+    pub voice: Option<String>,
+    /// How fast it speaks; 1.0 is its normal speed.
+    pub speed: Option<f32>,
+    /// How free a language model is, 0.0 to 2.0.
+    pub temperature: Option<f32>,
+    /// How long a language model's answer may be, in tokens.
+    pub max_tokens: Option<u32>,
+    /// Words that a transcriber should expect.
+    pub keyterms: Vec<String>,
+}
+
+/// A destination that `transfer_call` may name.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transfer {
+    /// Where to.
+    pub to: Destination,
+    /// When the model should choose it.
+    #[serde(default)]
+    pub description: String,
+    /// What is said before.
+    #[serde(default)]
+    pub say: Option<String>,
+}
+
+/// Something that the caller may want, for the `rules` model.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Intent {
+    /// Its name, unique in the agent.
+    pub id: String,
+    /// How callers say it: `[optional]`, `(one|other)`, `{slot:type}`.
+    pub phrases: Vec<String>,
+    /// The key that means the same, `0-9 * #`.
+    pub key: Option<String>,
+    /// What is offered with the key when words fail: `opening hours`.
+    pub label: Option<String>,
+    /// The answer; a template with the slots. Several are taken in turn.
+    #[serde(deserialize_with = "one_or_many")]
+    pub say: Vec<String>,
+    /// A question that must be answered with yes before the answer is given or the tool is called.
+    pub confirm: Option<String>,
+    /// What is said when the confirmation is declined.
+    pub declined: Option<String>,
+    /// Questions for slots that the caller left out, by slot.
+    pub ask: BTreeMap<String, String>,
+    /// What is done after the answer is spoken: `end_call` or `transfer_call:NAME`.
+    pub action: Option<String>,
+}
+
+/// When the caller's turn is over.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Turns {
+    /// Silence after which a turn that sounds complete is answered.
+    #[serde(deserialize_with = "units::duration")]
+    pub wait: Duration,
+    /// Silence after which a turn without a clear end is answered.
+    #[serde(deserialize_with = "units::duration")]
+    pub wait_unclear: Duration,
+    /// Silence after which a turn that sounds unfinished is answered all the same.
+    #[serde(deserialize_with = "units::duration")]
+    pub max_wait: Duration,
+    /// The longest turn; then the agent answers what it has.
+    #[serde(deserialize_with = "units::duration")]
+    pub max_turn: Duration,
+    /// Whether the model starts on a likely end, unheard until the turn is over.
+    pub preemptive: bool,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self {
+            wait: Duration::from_millis(300),
+            wait_unclear: Duration::from_millis(600),
+            max_wait: Duration::from_millis(1_200),
+            max_turn: Duration::from_secs(60),
+            preemptive: true,
+        }
+    }
+}
+
+/// When the caller may interrupt.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Interrupt {
+    /// Whether at all.
+    pub enabled: bool,
+    /// How long the caller must talk before the agent gives up its sentence.
+    #[serde(deserialize_with = "units::duration")]
+    pub min_speech: Duration,
+    /// How many words must be heard before; 0: voice alone is enough.
+    pub min_words: u32,
+    /// After a pause for nothing, how long until the agent goes on.
+    #[serde(deserialize_with = "units::duration")]
+    pub resume_after: Duration,
+    /// Words that mean "go on"; without any, those of the language.
+    pub ignore: Vec<String>,
+    /// Whether the first message can be interrupted.
+    pub first_message: bool,
+}
+
+impl Default for Interrupt {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            min_speech: Duration::from_millis(400),
+            min_words: 0,
+            resume_after: Duration::from_millis(500),
+            ignore: Vec::new(),
+            first_message: true,
+        }
+    }
+}
+
+/// What happens when nobody says anything.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Silence {
+    /// After how long the agent reminds the caller, again and again.
+    #[serde(deserialize_with = "units::duration")]
+    pub remind_after: Duration,
+    /// What it says, one after the other; without any, the language's own.
+    pub remind_say: Vec<String>,
+    /// After how long without a word from the caller the call ends.
+    #[serde(deserialize_with = "units::duration")]
+    pub hangup_after: Duration,
+}
+
+impl Default for Silence {
+    fn default() -> Self {
+        Self {
+            remind_after: Duration::from_secs(8),
+            remind_say: Vec::new(),
+            hangup_after: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What the agent says when a provider fails or keeps the caller waiting.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fallback {
+    /// How long the caller hears nothing before the holding phrase.
+    #[serde(deserialize_with = "units::duration")]
+    pub hold_after: Duration,
+    /// The holding phrase; without one, the language's own.
+    pub hold_say: Option<String>,
+    /// How long a model may keep silent before it counts as failed.
+    #[serde(deserialize_with = "units::duration")]
+    pub give_up_after: Duration,
+    /// What is said when there is no answer; without it, the language's own.
+    pub say: Option<String>,
+    /// After how many failed turns in a row the call is ended or handed to `to`.
+    pub tries: u32,
+    /// Where the caller goes then; without it the call ends with an apology.
+    pub to: Option<String>,
+}
+
+impl Default for Fallback {
+    fn default() -> Self {
+        Self {
+            hold_after: Duration::from_millis(1_500),
+            hold_say: None,
+            give_up_after: Duration::from_secs(8),
+            say: None,
+            tries: 3,
+            to: None,
+        }
+    }
+}
+
+/// How long a call may last.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// The longest call (T39).
+    #[serde(deserialize_with = "units::duration")]
+    pub max_duration: Duration,
+    /// The most tool calls in one turn.
+    pub max_tool_calls_per_turn: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_duration: Duration::from_secs(15 * 60), max_tool_calls_per_turn: 4 }
+    }
+}
+
+/// Takes one text or a list of texts.
+fn one_or_many<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Vec<String>, D::Error> {
+    struct Visitor;
+    impl<'de> serde::de::Visitor<'de> for Visitor {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a text or a list of texts")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Vec<String>, E> {
+            Ok(vec![text.to_owned()])
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(
+            self,
+            mut list: A,
+        ) -> Result<Vec<String>, A::Error> {
+            let mut texts = Vec::new();
+            while let Some(text) = list.next_element()? {
+                texts.push(text);
+            }
+            Ok(texts)
+        }
+    }
+    source.deserialize_any(Visitor)
+}

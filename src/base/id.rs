@@ -1,0 +1,95 @@
+//! Identities: each kind of thing has its own type, so that no two can be mistaken for each other.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::random::Random;
+
+/// The identity of a call: a UUIDv7 (RFC 9562), written `call_` and 26 characters of base 32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallId(uuid::Uuid);
+
+impl CallId {
+    /// Makes an identity from the time since the Unix epoch and chance.
+    pub fn new(since_epoch: Duration, random: &mut Random) -> Self {
+        let mut chance = [0; 10];
+        random.fill(&mut chance);
+        let millis = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, &chance).into_uuid())
+    }
+}
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Crockford's alphabet keeps the order of the octets, so that identities sort by time.
+        const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+        f.write_str("call_")?;
+        let bits = self.0.as_u128();
+        for index in (0..26).rev() {
+            let digit = (bits >> (index * 5)) & 31;
+            write!(f, "{}", char::from(ALPHABET[digit as usize]))?;
+        }
+        Ok(())
+    }
+}
+
+/// Defines a small counted identity.
+macro_rules! counted {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+        pub struct $name(pub u64);
+
+        impl $name {
+            /// The identity after this one.
+            pub fn next(self) -> Self {
+                Self(self.0 + 1)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}", self.0)
+            }
+        }
+    };
+}
+
+counted!(
+    /// One INVITE session at a SIP endpoint, from the first INVITE to the last BYE.
+    SessionId
+);
+counted!(
+    /// One clause or sentence that the agent speaks; counted within a call.
+    UtteranceId
+);
+counted!(
+    /// One turn of the caller: committed once.
+    TurnId
+);
+counted!(
+    /// One request to a language model; a speculative one may be abandoned.
+    ThoughtId
+);
+counted!(
+    /// One pause of the caller at which the transcriber is asked for the text so far.
+    PauseId
+);
+counted!(
+    /// The media port of one leg at a media shard.
+    PortId
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identities_of_calls_sort_by_time() {
+        let mut random = Random::repeatable(1);
+        let early = CallId::new(Duration::from_secs(1), &mut random).to_string();
+        let late = CallId::new(Duration::from_secs(2), &mut random).to_string();
+        assert!(early < late);
+        assert_eq!(early.len(), 31);
+    }
+}

@@ -1,0 +1,11 @@
+//! Words that every room uses: identities, deadlines, numbers, units, chance, secrets, templates.
+
+pub mod deadlines;
+pub mod destination;
+pub mod id;
+pub mod language;
+pub mod number;
+pub mod random;
+pub mod secret;
+pub mod template;
+pub mod units;

@@ -1,0 +1,90 @@
+//! Values with units, as the operator writes them: `"300ms"`, `"15m"`. Bare numbers are refused.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, de};
+
+/// Why a text is not a duration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a duration: write a number and one of ms, s, m, h, d, such as \"300ms\"")]
+pub struct NotADuration;
+
+/// Reads `300ms`, `1.5s`, `15m`, `2h`, `90d`.
+///
+/// # Errors
+/// When the number or the unit is missing, or the number is negative or absurd.
+pub fn parse_duration(text: &str) -> Result<Duration, NotADuration> {
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).ok_or(NotADuration)?;
+    let (number, unit) = text.split_at(split);
+    let seconds = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3_600.0,
+        "d" => 86_400.0,
+        _ => return Err(NotADuration),
+    };
+    let number: f64 = number.trim_end().parse().map_err(|_| NotADuration)?;
+    Duration::try_from_secs_f64(number * seconds)
+        .ok()
+        .filter(|duration| duration.as_secs() < 100 * 365 * 86_400)
+        .map(|duration| Duration::from_micros((duration.as_nanos() as u64 + 500) / 1_000))
+        .ok_or(NotADuration)
+}
+
+/// For `#[serde(deserialize_with)]`: a duration as a string with its unit.
+///
+/// # Errors
+/// When the value is no such string; a bare number gets a hint.
+pub fn duration<'de, D: Deserializer<'de>>(source: D) -> Result<Duration, D::Error> {
+    struct Visitor;
+    impl de::Visitor<'_> for Visitor {
+        type Value = Duration;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a duration with its unit, such as \"300ms\" or \"15m\"")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Duration, E> {
+            parse_duration(text).map_err(E::custom)
+        }
+
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<Duration, E> {
+            Err(E::custom(format!(
+                "a duration needs its unit: did you mean \"{number}ms\" or \"{number}s\"?"
+            )))
+        }
+
+        fn visit_f64<E: de::Error>(self, number: f64) -> Result<Duration, E> {
+            Err(E::custom(format!("a duration needs its unit: did you mean \"{number}s\"?")))
+        }
+    }
+    source.deserialize_any(Visitor)
+}
+
+/// The same, for an optional key.
+///
+/// # Errors
+/// As [`duration`].
+pub fn optional_duration<'de, D: Deserializer<'de>>(
+    source: D,
+) -> Result<Option<Duration>, D::Error> {
+    #[derive(Deserialize)]
+    struct Wrapped(#[serde(deserialize_with = "duration")] Duration);
+    Ok(Option::<Wrapped>::deserialize(source)?.map(|wrapped| wrapped.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!(parse_duration("300ms"), Ok(Duration::from_millis(300)));
+        assert_eq!(parse_duration("1.5s"), Ok(Duration::from_millis(1_500)));
+        assert_eq!(parse_duration("2h"), Ok(Duration::from_secs(7_200)));
+        for wrong in ["300", "ms", "-1s", "1 fortnight", "", "NaNs", "1e300s"] {
+            assert_eq!(parse_duration(wrong), Err(NotADuration), "{wrong}");
+        }
+    }
+}

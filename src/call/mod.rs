@@ -1,0 +1,1 @@
+//! The call: legs, dialplan and agent under one conductor.

@@ -1,0 +1,1 @@
+//! The operator's files: settings of the machine, dialplans and agents, checked before use.

@@ -1,0 +1,1 @@
+//! What drives: clocks, sockets, threads and tasks around the pure machines.

@@ -1,0 +1,3 @@
+//! The door: the command line of voxtrunk.
+
+fn main() {}

@@ -1,0 +1,212 @@
+//! The vocabulary of the media room: what a port is told and what it tells.
+//!
+//! A `Port` is the media of one leg. The media thread feeds it datagrams, speech probabilities and
+//! commands with the time; it gives back datagrams, frames and facts. Audio never passes through
+//! the owner of the call: facts do.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use crate::audio::codec::Codec;
+use crate::audio::frame::Frame;
+use crate::audio::speech;
+pub use crate::base::id::UtteranceId;
+
+/// How many samples a speech detector looks at: 32 ms at 16 kHz.
+pub const WINDOW: usize = 512;
+
+/// One window of samples for a speech detector, at 16 kHz, in -1.0..=1.0.
+pub type Window = Box<[f32; WINDOW]>;
+
+/// What a port needs to know before it opens.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The codec agreed, used both ways.
+    pub codec: Codec,
+    /// The payload type of the codec in what we send; what arrives with it is decoded too.
+    pub payload_type: u8,
+    /// The payload type of telephone-event (RFC 4733), if agreed.
+    pub telephone_event: Option<u8>,
+    /// Where the peer's session description says that it listens.
+    pub remote: SocketAddr,
+    /// Where its RTCP goes (usually the port above).
+    pub remote_rtcp: SocketAddr,
+    /// The address that its signalling came from: with a private address in the session
+    /// description, media may latch to it and to nothing else (T8).
+    pub signalling: IpAddr,
+    /// Whether media may latch at all.
+    pub symmetric: bool,
+    /// Whether we may send now; false while the call is on hold.
+    pub sending: bool,
+    /// What turns speech probabilities into edges.
+    pub speech: speech::Settings,
+    /// Whether frames for a recording are given out.
+    pub recording: bool,
+    /// CNAME for RTCP; says nothing about a person.
+    pub cname: String,
+    /// After how long without any packet the port says `Event::Silent`.
+    pub timeout: Duration,
+}
+
+/// What a port is ordered.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// A new session description was agreed: new address, payload types, direction.
+    Update(Box<Settings>),
+    /// Begins to send (silence until something is played): the call was answered.
+    Start,
+    /// Appends audio of an utterance to the queue. Frames are 20 ms at the codec's sample rate;
+    /// the last may be shorter and is filled up.
+    Play {
+        /// Which utterance; utterances are heard in the order of their first frame.
+        utterance: UtteranceId,
+        /// The samples.
+        frame: Frame,
+    },
+    /// No more audio comes for this utterance.
+    Finish {
+        /// Which utterance.
+        utterance: UtteranceId,
+    },
+    /// Holds what is queued at the next frame boundary; silence is sent.
+    Pause,
+    /// Goes on with what was held.
+    Resume,
+    /// Drops what is queued or still to come for every utterance up to and including this one.
+    Flush {
+        /// The last utterance to be dropped.
+        through: UtteranceId,
+    },
+    /// Sends keys as telephone events.
+    Dial(Vec<Digit>),
+}
+
+/// A key of the telephone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digit(char);
+
+impl Digit {
+    /// Takes one of `0-9 * # A-D`.
+    pub fn new(key: char) -> Option<Self> {
+        let key = key.to_ascii_uppercase();
+        matches!(key, '0'..='9' | '*' | '#' | 'A'..='D').then_some(Self(key))
+    }
+
+    /// The key.
+    pub fn key(self) -> char {
+        self.0
+    }
+}
+
+/// What a port reports.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The first packet was accepted from the peer.
+    Heard {
+        /// Where it came from.
+        from: SocketAddr,
+        /// When.
+        at: Instant,
+    },
+    /// The caller began to speak.
+    SpeechStarted {
+        /// When the first window of it ended.
+        at: Instant,
+    },
+    /// The caller stopped.
+    SpeechEnded {
+        /// When the last voiced sample arrived.
+        last_voiced: Instant,
+    },
+    /// The caller pressed a key; each press is told once.
+    Digit(Digit),
+    /// The first packet of an utterance was sent.
+    Started {
+        /// Which utterance.
+        utterance: UtteranceId,
+        /// When.
+        at: Instant,
+    },
+    /// The last packet of an utterance was sent.
+    Finished {
+        /// Which utterance.
+        utterance: UtteranceId,
+        /// When.
+        at: Instant,
+    },
+    /// A flush took effect. Utterances that had finished before are not named.
+    Flushed {
+        /// The last utterance that was dropped.
+        through: UtteranceId,
+        /// How much of each utterance that had started was sent, and how long it is as far as its
+        /// audio had come; in order.
+        heard: Vec<Played>,
+    },
+    /// Nothing arrived for the time that the settings say.
+    Silent {
+        /// Since when.
+        since: Instant,
+    },
+    /// The reception so far, at the end or when asked.
+    Quality(Quality),
+}
+
+/// How much of an utterance was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Played {
+    /// Which utterance.
+    pub utterance: UtteranceId,
+    /// How much of it was sent.
+    pub heard: Duration,
+    /// How long it is; `None` while its audio was still coming.
+    pub total: Option<Duration>,
+}
+
+/// How well a leg was received (RFC 3550 6.4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Quality {
+    /// Packets accepted.
+    pub received: u64,
+    /// Packets sent.
+    pub sent: u64,
+    /// Packets that never came.
+    pub lost: u64,
+    /// Packets that came late, twice, or with another's address.
+    pub discarded: u64,
+    /// Interarrival jitter.
+    pub jitter: Duration,
+    /// Round-trip time by RTCP, when the peer reports.
+    pub round_trip: Option<Duration>,
+}
+
+/// What a port wants done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Send an RTP packet.
+    SendRtp {
+        /// Where to.
+        to: SocketAddr,
+        /// The packet.
+        bytes: Vec<u8>,
+    },
+    /// Send an RTCP packet.
+    SendRtcp {
+        /// Where to.
+        to: SocketAddr,
+        /// The packet.
+        bytes: Vec<u8>,
+    },
+    /// What the caller said, 20 ms at 16 kHz, for whoever listens.
+    Heard(Frame),
+    /// A window for the speech detector; `Port::hear` takes its probability.
+    Window(Window),
+    /// 20 ms of both sides at the codec's sample rate, on one time line, for a recording.
+    Recorded {
+        /// What the caller said.
+        caller: Frame,
+        /// What the caller heard.
+        agent: Frame,
+    },
+    /// Tell the owner of the call.
+    Event(Event),
+}

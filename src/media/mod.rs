@@ -1,0 +1,3 @@
+//! The audio of one leg: what arrives, what is heard, what is played, what is recorded.
+
+pub mod event;

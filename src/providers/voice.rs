@@ -1,0 +1,20 @@
+//! The seam of speaking: a clause in, a stream of samples out.
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+
+use crate::audio::frame::Frame;
+use crate::providers::error::ProviderError;
+
+/// Turns text into speech; shared by all calls.
+pub trait Voice: Send + Sync {
+    /// Loads what is needed and speaks something once into nothing.
+    fn warm_up(&self) -> BoxFuture<'_, Result<(), ProviderError>>;
+
+    /// Speaks. Frames have any length and the voice's own rate, the same in the whole stream.
+    /// Dropping the stream stops the work.
+    fn speak(&self, text: &str) -> BoxStream<'static, Result<Frame, ProviderError>>;
+
+    /// What tells this voice from others, for caches: engine, voice, speed.
+    fn identity(&self) -> String;
+}

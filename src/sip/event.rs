@@ -1,0 +1,293 @@
+//! The vocabulary of the SIP room: what an endpoint is told and what it tells.
+//!
+//! An `Endpoint` is our pure user agent. It is fed datagrams and commands with the time, and gives
+//! back datagrams and facts. A session is one dialog-forming INVITE, ours or theirs, from its first
+//! message to its end; every session that began ends with exactly one `Event::Ended`.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+pub use crate::base::id::SessionId;
+
+/// Where a datagram came from or goes to: our address and the peer's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Flow {
+    /// Our socket's address.
+    pub local: SocketAddr,
+    /// The peer's address.
+    pub remote: SocketAddr,
+}
+
+/// What admission thinks of the source of a datagram (T2, T3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The source is a trunk, or a peer that we called.
+    Trusted,
+    /// Nobody we know: OPTIONS may be answered statelessly, everything else is dropped in silence.
+    Stranger,
+    /// Nobody we know, and the operator wants strangers told: a stateless 403.
+    Refused,
+}
+
+/// What an endpoint is fed.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A datagram arrived.
+    Received {
+        /// The octets as they came.
+        bytes: Bytes,
+        /// Where it came from.
+        flow: Flow,
+        /// What admission thinks of the source.
+        standing: Standing,
+    },
+    /// The call's owner orders something.
+    Command(Command),
+}
+
+/// What the owner of a call orders. A command for a session that has ended is ignored: the fact of
+/// the end is already on its way.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Calls somebody.
+    Invite(Box<Outgoing>),
+    /// Sends a provisional answer (180, or 183 with a body) to an incoming INVITE.
+    Progress {
+        /// The session.
+        session: SessionId,
+        /// 101 to 199.
+        status: u16,
+        /// A session description, if early media is to flow.
+        body: Option<Bytes>,
+    },
+    /// Accepts an incoming INVITE with 200 and a session description.
+    Answer {
+        /// The session.
+        session: SessionId,
+        /// The session description.
+        body: Bytes,
+        /// Further headers, by name and value.
+        headers: Vec<(String, String)>,
+    },
+    /// Refuses an incoming INVITE.
+    Refuse {
+        /// The session.
+        session: SessionId,
+        /// How.
+        refusal: Refusal,
+    },
+    /// Ends a session in whatever state it is: BYE when it is up, CANCEL while our INVITE rings,
+    /// 487 or 480 while theirs does.
+    HangUp {
+        /// The session.
+        session: SessionId,
+        /// The Reason header's value (RFC 3326), such as `Q.850;cause=16;text="…"`.
+        reason: Option<String>,
+    },
+    /// Answers a re-INVITE that arrived as `Event::Reoffered`.
+    AnswerReoffer {
+        /// The session.
+        session: SessionId,
+        /// A session description, or how the offer is refused (488).
+        answer: Result<Bytes, Refusal>,
+    },
+    /// Asks the peer to call `target` instead (REFER, RFC 3515).
+    Refer {
+        /// The session.
+        session: SessionId,
+        /// A `sip:` or `tel:` URI.
+        target: String,
+    },
+    /// Answers a REFER that arrived as `Event::ReferReceived`, first with 202 and then by NOTIFY
+    /// with the outcome, or refuses it.
+    AnswerRefer {
+        /// The session.
+        session: SessionId,
+        /// The status of the referred call for the NOTIFY (200: it worked), or a refusal.
+        outcome: Result<u16, Refusal>,
+    },
+}
+
+/// An INVITE to be sent.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// The session's identity, chosen by the caller.
+    pub session: SessionId,
+    /// The Request-URI, also in To: `sip:agent@127.0.0.1:5060`.
+    pub target: String,
+    /// From as it shall stand, without a tag: `"Ann" <sip:ann@192.0.2.1>`.
+    pub from: String,
+    /// Through which of our sockets, and to where.
+    pub flow: Flow,
+    /// The session description offered.
+    pub body: Bytes,
+    /// Further headers, by name and value.
+    pub headers: Vec<(String, String)>,
+}
+
+/// How a request is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// 300 to 699.
+    pub status: u16,
+    /// A Warning header's text (RFC 3261 20.43): what a person at the other end should read.
+    pub warning: Option<String>,
+    /// Retry-After in seconds.
+    pub retry_after: Option<u32>,
+}
+
+impl Refusal {
+    /// Refuses with a bare status.
+    pub fn status(status: u16) -> Self {
+        Self { status, warning: None, retry_after: None }
+    }
+}
+
+/// A request that asks for a new call, digested.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// The session's identity, chosen by the endpoint.
+    pub session: SessionId,
+    /// Where it came from.
+    pub flow: Flow,
+    /// The Request-URI as it stands.
+    pub request_uri: String,
+    /// The user part of the Request-URI, unescaped: the number or extension called.
+    pub called_user: String,
+    /// The user part of the From URI, unescaped; empty when there is none.
+    pub calling_user: String,
+    /// The display name in From, unquoted.
+    pub calling_name: Option<String>,
+    /// The Call-ID header.
+    pub sip_call_id: String,
+    /// The User-Agent header.
+    pub user_agent: Option<String>,
+    /// Every header by name and value, in order, compact names written out.
+    pub headers: Vec<(String, String)>,
+    /// The session description offered; empty when the INVITE came without one.
+    pub body: Bytes,
+}
+
+/// Who ended a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Party {
+    /// We did.
+    Us,
+    /// The peer did.
+    Peer,
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// BYE, by whom and with which Reason header.
+    Bye {
+        /// Who sent it.
+        by: Party,
+        /// The Reason header's value.
+        reason: Option<String>,
+    },
+    /// CANCEL before the answer.
+    Cancelled {
+        /// Who sent it.
+        by: Party,
+        /// The Reason header's value.
+        reason: Option<String>,
+    },
+    /// A final answer of 300 or more, by whom.
+    Refused {
+        /// Who gave it.
+        by: Party,
+        /// The status code.
+        status: u16,
+        /// The reason phrase or Warning.
+        reason: Option<String>,
+    },
+    /// The peer stopped answering: no ACK within 64·T1, no answer to INVITE or BYE.
+    Lost,
+}
+
+/// What an endpoint reports.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A new call arrived. A 100 has been sent.
+    Incoming(Box<Incoming>),
+    /// Our INVITE got a provisional answer above 100.
+    Progressed {
+        /// The session.
+        session: SessionId,
+        /// 101 to 199.
+        status: u16,
+        /// Early media, if offered.
+        body: Bytes,
+    },
+    /// Our INVITE was accepted; the ACK has been sent.
+    Answered {
+        /// The session.
+        session: SessionId,
+        /// The session description.
+        body: Bytes,
+        /// Every header of the answer by name and value.
+        headers: Vec<(String, String)>,
+    },
+    /// The ACK to our 200 arrived: the call is up.
+    Confirmed {
+        /// The session.
+        session: SessionId,
+        /// A session description, when the INVITE had none.
+        body: Bytes,
+    },
+    /// The peer sent a re-INVITE (or UPDATE) inside the session.
+    Reoffered {
+        /// The session.
+        session: SessionId,
+        /// The new offer; empty when it came without one.
+        body: Bytes,
+    },
+    /// The peer asks us to call somebody else. Nothing is answered until `AnswerRefer`.
+    ReferReceived {
+        /// The session.
+        session: SessionId,
+        /// The URI in Refer-To.
+        target: String,
+    },
+    /// Our REFER moved: 202 accepted is `status: 100`, then what NOTIFY's sipfrag says; 300 and
+    /// more is a failure, be it of the REFER itself or of the referred call.
+    Referred {
+        /// The session.
+        session: SessionId,
+        /// The status.
+        status: u16,
+    },
+    /// A body arrived in an INFO (DTMF relay and the like).
+    Info {
+        /// The session.
+        session: SessionId,
+        /// The Content-Type.
+        content_type: String,
+        /// The body.
+        body: Bytes,
+    },
+    /// The session is over; nothing more is said about it.
+    Ended {
+        /// The session.
+        session: SessionId,
+        /// How.
+        ending: Ending,
+    },
+}
+
+/// What an endpoint wants done.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// Send this datagram.
+    Transmit {
+        /// From which socket to where.
+        flow: Flow,
+        /// The octets.
+        bytes: Bytes,
+    },
+    /// Tell the owner of the call.
+    Event(Event),
+}

@@ -1,0 +1,3 @@
+//! SIP (RFC 3261): a zero-copy parser, transactions, dialogs and INVITE sessions, all sans-IO.
+
+pub mod event;
