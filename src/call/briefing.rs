@@ -25,6 +25,8 @@ pub struct Briefing {
 /// An agent, and what was made of its definition once for all calls.
 #[derive(Debug)]
 pub struct Casting {
+    /// Its name in the dialplan.
+    pub name: String,
     /// The definition.
     pub assistant: Arc<Assistant>,
     /// The tools that it may call, as a model sees them.
