@@ -1,5 +1,11 @@
 //! Samples and what is done with them: frames, codecs, resampling, concealment, the speech gate.
 
 pub mod codec;
+pub mod conceal;
 pub mod frame;
+pub mod g711;
+pub mod mix;
+pub mod resample;
 pub mod speech;
+pub mod tone;
+pub mod wav;
