@@ -45,10 +45,19 @@ impl Default for Settings {
 /// A peer that we exchange calls with.
 #[derive(Debug, Clone)]
 pub struct Trunk {
-    /// Its name in the configuration.
-    pub name: Arc<str>,
+    /// Its name and what the dialplan is told of it.
+    pub badge: Badge,
     /// Where it sends from.
     pub allow: Vec<Network>,
+}
+
+/// What a call knows of the trunk that it came by.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Badge {
+    /// The name in the configuration.
+    pub name: Arc<str>,
+    /// The context that routes see; empty without one.
+    pub context: Arc<str>,
 }
 
 /// So many a second, and so many at once.
@@ -64,7 +73,7 @@ pub struct Budget {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// A trunk.
-    Trunk(Arc<str>),
+    Trunk(Badge),
     /// Nobody we know, met with silence (but OPTIONS may be answered).
     Stranger,
     /// Nobody we know, and it is told so.
@@ -82,11 +91,13 @@ impl Doorkeeper {
 
     /// Judges a datagram by its source address.
     pub fn judge(&mut self, now: Instant, source: IpAddr) -> Verdict {
-        let known = self.settings.trunks.iter().find(|trunk| {
-            trunk.allow.iter().any(|network| network.contains(source))
-        });
+        let known = self
+            .settings
+            .trunks
+            .iter()
+            .find(|trunk| trunk.allow.iter().any(|network| network.contains(source)));
         if let Some(trunk) = known {
-            return Verdict::Trunk(trunk.name.clone());
+            return Verdict::Trunk(trunk.badge.clone());
         }
         self.refused = self.refused.saturating_add(1);
         if !self.affords(now, source) {
@@ -170,15 +181,19 @@ mod tests {
 
     fn doorkeeper() -> Doorkeeper {
         let allow = vec!["10.0.0.0/8".parse().expect("a network")];
-        let trunk = Trunk { name: "pbx".into(), allow };
+        let trunk = Trunk { badge: badge(), allow };
         Doorkeeper::new(Settings { trunks: vec![trunk], ..Settings::default() })
+    }
+
+    fn badge() -> Badge {
+        Badge { name: "pbx".into(), context: "".into() }
     }
 
     #[test]
     fn a_trunk_is_never_limited() {
         let (mut door, now) = (doorkeeper(), Instant::now());
         let pbx = "10.1.2.3".parse().expect("an address");
-        assert!((0..10_000).all(|_| door.judge(now, pbx) == Verdict::Trunk("pbx".into())));
+        assert!((0..10_000).all(|_| door.judge(now, pbx) == Verdict::Trunk(badge())));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::agent::event::Note;
 use crate::base::id::CallId;
 use crate::base::template::Variables;
+use crate::call::admission::Badge;
 use crate::call::cause::Cause;
 use crate::call::event::{Fact, Latency};
 use crate::call::record::{Leg, Line, Record, Speaker, ToolUse, Turn};
@@ -24,7 +25,7 @@ pub struct Arrival {
     /// The identity that the call was given.
     pub call: CallId,
     /// Which trunk it came by.
-    pub trunk: String,
+    pub trunk: Badge,
     /// When it arrived.
     pub at: Instant,
     /// The same, since the Unix epoch.
@@ -46,7 +47,7 @@ impl Chronicle {
             from: incoming.calling_user.clone(),
             name: incoming.calling_name.clone(),
             to: incoming.called_user.clone(),
-            trunk: arrival.trunk.clone(),
+            trunk: arrival.trunk.name.to_string(),
             route: None,
             agents: Vec::new(),
             legs: vec![leg],
@@ -117,11 +118,7 @@ impl Chronicle {
             Note::AgentSaid { .. } => None,
             Note::ToolCalled(call) => {
                 let fact = Fact::ToolCalled { name: call.name.clone() };
-                self.record.tools.push(ToolUse {
-                    at,
-                    name: call.name,
-                    arguments: call.arguments,
-                });
+                self.record.tools.push(ToolUse { at, name: call.name, arguments: call.arguments });
                 Some(fact)
             }
             Note::FalseInterruption => {
@@ -167,11 +164,9 @@ impl Chronicle {
 
     fn line(&mut self, line: Line) -> Option<Fact> {
         let fact = match line.speaker {
-            Speaker::Caller => Fact::CallerSaid {
-                at: line.at,
-                text: line.text.clone(),
-                keys: line.keys.clone(),
-            },
+            Speaker::Caller => {
+                Fact::CallerSaid { at: line.at, text: line.text.clone(), keys: line.keys.clone() }
+            }
             Speaker::Agent => Fact::AgentSaid {
                 at: line.at,
                 text: line.text.clone(),

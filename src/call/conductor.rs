@@ -21,7 +21,7 @@ use crate::call::chronicle::{Arrival, Chronicle};
 use crate::call::event::{Input, Output};
 use crate::call::negotiation::Negotiation;
 use crate::call::transfer::{self, Target};
-use crate::dialplan::runner::Enquiry;
+use crate::dialplan::runner;
 use crate::media;
 use crate::sip::event::{Command, Ending, Event, Incoming, Party, Refusal, SessionId};
 
@@ -130,12 +130,13 @@ impl Conductor {
     // Arriving.
 
     fn route(&mut self, arrival: &Arrival) {
-        let enquiry = Enquiry {
+        let call = runner::Call {
             did: &self.incoming.called_user,
             caller: &self.incoming.calling_user,
-            trunk: &arrival.trunk,
+            trunk: &arrival.trunk.name,
+            context: &arrival.trunk.context,
         };
-        let Some(route) = self.briefing.plan.route(&enquiry) else {
+        let Some(route) = self.briefing.plan.route(&call) else {
             return self.end(Cause::NoRoute);
         };
         let destination = route.to.clone();
@@ -322,9 +323,7 @@ impl Conductor {
         let input = match event {
             Media::Heard { .. } => return self.begin(now),
             Media::SpeechStarted { .. } => agent::event::Input::SpeechStarted,
-            Media::SpeechEnded { last_voiced } => {
-                agent::event::Input::SpeechEnded { last_voiced }
-            }
+            Media::SpeechEnded { last_voiced } => agent::event::Input::SpeechEnded { last_voiced },
             Media::Digit(digit) => agent::event::Input::Digit(digit.key()),
             Media::Started { utterance, at } => {
                 agent::event::Input::Spoken { utterance, progress: Progress::Started { at } }
@@ -333,7 +332,8 @@ impl Conductor {
                 agent::event::Input::Spoken { utterance, progress: Progress::Finished { at } }
             }
             Media::Flushed { heard, .. } => {
-                let heard = heard.iter().map(|played| (played.utterance, played.heard, played.total));
+                let heard =
+                    heard.iter().map(|played| (played.utterance, played.heard, played.total));
                 agent::event::Input::Flushed { heard: heard.collect() }
             }
             Media::Silent { .. } => return self.end(Cause::MediaTimeout),

@@ -3,10 +3,10 @@
 pub mod admission;
 pub mod briefing;
 pub mod cause;
-pub mod event;
-pub mod record;
 pub mod chronicle;
+pub mod event;
 pub mod negotiation;
+pub mod record;
 pub mod transfer;
 
 pub mod conductor;

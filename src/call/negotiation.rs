@@ -6,7 +6,9 @@ use bytes::Bytes;
 
 use crate::call::briefing::MediaPolicy;
 use crate::media::event::Settings;
-use crate::sdp::negotiate::{self, Agreed, Direction, Local};
+use crate::sdp::line::Direction;
+use crate::sdp::negotiate::{self, Agreed, Local};
+use crate::sdp::refusal;
 use crate::sip::event::{Incoming, Refusal};
 
 /// What a leg and its peer have agreed on, and what we told it.
@@ -25,7 +27,12 @@ pub struct Negotiation {
 
 impl Negotiation {
     /// Begins for a leg whose media socket is bound to `bound`.
-    pub fn new(policy: MediaPolicy, bound: SocketAddr, incoming: &Incoming, recording: bool) -> Self {
+    pub fn new(
+        policy: MediaPolicy,
+        bound: SocketAddr,
+        incoming: &Incoming,
+        recording: bool,
+    ) -> Self {
         let local = Local {
             address: policy.address,
             port: bound.port(),
@@ -34,7 +41,15 @@ impl Negotiation {
             version: 1,
         };
         let signalling = incoming.flow.remote.ip();
-        Self { policy, local, signalling, recording, agreed: None, said: Bytes::new(), opened: false }
+        Self {
+            policy,
+            local,
+            signalling,
+            recording,
+            agreed: None,
+            said: Bytes::new(),
+            opened: false,
+        }
     }
 
     /// Answers the INVITE: its offer, or with an offer of ours when it came without one.
@@ -88,7 +103,7 @@ impl Negotiation {
             remote_rtcp: agreed.remote_rtcp,
             signalling: self.signalling,
             symmetric: self.policy.symmetric,
-            sending: matches!(agreed.direction, Direction::SendRecv | Direction::SendOnly),
+            sending: matches!(agreed.direction, Direction::SendReceive | Direction::SendOnly),
             speech: self.policy.speech.clone(),
             recording: self.recording,
             cname: format!("{:016x}@voxtrunk", self.local.session_id),
@@ -104,6 +119,6 @@ impl Negotiation {
     }
 }
 
-fn not_acceptable(why: negotiate::Refusal) -> Refusal {
+fn not_acceptable(why: refusal::Refusal) -> Refusal {
     Refusal { status: 488, warning: Some(why.to_string()), retry_after: None }
 }

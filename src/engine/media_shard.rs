@@ -357,7 +357,8 @@ impl MediaShard {
             // A slot may stand in a batch once: a port's second window waits for the next one.
             let (mut batch, mut later) = (Vec::with_capacity(rest.len()), Vec::new());
             for waiting in rest {
-                let twice = batch.iter().any(|(place, _, _): &(usize, Slot, Window)| *place == waiting.0);
+                let twice =
+                    batch.iter().any(|(place, _, _): &(usize, Slot, Window)| *place == waiting.0);
                 if twice { later.push(waiting) } else { batch.push(waiting) }
             }
             let windows: Vec<(Slot, &[f32; crate::media::event::WINDOW])> =

@@ -25,7 +25,8 @@ use crate::engine::sip_shard::{self, SipHandle, SipShard, until};
 use crate::media::event::{self as media, Digit, Settings};
 use crate::net::ports::{Pair, Ports};
 use crate::net::udp;
-use crate::sdp::negotiate::{self, Direction, Local};
+use crate::sdp::line::Direction;
+use crate::sdp::negotiate::{self, Local};
 use crate::sip::endpoint::{self, Endpoint};
 use crate::sip::event::{Command, Ending, Event, Flow, Outgoing, Refusal};
 
@@ -130,7 +131,7 @@ impl Phone {
     ) -> Result<Self, PhoneError> {
         let socket = udp::bind(SocketAddr::new(local, 0), udp::SIP_BUFFER)?;
         let endpoint = Endpoint::new(endpoint::Settings::default(), clock::random());
-        let trunk = admission::Trunk { name: "called".into(), allow: peers };
+        let trunk = admission::Trunk { badge: admission::Badge::default(), allow: peers };
         let settings = admission::Settings { trunks: vec![trunk], ..Default::default() };
         let (arrivals, _) = mpsc::channel(1);
         let (shard, sip) = SipShard::new(socket, endpoint, Doorkeeper::new(settings), arrivals)?;
@@ -279,16 +280,15 @@ impl Conversation<'_> {
             remote_rtcp: agreed.remote_rtcp,
             signalling: self.remote.ip(),
             symmetric: true,
-            sending: matches!(agreed.direction, Direction::SendRecv | Direction::SendOnly),
+            sending: matches!(agreed.direction, Direction::SendReceive | Direction::SendOnly),
             speech: speech::Settings::default(),
             recording: self.recording.is_some(),
             cname: "phone@voxtrunk".to_owned(),
             timeout: Duration::from_secs(60),
         };
         let rate = settings.codec.rate();
-        let recording = self.recording.take().map(|path| {
-            self.phone.recorder.open(self.port(), path, rate)
-        });
+        let recording =
+            self.recording.take().map(|path| self.phone.recorder.open(self.port(), path, rate));
         // Nobody listens to the frames: the recording holds them.
         let (heard, _) = mpsc::channel(1);
         let (_, spoken) = rtrb::RingBuffer::new(1);

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
@@ -10,7 +9,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::call::admission::{Doorkeeper, Verdict};
+use crate::call::admission::{Badge, Doorkeeper, Verdict};
 use crate::call::event;
 use crate::engine::clock;
 use crate::engine::mailbox::{self, Inbox, Mailbox};
@@ -37,7 +36,7 @@ pub struct Arrival {
     /// The INVITE.
     pub incoming: Box<Incoming>,
     /// Which trunk it came by.
-    pub trunk: Arc<str>,
+    pub trunk: Badge,
     /// Into the call.
     pub mailbox: Mailbox,
     /// For the call's task.
@@ -167,7 +166,7 @@ impl SipShard {
         let session = incoming.session;
         let trunk = match self.doorkeeper.judge(clock::now(), incoming.flow.remote.ip()) {
             Verdict::Trunk(trunk) => trunk,
-            Verdict::Stranger | Verdict::Refused | Verdict::Ignored => Arc::from(""),
+            Verdict::Stranger | Verdict::Refused | Verdict::Ignored => Badge::default(),
         };
         let (mailbox, inbox) = mailbox::pair();
         let arrival = Arrival { incoming, trunk, mailbox: mailbox.clone(), inbox };

@@ -34,12 +34,7 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// Makes a supervisor; `active` shows how many calls are up.
-    pub fn new(
-        house: Arc<House>,
-        briefing: Arc<Briefing>,
-        limits: Limits,
-        stops: Stops,
-    ) -> Self {
+    pub fn new(house: Arc<House>, briefing: Arc<Briefing>, limits: Limits, stops: Stops) -> Self {
         Self {
             house,
             briefing,
@@ -90,7 +85,7 @@ impl Supervisor {
         let since_epoch = clock::since_epoch();
         let call = CallId::new(since_epoch, &mut self.random);
         let span = tracing::info_span!("call", %call);
-        let trunk = arrival.trunk.to_string();
+        let trunk = arrival.trunk;
         let came = chronicle::Arrival { call, trunk, at: clock::now(), since_epoch };
         let conductor = Conductor::new(came, arrival.incoming, self.briefing.clone());
         let task = CallTask::new(call, conductor, self.house.clone(), arrival.mailbox);

@@ -1,1 +1,3 @@
 //! Puts the house together and takes it down.
+
+pub mod running;

@@ -43,14 +43,18 @@ impl Ear {
     }
 
     /// Runs until the call closes the orders.
-    pub async fn run(mut self, mut orders: mpsc::Receiver<Order>, mut frames: mpsc::Receiver<Frame>) {
+    pub async fn run(
+        mut self,
+        mut orders: mpsc::Receiver<Order>,
+        mut frames: mpsc::Receiver<Frame>,
+    ) {
         let (mut sender, mut texts) = mpsc::channel(32);
         loop {
             tokio::select! {
                 // Frames first: an order speaks of everything that was heard before it.
                 biased;
                 Some(frame) = frames.recv() => self.hear(frame),
-                Some(heard) = texts.recv() => self.report(heard).await,
+                Some(heard) = texts.recv() => report(&self.mailbox, heard).await,
                 order = orders.recv() => match order {
                     Some(Order::Engage(crew)) => {
                         (sender, texts) = mpsc::channel(32);
@@ -111,11 +115,11 @@ impl Ear {
             (Order::Begin | Order::Forget | Order::Engage(_), _) => {}
         }
     }
+}
 
-    async fn report(&self, heard: Heard) {
-        let input = Input::Transcript { pause: heard.pause, transcript: heard.transcript };
-        self.mailbox.deliver(event::Input::Mind(input)).await.ok();
-    }
+async fn report(mailbox: &Mailbox, heard: Heard) {
+    let input = Input::Transcript { pause: heard.pause, transcript: heard.transcript };
+    mailbox.deliver(event::Input::Mind(input)).await.ok();
 }
 
 /// How many frames before the edge belong to a turn: the gate needs some windows to be sure.

@@ -127,7 +127,8 @@ impl Mouth {
     async fn voiced(&mut self, frame: Option<Result<Frame, ProviderError>>) {
         let Some((_, rate, _)) = &self.port else { return };
         let rate = *rate;
-        let Some(job) = self.jobs.iter_mut().find(|job| matches!(job.state, State::Voicing(..))) else {
+        let Some(job) = self.jobs.iter_mut().find(|job| matches!(job.state, State::Voicing(..)))
+        else {
             return;
         };
         let id = job.id;
