@@ -57,7 +57,8 @@ mod tests {
     use crate::base::destination::Destination;
 
     fn to(did: &[&str], caller: &[&str]) -> Route {
-        let patterns = |texts: &[&str]| texts.iter().map(|t| t.parse().expect("a pattern")).collect();
+        let patterns =
+            |texts: &[&str]| texts.iter().map(|t| t.parse().expect("a pattern")).collect();
         Route { did: patterns(did), caller: patterns(caller), ..Route::to(Destination::Busy) }
     }
 

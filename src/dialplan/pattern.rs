@@ -75,7 +75,11 @@ impl Match {
                     && theirs.last <= ours.last
             }
             (
-                Kind::Exact(_) | Kind::Prefix(_) | Kind::Range(_) | Kind::Asterisk(_) | Kind::Regex(_),
+                Kind::Exact(_)
+                | Kind::Prefix(_)
+                | Kind::Range(_)
+                | Kind::Asterisk(_)
+                | Kind::Regex(_),
                 Kind::Prefix(_) | Kind::Range(_) | Kind::Asterisk(_) | Kind::Regex(_),
             ) => self.text == other.text,
         }
@@ -105,7 +109,9 @@ impl Range {
         };
         let (head, first) = from.split_at(split);
         let (Some(first), Some(last)) = (number_in(first), number_in(to)) else {
-            return Err(wrong(format!("`{from}..{to}` is a range of digits, and has other letters")));
+            return Err(wrong(format!(
+                "`{from}..{to}` is a range of digits, and has other letters"
+            )));
         };
         if first > last {
             return Err(wrong(format!(
@@ -184,7 +190,9 @@ fn symbols_in(text: &str) -> Result<Vec<Symbol>, NotAPattern> {
             other => Symbol::Literal(other),
         });
         if matches!(symbols.last(), Some(Symbol::Rest { .. })) && !letters.as_str().is_empty() {
-            return Err(wrong(format!("`{letter}` must be the last letter of the pattern `_{text}`")));
+            return Err(wrong(format!(
+                "`{letter}` must be the last letter of the pattern `_{text}`"
+            )));
         }
     }
     if symbols.is_empty() {
@@ -279,7 +287,11 @@ mod tests {
             ("+4971112345*", &["+4971112345", "+497111234599", "004971112345"], &["+497111234"]),
             ("0711*", &["0711", "071199"], &["+49711"]),
             ("*", &["", "anything", "+4971112345"], &[]),
-            ("+49711123450..99", &["+49711123450", "+49711123499"], &["+49711123449", "+497111234500"]),
+            (
+                "+49711123450..99",
+                &["+49711123450", "+49711123499"],
+                &["+49711123449", "+497111234500"],
+            ),
             ("100..199", &["100", "150", "199"], &["99", "200", "1000", "1x0"]),
             ("_9XX", &["900", "999"], &["99", "9000", "90a", "800"]),
             ("_NZX", &["210", "999"], &["110", "209"]),
