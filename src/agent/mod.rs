@@ -2,6 +2,11 @@
 //! window with the same tests: nothing here knows a telephone.
 
 pub mod assistant;
+pub mod tool;
 pub mod conversation;
 pub mod event;
-pub mod tool;
+pub mod phrases;
+pub mod sentence;
+pub mod endpointing;
+pub mod barge_in;
+pub mod silence;
