@@ -4,4 +4,5 @@
 pub mod assistant;
 pub mod conversation;
 pub mod event;
+pub mod intents;
 pub mod tool;
