@@ -448,3 +448,139 @@ fn key_terms(intents: &[Intent], drafts: &[Draft], tongue: Tongue) -> Vec<String
 fn list(names: &[&str]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn intent(id: &str, phrases: &[&str]) -> Intent {
+        Intent {
+            id: id.to_owned(),
+            phrases: phrases.iter().map(|phrase| (*phrase).to_owned()).collect(),
+            say: vec!["Well.".to_owned()],
+            ..Intent::default()
+        }
+    }
+
+    fn shop() -> Compiled {
+        let book = Intent {
+            ask: BTreeMap::from([("day".to_owned(), "When?".to_owned())]),
+            ..intent("book", &["book [an appointment] [on {day:weekday}] [at {time}]"])
+        };
+        let hours = intent("hours", &["what's your opening time", "open 24 hours"]);
+        Compiled::new(&[hours, book], &Language::english()).expect("the shop compiles")
+    }
+
+    fn faults(intents: &[Intent]) -> Vec<String> {
+        let faults = Compiled::new(intents, &Language::english()).expect_err("it is wrong");
+        faults.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_grammar_is_jsgf_without_recursion() {
+        let grammar = shop().grammar();
+        let mut lines = grammar.lines();
+        assert_eq!(lines.next(), Some("#JSGF V1.0;"));
+        assert_eq!(lines.next(), Some("grammar agent;"));
+        let rules: BTreeMap<&str, &str> = lines
+            .map(|line| line.strip_suffix(';').and_then(|l| l.split_once(" = ")).expect(line))
+            .collect();
+        assert_eq!(rules.keys().filter(|name| name.starts_with("public ")).count(), 1);
+        // Every rule that is named exists, and following names never comes back to a rule.
+        fn depth(name: &str, rules: &BTreeMap<&str, &str>, above: usize) -> usize {
+            assert!(above < 10, "{name} is recursive");
+            let body = rules[name];
+            assert_eq!(body.matches('(').count(), body.matches(')').count(), "{body}");
+            assert_eq!(body.matches('[').count(), body.matches(']').count(), "{body}");
+            let names = body.split('<').skip(1).filter_map(|rest| rest.split_once('>'));
+            names
+                .map(|(name, _)| depth(&format!("<{name}>"), rules, above + 1))
+                .max()
+                .unwrap_or(above)
+        }
+        assert!(depth("public <heard>", &rules, 0) >= 2);
+        assert!(rules["<intent_1>"].contains("what's your opening time | open twenty four hours"));
+    }
+
+    #[test]
+    fn every_word_of_the_grammar_is_named() {
+        let words = shop().words();
+        for word in ["what's", "twenty", "appointment", "o'clock", "tuesday", "please", "repeat"] {
+            assert!(words.contains(word), "{word}");
+        }
+        assert!(words.iter().all(|word| word.chars().all(|c| c.is_alphanumeric() || c == '\'')));
+        assert!(!words.contains("heard") && !words.contains("what"), "rule names are no words");
+    }
+
+    #[test]
+    fn key_terms_are_the_words_that_matter() {
+        let terms = shop().key_terms();
+        assert!(terms.contains(&"appointment".to_owned()));
+        assert!(!terms.contains(&"your".to_owned()));
+    }
+
+    #[test]
+    fn a_text_is_complete_when_nothing_is_missing() {
+        let shop = shop();
+        for text in
+            ["book on Monday", "hello, book an appointment on Monday, please", "yes", "at ten"]
+        {
+            assert!(shop.is_complete(text), "{text}");
+        }
+        for text in ["", "book", "book an appointment on", "I would like", "open 24"] {
+            assert!(!shop.is_complete(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_mistake_is_found_at_once() {
+        let mut wrong = intent("one", &["book (a", "on {day:weekdya}", "at {place}"]);
+        wrong.key = Some("12".to_owned());
+        wrong.action = Some("hang up".to_owned());
+        wrong.say = vec!["{{ day".to_owned()];
+        wrong.ask = BTreeMap::from([("colour".to_owned(), "Which?".to_owned())]);
+        let faults = faults(&[wrong, intent("", &["hello"]), intent("two", &[])]).join("\n\n");
+        for part in [
+            "this `(` is never closed\nbook (a\n     ^",
+            "`weekdya` is not a type\non {day:weekdya}\n    ^\ndid you mean `weekday`?",
+            "slot `place` has no type",
+            "`12` is not a key",
+            "`hang up` is not an action",
+            "a text does not render",
+            "`ask.colour` asks for a slot that no phrase has",
+            "intent `#2`: it has no id",
+            "nothing leads to it",
+        ] {
+            assert!(faults.contains(part), "{part}\n--\n{faults}");
+        }
+    }
+
+    #[test]
+    fn two_intents_may_not_be_said_in_the_same_way() {
+        let one = intent("one", &["[please] open up", "on {day:weekday}"]);
+        let found = faults(&[one.clone(), intent("two", &["open up", "on {when:weekday}"])]);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].contains("intent `one` is said in the same way"));
+        assert!(faults(&[one.clone(), one])[0].contains("the same id"));
+    }
+
+    #[test]
+    fn an_action_must_be_possible() {
+        let mut assistant = Assistant {
+            intents: vec![Intent {
+                action: Some("transfer_call:sales".to_owned()),
+                ..intent("sales", &["sales"])
+            }],
+            ..Assistant::default()
+        };
+        let faults = Compiled::for_assistant(&assistant).expect_err("there is no such transfer");
+        assert_eq!(
+            faults[0].to_string(),
+            "intent `sales`: there is no transfer `sales`\ntransfers defined: none"
+        );
+        assistant.intents[0].action = Some("end_call".to_owned());
+        assert!(Compiled::for_assistant(&assistant).is_ok());
+        assistant.tools.clear();
+        assert!(Compiled::for_assistant(&assistant).is_err());
+    }
+}

@@ -471,3 +471,363 @@ fn loose(words: &[String], wanted: &(String, Slot)) -> Option<Values> {
     let value = places.filter_map(|rest| slot.read(rest).into_iter().next()).next();
     value.map(|(_, value)| Values::from([(name.clone(), value)]))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::agent::tool::{ToolCall, ToolResult};
+    use crate::base::destination::Destination;
+
+    fn intent(id: &str, key: &str, label: &str, phrases: &[&str], say: &[&str]) -> Intent {
+        let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        Intent {
+            id: id.to_owned(),
+            key: (!key.is_empty()).then(|| key.to_owned()),
+            label: (!label.is_empty()).then(|| label.to_owned()),
+            phrases: own(phrases),
+            say: own(say),
+            ..Intent::default()
+        }
+    }
+
+    fn shop() -> Assistant {
+        let ask = |slot: &str, question: &str| (slot.to_owned(), question.to_owned());
+        let book = Intent {
+            ask: BTreeMap::from([ask("day", "Which day?"), ask("time", "What time on {{ day }}?")]),
+            confirm: Some("{{ day }}, {{ time }}. Shall I book it?".to_owned()),
+            declined: Some("Not booked.".to_owned()),
+            ..intent(
+                "book",
+                "2",
+                "an appointment",
+                &["book an appointment [on {day:weekday}] [at {time:time}]"],
+                &["Booked: {{ day }}, {{ time }}."],
+            )
+        };
+        let sales = Intent {
+            action: Some("transfer_call:sales".to_owned()),
+            ..intent("sales", "3", "sales", &["sales [please]"], &[])
+        };
+        let bye = Intent {
+            action: Some("end_call".to_owned()),
+            ..intent("bye", "", "", &["that is all"], &[])
+        };
+        let hours = intent(
+            "hours",
+            "1",
+            "opening hours",
+            &["opening hours"],
+            &["Nine to five.", "Again, nine to five."],
+        );
+        let sales_desk = Transfer {
+            to: Destination::Agent("sales".to_owned()),
+            description: String::new(),
+            say: Some("Off to sales.".to_owned()),
+        };
+        Assistant {
+            goodbye: Some("Bye now.".to_owned()),
+            tools: vec!["end_call".to_owned(), "transfer_call".to_owned()],
+            transfers: BTreeMap::from([("sales".to_owned(), sales_desk)]),
+            intents: vec![hours, book, sales, bye],
+            ..Assistant::default()
+        }
+    }
+
+    fn dialogue(assistant: Assistant) -> Dialogue {
+        let compiled = Compiled::for_assistant(&assistant).expect("the shop compiles");
+        Dialogue::new(Arc::new(compiled), Arc::new(assistant))
+    }
+
+    fn spoken(reply: &Reply) -> String {
+        let mut line = reply.text.clone();
+        if let Some((name, arguments)) = &reply.tool {
+            let _ = write!(line, " [{name} {arguments}]");
+        }
+        line
+    }
+
+    /// Plays a script: lines of the caller (keys begin with `#`), each with the expected reply.
+    fn play(assistant: Assistant, script: &[(&str, &str)]) {
+        let dialogue = dialogue(assistant);
+        let mut messages = vec![Message::Agent { text: "Welcome.".to_owned(), interrupted: false }];
+        for (line, wanted) in script {
+            let (text, keys) = match line.strip_prefix('#') {
+                Some(keys) => (String::new(), keys.to_owned()),
+                None => ((*line).to_owned(), String::new()),
+            };
+            messages.push(if *line == "(the transfer fails)" {
+                let content = "no answer".to_owned();
+                Message::ToolResult(ToolResult { id: "rules-1".to_owned(), content, failed: true })
+            } else {
+                Message::Caller { text, keys }
+            });
+            let reply = dialogue.reply(&messages);
+            assert_eq!(spoken(&reply), *wanted, "after {line:?}");
+            if let Some((name, arguments)) = reply.tool {
+                let (id, name) = ("rules-1".to_owned(), name.to_owned());
+                messages.push(Message::ToolCall(ToolCall { id, name, arguments }));
+            }
+            messages.push(Message::Agent { text: reply.text, interrupted: false });
+        }
+    }
+
+    #[test]
+    fn answers_are_taken_in_turn() {
+        play(
+            shop(),
+            &[
+                ("Opening hours?", "Nine to five."),
+                ("opening hours", "Again, nine to five."),
+                ("#1", "Nine to five."),
+                ("repeat that", "Nine to five."),
+            ],
+        );
+    }
+
+    #[test]
+    fn repeat_at_the_very_beginning_repeats_the_greeting() {
+        play(shop(), &[("Say that again, please", "Welcome.")]);
+    }
+
+    #[test]
+    fn missing_values_are_asked_for_one_by_one() {
+        play(
+            shop(),
+            &[
+                ("I'd like to book an appointment", "Which day?"),
+                ("Monday", "What time on Monday?"),
+                ("um, at half past nine please", "Monday, nine thirty. Shall I book it?"),
+                ("yes please", "Booked: Monday, nine thirty."),
+            ],
+        );
+    }
+
+    #[test]
+    fn one_answer_may_hold_several_values() {
+        play(
+            shop(),
+            &[
+                ("book an appointment", "Which day?"),
+                ("on Tuesday at 3 pm", "Tuesday, three in the afternoon. Shall I book it?"),
+                ("No, Wednesday", "Wednesday, three in the afternoon. Shall I book it?"),
+                (
+                    "hmm, make it Thursday at four",
+                    "Thursday, four in the afternoon. Shall I book it?",
+                ),
+                ("No.", "Not booked."),
+                ("opening hours", "Nine to five."),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_value_is_found_among_other_words() {
+        play(
+            shop(),
+            &[
+                ("book an appointment on Friday", "What time on Friday?"),
+                ("I guess ten would be good", "Friday, ten in the morning. Shall I book it?"),
+                ("yes that would be great", "Booked: Friday, ten in the morning."),
+            ],
+        );
+    }
+
+    #[test]
+    fn the_caller_may_change_the_subject() {
+        play(
+            shop(),
+            &[
+                ("book an appointment", "Which day?"),
+                ("opening hours", "Nine to five."),
+                (
+                    "Monday",
+                    "Sorry, I did not understand that. I can help you with opening hours, an appointment or sales.",
+                ),
+                (
+                    "book an appointment on Monday at ten",
+                    "Monday, ten in the morning. Shall I book it?",
+                ),
+                ("opening hours", "Again, nine to five."),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_caller_without_words_has_keys() {
+        play(
+            shop(),
+            &[
+                ("#2", "Which day?"),
+                ("#3", "What time on Wednesday?"),
+                ("#1030", "Wednesday, ten thirty. Shall I book it?"),
+                ("#2", "Not booked."),
+                ("#2", "Which day?"),
+                ("#*", "Which day?"),
+                ("#1", "What time on Monday?"),
+                ("#9", "Monday, nine in the morning. Shall I book it?"),
+                ("#1", "Booked: Monday, nine in the morning."),
+            ],
+        );
+    }
+
+    #[test]
+    fn when_words_fail_keys_are_offered_and_then_a_human() {
+        play(
+            shop(),
+            &[
+                (
+                    "blah",
+                    "Sorry, I did not understand that. I can help you with opening hours, an appointment or sales.",
+                ),
+                (
+                    "",
+                    "I am sorry, I still did not understand. Press 1 for opening hours, 2 for an appointment, 3 for sales.",
+                ),
+                (
+                    "blah",
+                    "I am sorry, I still did not understand. Off to sales. [transfer_call {\"to\":\"sales\"}]",
+                ),
+                (
+                    "(the transfer fails)",
+                    "I am sorry, nobody could be reached there. Press 1 for opening hours, 2 for an appointment, 3 for sales.",
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn without_a_human_keys_are_offered_again() {
+        let mut lonely = shop();
+        lonely.transfers.clear();
+        lonely.intents.remove(2);
+        let keys = "I am sorry, I still did not understand. Press 1 for opening hours, 2 for an appointment.";
+        play(
+            lonely,
+            &[
+                (
+                    "",
+                    "Sorry, I did not understand that. I can help you with opening hours or an appointment.",
+                ),
+                ("", keys),
+                ("", keys),
+                (
+                    "operator",
+                    "I am sorry, there is nobody I could connect you with. Press 1 for opening hours, 2 for an appointment.",
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_question_that_is_not_understood_is_asked_again() {
+        play(
+            shop(),
+            &[
+                ("book an appointment", "Which day?"),
+                ("blah", "Sorry, I did not understand that. Which day?"),
+                (
+                    "blah",
+                    "I am sorry, I still did not understand. Which day? You can also press 1 for Monday, 2 for Tuesday, and so on.",
+                ),
+                ("#5", "What time on Friday?"),
+                ("ten", "Friday, ten in the morning. Shall I book it?"),
+                (
+                    "blah",
+                    "Sorry, I did not understand that. Friday, ten in the morning. Shall I book it? Please say yes or no.",
+                ),
+                ("#1", "Booked: Friday, ten in the morning."),
+            ],
+        );
+    }
+
+    #[test]
+    fn calls_are_transferred_and_ended_by_tools() {
+        play(
+            shop(),
+            &[
+                ("sales please", "Off to sales. [transfer_call {\"to\":\"sales\"}]"),
+                (
+                    "(the transfer fails)",
+                    "I am sorry, nobody could be reached there. Press 1 for opening hours, 2 for an appointment, 3 for sales.",
+                ),
+                ("that is all", "Bye now. [end_call {}]"),
+            ],
+        );
+        play(shop(), &[("bye bye", "Bye now. [end_call {}]")]);
+    }
+
+    #[test]
+    fn an_agent_without_intents_still_answers() {
+        let empty = Assistant::default();
+        let other = "Could you say that in other words?";
+        play(
+            empty,
+            &[
+                ("hello there", &format!("Sorry, I did not understand that. {other}")),
+                ("#1", &format!("I am sorry, I still did not understand. {other}")),
+                ("help", &format!("{other} {other}")),
+            ],
+        );
+    }
+
+    #[test]
+    fn german_agents_speak_german() {
+        let mut laden = shop();
+        laden.language = Some("de".parse().expect("a language"));
+        laden.intents.truncate(2);
+        laden.intents[1].phrases =
+            vec!["einen termin [am {day:weekday}] [um {time:time}]".to_owned()];
+        laden.intents[1].confirm = Some("{{ day }}, {{ time }}?".to_owned());
+        play(
+            laden,
+            &[
+                ("einen Termin am Dienstag um halb zehn", "Dienstag, 9 Uhr 30?"),
+                ("nein, Mittwoch", "Mittwoch, 9 Uhr 30?"),
+                ("ja genau", "Booked: Mittwoch, 9 Uhr 30."),
+                (
+                    "bla",
+                    "Das habe ich leider nicht verstanden. Ich helfe Ihnen gerne hierbei: opening hours oder an appointment.",
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn what_was_answered_is_not_answered_again() {
+        let dialogue = dialogue(shop());
+        let caller = Message::Caller { text: "opening hours".to_owned(), keys: String::new() };
+        let agent = Message::Agent { text: "Nine".to_owned(), interrupted: true };
+        assert_eq!(dialogue.reply(&[]), Reply::default());
+        assert_eq!(dialogue.reply(&[caller.clone(), agent.clone()]), Reply::default());
+        let messages = [caller.clone(), agent, caller];
+        assert_eq!(dialogue.reply(&messages).text, "Again, nine to five.");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_reply_that_was_only_tried_changes_nothing(
+            lines in proptest::collection::vec(
+                "(book an appointment|monday|at ten|yes|no|opening hours|repeat|help|blah|sales|)",
+                1..8,
+            ),
+            keys in "[0-9*#]{0,3}",
+        ) {
+            let dialogue = dialogue(shop());
+            let caller = |text: &str, keys: &str| {
+                Message::Caller { text: text.to_owned(), keys: keys.to_owned() }
+            };
+            let mut messages: Vec<Message> = lines.iter().map(|line| caller(line, "")).collect();
+            let before = dialogue.reply(&messages);
+            messages.push(caller("", &keys));
+            dialogue.reply(&messages);
+            messages.pop();
+            prop_assert_eq!(dialogue.reply(&messages), before);
+        }
+    }
+}

@@ -392,3 +392,170 @@ pub fn distance(one: &str, two: &str) -> usize {
     }
     row.last().copied().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::agent::assistant::Intent;
+    use crate::agent::intents::compile::{Compiled, Understood};
+    use crate::base::language::Language;
+
+    fn compiled(language: &str, intents: &[(&str, &[&str])]) -> Compiled {
+        let intents: Vec<Intent> = intents
+            .iter()
+            .map(|(id, phrases)| Intent {
+                id: (*id).to_owned(),
+                phrases: phrases.iter().map(|phrase| (*phrase).to_owned()).collect(),
+                say: vec!["Well.".to_owned()],
+                ..Intent::default()
+            })
+            .collect();
+        let language: Language = language.parse().expect("a language");
+        Compiled::new(&intents, &language).unwrap_or_else(|faults| panic!("{faults:?}"))
+    }
+
+    fn english() -> Compiled {
+        compiled(
+            "en",
+            &[
+                (
+                    "hours",
+                    &[
+                        "[what are] your opening hours",
+                        "when are you open",
+                        "when do you (open|close)",
+                    ],
+                ),
+                (
+                    "book",
+                    &[
+                        "[i would like to] book an appointment [on {day:weekday}] [at {time}]",
+                        "my bike is broken",
+                    ],
+                ),
+                ("prices", &["how much is a (repair|service)", "what are your prices"]),
+                ("address", &["where are you [located]", "what is your address"]),
+                ("pin", &["my number is {number:digits4}"]),
+            ],
+        )
+    }
+
+    fn german() -> Compiled {
+        compiled(
+            "de",
+            &[
+                ("zeiten", &["[wie sind] ihre öffnungszeiten", "wann haben sie (geöffnet|offen)"]),
+                ("termin", &["ich möchte einen termin [am {tag:weekday}] [um {zeit:time}]"]),
+                ("preise", &["was kostet eine reparatur", "wie teuer ist das"]),
+            ],
+        )
+    }
+
+    /// The intent, its slots in order, or what every agent understands; empty when nothing.
+    fn meant(agent: &Compiled, text: &str) -> String {
+        match agent.understand(text) {
+            Understood::Intent(found) => {
+                let id = &agent.intents()[found.intent].id;
+                let slots: Vec<String> = found.slots.into_values().collect();
+                [&[id.clone()], &slots[..]].concat().join(" ")
+            }
+            Understood::Global(global) => format!("{global:?}"),
+            Understood::Nothing => String::new(),
+        }
+    }
+
+    #[test]
+    fn english_transcripts_are_understood() {
+        let agent = english();
+        for (text, wanted) in [
+            ("What are your opening hours?", "hours"),
+            ("Um, hello, when are you open, please?", "hours"),
+            ("Could you tell me what your opening hours are?", "hours"),
+            ("I was wondering when you close today.", "hours"),
+            ("I'd like to book an appointment on Monday at 10:30.", "book Monday 10:30"),
+            ("Can I book an appointment for Tuesday at three p.m.?", "book Tuesday 15:00"),
+            ("appointment please", "book"),
+            ("Hi, yeah, so my bike's tire is broken", "book"),
+            ("How much would a repair be?", "prices"),
+            ("What's the price?", "prices"),
+            ("What's your adress?", "address"),
+            ("Where are you located exactly?", "address"),
+            ("My number is 7319", "pin 7319"),
+            ("my number is seventy-three nineteen, thanks", "pin 7319"),
+            ("Yes.", "Yes"),
+            ("yeah, that's right", "Yes"),
+            ("No, thanks.", "No"),
+            ("Pardon?", ""),
+            ("Say that again, please.", "Repeat"),
+            ("What can you do?", "Help"),
+            ("I want to talk to a human", "Human"),
+            ("Operator!", "Human"),
+            ("Goodbye", "Goodbye"),
+            ("", ""),
+            ("The weather is nice and my aunt plays chess.", ""),
+            ("I do not want to book anything", ""),
+            ("where can I buy milk", ""),
+        ] {
+            let wanted = if text == "Pardon?" { "Repeat" } else { wanted };
+            assert_eq!(meant(&agent, text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn german_transcripts_are_understood() {
+        let agent = german();
+        for (text, wanted) in [
+            ("Wie sind Ihre Öffnungszeiten?", "zeiten"),
+            ("Ja, hallo, wann haben Sie denn geöffnet?", "zeiten"),
+            ("Ich möchte einen Termin am Dienstag um halb zehn.", "termin Tuesday 9:30"),
+            ("Ich hätte gern einen Termin um 15 Uhr", "termin 15:00"),
+            ("Was kostet denn so eine Reparatur bei Ihnen?", "preise"),
+            ("Ja, genau.", "Yes"),
+            ("Nein danke", "No"),
+            ("Wie bitte?", "Repeat"),
+            ("Ich möchte mit einem Mitarbeiter sprechen", "Human"),
+            ("Das Wetter ist schön", ""),
+        ] {
+            assert_eq!(meant(&agent, text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn two_intents_that_are_as_close_are_no_answer() {
+        let agent = compiled("en", &[("in", &["red door left"]), ("out", &["red door right"])]);
+        assert_eq!(meant(&agent, "the red door please now"), "");
+        assert_eq!(meant(&agent, "the red door on the left now"), "in");
+    }
+
+    #[test]
+    fn a_number_of_edits_is_counted() {
+        for (one, two, edits) in
+            [("", "abc", 3), ("abc", "", 3), ("weekdya", "weekday", 2), ("öl", "ol", 1)]
+        {
+            assert_eq!(distance(one, two), edits);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn any_transcript_means_the_same_twice(text in "\\PC{0,200}") {
+            let agent = english();
+            prop_assert_eq!(agent.understand(&text), agent.understand(&text));
+            agent.is_complete(&text);
+        }
+
+        #[test]
+        fn words_in_any_order_are_survived(
+            words in proptest::collection::vec(
+                "(book|on|monday|at|ten|thirty|my|number|is|seven|please|yes|no|not|open|[0-9]{1,5}|a|m)",
+                0..90,
+            )
+        ) {
+            english().understand(&words.join(" "));
+        }
+    }
+}
