@@ -10,3 +10,4 @@ pub mod sentence;
 pub mod endpointing;
 pub mod barge_in;
 pub mod silence;
+pub mod intents;

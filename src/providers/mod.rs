@@ -2,6 +2,7 @@
 
 pub mod detector;
 pub mod error;
+pub mod llm;
 pub mod model;
 pub mod transcriber;
 pub mod voice;

@@ -1,0 +1,3 @@
+//! Models that think: the agent's own rules, and language models behind an address.
+
+pub mod rules;
