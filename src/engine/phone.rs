@@ -93,7 +93,10 @@ pub enum Moment {
     /// The other side began to speak.
     TheySpeak,
     /// The other side stopped.
-    TheyStop,
+    TheyStop {
+        /// When its last voiced sample came, since the INVITE was sent.
+        last_voiced: Duration,
+    },
     /// The phone says something.
     Says(String),
     /// The phone presses keys.
@@ -319,7 +322,8 @@ impl Conversation<'_> {
             media::Event::SpeechEnded { last_voiced } => {
                 up.they_speak_since = None;
                 up.quiet_since = last_voiced;
-                self.tell(Moment::TheyStop).await;
+                let last_voiced = last_voiced.saturating_duration_since(self.began);
+                self.tell(Moment::TheyStop { last_voiced }).await;
             }
             media::Event::Finished { at, .. } => {
                 up.saying = false;
@@ -402,7 +406,10 @@ impl Conversation<'_> {
 }
 
 /// Finds the address behind `sip:NAME@HOST:PORT`.
-async fn resolve(target: &str) -> Result<SocketAddr, PhoneError> {
+///
+/// # Errors
+/// When it is no such URI or the host is unknown.
+pub async fn resolve(target: &str) -> Result<SocketAddr, PhoneError> {
     let wrong = || PhoneError::Target(target.to_owned());
     let rest = target.strip_prefix("sip:").ok_or_else(wrong)?;
     let host = rest.rsplit('@').next().unwrap_or(rest);

@@ -1,6 +1,8 @@
 //! `voxtrunk demo`: a server with a ready agent, and a caller of our own who calls it once.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +12,14 @@ use crate::audio::codec::Codec;
 use crate::audio::frame::Frame;
 use crate::audio::resample;
 use crate::call::event::{Fact, Latency};
+use crate::config::load::Loaded;
+use crate::config::settings::Log;
 use crate::engine::bus::Told;
 use crate::engine::phone::{Act, Line, Phone, Script, When};
+use crate::providers::tts::flite::{self, Flite};
 use crate::providers::voice::Voice;
 use crate::server::running::Running;
-use crate::server::telling;
+use crate::server::{assembly, serve, telling};
 
 /// What the demo's caller says, and to whom.
 #[derive(Debug, Clone)]
@@ -134,4 +139,96 @@ async fn tell_until_end(mut watch: broadcast::Receiver<Told>) -> Option<Outcome>
             | Fact::ToolCalled { .. } => {}
         }
     }
+}
+
+/// Runs the demo with the settings of a file.
+pub fn run(config: &Path, once: bool) -> ExitCode {
+    let mut loaded = match assembly::load(config) {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    let quiet = Log { level: "warn".to_owned(), ..loaded.server.log.clone() };
+    serve::log(&quiet);
+    if let Some(listen) = loaded.server.sip.listen.first_mut() {
+        listen.bind = free(listen.bind);
+    }
+    serve::finish(serve::block_on(show(loaded, once)))
+}
+
+async fn show(loaded: Loaded, once: bool) -> Result<(), String> {
+    let folder = loaded.server.recordings_folder();
+    let calls = loaded.server.calls_folder();
+    let blueprint = assembly::blueprint(loaded).await.map_err(|why| why.to_string())?;
+    let running = Running::start(blueprint).map_err(|why| why.to_string())?;
+    introduce(&running);
+    let settings = flite::Settings { voice: "rms".to_owned(), ..flite::Settings::default() };
+    let voice = Arc::new(Flite::load(settings).map_err(|why| why.to_string())?);
+    let recording = folder.join("demo-caller.wav");
+    let outcome = call_once(&running, voice, &recording).await?;
+    println!("\n{}", telling::waterfall(&outcome.turns));
+    println!("  listen to it      {} (agent left, caller right)", recording.display());
+    println!("  its record        {}\n", calls.display());
+    if !once {
+        println!("The server stays up for your call; Ctrl-C ends it.");
+        let watch = running.watch();
+        tokio::select! {
+            () = serve::stopped() => {}
+            () = tell_for_ever(watch) => {}
+        }
+    }
+    running.drain(Duration::from_secs(5)).await;
+    if outcome.went_well() { Ok(()) } else { Err(outcome.complaint()) }
+}
+
+fn introduce(running: &Running) {
+    let local = running.local();
+    let target = format!("sip:{}@{local}", DEMO.extension);
+    println!("voxtrunk {} demo: an agent answers on this machine only\n", env!("CARGO_PKG_VERSION"));
+    println!("  from a softphone  call {target} (no account, no registration; UDP; G.711)");
+    println!("  in German         call sip:de@{local}");
+    println!("  from a terminal   ./dev call {target} --say \"When are you open?\"");
+    println!("  what it says      dialplans/demo/front-desk.toml\n");
+    println!("Our own phone calls it now:\n");
+}
+
+impl Outcome {
+    /// Whether every line was understood and the agent ended the call.
+    fn went_well(&self) -> bool {
+        let understood = self.understood.iter().filter(|text| !text.is_empty()).count();
+        understood >= DEMO.says.len() && self.end_reason == "agent_ended"
+    }
+
+    fn complaint(&self) -> String {
+        format!(
+            "the demo call did not go as it should: {} of {} lines were understood, it ended by {}",
+            self.understood.iter().filter(|text| !text.is_empty()).count(),
+            DEMO.says.len(),
+            self.end_reason
+        )
+    }
+}
+
+async fn tell_for_ever(mut watch: broadcast::Receiver<Told>) {
+    loop {
+        match watch.recv().await {
+            Ok(told) => {
+                if let Some(line) = telling::line(&told.fact) {
+                    println!("{line}");
+                }
+            }
+            Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+/// The wanted address, or one with a free port when a softphone has 5060.
+fn free(wanted: SocketAddr) -> SocketAddr {
+    if std::net::UdpSocket::bind(wanted).is_ok() {
+        return wanted;
+    }
+    (0..20)
+        .map(|offset| SocketAddr::new(wanted.ip(), 5_062 + 2 * offset))
+        .find(|address| std::net::UdpSocket::bind(address).is_ok())
+        .unwrap_or(wanted)
 }
