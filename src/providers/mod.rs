@@ -5,4 +5,5 @@ pub mod error;
 pub mod llm;
 pub mod model;
 pub mod transcriber;
+pub mod vad;
 pub mod voice;
