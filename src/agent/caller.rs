@@ -38,9 +38,9 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Nothing said, but words that belong before.
-    pub fn after(earlier: String) -> Self {
-        Self { earlier, ..Self::default() }
+    /// Words that came too late for an earlier turn stand before those of this one.
+    pub fn remember(&mut self, earlier: String) {
+        self.earlier = earlier;
     }
 
     /// Speech began.
@@ -86,6 +86,11 @@ impl Caller {
         text
     }
 
+    /// What the transcriber heard since it listens.
+    pub fn heard(&self) -> &str {
+        &self.text
+    }
+
     /// The keys pressed.
     pub fn keys(&self) -> &str {
         &self.keys
@@ -94,6 +99,11 @@ impl Caller {
     /// When the last key was pressed.
     pub fn pressed(&self) -> Option<Instant> {
         self.pressed
+    }
+
+    /// Whether speech began and did not end yet.
+    pub fn is_speaking(&self) -> bool {
+        self.speaking.is_some()
     }
 
     /// Whether there was neither a word nor a key.
@@ -112,9 +122,9 @@ impl Caller {
         Ending::of(&self.text, completeness, self.voiced)
     }
 
-    /// What was said until now cannot change any more but by more speech.
-    pub fn keys_end(&mut self) {
-        // A hash that closes a number is not part of it; alone it is a key like any other.
+    /// No more keys come. A hash that closes a number is not part of it; alone it is a key like
+    /// any other.
+    pub fn close_keys(&mut self) {
         if self.keys.len() > 1 && self.keys.ends_with('#') {
             self.keys.pop();
         }

@@ -73,10 +73,10 @@ const CLOSING: &str = "\"'”’»)]";
 const UNFINISHED: &[&str] = &[
     "and", "but", "or", "because", "if", "although", "the", "a", "an", "my", "your", "our",
     "their", "of", "to", "um", "uh", "erm", "er", "i'm", "i'd", "i'll", "i've", "we're", "it's",
-    "und", "aber", "oder", "weil", "dass", "wenn", "ob", "denn", "der", "dem", "den", "des",
-    "ein", "eine", "einen", "einem", "einer", "mein", "meine", "meinen", "meinem", "meiner",
-    "unser", "unsere", "unseren", "zu", "zum", "zur", "vom", "im", "am", "beim", "für", "von",
-    "äh", "ähm", "öh", "ich", "also",
+    "und", "aber", "oder", "weil", "dass", "wenn", "ob", "denn", "der", "dem", "den", "des", "ein",
+    "eine", "einen", "einem", "einer", "mein", "meine", "meinen", "meinem", "meiner", "unser",
+    "unsere", "unseren", "zu", "zum", "zur", "vom", "im", "am", "beim", "für", "von", "äh", "ähm",
+    "öh", "ich", "also",
 ];
 
 #[cfg(test)]

@@ -2,12 +2,24 @@
 //! window with the same tests: nothing here knows a telephone.
 
 pub mod assistant;
-pub mod tool;
-pub mod conversation;
 pub mod event;
 pub mod phrases;
+pub mod tool;
+
+pub mod conversation;
 pub mod sentence;
-pub mod endpointing;
+
 pub mod barge_in;
+pub mod caller;
+pub mod endpointing;
 pub mod silence;
 pub mod intents;
+pub mod turn;
+
+pub mod answer;
+pub mod speech;
+
+pub mod session;
+
+#[cfg(test)]
+mod rehearsal;

@@ -99,8 +99,7 @@ mod tests {
 
     #[test]
     fn an_agent_without_lines_speaks_those_of_its_language() {
-        let assistant =
-            Assistant { language: "de-AT".parse().ok(), ..Assistant::default() };
+        let assistant = Assistant { language: "de-AT".parse().ok(), ..Assistant::default() };
         assert_eq!(Phrases::of(&assistant).reminder(2), "Sind Sie noch da?");
         assert_eq!(Phrases::of(&Assistant::default()).goodbye, "Goodbye.");
     }

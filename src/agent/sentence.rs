@@ -112,7 +112,8 @@ impl Splitter {
         let alone = clause.len() <= word.len() + 1;
         if !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit()) {
             // "1. Open the door" is a list; "am 3. Mai" is an ordinal.
-            return !alone && !(self.german && word.len() <= 2);
+            let ordinal = self.german && word.len() <= 2;
+            return !(alone || ordinal);
         }
         // A sentence that begins with a small letter is rarer than an abbreviation unknown to us.
         if next.is_lowercase() {
@@ -296,8 +297,14 @@ mod tests {
         ("Well, yes. No.", &["Well, yes.", "No."]),
         ("Ask Dr. Smith or J. Doe. They know.", &["Ask Dr. Smith or J. Doe.", "They know."]),
         ("Fruit, e.g. Apples. Or bread.", &["Fruit, e.g. Apples.", "Or bread."]),
-        ("At 5 p.m. we close. At 5 p.m. We open.", &["At 5 p.m. we close.", "At 5 p.m.", "We open."]),
-        ("Use 192.168.0.1. Then www.example.com. Ok?", &["Use 192.168.0.1.", "Then www.example.com.", "Ok?"]),
+        (
+            "At 5 p.m. we close. At 5 p.m. We open.",
+            &["At 5 p.m. we close.", "At 5 p.m.", "We open."],
+        ),
+        (
+            "Use 192.168.0.1. Then www.example.com. Ok?",
+            &["Use 192.168.0.1.", "Then www.example.com.", "Ok?"],
+        ),
         ("See https://example.com/a.b?c=d&e_f now!", &["See https://example.com/a.b?c=d&e_f now!"]),
         ("At 10:30. Or 11:00.", &["At 10:30.", "Or 11:00."]),
         ("Hmm... let me see... Right.", &["Hmm... let me see...", "Right."]),

@@ -87,8 +87,12 @@ mod tests {
             }
             ladder.quiet(due + Duration::from_secs(2));
         }
-        let expected =
-            [(8, Rung::Remind(0)), (18, Rung::Remind(1)), (28, Rung::Remind(2)), (30, Rung::HangUp)];
+        let expected = [
+            (8, Rung::Remind(0)),
+            (18, Rung::Remind(1)),
+            (28, Rung::Remind(2)),
+            (30, Rung::HangUp),
+        ];
         assert_eq!(rungs, expected);
         ladder.broken();
         assert_eq!(ladder.deadline(), None);

@@ -81,12 +81,12 @@ impl Speech {
         self.append(Line { id: self.next, turn, text, role, stage, moved: now })
     }
 
-    /// Lets held utterances be heard as the answer to `turn`; gives them.
-    pub fn release(&mut self, now: Instant, turn: TurnId) -> Vec<&Line> {
+    /// Lets held utterances be heard as the answer to `turn`; gives them with their words.
+    pub fn release(&mut self, now: Instant, turn: TurnId) -> Vec<(UtteranceId, String)> {
         let mut released = Vec::new();
         for line in self.lines.iter_mut().filter(|line| line.stage == Stage::Held) {
             (line.stage, line.turn, line.moved) = (Stage::Waiting, turn, now);
-            released.push(&*line);
+            released.push((line.id, line.text.clone()));
         }
         released
     }
@@ -144,12 +144,8 @@ impl Speech {
         for line in std::mem::take(&mut self.lines) {
             let heard = match line.stage {
                 Stage::Held => continue,
-                Stage::Waiting => "",
-                Stage::Audible(since) => {
-                    heard_part(&line.text, until.saturating_duration_since(since), None)
-                }
+                Stage::Waiting | Stage::Audible(_) => line.heard_by(until).to_owned(),
             };
-            let heard = heard.to_owned();
             self.cut.push(Cut { line, heard });
         }
         Some(through)
@@ -173,14 +169,14 @@ impl Speech {
         cuts
     }
 
+    /// What is heard now or next.
+    pub fn first(&self) -> Option<&Line> {
+        self.lines.front()
+    }
+
     /// Whether nothing is left to be heard.
     pub fn is_idle(&self) -> bool {
         self.lines.is_empty()
-    }
-
-    /// Whether any of it was heard or may be at any moment.
-    pub fn is_audible(&self) -> bool {
-        self.lines.iter().any(|line| matches!(line.stage, Stage::Audible(_)))
     }
 
     /// When the voice counts as stuck: it was silent for `patience`, or spoke far too long.
@@ -200,6 +196,18 @@ impl Speech {
         self.next = id.next();
         self.lines.push_back(line);
         utterance
+    }
+}
+
+impl Line {
+    /// The words that were probably heard until `now`.
+    pub fn heard_by(&self, now: Instant) -> &str {
+        match self.stage {
+            Stage::Held | Stage::Waiting => "",
+            Stage::Audible(since) => {
+                heard_part(&self.text, now.saturating_duration_since(since), None)
+            }
+        }
     }
 }
 

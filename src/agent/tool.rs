@@ -99,8 +99,12 @@ mod tests {
             call.argument(key)
         };
         assert_eq!(argument(r#"{"to": "sales"}"#, "to").as_deref(), Some("sales"));
-        assert_eq!(argument(r#"{"why":"to","to":"B\u00fcro \"1\""}"#, "to").as_deref(), Some("Büro \"1\""));
-        for nothing in ["", "{}", r#"{"to": 5}"#, r#"{"to": "#, r#"{"to": "a"#, r#"{"a\u00"#, "\""] {
+        assert_eq!(
+            argument(r#"{"why":"to","to":"B\u00fcro \"1\""}"#, "to").as_deref(),
+            Some("Büro \"1\"")
+        );
+        for nothing in ["", "{}", r#"{"to": 5}"#, r#"{"to": "#, r#"{"to": "a"#, r#"{"a\u00"#, "\""]
+        {
             assert_eq!(argument(nothing, "to"), None, "{nothing}");
         }
     }
