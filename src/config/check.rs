@@ -22,6 +22,8 @@ pub struct Subject<'a> {
     pub agents: &'a BTreeMap<String, Arc<Assistant>>,
     /// Agents that have a mistake already: they are known, and not looked at again.
     pub faulty: &'a BTreeSet<String>,
+    /// Whether a route has a mistake already: the plan as a whole is not looked at.
+    pub faulty_routes: bool,
     /// Where everything stands.
     pub reading: &'a Reading<'a>,
     /// What other rooms know.

@@ -8,9 +8,10 @@ use crate::base::destination::Destination;
 use crate::base::template;
 use crate::config::check::Subject;
 use crate::config::check_routes;
-use crate::config::diagnostic::{Diagnostic, did_you_mean};
+use crate::config::diagnostic::{Diagnostic, Severity, did_you_mean};
 use crate::config::settings::{Job, ProviderKind};
 use crate::config::shape;
+use crate::config::source::Span;
 
 /// Checks one agent.
 pub fn agent(subject: &Subject<'_>, name: &str, agent: &Assistant) -> Vec<Diagnostic> {
@@ -21,7 +22,7 @@ pub fn agent(subject: &Subject<'_>, name: &str, agent: &Assistant) -> Vec<Diagno
     found.extend(check.transfers());
     found.extend(check.intents());
     found.extend(check.templates());
-    if found.is_empty() {
+    if found.iter().all(|it| it.severity == Severity::Warning) {
         let outside = subject.external.agent(agent, name, subject.server);
         found.extend(outside.into_iter().map(|fault| subject.diagnostic(fault, &check.path)));
     }
@@ -87,6 +88,9 @@ impl Check<'_> {
         let place = self.place(&format!("{key}.provider"));
         let fitting = self.known(job);
         let Some(kind) = self.kind(choice) else {
+            if self.subject.key(&format!("providers.{name}")).is_some() {
+                return None;
+            }
             let label = match did_you_mean(name, fitting.iter().copied()) {
                 Some(name) => format!("did you mean \"{name}\"?"),
                 None => "not defined".to_owned(),
@@ -301,12 +305,14 @@ impl Check<'_> {
             say.chain(confirm.map(move |text| (format!("intents[{at}].confirm"), text.as_str())))
         });
         let wrong = |(key, text): (String, &str)| {
-            let why = template::render(text, &template::Variables::new()).err()?;
+            let why = template::render(text, &template::Variables::new()).err()?.to_string();
+            let why = why.trim_start_matches("syntax error: ");
+            let why = why.split_once(" (in ").map_or(why, |(why, _)| why);
             let message =
                 format!("`{}` is not a template", key.rsplit('.').next().unwrap_or_default());
             Some(
                 Diagnostic::error("template.syntax", message)
-                    .at(self.place(&key), why.to_string())
+                    .at(self.place(&key), why)
                     .help("variables stand in two braces: {{ caller }}"),
             )
         };
@@ -337,11 +343,11 @@ impl Check<'_> {
         names
     }
 
-    fn place(&self, key: &str) -> Option<crate::config::source::Span> {
+    fn place(&self, key: &str) -> Option<Span> {
         self.subject.place(&format!("{}.{key}", self.path))
     }
 
-    fn key(&self) -> Option<crate::config::source::Span> {
+    fn key(&self) -> Option<Span> {
         self.subject.key(&self.path)
     }
 }

@@ -7,6 +7,7 @@ use crate::agent::assistant::Choice;
 use crate::config::check::Subject;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::settings::{Provider, ProviderKind, Trunk};
+use crate::config::source::is_secret_key;
 
 /// Checks the settings of the machine.
 pub fn machine(subject: &Subject<'_>) -> Vec<Diagnostic> {
@@ -35,30 +36,20 @@ fn addresses(subject: &Subject<'_>) -> Vec<Diagnostic> {
                 .help("add [[sip.listen]] with bind = \"127.0.0.1:5060\""),
         );
     }
-    let advertised = server.advertised_rtp_address();
-    if advertised.is_unspecified() {
-        let written =
-            if server.rtp.address.is_some() { "rtp.address" } else { "sip.listen[0].bind" };
-        found.push(
-            Diagnostic::error(
-                "rtp.address",
-                format!("peers would be told to send audio to {advertised}"),
+    match server.sip.external_address {
+        Some(ip) if ip.is_unspecified() => {
+            found.push(no_address(subject, ip, "sip.external_address"))
+        }
+        None => found.extend(unspecified(subject).map(|(ip, path)| no_address(subject, ip, &path))),
+        Some(ip) if subject.external.owns(ip) == Some(false) => found.push(
+            Diagnostic::warning(
+                "sip.external_address",
+                format!("{ip} is not an address of this machine"),
             )
-            .at(subject.place(written), "every address of this machine, and none in particular")
-            .help(
-                "set [sip] external_address to the address that callers reach, or bind one \
-                     address",
-            ),
-        );
-    } else if server.sip.external_address.is_some()
-        && subject.external.owns(advertised) == Some(false)
-    {
-        let message = format!("{advertised} is not an address of this machine");
-        found.push(
-            Diagnostic::warning("sip.external_address", message)
-                .at(subject.place("sip.external_address"), "callers are told to send audio here")
-                .help("that is right behind NAT, if the ports are forwarded to this machine"),
-        );
+            .at(subject.place("sip.external_address"), "callers are told to send audio here")
+            .help("that is right behind NAT, if the ports are forwarded to this machine"),
+        ),
+        Some(_) => {}
     }
     for (at, listen) in server.sip.listen.iter().enumerate() {
         let ip = listen.bind.ip();
@@ -73,6 +64,21 @@ fn addresses(subject: &Subject<'_>) -> Vec<Diagnostic> {
         found.push(not_ours(subject, ip, "rtp.address"));
     }
     found
+}
+
+/// The first socket that is bound to no address in particular.
+fn unspecified(subject: &Subject<'_>) -> Option<(IpAddr, String)> {
+    let rtp = subject.server.rtp.address.map(|ip| (ip, "rtp.address".to_owned()));
+    let listen = subject.server.sip.listen.iter().enumerate();
+    let sip = listen.map(|(at, listen)| (listen.bind.ip(), format!("sip.listen[{at}].bind")));
+    rtp.into_iter().chain(sip).find(|(ip, _)| ip.is_unspecified())
+}
+
+/// What SIP and SDP say about us must be an address: nobody can answer to 0.0.0.0.
+fn no_address(subject: &Subject<'_>, ip: IpAddr, path: &str) -> Diagnostic {
+    Diagnostic::error("rtp.address", format!("callers would be told to send audio to {ip}"))
+        .at(subject.place(path), "every address of this machine, and none in particular")
+        .help("set [sip] external_address to the address that callers reach, or bind one address")
 }
 
 fn not_ours(subject: &Subject<'_>, ip: IpAddr, path: &str) -> Diagnostic {
@@ -153,7 +159,7 @@ fn check_trunk(subject: &Subject<'_>, name: &str, trunk: &Trunk) -> Vec<Diagnost
         }
     }
     for (at, number) in trunk.numbers.iter().enumerate() {
-        if !subject.plan.reaches(number) {
+        if !subject.faulty_routes && !subject.plan.reaches(number) {
             let message = format!("no route takes calls to `{number}`");
             found.push(
                 Diagnostic::warning("number.unroutable", message)
@@ -214,7 +220,6 @@ fn check_url(subject: &Subject<'_>, url: &str, name: &str) -> Option<Diagnostic>
         let message = format!("provider `{name}` has a password in its `base_url`");
         return Some(
             Diagnostic::error("secret.in_url", message)
-                .at(None, "")
                 .help("use `api_key` or `headers`: URLs stand in logs"),
         );
     }
@@ -231,10 +236,7 @@ fn check_url(subject: &Subject<'_>, url: &str, name: &str) -> Option<Diagnostic>
     }
     let missing = scheme == "https"
         && !keyed
-        && !subject.server.providers[name]
-            .headers
-            .keys()
-            .any(|header| crate::config::source::is_secret_key(header));
+        && !subject.server.providers[name].headers.keys().any(|header| is_secret_key(header));
     missing.then(|| {
         Diagnostic::warning("provider.missing_key", format!("provider `{name}` has no key"))
             .at(place, "APIs on the internet mostly want one")
@@ -269,8 +271,7 @@ fn secrets(subject: &Subject<'_>) -> Vec<Diagnostic> {
         if provider.api_key.is_some() {
             paths.push(format!("providers.{name}.api_key"));
         }
-        let secret =
-            provider.headers.keys().filter(|key| crate::config::source::is_secret_key(key));
+        let secret = provider.headers.keys().filter(|key| is_secret_key(key));
         paths.extend(secret.map(|key| format!("providers.{name}.headers.{key}")));
     }
     let strict = subject.server.security.require_secret_refs;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use crate::base::destination::Destination;
 use crate::config::check::Subject;
 use crate::config::diagnostic::{Diagnostic, did_you_mean};
+use crate::config::source::Span;
+use crate::dialplan::lint::Shadow;
 use crate::dialplan::plan::Route;
 
 /// Checks every route.
@@ -19,8 +21,10 @@ pub fn routes(subject: &Subject<'_>) -> Vec<Diagnostic> {
         found.extend(unknown_contexts(subject, route, &path));
     }
     found.extend(duplicate_names(subject));
-    found.extend(shadows(subject));
-    found.extend(no_default(subject));
+    if !subject.faulty_routes {
+        found.extend(shadows(subject));
+        found.extend(no_default(subject));
+    }
     found
 }
 
@@ -50,7 +54,7 @@ pub fn unknown_agent(subject: &Subject<'_>, name: &str, path: &str) -> Option<Di
 fn unknown_trunks(subject: &Subject<'_>, route: &Route, path: &str) -> Vec<Diagnostic> {
     let known: Vec<&str> = subject.server.trunks.keys().map(String::as_str).collect();
     let missing = |(at, name): (usize, &String)| {
-        if known.contains(&name.as_str()) {
+        if known.contains(&name.as_str()) || subject.key(&format!("trunks.{name}")).is_some() {
             return None;
         }
         let label = match did_you_mean(name, known.iter().copied()) {
@@ -109,7 +113,7 @@ fn duplicate_names(subject: &Subject<'_>) -> Vec<Diagnostic> {
 
 fn shadows(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let routes = &subject.plan.routes;
-    let told = |shadow: crate::dialplan::lint::Shadow| {
+    let told = |shadow: Shadow| {
         let (hidden, by) =
             (title(&routes[shadow.hidden], shadow.hidden), title(&routes[shadow.by], shadow.by));
         let takes = if routes[shadow.by].takes_everything() {
@@ -144,14 +148,14 @@ fn no_default(subject: &Subject<'_>) -> Option<Diagnostic> {
 }
 
 /// Where a route is best pointed at: its name, or else its destination.
-fn head(subject: &Subject<'_>, position: usize) -> Option<crate::config::source::Span> {
+fn head(subject: &Subject<'_>, position: usize) -> Option<Span> {
     let named = subject.reading.places.find(&format!("route[{position}].name"));
     let to = || subject.place(&format!("route[{position}].to"));
     named.map(|place| place.value.clone()).or_else(to)
 }
 
 /// The place of one element of a list that may also be written as a single text.
-fn element(subject: &Subject<'_>, path: &str, at: usize) -> Option<crate::config::source::Span> {
+fn element(subject: &Subject<'_>, path: &str, at: usize) -> Option<Span> {
     let element = subject.reading.places.find(&format!("{path}[{at}]"));
     element.map(|place| place.value.clone()).or_else(|| subject.place(path))
 }

@@ -27,7 +27,7 @@ pub enum Severity {
 }
 
 /// A place in a file with a remark.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Label {
     /// Where.
     pub span: Span,
@@ -57,6 +57,18 @@ impl Diagnostic {
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    /// What it says, without the agent that it says it about: a mistake in an agent is not told
+    /// again for each agent that inherits it.
+    pub fn essence(&self) -> (&'static str, Vec<Label>, String) {
+        let message = match self.message.strip_prefix("agent `") {
+            Some(named) if !self.labels.is_empty() => {
+                named.split_once('`').map_or(named, |(_, rest)| rest)
+            }
+            _ => &self.message,
+        };
+        (self.code, self.labels.clone(), message.to_owned())
     }
 
     /// Where it stands among all files; what has no place comes first.

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeValue;
 
 use crate::agent::assistant::Assistant;
-use crate::config::diagnostic::{Diagnostic, did_you_mean};
+use crate::config::diagnostic::Diagnostic;
+use crate::config::explain;
 use crate::config::extends::{self, Agents};
 use crate::config::file;
 use crate::config::read::Reading;
-use crate::config::shape;
 use crate::config::source::{Source, Span};
 use crate::config::tree::{self, Node};
 use crate::dialplan::plan::{Plan, Route};
@@ -23,6 +23,9 @@ pub struct Found {
     pub agents: BTreeMap<String, Assistant>,
     /// Agents with a mistake that was reported already: other checks would only echo it.
     pub faulty: BTreeSet<String>,
+    /// Whether a route has a mistake that was reported already: what the plan as a whole does
+    /// cannot be told.
+    pub faulty_routes: bool,
 }
 
 /// The reading of all dialplan files.
@@ -56,8 +59,11 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         for node in tables.routes {
             self.read_route(node);
         }
-        let agents =
-            extends::inherited(tables.defaults, tables.agents, &mut self.reading.diagnostics);
+        let (agents, wrong) = extends::inherited(tables.defaults, tables.agents);
+        for (name, why) in wrong {
+            self.found.faulty.insert(name);
+            self.reading.diagnostics.extend(why);
+        }
         for (name, (key, node)) in agents {
             self.read_agent(name, &key, node);
         }
@@ -85,7 +91,7 @@ impl<'r, 'a> Dialplans<'r, 'a> {
                             .at(Some(span), format!("write it as {form}")),
                     );
                 }
-                (unknown, _) => self.report_unknown(unknown, span),
+                (unknown, _) => self.report(explain::unknown_key(unknown, &KEYS, span)),
             }
         }
     }
@@ -142,9 +148,9 @@ impl<'r, 'a> Dialplans<'r, 'a> {
     fn read_route(&mut self, node: Node<'_>) {
         let path = format!("route[{}]", self.found.plan.routes.len());
         tree::note(&mut self.reading.places, &path, &node.span(), &node);
-        if let (Some(route), _) = self.reading.read::<Route>(&path, node) {
-            self.found.plan.routes.push(route);
-        }
+        let (route, sound) = self.reading.read::<Route>(&path, node);
+        self.found.plan.routes.extend(route);
+        self.found.faulty_routes |= !sound;
     }
 
     fn read_agent(&mut self, name: String, key: &Span, node: Node<'_>) {
@@ -201,24 +207,6 @@ impl<'r, 'a> Dialplans<'r, 'a> {
             return Err("it lies outside the folder of the dialplans".to_owned());
         }
         file::read_text(&full, LARGEST_PROMPT)
-    }
-
-    fn report_unknown(&mut self, key: &str, span: Span) {
-        let diagnostic = if shape::is_planned_key(key) {
-            Diagnostic::error("key.unsupported", format!("`{key}` is not supported yet"))
-                .at(Some(span), "a later version will know this key")
-                .help("leave it out for now")
-        } else {
-            let message = format!("there is no key `{key}` here");
-            let label = match did_you_mean(key, KEYS) {
-                Some(name) => format!("did you mean `{name}`?"),
-                None => "not known".to_owned(),
-            };
-            Diagnostic::error("key.unknown", message)
-                .at(Some(span), label)
-                .help(format!("known keys: {}", KEYS.join(", ")))
-        };
-        self.report(diagnostic);
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {

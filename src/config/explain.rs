@@ -28,24 +28,51 @@ pub fn syntax(message: &str, span: Span) -> Diagnostic {
     diagnostic
 }
 
+/// The key that is missing, if that is the mistake.
+pub fn missing_key(message: &str) -> Option<&str> {
+    message.strip_prefix("missing field ").map(|key| key.trim_matches('`'))
+}
+
+/// Explains a key that is not known, at the end of `path`.
+pub fn unknown_key(path: &str, known: &[&str], span: Span) -> Diagnostic {
+    let key = last_key(path);
+    if shape::is_planned_key(path) {
+        return Diagnostic::error("key.unsupported", format!("`{key}` is not supported yet"))
+            .at(Some(span), "a later version will know this key")
+            .help("leave it out for now");
+    }
+    let label = match did_you_mean(key, known.iter().copied()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => "not known".to_owned(),
+    };
+    Diagnostic::error("key.unknown", format!("there is no key `{key}` here"))
+        .at(Some(span), label)
+        .help(format!("known keys: {}", known.join(", ")))
+}
+
 impl Mistake<'_> {
     /// Explains it.
     pub fn explain(&self, span: Span) -> Diagnostic {
         if self.message.starts_with("unknown field") {
-            return self.unknown_key(span);
+            let known = self.message.split_once(", expected ").map_or("", |(_, names)| names);
+            return unknown_key(&self.path, &quoted(known), span);
         }
-        if let Some(field) = self.message.strip_prefix("missing field ") {
-            return Diagnostic::error("key.missing", format!("the key {field} is missing"))
-                .at(Some(span), format!("{field} must stand in this table"));
+        if let Some(key) = missing_key(self.message) {
+            return Diagnostic::error("key.missing", format!("the key `{key}` is missing"))
+                .at(Some(span), format!("`{key}` must stand in this table"));
         }
         if shape::is_planned_value(&self.path, self.value()) {
-            return Diagnostic::error("value.unsupported", "this value is not supported yet")
+            let message = format!("`{}` cannot be \"{}\" yet", self.key(), self.value());
+            return Diagnostic::error("value.unsupported", message)
                 .at(Some(span), "a later version will know it")
                 .help(self.choices().unwrap_or_else(|| "leave the key out for now".to_owned()));
         }
         if self.hidden {
             return Diagnostic::error("value.invalid", format!("`{}` does not fit", self.key()))
-                .at(Some(span), format!("expected {}", self.expected().unwrap_or("another value")))
+                .at(
+                    Some(span),
+                    format!("expected {}", self.expected().map_or("another value", in_words)),
+                )
                 .help("the value itself is not shown: it comes from a reference or is a secret");
         }
         if self.message.starts_with("unknown variant") {
@@ -55,22 +82,6 @@ impl Mistake<'_> {
             Some(("invalid type" | "invalid value", _)) => self.wrong_type(span),
             _ => self.refused(span),
         }
-    }
-
-    fn unknown_key(&self, span: Span) -> Diagnostic {
-        let key = self.key();
-        if shape::is_planned_key(&self.path) {
-            return Diagnostic::error("key.unsupported", format!("`{key}` is not supported yet"))
-                .at(Some(span), "a later version will know this key")
-                .help("leave it out for now");
-        }
-        let names = quoted(self.message.split_once(", expected ").map_or("", |(_, names)| names));
-        let diagnostic = Diagnostic::error("key.unknown", format!("there is no key `{key}` here"));
-        let diagnostic = match did_you_mean(key, names.iter().copied()) {
-            Some(name) => diagnostic.at(Some(span), format!("did you mean `{name}`?")),
-            None => diagnostic.at(Some(span), "not known"),
-        };
-        diagnostic.help(format!("known keys: {}", names.join(", ")))
     }
 
     fn unknown_choice(&self, span: Span) -> Diagnostic {
@@ -90,13 +101,10 @@ impl Mistake<'_> {
         let range = self.message.starts_with("invalid value");
         let code = if range { "value.range" } else { "value.type" };
         let expected = self.expected().map_or("another value", in_words);
-        let found = self.message.split_once(": ").map_or("", |(_, rest)| rest);
-        let found = found.split_once(", expected ").map_or(found, |(found, _)| found);
-        let found = found.split_once(' ').map_or(found, |(kind, _)| kind);
-        Diagnostic::error(code, format!("`{}` must be {expected}", self.key())).at(
-            Some(span),
-            if range { "out of range".to_owned() } else { format!("this is of the kind {found}") },
-        )
+        let found = self.message.split_once(": ").map_or("", |(_, found)| found);
+        let label = if range { "out of range" } else { kind_in_words(found) };
+        Diagnostic::error(code, format!("`{}` must be {expected}", self.key()))
+            .at(Some(span), label)
     }
 
     /// A value that its own type refused, with a sentence of its own: the part after the colon is
@@ -126,8 +134,7 @@ impl Mistake<'_> {
 
     /// The last key of the path.
     fn key(&self) -> &str {
-        let last = self.path.rsplit('.').next().unwrap_or_default();
-        last.split('[').next().unwrap_or_default()
+        last_key(&self.path)
     }
 
     /// The text that is written, without its quotes.
@@ -148,6 +155,25 @@ impl Mistake<'_> {
 /// The names in backquotes: of `` `a` or `b` `` a and b.
 fn quoted(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
+}
+
+/// The last key of a path, without indexes.
+fn last_key(path: &str) -> &str {
+    let last = path.rsplit('.').next().unwrap_or_default();
+    last.split('[').next().unwrap_or_default()
+}
+
+/// Says in an operator's words what serde found instead.
+fn kind_in_words(found: &str) -> &'static str {
+    match found.split(' ').next().unwrap_or_default() {
+        "string" => "this is a text",
+        "integer" => "this is a whole number",
+        "floating" => "this is a number",
+        "boolean" => "this is true or false",
+        "sequence" => "this is a list",
+        "map" => "this is a table",
+        _ => "this is something else",
+    }
 }
 
 /// Says in an operator's words what Rust calls a type.

@@ -11,48 +11,57 @@ use crate::config::tree::Node;
 /// Agents as they are written, by name, each with where its name stands.
 pub type Agents<'t> = BTreeMap<String, (Span, Node<'t>)>;
 
+/// Agents with a wrong `extends`, each with what is to be said about it. Of a circle only one
+/// agent says so.
+pub type Wrong = Vec<(String, Option<Diagnostic>)>;
+
 /// Gives every agent what it inherits. Tables are merged key by key, everything else is replaced.
-/// An agent with a wrong `extends` is reported and keeps its own keys only.
-pub fn inherited<'t>(
-    defaults: Option<Node<'t>>,
-    agents: Agents<'t>,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Agents<'t> {
-    let whole = |(name, (key, node)): (&String, &(Span, Node<'t>))| {
+/// An agent with a wrong `extends` keeps its own keys only.
+pub fn inherited<'t>(defaults: Option<Node<'t>>, agents: Agents<'t>) -> (Agents<'t>, Wrong) {
+    let (mut whole, mut wrong) = (Agents::new(), Wrong::new());
+    for (name, (key, node)) in &agents {
         let chain = ancestors(name, &agents).unwrap_or_else(|why| {
-            diagnostics.push(*why);
+            wrong.push((name.clone(), why.map(|why| *why)));
             Vec::new()
         });
         let older = chain.into_iter().rev().map(|name| agents[name].1.clone());
-        let merged = defaults.clone().into_iter().chain(older).chain([node.clone()]);
-        let merged = merged.reduce(merged_node).map(without_extends);
-        (name.clone(), (key.clone(), merged.expect("an agent has at least its own table")))
-    };
-    agents.iter().map(whole).collect()
+        let layers = defaults.clone().into_iter().chain(older);
+        let merged = layers.chain([node.clone()]).reduce(merged_node).map(without_extends);
+        let merged = merged.expect("an agent has at least its own table");
+        whole.insert(name.clone(), (key.clone(), merged));
+    }
+    (whole, wrong)
 }
 
 /// Follows `extends` from an agent upwards.
-fn ancestors<'n>(name: &'n str, agents: &'n Agents<'_>) -> Result<Vec<&'n str>, Box<Diagnostic>> {
+fn ancestors<'n>(
+    name: &'n str,
+    agents: &'n Agents<'_>,
+) -> Result<Vec<&'n str>, Option<Box<Diagnostic>>> {
     let mut chain: Vec<&str> = Vec::new();
     let mut current = name;
     while let Some(extends) = agents[current].1.get_ref().get("extends") {
         let span = Some(extends.span());
+        let wrong = |why: Diagnostic| Err(Some(Box::new(why)));
         let Some(base) = extends.get_ref().as_str() else {
             let why = Diagnostic::error("value.type", "`extends` must be the name of an agent");
-            return Err(Box::new(why.at(span, "a text in quotes")));
+            return wrong(why.at(span, "a text in quotes"));
         };
         let Some((known, _)) = agents.get_key_value(base) else {
-            return Err(Box::new(unknown_base(base, span, agents)));
+            return wrong(unknown_base(base, span, agents));
         };
-        if known == name || chain.contains(&known.as_str()) {
-            let why = Diagnostic::error("ref.cycle", format!("agent `{name}` extends itself"));
+        if chain.contains(&known.as_str()) || known == name {
+            let speaks = known == name && chain.iter().all(|other| *other > name);
             let path: Vec<&str> = [name].into_iter().chain(chain).chain([base]).collect();
-            return Err(Box::new(why.at(span, "this closes the circle").help(path.join(" → "))));
+            let why = Diagnostic::error("ref.cycle", format!("agent `{name}` extends itself"))
+                .at(span, "this closes the circle")
+                .help(path.join(" → "));
+            return Err(speaks.then(|| Box::new(why)));
         }
         if chain.len() == DEEPEST {
             let why = Diagnostic::error("ref.depth", format!("agent `{name}` inherits too deeply"));
             let help = format!("at most {DEEPEST} agents may stand above an agent");
-            return Err(Box::new(why.at(span, "one too many").help(help)));
+            return wrong(why.at(span, "one too many").help(help));
         }
         chain.push(known);
         current = known;

@@ -1,6 +1,6 @@
 //! Loads the operator's files: settings of the machine first, then the dialplans they name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -65,7 +65,7 @@ impl Loaded {
 }
 
 /// Loads and checks everything. Never fails: what is wrong stands in the diagnostics, and what
-/// could not be read has its default or is left out.
+/// could not be read has its default or is left out. With errors it is good for a report only.
 pub fn load(
     request: &Request,
     environment: &dyn Fn(&str) -> Option<String>,
@@ -74,7 +74,8 @@ pub fn load(
     let mut reading = Reading::new(Scope { environment, names: BTreeMap::new() });
     let server = read_server(request, &mut reading);
     let found = read_dialplans(request, &server, &mut reading);
-    let Found { plan, mut agents, faulty } = Dialplans::new(&mut reading).read(found);
+    let Found { plan, mut agents, faulty, faulty_routes } =
+        Dialplans::new(&mut reading).read(found);
     for agent in agents.values_mut() {
         agent.language.get_or_insert_with(|| server.machine.language.clone());
     }
@@ -86,6 +87,7 @@ pub fn load(
             plan: &plan,
             agents: &agents,
             faulty: &faulty,
+            faulty_routes,
             reading: &reading,
             external,
         };
@@ -94,6 +96,8 @@ pub fn load(
     }
     let Reading { sources, places, mut diagnostics, .. } = reading;
     diagnostics.sort_by_key(Diagnostic::start);
+    let mut told = HashSet::new();
+    diagnostics.retain(|diagnostic| told.insert(diagnostic.essence()));
     Loaded { server, plan, agents, diagnostics, sources, places }
 }
 
@@ -114,8 +118,10 @@ fn read_server(request: &Request, reading: &mut Reading<'_>) -> Server {
 }
 
 fn server_in(source: &Source, reading: &mut Reading<'_>) -> Server {
-    let names = data_folder(source).into_iter().map(|folder| ("data_dir", folder)).collect();
-    reading.scope.names = names;
+    if let Some(folder) = data_folder(source) {
+        let expanded = reading.scope.expand(&folder, source.directory.as_deref()).ok().flatten();
+        reading.scope.names.insert("data_dir", expanded.unwrap_or(folder));
+    }
     let Some(node) = reading.parse(source) else { return Server::default() };
     reading.scope.names.clear();
     tree::note(&mut reading.places, "", &node.span(), &node);

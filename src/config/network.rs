@@ -4,7 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer};
+
+use crate::base::units;
 
 /// An address or a range of addresses: `10.0.0.5`, `10.0.0.0/8`, `2001:db8::/32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -148,21 +150,9 @@ impl fmt::Display for PortRange {
     }
 }
 
-/// For `#[serde(deserialize_with)]`: a text that is parsed.
-///
-/// # Errors
-/// When the value is no text or does not parse.
-pub fn parsed<'de, T, D>(source: D) -> Result<T, D::Error>
-where
-    T: FromStr<Err: fmt::Display>,
-    D: Deserializer<'de>,
-{
-    String::deserialize(source)?.parse().map_err(de::Error::custom)
-}
-
 impl<'de> Deserialize<'de> for Network {
     fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
-        parsed(source)
+        units::parsed(source)
     }
 }
 

@@ -72,6 +72,7 @@ impl<'a> Reading<'a> {
         path: &str,
         mut node: Node<'_>,
     ) -> (Option<T>, bool) {
+        let mut removed = BTreeSet::new();
         for round in 0..MOST_MISTAKES {
             let why = match T::deserialize(ValueDeserializer::from(node.clone())) {
                 Ok(read) => return (Some(read), round == 0),
@@ -79,14 +80,19 @@ impl<'a> Reading<'a> {
             };
             let span = why.span().unwrap_or_else(|| node.span());
             let steps = tree::locate(&node, &span).unwrap_or_default();
-            let hidden = self.is_hidden(&steps, &span);
-            let mistake = explain::Mistake {
-                path: join_paths(path, &tree::written(&steps)),
-                message: why.message(),
-                written: self.sources.slice(&span).unwrap_or_default(),
-                hidden,
-            };
-            self.diagnostics.push(mistake.explain(span));
+            let at = join_paths(path, &tree::written(&steps));
+            // A key that was left out because it is wrong is not missing.
+            let missing = explain::missing_key(why.message());
+            if missing.is_none_or(|key| !removed.contains(&tree::joined(&at, key))) {
+                let mistake = explain::Mistake {
+                    path: at.clone(),
+                    message: why.message(),
+                    written: self.sources.slice(&span).unwrap_or_default(),
+                    hidden: self.is_hidden(&steps, &span),
+                };
+                self.diagnostics.push(mistake.explain(span));
+            }
+            removed.insert(at);
             if steps.is_empty() {
                 return (None, false);
             }

@@ -126,7 +126,8 @@ fn drawn(diagnostic: &Diagnostic, sources: &Sources, theme: GraphicalTheme) -> S
     let report = Drawn::new(diagnostic, sources);
     let mut text = String::new();
     match handler.render_report(&mut text, &report) {
-        Ok(()) => text,
+        // The code stands right above its sentence.
+        Ok(()) => text.replacen("\n\n", "\n", 1),
         Err(std::fmt::Error) => format!("{}: {}\n", diagnostic.code, diagnostic.message),
     }
 }
@@ -163,7 +164,8 @@ impl Drawn {
         let file = sources.file(&label.span)?;
         let mut what = MietteDiagnostic::new(label.text.clone());
         what.severity = Some(miette::Severity::Advice);
-        what.labels = Some(vec![drawn_label(label, file)]);
+        what.labels =
+            Some(vec![LabeledSpan::new_with_span(None, *drawn_label(label, file).inner())]);
         let source = Some(NamedSource::new(&file.name, file.shown()));
         Some(Self { what, source, elsewhere: Vec::new() })
     }

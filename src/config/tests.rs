@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
+
 use crate::agent::assistant::Assistant;
 use crate::base::destination::Destination;
 use crate::base::secret::ExposeSecret;
@@ -245,6 +247,40 @@ fn one_bad_table_does_not_hide_the_next() {
         ["key.unknown", "value.type", "value.invalid", "value.type", "value.type"]
     );
 }
+
+#[test]
+fn a_mistake_is_not_told_again_for_each_heir() {
+    let dialplan = agent(
+        "prompt = \"x\"\nlanguage = \"de\"\nnam = 1\ntts = { provider = \"flite\" }\n[agents.heir]\nextends = \"front\"",
+    );
+    assert_eq!(codes(&loaded("", &dialplan)), ["key.unknown"]);
+    let dialplan = dialplan.replace("nam = 1", "");
+    assert_eq!(codes(&loaded("", &dialplan)), ["agent.language_voice_mismatch"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn no_damage_to_a_file_makes_it_panic(
+        at in 0usize..6_000, length in 0usize..40, other in r#"[\[\]{}="'#$,.\n a1é-]{0,6}"#,
+    ) {
+        for (name, example) in [("server", SERVER), ("dialplan", DIALPLAN)] {
+            let at = example.floor_char_boundary(at % example.len());
+            let end = example.ceil_char_boundary((at + length).min(example.len()));
+            let damaged = format!("{}{other}{}", &example[..at], &example[end..]);
+            let loaded = match name {
+                "server" => loaded(&damaged, SOUND),
+                _ => loaded("", &damaged),
+            };
+            rendered(&loaded);
+            report::render(&loaded.diagnostics, &loaded.sources, Format::Json);
+        }
+    }
+}
+
+const SERVER: &str = include_str!("../../conf/server.toml");
+const DIALPLAN: &str = include_str!("../../dialplans/main.toml");
 
 /// A folder that is gone after the test.
 struct Folder(PathBuf);

@@ -22,12 +22,17 @@ impl Plan {
         self.routes.iter().enumerate().filter_map(hidden_by).collect()
     }
 
-    /// Whether some route may take calls to `did`, whoever calls.
+    /// Whether some route may take calls to `did`, whoever calls. `true` when nobody can tell.
     pub fn reaches(&self, did: &Match) -> bool {
-        self.routes.iter().any(|route| {
-            covers_all(&route.did, std::slice::from_ref(did))
-                || route.did.iter().any(|pattern| did.covers(pattern))
-        })
+        let examples = did.examples();
+        let taken = |pattern: &Match| {
+            did.covers(pattern) || examples.iter().any(|number| pattern.matches(number))
+        };
+        examples.is_empty()
+            || self.routes.iter().any(|route| {
+                let patterns = if route.did.is_empty() { &route.ext } else { &route.did };
+                patterns.is_empty() || patterns.iter().any(taken)
+            })
     }
 }
 

@@ -7,6 +7,7 @@ use regex::bytes::{Regex, RegexBuilder};
 use serde::Deserialize;
 
 use crate::base::number::Number;
+use crate::base::units;
 
 /// What a number is compared with. A number is looked at as it was dialled and, when it can be
 /// read as one, in its E.164 form; it is enough when one of the two fits.
@@ -82,6 +83,18 @@ impl Match {
                 | Kind::Regex(_),
                 Kind::Prefix(_) | Kind::Range(_) | Kind::Asterisk(_) | Kind::Regex(_),
             ) => self.text == other.text,
+        }
+    }
+
+    /// Some numbers that fit, for lints; none when nobody can tell.
+    pub fn examples(&self) -> Vec<String> {
+        match &self.kind {
+            Kind::Exact(_) => vec![self.text.clone()],
+            Kind::Prefix(prefix) => vec![prefix.clone()],
+            Kind::Range(Range { head, digits, first, last }) => {
+                vec![format!("{head}{first:0digits$}"), format!("{head}{last:0digits$}")]
+            }
+            Kind::Asterisk(_) | Kind::Regex(_) => Vec::new(),
         }
     }
 
@@ -170,7 +183,7 @@ impl fmt::Display for Match {
 
 impl<'de> Deserialize<'de> for Match {
     fn deserialize<D: serde::Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
-        String::deserialize(source)?.parse().map_err(serde::de::Error::custom)
+        units::parsed(source)
     }
 }
 
@@ -340,7 +353,7 @@ mod tests {
     fn a_wider_pattern_covers_a_narrower_one() {
         for (wide, narrow) in [
             ("*", "re:^1"),
-            ("+4971112345*", "+49711123450..99"),
+            ("+497111234*", "+49711123450..99"),
             ("+49*", "+49711*"),
             ("+49711123450..99", "+49711123450"),
             ("+49711123400..99", "+49711123450..60"),
