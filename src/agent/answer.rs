@@ -87,6 +87,12 @@ pub enum Called {
 }
 
 impl Answer {
+    /// Begins to count turns and thoughts where another stopped.
+    pub fn count_on(&mut self, before: &Self) {
+        self.turn = before.turn;
+        self.last = before.last;
+    }
+
     /// Begins the answer to the next turn; a guess stays.
     pub fn begin(&mut self, times: TurnTimes) {
         self.turn = self.turn.next();

@@ -103,6 +103,22 @@ impl Session {
         }
     }
 
+    /// Makes the session of an agent that takes over from another in the same conversation: its
+    /// utterances, thoughts and pauses are counted on, so that nothing of the one before is
+    /// mistaken for its own.
+    pub fn after(
+        before: &Self,
+        assistant: Arc<Assistant>,
+        opening: Opening,
+        now: Instant,
+    ) -> Self {
+        let mut session = Self::new(assistant, opening, now);
+        session.speech.count_on(&before.speech);
+        session.answer.count_on(&before.answer);
+        session.turn.count_on(&before.turn);
+        session
+    }
+
     /// Takes a fact.
     pub fn handle(&mut self, now: Instant, input: Input) {
         match (self.life, input) {

@@ -70,6 +70,11 @@ impl Speech {
         Self { next: UtteranceId(1), lines: VecDeque::new(), cut: Vec::new(), paused: None }
     }
 
+    /// Begins to count where another queue stopped.
+    pub fn count_on(&mut self, before: &Self) {
+        self.next = before.next;
+    }
+
     /// Appends an utterance.
     pub fn say(&mut self, now: Instant, turn: TurnId, text: String, role: Role) -> Utterance {
         self.append(Line { id: self.next, turn, text, role, stage: Stage::Waiting, moved: now })

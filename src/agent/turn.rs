@@ -269,6 +269,11 @@ impl Turn {
         }
     }
 
+    /// Begins to count pauses where another stopped.
+    pub fn count_on(&mut self, before: &Self) {
+        self.pause = before.pause;
+    }
+
     /// The state.
     pub fn state(&self) -> &State {
         &self.state

@@ -10,7 +10,8 @@ use serde::{Deserialize, Deserializer, de};
 use crate::base::language::Language;
 use crate::base::secret::Secret;
 use crate::base::units::{self, parsed};
-use crate::config::network::{Frequency, Network, PortRange};
+use crate::base::network::Network;
+use crate::config::network::{Frequency, PortRange};
 use crate::dialplan::pattern::Match;
 
 /// Everything that belongs to the machine: sockets, trunks, providers, storage, security.

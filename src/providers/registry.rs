@@ -213,11 +213,10 @@ impl Registry {
                 self.prepared(key, load, lines).await
             }
             Kind::Espeak => {
-                let voice = voice.unwrap_or_else(|| language.tag().to_ascii_lowercase());
+                let usual = espeak::Settings::of(language);
+                let voice = voice.unwrap_or_else(|| usual.voice.clone());
                 let key = format!("espeak {voice} {speed}");
-                let load = || {
-                    Espeak::load(espeak::Settings { voice, speed, ..espeak::Settings::default() })
-                };
+                let load = || Espeak::find(espeak::Settings { voice, speed, ..usual });
                 self.prepared(key, load, lines).await
             }
             Kind::OpenAiCompatible | Kind::PocketSphinx | Kind::Whisper | Kind::Rules => {
@@ -250,7 +249,8 @@ impl Registry {
         let voice: Arc<dyn Voice> = match known {
             Some(voice) => voice,
             None => {
-                let voice: Arc<dyn Voice> = Arc::new(Cached::new(load()?, self.phrases.clone()));
+                let cached: Cached<V> = Cached::new(load()?, self.phrases.clone());
+                let voice: Arc<dyn Voice> = Arc::new(cached);
                 self.shared().voices.insert(key, voice.clone());
                 voice
             }
