@@ -32,8 +32,9 @@ pub struct Registry {
 #[derive(Default)]
 struct Shared {
     pocketsphinx: Option<Arc<PocketSphinx>>,
+    #[cfg(feature = "whisper")]
     transcribers: BTreeMap<String, Arc<dyn Transcriber>>,
-    voices: BTreeMap<String, Arc<dyn Voice>>,
+    voices: BTreeMap<String, Arc<Cached>>,
 }
 
 /// A provider as the operator describes it.
@@ -210,14 +211,14 @@ impl Registry {
                 let voice = voice.unwrap_or_else(|| flite::Settings::default().voice);
                 let key = format!("flite {voice} {speed}");
                 let load = || Flite::load(flite::Settings { voice, speed });
-                self.prepared(key, load, lines).await
+                self.prepared(key, || Ok(Arc::new(load()?)), lines).await
             }
             Kind::Espeak => {
                 let usual = espeak::Settings::of(language);
                 let voice = voice.unwrap_or_else(|| usual.voice.clone());
                 let key = format!("espeak {voice} {speed}");
                 let load = || Espeak::find(espeak::Settings { voice, speed, ..usual });
-                self.prepared(key, load, lines).await
+                self.prepared(key, || Ok(Arc::new(load()?)), lines).await
             }
             Kind::OpenAiCompatible | Kind::PocketSphinx | Kind::Whisper | Kind::Rules => {
                 Err(ProviderError::lasting(name, "does not speak"))
@@ -239,18 +240,17 @@ impl Registry {
         }
     }
 
-    async fn prepared<V: Voice + 'static>(
+    async fn prepared(
         &self,
         key: String,
-        load: impl FnOnce() -> Result<V, ProviderError>,
+        load: impl FnOnce() -> Result<Arc<dyn Voice>, ProviderError>,
         lines: &[String],
     ) -> Result<Arc<dyn Voice>, ProviderError> {
         let known = self.shared().voices.get(&key).cloned();
-        let voice: Arc<dyn Voice> = match known {
+        let voice = match known {
             Some(voice) => voice,
             None => {
-                let cached: Cached<V> = Cached::new(load()?, self.phrases.clone());
-                let voice: Arc<dyn Voice> = Arc::new(cached);
+                let voice = Arc::new(Cached::new(load()?, self.phrases.clone()));
                 self.shared().voices.insert(key, voice.clone());
                 voice
             }

@@ -15,12 +15,6 @@ pub trait Voice: Send + Sync {
     /// Dropping the stream stops the work.
     fn speak(&self, text: &str) -> BoxStream<'static, Result<Frame, ProviderError>>;
 
-    /// Learns lines that will be said the same again and again, if the voice keeps any.
-    fn prepare<'a>(&'a self, lines: &'a [String]) -> BoxFuture<'a, Result<(), ProviderError>> {
-        let _ = lines;
-        Box::pin(std::future::ready(Ok(())))
-    }
-
     /// What tells this voice from others, for caches: engine, voice, speed.
     fn identity(&self) -> String;
 }
