@@ -19,5 +19,8 @@ pub mod uri;
 pub mod via;
 
 mod lexer;
+
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod torture;
