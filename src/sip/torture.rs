@@ -1,0 +1,1 @@
+//! Torture messages of our own.
