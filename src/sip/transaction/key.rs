@@ -16,9 +16,6 @@ enum Role {
     Server,
 }
 
-/// What every branch of RFC 3261 begins with.
-pub const MAGIC_COOKIE: &str = "z9hG4bK";
-
 impl Key {
     /// Names a transaction that we began: the branch is ours and unique. `method` is that of CSeq.
     pub fn client(branch: &str, method: &str) -> Self {
@@ -47,14 +44,6 @@ impl Key {
     }
 }
 
-/// Whether a branch is unique by itself, as RFC 3261 has it and RFC 2543 had not.
-pub fn is_unique_branch(branch: &str) -> bool {
-    branch.len() > MAGIC_COOKIE.len()
-        && branch
-            .get(..MAGIC_COOKIE.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(MAGIC_COOKIE))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,14 +56,5 @@ mod tests {
         assert_ne!(cancel, invite);
         assert_eq!(cancel.cancelled(), invite);
         assert_ne!(Key::server("z9hG4bKx", "other:5060", "INVITE"), invite);
-    }
-
-    #[test]
-    fn only_the_magic_cookie_makes_a_branch_unique() {
-        assert!(is_unique_branch("z9hG4bK1"));
-        assert!(is_unique_branch("Z9HG4BK1"));
-        for weak in ["", "1", "z9hG4bK", "z9hG4b\u{e9}"] {
-            assert!(!is_unique_branch(weak), "{weak}");
-        }
     }
 }
