@@ -1,6 +1,11 @@
 //! SIP (RFC 3261): a zero-copy parser, transactions, dialogs and INVITE sessions, all sans-IO.
 
+pub mod endpoint;
 pub mod event;
+
+// What lies between messages: transactions and dialogs.
+pub mod dialog;
+pub mod transaction;
 
 // The wire: from octets to messages and back.
 pub mod message;
