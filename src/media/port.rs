@@ -608,8 +608,14 @@ mod tests {
             4 => Command::Resume,
             5 => Command::Flush { through: utterance },
             6 => Command::Dial(Digit::new('5').into_iter().collect()),
-            7 => Command::Update(Box::new(Settings { sending: size % 2 == 0, ..settings() })),
-            8 => Command::Update(Box::new(Settings { recording: size % 2 == 0, ..settings() })),
+            7 => Command::Update(Box::new(Settings {
+                sending: size.is_multiple_of(2),
+                ..settings()
+            })),
+            8 => Command::Update(Box::new(Settings {
+                recording: size.is_multiple_of(2),
+                ..settings()
+            })),
             _ => Command::Start,
         }
     }
@@ -624,7 +630,7 @@ mod tests {
             let count = steps.len();
             for step in steps {
                 match step {
-                    Step::Wait(wait) if wait % 5 == 0 => {
+                    Step::Wait(wait) if wait.is_multiple_of(5) => {
                         millis += wait;
                         bench.sleep_until(millis);
                     }

@@ -27,6 +27,8 @@ pub struct Receiver {
     /// What hears the line.
     pub tap: Tap,
     keys: telephone_event::Receiver,
+    /// Keys are credited until then; see `KEY_PACE`.
+    keys_until: Option<Instant>,
     concealer: Concealer,
     order: Order,
     /// Up to here samples were given out.
@@ -97,6 +99,7 @@ impl Receiver {
             telephone_event: settings.telephone_event,
             tap: Tap::new(rate, settings.speech.clone()),
             keys: telephone_event::Receiver::default(),
+            keys_until: None,
             concealer: Concealer::new(rate),
             order: Order::default(),
             line: None,
@@ -139,6 +142,7 @@ impl Receiver {
         if kind == Kind::Key
             && let Some(key) = self.keys.handle(header.timestamp, packet.payload)
             && let Some(digit) = Digit::new(key)
+            && self.is_credible(now)
         {
             listeners.out.push_back(Output::Event(Event::Digit(digit)));
         }
@@ -187,6 +191,16 @@ impl Receiver {
     pub fn deadline(&self) -> Option<Instant> {
         let held = self.order.held.map(|held| held.since + HOLD);
         held.into_iter().chain(self.fill_due()).min()
+    }
+
+    /// Whether a key may be told: nobody presses them faster than they can be sent.
+    fn is_credible(&mut self, now: Instant) -> bool {
+        let until = self.keys_until.map_or(now, |until| until.max(now)) + KEY_PACE;
+        let credible = until <= now + KEY_PACE * KEY_BURST;
+        if credible {
+            self.keys_until = Some(until);
+        }
+        credible
     }
 
     /// A packet beyond a gap: the first is held; with the second the wait is over.
@@ -368,6 +382,12 @@ const LONGEST_LEAD: Duration = Duration::from_millis(200);
 
 /// No more than this is made up at once.
 const LONGEST_FILL: Duration = Duration::from_secs(1);
+
+/// The shortest key and its pause: 40 ms each (ITU-T Q.24).
+const KEY_PACE: Duration = Duration::from_millis(80);
+
+/// So many keys may come at once, after a stall.
+const KEY_BURST: u32 = 16;
 
 /// The payload of 200 ms of G.711: more than any sender puts into a packet (RFC 3551 4.2).
 const MAX_SAMPLES: usize = 1_600;
@@ -616,6 +636,17 @@ mod tests {
         bench.receive(PEER, &key);
         assert_eq!(keys(&bench), "7");
         assert_eq!(bench.port.quality().discarded, 0);
+    }
+
+    #[test]
+    fn a_flood_of_keys_is_cut_to_what_fingers_can_do() {
+        let (mut bench, mut peer) = (Bench::started(settings()), Peer::new());
+        for packet in 0..10_000 {
+            bench.until(packet / 10);
+            bench.receive(PEER, &peer.packet(101, &[(packet % 10) as u8, 10, 0, 160]));
+        }
+        let told = keys(&bench).len();
+        assert!((25..=29).contains(&told), "{told} keys in a second");
     }
 
     #[test]
