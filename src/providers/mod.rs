@@ -4,4 +4,5 @@ pub mod detector;
 pub mod error;
 pub mod model;
 pub mod transcriber;
+pub mod vad;
 pub mod voice;

@@ -1,1 +1,6 @@
 //! Session descriptions (RFC 8866) and offer/answer (RFC 3264) for audio.
+
+pub mod line;
+pub mod negotiate;
+pub mod refusal;
+pub mod session;

@@ -1,0 +1,302 @@
+//! What one audio line says: formats, address, direction.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use sdp_types::{Connection, Media, Session};
+
+use crate::audio::codec::Codec;
+use crate::sdp::refusal::Refusal;
+use crate::sdp::session::{in_force, values};
+
+/// An audio line that we can understand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The codecs that we know, with their payload types, in the order of the line.
+    pub codecs: Vec<(u8, Codec)>,
+    /// The keys of the telephone, if they are offered as events.
+    pub events: Option<Events>,
+    /// Where its owner wants RTP.
+    pub rtp: SocketAddr,
+    /// Where its owner wants RTCP.
+    pub rtcp: SocketAddr,
+    /// The direction, from its owner's view. An address of zeros, the hold of RFC 2543, means that
+    /// its owner does not receive.
+    pub direction: Direction,
+    /// How much audio its owner would like in a packet, if it says so.
+    pub ptime: Option<Duration>,
+}
+
+/// The payload type of telephone-event (RFC 4733) and how far its events go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Events {
+    /// The payload type.
+    pub payload_type: u8,
+    /// Whether flash (event 16) is among them, beside the sixteen keys.
+    pub range: EventRange,
+}
+
+/// Which telephone events are understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventRange {
+    /// `0-15`: the keys; what holds when nothing is said (RFC 4733 2.4.1).
+    Keys,
+    /// `0-16`: the keys and flash.
+    KeysAndFlash,
+}
+
+/// Which ways media flows, from the view of whoever says it (RFC 3264 5.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Both ways.
+    SendReceive,
+    /// Only from the one who says it.
+    SendOnly,
+    /// Only to the one who says it.
+    ReceiveOnly,
+    /// Neither way.
+    Inactive,
+}
+
+impl Line {
+    /// Reads the audio line `media` of `session`.
+    ///
+    /// # Errors
+    /// When it is not active audio over plain RTP, or its address is none that we can send to.
+    pub fn read(session: &Session, media: &Media) -> Result<Self, Refusal> {
+        if media.media != "audio" || media.port == 0 {
+            return Err(Refusal::NO_AUDIO);
+        }
+        if !matches!(media.proto.as_str(), "RTP/AVP" | "RTP/AVPF") {
+            return Err(Refusal::TRANSPORT);
+        }
+        let connection = media.connections.first().or(session.connection.as_ref());
+        let address = address(connection.ok_or(Refusal::ADDRESS)?)?;
+        let direction = direction(session, media);
+        let direction = if address.is_unspecified() { direction.deaf() } else { direction };
+        let rtp = SocketAddr::new(address, media.port);
+        Ok(Self {
+            codecs: codecs(media),
+            events: events(media),
+            rtp,
+            rtcp: rtcp(media, rtp),
+            direction,
+            ptime: ptime(media),
+        })
+    }
+}
+
+impl Direction {
+    /// The same from the other side.
+    pub fn reversed(self) -> Self {
+        match self {
+            Self::SendOnly => Self::ReceiveOnly,
+            Self::ReceiveOnly => Self::SendOnly,
+            Self::SendReceive | Self::Inactive => self,
+        }
+    }
+
+    /// Tells whether the one who says it sends.
+    pub fn sends(self) -> bool {
+        matches!(self, Self::SendReceive | Self::SendOnly)
+    }
+
+    /// Tells whether the one who says it receives.
+    pub fn receives(self) -> bool {
+        matches!(self, Self::SendReceive | Self::ReceiveOnly)
+    }
+
+    /// The name of the attribute.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SendReceive => "sendrecv",
+            Self::SendOnly => "sendonly",
+            Self::ReceiveOnly => "recvonly",
+            Self::Inactive => "inactive",
+        }
+    }
+
+    /// The same without receiving.
+    fn deaf(self) -> Self {
+        match self {
+            Self::SendReceive | Self::SendOnly => Self::SendOnly,
+            Self::ReceiveOnly | Self::Inactive => Self::Inactive,
+        }
+    }
+}
+
+/// Reads an address that we could send to. Names are not looked up: media goes to addresses that
+/// the peer wrote itself (RFC 8866 5.7 allows names, and nobody's telephone sends them).
+fn address(connection: &Connection) -> Result<IpAddr, Refusal> {
+    // Some write a time to live, as multicast has it, behind a unicast address.
+    let text = connection.connection_address.split('/').next().unwrap_or_default();
+    let address: IpAddr = text.parse().map_err(|_| Refusal::ADDRESS)?;
+    let broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
+    if address.is_multicast() || broadcast {
+        return Err(Refusal::MULTICAST);
+    }
+    Ok(address)
+}
+
+/// Media-level direction wins over the session's (RFC 8866 6.7); the last one written counts.
+fn direction(session: &Session, media: &Media) -> Direction {
+    let named = |name: &str| {
+        [Direction::SendReceive, Direction::SendOnly, Direction::ReceiveOnly, Direction::Inactive]
+            .into_iter()
+            .find(|direction| direction.name().eq_ignore_ascii_case(name))
+    };
+    in_force(session, media)
+        .find_map(|attribute| named(attribute.attribute.trim()))
+        .unwrap_or(Direction::SendReceive)
+}
+
+/// The formats of the line that are numbers a payload type can have.
+fn formats(media: &Media) -> impl Iterator<Item = u8> {
+    let numbers = media.fmt.split_ascii_whitespace().filter_map(|format| format.parse().ok());
+    numbers.filter(|number| *number < 128)
+}
+
+/// The name and clock rate of a format: of its `a=rtpmap`, or what RFC 3551 says of its number.
+fn encoding(media: &Media, payload_type: u8) -> Option<(&str, u32)> {
+    let mapped = values(&media.attributes, "rtpmap").find_map(|value| {
+        let (number, encoding) = value.split_once(|it: char| it.is_ascii_whitespace())?;
+        (number.parse() == Ok(payload_type)).then_some(encoding.trim())
+    });
+    let Some(mapped) = mapped else {
+        return match payload_type {
+            0 => Some(("PCMU", 8_000)),
+            8 => Some(("PCMA", 8_000)),
+            _ => None,
+        };
+    };
+    let mut parts = mapped.split('/');
+    let (name, rate) = (parts.next()?, parts.next()?.parse().ok()?);
+    parts.next().is_none_or(|channels| channels == "1").then_some((name, rate))
+}
+
+fn codecs(media: &Media) -> Vec<(u8, Codec)> {
+    let codec = |payload_type| {
+        let (name, rate) = encoding(media, payload_type)?;
+        [Codec::Pcmu, Codec::Pcma]
+            .into_iter()
+            .find(|codec| codec.name().eq_ignore_ascii_case(name) && codec.clock_rate() == rate)
+    };
+    let known = formats(media).filter_map(|it| Some((it, codec(it)?)));
+    known.take(MAX_FORMATS).collect()
+}
+
+fn events(media: &Media) -> Option<Events> {
+    let is_event = |payload_type: &u8| {
+        encoding(media, *payload_type)
+            .is_some_and(|(name, rate)| name.eq_ignore_ascii_case(EVENT) && rate == 8_000)
+    };
+    let payload_type = formats(media).take(MAX_FORMATS).find(is_event)?;
+    let flash = values(&media.attributes, "fmtp").any(|value| {
+        let (number, events) = value.split_once(' ').unwrap_or((value, ""));
+        let mut ranges = events
+            .split(',')
+            .map(|range| range.trim().split_once('-').unwrap_or((range.trim(), range.trim())));
+        number.parse() == Ok(payload_type)
+            && ranges.any(|(first, last)| {
+                let bounds = (first.parse::<u8>(), last.parse::<u8>());
+                matches!(bounds, (Ok(first), Ok(last)) if (first..=last).contains(&16))
+            })
+    });
+    let range = if flash { EventRange::KeysAndFlash } else { EventRange::Keys };
+    Some(Events { payload_type, range })
+}
+
+/// `a=rtcp:53020 IN IP4 126.16.64.4` (RFC 3605); without it, the next port (RFC 3550 11).
+fn rtcp(media: &Media, rtp: SocketAddr) -> SocketAddr {
+    let next = SocketAddr::new(rtp.ip(), rtp.port().checked_add(1).unwrap_or(rtp.port()));
+    let Some(value) = values(&media.attributes, "rtcp").next() else { return next };
+    let mut parts = value.split_ascii_whitespace();
+    let port = parts.next().and_then(|port| port.parse().ok()).filter(|port| *port != 0);
+    let Some(port) = port else { return next };
+    let host = parts.nth(2).and_then(|address| address.parse::<IpAddr>().ok());
+    let usable = host.filter(|host| {
+        host.is_ipv4() == rtp.is_ipv4() && !host.is_multicast() && !host.is_unspecified()
+    });
+    SocketAddr::new(usable.unwrap_or(rtp.ip()), port)
+}
+
+fn ptime(media: &Media) -> Option<Duration> {
+    let millis = values(&media.attributes, "ptime").next()?.parse().ok()?;
+    (1..=200).contains(&millis).then_some(Duration::from_millis(millis))
+}
+
+/// The name of telephone events in `a=rtpmap`.
+pub const EVENT: &str = "telephone-event";
+
+/// More formats than there are numbers are repetitions.
+const MAX_FORMATS: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sdp::session;
+
+    fn line(text: &str) -> Result<Line, Refusal> {
+        let head = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n";
+        let session = session::parse(format!("{head}{text}").as_bytes())?;
+        Line::read(&session, session.medias.first().expect("the test wrote one"))
+    }
+
+    #[test]
+    fn static_and_dynamic_payload_types_are_known_by_what_they_carry() {
+        let line = line(
+            "m=audio 4000 RTP/AVP 96 0 97 8 18 300 x\r\na=rtpmap:96 pcma/8000/1\r\n\
+             a=rtpmap:97 PCMU/16000\r\na=rtpmap:8 iLBC/8000\r\n",
+        );
+        assert_eq!(line.map(|it| it.codecs), Ok(vec![(96, Codec::Pcma), (0, Codec::Pcmu)]));
+    }
+
+    #[test]
+    fn events_go_to_sixteen_only_if_it_says_so() {
+        let range = |fmtp: &str| {
+            let text = format!(
+                "m=audio 4000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n{fmtp}"
+            );
+            line(&text).ok().and_then(|it| it.events).map(|it| it.range)
+        };
+        assert_eq!(range(""), Some(EventRange::Keys));
+        assert_eq!(range("a=fmtp:101 0-15\r\n"), Some(EventRange::Keys));
+        assert_eq!(range("a=fmtp:101 0-15,66,70\r\n"), Some(EventRange::Keys));
+        assert_eq!(range("a=fmtp:101 0-16\r\n"), Some(EventRange::KeysAndFlash));
+        assert_eq!(range("a=fmtp:101 0-11, 16\r\n"), Some(EventRange::KeysAndFlash));
+        assert_eq!(range("a=fmtp:100 0-16\r\n"), Some(EventRange::Keys));
+    }
+
+    #[test]
+    fn the_address_of_the_line_wins_and_rtcp_may_have_its_own() {
+        let two = line("m=audio 4000 RTP/AVP 0\r\nc=IN IP4 192.0.2.9\r\na=rtcp:4005\r\n");
+        let two = two.expect("it is good");
+        assert_eq!(two.rtp.to_string(), "192.0.2.9:4000");
+        assert_eq!(two.rtcp.to_string(), "192.0.2.9:4005");
+        let other = line("m=audio 4000 RTP/AVP 0\r\na=rtcp:53020 IN IP4 126.16.64.4\r\n");
+        assert_eq!(other.map(|it| it.rtcp.to_string()), Ok("126.16.64.4:53020".to_owned()));
+        let odd = line("m=audio 65535 RTP/AVP 0\r\na=rtcp:0 IN IP4 224.0.0.1\r\n");
+        assert_eq!(odd.map(|it| it.rtcp.to_string()), Ok("192.0.2.1:65535".to_owned()));
+    }
+
+    #[test]
+    fn what_cannot_be_sent_to_is_refused_with_its_reason() {
+        let refused = |text: &str| line(text).expect_err(text);
+        assert_eq!(refused("m=video 4000 RTP/AVP 0\r\n"), Refusal::NO_AUDIO);
+        assert_eq!(refused("m=audio 0 RTP/AVP 0\r\n"), Refusal::NO_AUDIO);
+        assert_eq!(refused("m=audio 4000 RTP/SAVP 0\r\n"), Refusal::TRANSPORT);
+        let host = "m=audio 4000 RTP/AVP 0\r\nc=IN IP4 host.example.com\r\n";
+        assert_eq!(refused(host), Refusal::ADDRESS);
+        let group = "m=audio 4000 RTP/AVP 0\r\nc=IN IP4 224.2.17.12/127\r\n";
+        assert_eq!(refused(group), Refusal::MULTICAST);
+    }
+
+    #[test]
+    fn zeros_are_an_old_hold() {
+        let direction = |text: &str| line(text).map(|it| it.direction);
+        let zeros = "m=audio 4000 RTP/AVP 0\r\nc=IN IP4 0.0.0.0\r\n";
+        assert_eq!(direction(zeros), Ok(Direction::SendOnly));
+        assert_eq!(direction(&format!("{zeros}a=recvonly\r\n")), Ok(Direction::Inactive));
+        assert_eq!(direction("m=audio 4000 RTP/AVP 0\r\n"), Ok(Direction::SendReceive));
+    }
+}

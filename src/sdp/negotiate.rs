@@ -1,0 +1,408 @@
+//! Offer and answer (RFC 3264) for one stream of audio.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use sdp_types::{Connection, Media, MediaType, Origin, Session, Time, TransportProto};
+
+use crate::audio::codec::Codec;
+use crate::sdp::line::{Direction, EVENT, EventRange, Events, Line};
+use crate::sdp::refusal::Refusal;
+use crate::sdp::session;
+
+/// What we have to offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Local {
+    /// The address at which our RTP socket is reached.
+    pub address: IpAddr,
+    /// Its port.
+    pub port: u16,
+    /// Our codecs, the dearest first.
+    pub codecs: Vec<Codec>,
+    /// The number of this session in `o=`; the same for as long as the call lives.
+    pub session_id: u64,
+    /// The version in `o=`: one more whenever what we say changes (RFC 3264 8).
+    pub version: u64,
+}
+
+/// What both sides agreed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agreed {
+    /// The codec, both ways.
+    pub codec: Codec,
+    /// Its payload type, both ways.
+    pub payload_type: u8,
+    /// The payload type of telephone events, both ways.
+    pub telephone_event: Option<u8>,
+    /// Where our RTP goes. An address of zeros is a hold, and then the direction has us silent.
+    pub remote: SocketAddr,
+    /// Where our RTCP goes.
+    pub remote_rtcp: SocketAddr,
+    /// Which ways media flows, from our view.
+    pub direction: Direction,
+    /// How much audio the peer would like in a packet. We send 20 ms whatever it is, as a wish
+    /// allows (RFC 8866 6.4).
+    pub ptime: Duration,
+}
+
+/// Writes an offer of one audio line.
+pub fn offer(local: &Local) -> String {
+    let codecs: Vec<_> = local.codecs.iter().map(|it| (it.payload_type(), *it)).collect();
+    let events = Events { payload_type: OUR_EVENTS, range: EventRange::KeysAndFlash };
+    let mut offer = describe(local);
+    offer.medias.push(audio(local.port, &codecs, Some(events), Direction::SendReceive));
+    offer.to_string()
+}
+
+/// Answers an offer: the first audio line with a codec of ours is taken with the peer's payload
+/// types, every other line is mirrored with port 0 (RFC 3264 6).
+///
+/// # Errors
+/// When the offer is malformed or holds no audio line that we can take; the reason is that of its
+/// first audio line.
+pub fn answer(offer: &[u8], local: &Local) -> Result<(String, Agreed), Refusal> {
+    let offer = session::parse(offer)?;
+    let (taken, line, (payload_type, codec)) = choose(&offer, local)?;
+    let direction = line.direction.reversed();
+    let mut answer = describe(local);
+    // The times of the answer are those of the offer (RFC 3264 6).
+    answer.times = offer.times.iter().map(|it| Time::new(it.start_time, it.stop_time)).collect();
+    for (index, media) in offer.medias.iter().enumerate() {
+        answer.medias.push(if index == taken {
+            let mut media_line =
+                audio(local.port, &[(payload_type, codec)], line.events, direction);
+            media_line.proto.clone_from(&media.proto);
+            media_line
+        } else {
+            declined(media)
+        });
+    }
+    Ok((answer.to_string(), agreed(&line, payload_type, codec)))
+}
+
+/// Takes the answer to what we offered.
+///
+/// # Errors
+/// When it is malformed, does not answer our line or agrees to nothing of it.
+pub fn accept(answer: &[u8], local: &Local) -> Result<Agreed, Refusal> {
+    let answer = session::parse(answer)?;
+    let [media] = answer.medias.as_slice() else { return Err(Refusal::NO_ANSWER) };
+    let line = Line::read(&answer, media)?;
+    check_family(&line, local)?;
+    // The peer's first codec is what it will send; one that we did not offer is no answer.
+    let known = line.codecs.iter().find(|(_, codec)| local.codecs.contains(codec));
+    let (payload_type, codec) = *known.ok_or(Refusal::CODEC)?;
+    Ok(agreed(&line, payload_type, codec))
+}
+
+/// The first audio line that can be taken, with its place and our dearest codec in it.
+fn choose(offer: &Session, local: &Local) -> Result<(usize, Line, (u8, Codec)), Refusal> {
+    let mut first_reason = None;
+    for (index, media) in offer.medias.iter().enumerate() {
+        if media.media != "audio" {
+            continue;
+        }
+        let chosen = Line::read(offer, media).and_then(|line| {
+            check_family(&line, local)?;
+            let of = |codec: &Codec| line.codecs.iter().find(|(_, it)| it == codec).copied();
+            let codec = local.codecs.iter().find_map(of).ok_or(Refusal::CODEC)?;
+            Ok((index, line, codec))
+        });
+        match chosen {
+            Ok(chosen) => return Ok(chosen),
+            Err(reason) => first_reason = first_reason.or(Some(reason)),
+        }
+    }
+    Err(first_reason.unwrap_or(Refusal::NO_AUDIO))
+}
+
+/// A socket of one family cannot send to the other.
+fn check_family(line: &Line, local: &Local) -> Result<(), Refusal> {
+    let same = line.rtp.is_ipv4() == local.address.is_ipv4();
+    same.then_some(()).ok_or(Refusal::ADDRESS)
+}
+
+fn agreed(line: &Line, payload_type: u8, codec: Codec) -> Agreed {
+    Agreed {
+        codec,
+        payload_type,
+        telephone_event: line.events.map(|events| events.payload_type),
+        remote: line.rtp,
+        remote_rtcp: line.rtcp,
+        direction: line.direction.reversed(),
+        ptime: line.ptime.unwrap_or(PTIME),
+    }
+}
+
+/// A description without media.
+fn describe(local: &Local) -> Session {
+    let (id, version) = (local.session_id.to_string(), local.version);
+    let mut session = Session::new(Origin::with_ip_addr(id, version, local.address), "-");
+    session.set_connection(Connection::from_ip_addr(local.address));
+    session.add_time(Time::new(0, 0));
+    session
+}
+
+fn audio(port: u16, codecs: &[(u8, Codec)], events: Option<Events>, way: Direction) -> Media {
+    let numbers = codecs.iter().map(|(payload_type, _)| *payload_type);
+    let numbers = numbers.chain(events.map(|events| events.payload_type));
+    let formats: Vec<_> = numbers.map(|number| number.to_string()).collect();
+    let mut media = Media::new(MediaType::Audio, port, TransportProto::RtpAvp, formats.join(" "));
+    for (payload_type, codec) in codecs {
+        let map = format!("{payload_type} {}/{}", codec.name(), codec.clock_rate());
+        media.add_attribute_with_value("rtpmap", map);
+    }
+    if let Some(Events { payload_type, range }) = events {
+        let range = match range {
+            EventRange::Keys => "0-15",
+            EventRange::KeysAndFlash => "0-16",
+        };
+        media.add_attribute_with_value("rtpmap", format!("{payload_type} {EVENT}/8000"));
+        media.add_attribute_with_value("fmtp", format!("{payload_type} {range}"));
+    }
+    media.add_attribute_with_value("ptime", PTIME.as_millis());
+    media.add_attribute_from_str(way.name());
+    media
+}
+
+/// A line that we do not take: its own words with port 0 and nothing below.
+fn declined(media: &Media) -> Media {
+    Media {
+        port: 0,
+        num_ports: None,
+        media_title: None,
+        connections: Vec::new(),
+        bandwidths: Vec::new(),
+        key: None,
+        attributes: Vec::new(),
+        ..media.clone()
+    }
+}
+
+/// The payload type under which we offer telephone events: the one that everybody uses.
+const OUR_EVENTS: u8 = 101;
+
+/// How much audio we put in a packet.
+const PTIME: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ASTERISK: &str = "v=0\r\no=- 1363 1363 IN IP4 192.0.2.10\r\ns=Asterisk\r\n\
+        c=IN IP4 192.0.2.10\r\nt=0 0\r\nm=audio 14204 RTP/AVP 8 0 9 101\r\na=rtpmap:8 PCMA/8000\r\n\
+        a=rtpmap:0 PCMU/8000\r\na=rtpmap:9 G722/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
+        a=fmtp:101 0-16\r\na=ptime:20\r\na=maxptime:150\r\na=sendrecv\r\n";
+    const FREESWITCH: &str = "v=0\r\no=FreeSWITCH 1700000000 1700000001 IN IP4 192.0.2.11\r\n\
+        s=FreeSWITCH\r\nc=IN IP4 192.0.2.11\r\nt=0 0\r\nm=audio 21316 RTP/AVP 102 0 8 103 101\r\n\
+        a=rtpmap:102 opus/48000/2\r\na=fmtp:102 useinbandfec=1; maxaveragebitrate=30000\r\n\
+        a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:103 telephone-event/48000\r\n\
+        a=fmtp:103 0-16\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n\
+        a=rtcp:21317 IN IP4 192.0.2.11\r\na=ptime:20\r\n";
+    const CISCO: &str = "v=0\r\no=Cisco-SIPUA 24516 0 IN IP4 192.0.2.12\r\ns=SIP Call\r\n\
+        b=AS:4064\r\nt=0 0\r\nm=audio 17012 RTP/AVP 114 9 124 0 8 116 18 101\r\n\
+        c=IN IP4 192.0.2.12\r\nb=TIAS:64000\r\na=rtpmap:114 opus/48000/2\r\na=rtpmap:9 G722/8000\r\n\
+        a=rtpmap:124 ISAC/16000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
+        a=rtpmap:116 iLBC/8000\r\na=fmtp:116 mode=20\r\na=rtpmap:18 G729/8000\r\n\
+        a=fmtp:18 annexb=yes\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=sendrecv\r\n\
+        m=video 25434 RTP/AVP 126 97\r\nc=IN IP4 192.0.2.12\r\nb=TIAS:4000000\r\n\
+        a=rtpmap:126 H264/90000\r\na=rtpmap:97 H264/90000\r\na=sendrecv\r\n\
+        m=application 25436 UDP/BFCP *\r\nc=IN IP4 192.0.2.12\r\na=floorctrl:c-s\r\n\
+        m=image 17014 udptl t38\r\nc=IN IP4 192.0.2.12\r\na=T38FaxVersion:0\r\n";
+    const TWILIO: &str = "v=0\r\no=root 1217396161 1217396161 IN IP4 198.51.100.7\r\ns=Twilio Media \
+        Gateway\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\nm=audio 11510 RTP/AVP 0 8 101\r\n\
+        a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
+        a=fmtp:101 0-16\r\na=ptime:20\r\na=maxptime:20\r\na=sendrecv\r\n";
+    const BARESIP: &str = "v=0\r\no=- 2890844526 2890842807 IN IP4 127.0.0.1\r\ns=-\r\n\
+        c=IN IP4 127.0.0.1\r\nt=0 0\r\na=tool:baresip 1.0.0\r\nm=audio 25072 RTP/AVP 0 8 101\r\n\
+        b=AS:125\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
+        a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=rtcp:25073\r\na=rtcp-rsize\r\n\
+        a=ssrc:3128341 cname:sip:caller@127.0.0.1\r\na=sendrecv\r\na=label:1\r\na=minptime:20\r\n\
+        a=ptime:20\r\n";
+    const CHROME: &str = "v=0\r\no=- 4611731400430051336 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n\
+        a=group:BUNDLE 0\r\na=msid-semantic: WMS stream\r\n\
+        m=audio 9 UDP/TLS/RTP/SAVPF 111 0 8 126\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\n\
+        a=ice-ufrag:someufrag\r\na=ice-pwd:asomeicepwdofmorethantwentytwo\r\n\
+        a=fingerprint:sha-256 00:11:22\r\na=setup:actpass\r\na=mid:0\r\na=sendrecv\r\na=rtcp-mux\r\n\
+        a=rtpmap:111 opus/48000/2\r\na=rtpmap:126 telephone-event/8000\r\n";
+    const SIPP: &str = "v=0\no=user1 53655765 2353687637 IN IP4 127.0.0.1\ns=-\n\
+        c=IN IP4 127.0.0.1\nt=0 0\nm=audio 6000 RTP/AVP 0\na=rtpmap:0 PCMU/8000\n";
+
+    fn local() -> Local {
+        Local {
+            address: IpAddr::from([203, 0, 113, 5]),
+            port: 40_000,
+            codecs: vec![Codec::Pcma, Codec::Pcmu],
+            session_id: 7,
+            version: 1,
+        }
+    }
+
+    /// Answers and checks what must hold for every answer.
+    fn answered(offer: &str) -> (String, Agreed) {
+        let (answer, agreed) = answer(offer.as_bytes(), &local()).expect("the offer is good");
+        valid(offer.as_bytes(), &answer);
+        (answer, agreed)
+    }
+
+    fn valid(offer: &[u8], answer: &str) {
+        let offer = session::parse(offer).expect("it was answered");
+        let answer = session::parse(answer.as_bytes()).expect("an answer is well-formed");
+        assert_eq!(answer.medias.len(), offer.medias.len());
+        assert_eq!(answer.medias.iter().filter(|media| media.port != 0).count(), 1);
+        for (ours, theirs) in answer.medias.iter().zip(&offer.medias) {
+            assert_eq!((&ours.media, &ours.proto), (&theirs.media, &theirs.proto));
+            let mut formats = ours.fmt.split_ascii_whitespace();
+            assert!(formats.all(|it| theirs.fmt.split_ascii_whitespace().any(|its| its == it)));
+        }
+    }
+
+    #[test]
+    fn the_usual_callers_are_answered_in_their_own_numbers() {
+        for (offer, codec, events, port) in [
+            (ASTERISK, Codec::Pcma, Some(101), 14_204),
+            (FREESWITCH, Codec::Pcma, Some(101), 21_316),
+            (CISCO, Codec::Pcma, Some(101), 17_012),
+            (TWILIO, Codec::Pcma, Some(101), 11_510),
+            (BARESIP, Codec::Pcma, Some(101), 25_072),
+            (SIPP, Codec::Pcmu, None, 6_000),
+        ] {
+            let (_, agreed) = answered(offer);
+            let seen = (agreed.codec, agreed.telephone_event, agreed.remote.port());
+            assert_eq!(seen, (codec, events, port), "{offer}");
+            assert_eq!(agreed.payload_type, codec.payload_type());
+            assert_eq!(agreed.remote_rtcp.port(), port + 1);
+            assert_eq!(agreed.direction, Direction::SendReceive);
+        }
+    }
+
+    #[test]
+    fn an_answer_says_exactly_what_was_agreed() {
+        let (answer, _) = answered(BARESIP);
+        let expected = "v=0\r\no=- 7 1 IN IP4 203.0.113.5\r\ns=-\r\nc=IN IP4 203.0.113.5\r\n\
+            t=0 0\r\nm=audio 40000 RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\n\
+            a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
+        assert_eq!(answer, expected);
+    }
+
+    #[test]
+    fn other_media_are_declined_in_their_place() {
+        let (answer, _) = answered(CISCO);
+        let lines: Vec<_> = answer.lines().filter(|line| line.starts_with("m=")).collect();
+        let expected = [
+            "m=audio 40000 RTP/AVP 8 101",
+            "m=video 0 RTP/AVP 126 97",
+            "m=application 0 UDP/BFCP *",
+            "m=image 0 udptl t38",
+        ];
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn a_second_audio_line_is_taken_when_the_first_cannot_be() {
+        let secure = SIPP.replace("m=audio", "m=audio 7000 RTP/SAVP 0\nm=audio");
+        let (answer, agreed) = answered(&secure);
+        assert!(answer.contains("m=audio 0 RTP/SAVP 0\r\nm=audio 40000 RTP/AVP 0\r\n"));
+        assert_eq!(agreed.remote.port(), 6_000);
+        let both = format!("{SIPP}m=audio 7000 RTP/AVP 0\n");
+        assert_eq!(answered(&both).1.remote.port(), 6_000);
+    }
+
+    #[test]
+    fn what_cannot_be_answered_is_refused_with_its_warning() {
+        let refused = |offer: &str| answer(offer.as_bytes(), &local()).expect_err(offer);
+        assert_eq!(refused(CHROME), Refusal::TRANSPORT);
+        assert_eq!(refused(&SIPP.replace("AVP 0", "AVP 18")), Refusal::CODEC);
+        assert_eq!(refused(&SIPP.replace("6000", "0")), Refusal::NO_AUDIO);
+        assert_eq!(refused(&SIPP.replace("m=audio", "m=video")), Refusal::NO_AUDIO);
+        let six = SIPP.replace("c=IN IP4 127.0.0.1", "c=IN IP6 2001:db8::1");
+        assert_eq!(refused(&six), Refusal::ADDRESS);
+        assert_eq!(refused(""), Refusal::MALFORMED);
+    }
+
+    #[test]
+    fn internet_protocol_six_is_spoken_among_its_own() {
+        let local = Local { address: "2001:db8::5".parse().expect("an address"), ..local() };
+        let six = SIPP.replace("IN IP4 127.0.0.1", "IN IP6 2001:db8::1");
+        let (answer, agreed) = answer(six.as_bytes(), &local).expect("one family");
+        assert!(answer.contains("c=IN IP6 2001:db8::5\r\n"));
+        assert_eq!(agreed.remote.to_string(), "[2001:db8::1]:6000");
+    }
+
+    #[test]
+    fn hold_is_answered_from_the_other_side() {
+        for (said, answered_with) in [
+            ("sendonly", Direction::ReceiveOnly),
+            ("recvonly", Direction::SendOnly),
+            ("inactive", Direction::Inactive),
+        ] {
+            let (answer, agreed) = answered(&ASTERISK.replace("sendrecv", said));
+            assert_eq!(agreed.direction, answered_with);
+            assert!(answer.contains(&format!("a={}\r\n", answered_with.name())));
+            let of_session = SIPP.replace("t=0 0\n", &format!("t=0 0\na={said}\n"));
+            assert_eq!(answered(&of_session).1.direction, answered_with);
+        }
+        let zeros = SIPP.replace("c=IN IP4 127.0.0.1", "c=IN IP4 0.0.0.0");
+        assert_eq!(answered(&zeros).1.direction, Direction::ReceiveOnly);
+    }
+
+    #[test]
+    fn feedback_profile_and_dynamic_numbers_are_kept() {
+        let offer = SIPP.replace("AVP 0", "AVPF 97").replace("rtpmap:0", "rtpmap:97");
+        let (answer, agreed) = answered(&offer);
+        assert!(answer.contains("m=audio 40000 RTP/AVPF 97\r\na=rtpmap:97 PCMU/8000\r\n"));
+        assert_eq!(agreed.payload_type, 97);
+    }
+
+    #[test]
+    fn two_of_us_agree() {
+        let (here, mut there) = (local(), local());
+        there.codecs = vec![Codec::Pcmu];
+        there.port = 50_000;
+        let (answer, theirs) = answer(offer(&here).as_bytes(), &there).expect("we fit");
+        let ours = accept(answer.as_bytes(), &here).expect("we fit");
+        assert_eq!((ours.codec, theirs.codec), (Codec::Pcmu, Codec::Pcmu));
+        assert_eq!((ours.remote.port(), theirs.remote.port()), (50_000, 40_000));
+        assert_eq!((ours.telephone_event, theirs.telephone_event), (Some(101), Some(101)));
+    }
+
+    #[test]
+    fn an_answer_that_does_not_fit_is_refused() {
+        let refused = |answer: &str| accept(answer.as_bytes(), &local()).expect_err(answer);
+        assert_eq!(refused(&SIPP.replace("6000", "0")), Refusal::NO_AUDIO);
+        assert_eq!(refused(CISCO), Refusal::NO_ANSWER);
+        let only_alaw = Local { codecs: vec![Codec::Pcma], ..local() };
+        assert_eq!(accept(SIPP.as_bytes(), &only_alaw), Err(Refusal::CODEC));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+        #[test]
+        fn no_offer_is_answered_wrongly(
+            which in 0_usize..7,
+            changes in prop::collection::vec((0_usize..1_200, any::<u8>(), 0_usize..40), 0..6),
+        ) {
+            let offers = [ASTERISK, FREESWITCH, CISCO, TWILIO, BARESIP, CHROME, SIPP];
+            let mut offer = offers[which].as_bytes().to_vec();
+            for (at, octet, length) in changes {
+                let at = at % offer.len();
+                // A zero length changes one octet, every other doubles or cuts a piece.
+                let end = (at + length).min(offer.len());
+                match length % 3 {
+                    0 => offer[at] = octet,
+                    1 => drop(offer.drain(at..end)),
+                    _ => offer = [&offer[..end], &offer[at..]].concat(),
+                }
+                if offer.is_empty() {
+                    offer.push(octet);
+                }
+            }
+            if let Ok((answer, agreed)) = answer(&offer, &local()) {
+                valid(&offer, &answer);
+                prop_assert!(agreed.remote.port() != 0);
+            }
+            let _ = accept(&offer, &local());
+        }
+    }
+}
