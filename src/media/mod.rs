@@ -9,3 +9,6 @@ pub mod record;
 pub mod send;
 pub mod source;
 pub mod tap;
+
+#[cfg(test)]
+mod bench;

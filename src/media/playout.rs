@@ -150,7 +150,8 @@ impl Playout {
             let utterance = utterance.id;
             out.push_back(Output::Event(Event::Started { utterance, at: now }));
         }
-        if std::mem::take(&mut self.fade_in) {
+        // A tail that was never sent: the pause was over before a packet felt it.
+        if std::mem::take(&mut self.fade_in) && self.tail.is_empty() {
             let faded = self.rate.samples_in(FADE).min(frame.len());
             mix::fade_in(&mut frame[..faded]);
         }
@@ -343,6 +344,16 @@ mod tests {
         let frame = take(&mut playout);
         assert!(frame[0] < 100 && frame[20] < 700 && frame[40..] == [1_000; 120]);
         assert_eq!(playout.queued(), Duration::from_millis(20));
+    }
+
+    #[test]
+    fn a_pause_that_is_over_before_the_next_frame_is_not_heard() {
+        let mut playout = playout();
+        playout.play(ONE, vec![1_000; 480]);
+        take(&mut playout);
+        playout.pause(true);
+        playout.resume();
+        assert_eq!(take(&mut playout), [1_000; 160]);
     }
 
     #[test]

@@ -325,3 +325,338 @@ impl Port {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::frame::{Frame, Rate};
+    use crate::base::id::UtteranceId;
+    use crate::media::bench::{Bench, MAPPED, PEER, Peer, STRANGER, settings};
+    use crate::media::event::Digit;
+    use crate::rtp::rtcp::{self, Compound};
+    use proptest::prelude::*;
+
+    /// Ten seconds of a peer; `attack` acts after each packet. Gives the bench afterwards.
+    fn under(mut attack: impl FnMut(&mut Bench, &Peer, u64)) -> Bench {
+        let (mut bench, mut peer) = (Bench::started(settings()), Peer::new());
+        for packet in 0..500 {
+            bench.until(packet * 20 + 10);
+            bench.receive(PEER, &peer.loud());
+            attack(&mut bench, &peer, packet);
+        }
+        bench
+    }
+
+    fn is_unharmed(bench: &Bench) {
+        let heard = bench.heard_millis();
+        assert!((9_900..=10_100).contains(&heard), "{heard} ms");
+        assert!(bench.loud_share(20) > 0.8, "{}", bench.loud_share(20));
+        assert!(bench.sent.iter().all(|packet| packet.to.to_string() == PEER));
+        assert_eq!(bench.sent.len(), 500);
+        assert_eq!(bench.port.quality().received, 500);
+    }
+
+    #[test]
+    fn injected_packets_are_not_heard() {
+        let bench = under(|bench, peer, _| {
+            // The attacker knows everything but has another address.
+            let quiet = peer.clone().quiet();
+            for _ in 0..3 {
+                bench.receive(STRANGER, &quiet);
+                bench.receive(MAPPED, &quiet);
+            }
+        });
+        is_unharmed(&bench);
+        assert_eq!(bench.port.quality().discarded, 3_000);
+    }
+
+    #[test]
+    fn an_attacker_who_is_first_bleeds_nothing() {
+        let (mut bench, mut peer) = (Bench::started(settings()), Peer::new());
+        for packet in 0..100 {
+            bench.until(packet * 20);
+            bench.receive(STRANGER, &peer.loud());
+        }
+        assert!(bench.heard.is_empty() && bench.events.is_empty());
+        bench.receive(PEER, &Peer { ssrc: 5, ..Peer::new() }.loud());
+        assert_eq!(bench.heard_millis(), 20);
+        assert!(bench.sent.iter().all(|packet| packet.to.to_string() == PEER));
+    }
+
+    #[test]
+    fn a_silent_caller_cannot_be_hijacked() {
+        let (mut bench, mut peer) = (Bench::started(settings()), Peer::new());
+        bench.receive(PEER, &peer.loud());
+        for packet in 0..200 {
+            bench.until(2_000 + packet * 20);
+            bench.receive(STRANGER, &peer.loud());
+            // From the caller's own address, but without its source.
+            bench.receive(MAPPED, &Peer { ssrc: 9, ..peer.clone() }.loud());
+        }
+        assert!(bench.sent.iter().all(|packet| packet.to.to_string() == PEER));
+        assert_eq!(bench.port.quality().received, 1);
+    }
+
+    #[test]
+    fn garbage_is_counted_and_never_fatal() {
+        let mut random = Random::repeatable(9);
+        let bench = under(|bench, _, _| {
+            for length in [0, 1, 11, 12, 40, 172, 1_500, 9_000] {
+                let mut bytes = vec![0; length];
+                random.fill(&mut bytes);
+                bench.receive(PEER, &bytes);
+                bench.receive_report(PEER, &bytes);
+            }
+        });
+        is_unharmed(&bench);
+        assert_eq!(bench.port.quality().discarded, 8_000);
+    }
+
+    #[test]
+    fn flipping_sources_and_jumping_sequences_do_not_silence_the_caller() {
+        let bench = under(|bench, peer, packet| {
+            let flip = Peer { ssrc: 1_000 + packet as u32, ..peer.clone() }.quiet();
+            bench.receive(PEER, &flip);
+            let jump =
+                Peer { sequence: peer.sequence.wrapping_add(30_000), ..peer.clone() }.quiet();
+            bench.receive(PEER, &jump);
+            let giant = Peer { ssrc: 3, length: 1_900, ..peer.clone() }.quiet();
+            bench.receive(PEER, &giant);
+        });
+        is_unharmed(&bench);
+    }
+
+    #[test]
+    fn a_goodbye_by_rtcp_ends_nothing() {
+        let bench = under(|bench, peer, packet| {
+            let goodbye = Compound {
+                ssrc: peer.ssrc,
+                sender: None,
+                block: None,
+                cname: "peer",
+                leaving: true,
+            };
+            if packet % 50 == 0 {
+                bench.receive_report("198.51.100.7:4001", &goodbye.write());
+                bench.receive_report(STRANGER, &goodbye.write());
+            }
+        });
+        is_unharmed(&bench);
+        assert_eq!(bench.port.quality().discarded, 10, "the stranger's");
+    }
+
+    #[test]
+    fn our_own_packets_that_come_back_are_a_loop() {
+        let mut bench = Bench::started(settings());
+        bench.until(1_000);
+        let ours: Vec<Vec<u8>> =
+            bench.sent.iter().map(|sent| sent.header.write(&sent.payload)).collect();
+        for bytes in ours {
+            bench.receive(PEER, &bytes);
+        }
+        assert!(bench.heard.is_empty());
+        assert_eq!(bench.port.quality().received, 0);
+    }
+
+    #[test]
+    fn a_peer_behind_a_nat_is_answered_where_it_comes_from() {
+        let (mut bench, mut peer) = (Bench::started(settings()), Peer::new());
+        for packet in 0..100 {
+            bench.until(packet * 20);
+            bench.receive(if packet < 50 { MAPPED } else { "198.51.100.7:61999" }, &peer.loud());
+        }
+        // The NAT forgot at 1000 ms; half a second later the peer is followed.
+        let goes_to = |at: u64| {
+            let packet = bench.sent.iter().find(|packet| packet.at >= at).expect("a packet");
+            packet.to.port()
+        };
+        assert_eq!((goes_to(0), goes_to(100), goes_to(1_300)), (4_000, 61_000, 61_000));
+        assert_eq!(goes_to(1_500), 61_999);
+        let heard = bench.heard_millis();
+        assert!((1_960..=2_040).contains(&heard), "{heard}");
+    }
+
+    #[test]
+    fn silence_is_told_once_and_reports_are_a_sign_of_life() {
+        let (mut bench, mut peer) = (Bench::started(settings()), Peer::new());
+        let silences = |bench: &Bench| {
+            let silent = |event: &&Event| matches!(event, Event::Silent { .. });
+            bench.events.iter().filter(silent).count()
+        };
+        bench.receive(PEER, &peer.loud());
+        bench.until(29_999);
+        assert_eq!(silences(&bench), 0);
+        let report =
+            Compound { ssrc: peer.ssrc, sender: None, block: None, cname: "peer", leaving: false };
+        bench.receive_report("198.51.100.7:4001", &report.write());
+        bench.until(59_998);
+        assert_eq!(silences(&bench), 0);
+        bench.until(200_000);
+        assert_eq!(silences(&bench), 1);
+        let since = bench.start + Duration::from_millis(29_999);
+        assert!(bench.events.contains(&Event::Silent { since }));
+        bench.receive(PEER, &peer.loud());
+        bench.until(300_000);
+        assert_eq!(silences(&bench), 2);
+    }
+
+    #[test]
+    fn reports_tell_what_was_sent_and_received_and_the_last_one_says_goodbye() {
+        let mut bench = under(|_, _, _| {});
+        assert!(!bench.reports.is_empty());
+        for (to, bytes) in &bench.reports {
+            assert_eq!(to.to_string(), "198.51.100.7:4001");
+            assert!(rtcp::parse(bytes, 0).expect("a report").report.is_some());
+        }
+        let told = bench.reports.len();
+        let now = bench.now;
+        bench.port.close(now);
+        bench.port.close(now);
+        bench.drain();
+        assert_eq!(bench.reports.len(), told + 1);
+        let last = rtcp::parse(&bench.reports[told].1, 0).expect("a report");
+        assert!(last.goodbye);
+        assert!(matches!(bench.events.last(), Some(Event::Quality(it)) if it.received == 500));
+        assert_eq!(bench.port.deadline(), None);
+        bench.receive(PEER, &Peer::new().loud());
+        bench.play(1, 100);
+        assert_eq!(bench.sent.len(), 500);
+    }
+
+    #[test]
+    fn a_recording_holds_both_sides_on_one_time_line() {
+        let mut bench = Bench::started(Settings { recording: true, ..settings() });
+        let mut peer = Peer::new();
+        // The caller speaks from 1 s to 2 s, the agent from 3 s to 4 s.
+        for packet in 0..250_u64 {
+            bench.until(packet * 20 + 5);
+            if packet == 150 {
+                bench.play(1, 1_000);
+                bench.finish(1);
+            }
+            let voiced = (50..100).contains(&packet);
+            bench.receive(PEER, &if voiced { peer.loud() } else { peer.quiet() });
+        }
+        let now = bench.now;
+        bench.port.close(now);
+        bench.drain();
+        assert_eq!(bench.recorded.len(), 250);
+        let loud = |frame: &[i16]| frame.iter().any(|sample| sample.unsigned_abs() > 4_000);
+        for (slot, (caller, agent)) in bench.recorded.iter().enumerate() {
+            assert_eq!((caller.len(), agent.len()), (160, 160));
+            assert_eq!(loud(agent), (151..201).contains(&slot), "agent in slot {slot}");
+            match slot {
+                50..=98 => assert!(loud(caller), "caller in slot {slot}"),
+                49 | 99 | 100 => {}
+                _ => assert!(!loud(caller), "caller in slot {slot}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_new_description_moves_the_media() {
+        let (mut bench, mut peer) = (Bench::started(settings()), Peer::new());
+        bench.receive(PEER, &peer.loud());
+        bench.until(100);
+        let remote = crate::media::bench::address("198.51.100.9:7000");
+        bench.order(Command::Update(Box::new(Settings { remote, ..settings() })));
+        bench.until(120);
+        assert_eq!(bench.sent.last().map(|packet| packet.to), Some(remote));
+        bench.receive(PEER, &peer.loud());
+        assert_eq!(bench.port.quality().received, 1);
+        bench.receive("198.51.100.9:7000", &Peer { ssrc: 2, ..peer }.loud());
+        assert_eq!(bench.port.quality().received, 2);
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Wait(u64),
+        Rtp {
+            from: usize,
+            ssrc: u32,
+            sequence: u16,
+            timestamp: u32,
+            payload_type: u8,
+            length: usize,
+        },
+        Bytes {
+            from: usize,
+            bytes: Vec<u8>,
+        },
+        Order(u8, u64, usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => (0_u64..400).prop_map(Step::Wait),
+            6 => (0_usize..3, 0_u32..3, 0_u16..40, any::<u32>(), prop::sample::select(vec![0, 8, 13, 101, 50]), 0_usize..400)
+                .prop_map(|(from, ssrc, sequence, timestamp, payload_type, length)| Step::Rtp {
+                    from, ssrc, sequence, timestamp, payload_type, length
+                }),
+            1 => (0_usize..3, prop::collection::vec(any::<u8>(), 0..60))
+                .prop_map(|(from, bytes)| Step::Bytes { from, bytes }),
+            4 => (0_u8..10, 0_u64..6, 0_usize..500).prop_map(|(order, id, size)| Step::Order(order, id, size)),
+        ]
+    }
+
+    fn order(order: u8, id: u64, size: usize) -> Command {
+        let utterance = UtteranceId(id);
+        match order {
+            0 | 1 => Command::Play { utterance, frame: Frame::new(Rate::NARROW, vec![900; size]) },
+            2 => Command::Finish { utterance },
+            3 => Command::Pause,
+            4 => Command::Resume,
+            5 => Command::Flush { through: utterance },
+            6 => Command::Dial(Digit::new('5').into_iter().collect()),
+            7 => Command::Update(Box::new(Settings {
+                sending: size.is_multiple_of(2),
+                ..settings()
+            })),
+            8 => Command::Update(Box::new(Settings {
+                recording: size.is_multiple_of(2),
+                ..settings()
+            })),
+            _ => Command::Start,
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+        #[test]
+        fn whatever_comes_a_port_lives_and_says_little(steps in prop::collection::vec(step(), 0..60)) {
+            let mut bench = Bench::new(settings());
+            let mut millis = 0;
+            let count = steps.len();
+            for step in steps {
+                match step {
+                    Step::Wait(wait) if wait.is_multiple_of(5) => {
+                        millis += wait;
+                        bench.sleep_until(millis);
+                    }
+                    Step::Wait(wait) => {
+                        millis += wait;
+                        bench.until(millis);
+                    }
+                    Step::Rtp { from, ssrc, sequence, timestamp, payload_type, length } => {
+                        let peer = Peer { ssrc, sequence, timestamp, length: length as u32 };
+                        let payload = vec![1; length];
+                        let bytes = peer.clone().packet(payload_type, &payload);
+                        bench.receive([PEER, MAPPED, STRANGER][from], &bytes);
+                    }
+                    Step::Bytes { from, bytes } => {
+                        bench.receive([PEER, MAPPED, STRANGER][from], &bytes);
+                        bench.receive_report([PEER, MAPPED, STRANGER][from], &bytes);
+                    }
+                    Step::Order(kind, id, size) => bench.order(order(kind, id, size)),
+                }
+            }
+            // Each second: 50 packets, 50 frames, 32 windows, 50 recorded; each step a few more.
+            let most = (millis as usize + 1_000) * 200 / 1_000 + count * 40;
+            prop_assert!(bench.outputs <= most, "{} outputs in {millis} ms", bench.outputs);
+            prop_assert!(bench.heard_millis() <= millis + 300);
+            bench.sleep_until(millis);
+            prop_assert!(bench.port.deadline().is_none_or(|due| due > bench.now));
+        }
+    }
+}

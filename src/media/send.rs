@@ -265,3 +265,319 @@ const LATEST: Duration = Duration::from_millis(100);
 
 /// Of the slots that are left out, so many are silence in a recording: five seconds.
 const MAX_RECORDED_SKIP: usize = 250;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::UtteranceId;
+    use crate::media::bench::{Bench, Sent, settings};
+    use crate::media::event::{Command, Event, Played};
+
+    fn through(utterance: u64) -> Command {
+        Command::Flush { through: UtteranceId(utterance) }
+    }
+
+    fn dial(keys: &str) -> Command {
+        Command::Dial(keys.chars().filter_map(Digit::new).collect())
+    }
+
+    fn is_exact(sent: &[Sent]) -> bool {
+        sent.windows(2).all(|pair| {
+            let [one, two] = pair else { return false };
+            two.header.sequence == one.header.sequence.wrapping_add(1)
+                && two.header.timestamp == one.header.timestamp.wrapping_add(160)
+                && two.header.ssrc == one.header.ssrc
+        })
+    }
+
+    /// How far RTP time is ahead of the wall clock, in milliseconds.
+    fn leads(sent: &[Sent]) -> Vec<u64> {
+        let first = &sent[0];
+        let ahead = |packet: &Sent| {
+            let ticks = packet.header.timestamp.wrapping_sub(first.header.timestamp);
+            u64::from(ticks / 8).saturating_sub(packet.at - first.at)
+        };
+        sent.iter().map(ahead).collect()
+    }
+
+    #[test]
+    fn silence_flows_from_the_start_every_20_ms() {
+        let mut bench = Bench::new(settings());
+        bench.until(500);
+        assert!(bench.sent.is_empty(), "nothing before the start");
+        bench.order(Command::Start);
+        bench.until(10_499);
+        assert_eq!(bench.sent.len(), 500);
+        assert!(is_exact(&bench.sent));
+        for (slot, packet) in bench.sent.iter().enumerate() {
+            assert_eq!(packet.at, 500 + slot as u64 * 20);
+            assert_eq!(packet.header.marker, slot == 0);
+            assert_eq!(packet.payload, [0xff; 160]);
+        }
+    }
+
+    #[test]
+    fn a_talkspurt_begins_at_once_and_runs_on_its_own_grid() {
+        let mut bench = Bench::started(settings());
+        bench.until(1_007);
+        bench.play(1, 100);
+        bench.finish(1);
+        bench.until(2_000);
+        let times: Vec<u64> =
+            bench.sent.iter().filter(|packet| packet.is_voice()).map(|packet| packet.at).collect();
+        assert_eq!(times, [1_007, 1_027, 1_047, 1_067, 1_087]);
+        let after: Vec<u64> =
+            bench.sent.iter().map(|packet| packet.at).filter(|at| *at > 1_087).take(3).collect();
+        assert_eq!(after, [1_120, 1_140, 1_160], "silence is back on the nominal line");
+        assert!(is_exact(&bench.sent));
+        let marks: Vec<u64> =
+            bench.sent.iter().filter(|it| it.header.marker).map(|it| it.at).collect();
+        assert_eq!(marks, [0, 1_007]);
+        assert_eq!(leads(&bench.sent).into_iter().max(), Some(13));
+        let at = |millis| bench.start + Duration::from_millis(millis);
+        let utterance = UtteranceId(1);
+        assert_eq!(
+            bench.events,
+            [
+                Event::Started { utterance, at: at(1_007) },
+                Event::Finished { utterance, at: at(1_087) }
+            ]
+        );
+    }
+
+    #[test]
+    fn ten_seconds_of_many_talkspurts_stay_exact() {
+        let mut bench = Bench::started(settings());
+        let mut random = Random::repeatable(5);
+        let (mut now, mut spoken) = (0, 0);
+        for utterance in 0..40 {
+            now += 30 + u64::from(random.below(400));
+            bench.until(now);
+            let millis = 5 + random.below(180) as usize;
+            spoken += millis.div_ceil(20);
+            bench.play(utterance, millis);
+            bench.finish(utterance);
+        }
+        bench.until(now + 1_000);
+        assert!(is_exact(&bench.sent));
+        assert!(leads(&bench.sent).into_iter().all(|lead| lead <= 20));
+        let last = bench.sent.last().expect("packets").at;
+        assert!(bench.sent.len() as u64 >= last / 20);
+        assert_eq!(bench.sent.iter().filter(|packet| packet.is_voice()).count(), spoken);
+        let finished =
+            bench.events.iter().filter(|event| matches!(event, Event::Finished { .. })).count();
+        assert_eq!(finished, 40);
+    }
+
+    #[test]
+    fn an_underrun_is_silence_and_the_rest_a_new_talkspurt() {
+        let mut bench = Bench::started(settings());
+        bench.until(105);
+        bench.play(1, 40);
+        bench.until(160);
+        bench.play(1, 40);
+        bench.finish(1);
+        bench.until(300);
+        let spurts: Vec<(u64, bool)> = bench
+            .sent
+            .iter()
+            .filter(|packet| packet.is_voice())
+            .map(|packet| (packet.at, packet.header.marker))
+            .collect();
+        assert_eq!(spurts, [(105, true), (125, false), (160, true), (180, false)]);
+        assert!(is_exact(&bench.sent));
+        assert!(leads(&bench.sent).into_iter().all(|lead| lead <= 20));
+    }
+
+    #[test]
+    fn audio_a_moment_late_goes_on_in_its_talkspurt() {
+        let mut bench = Bench::started(settings());
+        bench.until(105);
+        bench.play(1, 20);
+        bench.until(130);
+        bench.play(1, 40);
+        bench.until(200);
+        let spurts: Vec<(u64, bool)> = bench
+            .sent
+            .iter()
+            .filter(|packet| packet.is_voice())
+            .map(|packet| (packet.at, packet.header.marker))
+            .collect();
+        assert_eq!(spurts, [(105, true), (130, false), (145, false)]);
+    }
+
+    #[test]
+    fn utterances_follow_each_other_without_a_gap() {
+        let mut bench = Bench::started(settings());
+        bench.until(10);
+        bench.play(1, 60);
+        bench.finish(1);
+        bench.play(2, 60);
+        bench.finish(2);
+        assert_eq!(bench.port.queued(), Duration::from_millis(100));
+        bench.until(500);
+        let times: Vec<u64> =
+            bench.sent.iter().filter(|packet| packet.is_voice()).map(|packet| packet.at).collect();
+        assert_eq!(times, [10, 30, 50, 70, 90, 110]);
+    }
+
+    #[test]
+    fn what_was_queued_before_the_start_is_said_with_the_first_packet() {
+        let mut bench = Bench::new(settings());
+        bench.play(1, 40);
+        bench.until(300);
+        bench.order(Command::Start);
+        assert_eq!(bench.sent.len(), 1);
+        assert!(bench.sent[0].is_voice() && bench.sent[0].header.marker);
+        bench.until(345);
+        assert_eq!(leads(&bench.sent), [0, 0, 0]);
+    }
+
+    #[test]
+    fn a_pause_holds_at_the_next_frame_and_a_resume_goes_on() {
+        let mut bench = Bench::started(settings());
+        bench.until(10);
+        bench.play(1, 200);
+        bench.finish(1);
+        bench.until(55);
+        bench.order(Command::Pause);
+        bench.until(1_003);
+        assert_eq!(bench.port.queued(), Duration::from_millis(140));
+        bench.order(Command::Resume);
+        bench.until(2_000);
+        assert!(is_exact(&bench.sent));
+        let times: Vec<u64> =
+            bench.sent.iter().filter(|packet| packet.is_voice()).map(|packet| packet.at).collect();
+        // At 80 ms the cut end fades away within a packet of silence.
+        assert_eq!(times, [10, 30, 50, 80, 1_003, 1_023, 1_043, 1_063, 1_083, 1_103, 1_123]);
+        let tail = bench.sent.iter().find(|packet| packet.at == 80).expect("the tail");
+        assert_eq!(tail.payload[40..], [0xff; 120]);
+        assert!(bench.events.iter().any(|event| matches!(event, Event::Finished { .. })));
+    }
+
+    #[test]
+    fn a_flush_tells_exactly_what_was_heard() {
+        let mut bench = Bench::started(settings());
+        bench.until(10);
+        for utterance in 1..=4 {
+            bench.play(utterance, 50);
+            if utterance < 3 {
+                bench.finish(utterance);
+            }
+        }
+        // Utterance 1 takes three packets (10 to 50 ms), utterance 2 was heard for two.
+        bench.until(95);
+        bench.order(Command::Pause);
+        bench.until(300);
+        bench.order(through(3));
+        let heard = vec![Played {
+            utterance: UtteranceId(2),
+            heard: Duration::from_millis(40),
+            total: Some(Duration::from_millis(50)),
+        }];
+        let flushed = Event::Flushed { through: UtteranceId(3), heard };
+        assert_eq!(bench.events.last(), Some(&flushed));
+        bench.play(3, 400);
+        assert_eq!(bench.port.queued(), Duration::from_millis(50), "only utterance 4 is left");
+        bench.until(400);
+        assert_eq!(bench.sent.iter().filter(|packet| packet.is_voice()).count(), 6);
+        bench.order(Command::Resume);
+        bench.finish(4);
+        bench.until(500);
+        let utterance = UtteranceId(4);
+        let ended = |event: &Event| matches!(event, Event::Finished { utterance: it, .. } if *it == utterance);
+        assert!(bench.events.iter().any(ended));
+        assert!(is_exact(&bench.sent));
+    }
+
+    #[test]
+    fn a_flush_in_mid_word_stops_within_a_frame() {
+        let mut bench = Bench::started(settings());
+        bench.until(10);
+        bench.play(1, 1_000);
+        bench.until(500);
+        bench.order(through(1));
+        bench.until(1_000);
+        let last = bench.sent.iter().filter(|packet| packet.is_voice()).map(|packet| packet.at);
+        assert_eq!(last.max(), Some(520), "the fading end");
+        bench.play(2, 20);
+        assert!(bench.sent.last().is_some_and(Sent::is_voice), "a flush leaves no pause behind");
+    }
+
+    #[test]
+    fn a_late_thread_catches_up_and_a_sleeping_one_skips() {
+        let mut bench = Bench::started(settings());
+        bench.until(100);
+        bench.sleep_until(180);
+        assert_eq!(bench.sent.len(), 10, "eighty milliseconds are caught up");
+        bench.play(1, 100);
+        let before = bench.sent.len();
+        bench.sleep_until(1_190);
+        assert_eq!(bench.sent.len(), before + 1, "a second is not");
+        bench.until(1_300);
+        let (one, two) = (&bench.sent[before - 1], &bench.sent[before]);
+        assert_eq!(two.header.sequence, one.header.sequence.wrapping_add(1));
+        assert!(two.header.marker);
+        assert!(two.header.timestamp.wrapping_sub(one.header.timestamp) >= 7_840);
+        assert!(is_exact(&bench.sent[before..]));
+        assert!(leads(&bench.sent).into_iter().all(|lead| lead <= 20));
+        assert_eq!(bench.sent.iter().filter(|packet| packet.is_voice()).count(), 5);
+    }
+
+    #[test]
+    fn a_call_on_hold_is_sent_no_voice_but_reports() {
+        let mut bench = Bench::started(settings());
+        bench.until(1_000);
+        bench.play(1, 200);
+        bench.order(Command::Update(Box::new(Settings { sending: false, ..settings() })));
+        let before = bench.sent.len();
+        bench.until(60_000);
+        assert_eq!(bench.sent.len(), before);
+        assert!(bench.reports.len() > 5);
+        assert!(!bench.events.iter().any(|event| matches!(event, Event::Silent { .. })));
+        bench.order(Command::Update(Box::new(settings())));
+        bench.until(60_500);
+        let first = &bench.sent[before];
+        assert!(first.header.marker && first.is_voice());
+        assert!(is_exact(&bench.sent[before..]));
+        assert!(leads(&bench.sent).into_iter().all(|lead| lead <= 20));
+    }
+
+    #[test]
+    fn keys_are_events_between_the_voice() {
+        let mut bench = Bench::started(settings());
+        bench.until(95);
+        bench.play(1, 100);
+        bench.until(130);
+        bench.order(dial("1#"));
+        bench.until(2_000);
+        let events: Vec<&Sent> =
+            bench.sent.iter().filter(|packet| packet.header.payload_type == 101).collect();
+        assert_eq!(events.len(), 20);
+        for (key, event) in [(1, &events[..10]), (11, &events[10..])] {
+            assert!(event.iter().all(|packet| packet.payload[0] == key));
+            assert!(event.iter().all(|it| it.header.timestamp == event[0].header.timestamp));
+            assert_eq!(event.iter().filter(|packet| packet.payload[1] & 0x80 != 0).count(), 3);
+            assert_eq!(event.iter().filter(|packet| packet.header.marker).count(), 1);
+            let durations: Vec<u16> = event
+                .iter()
+                .map(|packet| u16::from_be_bytes([packet.payload[2], packet.payload[3]]))
+                .collect();
+            assert_eq!(durations[..3], [160, 320, 480]);
+            assert_eq!(durations[7..], [1_280; 3]);
+        }
+        let pause = events[10].at - events[9].at;
+        assert_eq!(pause, 80);
+        assert_eq!(bench.sent.iter().filter(|packet| packet.is_voice()).count(), 5);
+        let numbers: Vec<u16> = bench.sent.iter().map(|packet| packet.header.sequence).collect();
+        assert!(numbers.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1)));
+        assert_eq!(bench.sent.len() as u64, bench.sent.last().expect("packets").at / 20 + 1);
+    }
+
+    #[test]
+    fn a_second_of_call_makes_so_many_packets_and_no_more() {
+        let mut bench = Bench::started(settings());
+        bench.until(999);
+        assert_eq!((bench.sent.len(), bench.outputs), (50, 50));
+    }
+}

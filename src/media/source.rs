@@ -292,27 +292,10 @@ const CHANGE_AFTER: Duration = Duration::from_millis(60);
 const REBIND_AFTER: Duration = Duration::from_millis(400);
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
+    use crate::media::bench::{MAPPED, PEER as DESCRIBED, STRANGER, settings};
     use crate::media::event;
-    use crate::{audio::codec::Codec, audio::speech};
-
-    pub fn settings() -> event::Settings {
-        event::Settings {
-            codec: Codec::Pcmu,
-            payload_type: 0,
-            telephone_event: Some(101),
-            remote: "198.51.100.7:4000".parse().expect("an address"),
-            remote_rtcp: "198.51.100.7:4001".parse().expect("an address"),
-            signalling: "203.0.113.5".parse().expect("an address"),
-            symmetric: true,
-            sending: true,
-            speech: speech::Settings::default(),
-            recording: false,
-            cname: "port".into(),
-            timeout: Duration::from_secs(30),
-        }
-    }
 
     struct Bench {
         source: Source,
@@ -340,10 +323,6 @@ pub(super) mod tests {
             self.source.destination().map_or(String::new(), |to| to.to_string())
         }
     }
-
-    const DESCRIBED: &str = "198.51.100.7:4000";
-    const MAPPED: &str = "198.51.100.7:61000";
-    const STRANGER: &str = "192.0.2.66:4000";
 
     #[test]
     fn the_described_address_is_heard_at_once_and_strangers_never() {
