@@ -12,12 +12,16 @@ pub mod sentence;
 pub mod barge_in;
 pub mod caller;
 pub mod endpointing;
+pub mod floor;
+mod overlap;
 pub mod silence;
 pub mod turn;
 
 pub mod answer;
 pub mod speech;
 
+mod answering;
+mod closing;
 pub mod session;
 
 #[cfg(test)]
