@@ -12,6 +12,8 @@ pub mod sentence;
 pub mod barge_in;
 pub mod caller;
 pub mod endpointing;
+pub mod floor;
+mod overlap;
 pub mod silence;
 pub mod intents;
 pub mod turn;
@@ -19,6 +21,8 @@ pub mod turn;
 pub mod answer;
 pub mod speech;
 
+mod answering;
+mod closing;
 pub mod session;
 
 #[cfg(test)]

@@ -5,18 +5,17 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::agent::answer::{Answer, Called, Given, Guessed, Standing};
+use crate::agent::answer::{Answer, Given};
 use crate::agent::assistant::Assistant;
 use crate::agent::caller::Words;
-use crate::agent::conversation::{Conversation, Request};
+use crate::agent::conversation::Conversation;
 use crate::agent::endpointing::Completeness;
-use crate::agent::event::{
-    Delta, Input, Note, Output, Over, PauseId, Progress, ThoughtId, Transcript, UtteranceId,
-};
+use crate::agent::event::{Input, Note, Output, Over, PauseId, Progress, Transcript, UtteranceId};
+use crate::agent::floor::{Event, Manner, Next, Order, State};
 use crate::agent::phrases::Phrases;
 use crate::agent::speech::{Line, Role, Sent, Speech, Stage};
-use crate::agent::tool::{Tool, ToolCall, ToolResult, names};
-use crate::agent::turn::{Event, Guess, Manner, Next, Order, Said, State, Turn};
+use crate::agent::tool::Tool;
+use crate::agent::turn::Turn;
 use crate::base::language::Language;
 
 /// What a session is given besides the agent: texts rendered for this call, and its tools.
@@ -33,24 +32,24 @@ pub struct Opening {
 /// One agent at work.
 #[derive(Debug)]
 pub struct Session {
-    assistant: Arc<Assistant>,
-    language: Language,
-    phrases: Phrases,
-    opening: Opening,
-    turn: Turn,
-    speech: Speech,
-    answer: Answer,
-    conversation: Conversation,
+    pub(super) assistant: Arc<Assistant>,
+    pub(super) language: Language,
+    pub(super) phrases: Phrases,
+    pub(super) opening: Opening,
+    pub(super) turn: Turn,
+    pub(super) speech: Speech,
+    pub(super) answer: Answer,
+    pub(super) conversation: Conversation,
     /// Failed turns in a row.
-    failures: u32,
-    rescue: Rescue,
-    ending: Ending,
-    life: Life,
-    out: VecDeque<Output>,
+    pub(super) failures: u32,
+    pub(super) rescue: Rescue,
+    pub(super) ending: Ending,
+    pub(super) life: Life,
+    pub(super) out: VecDeque<Output>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Life {
+pub(super) enum Life {
     Fresh,
     /// At work, at most until then.
     Live {
@@ -61,7 +60,7 @@ enum Life {
 
 /// Whether the call ends after what is being said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
+pub(super) enum Ending {
     None,
     /// Unless the caller takes the floor.
     Soft(Over),
@@ -71,7 +70,7 @@ enum Ending {
 
 /// Whether the caller was handed to `fallback.to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rescue {
+pub(super) enum Rescue {
     Possible,
     Tried,
 }
@@ -313,312 +312,13 @@ impl Session {
     }
 }
 
-/// Thinking.
-impl Session {
-    fn guess(&mut self, text: String) {
-        let mut imagined = self.conversation.clone();
-        imagined.caller(text, String::new());
-        let standing = Standing::Guess { tools: Vec::new(), guessed: Guessed::Open };
-        let thought = self.answer.think(&self.language, standing);
-        let request = self.request(&imagined);
-        self.out.push_back(Output::Think { thought, request });
-    }
-
-    fn think(&mut self, now: Instant) {
-        self.turn.thinks(now);
-        let thought = self.answer.think(&self.language, Standing::Taken);
-        let request = self.request(&self.conversation);
-        self.out.push_back(Output::Think { thought, request });
-    }
-
-    fn request(&self, conversation: &Conversation) -> Request {
-        // A model that has used up its calls is offered none, so that it must answer in words.
-        let offers = self.answer.admits(self.assistant.limits.max_tool_calls_per_turn);
-        Request {
-            instructions: self.opening.instructions.clone(),
-            messages: conversation.messages(),
-            tools: if offers { self.opening.tools.clone() } else { Vec::new() },
-        }
-    }
-
-    fn commit(&mut self, now: Instant, said: Said) {
-        self.account(Sent::Unknown);
-        self.answer.begin(said.times);
-        self.conversation.caller(said.text.clone(), said.keys.clone());
-        let turn = self.answer.turn;
-        self.note(Note::CallerSaid { turn, text: said.text, keys: said.keys });
-        if said.guess == Guess::None || !self.answer.is_guess() {
-            return self.think(now);
-        }
-        let (tools, progress) = self.answer.take_guess();
-        let released = self.speech.release(now, turn);
-        if let Some((through, _)) = released.last() {
-            self.out.push_back(Output::Release { through: *through });
-            self.answer.given = Given::Worded;
-            let manner = self.manner();
-            self.turn.handle(now, Event::SpeechReady(manner));
-        }
-        for (id, text) in released {
-            self.conversation.agent(id, text);
-        }
-        for call in tools {
-            self.call(now, call);
-        }
-        if progress == Guessed::Done {
-            self.thought_done(now);
-        }
-    }
-
-    /// A text came after the turn had been taken with less.
-    fn correct(&mut self, now: Instant, text: String) {
-        self.drop_answer(now);
-        self.conversation.correct_caller(text.clone());
-        let (turn, keys) = (self.answer.turn, String::new());
-        self.answer.times.transcript = Some(now);
-        self.note(Note::CallerSaid { turn, text, keys });
-        self.think(now);
-    }
-
-    fn thought(&mut self, now: Instant, id: ThoughtId, delta: Delta) {
-        let Some(thought) = self.answer.current(id) else { return };
-        match delta {
-            Delta::Text(text) => {
-                let clauses = thought.splitter.push(&text);
-                self.answer_moved(now);
-                self.word(now, clauses);
-            }
-            Delta::Tool(call) => {
-                self.answer_moved(now);
-                if let Some(call) = self.answer.unless_guessed(call) {
-                    self.call(now, call);
-                }
-            }
-            Delta::Done => {
-                let clauses = thought.splitter.finish();
-                self.word(now, clauses);
-                if !self.answer.guess_is_done() {
-                    self.thought_done(now);
-                }
-            }
-            // The turn is not over: the model will be asked again when it is.
-            Delta::Failed if self.answer.is_guess() => {
-                self.answer.thought = None;
-                self.flush(now);
-            }
-            Delta::Failed => {
-                self.answer.thought = None;
-                self.fail(now);
-            }
-        }
-    }
-
-    fn answer_moved(&mut self, now: Instant) {
-        self.answer.moved(now);
-        self.turn.answer_moved(now);
-    }
-
-    /// Speaks clauses of the answer.
-    fn word(&mut self, now: Instant, clauses: Vec<String>) {
-        for clause in clauses {
-            self.answer.times.first_clause.get_or_insert(now);
-            let Some(thought) = &mut self.answer.thought else { return };
-            let (id, fits) = (thought.id, thought.counts());
-            if !fits {
-                self.out.push_back(Output::Abandon(id));
-                return self.thought_done(now);
-            }
-            if self.answer.is_guess() {
-                let held = self.speech.hold(now, clause);
-                self.out.push_back(Output::Speak(held));
-            } else {
-                self.answer.given = self.answer.given.max(Given::Worded);
-                self.say(now, clause, Role::Answer, self.manner());
-            }
-        }
-    }
-
-    fn thought_done(&mut self, now: Instant) {
-        let Some(thought) = self.answer.thought.take() else { return };
-        let ends = self.ending != Ending::None;
-        if ends || self.answer.is_owed() {
-            return;
-        }
-        if thought.called == Called::Tool {
-            self.think(now);
-        } else if self.answer.given == Given::Nothing {
-            self.fail(now);
-        }
-    }
-
-    fn call(&mut self, now: Instant, call: ToolCall) {
-        self.note(Note::ToolCalled(call.clone()));
-        self.conversation.call(call.clone());
-        if call.name == names::END_CALL {
-            if self.ending == Ending::None {
-                self.ending = Ending::Soft(Over::AgentEnded);
-            }
-            return;
-        }
-        let Some(thought) = &mut self.answer.thought else { return };
-        thought.called = Called::Tool;
-        let id = thought.id;
-        let limit = self.assistant.limits.max_tool_calls_per_turn;
-        let offered = self.opening.tools.iter().any(|tool| tool.name == call.name);
-        let transfers = call.name == names::TRANSFER_CALL;
-        if let Err(too_many) = self.answer.admit(limit) {
-            self.refuse(&call, "there were too many tool calls in this turn");
-            if too_many.refused > MAX_REFUSED {
-                self.out.push_back(Output::Abandon(id));
-                self.answer.thought = None;
-                self.fail(now);
-            }
-        } else if transfers && self.answer.handover.is_none() {
-            self.answer.handover = Some(call);
-        } else if transfers || !offered {
-            self.refuse(&call, "there is no such tool");
-        } else {
-            self.answer.runs(call.clone());
-            self.out.push_back(Output::Run(call));
-        }
-    }
-
-    fn refuse(&mut self, call: &ToolCall, why: &str) {
-        let (id, content) = (call.id.clone(), why.to_owned());
-        self.conversation.result(ToolResult { id, content, failed: true });
-    }
-
-    fn tool_done(&mut self, now: Instant, result: ToolResult) {
-        if self.answer.ran(&result.id).is_none() {
-            return;
-        }
-        self.conversation.result(result);
-        self.turn.answer_moved(now);
-        self.results_are_in(now);
-    }
-
-    /// Thinks again once every tool has run.
-    fn results_are_in(&mut self, now: Instant) {
-        if self.answer.is_owed() || self.ending != Ending::None {
-            return;
-        }
-        if self.rescue == Rescue::Tried {
-            return self.conclude(now, Over::ProviderError, self.phrases.apology.clone());
-        }
-        self.think(now);
-    }
-
-    /// Connects the caller once that was announced.
-    fn hand_over(&mut self, now: Instant, call: ToolCall) {
-        if self.answer.given == Given::Nothing {
-            self.answer.given = Given::Worded;
-            let name = call.argument("to").unwrap_or_default();
-            let line = self.announcement(&name);
-            self.answer.handover = Some(call);
-            return self.say(now, line, Role::Fixed, self.manner());
-        }
-        self.turn.transfer(now);
-        self.answer.runs(call.clone());
-        self.out.push_back(Output::Run(call));
-    }
-
-    fn announcement(&self, name: &str) -> String {
-        let own = self.assistant.transfers.get(name).and_then(|transfer| transfer.say.clone());
-        own.filter(|say| !say.trim().is_empty()).unwrap_or_else(|| self.phrases.connecting.clone())
-    }
-}
-
-/// Failing and ending.
-impl Session {
-    fn hold(&mut self, now: Instant) {
-        if self.ending != Ending::None {
-            return self.give_up(now);
-        }
-        self.say(now, self.phrases.holding.clone(), Role::Filler, self.manner());
-    }
-
-    fn give_up(&mut self, now: Instant) {
-        if let Some(thought) = self.answer.thought.take() {
-            self.out.push_back(Output::Abandon(thought.id));
-        }
-        // What is left of a call that ends is said when this is settled.
-        if self.ending != Ending::None {
-            return;
-        }
-        let late = self.answer.drop_running();
-        for call in &late {
-            self.refuse(call, "there was no result in time");
-        }
-        if late.iter().any(|call| call.name == names::TRANSFER_CALL) {
-            return self.results_are_in(now);
-        }
-        self.fail(now);
-    }
-
-    /// A turn got no answer.
-    fn fail(&mut self, now: Instant) {
-        for call in self.answer.drop_running() {
-            self.refuse(&call, "there was no answer to the turn");
-        }
-        self.answer.handover = None;
-        self.answer.given = Given::Worded;
-        self.failures = self.failures.saturating_add(1);
-        if self.failures < self.tries() {
-            return self.say(now, self.phrases.fallback.clone(), Role::Fixed, self.manner());
-        }
-        let to = self.assistant.fallback.to.clone();
-        let to = to.filter(|to| self.assistant.transfers.contains_key(to));
-        let Some(to) = to.filter(|_| self.rescue == Rescue::Possible) else {
-            return self.conclude(now, Over::ProviderError, self.phrases.apology.clone());
-        };
-        self.rescue = Rescue::Tried;
-        let arguments = format!("{{\"to\": {to:?}}}");
-        let (id, name) = ("fallback".to_owned(), names::TRANSFER_CALL.to_owned());
-        let call = ToolCall { id, name, arguments };
-        self.note(Note::ToolCalled(call.clone()));
-        self.conversation.call(call.clone());
-        self.answer.handover = Some(call);
-        self.say(now, self.announcement(&to), Role::Fixed, self.manner());
-    }
-
-    /// Says a last line, whoever has the floor, and ends.
-    fn conclude(&mut self, now: Instant, why: Over, line: String) {
-        if matches!(self.ending, Ending::Firm(_)) {
-            return;
-        }
-        self.drop_answer(now);
-        self.turn.take_floor();
-        self.ending = Ending::Firm(why);
-        self.say(now, line, Role::Fixed, Manner::Protected);
-    }
-
-    fn end(&mut self, why: Over) {
-        self.account(Sent::Unknown);
-        self.life = Life::Over;
-        self.out.push_back(Output::Over(why));
-    }
-
-    /// Stops thinking and speaking; gives the last utterance that was dropped.
-    fn drop_answer(&mut self, now: Instant) -> Option<UtteranceId> {
-        if let Some(thought) = self.answer.thought.take() {
-            self.out.push_back(Output::Abandon(thought.id));
-        }
-        // A call without a result is told as interrupted.
-        self.answer.drop_running();
-        self.answer.handover = None;
-        if matches!(self.ending, Ending::Soft(_)) {
-            self.ending = Ending::None;
-        }
-        self.flush(now)
-    }
-}
-
 /// Speaking.
 impl Session {
-    fn manner(&self) -> Manner {
+    pub(super) fn manner(&self) -> Manner {
         if self.assistant.interrupt.enabled { Manner::Open } else { Manner::Protected }
     }
 
-    fn say(&mut self, now: Instant, text: String, role: Role, manner: Manner) {
+    pub(super) fn say(&mut self, now: Instant, text: String, role: Role, manner: Manner) {
         let utterance = self.speech.say(now, self.answer.turn, text, role);
         match role {
             Role::Answer | Role::Fixed => {
@@ -630,7 +330,7 @@ impl Session {
         self.turn.handle(now, Event::SpeechReady(manner));
     }
 
-    fn flush(&mut self, now: Instant) -> Option<UtteranceId> {
+    pub(super) fn flush(&mut self, now: Instant) -> Option<UtteranceId> {
         let through = self.speech.flush(now)?;
         self.out.push_back(Output::Flush { through });
         for cut in self.speech.cut() {
@@ -715,7 +415,7 @@ impl Session {
         }
     }
 
-    fn tries(&self) -> u32 {
+    pub(super) fn tries(&self) -> u32 {
         self.assistant.fallback.tries.max(1)
     }
 
@@ -734,7 +434,7 @@ impl Session {
     }
 
     /// Settles what was heard of the speech that was flushed.
-    fn account(&mut self, sent: Sent<'_>) {
+    pub(super) fn account(&mut self, sent: Sent<'_>) {
         for cut in self.speech.settle(sent) {
             self.conversation.cut(cut.line.id, &cut.heard);
             if !cut.heard.is_empty() {
@@ -744,7 +444,7 @@ impl Session {
         }
     }
 
-    fn note(&mut self, note: Note) {
+    pub(super) fn note(&mut self, note: Note) {
         self.out.push_back(Output::Note(note));
     }
 }
@@ -753,5 +453,3 @@ impl Session {
 const KEYS: &str = "0123456789*#ABCD";
 /// More steps than any input needs.
 const MAX_STEPS: usize = 64;
-/// After so many refused tool calls in one turn the model is not asked again.
-const MAX_REFUSED: u32 = 8;

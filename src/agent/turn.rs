@@ -7,20 +7,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::agent::assistant::Assistant;
-use crate::agent::barge_in::{BargeIn, Verdict};
+use crate::agent::barge_in::BargeIn;
 use crate::agent::caller::{Caller, Words};
 use crate::agent::endpointing::Ending;
 use crate::agent::event::{PauseId, TurnTimes};
+use crate::agent::floor::{
+    Aside, Deciding, Ended, Event, Guess, Next, Order, Said, Sound, State, Text, Thinking, Work,
+    Yielding, speaking, thinking,
+};
 use crate::agent::silence::{Ladder, Rung};
 
 /// Who has the floor, and what follows from what happens.
 #[derive(Debug)]
 pub struct Turn {
-    assistant: Arc<Assistant>,
-    barge_in: BargeIn,
+    pub(super) assistant: Arc<Assistant>,
+    pub(super) barge_in: BargeIn,
     silence: Ladder,
     state: State,
-    caller: Caller,
+    pub(super) caller: Caller,
     /// Words that came when nobody waited for them.
     kept: String,
     /// The last pause that the transcriber was asked about.
@@ -30,211 +34,8 @@ pub struct Turn {
     /// When the model or a tool last moved.
     moved: Instant,
     comfort: Comfort,
-    debt: Debt,
+    pub(super) debt: Debt,
     orders: VecDeque<Order>,
-}
-
-/// The six states, each with its data.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum State {
-    /// Nobody speaks.
-    #[default]
-    Listening,
-    /// The caller speaks.
-    Hearing {
-        /// The limit of the turn.
-        until: Instant,
-    },
-    /// The caller paused: is it the end?
-    Deciding(Deciding),
-    /// The caller is owed an answer.
-    Thinking(Thinking),
-    /// The agent speaks.
-    Speaking(Speaking),
-    /// The agent holds its speech because the caller makes a sound.
-    Yielding(Yielding),
-}
-
-/// The caller paused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deciding {
-    text: Text,
-    ended: Ended,
-    due: Instant,
-    /// What a model is already asked, unheard.
-    guess: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Text {
-    Asked,
-    Here,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ended {
-    /// By silence after this sample.
-    Pause(Instant),
-    /// By the limit of a turn, at this time.
-    Limit(Instant),
-    /// By a key.
-    Keys,
-}
-
-/// An answer is on its way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Thinking {
-    since: Instant,
-    work: Work,
-    aside: Aside,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Work {
-    /// A model or a tool works.
-    Answer,
-    /// The caller is being connected, at most until then.
-    Transfer(Instant),
-}
-
-/// The agent speaks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Speaking {
-    manner: Manner,
-    aside: Aside,
-}
-
-/// What the caller says while it is not the caller's turn.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Aside {
-    /// Nothing.
-    Quiet,
-    /// The text of the turn itself is still to come; it was taken with these words.
-    Late(String),
-    /// The caller speaks.
-    Talking,
-    /// The caller spoke until then; the words are to come.
-    Asked(Instant),
-    /// The caller said something that is the next turn.
-    Kept,
-}
-
-/// The agent holds its speech.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Yielding {
-    manner: Manner,
-    sound: Sound,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sound {
-    /// It goes on since then, and is judged at the second time.
-    Going { since: Instant, judged: Instant },
-    /// It ended after this sample; at the second time the agent goes on.
-    Over { last_voiced: Instant, resume: Instant },
-}
-
-/// Whether speech may be interrupted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manner {
-    /// It gives way.
-    Open,
-    /// It is heard to its end.
-    Protected,
-}
-
-/// What happens to a turn.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// The caller began to speak.
-    SpeechStarted,
-    /// The caller stopped.
-    SpeechEnded {
-        /// When the last voiced sample arrived.
-        last_voiced: Instant,
-    },
-    /// Words that may change.
-    Partial(String),
-    /// The text of a pause.
-    Words(Words),
-    /// A key was pressed.
-    Key(char),
-    /// The deadline of the state was reached.
-    Deadline,
-    /// A clause was ordered from the voice.
-    SpeechReady(Manner),
-    /// All that was ordered from the voice was heard.
-    PlayoutDone(Next),
-}
-
-/// What comes after the speech that was ordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
-    /// Nothing: it is the caller's turn.
-    Nothing,
-    /// The model or a tool still works.
-    More,
-}
-
-/// What a turn asks its session to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Order {
-    /// The transcriber is to listen.
-    Listen,
-    /// The transcriber is to give its text.
-    Finalize(PauseId),
-    /// The transcriber is to forget.
-    Forget,
-    /// The voice is to hold its breath.
-    Pause,
-    /// The voice is to go on.
-    Resume,
-    /// The agent's pause was for nothing.
-    FalseInterruption,
-    /// A model is to think about these words, unheard.
-    Guess(String),
-    /// The unheard answer is not wanted.
-    Withdraw,
-    /// The caller's turn is taken.
-    Commit(Said),
-    /// The words of the turn taken last are others.
-    Correct(String),
-    /// The turn taken last is to be answered after all.
-    Again,
-    /// The answer is not wanted: the caller speaks before it began.
-    Cancel,
-    /// The caller took the floor from the agent.
-    Interrupt,
-    /// Say that it takes a moment.
-    Hold,
-    /// The answer did not come.
-    GiveUp,
-    /// Remind the silent caller, for the time of this number from 0.
-    Remind(usize),
-    /// End the call with a silent caller.
-    HangUp,
-}
-
-/// A turn of the caller as it is taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
-    /// The words.
-    pub text: String,
-    /// The keys.
-    pub keys: String,
-    /// When each stage was reached.
-    pub times: TurnTimes,
-    /// Whether the unheard answer fits.
-    pub guess: Guess,
-}
-
-/// What became of a guess at the end of a turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Guess {
-    /// There was none.
-    None,
-    /// It was right.
-    Right,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -245,7 +46,7 @@ enum Comfort {
 
 /// Whether a turn was taken and its answer cancelled before it was heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Debt {
+pub(super) enum Debt {
     None,
     Answer,
 }
@@ -464,109 +265,12 @@ impl Turn {
         }
         State::Thinking(thinking)
     }
-
-    fn speaking(&mut self, now: Instant, mut state: Speaking, event: Event) -> State {
-        match event {
-            Event::SpeechStarted => return self.overlap(now, state),
-            Event::SpeechEnded { last_voiced } => {
-                if state.aside == Aside::Talking {
-                    self.caller.stops(now, last_voiced);
-                    self.finalize();
-                    state.aside = Aside::Asked(last_voiced);
-                }
-            }
-            Event::Partial(text) => {
-                if matches!(state.aside, Aside::Talking | Aside::Asked(_)) {
-                    self.caller.may_have_said(&text);
-                }
-            }
-            Event::Words(words) => return self.words_while_speaking(now, state, &words),
-            Event::Key(key) if state.manner == Manner::Open => {
-                self.order(Order::Interrupt);
-                return self.key(now, key);
-            }
-            Event::Key(key) => {
-                self.caller.presses(now, key);
-                if state.aside == Aside::Quiet {
-                    state.aside = Aside::Kept;
-                }
-            }
-            Event::Deadline => {}
-            Event::SpeechReady(manner) => state.manner = state.manner.with(manner),
-            Event::PlayoutDone(Next::Nothing) => return self.give_floor(now, state.aside),
-            Event::PlayoutDone(Next::More) => return self.fall_silent(now, state.aside),
-        }
-        State::Speaking(state)
-    }
-
-    fn yielding(&mut self, now: Instant, mut state: Yielding, event: Event) -> State {
-        match (event, state.sound) {
-            (Event::SpeechStarted, Sound::Over { .. }) => {
-                self.caller.starts(now);
-                state.sound = self.sound(now);
-            }
-            (Event::SpeechStarted, Sound::Going { .. }) => {}
-            (Event::SpeechEnded { last_voiced }, Sound::Going { .. }) => {
-                self.caller.stops(now, last_voiced);
-                self.finalize();
-                let resume = now + self.assistant.interrupt.resume_after;
-                state.sound = Sound::Over { last_voiced, resume };
-            }
-            (Event::SpeechEnded { .. }, Sound::Over { .. }) => {}
-            (Event::Partial(text), Sound::Going { since, .. }) => {
-                self.caller.may_have_said(&text);
-                return self.judge(now, since, state);
-            }
-            (Event::Partial(text), Sound::Over { .. }) => self.caller.may_have_said(&text),
-            (Event::Words(words), Sound::Going { .. }) => {
-                self.caller.said(now, &words);
-                if self.is_substantial() {
-                    return self.interrupted(now);
-                }
-            }
-            (Event::Words(words), Sound::Over { last_voiced, .. }) => {
-                self.caller.said(now, &words);
-                if self.is_substantial() {
-                    self.break_off();
-                    return self.decide(now, Text::Here, Ended::Pause(last_voiced));
-                }
-                self.go_on();
-                self.forget();
-                return speaking(state.manner, Aside::Quiet);
-            }
-            (Event::Key(key), Sound::Going { .. } | Sound::Over { .. }) => {
-                self.break_off();
-                return self.key(now, key);
-            }
-            (Event::Deadline, Sound::Going { since, .. }) => {
-                return self.judge(now, since, state);
-            }
-            (Event::Deadline, Sound::Over { last_voiced, .. }) => {
-                self.go_on();
-                return speaking(state.manner, Aside::Asked(last_voiced));
-            }
-            (Event::SpeechReady(manner), Sound::Going { .. } | Sound::Over { .. }) => {
-                state.manner = state.manner.with(manner);
-            }
-            // The agent had said it all: nothing is interrupted, and the caller may go on.
-            (Event::PlayoutDone(Next::Nothing), Sound::Going { .. }) => {
-                self.order(Order::Resume);
-                return self.hear(now);
-            }
-            (Event::PlayoutDone(Next::Nothing), Sound::Over { last_voiced, .. }) => {
-                self.order(Order::Resume);
-                return self.decide(now, Text::Asked, Ended::Pause(last_voiced));
-            }
-            (Event::PlayoutDone(Next::More), Sound::Going { .. } | Sound::Over { .. }) => {}
-        }
-        State::Yielding(state)
-    }
 }
 
 /// What the cells do.
 impl Turn {
     /// The caller has the floor and speaks.
-    fn hear(&mut self, now: Instant) -> State {
+    pub(super) fn hear(&mut self, now: Instant) -> State {
         self.listen(now);
         let began = self.caller.listening.unwrap_or(now);
         State::Hearing { until: began + self.assistant.turns.max_turn }
@@ -580,7 +284,7 @@ impl Turn {
     }
 
     /// A key ends what was said before it.
-    fn key(&mut self, now: Instant, key: char) -> State {
+    pub(super) fn key(&mut self, now: Instant, key: char) -> State {
         self.caller.presses(now, key);
         if self.caller.is_speaking() {
             self.caller.stops(now, now);
@@ -589,7 +293,7 @@ impl Turn {
         self.decide(now, self.text, Ended::Keys)
     }
 
-    fn decide(&mut self, now: Instant, text: Text, ended: Ended) -> State {
+    pub(super) fn decide(&mut self, now: Instant, text: Text, ended: Ended) -> State {
         let mut deciding = Deciding { text, ended, due: now, guess: None };
         deciding.due = self.due(&deciding);
         if text == Text::Here {
@@ -678,69 +382,6 @@ impl Turn {
         }
     }
 
-    /// The caller speaks over the agent.
-    fn overlap(&mut self, now: Instant, state: Speaking) -> State {
-        if state.manner == Manner::Open {
-            self.order(Order::Pause);
-        }
-        self.listen(now);
-        match state.manner {
-            Manner::Open => {
-                State::Yielding(Yielding { manner: state.manner, sound: self.sound(now) })
-            }
-            Manner::Protected => speaking(state.manner, Aside::Talking),
-        }
-    }
-
-    fn sound(&self, now: Instant) -> Sound {
-        Sound::Going { since: now, judged: now + self.barge_in.min_speech() }
-    }
-
-    /// Judges sound that goes on since `since`.
-    fn judge(&mut self, now: Instant, since: Instant, state: Yielding) -> State {
-        let limit = since + self.assistant.turns.max_turn;
-        let spoken = now.saturating_duration_since(since);
-        let judged = match self.barge_in.verdict(spoken, &self.caller.text()) {
-            Verdict::Wait(Some(longer)) if now < limit => since + longer,
-            Verdict::Wait(None) if now < limit => limit,
-            Verdict::Wait(_) | Verdict::Interrupt => return self.interrupted(now),
-        };
-        State::Yielding(Yielding { sound: Sound::Going { since, judged }, ..state })
-    }
-
-    fn interrupted(&mut self, now: Instant) -> State {
-        self.break_off();
-        self.hear(now)
-    }
-
-    /// The agent loses the floor. The pause ends with the flush: nothing is left to be held.
-    fn break_off(&mut self) {
-        self.order(Order::Interrupt);
-        self.order(Order::Resume);
-    }
-
-    /// The agent goes on after a pause for nothing.
-    fn go_on(&mut self) {
-        self.order(Order::Resume);
-        self.order(Order::FalseInterruption);
-    }
-
-    fn words_while_speaking(&mut self, now: Instant, state: Speaking, words: &Words) -> State {
-        let Aside::Asked(last_voiced) = state.aside else { return State::Speaking(state) };
-        self.caller.said(now, words);
-        if !self.is_substantial() && self.caller.keys().is_empty() {
-            self.forget();
-            return speaking(state.manner, Aside::Quiet);
-        }
-        match state.manner {
-            Manner::Open => {
-                self.order(Order::Interrupt);
-                self.decide(now, Text::Here, Ended::Pause(last_voiced))
-            }
-            Manner::Protected => speaking(state.manner, Aside::Kept),
-        }
-    }
-
     fn words_while_thinking(&mut self, now: Instant, state: Thinking, words: &Words) -> State {
         let aside = match state.aside.clone() {
             Aside::Late(taken) => {
@@ -775,7 +416,7 @@ impl Turn {
     }
 
     /// The agent said it all.
-    fn give_floor(&mut self, now: Instant, aside: Aside) -> State {
+    pub(super) fn give_floor(&mut self, now: Instant, aside: Aside) -> State {
         match aside {
             Aside::Quiet | Aside::Late(_) => {
                 self.silence.quiet(now);
@@ -790,18 +431,6 @@ impl Turn {
         }
     }
 
-    /// The agent said what it had, and more is to come.
-    fn fall_silent(&mut self, now: Instant, aside: Aside) -> State {
-        match aside {
-            Aside::Quiet | Aside::Late(_) | Aside::Asked(_) => thinking(now, aside),
-            Aside::Talking | Aside::Kept => {
-                self.debt = Debt::Answer;
-                self.order(Order::Cancel);
-                self.give_floor(now, aside)
-            }
-        }
-    }
-
     fn no_longer_late(&mut self, aside: Aside) -> Aside {
         match aside {
             Aside::Late(_) => {
@@ -812,7 +441,7 @@ impl Turn {
         }
     }
 
-    fn is_substantial(&self) -> bool {
+    pub(super) fn is_substantial(&self) -> bool {
         self.barge_in.is_substantial(&self.caller.text())
     }
 
@@ -832,7 +461,7 @@ impl Turn {
     }
 
     /// The transcriber listens, and the caller speaks.
-    fn listen(&mut self, now: Instant) {
+    pub(super) fn listen(&mut self, now: Instant) {
         if self.caller.listening.is_none() {
             self.order(Order::Listen);
             self.text = Text::Here;
@@ -841,38 +470,23 @@ impl Turn {
         self.caller.starts(now);
     }
 
-    fn finalize(&mut self) {
+    pub(super) fn finalize(&mut self) {
         self.text = Text::Asked;
         self.pause = self.pause.next();
         self.order(Order::Finalize(self.pause));
     }
 
     /// The caller's turn was taken or came to nothing.
-    fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.text = Text::Here;
         if mem::take(&mut self.caller).listening.is_some() {
             self.order(Order::Forget);
         }
     }
 
-    fn order(&mut self, order: Order) {
+    pub(super) fn order(&mut self, order: Order) {
         self.orders.push_back(order);
     }
-}
-
-impl Manner {
-    /// Speech of this manner with more of `other`: as long as one part is protected, all is.
-    fn with(self, other: Self) -> Self {
-        if other == Self::Protected { other } else { self }
-    }
-}
-
-fn speaking(manner: Manner, aside: Aside) -> State {
-    State::Speaking(Speaking { manner, aside })
-}
-
-fn thinking(since: Instant, aside: Aside) -> State {
-    State::Thinking(Thinking { since, work: Work::Answer, aside })
 }
 
 /// How long after its deadline a turn waits for a text that was asked for.
@@ -883,3 +497,113 @@ const BETWEEN_KEYS: Duration = Duration::from_millis(1_200);
 const TRANSFER_LIMIT: Duration = Duration::from_secs(60);
 /// How often in one turn a model is asked before the turn is over.
 const MAX_GUESSES: u32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::endpointing::Completeness;
+    use crate::agent::floor::Manner;
+
+    const STATES: [&str; 6] =
+        ["Listening", "Hearing", "Deciding", "Thinking", "Speaking", "Yielding"];
+
+    /// A turn that came to the state of this name, and the time.
+    fn turn_in(state: &str) -> (Turn, Instant) {
+        let start = Instant::now();
+        let mut turn = Turn::new(Arc::new(Assistant::default()), start);
+        turn.opens(start);
+        let now = start + Duration::from_secs(1);
+        let words = words(PauseId(1), "Is it open");
+        let path = [
+            Event::SpeechStarted,
+            Event::SpeechEnded { last_voiced: now },
+            Event::Words(words),
+            Event::Deadline,
+            Event::SpeechReady(Manner::Open),
+            Event::SpeechStarted,
+        ];
+        for event in path {
+            // The words of a pause leave the state as it is.
+            if name(&turn) == state && (state != "Deciding" || turn.text == Text::Here) {
+                break;
+            }
+            turn.handle(now, event);
+        }
+        turn.orders.clear();
+        assert_eq!(name(&turn), state);
+        (turn, now)
+    }
+
+    fn words(pause: PauseId, text: &str) -> Words {
+        Words { pause, text: text.to_owned(), completeness: Completeness::Unknown }
+    }
+
+    fn name(turn: &Turn) -> &'static str {
+        match turn.state {
+            State::Listening => "Listening",
+            State::Hearing { .. } => "Hearing",
+            State::Deciding(_) => "Deciding",
+            State::Thinking(_) => "Thinking",
+            State::Speaking(_) => "Speaking",
+            State::Yielding(_) => "Yielding",
+        }
+    }
+
+    /// Plays one cell: the state that follows and the names of the orders.
+    fn cell(state: &str, event: &str) -> String {
+        let (mut turn, now) = turn_in(state);
+        let now = now + Duration::from_secs(8);
+        let event = match event {
+            "speech starts" => Event::SpeechStarted,
+            "speech ends" => Event::SpeechEnded { last_voiced: now },
+            "partial" => Event::Partial("no no".to_owned()),
+            "final" => {
+                turn.text = Text::Asked;
+                Event::Words(words(turn.pause, "no no"))
+            }
+            "key" => Event::Key('1'),
+            "deadline" => Event::Deadline,
+            "speech ready" => Event::SpeechReady(Manner::Open),
+            "playout done" => Event::PlayoutDone(Next::Nothing),
+            "more to come" => Event::PlayoutDone(Next::More),
+            other => panic!("{other}"),
+        };
+        turn.handle(now, event);
+        let orders: Vec<String> = std::iter::from_fn(|| turn.poll())
+            .map(|order| format!("{order:?}"))
+            .map(|order| order.split(['(', ' ']).next().unwrap_or_default().to_owned())
+            .collect();
+        format!("{} {}", name(&turn), orders.join(" ")).trim_end().to_owned()
+    }
+
+    #[test]
+    fn every_pair_of_state_and_event_has_its_cell() {
+        let table: [(&str, [&str; 6]); 0] = [];
+        for (event, row) in table {
+            for (state, expected) in STATES.into_iter().zip(row) {
+                assert_eq!(cell(state, event), expected, "{state} × {event}");
+            }
+        }
+    }
+
+    #[test]
+    fn print() {
+        for event in [
+            "speech starts",
+            "speech ends",
+            "partial",
+            "final",
+            "key",
+            "deadline",
+            "speech ready",
+            "playout done",
+            "more to come",
+        ] {
+            println!("(\"{event}\", [");
+            for state in STATES {
+                println!("    \"{}\",", cell(state, event));
+            }
+            println!("]),");
+        }
+    }
+}
