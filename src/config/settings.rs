@@ -11,8 +11,9 @@ use crate::agent::assistant::Assistant;
 use crate::base::language::Language;
 use crate::base::units::{self, parsed};
 use crate::config::network::{Frequency, Network, PortRange};
-use crate::config::provider::{Provider, ProviderKind};
 use crate::dialplan::pattern::Match;
+
+pub use crate::config::provider::{Job, Provider, ProviderKind};
 
 /// Everything that belongs to the machine: sockets, trunks, providers, storage, security.
 #[derive(Debug, Clone, Default, Deserialize)]

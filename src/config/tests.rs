@@ -209,6 +209,7 @@ fn required_references_make_a_plain_secret_an_error() {
     assert_eq!(codes(&loaded), ["secret.plaintext"]);
     assert!(loaded.has_errors());
     assert!(!rendered(&loaded).contains("sk-1"));
+    assert!(!format!("{loaded:?}").contains("sk-1"));
 }
 
 #[test]
@@ -368,6 +369,23 @@ fn a_prompt_is_read_from_a_file_inside_the_dialplans_only() {
     let messages: Vec<_> = loaded.diagnostics.iter().map(|it| it.message.as_str()).collect();
     assert!(messages[0].contains("does not exist"), "{messages:?}");
     assert!(messages[1].contains("outside the folder"), "{messages:?}");
+}
+
+#[test]
+fn a_secret_may_stand_in_a_file_of_its_own() {
+    let server = format!("{MIND}api_key = \"${{file:secrets/mind}}\"\n");
+    let folder = Folder::new(
+        "secret",
+        &[
+            ("conf/server.toml", server.as_str()),
+            ("conf/secrets/mind", "sk-9\n"),
+            ("dialplans/main.toml", SOUND),
+        ],
+    );
+    let loaded = load(&report::request(&[folder.0.join("conf")]), &environment, &FilesOnly);
+    let key = loaded.server.providers["mind"].api_key.as_ref().expect("a key");
+    assert_eq!(key.expose_secret(), "sk-9");
+    assert_eq!(codes(&loaded), ["provider.unused"], "{}", rendered(&loaded));
 }
 
 #[test]
