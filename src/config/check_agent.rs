@@ -9,7 +9,7 @@ use crate::base::template;
 use crate::config::check::Subject;
 use crate::config::check_routes;
 use crate::config::diagnostic::{Diagnostic, Severity, did_you_mean};
-use crate::config::settings::{Job, ProviderKind};
+use crate::config::provider::{Job, ProviderKind};
 use crate::config::shape;
 use crate::config::source::Span;
 
@@ -57,6 +57,16 @@ impl Check<'_> {
                 Diagnostic::error("agent.no_intents", message)
                     .at(self.place("llm.provider"), "the rules know only what the intents say")
                     .help(format!("add [[agents.{name}.intents]], or choose a language model")),
+            );
+        } else if agent.prompt.is_some() && self.subject.server.thinker(agent).is_none() {
+            let message = format!("agent `{name}` has a `prompt` and no language model");
+            found.push(
+                Diagnostic::error("agent.no_model", message)
+                    .at(self.place("prompt"), "nobody can follow it")
+                    .help(
+                        "add a table under [providers] with kind = \"openai-compatible\" to the \
+                         settings of the server, or [[intents]] to the agent",
+                    ),
             );
         } else if agent.prompt.is_none() && self.thinks_by_language_model() {
             let message = format!("agent `{name}` has a language model and no `prompt`");

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use crate::agent::assistant::Choice;
 use crate::config::check::Subject;
 use crate::config::diagnostic::{Diagnostic, Severity};
-use crate::config::settings::{Provider, ProviderKind, Trunk};
+use crate::config::provider::{Provider, ProviderKind};
+use crate::config::settings::Trunk;
 use crate::config::source::is_secret_key;
 
 /// Checks the settings of the machine.
@@ -259,7 +260,7 @@ fn used<'a>(subject: &Subject<'a>) -> BTreeSet<&'a str> {
     subject
         .agents
         .values()
-        .flat_map(|agent| [name(&agent.stt), name(&agent.llm), name(&agent.tts)])
+        .flat_map(|agent| [name(&agent.stt), subject.server.thinker(agent), name(&agent.tts)])
         .flatten()
         .collect()
 }

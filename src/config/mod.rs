@@ -13,6 +13,7 @@ mod file;
 mod interpolate;
 pub mod load;
 pub mod network;
+pub mod provider;
 mod read;
 pub mod report;
 pub mod settings;

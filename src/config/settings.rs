@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
+use crate::agent::assistant::Assistant;
 use crate::base::language::Language;
-use crate::base::secret::Secret;
 use crate::base::units::{self, parsed};
 use crate::base::network::Network;
 use crate::config::network::{Frequency, PortRange};
 use crate::dialplan::pattern::Match;
+
+pub use crate::config::provider::{Job, Provider, ProviderKind};
 
 /// Everything that belongs to the machine: sockets, trunks, providers, storage, security.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -185,61 +187,6 @@ pub struct Inbound {
     pub allow: Vec<Network>,
 }
 
-/// `[providers.NAME]`: who hears, thinks or speaks.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Provider {
-    /// What it is.
-    pub kind: ProviderKind,
-    /// Where its API begins: `http://127.0.0.1:11434/v1`.
-    #[serde(default)]
-    pub base_url: Option<String>,
-    /// Its key.
-    #[serde(default)]
-    pub api_key: Option<Secret>,
-    /// Its model, when an agent names none.
-    #[serde(default)]
-    pub model: Option<String>,
-    /// Its voice, when an agent names none.
-    #[serde(default)]
-    pub voice: Option<String>,
-    /// Further HTTP headers, by name.
-    #[serde(default)]
-    pub headers: BTreeMap<String, Secret>,
-    /// How long it may keep silent.
-    #[serde(default = "default_provider_timeout", deserialize_with = "units::duration")]
-    pub timeout: Duration,
-}
-
-/// What a provider is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ProviderKind {
-    /// A language model behind chat completions over HTTP.
-    OpenaiCompatible,
-    /// Built in: hears by grammar.
-    Pocketsphinx,
-    /// Built in (feature `whisper`): hears anything.
-    Whisper,
-    /// Built in: thinks by intents.
-    Rules,
-    /// Built in: speaks English.
-    Flite,
-    /// Built in: speaks a hundred languages.
-    Espeak,
-}
-
-/// A job that a provider can have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Job {
-    /// Speech to text: `stt`.
-    Hear,
-    /// A language model: `llm`.
-    Think,
-    /// Text to speech: `tts`.
-    Speak,
-}
-
 /// `[security]`: who is let in.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -346,6 +293,19 @@ impl Server {
             .map(|(_, name, trunk)| (name, trunk))
     }
 
+    /// The provider that thinks for an agent, by name: the one it chose; else the built-in rules
+    /// if it has intents, else the first language model there is.
+    pub fn thinker<'a>(&'a self, agent: &'a Assistant) -> Option<&'a str> {
+        let chosen = agent.llm.provider.as_deref();
+        let rules = (!agent.intents.is_empty()).then_some("rules");
+        let model = || {
+            let thinks = |provider: &Provider| provider.kind == ProviderKind::OpenaiCompatible;
+            let first = self.providers.iter().find(|(_, provider)| thinks(provider));
+            first.map(|(name, _)| name.as_str())
+        };
+        chosen.or(rules).or_else(model)
+    }
+
     /// The folder of the records of calls.
     pub fn calls_folder(&self) -> PathBuf {
         self.storage.calls.clone().unwrap_or_else(|| self.machine.data_dir.join("calls"))
@@ -386,26 +346,6 @@ impl Trunk {
 
     fn narrowest(&self, address: IpAddr) -> Option<u8> {
         self.sources().filter(|network| network.contains(address)).map(|it| it.prefix()).max()
-    }
-}
-
-impl ProviderKind {
-    /// The kinds that agents may name without a table under `[providers]`.
-    pub const BUILT_IN: [(&'static str, Self); 5] = [
-        ("pocketsphinx", Self::Pocketsphinx),
-        ("whisper", Self::Whisper),
-        ("rules", Self::Rules),
-        ("flite", Self::Flite),
-        ("espeak", Self::Espeak),
-    ];
-
-    /// What it can do.
-    pub fn job(self) -> Job {
-        match self {
-            Self::Pocketsphinx | Self::Whisper => Job::Hear,
-            Self::OpenaiCompatible | Self::Rules => Job::Think,
-            Self::Flite | Self::Espeak => Job::Speak,
-        }
     }
 }
 
@@ -474,10 +414,6 @@ impl<'de> Deserialize<'de> for SchemaVersion {
             ))),
         }
     }
-}
-
-fn default_provider_timeout() -> Duration {
-    Duration::from_secs(10)
 }
 
 fn external_address<'de, D: Deserializer<'de>>(source: D) -> Result<Option<IpAddr>, D::Error> {

@@ -1,6 +1,7 @@
 //! The texts of all files on one line of octets, so that a span alone says which file it is in.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,8 +15,8 @@ pub struct Sources {
     files: Vec<Source>,
 }
 
-/// One file.
-#[derive(Debug, Clone)]
+/// One file. Its debug form leaves the text out: secrets may stand in it.
+#[derive(Clone)]
 pub struct Source {
     /// The path as the operator gave it.
     pub name: String,
@@ -94,6 +95,12 @@ impl Source {
             }
         }
         shown
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

@@ -18,6 +18,10 @@ use crate::config::settings::Server;
 const SOUND: &str =
     "[[route]]\nto = \"agent:front\"\n\n[agents.front]\nfirst_message = \"Hello.\"\n";
 
+/// A server with a language model, for agents that have a prompt.
+const MIND: &str =
+    "[providers.mind]\nkind = \"openai-compatible\"\nbase_url = \"http://127.0.0.1:11434/v1\"\n";
+
 fn environment(name: &str) -> Option<String> {
     match name {
         "KEY" => Some("sk-1234\" # [x]".to_owned()),
@@ -57,7 +61,7 @@ fn mistakes_in_dialplans_are_reported_word_for_word() {
         (
             "route_to_a_missing_agent",
             "[[route]]\ndid  = \"+4971112345\"\nto   = \"agent:recepton\"\n\n[[route]]\nto = \"hangup:404\"\n\n\
-             [agents.reception]\nprompt = \"Be kind.\"\n"
+             [agents.reception]\nfirst_message = \"Hello.\"\n"
                 .to_owned(),
         ),
         (
@@ -69,23 +73,23 @@ fn mistakes_in_dialplans_are_reported_word_for_word() {
         ("no_default_route", format!("{}[[route]]\ndid = \"1\"\nto = \"busy\"\n", "")),
         (
             "an_unknown_key",
-            agent("first_mesage = \"Hello.\"\nprompt = \"x\"\n\n[agents.front.turns]\nwiat = \"1s\""),
+            agent("first_mesage = \"Hello.\"\nfirst_message = \"x\"\n\n[agents.front.turns]\nwiat = \"1s\""),
         ),
         ("a_key_of_a_later_version", "[[route]]\nto = \"busy\"\nwhen = \"hours.office\"\n\n[hours.office]\nmon-fri = \"08:00-18:00\"\n".to_owned()),
         ("a_destination_of_a_later_version", "[[route]]\nto = \"queue:sales\"\n".to_owned()),
         ("a_destination_that_is_none", "[[route]]\nto = \"agnet:x\"\n".to_owned()),
-        ("a_duration_without_unit", agent("prompt = \"x\"\nturns = { wait = 300 }")),
-        ("a_wrong_type", agent("prompt = \"x\"\ntools = \"end_call\"")),
+        ("a_duration_without_unit", agent("first_message = \"x\"\nturns = { wait = 300 }")),
+        ("a_wrong_type", agent("first_message = \"x\"\ntools = \"end_call\"")),
         ("a_pattern_that_ends_before_it_begins", "[[route]]\ndid = [\"101\", \"+49711123450..49\"]\nto = \"busy\"\n".to_owned()),
         (
             "two_syntax_errors_at_once",
-            "[[route]]\nto = \"busy\nname = \"x\"\n\n[agents.front\nprompt = \"x\"\n".to_owned(),
+            "[[route]]\nto = \"busy\nname = \"x\"\n\n[agents.front\nfirst_message = \"x\"\n".to_owned(),
         ),
         ("an_agent_with_nothing_to_say", agent("language = \"en\"")),
-        ("rules_without_intents", agent("prompt = \"x\"\nllm = { provider = \"rules\" }")),
-        ("a_voice_that_does_not_speak_the_language", agent("prompt = \"x\"\nlanguage = \"de\"\ntts = { provider = \"flite\" }")),
-        ("a_provider_that_cannot_hear", agent("prompt = \"x\"\nstt = { provider = \"flite\" }\nllm = { provider = \"olama\" }")),
-        ("a_tool_that_is_none", agent("prompt = \"x\"\ntools = [\"endcall\", \"transfer_call\"]")),
+        ("rules_without_intents", agent("first_message = \"x\"\nllm = { provider = \"rules\" }")),
+        ("a_voice_that_does_not_speak_the_language", agent("first_message = \"x\"\nlanguage = \"de\"\ntts = { provider = \"flite\" }")),
+        ("a_provider_that_cannot_hear", agent("first_message = \"x\"\nstt = { provider = \"flite\" }\nllm = { provider = \"olama\" }")),
+        ("a_tool_that_is_none", agent("first_message = \"x\"\ntools = [\"endcall\", \"transfer_call\"]")),
         (
             "an_action_to_a_missing_transfer",
             agent("intents = [{ id = \"a\", key = \"1\", action = \"transfer_call:sale\" }, { id = \"a\", key = \"1\" }]\n\n\
@@ -94,9 +98,9 @@ fn mistakes_in_dialplans_are_reported_word_for_word() {
         ("a_template_that_does_not_end", agent("first_message = \"Hello {{ name\"")),
         (
             "agents_that_extend_each_other",
-            agent("extends = \"back\"\n\n[agents.back]\nextends = \"front\"\nprompt = \"x\""),
+            agent("extends = \"back\"\n\n[agents.back]\nextends = \"front\"\nfirst_message = \"x\""),
         ),
-        ("an_unset_variable", agent("prompt = \"${env:PROMPT}\"")),
+        ("an_unset_variable", agent("first_message = \"${env:PROMPT}\"")),
         ("a_route_for_a_missing_trunk", "[[route]]\ntrunk = [\"carier\"]\ncontext = \"public\"\nto = \"busy\"\n\n[[route]]\nto = \"busy\"\n".to_owned()),
     ];
     let server = "[trunks.carrier]\nhost = \"192.0.2.1\"\n";
@@ -150,7 +154,7 @@ fn places_in_two_files_are_both_shown() {
         server: None,
         dialplans: vec![
             text("dialplans/a.toml", SOUND),
-            text("dialplans/b.toml", "[agents.front]\nprompt = \"x\"\n"),
+            text("dialplans/b.toml", "[agents.front]\nfirst_message = \"x\"\n"),
         ],
     };
     insta::assert_snapshot!(rendered(&load(&request, &environment, &FilesOnly)));
@@ -205,6 +209,7 @@ fn required_references_make_a_plain_secret_an_error() {
     assert_eq!(codes(&loaded), ["secret.plaintext"]);
     assert!(loaded.has_errors());
     assert!(!rendered(&loaded).contains("sk-1"));
+    assert!(!format!("{loaded:?}").contains("sk-1"));
 }
 
 #[test]
@@ -214,7 +219,7 @@ fn an_agent_inherits_tables_key_by_key_and_lists_whole() {
         [agents.day]\nprompt = \"Be kind.\"\ntools = [\"end_call\"]\nlanguage = \"en-GB\"\n[agents.day.turns]\nwait = \"400ms\"\n\
         [agents.night]\nextends = \"day\"\nfirst_message = \"Good evening.\"\ntools = []\n\
         [agents.deep]\nextends = \"night\"\ngoodbye = \"Sleep well.\"\n";
-    let loaded = loaded("", dialplan);
+    let loaded = loaded(MIND, dialplan);
     assert_eq!(codes(&loaded), Vec::<&str>::new(), "{}", rendered(&loaded));
     let deep = &loaded.agents["deep"];
     assert_eq!(deep.goodbye.as_deref(), Some("Sleep well."));
@@ -229,7 +234,7 @@ fn an_agent_inherits_tables_key_by_key_and_lists_whole() {
 
 #[test]
 fn five_agents_in_a_row_inherit_too_deeply() {
-    let mut dialplan = "[[route]]\nto = \"busy\"\n[agents.a0]\nprompt = \"x\"\n".to_owned();
+    let mut dialplan = "[[route]]\nto = \"busy\"\n[agents.a0]\nfirst_message = \"x\"\n".to_owned();
     for depth in 1..5 {
         dialplan += &format!("[agents.a{depth}]\nextends = \"a{}\"\n", depth - 1);
     }
@@ -249,9 +254,18 @@ fn one_bad_table_does_not_hide_the_next() {
 }
 
 #[test]
+fn a_prompt_without_any_language_model_is_refused() {
+    let dialplan = agent("prompt = \"Be kind.\"");
+    assert_eq!(codes(&loaded("", &dialplan)), ["agent.no_model"]);
+    let loaded = loaded(MIND, &dialplan);
+    assert_eq!(codes(&loaded), Vec::<&str>::new(), "{}", rendered(&loaded));
+    assert_eq!(loaded.server.thinker(&loaded.agents["front"]), Some("mind"));
+}
+
+#[test]
 fn a_mistake_is_not_told_again_for_each_heir() {
     let dialplan = agent(
-        "prompt = \"x\"\nlanguage = \"de\"\nnam = 1\ntts = { provider = \"flite\" }\n[agents.heir]\nextends = \"front\"",
+        "first_message = \"x\"\nlanguage = \"de\"\nnam = 1\ntts = { provider = \"flite\" }\n[agents.heir]\nextends = \"front\"",
     );
     assert_eq!(codes(&loaded("", &dialplan)), ["key.unknown"]);
     let dialplan = dialplan.replace("nam = 1", "");
@@ -342,7 +356,8 @@ fn a_prompt_is_read_from_a_file_inside_the_dialplans_only() {
             ("secret.txt", "the key"),
         ],
     );
-    let request = report::request(&[folder.0.join("dialplans")]);
+    let mut request = report::request(&[folder.0.join("dialplans")]);
+    request.server = Some(text("conf/server.toml", MIND));
     let loaded = load(&request, &environment, &FilesOnly);
     assert_eq!(codes(&loaded), ["agent.prompt_file", "agent.prompt_file"], "{}", rendered(&loaded));
     let prompt = |name: &str| loaded.agents[name].prompt.as_deref();
@@ -354,6 +369,23 @@ fn a_prompt_is_read_from_a_file_inside_the_dialplans_only() {
     let messages: Vec<_> = loaded.diagnostics.iter().map(|it| it.message.as_str()).collect();
     assert!(messages[0].contains("does not exist"), "{messages:?}");
     assert!(messages[1].contains("outside the folder"), "{messages:?}");
+}
+
+#[test]
+fn a_secret_may_stand_in_a_file_of_its_own() {
+    let server = format!("{MIND}api_key = \"${{file:secrets/mind}}\"\n");
+    let folder = Folder::new(
+        "secret",
+        &[
+            ("conf/server.toml", server.as_str()),
+            ("conf/secrets/mind", "sk-9\n"),
+            ("dialplans/main.toml", SOUND),
+        ],
+    );
+    let loaded = load(&report::request(&[folder.0.join("conf")]), &environment, &FilesOnly);
+    let key = loaded.server.providers["mind"].api_key.as_ref().expect("a key");
+    assert_eq!(key.expose_secret(), "sk-9");
+    assert_eq!(codes(&loaded), ["provider.unused"], "{}", rendered(&loaded));
 }
 
 #[test]
