@@ -3,3 +3,4 @@
 mod architecture;
 mod fakes;
 mod providers;
+mod wire;

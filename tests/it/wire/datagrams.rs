@@ -1,0 +1,102 @@
+//! A bare socket: what a program sends that is no phone.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::UdpSocket;
+
+/// A socket that speaks with one server.
+#[derive(Debug)]
+pub struct Wire {
+    socket: UdpSocket,
+    /// The server.
+    pub to: SocketAddr,
+    /// Our address.
+    pub local: SocketAddr,
+    sent: u32,
+}
+
+impl Wire {
+    /// Opens a socket at `address`, such as `127.0.0.1:0`.
+    pub async fn open(address: &str, to: SocketAddr) -> Self {
+        let socket = UdpSocket::bind(address).await.expect("an address of the loopback");
+        let local = socket.local_addr().expect("a bound socket");
+        Self { socket, to, local, sent: 0 }
+    }
+
+    /// Sends octets.
+    pub async fn send(&self, octets: &[u8]) {
+        self.socket.send_to(octets, self.to).await.expect("the loopback takes it");
+    }
+
+    /// Waits so long for the next datagram.
+    pub async fn receive(&self, limit: Duration) -> Option<String> {
+        let mut buffer = vec![0; 65_536];
+        let received = tokio::time::timeout(limit, self.socket.recv_from(&mut buffer)).await;
+        let (length, _) = received.ok()?.ok()?;
+        Some(String::from_utf8_lossy(&buffer[..length]).into_owned())
+    }
+
+    /// Writes a request with fresh identities.
+    pub fn request(&mut self, method: &str, extension: &str, body: &str) -> String {
+        self.sent += 1;
+        let (local, to, number) = (self.local, self.to, self.sent);
+        let content = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        format!(
+            "{method} sip:{extension}@{to} SIP/2.0\r\n\
+             Via: SIP/2.0/UDP {local};branch=z9hG4bK{number}x{};rport\r\n\
+             From: <sip:wire@{local}>;tag=w{number}\r\nTo: <sip:{extension}@{to}>\r\n\
+             Call-ID: {number}@{local}\r\nCSeq: 1 {method}\r\nContact: <sip:wire@{local}>\r\n\
+             Max-Forwards: 70\r\n{content}Content-Length: {}\r\n\r\n{body}",
+            local.port(),
+            body.len()
+        )
+    }
+
+    /// A description of a call with audio at our address.
+    pub fn description(&self) -> String {
+        let address = self.local.ip();
+        format!(
+            "v=0\r\no=- 1 1 IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n\
+             m=audio 9000 RTP/AVP 0\r\n"
+        )
+    }
+
+    /// Proves with an answered request that the server has read everything sent before.
+    pub async fn settle(&mut self) {
+        let request = self.request("OPTIONS", "porter", "");
+        let call = header(&request, "Call-ID").to_owned();
+        for _ in 0..20 {
+            self.send(request.as_bytes()).await;
+            while let Some(answer) = self.receive(Duration::from_millis(500)).await {
+                if answer.starts_with("SIP/2.0 200") && header(&answer, "Call-ID") == call {
+                    return;
+                }
+            }
+        }
+        panic!("the server does not answer OPTIONS any more");
+    }
+}
+
+/// The value of a header.
+pub fn header<'a>(message: &'a str, name: &str) -> &'a str {
+    let line = message.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    line.unwrap_or_default()
+}
+
+/// The UDP ports that a process has bound, from Linux's own tables.
+pub fn ports_of(pid: u32) -> BTreeSet<u16> {
+    let links = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("it lives").flatten();
+    let own: BTreeSet<String> = links
+        .filter_map(|link| std::fs::read_link(link.path()).ok()?.to_str().map(str::to_owned))
+        .collect();
+    let table = std::fs::read_to_string(format!("/proc/{pid}/net/udp")).expect("it lives");
+    let sockets = table.lines().skip(1).filter_map(|line| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        let (_, port) = columns.get(1)?.split_once(':')?;
+        let inode = format!("socket:[{}]", columns.get(9)?);
+        own.contains(&inode).then(|| u16::from_str_radix(port, 16).ok())?
+    });
+    sockets.collect()
+}

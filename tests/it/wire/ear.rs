@@ -1,0 +1,78 @@
+//! An ear of our own: says which of the expected sentences stand in what was heard.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use voxtrunk::agent::event::{PauseId, Transcript};
+use voxtrunk::audio::frame::{Frame, Rate};
+use voxtrunk::audio::resample;
+use voxtrunk::base::language::Language;
+use voxtrunk::providers::stt::pocketsphinx::{PocketSphinx, Settings};
+use voxtrunk::providers::transcriber::{Context, Transcriber};
+
+use super::server::PATIENCE;
+
+/// Recognises a clip of `sentences` in any order; empty when it is something else.
+pub async fn recognise(clip: &Frame, sentences: &[&str]) -> String {
+    let sphinx = PocketSphinx::load(Settings::default()).expect("PocketSphinx: run ./dev setup");
+    let grammar =
+        format!("#JSGF V1.0;\ngrammar ear;\npublic <ear> = ({})+;\n", sentences.join(" | "));
+    let context = Context {
+        language: Language::english(),
+        grammar: Some(grammar.into()),
+        key_terms: Vec::new(),
+    };
+    let (sender, mut texts) = mpsc::channel(8);
+    let mut ear = sphinx.open(context, sender).await.expect("the grammar is one");
+    let clip = resample::convert(clip, Rate::WIDE);
+    ear.begin();
+    for samples in clip.samples.chunks(320) {
+        ear.hear(&Frame::new(Rate::WIDE, samples.to_vec()));
+    }
+    ear.finalize(PauseId::default());
+    loop {
+        let heard = tokio::time::timeout(PATIENCE, texts.recv()).await.expect("a text in time");
+        match heard.expect("the ear lives").transcript {
+            Transcript::Final { text, .. } => return text,
+            Transcript::Partial { .. } => {}
+            Transcript::Failed => return String::new(),
+        }
+    }
+}
+
+/// The utterances in a clip, parted by pauses of 500 ms.
+pub fn utterances(clip: &Frame) -> Vec<Frame> {
+    let window = clip.rate.samples_in(Duration::from_millis(20)).max(1);
+    let voiced: Vec<bool> = clip.samples.chunks(window).map(is_voiced).collect();
+    let mut found: Vec<(usize, usize)> = Vec::new();
+    for at in (0..voiced.len()).filter(|at| voiced[*at]) {
+        match found.last_mut() {
+            Some((_, end)) if at - *end <= PAUSE => *end = at + 1,
+            Some(_) | None => found.push((at, at + 1)),
+        }
+    }
+    let cut = |(begin, end): (usize, usize)| {
+        let begin = begin.saturating_sub(MARGIN) * window;
+        let end = ((end + MARGIN) * window).min(clip.samples.len());
+        Frame::new(clip.rate, clip.samples[begin..end].to_vec())
+    };
+    found.into_iter().filter(|(begin, end)| end - begin > 5).map(cut).collect()
+}
+
+/// How much of a clip is voice.
+pub fn voiced(clip: &Frame) -> Duration {
+    let window = clip.rate.samples_in(Duration::from_millis(20)).max(1);
+    let count = clip.samples.chunks(window).filter(|it| is_voiced(it)).count();
+    Duration::from_millis(20) * u32::try_from(count).expect("a short clip")
+}
+
+fn is_voiced(samples: &[i16]) -> bool {
+    let power: f64 = samples.iter().map(|it| f64::from(*it).powi(2)).sum();
+    (power / samples.len().max(1) as f64).sqrt() > 150.0
+}
+
+/// In windows of 20 ms.
+const PAUSE: usize = 25;
+
+/// How much silence stays around an utterance, in windows.
+const MARGIN: usize = 10;

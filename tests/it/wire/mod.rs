@@ -1,0 +1,15 @@
+//! The running server, called over real sockets by phones of several makes.
+
+mod caller;
+mod datagrams;
+mod ear;
+mod server;
+
+mod attacks;
+mod baresip;
+mod crowd;
+mod door;
+mod faults;
+mod recording;
+mod sipp;
+mod speech;
