@@ -1,6 +1,10 @@
 //! The conversation as a model is told it: what was said and, of our own words, what was heard.
 
-use crate::agent::tool::{ToolCall, ToolResult};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::agent::tool::{Tool, ToolCall, ToolResult};
+use crate::base::id::UtteranceId;
 
 /// One thing that was said or done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,5 +37,242 @@ pub struct Request {
     /// The conversation so far.
     pub messages: Vec<Message>,
     /// The tools that it may call.
-    pub tools: Vec<crate::agent::tool::Tool>,
+    pub tools: Vec<Tool>,
+}
+
+/// What was said so far. Words of the agent stand in the order in which they were ordered and
+/// count as heard until a cut tells better.
+#[derive(Debug, Clone, Default)]
+pub struct Conversation {
+    entries: VecDeque<Entry>,
+}
+
+#[derive(Debug, Clone)]
+enum Entry {
+    Caller { text: String, keys: String },
+    Agent { utterance: UtteranceId, text: String, interrupted: bool },
+    Tool { call: ToolCall, result: Option<ToolResult> },
+}
+
+impl Conversation {
+    /// The caller's turn was taken.
+    pub fn caller(&mut self, text: String, keys: String) {
+        self.push(Entry::Caller { text, keys });
+    }
+
+    /// A late text replaces the words of the caller's last turn.
+    pub fn correct_caller(&mut self, late: String) {
+        let last = self.entries.iter_mut().rev().find_map(|entry| match entry {
+            Entry::Caller { text, .. } => Some(text),
+            Entry::Agent { .. } | Entry::Tool { .. } => None,
+        });
+        if let Some(text) = last {
+            *text = late;
+        }
+    }
+
+    /// The agent is about to say `text`.
+    pub fn agent(&mut self, utterance: UtteranceId, text: String) {
+        self.push(Entry::Agent { utterance, text, interrupted: false });
+    }
+
+    /// Of an utterance only `heard` was heard.
+    pub fn cut(&mut self, cut: UtteranceId, heard: &str) {
+        for entry in self.entries.iter_mut().rev() {
+            match entry {
+                Entry::Agent { utterance, text, interrupted } if *utterance == cut => {
+                    *interrupted = true;
+                    heard.clone_into(text);
+                    return;
+                }
+                Entry::Agent { .. } | Entry::Caller { .. } | Entry::Tool { .. } => {}
+            }
+        }
+    }
+
+    /// An utterance that was thought to be cut had been heard whole.
+    pub fn restore(&mut self, whole: UtteranceId, words: &str) {
+        self.cut(whole, words);
+        for entry in &mut self.entries {
+            match entry {
+                Entry::Agent { utterance, interrupted, .. } if *utterance == whole => {
+                    *interrupted = false;
+                }
+                Entry::Agent { .. } | Entry::Caller { .. } | Entry::Tool { .. } => {}
+            }
+        }
+    }
+
+    /// The model asked for a tool.
+    pub fn call(&mut self, call: ToolCall) {
+        self.push(Entry::Tool { call, result: None });
+    }
+
+    /// A tool has run. A result for no open call is dropped.
+    pub fn result(&mut self, done: ToolResult) {
+        for entry in self.entries.iter_mut().rev() {
+            match entry {
+                Entry::Tool { call, result: result @ None } if call.id == done.id => {
+                    *result = Some(done);
+                    return;
+                }
+                Entry::Tool { .. } | Entry::Caller { .. } | Entry::Agent { .. } => {}
+            }
+        }
+    }
+
+    /// The conversation for a model. Words of the caller with nothing heard between are one
+    /// message, as are words of the agent; every tool call is followed by its result.
+    pub fn messages(&self) -> Vec<Message> {
+        let mut messages: Vec<Message> = Vec::new();
+        for entry in &self.entries {
+            match entry {
+                Entry::Caller { text, keys } => caller_said(&mut messages, text, keys),
+                Entry::Agent { text, .. } if text.is_empty() => {}
+                Entry::Agent { text, interrupted, .. } => {
+                    agent_said(&mut messages, text, *interrupted);
+                }
+                Entry::Tool { call, result } => {
+                    let result = result.clone().unwrap_or_else(|| interrupted_result(call));
+                    messages.push(Message::ToolCall(call.clone()));
+                    messages.push(Message::ToolResult(result));
+                }
+            }
+        }
+        messages
+    }
+
+    fn push(&mut self, entry: Entry) {
+        self.entries.push_back(entry);
+        // The oldest turns are forgotten whole, so that no answer stands without its question.
+        if self.entries.len() > MAX_ENTRIES {
+            self.entries.pop_front();
+            while matches!(self.entries.front(), Some(Entry::Agent { .. } | Entry::Tool { .. })) {
+                self.entries.pop_front();
+            }
+        }
+    }
+}
+
+fn caller_said(messages: &mut Vec<Message>, more: &str, pressed: &str) {
+    match messages.last_mut() {
+        Some(Message::Caller { text, keys }) => {
+            join(text, more);
+            keys.push_str(pressed);
+        }
+        Some(Message::Agent { .. } | Message::ToolCall(_) | Message::ToolResult(_)) | None => {
+            messages.push(Message::Caller { text: more.to_owned(), keys: pressed.to_owned() });
+        }
+    }
+}
+
+fn agent_said(messages: &mut Vec<Message>, more: &str, cut: bool) {
+    match messages.last_mut() {
+        Some(Message::Agent { text, interrupted }) => {
+            join(text, more);
+            *interrupted |= cut;
+        }
+        Some(Message::Caller { .. } | Message::ToolCall(_) | Message::ToolResult(_)) | None => {
+            messages.push(Message::Agent { text: more.to_owned(), interrupted: cut });
+        }
+    }
+}
+
+/// A call without a result would be refused by most models.
+fn interrupted_result(call: &ToolCall) -> ToolResult {
+    let content = "interrupted by the caller".to_owned();
+    ToolResult { id: call.id.clone(), content, failed: true }
+}
+
+/// Appends `more` to `text` with a space between.
+pub fn join(text: &mut String, more: &str) {
+    if !text.is_empty() && !more.is_empty() {
+        text.push(' ');
+    }
+    text.push_str(more);
+}
+
+/// The words of `text` that were heard whole after `heard` of it; by proportion when the length
+/// of its audio is known, else by the pace of ordinary speech.
+pub fn heard_part(text: &str, heard: Duration, total: Option<Duration>) -> &str {
+    let letters = text.chars().count();
+    let passed = match total {
+        Some(total) if heard >= total => return text,
+        Some(total) => heard.as_secs_f64() / total.as_secs_f64() * letters as f64,
+        None => heard.as_secs_f64() * LETTERS_PER_SECOND,
+    };
+    // The cast saturates: a float beyond the range becomes the largest number.
+    let passed = passed as usize;
+    let Some((cut, next)) = text.char_indices().nth(passed) else { return text };
+    let before = text.get(..cut).unwrap_or_default();
+    if next.is_whitespace() {
+        return before.trim_end();
+    }
+    before.rfind(char::is_whitespace).and_then(|at| before.get(..at)).unwrap_or("").trim_end()
+}
+
+/// How long `text` takes to say at the pace of ordinary speech.
+pub fn pace(text: &str) -> Duration {
+    Duration::from_secs_f64(text.chars().count() as f64 / LETTERS_PER_SECOND)
+}
+
+/// 150 to 160 words in a minute, in English as in German.
+const LETTERS_PER_SECOND: f64 = 14.0;
+const MAX_ENTRIES: usize = 400;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(id: &str) -> ToolCall {
+        ToolCall { id: id.to_owned(), name: "look_up".to_owned(), arguments: "{}".to_owned() }
+    }
+
+    #[test]
+    fn words_are_cut_where_the_caller_stopped_hearing() {
+        let text = "We are open from nine to five.";
+        let total = Some(Duration::from_secs(3));
+        assert_eq!(heard_part(text, Duration::from_millis(1_500), total), "We are open");
+        assert_eq!(heard_part(text, Duration::from_secs(3), total), text);
+        assert_eq!(heard_part(text, Duration::ZERO, total), "");
+        assert_eq!(heard_part(text, Duration::from_secs(1), None), "We are open");
+        assert_eq!(heard_part("Grüße aus Köln", Duration::from_millis(400), None), "Grüße");
+        assert_eq!(heard_part(text, Duration::MAX, None), text);
+        assert_eq!(heard_part("", Duration::ZERO, Some(Duration::ZERO)), "");
+    }
+
+    #[test]
+    fn only_what_was_heard_is_told_and_every_call_is_answered() {
+        let mut conversation = Conversation::default();
+        conversation.caller("hello".to_owned(), String::new());
+        conversation.agent(UtteranceId(1), "Let me see.".to_owned());
+        conversation.call(call("a"));
+        conversation.agent(UtteranceId(2), "It is red.".to_owned());
+        conversation.agent(UtteranceId(3), "It is large.".to_owned());
+        conversation.cut(UtteranceId(2), "It");
+        conversation.cut(UtteranceId(3), "");
+        conversation.caller("stop".to_owned(), "1".to_owned());
+        conversation.caller("please".to_owned(), "2".to_owned());
+        let agent = |text: &str, interrupted| Message::Agent { text: text.to_owned(), interrupted };
+        let expected = [
+            Message::Caller { text: "hello".to_owned(), keys: String::new() },
+            agent("Let me see.", false),
+            Message::ToolCall(call("a")),
+            Message::ToolResult(interrupted_result(&call("a"))),
+            agent("It", true),
+            Message::Caller { text: "stop please".to_owned(), keys: "12".to_owned() },
+        ];
+        assert_eq!(conversation.messages(), expected);
+    }
+
+    #[test]
+    fn a_long_conversation_forgets_its_oldest_turns_whole() {
+        let mut conversation = Conversation::default();
+        for turn in 0..MAX_ENTRIES as u64 {
+            conversation.caller(format!("question {turn}"), String::new());
+            conversation.agent(UtteranceId(turn), "Answer.".to_owned());
+        }
+        assert!(conversation.entries.len() <= MAX_ENTRIES);
+        assert!(matches!(conversation.messages().first(), Some(Message::Caller { .. })));
+    }
 }

@@ -2,6 +2,28 @@
 //! window with the same tests: nothing here knows a telephone.
 
 pub mod assistant;
-pub mod conversation;
 pub mod event;
+pub mod phrases;
 pub mod tool;
+
+pub mod conversation;
+pub mod sentence;
+
+pub mod barge_in;
+pub mod caller;
+pub mod endpointing;
+pub mod floor;
+mod overlap;
+pub mod silence;
+pub mod intents;
+pub mod turn;
+
+pub mod answer;
+pub mod speech;
+
+mod answering;
+mod closing;
+pub mod session;
+
+#[cfg(test)]
+mod rehearsal;

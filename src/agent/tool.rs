@@ -23,6 +23,48 @@ pub struct ToolCall {
     pub arguments: String,
 }
 
+impl ToolCall {
+    /// The first text under `key` in the arguments, at any depth; `None` when there is none. The
+    /// arguments come from a model and may be anything.
+    pub fn argument(&self, key: &str) -> Option<String> {
+        let mut rest = self.arguments.as_str();
+        while let Some((_, quoted)) = rest.split_once('"') {
+            let (text, after) = quoted_text(quoted)?;
+            rest = after.trim_start();
+            // What no colon follows is a value.
+            let Some(value) = rest.strip_prefix(':') else { continue };
+            if text == key {
+                return value.trim_start().strip_prefix('"').and_then(quoted_text).map(|it| it.0);
+            }
+        }
+        None
+    }
+}
+
+/// Reads a JSON string (RFC 8259 section 7) after its opening quote; gives what follows it too.
+fn quoted_text(text: &str) -> Option<(String, &str)> {
+    let mut read = String::new();
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' => return Some((read, letters.as_str())),
+            '\\' => read.push(match letters.next()? {
+                'n' => '\n',
+                't' => '\t',
+                'r' | 'b' | 'f' => ' ',
+                'u' => {
+                    let code = letters.by_ref().take(4).collect::<String>();
+                    let code = u32::from_str_radix(&code, 16).ok()?;
+                    char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
+                }
+                plain => plain,
+            }),
+            plain => read.push(plain),
+        }
+    }
+    None
+}
+
 /// What came of a tool call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToolResult {
@@ -40,4 +82,30 @@ pub mod names {
     pub const END_CALL: &str = "end_call";
     /// Sends the caller to one of the agent's destinations: `{"to": "sales"}`.
     pub const TRANSFER_CALL: &str = "transfer_call";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_argument_is_found_in_whatever_a_model_writes() {
+        let argument = |arguments: &str, key: &str| {
+            let call = ToolCall {
+                id: "1".to_owned(),
+                name: names::TRANSFER_CALL.to_owned(),
+                arguments: arguments.to_owned(),
+            };
+            call.argument(key)
+        };
+        assert_eq!(argument(r#"{"to": "sales"}"#, "to").as_deref(), Some("sales"));
+        assert_eq!(
+            argument(r#"{"why":"to","to":"B\u00fcro \"1\""}"#, "to").as_deref(),
+            Some("Büro \"1\"")
+        );
+        for nothing in ["", "{}", r#"{"to": 5}"#, r#"{"to": "#, r#"{"to": "a"#, r#"{"a\u00"#, "\""]
+        {
+            assert_eq!(argument(nothing, "to"), None, "{nothing}");
+        }
+    }
 }

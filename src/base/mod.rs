@@ -4,6 +4,7 @@ pub mod deadlines;
 pub mod destination;
 pub mod id;
 pub mod language;
+pub mod network;
 pub mod number;
 pub mod random;
 pub mod secret;

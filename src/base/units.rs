@@ -1,5 +1,8 @@
 //! Values with units, as the operator writes them: `"300ms"`, `"15m"`. Bare numbers are refused.
 
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
@@ -72,6 +75,31 @@ pub fn optional_duration<'de, D: Deserializer<'de>>(
     #[derive(Deserialize)]
     struct Wrapped(#[serde(deserialize_with = "duration")] Duration);
     Ok(Option::<Wrapped>::deserialize(source)?.map(|wrapped| wrapped.0))
+}
+
+/// For `#[serde(deserialize_with)]`: a text that is parsed by its type. What the type refuses is
+/// reported at the text itself, also in a list.
+///
+/// # Errors
+/// When the value is no text or does not parse.
+pub fn parsed<'de, T, D>(source: D) -> Result<T, D::Error>
+where
+    T: FromStr<Err: fmt::Display>,
+    D: Deserializer<'de>,
+{
+    struct Visitor<T>(PhantomData<T>);
+    impl<T: FromStr<Err: fmt::Display>> de::Visitor<'_> for Visitor<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+            text.parse().map_err(E::custom)
+        }
+    }
+    source.deserialize_str(Visitor(PhantomData))
 }
 
 #[cfg(test)]

@@ -1,1 +1,12 @@
 //! The call: legs, dialplan and agent under one conductor.
+
+pub mod admission;
+pub mod briefing;
+pub mod cause;
+pub mod chronicle;
+pub mod event;
+pub mod negotiation;
+pub mod record;
+pub mod transfer;
+
+pub mod conductor;

@@ -1,1 +1,24 @@
 //! The operator's files: settings of the machine, dialplans and agents, checked before use.
+
+pub mod check;
+mod check_agent;
+mod check_machine;
+mod check_routes;
+pub mod diagnostic;
+mod dialplans;
+mod explain;
+mod extends;
+pub mod external;
+mod file;
+mod interpolate;
+pub mod load;
+pub mod network;
+pub mod provider;
+mod read;
+pub mod report;
+pub mod settings;
+mod shape;
+pub mod source;
+#[cfg(test)]
+mod tests;
+mod tree;

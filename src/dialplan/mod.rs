@@ -1,1 +1,6 @@
 //! The dialplan: which call goes where. It knows numbers and names, and nothing of SIP or agents.
+
+pub mod lint;
+pub mod pattern;
+pub mod plan;
+pub mod runner;

@@ -1,1 +1,18 @@
 //! What drives: clocks, sockets, threads and tasks around the pure machines.
+
+pub mod clock;
+pub mod mailbox;
+
+pub mod sip_shard;
+
+pub mod gauges;
+pub mod media_shard;
+pub mod recorder;
+
+pub mod ai;
+
+pub mod bus;
+pub mod call_task;
+pub mod supervisor;
+
+pub mod phone;

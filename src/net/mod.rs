@@ -1,1 +1,4 @@
 //! Sockets.
+
+pub mod ports;
+pub mod udp;

@@ -4,5 +4,14 @@ pub mod detector;
 pub mod error;
 pub mod model;
 pub mod transcriber;
-pub mod vad;
 pub mod voice;
+
+pub mod http;
+mod workers;
+
+pub mod llm;
+pub mod stt;
+pub mod tts;
+pub mod vad;
+
+pub mod registry;

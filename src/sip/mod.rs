@@ -1,3 +1,31 @@
 //! SIP (RFC 3261): a zero-copy parser, transactions, dialogs and INVITE sessions, all sans-IO.
 
+pub mod endpoint;
 pub mod event;
+
+// What lies between messages: transactions and dialogs.
+pub mod dialog;
+pub mod transaction;
+
+// The wire: from octets to messages and back.
+pub mod message;
+pub mod parse;
+
+pub mod check;
+pub mod framing;
+pub mod print;
+
+pub mod address;
+pub mod header;
+pub mod method;
+pub mod params;
+pub mod status;
+pub mod uri;
+pub mod via;
+
+mod lexer;
+
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod torture;

@@ -1,1 +1,3 @@
 //! What remembers: a record of each call.
+
+pub mod call_files;

@@ -1,1 +1,5 @@
 //! The tests of the whole house, in one binary.
+
+mod architecture;
+mod fakes;
+mod providers;

@@ -142,7 +142,7 @@ impl<'a> Branch<'a> {
         let tensor = self.tensors.get(name).filter(|tensor| tensor.shape == shape);
         let tensor = tensor.ok_or(NotSilero::Tensor(name))?;
         let (values, rest) = tensor.octets.as_chunks::<4>();
-        if values.len() != shape.iter().product() || !rest.is_empty() {
+        if values.len() != shape.iter().product::<usize>() || !rest.is_empty() {
             return Err(NotSilero::Tensor(name));
         }
         Ok(values.iter().map(|octets| f32::from_le_bytes(*octets)).collect())

@@ -1,0 +1,230 @@
+//! How a session answers: it thinks, perhaps before the turn is over, calls tools, and connects.
+
+use std::time::Instant;
+
+use crate::agent::answer::{Called, Given, Guessed, Standing};
+use crate::agent::conversation::{Conversation, Request};
+use crate::agent::event::{Delta, Note, Output, Over, ThoughtId};
+use crate::agent::floor::{Event, Guess, Said};
+use crate::agent::session::{Ending, Rescue, Session};
+use crate::agent::speech::{Role, Sent};
+use crate::agent::tool::{ToolCall, ToolResult, names};
+
+impl Session {
+    pub(super) fn guess(&mut self, text: String) {
+        let mut imagined = self.conversation.clone();
+        imagined.caller(text, String::new());
+        let standing = Standing::Guess { tools: Vec::new(), guessed: Guessed::Open };
+        let thought = self.answer.think(&self.language, standing);
+        let request = self.request(&imagined);
+        self.out.push_back(Output::Think { thought, request });
+    }
+
+    pub(super) fn think(&mut self, now: Instant) {
+        self.turn.thinks(now);
+        let thought = self.answer.think(&self.language, Standing::Taken);
+        let request = self.request(&self.conversation);
+        self.out.push_back(Output::Think { thought, request });
+    }
+
+    fn request(&self, conversation: &Conversation) -> Request {
+        // A model that has used up its calls is offered none, so that it must answer in words.
+        let offers = self.answer.admits(self.assistant.limits.max_tool_calls_per_turn);
+        Request {
+            instructions: self.opening.instructions.clone(),
+            messages: conversation.messages(),
+            tools: if offers { self.opening.tools.clone() } else { Vec::new() },
+        }
+    }
+
+    pub(super) fn commit(&mut self, now: Instant, said: Said) {
+        self.account(Sent::Unknown);
+        self.answer.begin(said.times);
+        self.conversation.caller(said.text.clone(), said.keys.clone());
+        let turn = self.answer.turn;
+        self.note(Note::CallerSaid { turn, text: said.text, keys: said.keys });
+        if said.guess == Guess::None || !self.answer.is_guess() {
+            return self.think(now);
+        }
+        let (tools, progress) = self.answer.take_guess();
+        let released = self.speech.release(now, turn);
+        if let Some((through, _)) = released.last() {
+            self.out.push_back(Output::Release { through: *through });
+            self.answer.given = Given::Worded;
+            let manner = self.manner();
+            self.turn.handle(now, Event::SpeechReady(manner));
+        }
+        for (id, text) in released {
+            self.conversation.agent(id, text);
+        }
+        for call in tools {
+            self.call(now, call);
+        }
+        if progress == Guessed::Done {
+            self.thought_done(now);
+        }
+    }
+
+    /// A text came after the turn had been taken with less.
+    pub(super) fn correct(&mut self, now: Instant, text: String) {
+        self.drop_answer(now);
+        self.conversation.correct_caller(text.clone());
+        let (turn, keys) = (self.answer.turn, String::new());
+        self.answer.times.transcript = Some(now);
+        self.note(Note::CallerSaid { turn, text, keys });
+        self.think(now);
+    }
+
+    pub(super) fn thought(&mut self, now: Instant, id: ThoughtId, delta: Delta) {
+        let Some(thought) = self.answer.current(id) else { return };
+        match delta {
+            Delta::Text(text) => {
+                let clauses = thought.splitter.push(&text);
+                self.answer_moved(now);
+                self.word(now, clauses);
+            }
+            Delta::Tool(call) => {
+                // What was said before the call is a clause of its own, heard while the tool runs.
+                let clauses = thought.splitter.finish();
+                self.answer_moved(now);
+                self.word(now, clauses);
+                if let Some(call) = self.answer.unless_guessed(call) {
+                    self.call(now, call);
+                }
+            }
+            Delta::Done => {
+                let clauses = thought.splitter.finish();
+                self.word(now, clauses);
+                if !self.answer.guess_is_done() {
+                    self.thought_done(now);
+                }
+            }
+            // The turn is not over: the model will be asked again when it is.
+            Delta::Failed if self.answer.is_guess() => {
+                self.answer.thought = None;
+                self.flush(now);
+            }
+            Delta::Failed => {
+                self.answer.thought = None;
+                self.fail(now);
+            }
+        }
+    }
+
+    fn answer_moved(&mut self, now: Instant) {
+        self.answer.moved(now);
+        self.turn.answer_moved(now);
+    }
+
+    /// Speaks clauses of the answer.
+    fn word(&mut self, now: Instant, clauses: Vec<String>) {
+        for clause in clauses {
+            self.answer.times.first_clause.get_or_insert(now);
+            let Some(thought) = &mut self.answer.thought else { return };
+            let (id, fits) = (thought.id, thought.counts());
+            if !fits {
+                self.out.push_back(Output::Abandon(id));
+                return self.thought_done(now);
+            }
+            if self.answer.is_guess() {
+                let held = self.speech.hold(now, clause);
+                self.out.push_back(Output::Speak(held));
+            } else {
+                self.answer.given = self.answer.given.max(Given::Worded);
+                self.say(now, clause, Role::Answer, self.manner());
+            }
+        }
+    }
+
+    fn thought_done(&mut self, now: Instant) {
+        let Some(thought) = self.answer.thought.take() else { return };
+        let ends = self.ending != Ending::None;
+        if ends || self.answer.is_owed() {
+            return;
+        }
+        if thought.called == Called::Tool {
+            self.think(now);
+        } else if self.answer.given == Given::Nothing {
+            self.fail(now);
+        }
+    }
+
+    fn call(&mut self, now: Instant, call: ToolCall) {
+        self.note(Note::ToolCalled(call.clone()));
+        self.conversation.call(call.clone());
+        if call.name == names::END_CALL {
+            if self.ending == Ending::None {
+                self.ending = Ending::Soft(Over::AgentEnded);
+            }
+            return;
+        }
+        let Some(thought) = &mut self.answer.thought else { return };
+        thought.called = Called::Tool;
+        let id = thought.id;
+        let limit = self.assistant.limits.max_tool_calls_per_turn;
+        let offered = self.opening.tools.iter().any(|tool| tool.name == call.name);
+        let transfers = call.name == names::TRANSFER_CALL;
+        if let Err(too_many) = self.answer.admit(limit) {
+            self.refuse(&call, "there were too many tool calls in this turn");
+            if too_many.refused > MAX_REFUSED {
+                self.out.push_back(Output::Abandon(id));
+                self.answer.thought = None;
+                self.fail(now);
+            }
+        } else if transfers && self.answer.handover.is_none() {
+            self.answer.handover = Some(call);
+        } else if transfers || !offered {
+            self.refuse(&call, "there is no such tool");
+        } else {
+            self.answer.runs(call.clone());
+            self.out.push_back(Output::Run(call));
+        }
+    }
+
+    pub(super) fn refuse(&mut self, call: &ToolCall, why: &str) {
+        let (id, content) = (call.id.clone(), why.to_owned());
+        self.conversation.result(ToolResult { id, content, failed: true });
+    }
+
+    pub(super) fn tool_done(&mut self, now: Instant, result: ToolResult) {
+        if self.answer.ran(&result.id).is_none() {
+            return;
+        }
+        self.conversation.result(result);
+        self.turn.answer_moved(now);
+        self.results_are_in(now);
+    }
+
+    /// Thinks again once every tool has run.
+    pub(super) fn results_are_in(&mut self, now: Instant) {
+        if self.answer.is_owed() || self.ending != Ending::None {
+            return;
+        }
+        if self.rescue == Rescue::Tried {
+            return self.conclude(now, Over::ProviderError, self.phrases.apology.clone());
+        }
+        self.think(now);
+    }
+
+    /// Connects the caller once that was announced.
+    pub(super) fn hand_over(&mut self, now: Instant, call: ToolCall) {
+        if self.answer.given == Given::Nothing {
+            self.answer.given = Given::Worded;
+            let name = call.argument("to").unwrap_or_default();
+            let line = self.announcement(&name);
+            self.answer.handover = Some(call);
+            return self.say(now, line, Role::Fixed, self.manner());
+        }
+        self.turn.transfer(now);
+        self.answer.runs(call.clone());
+        self.out.push_back(Output::Run(call));
+    }
+
+    pub(super) fn announcement(&self, name: &str) -> String {
+        let own = self.assistant.transfers.get(name).and_then(|transfer| transfer.say.clone());
+        own.filter(|say| !say.trim().is_empty()).unwrap_or_else(|| self.phrases.connecting.clone())
+    }
+}
+
+/// After so many refused tool calls in one turn the model is not asked again.
+const MAX_REFUSED: u32 = 8;

@@ -1,0 +1,136 @@
+//! What the caller has said and pressed since the turn began, before it is taken.
+
+use std::time::{Duration, Instant};
+
+use crate::agent::conversation;
+use crate::agent::endpointing::{Completeness, Ending};
+use crate::agent::event::{PauseId, TurnTimes};
+
+/// The words of a final transcript.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words {
+    /// The pause that asked for them.
+    pub pause: PauseId,
+    /// The words; empty when nothing was understood.
+    pub text: String,
+    /// Whether they are a whole phrase of the grammar.
+    pub completeness: Completeness,
+}
+
+/// The caller's turn in the making.
+#[derive(Debug, Clone, Default)]
+pub struct Caller {
+    /// Words that came too late for an earlier turn that was thought to be noise.
+    earlier: String,
+    text: String,
+    keys: String,
+    /// When the transcriber was told to listen; `None` while only keys were pressed.
+    pub listening: Option<Instant>,
+    /// Since when the caller speaks without a pause.
+    speaking: Option<Instant>,
+    voiced: Duration,
+    pressed: Option<Instant>,
+    complete: Option<Completeness>,
+    /// How often a model was asked before the turn was over.
+    pub guesses: u32,
+    /// When each stage was reached.
+    pub times: TurnTimes,
+}
+
+impl Caller {
+    /// Words that came too late for an earlier turn stand before those of this one.
+    pub fn remember(&mut self, earlier: String) {
+        self.earlier = earlier;
+    }
+
+    /// Speech began.
+    pub fn starts(&mut self, now: Instant) {
+        self.listening.get_or_insert(now);
+        self.speaking.get_or_insert(now);
+    }
+
+    /// Speech ended.
+    pub fn stops(&mut self, now: Instant, last_voiced: Instant) {
+        if let Some(since) = self.speaking.take() {
+            self.voiced = self.voiced.saturating_add(last_voiced.saturating_duration_since(since));
+        }
+        self.times.last_voiced = Some(last_voiced);
+        self.times.speech_ended = Some(now);
+    }
+
+    /// The words may be these.
+    pub fn may_have_said(&mut self, text: &str) {
+        text.trim().clone_into(&mut self.text);
+        self.complete = None;
+    }
+
+    /// The words are these.
+    pub fn said(&mut self, now: Instant, words: &Words) {
+        words.text.trim().clone_into(&mut self.text);
+        self.complete = Some(words.completeness);
+        self.times.transcript = Some(now);
+    }
+
+    /// A key was pressed; too many are dropped.
+    pub fn presses(&mut self, now: Instant, key: char) {
+        self.pressed = Some(now);
+        if self.keys.len() < MAX_KEYS {
+            self.keys.push(key);
+        }
+    }
+
+    /// All words of the turn.
+    pub fn text(&self) -> String {
+        let mut text = self.earlier.clone();
+        conversation::join(&mut text, &self.text);
+        text
+    }
+
+    /// What the transcriber heard since it listens.
+    pub fn heard(&self) -> &str {
+        &self.text
+    }
+
+    /// The keys pressed.
+    pub fn keys(&self) -> &str {
+        &self.keys
+    }
+
+    /// When the last key was pressed.
+    pub fn pressed(&self) -> Option<Instant> {
+        self.pressed
+    }
+
+    /// Whether speech began and did not end yet.
+    pub fn is_speaking(&self) -> bool {
+        self.speaking.is_some()
+    }
+
+    /// Whether there was neither a word nor a key.
+    pub fn is_wordless(&self) -> bool {
+        self.keys.is_empty() && self.text.is_empty() && self.earlier.is_empty()
+    }
+
+    /// Whether it was a cough or a door: no word, no key, and too short for a sentence.
+    pub fn is_noise(&self) -> bool {
+        self.is_wordless() && self.voiced < REAL_SPEECH
+    }
+
+    /// How the words end.
+    pub fn ending(&self) -> Ending {
+        let completeness = self.complete.unwrap_or(Completeness::Unknown);
+        Ending::of(&self.text, completeness, self.voiced)
+    }
+
+    /// No more keys come. A hash that closes a number is not part of it; alone it is a key like
+    /// any other.
+    pub fn close_keys(&mut self) {
+        if self.keys.len() > 1 && self.keys.ends_with('#') {
+            self.keys.pop();
+        }
+    }
+}
+
+/// Shorter speech without a word is noise.
+const REAL_SPEECH: Duration = Duration::from_millis(300);
+const MAX_KEYS: usize = 32;

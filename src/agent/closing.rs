@@ -1,0 +1,94 @@
+//! How a session gives up and how it ends: never in silence, never before all was heard.
+
+use std::time::Instant;
+
+use crate::agent::answer::Given;
+use crate::agent::event::{Note, Output, Over, UtteranceId};
+use crate::agent::floor::Manner;
+use crate::agent::session::{Ending, Life, Rescue, Session};
+use crate::agent::speech::{Role, Sent};
+use crate::agent::tool::{ToolCall, names};
+
+impl Session {
+    pub(super) fn hold(&mut self, now: Instant) {
+        if self.ending != Ending::None {
+            return self.give_up(now);
+        }
+        self.say(now, self.phrases.holding.clone(), Role::Filler, self.manner());
+    }
+
+    pub(super) fn give_up(&mut self, now: Instant) {
+        if let Some(thought) = self.answer.thought.take() {
+            self.out.push_back(Output::Abandon(thought.id));
+        }
+        // What is left of a call that ends is said when this is settled.
+        if self.ending != Ending::None {
+            return;
+        }
+        let late = self.answer.drop_running();
+        for call in &late {
+            self.refuse(call, "there was no result in time");
+        }
+        if late.iter().any(|call| call.name == names::TRANSFER_CALL) {
+            return self.results_are_in(now);
+        }
+        self.fail(now);
+    }
+
+    /// A turn got no answer.
+    pub(super) fn fail(&mut self, now: Instant) {
+        for call in self.answer.drop_running() {
+            self.refuse(&call, "there was no answer to the turn");
+        }
+        self.answer.handover = None;
+        self.answer.given = Given::Worded;
+        self.failures = self.failures.saturating_add(1);
+        if self.failures < self.tries() {
+            return self.say(now, self.phrases.fallback.clone(), Role::Fixed, self.manner());
+        }
+        let to = self.assistant.fallback.to.clone();
+        let to = to.filter(|to| self.assistant.transfers.contains_key(to));
+        let Some(to) = to.filter(|_| self.rescue == Rescue::Possible) else {
+            return self.conclude(now, Over::ProviderError, self.phrases.apology.clone());
+        };
+        self.rescue = Rescue::Tried;
+        let arguments = format!("{{\"to\": {to:?}}}");
+        let (id, name) = ("fallback".to_owned(), names::TRANSFER_CALL.to_owned());
+        let call = ToolCall { id, name, arguments };
+        self.note(Note::ToolCalled(call.clone()));
+        self.conversation.call(call.clone());
+        self.answer.handover = Some(call);
+        self.say(now, self.announcement(&to), Role::Fixed, self.manner());
+    }
+
+    /// Says a last line, whoever has the floor, and ends.
+    pub(super) fn conclude(&mut self, now: Instant, why: Over, line: String) {
+        if matches!(self.ending, Ending::Firm(_)) {
+            return;
+        }
+        self.drop_answer(now);
+        self.turn.take_floor();
+        self.ending = Ending::Firm(why);
+        self.say(now, line, Role::Fixed, Manner::Protected);
+    }
+
+    pub(super) fn end(&mut self, why: Over) {
+        self.account(Sent::Unknown);
+        self.life = Life::Over;
+        self.out.push_back(Output::Over(why));
+    }
+
+    /// Stops thinking and speaking; gives the last utterance that was dropped.
+    pub(super) fn drop_answer(&mut self, now: Instant) -> Option<UtteranceId> {
+        if let Some(thought) = self.answer.thought.take() {
+            self.out.push_back(Output::Abandon(thought.id));
+        }
+        // A call without a result is told as interrupted.
+        self.answer.drop_running();
+        self.answer.handover = None;
+        if matches!(self.ending, Ending::Soft(_)) {
+            self.ending = Ending::None;
+        }
+        self.flush(now)
+    }
+}

@@ -1,0 +1,226 @@
+//! The words of turn-taking: who has the floor, what happens to it, and what follows.
+
+use std::time::Instant;
+
+use crate::agent::caller::Words;
+use crate::agent::event::{PauseId, TurnTimes};
+
+/// The six states, each with its data.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum State {
+    /// Nobody speaks.
+    #[default]
+    Listening,
+    /// The caller speaks.
+    Hearing {
+        /// The limit of the turn.
+        until: Instant,
+    },
+    /// The caller paused: is it the end?
+    Deciding(Deciding),
+    /// The caller is owed an answer.
+    Thinking(Thinking),
+    /// The agent speaks.
+    Speaking(Speaking),
+    /// The agent holds its speech because the caller makes a sound.
+    Yielding(Yielding),
+}
+
+/// The caller paused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deciding {
+    pub(super) text: Text,
+    pub(super) ended: Ended,
+    pub(super) due: Instant,
+    /// What a model is already asked, unheard.
+    pub(super) guess: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Text {
+    Asked,
+    Here,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// By silence after this sample.
+    Pause(Instant),
+    /// By the limit of a turn, at this time.
+    Limit(Instant),
+    /// By a key.
+    Keys,
+}
+
+/// An answer is on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thinking {
+    pub(super) since: Instant,
+    pub(super) work: Work,
+    pub(super) aside: Aside,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Work {
+    /// A model or a tool works.
+    Answer,
+    /// The caller is being connected, at most until then.
+    Transfer(Instant),
+}
+
+/// The agent speaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Speaking {
+    pub(super) manner: Manner,
+    pub(super) aside: Aside,
+}
+
+/// What the caller says while it is not the caller's turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Aside {
+    /// Nothing.
+    Quiet,
+    /// The text of the turn itself is still to come; it was taken with these words.
+    Late(String),
+    /// The caller speaks.
+    Talking,
+    /// The caller spoke until then; the words are to come.
+    Asked(Instant),
+    /// The caller said something that is the next turn.
+    Kept,
+}
+
+/// The agent holds its speech.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Yielding {
+    pub(super) manner: Manner,
+    pub(super) sound: Sound,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sound {
+    /// It goes on since then, and is judged at the second time.
+    Going { since: Instant, judged: Instant },
+    /// It ended after this sample; at the second time the agent goes on.
+    Over { last_voiced: Instant, resume: Instant },
+}
+
+/// Whether speech may be interrupted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// It gives way.
+    Open,
+    /// It is heard to its end.
+    Protected,
+}
+
+/// What happens to a turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The caller began to speak.
+    SpeechStarted,
+    /// The caller stopped.
+    SpeechEnded {
+        /// When the last voiced sample arrived.
+        last_voiced: Instant,
+    },
+    /// Words that may change.
+    Partial(String),
+    /// The text of a pause.
+    Words(Words),
+    /// A key was pressed.
+    Key(char),
+    /// The deadline of the state was reached.
+    Deadline,
+    /// A clause was ordered from the voice.
+    SpeechReady(Manner),
+    /// All that was ordered from the voice was heard.
+    PlayoutDone(Next),
+}
+
+/// What comes after the speech that was ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing: it is the caller's turn.
+    Nothing,
+    /// The model or a tool still works.
+    More,
+}
+
+/// What a turn asks its session to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// The transcriber is to listen.
+    Listen,
+    /// The transcriber is to give its text.
+    Finalize(PauseId),
+    /// The transcriber is to forget.
+    Forget,
+    /// The voice is to hold its breath.
+    Pause,
+    /// The voice is to go on.
+    Resume,
+    /// The agent's pause was for nothing.
+    FalseInterruption,
+    /// A model is to think about these words, unheard.
+    Guess(String),
+    /// The unheard answer is not wanted.
+    Withdraw,
+    /// The caller's turn is taken.
+    Commit(Said),
+    /// The words of the turn taken last are others.
+    Correct(String),
+    /// The turn taken last is to be answered after all.
+    Again,
+    /// The answer is not wanted: the caller speaks before it began.
+    Cancel,
+    /// The caller took the floor from the agent.
+    Interrupt,
+    /// Say that it takes a moment.
+    Hold,
+    /// The answer did not come.
+    GiveUp,
+    /// Remind the silent caller, for the time of this number from 0.
+    Remind(usize),
+    /// End the call with a silent caller.
+    HangUp,
+}
+
+/// A turn of the caller as it is taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// The words.
+    pub text: String,
+    /// The keys.
+    pub keys: String,
+    /// When each stage was reached.
+    pub times: TurnTimes,
+    /// Whether the unheard answer fits.
+    pub guess: Guess,
+}
+
+/// What became of a guess at the end of a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guess {
+    /// There was none.
+    None,
+    /// It was right.
+    Right,
+}
+
+impl Manner {
+    /// Speech of this manner with more of `other`: as long as one part is protected, all is.
+    pub(super) fn with(self, other: Self) -> Self {
+        if other == Self::Protected { other } else { self }
+    }
+}
+
+/// The agent speaks.
+pub(super) fn speaking(manner: Manner, aside: Aside) -> State {
+    State::Speaking(Speaking { manner, aside })
+}
+
+/// The agent owes an answer since `since`.
+pub(super) fn thinking(since: Instant, aside: Aside) -> State {
+    State::Thinking(Thinking { since, work: Work::Answer, aside })
+}

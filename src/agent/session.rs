@@ -1,0 +1,455 @@
+//! A session: one agent at work in one conversation. It joins turn-taking, thinking and speaking,
+//! and is fed facts with their time; orders and notes come out.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::agent::answer::{Answer, Given};
+use crate::agent::assistant::Assistant;
+use crate::agent::caller::Words;
+use crate::agent::conversation::Conversation;
+use crate::agent::endpointing::Completeness;
+use crate::agent::event::{Input, Note, Output, Over, PauseId, Progress, Transcript, UtteranceId};
+use crate::agent::floor::{Event, Manner, Next, Order, State};
+use crate::agent::phrases::Phrases;
+use crate::agent::speech::{Line, Role, Sent, Speech, Stage};
+use crate::agent::tool::Tool;
+use crate::agent::turn::Turn;
+use crate::base::language::Language;
+
+/// What a session is given besides the agent: texts rendered for this call, and its tools.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Opening {
+    /// What the model is told to be and do.
+    pub instructions: String,
+    /// What is said first; without it the caller speaks first.
+    pub first_message: Option<String>,
+    /// The tools that the model may call.
+    pub tools: Vec<Tool>,
+}
+
+/// One agent at work.
+#[derive(Debug)]
+pub struct Session {
+    pub(super) assistant: Arc<Assistant>,
+    pub(super) language: Language,
+    pub(super) phrases: Phrases,
+    pub(super) opening: Opening,
+    pub(super) turn: Turn,
+    pub(super) speech: Speech,
+    pub(super) answer: Answer,
+    pub(super) conversation: Conversation,
+    /// Failed turns in a row.
+    pub(super) failures: u32,
+    pub(super) rescue: Rescue,
+    pub(super) ending: Ending,
+    pub(super) life: Life,
+    pub(super) out: VecDeque<Output>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Life {
+    Fresh,
+    /// At work, at most until then.
+    Live {
+        until: Option<Instant>,
+    },
+    Over,
+}
+
+/// Whether the call ends after what is being said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    None,
+    /// Unless the caller takes the floor.
+    Soft(Over),
+    /// In any case.
+    Firm(Over),
+}
+
+/// Whether the caller was handed to `fallback.to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rescue {
+    Possible,
+    Tried,
+}
+
+/// Whether a step changed anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Done,
+    Idle,
+}
+
+impl Session {
+    /// Makes a session for `assistant`; it waits for `Input::Began`.
+    pub fn new(assistant: Arc<Assistant>, opening: Opening, now: Instant) -> Self {
+        Self {
+            language: assistant.spoken_language(),
+            phrases: Phrases::of(&assistant),
+            opening,
+            turn: Turn::new(Arc::clone(&assistant), now),
+            speech: Speech::new(),
+            answer: Answer::default(),
+            conversation: Conversation::default(),
+            failures: 0,
+            rescue: Rescue::Possible,
+            ending: Ending::None,
+            life: Life::Fresh,
+            out: VecDeque::new(),
+            assistant,
+        }
+    }
+
+    /// Makes the session of an agent that takes over from another in the same conversation: its
+    /// utterances, thoughts and pauses are counted on, so that nothing of the one before is
+    /// mistaken for its own.
+    pub fn after(
+        before: &Self,
+        assistant: Arc<Assistant>,
+        opening: Opening,
+        now: Instant,
+    ) -> Self {
+        let mut session = Self::new(assistant, opening, now);
+        session.speech.count_on(&before.speech);
+        session.answer.count_on(&before.answer);
+        session.turn.count_on(&before.turn);
+        session
+    }
+
+    /// Takes a fact.
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        match (self.life, input) {
+            (Life::Over, _) => return,
+            (Life::Fresh, Input::Began) => self.begin(now),
+            (Life::Fresh, Input::WindUp) => self.end(Over::WoundUp),
+            // Before the call is up and after it began twice there is nothing to hear.
+            (Life::Fresh, _) | (Life::Live { .. }, Input::Began) => {}
+            (Life::Live { .. }, input) => self.take(now, input),
+        }
+        self.tick(now);
+    }
+
+    /// Does what is due at `now`.
+    pub fn tick(&mut self, now: Instant) {
+        self.run(now);
+        // Every deadline moves the state or itself; the bound guards against a slip of ours.
+        for _ in 0..MAX_STEPS {
+            let Some(due) = self.deadline().filter(|due| *due <= now) else { return };
+            if self.turn.deadline() == Some(due) {
+                self.turn.handle(now, Event::Deadline);
+            } else if self.stuck_at() == Some(due) {
+                self.voice_is_stuck(now);
+            } else {
+                self.life = Life::Live { until: None };
+                self.conclude(now, Over::MaxDuration, self.phrases.goodbye.clone());
+            }
+            self.run(now);
+        }
+    }
+
+    /// Takes the next order or note.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// When `tick` has something to do.
+    pub fn deadline(&self) -> Option<Instant> {
+        let Life::Live { until } = self.life else { return None };
+        [until, self.turn.deadline(), self.stuck_at()].into_iter().flatten().min()
+    }
+
+    /// Does what the turn orders, until nothing moves any more.
+    fn run(&mut self, now: Instant) {
+        for _ in 0..MAX_STEPS {
+            if self.life == Life::Over {
+                return;
+            }
+            while let Some(order) = self.turn.poll() {
+                self.obey(now, order);
+            }
+            if self.settle(now) == Step::Idle {
+                return;
+            }
+        }
+    }
+
+    fn begin(&mut self, now: Instant) {
+        let longest = Some(self.assistant.limits.max_duration).filter(|limit| !limit.is_zero());
+        self.life = Life::Live { until: longest.map(|limit| now + limit) };
+        let first = self.opening.first_message.take().unwrap_or_default();
+        if first.trim().is_empty() {
+            self.turn.opens(now);
+            return;
+        }
+        let protected = !self.assistant.interrupt.first_message;
+        let manner = if protected { Manner::Protected } else { self.manner() };
+        self.say(now, first, Role::Fixed, manner);
+    }
+
+    fn take(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::SpeechStarted => self.turn.handle(now, Event::SpeechStarted),
+            Input::SpeechEnded { last_voiced } => {
+                self.turn.handle(now, Event::SpeechEnded { last_voiced });
+            }
+            Input::Transcript { pause, transcript } => self.transcribed(now, pause, transcript),
+            Input::Digit(key) if KEYS.contains(key) => self.turn.handle(now, Event::Key(key)),
+            Input::Began | Input::Digit(_) => {}
+            Input::Thought { thought, delta } => self.thought(now, thought, delta),
+            Input::Spoken { utterance, progress } => self.spoken(now, utterance, progress),
+            Input::Flushed { heard } => self.account(Sent::Known(&heard)),
+            Input::ToolDone(result) => self.tool_done(now, result),
+            Input::WindUp => self.conclude(now, Over::WoundUp, self.phrases.goodbye.clone()),
+        }
+    }
+
+    fn transcribed(&mut self, now: Instant, pause: PauseId, transcript: Transcript) {
+        let event = match transcript {
+            Transcript::Partial { text } => Event::Partial(text),
+            Transcript::Final { text, complete, confidence: _ } => {
+                let completeness =
+                    if complete { Completeness::Whole } else { Completeness::Unknown };
+                Event::Words(Words { pause, text, completeness })
+            }
+            Transcript::Failed => {
+                let text = self.turn.words_so_far();
+                Event::Words(Words { pause, text, completeness: Completeness::Unknown })
+            }
+        };
+        self.turn.handle(now, event);
+    }
+
+    fn obey(&mut self, now: Instant, order: Order) {
+        match order {
+            Order::Listen => self.out.push_back(Output::Listen),
+            Order::Finalize(pause) => self.out.push_back(Output::Finalize(pause)),
+            Order::Forget => self.out.push_back(Output::Forget),
+            Order::Pause => {
+                self.speech.pause(now);
+                self.out.push_back(Output::Pause);
+            }
+            Order::Resume => {
+                self.speech.resume(now);
+                self.out.push_back(Output::Resume);
+            }
+            Order::FalseInterruption => self.note(Note::FalseInterruption),
+            Order::Guess(text) => self.guess(text),
+            Order::Withdraw | Order::Cancel => {
+                self.drop_answer(now);
+            }
+            Order::Commit(said) => self.commit(now, said),
+            Order::Correct(text) => self.correct(now, text),
+            Order::Again => self.think(now),
+            Order::Interrupt => {
+                if self.drop_answer(now).is_some() {
+                    self.note(Note::Interrupted);
+                }
+            }
+            Order::Hold => self.hold(now),
+            Order::GiveUp => self.give_up(now),
+            Order::Remind(count) => {
+                let line = self.phrases.reminder(count).to_owned();
+                self.say(now, line, Role::Fixed, self.manner());
+            }
+            Order::HangUp => {
+                self.ending = Ending::Soft(Over::SilenceTimeout);
+                self.say(now, self.phrases.goodbye.clone(), Role::Fixed, self.manner());
+            }
+        }
+    }
+
+    /// Goes on when all that was ordered was heard.
+    fn settle(&mut self, now: Instant) -> Step {
+        let thinking = self.answer.thought.is_some();
+        if !self.speech.is_idle() {
+            return Step::Idle;
+        }
+        match self.ending {
+            Ending::Firm(why) => {
+                self.end(why);
+                return Step::Done;
+            }
+            Ending::Soft(Over::AgentEnded) if !thinking && self.answer.given == Given::Nothing => {
+                self.answer.given = Given::Worded;
+                self.say(now, self.phrases.goodbye.clone(), Role::Fixed, self.manner());
+                return Step::Done;
+            }
+            Ending::Soft(why) if !thinking => {
+                self.end(why);
+                return Step::Done;
+            }
+            Ending::None | Ending::Soft(_) => {}
+        }
+        if thinking {
+            return self.fall_silent(now, Next::More);
+        }
+        if self.answer.given == Given::Voiceless {
+            self.fail(now);
+            return Step::Done;
+        }
+        if let Some(call) = self.answer.handover.take() {
+            self.hand_over(now, call);
+            return Step::Done;
+        }
+        let next = if self.answer.is_owed() { Next::More } else { Next::Nothing };
+        self.fall_silent(now, next)
+    }
+
+    /// Tells the turn that nothing is left to be heard, if it thinks that there is.
+    fn fall_silent(&mut self, now: Instant, next: Next) -> Step {
+        let waits = match self.turn.state() {
+            State::Speaking(_) => true,
+            State::Yielding(_) | State::Thinking(_) => next == Next::Nothing,
+            State::Listening | State::Hearing { .. } | State::Deciding(_) => false,
+        };
+        if !waits {
+            return Step::Idle;
+        }
+        self.turn.handle(now, Event::PlayoutDone(next));
+        Step::Done
+    }
+}
+
+/// Speaking.
+impl Session {
+    pub(super) fn manner(&self) -> Manner {
+        if self.assistant.interrupt.enabled { Manner::Open } else { Manner::Protected }
+    }
+
+    pub(super) fn say(&mut self, now: Instant, text: String, role: Role, manner: Manner) {
+        let utterance = self.speech.say(now, self.answer.turn, text, role);
+        match role {
+            Role::Answer | Role::Fixed => {
+                self.conversation.agent(utterance.id, utterance.text.clone());
+            }
+            Role::Filler => {}
+        }
+        self.out.push_back(Output::Speak(utterance));
+        self.turn.handle(now, Event::SpeechReady(manner));
+    }
+
+    pub(super) fn flush(&mut self, now: Instant) -> Option<UtteranceId> {
+        let through = self.speech.flush(now)?;
+        self.out.push_back(Output::Flush { through });
+        for cut in self.speech.cut() {
+            self.conversation.cut(cut.line.id, &cut.heard);
+        }
+        Some(through)
+    }
+
+    fn spoken(&mut self, now: Instant, id: UtteranceId, progress: Progress) {
+        match progress {
+            Progress::Voiced { at } => {
+                let line = self.speech.voiced(now, id);
+                if line.is_some_and(|line| line.role == Role::Answer) {
+                    self.answer.times.first_audio.get_or_insert(at);
+                }
+            }
+            Progress::Started { at } => {
+                let line = self.speech.started(now, id, at);
+                if line.is_some_and(|line| line.role == Role::Answer) {
+                    self.answer_started(at);
+                }
+            }
+            Progress::Finished { .. } => self.finished(now, id),
+            Progress::Failed => {
+                let Some(line) = self.speech.ended(now, id) else { return };
+                self.voice_failed(now, &line);
+            }
+        }
+    }
+
+    fn answer_started(&mut self, at: Instant) {
+        self.answer.given = Given::Heard;
+        if self.answer.times.first_packet.is_some() {
+            return;
+        }
+        self.answer.times.first_packet = Some(at);
+        self.note(Note::TurnTimed { turn: self.answer.turn, times: self.answer.times });
+    }
+
+    fn finished(&mut self, now: Instant, id: UtteranceId) {
+        let line = match self.speech.ended(now, id) {
+            Some(line) => line,
+            // It ended while the order to drop it was under way.
+            None => {
+                let Some(line) = self.speech.was_whole(id) else { return };
+                self.conversation.restore(id, &line.text);
+                line
+            }
+        };
+        if line.role == Role::Answer {
+            self.failures = 0;
+        }
+        self.note(Note::AgentSaid { turn: line.turn, text: line.text, interrupted: false });
+    }
+
+    /// The voice broke off: what was sent is all.
+    fn voice_failed(&mut self, now: Instant, line: &Line) {
+        let heard = line.heard_by(now).to_owned();
+        self.conversation.cut(line.id, &heard);
+        if !heard.is_empty() {
+            self.note(Note::AgentSaid { turn: line.turn, text: heard, interrupted: false });
+        }
+        self.count_voiceless(now, line);
+    }
+
+    /// Sees to it that the caller is not left in silence when a line could not be said.
+    fn count_voiceless(&mut self, now: Instant, line: &Line) {
+        match (line.role, line.stage) {
+            (Role::Answer | Role::Filler | Role::Fixed, Stage::Audible(_)) => {}
+            (Role::Answer | Role::Filler, Stage::Waiting | Stage::Held) => {
+                if self.answer.given == Given::Worded {
+                    self.answer.given = Given::Voiceless;
+                }
+            }
+            (Role::Fixed, Stage::Waiting | Stage::Held) => {
+                self.failures = self.failures.saturating_add(1);
+                if self.ending == Ending::None && self.failures >= self.tries() {
+                    let line = self.phrases.apology.clone();
+                    self.conclude(now, Over::ProviderError, line);
+                }
+            }
+        }
+    }
+
+    pub(super) fn tries(&self) -> u32 {
+        self.assistant.fallback.tries.max(1)
+    }
+
+    fn stuck_at(&self) -> Option<Instant> {
+        self.speech.stuck_at(self.assistant.fallback.give_up_after)
+    }
+
+    /// The voice gives no sign: whatever it was to say is dropped.
+    fn voice_is_stuck(&mut self, now: Instant) {
+        let Some(line) = self.speech.first().cloned() else { return };
+        if let Some(thought) = self.answer.thought.take() {
+            self.out.push_back(Output::Abandon(thought.id));
+        }
+        self.flush(now);
+        self.count_voiceless(now, &line);
+    }
+
+    /// Settles what was heard of the speech that was flushed.
+    pub(super) fn account(&mut self, sent: Sent<'_>) {
+        for cut in self.speech.settle(sent) {
+            self.conversation.cut(cut.line.id, &cut.heard);
+            if !cut.heard.is_empty() {
+                let (turn, text) = (cut.line.turn, cut.heard);
+                self.note(Note::AgentSaid { turn, text, interrupted: true });
+            }
+        }
+    }
+
+    pub(super) fn note(&mut self, note: Note) {
+        self.out.push_back(Output::Note(note));
+    }
+}
+
+/// The keys of a telephone (RFC 4733 3.2).
+const KEYS: &str = "0123456789*#ABCD";
+/// More steps than any input needs.
+const MAX_STEPS: usize = 64;

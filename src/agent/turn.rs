@@ -1,0 +1,609 @@
+//! Turn-taking: who has the floor. Every pair of state and event has a cell, no wildcard arm; a
+//! row of the table is a function below.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::agent::assistant::Assistant;
+use crate::agent::barge_in::BargeIn;
+use crate::agent::caller::{Caller, Words};
+use crate::agent::endpointing::Ending;
+use crate::agent::event::{PauseId, TurnTimes};
+use crate::agent::floor::{
+    Aside, Deciding, Ended, Event, Guess, Next, Order, Said, Sound, State, Text, Thinking, Work,
+    Yielding, speaking, thinking,
+};
+use crate::agent::silence::{Ladder, Rung};
+
+/// Who has the floor, and what follows from what happens.
+#[derive(Debug)]
+pub struct Turn {
+    pub(super) assistant: Arc<Assistant>,
+    pub(super) barge_in: BargeIn,
+    silence: Ladder,
+    state: State,
+    pub(super) caller: Caller,
+    /// Words that came when nobody waited for them.
+    kept: String,
+    /// The last pause that the transcriber was asked about.
+    pause: PauseId,
+    /// Whether its text is still to come.
+    text: Text,
+    /// When the model or a tool last moved.
+    moved: Instant,
+    comfort: Comfort,
+    pub(super) debt: Debt,
+    orders: VecDeque<Order>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comfort {
+    Possible,
+    Given,
+}
+
+/// Whether a turn was taken and its answer cancelled before it was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Debt {
+    None,
+    Answer,
+}
+
+impl Turn {
+    /// Nobody speaks, and no time runs before [`Turn::opens`].
+    pub fn new(assistant: Arc<Assistant>, now: Instant) -> Self {
+        Self {
+            barge_in: BargeIn::new(&assistant),
+            silence: Ladder::new(assistant.silence.clone()),
+            assistant,
+            state: State::Listening,
+            caller: Caller::default(),
+            kept: String::new(),
+            pause: PauseId::default(),
+            text: Text::Here,
+            moved: now,
+            comfort: Comfort::Possible,
+            debt: Debt::None,
+            orders: VecDeque::new(),
+        }
+    }
+
+    /// Begins to count pauses where another stopped.
+    pub fn count_on(&mut self, before: &Self) {
+        self.pause = before.pause;
+    }
+
+    /// The state.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The words of the turn in the making, as far as they are known.
+    pub fn words_so_far(&self) -> String {
+        self.caller.heard().to_owned()
+    }
+
+    /// It is the caller's turn from now on.
+    pub fn opens(&mut self, now: Instant) {
+        self.silence.quiet(now);
+    }
+
+    /// The model or a tool moved: patience begins anew.
+    pub fn answer_moved(&mut self, now: Instant) {
+        self.moved = now;
+    }
+
+    /// A model was asked: patience begins anew, and nobody is being connected.
+    pub fn thinks(&mut self, now: Instant) {
+        self.moved = now;
+        if let State::Thinking(Thinking { work, since, .. }) = &mut self.state
+            && let Work::Transfer(_) = work
+        {
+            (*work, *since) = (Work::Answer, now);
+        }
+    }
+
+    /// The agent takes the floor whoever has it.
+    pub fn take_floor(&mut self) {
+        self.hush();
+        self.state = State::Listening;
+    }
+
+    /// The caller is being connected: nobody listens.
+    pub fn transfer(&mut self, now: Instant) {
+        self.hush();
+        let work = Work::Transfer(now + TRANSFER_LIMIT);
+        self.state = State::Thinking(Thinking { since: now, work, aside: Aside::Quiet });
+    }
+
+    /// Takes the next order.
+    pub fn poll(&mut self) -> Option<Order> {
+        self.orders.pop_front()
+    }
+
+    /// When [`Event::Deadline`] is due.
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Listening => self.silence.deadline(),
+            State::Hearing { until } => Some(*until),
+            State::Deciding(deciding) => Some(deciding.due),
+            State::Thinking(Thinking { work: Work::Transfer(until), .. }) => Some(*until),
+            State::Thinking(thinking) => {
+                let give_up = self.moved + self.assistant.fallback.give_up_after;
+                let hold = thinking.since + self.assistant.fallback.hold_after;
+                Some(if self.comfort == Comfort::Possible { give_up.min(hold) } else { give_up })
+            }
+            State::Speaking(_) => None,
+            State::Yielding(Yielding { sound: Sound::Going { judged, .. }, .. }) => Some(*judged),
+            State::Yielding(Yielding { sound: Sound::Over { resume, .. }, .. }) => Some(*resume),
+        }
+    }
+
+    /// Takes an event at `now`; orders follow.
+    pub fn handle(&mut self, now: Instant, event: Event) {
+        // A text that answers an earlier pause is older than what is known.
+        if let Event::Words(words) = &event {
+            if words.pause != self.pause || self.text == Text::Here {
+                return;
+            }
+            self.text = Text::Here;
+        }
+        self.state = match mem::take(&mut self.state) {
+            State::Listening => self.listening(now, event),
+            State::Hearing { until } => self.hearing(now, until, event),
+            State::Deciding(deciding) => self.deciding(now, deciding, event),
+            State::Thinking(thinking) => self.thinking(now, thinking, event),
+            State::Speaking(speaking) => self.speaking(now, speaking, event),
+            State::Yielding(yielding) => self.yielding(now, yielding, event),
+        };
+    }
+
+    fn listening(&mut self, now: Instant, event: Event) -> State {
+        match event {
+            Event::SpeechStarted => self.hear(now),
+            Event::SpeechEnded { .. } | Event::Partial(_) => State::Listening,
+            Event::Words(words) => {
+                self.kept = words.text;
+                State::Listening
+            }
+            Event::Key(key) => self.key(now, key),
+            Event::Deadline => {
+                match self.silence.climb(now) {
+                    Some(Rung::Remind(count)) => self.order(Order::Remind(count)),
+                    Some(Rung::HangUp) => self.order(Order::HangUp),
+                    None => {}
+                }
+                State::Listening
+            }
+            Event::SpeechReady(manner) => speaking(manner, Aside::Quiet),
+            Event::PlayoutDone(_) => State::Listening,
+        }
+    }
+
+    fn hearing(&mut self, now: Instant, until: Instant, event: Event) -> State {
+        match event {
+            Event::SpeechStarted => {}
+            Event::SpeechEnded { last_voiced } => return self.paused(now, last_voiced),
+            Event::Partial(text) => self.caller.may_have_said(&text),
+            Event::Words(words) => self.caller.said(now, &words),
+            Event::Key(key) => return self.key(now, key),
+            Event::Deadline => {
+                self.caller.stops(now, now);
+                self.finalize();
+                return self.decide(now, Text::Asked, Ended::Limit(now));
+            }
+            // Nothing is spoken while the caller speaks; what is heard of it was ordered before.
+            Event::SpeechReady(_) | Event::PlayoutDone(_) => {}
+        }
+        State::Hearing { until }
+    }
+
+    fn deciding(&mut self, now: Instant, mut deciding: Deciding, event: Event) -> State {
+        match event {
+            Event::SpeechStarted => {
+                self.withdraw(&mut deciding);
+                return self.hear(now);
+            }
+            Event::SpeechEnded { .. } => {}
+            Event::Partial(text) => {
+                if deciding.text == Text::Asked {
+                    self.caller.may_have_said(&text);
+                }
+            }
+            Event::Words(words) => {
+                self.caller.said(now, &words);
+                deciding.text = Text::Here;
+                deciding.due = self.due(&deciding);
+                self.guess(now, &mut deciding);
+            }
+            Event::Key(key) => {
+                self.withdraw(&mut deciding);
+                self.caller.presses(now, key);
+                deciding.ended = Ended::Keys;
+                deciding.due = self.due(&deciding);
+            }
+            Event::Deadline => return self.commit(now, deciding),
+            // The unheard answer to a guess is held until the turn is taken.
+            Event::SpeechReady(_) | Event::PlayoutDone(_) => {}
+        }
+        State::Deciding(deciding)
+    }
+
+    fn thinking(&mut self, now: Instant, mut thinking: Thinking, event: Event) -> State {
+        let connecting = matches!(thinking.work, Work::Transfer(_));
+        match event {
+            Event::SpeechStarted | Event::Key(_) if connecting => {}
+            Event::SpeechStarted => {
+                self.cancel(thinking.aside);
+                return self.hear(now);
+            }
+            Event::SpeechEnded { .. } | Event::Partial(_) => {}
+            Event::Words(words) => return self.words_while_thinking(now, thinking, &words),
+            Event::Key(key) => {
+                self.cancel(thinking.aside);
+                return self.key(now, key);
+            }
+            Event::Deadline => {
+                if connecting || self.moved + self.assistant.fallback.give_up_after <= now {
+                    (self.moved, thinking.work) = (now, Work::Answer);
+                    self.order(Order::GiveUp);
+                } else {
+                    self.comfort = Comfort::Given;
+                    self.order(Order::Hold);
+                }
+            }
+            Event::SpeechReady(manner) => {
+                return speaking(manner, self.no_longer_late(thinking.aside));
+            }
+            Event::PlayoutDone(Next::More) => {}
+            Event::PlayoutDone(Next::Nothing) => {
+                let aside = self.no_longer_late(thinking.aside);
+                return self.give_floor(now, aside);
+            }
+        }
+        State::Thinking(thinking)
+    }
+}
+
+/// What the cells do.
+impl Turn {
+    /// The caller has the floor and speaks.
+    pub(super) fn hear(&mut self, now: Instant) -> State {
+        self.listen(now);
+        let began = self.caller.listening.unwrap_or(now);
+        State::Hearing { until: began + self.assistant.turns.max_turn }
+    }
+
+    /// The caller paused.
+    fn paused(&mut self, now: Instant, last_voiced: Instant) -> State {
+        self.caller.stops(now, last_voiced);
+        self.finalize();
+        self.decide(now, Text::Asked, Ended::Pause(last_voiced))
+    }
+
+    /// A key ends what was said before it.
+    pub(super) fn key(&mut self, now: Instant, key: char) -> State {
+        self.caller.presses(now, key);
+        if self.caller.is_speaking() {
+            self.caller.stops(now, now);
+            self.finalize();
+        }
+        self.decide(now, self.text, Ended::Keys)
+    }
+
+    pub(super) fn decide(&mut self, now: Instant, text: Text, ended: Ended) -> State {
+        let mut deciding = Deciding { text, ended, due: now, guess: None };
+        deciding.due = self.due(&deciding);
+        if text == Text::Here {
+            self.guess(now, &mut deciding);
+        }
+        State::Deciding(deciding)
+    }
+
+    /// When the turn is taken, as far as is known now.
+    fn due(&self, deciding: &Deciding) -> Instant {
+        let keys = self
+            .caller
+            .pressed()
+            .map(|at| if self.caller.keys().ends_with('#') { at } else { at + BETWEEN_KEYS });
+        let due = match deciding.ended {
+            Ended::Pause(last_voiced) => {
+                let spoken = last_voiced + self.caller.ending().wait(&self.assistant.turns);
+                keys.map_or(spoken, |keys| keys.max(spoken))
+            }
+            Ended::Limit(at) => at,
+            Ended::Keys => keys.unwrap_or(self.moved),
+        };
+        match deciding.text {
+            Text::Here => due,
+            Text::Asked => due + TEXT_LIMIT,
+        }
+    }
+
+    /// Lets a model think on words that look complete while the turn may still go on.
+    fn guess(&mut self, now: Instant, deciding: &mut Deciding) {
+        let text = self.caller.text();
+        if deciding.guess.as_ref().is_some_and(|guess| *guess == text) {
+            return;
+        }
+        self.withdraw(deciding);
+        let likely = self.caller.ending() == Ending::Complete && self.caller.keys().is_empty();
+        let allowed = self.assistant.turns.preemptive && self.caller.guesses < MAX_GUESSES;
+        if likely && allowed && deciding.due > now && !self.is_backchannel_to_debt() {
+            self.caller.guesses += 1;
+            deciding.guess = Some(text.clone());
+            self.order(Order::Guess(text));
+        }
+    }
+
+    fn withdraw(&mut self, deciding: &mut Deciding) {
+        if deciding.guess.take().is_some() {
+            self.order(Order::Withdraw);
+        }
+    }
+
+    /// Takes the caller's turn, unless it came to nothing.
+    fn commit(&mut self, now: Instant, mut deciding: Deciding) -> State {
+        self.caller.close_keys();
+        let text = self.caller.text();
+        if self.debt == Debt::Answer && (self.caller.is_wordless() || self.is_backchannel_to_debt())
+        {
+            self.withdraw(&mut deciding);
+            self.forget();
+            self.debt = Debt::None;
+            self.moved = now;
+            self.order(Order::Again);
+            return thinking(now, Aside::Quiet);
+        }
+        if self.caller.is_noise() {
+            self.forget();
+            // Words may be under way that cross the order to forget; they belong to what follows.
+            self.text = deciding.text;
+            self.silence.quiet(now);
+            return State::Listening;
+        }
+        let guess = if deciding.guess.as_ref() == Some(&text) { Guess::Right } else { Guess::None };
+        if guess == Guess::None {
+            self.withdraw(&mut deciding);
+        }
+        let times = TurnTimes { committed: Some(now), ..self.caller.times };
+        let keys = self.caller.keys().to_owned();
+        (self.debt, self.comfort, self.moved) = (Debt::None, Comfort::Possible, now);
+        self.silence.broken();
+        self.order(Order::Commit(Said { text: text.clone(), keys, times, guess }));
+        match deciding.text {
+            Text::Here => {
+                self.forget();
+                thinking(now, Aside::Quiet)
+            }
+            Text::Asked => thinking(now, Aside::Late(text)),
+        }
+    }
+
+    fn words_while_thinking(&mut self, now: Instant, state: Thinking, words: &Words) -> State {
+        let aside = match state.aside.clone() {
+            Aside::Late(taken) => {
+                let late = words.text.trim();
+                if !late.is_empty() && late != taken {
+                    self.moved = now;
+                    self.order(Order::Correct(late.to_owned()));
+                }
+                self.forget();
+                Aside::Quiet
+            }
+            Aside::Asked(last_voiced) => {
+                self.caller.said(now, words);
+                if self.is_substantial() {
+                    self.debt = Debt::Answer;
+                    self.order(Order::Cancel);
+                    return self.decide(now, Text::Here, Ended::Pause(last_voiced));
+                }
+                self.forget();
+                Aside::Quiet
+            }
+            aside @ (Aside::Quiet | Aside::Talking | Aside::Kept) => aside,
+        };
+        State::Thinking(Thinking { aside, ..state })
+    }
+
+    /// The answer is not wanted now, but still owed.
+    fn cancel(&mut self, aside: Aside) {
+        self.no_longer_late(aside);
+        self.debt = Debt::Answer;
+        self.order(Order::Cancel);
+    }
+
+    /// The agent said it all.
+    pub(super) fn give_floor(&mut self, now: Instant, aside: Aside) -> State {
+        match aside {
+            Aside::Quiet | Aside::Late(_) => {
+                self.silence.quiet(now);
+                State::Listening
+            }
+            Aside::Talking => self.hear(now),
+            Aside::Asked(last_voiced) => self.decide(now, Text::Asked, Ended::Pause(last_voiced)),
+            Aside::Kept => {
+                let ended = self.caller.times.last_voiced.map_or(Ended::Keys, Ended::Pause);
+                self.decide(now, Text::Here, ended)
+            }
+        }
+    }
+
+    fn no_longer_late(&mut self, aside: Aside) -> Aside {
+        match aside {
+            Aside::Late(_) => {
+                self.forget();
+                Aside::Quiet
+            }
+            aside @ (Aside::Quiet | Aside::Talking | Aside::Asked(_) | Aside::Kept) => aside,
+        }
+    }
+
+    pub(super) fn is_substantial(&self) -> bool {
+        self.barge_in.is_substantial(&self.caller.text())
+    }
+
+    /// Whether the caller only urges the agent on while an answer is owed.
+    fn is_backchannel_to_debt(&self) -> bool {
+        self.debt == Debt::Answer
+            && self.caller.keys().is_empty()
+            && self.barge_in.is_backchannel(&self.caller.text())
+    }
+
+    /// Nobody listens and nothing is held.
+    fn hush(&mut self) {
+        if matches!(self.state, State::Yielding(_)) {
+            self.order(Order::Resume);
+        }
+        self.forget();
+    }
+
+    /// The transcriber listens, and the caller speaks.
+    pub(super) fn listen(&mut self, now: Instant) {
+        if self.caller.listening.is_none() {
+            self.order(Order::Listen);
+            self.text = Text::Here;
+            self.caller.remember(mem::take(&mut self.kept));
+        }
+        self.caller.starts(now);
+    }
+
+    pub(super) fn finalize(&mut self) {
+        self.text = Text::Asked;
+        self.pause = self.pause.next();
+        self.order(Order::Finalize(self.pause));
+    }
+
+    /// The caller's turn was taken or came to nothing.
+    pub(super) fn forget(&mut self) {
+        self.text = Text::Here;
+        if mem::take(&mut self.caller).listening.is_some() {
+            self.order(Order::Forget);
+        }
+    }
+
+    pub(super) fn order(&mut self, order: Order) {
+        self.orders.push_back(order);
+    }
+}
+
+/// How long after its deadline a turn waits for a text that was asked for.
+const TEXT_LIMIT: Duration = Duration::from_millis(1_500);
+/// How long after a key the next one may come.
+const BETWEEN_KEYS: Duration = Duration::from_millis(1_200);
+/// How long a transfer may take before the caller is told that it failed.
+const TRANSFER_LIMIT: Duration = Duration::from_secs(60);
+/// How often in one turn a model is asked before the turn is over.
+const MAX_GUESSES: u32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::endpointing::Completeness;
+    use crate::agent::floor::Manner;
+
+    const STATES: [&str; 6] =
+        ["Listening", "Hearing", "Deciding", "Thinking", "Speaking", "Yielding"];
+
+    /// A turn that came to the state of this name, and the time.
+    fn turn_in(state: &str) -> (Turn, Instant) {
+        let start = Instant::now();
+        let mut turn = Turn::new(Arc::new(Assistant::default()), start);
+        turn.opens(start);
+        let now = start + Duration::from_secs(1);
+        let words = words(PauseId(1), "Is it open");
+        let path = [
+            Event::SpeechStarted,
+            Event::SpeechEnded { last_voiced: now },
+            Event::Words(words),
+            Event::Deadline,
+            Event::SpeechReady(Manner::Open),
+            Event::SpeechStarted,
+        ];
+        for event in path {
+            // The words of a pause leave the state as it is.
+            if name(&turn) == state && (state != "Deciding" || turn.text == Text::Here) {
+                break;
+            }
+            turn.handle(now, event);
+        }
+        turn.orders.clear();
+        assert_eq!(name(&turn), state);
+        (turn, now)
+    }
+
+    fn words(pause: PauseId, text: &str) -> Words {
+        Words { pause, text: text.to_owned(), completeness: Completeness::Unknown }
+    }
+
+    fn name(turn: &Turn) -> &'static str {
+        match turn.state {
+            State::Listening => "Listening",
+            State::Hearing { .. } => "Hearing",
+            State::Deciding(_) => "Deciding",
+            State::Thinking(_) => "Thinking",
+            State::Speaking(_) => "Speaking",
+            State::Yielding(_) => "Yielding",
+        }
+    }
+
+    /// Plays one cell: the state that follows and the names of the orders.
+    fn cell(state: &str, event: &str) -> String {
+        let (mut turn, now) = turn_in(state);
+        let now = now + Duration::from_secs(8);
+        let event = match event {
+            "speech starts" => Event::SpeechStarted,
+            "speech ends" => Event::SpeechEnded { last_voiced: now },
+            "partial" => Event::Partial("no no".to_owned()),
+            "final" => {
+                turn.text = Text::Asked;
+                Event::Words(words(turn.pause, "no no"))
+            }
+            "key" => Event::Key('1'),
+            "deadline" => Event::Deadline,
+            "speech ready" => Event::SpeechReady(Manner::Open),
+            "playout done" => Event::PlayoutDone(Next::Nothing),
+            "more to come" => Event::PlayoutDone(Next::More),
+            other => panic!("{other}"),
+        };
+        turn.handle(now, event);
+        let orders: Vec<String> = std::iter::from_fn(|| turn.poll())
+            .map(|order| format!("{order:?}"))
+            .map(|order| order.split(['(', ' ']).next().unwrap_or_default().to_owned())
+            .collect();
+        format!("{} {}", name(&turn), orders.join(" ")).trim_end().to_owned()
+    }
+
+    #[test]
+    fn every_pair_of_state_and_event_has_its_cell() {
+        let table: [(&str, [&str; 6]); 0] = [];
+        for (event, row) in table {
+            for (state, expected) in STATES.into_iter().zip(row) {
+                assert_eq!(cell(state, event), expected, "{state} × {event}");
+            }
+        }
+    }
+
+    #[test]
+    fn print() {
+        for event in [
+            "speech starts",
+            "speech ends",
+            "partial",
+            "final",
+            "key",
+            "deadline",
+            "speech ready",
+            "playout done",
+            "more to come",
+        ] {
+            println!("(\"{event}\", [");
+            for state in STATES {
+                println!("    \"{}\",", cell(state, event));
+            }
+            println!("]),");
+        }
+    }
+}

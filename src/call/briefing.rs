@@ -1,0 +1,49 @@
+//! The briefing of a call: the configuration that it began with and keeps.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::agent::assistant::Assistant;
+use crate::agent::tool::Tool;
+use crate::audio::codec::Codec;
+use crate::audio::speech;
+use crate::dialplan::plan::Plan;
+
+/// What every call that begins now is told; swapped whole on reload.
+#[derive(Debug)]
+pub struct Briefing {
+    /// Which call goes where.
+    pub plan: Plan,
+    /// The agents by name.
+    pub agents: BTreeMap<String, Arc<Casting>>,
+    /// How media is done.
+    pub media: MediaPolicy,
+}
+
+/// An agent, and what was made of its definition once for all calls.
+#[derive(Debug)]
+pub struct Casting {
+    /// Its name in the dialplan.
+    pub name: String,
+    /// The definition.
+    pub assistant: Arc<Assistant>,
+    /// The tools that it may call, as a model sees them.
+    pub tools: Vec<Tool>,
+}
+
+/// How media is done.
+#[derive(Debug, Clone)]
+pub struct MediaPolicy {
+    /// The address that session descriptions carry.
+    pub address: IpAddr,
+    /// Codecs in our order of preference.
+    pub codecs: Vec<Codec>,
+    /// Whether media may latch to where packets come from (T8).
+    pub symmetric: bool,
+    /// After how long without a packet the call ends.
+    pub timeout: Duration,
+    /// What turns speech probabilities into edges.
+    pub speech: speech::Settings,
+}

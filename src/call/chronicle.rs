@@ -1,0 +1,179 @@
+//! The chronicle: writes the record of a call while it happens, and tells the facts.
+
+use std::time::{Duration, Instant};
+
+use crate::agent::event::Note;
+use crate::base::id::CallId;
+use crate::base::template::Variables;
+use crate::call::admission::Badge;
+use crate::call::cause::Cause;
+use crate::call::event::{Fact, Latency};
+use crate::call::record::{Leg, Line, Record, Speaker, ToolUse, Turn};
+use crate::media::event::Quality;
+use crate::sip::event::Incoming;
+
+/// Keeps the record of one call.
+#[derive(Debug)]
+pub struct Chronicle {
+    arrived: Instant,
+    record: Record,
+}
+
+/// How a call came to us.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// The identity that the call was given.
+    pub call: CallId,
+    /// Which trunk it came by.
+    pub trunk: Badge,
+    /// When it arrived.
+    pub at: Instant,
+    /// The same, since the Unix epoch.
+    pub since_epoch: Duration,
+}
+
+impl Chronicle {
+    /// Opens the record of a call that arrived.
+    pub fn new(arrival: &Arrival, incoming: &Incoming) -> Self {
+        let leg = Leg {
+            sip_call_id: incoming.sip_call_id.clone(),
+            peer: incoming.flow.remote.to_string(),
+            user_agent: incoming.user_agent.clone(),
+            ..Leg::default()
+        };
+        let record = Record {
+            call: arrival.call,
+            began: arrival.since_epoch,
+            from: incoming.calling_user.clone(),
+            name: incoming.calling_name.clone(),
+            to: incoming.called_user.clone(),
+            trunk: arrival.trunk.name.to_string(),
+            route: None,
+            agents: Vec::new(),
+            legs: vec![leg],
+            transcript: Vec::new(),
+            turns: Vec::new(),
+            tools: Vec::new(),
+            false_interruptions: 0,
+            interruptions: 0,
+            answered: None,
+            lasted: Duration::ZERO,
+            cause: Cause::InternalError,
+            recorded: false,
+        };
+        Self { arrived: arrival.at, record }
+    }
+
+    /// A route took the call.
+    pub fn routed(&mut self, route: &str, destination: &str) -> Fact {
+        self.record.route = Some(route.to_owned());
+        Fact::Started {
+            from: self.record.from.clone(),
+            to: self.record.to.clone(),
+            route: route.to_owned(),
+            destination: destination.to_owned(),
+        }
+    }
+
+    /// The media was agreed.
+    pub fn media_agreed(&mut self, codec: &'static str, recorded: bool) {
+        self.record.recorded = recorded;
+        if let Some(leg) = self.record.legs.first_mut() {
+            leg.codec = Some(codec);
+        }
+    }
+
+    /// The caller's side confirmed the answer.
+    pub fn answered(&mut self, now: Instant) -> Fact {
+        self.record.answered = Some(now.saturating_duration_since(self.arrived));
+        Fact::Answered
+    }
+
+    /// Whether the caller's side ever confirmed the answer.
+    pub fn was_answered(&self) -> bool {
+        self.record.answered.is_some()
+    }
+
+    /// An agent took over.
+    pub fn agent_changed(&mut self, agent: &str) -> Fact {
+        self.record.agents.push(agent.to_owned());
+        Fact::AgentChanged { agent: agent.to_owned() }
+    }
+
+    /// A session noted something.
+    pub fn note(&mut self, now: Instant, note: Note) -> Option<Fact> {
+        let at = now.saturating_duration_since(self.arrived);
+        match note {
+            Note::CallerSaid { text, keys, .. } => {
+                self.record.turns.push(Turn {
+                    turn: self.record.turns.len() as u64 + 1,
+                    latency: Latency::default(),
+                });
+                self.line(Line { at, speaker: Speaker::Caller, text, keys, interrupted: false })
+            }
+            Note::AgentSaid { text, interrupted, .. } if !text.is_empty() => {
+                let keys = String::new();
+                self.line(Line { at, speaker: Speaker::Agent, text, keys, interrupted })
+            }
+            Note::AgentSaid { .. } => None,
+            Note::ToolCalled(call) => {
+                let fact = Fact::ToolCalled { name: call.name.clone() };
+                self.record.tools.push(ToolUse { at, name: call.name, arguments: call.arguments });
+                Some(fact)
+            }
+            Note::FalseInterruption => {
+                self.record.false_interruptions += 1;
+                None
+            }
+            Note::Interrupted => {
+                self.record.interruptions += 1;
+                None
+            }
+            Note::TurnTimed { times, .. } => {
+                let turn = self.record.turns.last_mut()?;
+                turn.latency = Latency::new(&times);
+                Some(Fact::TurnTimed { turn: turn.turn, latency: turn.latency })
+            }
+        }
+    }
+
+    /// How well a leg was received.
+    pub fn quality(&mut self, quality: Quality) {
+        if let Some(leg) = self.record.legs.first_mut() {
+            leg.quality = quality;
+        }
+    }
+
+    /// Closes the record.
+    pub fn close(&mut self, now: Instant, cause: Cause) -> Fact {
+        self.record.lasted = now.saturating_duration_since(self.arrived);
+        self.record.cause = cause;
+        Fact::Ended { cause, record: Box::new(self.record.clone()) }
+    }
+
+    /// What templates may name.
+    pub fn variables(&self) -> Variables {
+        let pairs = [
+            ("caller", self.record.from.clone()),
+            ("caller_name", self.record.name.clone().unwrap_or_default()),
+            ("called", self.record.to.clone()),
+            ("trunk", self.record.trunk.clone()),
+        ];
+        pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    fn line(&mut self, line: Line) -> Option<Fact> {
+        let fact = match line.speaker {
+            Speaker::Caller => {
+                Fact::CallerSaid { at: line.at, text: line.text.clone(), keys: line.keys.clone() }
+            }
+            Speaker::Agent => Fact::AgentSaid {
+                at: line.at,
+                text: line.text.clone(),
+                interrupted: line.interrupted,
+            },
+        };
+        self.record.transcript.push(line);
+        Some(fact)
+    }
+}

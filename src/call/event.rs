@@ -1,0 +1,152 @@
+//! The vocabulary of the call room: what a call is told and what it orders.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::agent;
+use crate::call::briefing::Casting;
+use crate::call::cause::Cause;
+use crate::call::record::Record;
+use crate::media;
+use crate::sip;
+
+/// What a call is told.
+#[derive(Debug)]
+pub enum Input {
+    /// The signalling moved.
+    Sip(sip::event::Event),
+    /// A socket pair for media was bound (RTP here, RTCP one above), or could not be.
+    Socket(Option<SocketAddr>),
+    /// The media moved.
+    Media(media::event::Event),
+    /// Those who hear, think and speak moved. Only transcripts, thoughts and utterances come
+    /// here; the conductor makes the other inputs of a session itself.
+    Mind(agent::event::Input),
+    /// The server is draining: say goodbye soon.
+    WindUp,
+    /// The server is going down: hang up now.
+    Shutdown,
+}
+
+/// What a call orders.
+#[derive(Debug)]
+pub enum Output {
+    /// Signalling.
+    Sip(sip::event::Command),
+    /// Bind a socket pair for media; answered by `Input::Socket`.
+    BindSocket,
+    /// Open the media port on the bound sockets.
+    OpenPort(Box<media::event::Settings>),
+    /// Media.
+    Media(media::event::Command),
+    /// Close the port; its last event is the quality of the whole leg.
+    ClosePort,
+    /// Bring those who hear, think and speak for this agent; whoever was there before goes.
+    Engage(Arc<Casting>),
+    /// Orders for those who hear, think and speak: `Listen`, `Finalize`, `Forget`, `Think`,
+    /// `Abandon`, `Speak`, `Release`, and `Flush`.
+    Mind(agent::event::Output),
+    /// Something happened that others may want to know.
+    Fact(Fact),
+    /// The call is over: dismiss everybody. The last output.
+    Over,
+}
+
+/// What happened in a call, in the past tense, for records and watchers.
+#[derive(Debug, Clone)]
+pub enum Fact {
+    /// The call arrived and a route took it.
+    Started {
+        /// Who calls, as dialled. Personal data.
+        from: String,
+        /// Whom, as dialled.
+        to: String,
+        /// The route's name.
+        route: String,
+        /// Where the route sends it.
+        destination: String,
+    },
+    /// We answered and the caller's side confirmed it.
+    Answered,
+    /// An agent took over.
+    AgentChanged {
+        /// Its name in the dialplan.
+        agent: String,
+    },
+    /// The caller's turn. Personal data.
+    CallerSaid {
+        /// Since the call arrived.
+        at: Duration,
+        /// The words.
+        text: String,
+        /// The keys.
+        keys: String,
+    },
+    /// The agent's words, as far as they were heard. Personal data.
+    AgentSaid {
+        /// Since the call arrived.
+        at: Duration,
+        /// The words.
+        text: String,
+        /// Whether the caller interrupted them.
+        interrupted: bool,
+    },
+    /// The model asked for a tool.
+    ToolCalled {
+        /// Its name.
+        name: String,
+    },
+    /// The latency of a turn is known.
+    TurnTimed {
+        /// Which turn of the call, from 1.
+        turn: u64,
+        /// The stages.
+        latency: Latency,
+    },
+    /// The call is over.
+    Ended {
+        /// Why.
+        cause: Cause,
+        /// All that is kept of it.
+        record: Box<Record>,
+    },
+}
+
+/// How long after the caller's last voiced sample each stage of a turn was reached. `None`: it was
+/// not, or the turn began with keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Latency {
+    /// The speech gate closed.
+    pub speech_ended: Option<Duration>,
+    /// The final text was there.
+    pub transcript: Option<Duration>,
+    /// The turn was taken.
+    pub committed: Option<Duration>,
+    /// The model's first words.
+    pub first_delta: Option<Duration>,
+    /// The first clause was complete.
+    pub first_clause: Option<Duration>,
+    /// The voice's first samples.
+    pub first_audio: Option<Duration>,
+    /// The first packet of the answer: what the caller waited for.
+    pub first_packet: Option<Duration>,
+}
+
+impl Latency {
+    /// Takes the times of a turn; they count from the last voiced sample, or from the commit when
+    /// there was no speech.
+    pub fn new(times: &agent::event::TurnTimes) -> Self {
+        let origin = times.last_voiced.or(times.committed);
+        let since = |at: Option<Instant>| Some(at?.saturating_duration_since(origin?));
+        Self {
+            speech_ended: since(times.speech_ended),
+            transcript: since(times.transcript),
+            committed: since(times.committed),
+            first_delta: since(times.first_delta),
+            first_clause: since(times.first_clause),
+            first_audio: since(times.first_audio),
+            first_packet: since(times.first_packet),
+        }
+    }
+}

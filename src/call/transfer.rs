@@ -1,0 +1,72 @@
+//! Transfers: what a `transfer_call` means and what the model is told of its outcome.
+
+use serde::Deserialize;
+
+use crate::agent::assistant::Assistant;
+use crate::agent::tool::{ToolCall, ToolResult};
+use crate::base::destination::Destination;
+
+/// Where a transfer goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Another agent of this house takes over.
+    Agent(String),
+    /// The caller's side is asked to call this URI (REFER).
+    Refer(String),
+}
+
+/// Reads a `transfer_call`: the model names one of the agent's destinations, and nothing else
+/// (T14).
+///
+/// # Errors
+/// A result that tells the model what was wrong.
+pub fn target(call: &ToolCall, assistant: &Assistant) -> Result<Target, ToolResult> {
+    let arguments: Arguments = serde_json::from_str(&call.arguments)
+        .map_err(|_| failed(call, "the arguments must be {\"to\": \"NAME\"}"))?;
+    let Some(transfer) = assistant.transfers.get(&arguments.to) else {
+        let names: Vec<&str> = assistant.transfers.keys().map(String::as_str).collect();
+        return Err(failed(call, &format!("there is only: {}", names.join(", "))));
+    };
+    match &transfer.to {
+        Destination::Agent(name) => Ok(Target::Agent(name.clone())),
+        Destination::Sip(uri) => Ok(Target::Refer(uri.clone())),
+        Destination::Tel(number) => Ok(Target::Refer(format!("tel:{number}"))),
+        Destination::Reject(_) | Destination::Busy | Destination::HangUp(_) => {
+            Err(failed(call, "nobody can be reached there"))
+        }
+    }
+}
+
+/// A result that says that the transfer did not work.
+pub fn failed(call: &ToolCall, why: &str) -> ToolResult {
+    ToolResult { id: call.id.clone(), content: why.to_owned(), failed: true }
+}
+
+#[derive(Deserialize)]
+struct Arguments {
+    to: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::assistant::Transfer;
+
+    #[test]
+    fn a_model_can_only_name_what_the_operator_wrote() {
+        let mut assistant = Assistant::default();
+        let to = "sip:sales@192.0.2.7".parse().expect("a destination");
+        let sales = Transfer { to, description: String::new(), say: None };
+        assistant.transfers.insert("sales".to_owned(), sales);
+        let call = |arguments: &str| ToolCall {
+            id: "1".to_owned(),
+            name: "transfer_call".to_owned(),
+            arguments: arguments.to_owned(),
+        };
+        let good = target(&call("{\"to\": \"sales\"}"), &assistant);
+        assert_eq!(good, Ok(Target::Refer("sip:sales@192.0.2.7".to_owned())));
+        for evil in ["{\"to\": \"tel:+8821234567\"}", "{\"to\": 1}", "", "{\"number\": \"+882\"}"] {
+            assert!(target(&call(evil), &assistant).is_err_and(|result| result.failed), "{evil}");
+        }
+    }
+}

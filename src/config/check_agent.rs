@@ -1,0 +1,363 @@
+//! Checks of an agent: whether it can hear, think and speak, and whether its names lead somewhere.
+
+use std::collections::BTreeMap;
+
+use crate::agent::assistant::{Assistant, Choice, Intent};
+use crate::agent::tool::names;
+use crate::base::destination::Destination;
+use crate::base::template;
+use crate::config::check::Subject;
+use crate::config::check_routes;
+use crate::config::diagnostic::{Diagnostic, Severity, did_you_mean};
+use crate::config::provider::{Job, ProviderKind};
+use crate::config::shape;
+use crate::config::source::Span;
+
+/// Checks one agent.
+pub fn agent(subject: &Subject<'_>, name: &str, agent: &Assistant) -> Vec<Diagnostic> {
+    let check = Check { subject, agent, name, path: format!("agents.{name}") };
+    let mut found = check.purpose();
+    found.extend(check.providers());
+    found.extend(check.tools());
+    found.extend(check.transfers());
+    found.extend(check.intents());
+    found.extend(check.templates());
+    if found.iter().all(|it| it.severity == Severity::Warning) {
+        let outside = subject.external.agent(agent, name, subject.server);
+        found.extend(outside.into_iter().map(|fault| subject.diagnostic(fault, &check.path)));
+    }
+    found
+}
+
+struct Check<'a> {
+    subject: &'a Subject<'a>,
+    agent: &'a Assistant,
+    name: &'a str,
+    path: String,
+}
+
+impl Check<'_> {
+    /// Whether the agent has something to say.
+    fn purpose(&self) -> Vec<Diagnostic> {
+        let (agent, name) = (self.agent, self.name);
+        let mute =
+            agent.prompt.is_none() && agent.first_message.is_none() && agent.intents.is_empty();
+        let thinks_by_rules = self.kind(&agent.llm) == Some(ProviderKind::Rules);
+        let mut found = Vec::new();
+        if mute {
+            let message = format!("agent `{name}` has nothing to say");
+            found.push(
+                Diagnostic::error("agent.no_prompt", message)
+                    .at(self.key(), "no `prompt`, `first_message` or `intents`")
+                    .help("give a language model a `prompt`, or the built-in rules `[[intents]]`"),
+            );
+        } else if thinks_by_rules && agent.intents.is_empty() {
+            let message = format!("agent `{name}` thinks by rules and has no intents");
+            found.push(
+                Diagnostic::error("agent.no_intents", message)
+                    .at(self.place("llm.provider"), "the rules know only what the intents say")
+                    .help(format!("add [[agents.{name}.intents]], or choose a language model")),
+            );
+        } else if agent.prompt.is_some() && self.subject.server.thinker(agent).is_none() {
+            let message = format!("agent `{name}` has a `prompt` and no language model");
+            found.push(
+                Diagnostic::error("agent.no_model", message)
+                    .at(self.place("prompt"), "nobody can follow it")
+                    .help(
+                        "add a table under [providers] with kind = \"openai-compatible\" to the \
+                         settings of the server, or [[intents]] to the agent",
+                    ),
+            );
+        } else if agent.prompt.is_none() && self.thinks_by_language_model() {
+            let message = format!("agent `{name}` has a language model and no `prompt`");
+            found.push(
+                Diagnostic::warning("agent.no_prompt", message)
+                    .at(self.key(), "the model does not know what it is for"),
+            );
+        }
+        found
+    }
+
+    fn providers(&self) -> Vec<Diagnostic> {
+        let agent = self.agent;
+        let mut found = Vec::new();
+        for (key, choice, job) in [
+            ("stt", &agent.stt, Job::Hear),
+            ("llm", &agent.llm, Job::Think),
+            ("tts", &agent.tts, Job::Speak),
+        ] {
+            found.extend(self.provider(key, choice, job));
+            found.extend(self.ranges(key, choice));
+        }
+        found.extend(self.language());
+        found
+    }
+
+    fn provider(&self, key: &str, choice: &Choice, job: Job) -> Option<Diagnostic> {
+        let name = choice.provider.as_deref()?;
+        let place = self.place(&format!("{key}.provider"));
+        let fitting = self.known(job);
+        let Some(kind) = self.kind(choice) else {
+            if self.subject.key(&format!("providers.{name}")).is_some() {
+                return None;
+            }
+            let label = match did_you_mean(name, fitting.iter().copied()) {
+                Some(name) => format!("did you mean \"{name}\"?"),
+                None => "not defined".to_owned(),
+            };
+            let help = format!(
+                "for `{key}` there are: {}; others stand under [providers] in the settings of the \
+                 server",
+                fitting.join(", ")
+            );
+            let message = format!("there is no provider `{name}`");
+            return Some(
+                Diagnostic::error("provider.unknown", message).at(place, label).help(help),
+            );
+        };
+        (kind.job() != job).then(|| {
+            let verb = match job {
+                Job::Hear => "hear",
+                Job::Think => "think",
+                Job::Speak => "speak",
+            };
+            Diagnostic::error("provider.capability", format!("provider `{name}` cannot {verb}"))
+                .at(place, format!("not a choice for `{key}`"))
+                .help(format!("for `{key}` there are: {}", fitting.join(", ")))
+        })
+    }
+
+    fn ranges(&self, key: &str, choice: &Choice) -> Vec<Diagnostic> {
+        let checks =
+            [("speed", choice.speed, 0.25, 4.0), ("temperature", choice.temperature, 0.0, 2.0)];
+        let outside = |(field, value, least, most): (&str, Option<f32>, f32, f32)| {
+            let value = value?;
+            (!(least..=most).contains(&value)).then(|| {
+                let message = format!("`{field}` must be a number from {least} to {most}");
+                Diagnostic::error("value.range", message)
+                    .at(self.place(&format!("{key}.{field}")), "out of range")
+            })
+        };
+        checks.into_iter().filter_map(outside).collect()
+    }
+
+    /// Built-in engines that know English only.
+    fn language(&self) -> Vec<Diagnostic> {
+        let language = self.agent.spoken_language();
+        if language.is_english() {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        if self.kind(&self.agent.tts) == Some(ProviderKind::Flite) {
+            let message =
+                format!("agent `{}` speaks `{language}`, and its voice English only", self.name);
+            found.push(
+                Diagnostic::error("agent.language_voice_mismatch", message)
+                    .at(self.place("tts.provider"), "speaks English only")
+                    .help("take tts = { provider = \"espeak\" }"),
+            );
+        }
+        if self.kind(&self.agent.stt) == Some(ProviderKind::Pocketsphinx) {
+            let message = format!(
+                "agent `{}` hears `{language}`, and its transcriber English only",
+                self.name
+            );
+            found.push(
+                Diagnostic::warning("agent.language_hearing_mismatch", message)
+                    .at(self.place("stt.provider"), "hears English only")
+                    .help("take stt = { provider = \"whisper\" }; until then the caller has keys"),
+            );
+        }
+        found
+    }
+
+    fn tools(&self) -> Vec<Diagnostic> {
+        let known = [names::END_CALL, names::TRANSFER_CALL];
+        let mut found = Vec::new();
+        for (at, tool) in self.agent.tools.iter().enumerate() {
+            let place = self.place(&format!("tools[{at}]"));
+            if !known.contains(&tool.as_str()) {
+                let label = match did_you_mean(tool, known) {
+                    Some(name) => format!("did you mean \"{name}\"?"),
+                    None => "not known".to_owned(),
+                };
+                let planned = shape::is_planned_value(&format!("{}.tools", self.path), tool);
+                let more = if planned { "; this one is not supported yet" } else { "" };
+                found.push(
+                    Diagnostic::error("tool.unknown", format!("there is no tool `{tool}`"))
+                        .at(place, label)
+                        .help(format!("tools: {}{more}", known.join(", "))),
+                );
+            } else if tool == names::TRANSFER_CALL && self.agent.transfers.is_empty() {
+                let message = format!("agent `{}` may transfer calls, and nowhere to", self.name);
+                found.push(
+                    Diagnostic::error("agent.no_transfers", message)
+                        .at(place, "needs destinations")
+                        .help(format!("add [agents.{}.transfers.NAME] with a `to`", self.name)),
+                );
+            }
+        }
+        found
+    }
+
+    fn transfers(&self) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        for (name, transfer) in &self.agent.transfers {
+            if let Destination::Agent(agent) = &transfer.to {
+                let path = format!("{}.transfers.{name}.to", self.path);
+                found.extend(check_routes::unknown_agent(self.subject, agent, &path));
+            }
+        }
+        if let Some(to) = &self.agent.fallback.to {
+            found.extend(self.unknown_transfer(to, "fallback.to"));
+        }
+        found
+    }
+
+    fn unknown_transfer(&self, name: &str, path: &str) -> Option<Diagnostic> {
+        let known: Vec<&str> = self.agent.transfers.keys().map(String::as_str).collect();
+        if known.contains(&name) {
+            return None;
+        }
+        let label = match did_you_mean(name, known.iter().copied()) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => "not defined".to_owned(),
+        };
+        let help = match known.as_slice() {
+            [] => format!("add [agents.{}.transfers.{name}] with a `to`", self.name),
+            known => format!("transfers of this agent: {}", known.join(", ")),
+        };
+        let message = format!("agent `{}` has no transfer `{name}`", self.name);
+        Some(Diagnostic::error("transfer.unknown", message).at(self.place(path), label).help(help))
+    }
+
+    fn intents(&self) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        let (mut ids, mut keys) = (BTreeMap::new(), BTreeMap::new());
+        for (at, intent) in self.agent.intents.iter().enumerate() {
+            found.extend(self.intent(intent, at));
+            if let Some(first) = ids.insert(intent.id.as_str(), at)
+                && !intent.id.is_empty()
+            {
+                let message = format!("two intents are called `{}`", intent.id);
+                found.push(
+                    Diagnostic::error("intent.duplicate_id", message)
+                        .at(self.place(&format!("intents[{at}].id")), "again here")
+                        .at(self.place(&format!("intents[{first}].id")), "first here"),
+                );
+            }
+            let Some(key) = intent.key.as_deref() else { continue };
+            if let Some(first) = keys.insert(key, at) {
+                let message = format!("the key {key} means two things");
+                found.push(
+                    Diagnostic::error("intent.duplicate_key", message)
+                        .at(self.place(&format!("intents[{at}].key")), "again here")
+                        .at(self.place(&format!("intents[{first}].key")), "first here"),
+                );
+            }
+        }
+        found
+    }
+
+    fn intent(&self, intent: &Intent, at: usize) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        let path = |key: &str| format!("intents[{at}].{key}");
+        if intent.id.is_empty() {
+            found.push(
+                Diagnostic::error("intent.no_id", "an intent has no `id`")
+                    .at(self.place(&path("id")), "in this table"),
+            );
+        }
+        if intent.phrases.is_empty() && intent.key.is_none() {
+            let message = format!("nobody can say what intent `{}` wants", intent.id);
+            found.push(
+                Diagnostic::error("intent.no_phrases", message)
+                    .at(self.place(&path("phrases")), "no `phrases` and no `key`"),
+            );
+        }
+        if let Some(key) = intent.key.as_deref()
+            && !(key.len() == 1
+                && key.contains(|c: char| c.is_ascii_digit() || c == '*' || c == '#'))
+        {
+            found.push(
+                Diagnostic::error("intent.key", format!("`{key}` is not a key of the telephone"))
+                    .at(self.place(&path("key")), "one of 0-9 * #"),
+            );
+        }
+        match intent.action.as_deref() {
+            None | Some("end_call") => {}
+            Some(action) => match action.strip_prefix("transfer_call:") {
+                Some(name) => found.extend(self.unknown_transfer(name, &path("action"))),
+                None => found.push(
+                    Diagnostic::error("intent.action", format!("there is no action `{action}`"))
+                        .at(self.place(&path("action")), "not known")
+                        .help("actions: end_call, transfer_call:NAME"),
+                ),
+            },
+        }
+        found
+    }
+
+    /// Texts with `{{ variables }}` must render.
+    fn templates(&self) -> Vec<Diagnostic> {
+        let agent = self.agent;
+        let plain = [
+            ("prompt", &agent.prompt),
+            ("first_message", &agent.first_message),
+            ("goodbye", &agent.goodbye),
+        ];
+        let plain =
+            plain.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text.as_deref()?)));
+        let said = agent.intents.iter().enumerate().flat_map(|(at, intent)| {
+            let say =
+                intent.say.iter().map(move |text| (format!("intents[{at}].say"), text.as_str()));
+            let confirm = intent.confirm.iter();
+            say.chain(confirm.map(move |text| (format!("intents[{at}].confirm"), text.as_str())))
+        });
+        let wrong = |(key, text): (String, &str)| {
+            let why = template::render(text, &template::Variables::new()).err()?.to_string();
+            let why = why.trim_start_matches("syntax error: ");
+            let why = why.split_once(" (in ").map_or(why, |(why, _)| why);
+            let message =
+                format!("`{}` is not a template", key.rsplit('.').next().unwrap_or_default());
+            Some(
+                Diagnostic::error("template.syntax", message)
+                    .at(self.place(&key), why)
+                    .help("variables stand in two braces: {{ caller }}"),
+            )
+        };
+        plain.chain(said).filter_map(wrong).collect()
+    }
+
+    /// The kind of the provider that is chosen; `None` when there is none or it is unknown.
+    fn kind(&self, choice: &Choice) -> Option<ProviderKind> {
+        let name = choice.provider.as_deref()?;
+        let configured = self.subject.server.providers.get(name).map(|provider| provider.kind);
+        let built_in = ProviderKind::BUILT_IN.iter().find(|(known, _)| *known == name);
+        configured.or(built_in.map(|(_, kind)| *kind))
+    }
+
+    fn thinks_by_language_model(&self) -> bool {
+        self.kind(&self.agent.llm) == Some(ProviderKind::OpenaiCompatible)
+    }
+
+    /// The providers that can do a job, by name.
+    fn known(&self, job: Job) -> Vec<&str> {
+        let configured =
+            self.subject.server.providers.iter().map(|(name, it)| (name.as_str(), it.kind));
+        let built_in = ProviderKind::BUILT_IN.iter().copied();
+        let fitting = configured.chain(built_in).filter(|(_, kind)| kind.job() == job);
+        let mut names: Vec<&str> = fitting.map(|(name, _)| name).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    fn place(&self, key: &str) -> Option<Span> {
+        self.subject.place(&format!("{}.{key}", self.path))
+    }
+
+    fn key(&self) -> Option<Span> {
+        self.subject.key(&self.path)
+    }
+}

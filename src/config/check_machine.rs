@@ -1,0 +1,290 @@
+//! Checks of the settings of the machine: addresses, ports, trunks, providers, secrets.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::agent::assistant::Choice;
+use crate::config::check::Subject;
+use crate::config::diagnostic::{Diagnostic, Severity};
+use crate::config::provider::{Provider, ProviderKind};
+use crate::config::settings::Trunk;
+use crate::config::source::is_secret_key;
+
+/// Checks the settings of the machine.
+pub fn machine(subject: &Subject<'_>) -> Vec<Diagnostic> {
+    let mut found = addresses(subject);
+    found.extend(ports(subject));
+    found.extend(speech(subject));
+    for (name, trunk) in &subject.server.trunks {
+        found.extend(check_trunk(subject, name, trunk));
+    }
+    for (name, provider) in &subject.server.providers {
+        found.extend(check_provider(subject, name, provider));
+    }
+    found.extend(secrets(subject));
+    let outside = subject.external.machine(subject.server);
+    found.extend(outside.into_iter().map(|fault| subject.diagnostic(fault, "")));
+    found
+}
+
+fn addresses(subject: &Subject<'_>) -> Vec<Diagnostic> {
+    let (server, mut found) = (subject.server, Vec::new());
+    if server.sip.listen.is_empty() {
+        let message = "there is no socket for SIP";
+        found.push(
+            Diagnostic::error("sip.listen", message)
+                .at(subject.place("sip.listen"), "this list is empty")
+                .help("add [[sip.listen]] with bind = \"127.0.0.1:5060\""),
+        );
+    }
+    match server.sip.external_address {
+        Some(ip) if ip.is_unspecified() => {
+            found.push(no_address(subject, ip, "sip.external_address"))
+        }
+        None => found.extend(unspecified(subject).map(|(ip, path)| no_address(subject, ip, &path))),
+        Some(ip) if subject.external.owns(ip) == Some(false) => found.push(
+            Diagnostic::warning(
+                "sip.external_address",
+                format!("{ip} is not an address of this machine"),
+            )
+            .at(subject.place("sip.external_address"), "callers are told to send audio here")
+            .help("that is right behind NAT, if the ports are forwarded to this machine"),
+        ),
+        Some(_) => {}
+    }
+    for (at, listen) in server.sip.listen.iter().enumerate() {
+        let ip = listen.bind.ip();
+        if !ip.is_unspecified() && subject.external.owns(ip) == Some(false) {
+            found.push(not_ours(subject, ip, &format!("sip.listen[{at}].bind")));
+        }
+    }
+    if let Some(ip) = server.rtp.address
+        && !ip.is_unspecified()
+        && subject.external.owns(ip) == Some(false)
+    {
+        found.push(not_ours(subject, ip, "rtp.address"));
+    }
+    found
+}
+
+/// The first socket that is bound to no address in particular.
+fn unspecified(subject: &Subject<'_>) -> Option<(IpAddr, String)> {
+    let rtp = subject.server.rtp.address.map(|ip| (ip, "rtp.address".to_owned()));
+    let listen = subject.server.sip.listen.iter().enumerate();
+    let sip = listen.map(|(at, listen)| (listen.bind.ip(), format!("sip.listen[{at}].bind")));
+    rtp.into_iter().chain(sip).find(|(ip, _)| ip.is_unspecified())
+}
+
+/// What SIP and SDP say about us must be an address: nobody can answer to 0.0.0.0.
+fn no_address(subject: &Subject<'_>, ip: IpAddr, path: &str) -> Diagnostic {
+    Diagnostic::error("rtp.address", format!("callers would be told to send audio to {ip}"))
+        .at(subject.place(path), "every address of this machine, and none in particular")
+        .help("set [sip] external_address to the address that callers reach, or bind one address")
+}
+
+fn not_ours(subject: &Subject<'_>, ip: IpAddr, path: &str) -> Diagnostic {
+    Diagnostic::error("address.foreign", format!("{ip} is not an address of this machine"))
+        .at(subject.place(path), "a socket cannot be bound to it")
+        .help("bind an address of this machine and name the other one in [sip] external_address")
+}
+
+fn ports(subject: &Subject<'_>) -> Vec<Diagnostic> {
+    let (server, mut found) = (subject.server, Vec::new());
+    let (ports, place) = (server.rtp.ports, subject.place("rtp.ports"));
+    if ports.first % 2 == 1 {
+        let message = format!("the first port of {ports} is odd");
+        found.push(
+            Diagnostic::error("ports.odd", message)
+                .at(place.clone(), "RTP takes even ports, and RTCP the next (RFC 3550 11)")
+                .help(format!("begin with {}", ports.first.saturating_add(1))),
+        );
+    }
+    if ports.calls() < server.sip.max_calls {
+        let message = format!(
+            "{ports} has room for {} calls, and {} are allowed",
+            ports.calls(),
+            server.sip.max_calls
+        );
+        let most = subject.reading.places.find("sip.max_calls").map(|it| it.value.clone());
+        found.push(
+            Diagnostic::error("ports.too_few", message)
+                .at(place.clone(), "two ports for each call")
+                .at(most, "so many calls")
+                .help("widen the range, or lower [sip] max_calls"),
+        );
+    }
+    for (at, listen) in server.sip.listen.iter().enumerate() {
+        if ports.contains(listen.bind.port()) {
+            let message = format!("port {} is taken by SIP and by RTP", listen.bind.port());
+            found.push(
+                Diagnostic::error("ports.overlap", message)
+                    .at(place.clone(), "in this range")
+                    .at(subject.place(&format!("sip.listen[{at}].bind")), "and here"),
+            );
+        }
+    }
+    found
+}
+
+fn speech(subject: &Subject<'_>) -> Option<Diagnostic> {
+    let threshold = subject.server.media.vad.threshold;
+    (!(0.05..=0.95).contains(&threshold)).then(|| {
+        Diagnostic::error("value.range", "`threshold` must be a probability from 0.05 to 0.95")
+            .at(subject.place("media.vad.threshold"), "out of range")
+    })
+}
+
+fn check_trunk(subject: &Subject<'_>, name: &str, trunk: &Trunk) -> Vec<Diagnostic> {
+    let (path, mut found) = (format!("trunks.{name}"), Vec::new());
+    if trunk.sources().next().is_none() {
+        let message = format!("nobody can call by trunk `{name}`");
+        found.push(
+            Diagnostic::warning("trunk.no_source", message)
+                .at(subject.key(&path), "no address counts as this trunk")
+                .help(
+                    "add inbound = { allow = [\"192.0.2.10\"] } with the addresses of the carrier",
+                ),
+        );
+    }
+    for (at, network) in trunk.inbound.allow.iter().enumerate() {
+        if network.prefix() == 0 {
+            let message = format!("trunk `{name}` lets everybody in");
+            found.push(
+                Diagnostic::warning("trunk.open_inbound", message)
+                    .at(
+                        subject.place(&format!("{path}.inbound.allow[{at}]")),
+                        "every address there is",
+                    )
+                    .help("name the addresses of the carrier: strangers cost you money"),
+            );
+        }
+    }
+    for (at, number) in trunk.numbers.iter().enumerate() {
+        if !subject.faulty_routes && !subject.plan.reaches(number) {
+            let message = format!("no route takes calls to `{number}`");
+            found.push(
+                Diagnostic::warning("number.unroutable", message)
+                    .at(subject.place(&format!("{path}.numbers[{at}]")), "delivered by this trunk"),
+            );
+        }
+    }
+    found
+}
+
+fn check_provider(subject: &Subject<'_>, name: &str, provider: &Provider) -> Vec<Diagnostic> {
+    let (path, mut found) = (format!("providers.{name}"), Vec::new());
+    match (provider.kind, provider.base_url.as_deref()) {
+        (ProviderKind::OpenaiCompatible, None) => found.push(
+            Diagnostic::error("provider.base_url", format!("provider `{name}` has no `base_url`"))
+                .at(subject.key(&path), "where does its API begin?")
+                .help("such as base_url = \"http://127.0.0.1:11434/v1\""),
+        ),
+        (ProviderKind::OpenaiCompatible, Some(url)) => found.extend(check_url(subject, url, name)),
+        (
+            ProviderKind::Pocketsphinx
+            | ProviderKind::Whisper
+            | ProviderKind::Rules
+            | ProviderKind::Flite
+            | ProviderKind::Espeak,
+            _,
+        ) => {}
+    }
+    if !used(subject).contains(name) {
+        found.push(
+            Diagnostic::warning("provider.unused", format!("no agent uses provider `{name}`"))
+                .at(subject.key(&path), "defined here"),
+        );
+    }
+    found
+}
+
+/// An API must be reached by HTTP; without TLS only nearby, because the key and the words of the
+/// caller would travel in the open.
+fn check_url(subject: &Subject<'_>, url: &str, name: &str) -> Option<Diagnostic> {
+    let place = subject.place(&format!("providers.{name}.base_url"));
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let host = match host.strip_prefix('[') {
+        Some(address) => address.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    if !matches!(scheme, "http" | "https") || host.is_empty() {
+        let message = format!("provider `{name}` has a `base_url` that is not a URL");
+        return Some(
+            Diagnostic::error("value.invalid", message)
+                .at(place, "expected https://host/path")
+                .help("such as base_url = \"http://127.0.0.1:11434/v1\""),
+        );
+    }
+    if authority.contains('@') {
+        let message = format!("provider `{name}` has a password in its `base_url`");
+        return Some(
+            Diagnostic::error("secret.in_url", message)
+                .help("use `api_key` or `headers`: URLs stand in logs"),
+        );
+    }
+    let remote = scheme == "http" && !is_near(host);
+    let keyed = subject.server.providers.get(name).is_some_and(|it| it.api_key.is_some());
+    if remote {
+        let what = if keyed { "its key and what callers say" } else { "what callers say" };
+        let message = format!("provider `{name}` is reached without TLS");
+        return Some(
+            Diagnostic::warning("provider.plain_http", message)
+                .at(place, format!("{what} can be read on the way"))
+                .help("use https://"),
+        );
+    }
+    let missing = scheme == "https"
+        && !keyed
+        && !subject.server.providers[name].headers.keys().any(|header| is_secret_key(header));
+    missing.then(|| {
+        Diagnostic::warning("provider.missing_key", format!("provider `{name}` has no key"))
+            .at(place, "APIs on the internet mostly want one")
+            .help("add api_key = \"${env:NAME_OF_THE_KEY}\"")
+    })
+}
+
+/// Whether a host is this machine or stands in a private network.
+fn is_near(host: &str) -> bool {
+    match host.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+        Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unique_local(),
+        Err(_) => host == "localhost" || !host.contains('.') || host.ends_with(".internal"),
+    }
+}
+
+/// The names of all providers that agents use.
+fn used<'a>(subject: &Subject<'a>) -> BTreeSet<&'a str> {
+    let name = |choice: &'a Choice| choice.provider.as_deref();
+    subject
+        .agents
+        .values()
+        .flat_map(|agent| [name(&agent.stt), subject.server.thinker(agent), name(&agent.tts)])
+        .flatten()
+        .collect()
+}
+
+/// Secrets that stand in the file in plain text (P4).
+fn secrets(subject: &Subject<'_>) -> Vec<Diagnostic> {
+    let mut paths = Vec::new();
+    for (name, provider) in &subject.server.providers {
+        if provider.api_key.is_some() {
+            paths.push(format!("providers.{name}.api_key"));
+        }
+        let secret = provider.headers.keys().filter(|key| is_secret_key(key));
+        paths.extend(secret.map(|key| format!("providers.{name}.headers.{key}")));
+    }
+    let strict = subject.server.security.require_secret_refs;
+    let told = |path: String| {
+        let span = subject.place(&path)?;
+        let key = path.rsplit('.').next().unwrap_or_default().to_owned();
+        (!subject.reading.is_expanded(&span)).then(|| Diagnostic {
+            severity: if strict { Severity::Error } else { Severity::Warning },
+            ..Diagnostic::error("secret.plaintext", format!("`{key}` stands here in plain text"))
+                .at(Some(span), "whoever reads this file knows it")
+                .help("write \"${env:NAME}\" or \"${file:/run/secrets/name}\"")
+        })
+    };
+    paths.into_iter().filter_map(told).collect()
+}

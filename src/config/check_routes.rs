@@ -1,0 +1,168 @@
+//! Checks of the routes: where they lead, and whether a call can reach them.
+
+use std::collections::BTreeMap;
+
+use crate::base::destination::Destination;
+use crate::config::check::Subject;
+use crate::config::diagnostic::{Diagnostic, did_you_mean};
+use crate::config::source::Span;
+use crate::dialplan::lint::Shadow;
+use crate::dialplan::plan::Route;
+
+/// Checks every route.
+pub fn routes(subject: &Subject<'_>) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (position, route) in subject.plan.routes.iter().enumerate() {
+        let path = format!("route[{position}]");
+        if let Destination::Agent(name) = &route.to {
+            found.extend(unknown_agent(subject, name, &format!("{path}.to")));
+        }
+        found.extend(unknown_trunks(subject, route, &path));
+        found.extend(unknown_contexts(subject, route, &path));
+    }
+    found.extend(duplicate_names(subject));
+    if !subject.faulty_routes {
+        found.extend(shadows(subject));
+        found.extend(no_default(subject));
+    }
+    found
+}
+
+/// A destination that names an agent which is not there.
+pub fn unknown_agent(subject: &Subject<'_>, name: &str, path: &str) -> Option<Diagnostic> {
+    if subject.agents.contains_key(name) {
+        return None;
+    }
+    let names: Vec<&str> = subject.agents.keys().map(String::as_str).collect();
+    let label = match did_you_mean(name, names.iter().copied()) {
+        Some(name) => format!("did you mean `agent:{name}`?"),
+        None => "not defined".to_owned(),
+    };
+    let message = format!("there is no agent `{name}`");
+    let diagnostic =
+        Diagnostic::error("route.unknown_target", message).at(subject.place(path), label);
+    if names.is_empty() {
+        return Some(diagnostic.help(format!("no agent is defined yet: write [agents.{name}]")));
+    }
+    let mut files: Vec<&str> =
+        names.iter().filter_map(|name| subject.file_of(&format!("agents.{name}"))).collect();
+    files.sort_unstable();
+    files.dedup();
+    Some(diagnostic.help(format!("agents defined: {} ({})", names.join(", "), files.join(", "))))
+}
+
+fn unknown_trunks(subject: &Subject<'_>, route: &Route, path: &str) -> Vec<Diagnostic> {
+    let known: Vec<&str> = subject.server.trunks.keys().map(String::as_str).collect();
+    let missing = |(at, name): (usize, &String)| {
+        if known.contains(&name.as_str()) || subject.key(&format!("trunks.{name}")).is_some() {
+            return None;
+        }
+        let label = match did_you_mean(name, known.iter().copied()) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => "not defined".to_owned(),
+        };
+        let help = match known.as_slice() {
+            [] => "no trunk is defined in the settings of the server".to_owned(),
+            known => format!("trunks defined: {}", known.join(", ")),
+        };
+        let place = element(subject, &format!("{path}.trunk"), at);
+        let message = format!("there is no trunk `{name}`");
+        Some(Diagnostic::error("ref.unknown", message).at(place, label).help(help))
+    };
+    route.trunk.iter().enumerate().filter_map(missing).collect()
+}
+
+fn unknown_contexts(subject: &Subject<'_>, route: &Route, path: &str) -> Vec<Diagnostic> {
+    let known: Vec<&str> =
+        subject.server.trunks.values().filter_map(|trunk| trunk.context.as_deref()).collect();
+    let missing = |(at, name): (usize, &String)| {
+        if known.contains(&name.as_str()) {
+            return None;
+        }
+        let place = element(subject, &format!("{path}.context"), at);
+        let message = format!("no trunk has the context `{name}`");
+        let diagnostic = Diagnostic::warning("ref.unknown", message);
+        Some(match did_you_mean(name, known.iter().copied()) {
+            Some(name) => diagnostic.at(place, format!("did you mean `{name}`?")),
+            None => diagnostic.at(place, "this route never matches"),
+        })
+    };
+    route.context.iter().enumerate().filter_map(missing).collect()
+}
+
+fn duplicate_names(subject: &Subject<'_>) -> Vec<Diagnostic> {
+    let mut first_with: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut found = Vec::new();
+    for (position, route) in subject.plan.routes.iter().enumerate() {
+        let Some(name) = route.name.as_deref() else { continue };
+        if let Some(first) = first_with.insert(name, position) {
+            first_with.insert(name, first);
+            let place = |position| subject.place(&format!("route[{position}].name"));
+            found.push(
+                Diagnostic::warning(
+                    "route.duplicate_name",
+                    format!("two routes are called `{name}`"),
+                )
+                .at(place(position), "again here")
+                .at(place(first), "first here"),
+            );
+        }
+    }
+    found
+}
+
+fn shadows(subject: &Subject<'_>) -> Vec<Diagnostic> {
+    let routes = &subject.plan.routes;
+    let told = |shadow: Shadow| {
+        let (hidden, by) =
+            (title(&routes[shadow.hidden], shadow.hidden), title(&routes[shadow.by], shadow.by));
+        let takes = if routes[shadow.by].takes_everything() {
+            "already takes every call"
+        } else {
+            "already takes every call that would come here"
+        };
+        Diagnostic::warning("route.shadowed", format!("route {hidden} can never match"))
+            .at(head(subject, shadow.by), takes)
+            .at(head(subject, shadow.hidden), "so this one is never reached")
+            .help(format!("move {hidden} above {by}, or make {by} narrower"))
+    };
+    subject.plan.shadows().into_iter().map(told).collect()
+}
+
+fn no_default(subject: &Subject<'_>) -> Option<Diagnostic> {
+    let routes = &subject.plan.routes;
+    if routes.iter().any(Route::takes_everything) {
+        return None;
+    }
+    let help = "add a last [[route]] that has only a `to`, such as to = \"hangup:404\"";
+    Some(match routes.len().checked_sub(1) {
+        None => Diagnostic::warning("route.no_default", "there is no route: every call is refused")
+            .help("add a [[route]] with to = \"agent:NAME\""),
+        Some(last) => Diagnostic::warning(
+            "route.no_default",
+            "calls that no route takes are refused with 404",
+        )
+        .at(head(subject, last), "this is the last route, and it does not take every call")
+        .help(help),
+    })
+}
+
+/// Where a route is best pointed at: its name, or else its destination.
+fn head(subject: &Subject<'_>, position: usize) -> Option<Span> {
+    let named = subject.reading.places.find(&format!("route[{position}].name"));
+    let to = || subject.place(&format!("route[{position}].to"));
+    named.map(|place| place.value.clone()).or_else(to)
+}
+
+/// The place of one element of a list that may also be written as a single text.
+fn element(subject: &Subject<'_>, path: &str, at: usize) -> Option<Span> {
+    let element = subject.reading.places.find(&format!("{path}[{at}]"));
+    element.map(|place| place.value.clone()).or_else(|| subject.place(path))
+}
+
+fn title(route: &Route, position: usize) -> String {
+    match &route.name {
+        Some(name) => format!("`{name}`"),
+        None => format!("number {}", position + 1),
+    }
+}

@@ -1,0 +1,227 @@
+//! Reads the dialplan files: routes in order, agents with what they inherit and their prompts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use toml::de::DeValue;
+
+use crate::agent::assistant::Assistant;
+use crate::config::diagnostic::Diagnostic;
+use crate::config::explain;
+use crate::config::extends::{self, Agents};
+use crate::config::file;
+use crate::config::read::Reading;
+use crate::config::source::{Source, Span};
+use crate::config::tree::{self, Node};
+use crate::dialplan::plan::{Plan, Route};
+
+/// What the files held.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The routes.
+    pub plan: Plan,
+    /// The agents.
+    pub agents: BTreeMap<String, Assistant>,
+    /// Agents with a mistake that was reported already: other checks would only echo it.
+    pub faulty: BTreeSet<String>,
+    /// Whether a route has a mistake that was reported already: what the plan as a whole does
+    /// cannot be told.
+    pub faulty_routes: bool,
+}
+
+/// The reading of all dialplan files.
+pub struct Dialplans<'r, 'a> {
+    reading: &'r mut Reading<'a>,
+    found: Found,
+}
+
+/// The tables of all files, not yet typed.
+#[derive(Default)]
+struct Tables<'t> {
+    routes: Vec<Node<'t>>,
+    agents: Agents<'t>,
+    defaults: Option<Node<'t>>,
+}
+
+impl<'r, 'a> Dialplans<'r, 'a> {
+    /// Begins.
+    pub fn new(reading: &'r mut Reading<'a>) -> Self {
+        Self { reading, found: Found::default() }
+    }
+
+    /// Reads the files, in this order.
+    pub fn read(mut self, sources: Vec<Source>) -> Found {
+        let mut tables = Tables::default();
+        for source in &sources {
+            if let Some(node) = self.reading.parse(source) {
+                self.sort(node, &mut tables);
+            }
+        }
+        for node in tables.routes {
+            self.read_route(node);
+        }
+        let (agents, wrong) = extends::inherited(tables.defaults, tables.agents);
+        for (name, why) in wrong {
+            self.found.faulty.insert(name);
+            self.reading.diagnostics.extend(why);
+        }
+        for (name, (key, node)) in agents {
+            self.read_agent(name, &key, node);
+        }
+        self.found
+    }
+
+    /// Sorts the tables of one file.
+    fn sort<'t>(&mut self, node: Node<'t>, tables: &mut Tables<'t>) {
+        let DeValue::Table(table) = node.into_inner() else { return };
+        for (key, value) in table {
+            let span = key.span();
+            match (key.get_ref().as_ref(), value.get_ref()) {
+                ("route", DeValue::Array(_)) => {
+                    if let DeValue::Array(routes) = value.into_inner() {
+                        tables.routes.extend(routes);
+                    }
+                }
+                ("agents" | "assistants", DeValue::Table(_)) => self.sort_agents(value, tables),
+                ("defaults", DeValue::Table(_)) => self.sort_defaults(value, tables),
+                (known @ ("route" | "agents" | "assistants" | "defaults"), _) => {
+                    let form = if known == "route" { "[[route]]" } else { "[agents.NAME]" };
+                    let form = if known == "defaults" { "[defaults.agent]" } else { form };
+                    self.report(
+                        Diagnostic::error("value.type", format!("`{known}` has the wrong form"))
+                            .at(Some(span), format!("write it as {form}")),
+                    );
+                }
+                (unknown, _) => self.report(explain::unknown_key(unknown, &KEYS, span)),
+            }
+        }
+    }
+
+    fn sort_agents<'t>(&mut self, node: Node<'t>, tables: &mut Tables<'t>) {
+        let DeValue::Table(table) = node.into_inner() else { return };
+        for (key, value) in table {
+            let (span, name) = (key.span(), key.into_inner().into_owned());
+            if !is_name(&name) {
+                self.report(
+                    Diagnostic::error("agent.name", format!("`{name}` cannot be a name"))
+                        .at(Some(span.clone()), "here")
+                        .help("names have letters a-z, digits, - and _, and at most 64 of them"),
+                );
+            } else if let Some((first, _)) = tables.agents.get(&name) {
+                let first = Some(first.clone());
+                self.report(
+                    Diagnostic::error(
+                        "agent.duplicate_name",
+                        format!("agent `{name}` is defined twice"),
+                    )
+                    .at(Some(span), "again here")
+                    .at(first, "first here"),
+                );
+            } else {
+                tables.agents.insert(name, (span, value));
+            }
+        }
+    }
+
+    fn sort_defaults<'t>(&mut self, node: Node<'t>, tables: &mut Tables<'t>) {
+        let DeValue::Table(table) = node.into_inner() else { return };
+        for (key, value) in table {
+            let span = Some(key.span());
+            if key.get_ref() != "agent" {
+                let message = format!("there are no defaults for `{}`", key.get_ref());
+                self.report(
+                    Diagnostic::error("key.unknown", message).at(span, "only `agent` is known"),
+                );
+            } else if let Some(first) = &tables.defaults {
+                let first = Some(first.span());
+                let message = "[defaults.agent] stands twice";
+                self.report(
+                    Diagnostic::error("key.duplicate", message)
+                        .at(span, "again here")
+                        .at(first, "first here"),
+                );
+            } else {
+                tables.defaults = Some(value);
+            }
+        }
+    }
+
+    fn read_route(&mut self, node: Node<'_>) {
+        let path = format!("route[{}]", self.found.plan.routes.len());
+        tree::note(&mut self.reading.places, &path, &node.span(), &node);
+        let (route, sound) = self.reading.read::<Route>(&path, node);
+        self.found.plan.routes.extend(route);
+        self.found.faulty_routes |= !sound;
+    }
+
+    fn read_agent(&mut self, name: String, key: &Span, node: Node<'_>) {
+        let path = format!("agents.{name}");
+        tree::note(&mut self.reading.places, &path, key, &node);
+        let (agent, sound) = self.reading.read::<Assistant>(&path, node);
+        let mut agent = agent.unwrap_or_default();
+        let prompted = self.read_prompt(&mut agent, &path);
+        if !(sound && prompted) {
+            self.found.faulty.insert(name.clone());
+        }
+        self.found.agents.insert(name, agent);
+    }
+
+    /// Reads `prompt_file`. Whether all is well.
+    fn read_prompt(&mut self, agent: &mut Assistant, path: &str) -> bool {
+        let Some(file) = &agent.prompt_file else { return true };
+        let span = self.reading.places.find(&format!("{path}.prompt_file"));
+        let span = span.map(|place| place.value.clone());
+        if agent.prompt.is_some() {
+            self.report(
+                Diagnostic::error("agent.two_prompts", "there are `prompt` and `prompt_file`")
+                    .at(span, "keep one of them"),
+            );
+            return false;
+        }
+        match self.prompt_in(file, span.as_ref()) {
+            Ok(prompt) => {
+                agent.prompt = Some(prompt);
+                true
+            }
+            Err(why) => {
+                let message = format!("the prompt `{file}` cannot be read: {why}");
+                self.report(
+                    Diagnostic::error("agent.prompt_file", message)
+                        .at(span, "named here")
+                        .help("the path begins at the folder of this dialplan file"),
+                );
+                false
+            }
+        }
+    }
+
+    /// Reads a prompt beside the file that names it. It must lie in the folder of the dialplans:
+    /// a dialplan cannot make an agent recite the files of the machine (T20).
+    fn prompt_in(&self, file: &str, span: Option<&Span>) -> Result<String, String> {
+        let source = span.and_then(|span| self.reading.sources.file(span));
+        let folder = source.and_then(|source| source.directory.as_deref());
+        let folder = folder.ok_or("this dialplan is not in a folder")?;
+        let gone = |_| "it does not exist".to_owned();
+        let full = folder.join(file).canonicalize().map_err(gone)?;
+        let inside = self.reading.roots.iter().filter_map(|root| root.canonicalize().ok());
+        if !inside.into_iter().any(|root| full.starts_with(root)) {
+            return Err("it lies outside the folder of the dialplans".to_owned());
+        }
+        file::read_text(&full, LARGEST_PROMPT)
+    }
+
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.reading.diagnostics.push(diagnostic);
+    }
+}
+
+/// Whether a text can be the name of an agent (T20).
+fn is_name(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+}
+
+/// What a dialplan file may hold.
+pub const KEYS: [&str; 4] = ["route", "agents", "assistants", "defaults"];
+
+/// The largest prompt, in octets.
+const LARGEST_PROMPT: u64 = 64 * 1_024;

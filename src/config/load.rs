@@ -1,0 +1,204 @@
+//! Loads the operator's files: settings of the machine first, then the dialplans they name.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::agent::assistant::Assistant;
+use crate::config::check::{self, Subject};
+use crate::config::diagnostic::{Diagnostic, Severity};
+use crate::config::dialplans::{Dialplans, Found};
+use crate::config::external::External;
+use crate::config::file;
+use crate::config::interpolate::Scope;
+use crate::config::read::Reading;
+use crate::config::settings::{Server, tidied};
+use crate::config::source::{Places, Source, Sources, Span};
+use crate::config::tree;
+use crate::dialplan::plan::Plan;
+
+/// What is to be loaded.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// `conf/server.toml`; without it every setting has its default.
+    pub server: Option<Origin>,
+    /// Files and folders of dialplans; without any, those that the settings name.
+    pub dialplans: Vec<Origin>,
+}
+
+/// Where a text comes from.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// A file, or for dialplans also a folder.
+    Path(PathBuf),
+    /// A text that came with the program.
+    Text {
+        /// What it is called in messages.
+        name: String,
+        /// What it says.
+        text: String,
+    },
+}
+
+/// What was loaded.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The settings of the machine; paths begin where the program runs.
+    pub server: Server,
+    /// The routes.
+    pub plan: Plan,
+    /// The agents by name, with everything that they inherit, their prompts read.
+    pub agents: BTreeMap<String, Arc<Assistant>>,
+    /// What is wrong or strange, in the order of the files.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The files that were read.
+    pub sources: Sources,
+    /// Where every key and value stands.
+    pub places: Places,
+}
+
+impl Loaded {
+    /// Whether something is wrong, so that the server must not start with it.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|it| it.severity == Severity::Error)
+    }
+}
+
+/// Loads and checks everything. Never fails: what is wrong stands in the diagnostics, and what
+/// could not be read has its default or is left out. With errors it is good for a report only.
+pub fn load(
+    request: &Request,
+    environment: &dyn Fn(&str) -> Option<String>,
+    external: &dyn External,
+) -> Loaded {
+    let mut reading = Reading::new(Scope { environment, names: BTreeMap::new() });
+    let server = read_server(request, &mut reading);
+    let found = read_dialplans(request, &server, &mut reading);
+    let Found { plan, mut agents, faulty, faulty_routes } =
+        Dialplans::new(&mut reading).read(found);
+    for agent in agents.values_mut() {
+        agent.language.get_or_insert_with(|| server.machine.language.clone());
+    }
+    let agents: BTreeMap<_, _> =
+        agents.into_iter().map(|(name, agent)| (name, Arc::new(agent))).collect();
+    if !reading.incomplete {
+        let subject = Subject {
+            server: &server,
+            plan: &plan,
+            agents: &agents,
+            faulty: &faulty,
+            faulty_routes,
+            reading: &reading,
+            external,
+        };
+        let found = check::all(&subject);
+        reading.diagnostics.extend(found);
+    }
+    let Reading { sources, places, mut diagnostics, .. } = reading;
+    diagnostics.sort_by_key(Diagnostic::start);
+    let mut told = HashSet::new();
+    diagnostics.retain(|diagnostic| told.insert(diagnostic.essence()));
+    Loaded { server, plan, agents, diagnostics, sources, places }
+}
+
+/// Reads the settings of the machine.
+fn read_server(request: &Request, reading: &mut Reading<'_>) -> Server {
+    let mut server = match &request.server {
+        None => Server::default(),
+        Some(origin) => match open(origin, reading) {
+            None => Server::default(),
+            Some(source) => server_in(&source, reading),
+        },
+    };
+    match &request.server {
+        Some(Origin::Path(path)) => server.settle(path.parent().unwrap_or(Path::new(""))),
+        Some(Origin::Text { .. }) | None => server.settle(Path::new("conf")),
+    }
+    server
+}
+
+fn server_in(source: &Source, reading: &mut Reading<'_>) -> Server {
+    if let Some(folder) = data_folder(source) {
+        let expanded = reading.scope.expand(&folder, source.directory.as_deref()).ok().flatten();
+        reading.scope.names.insert("data_dir", expanded.unwrap_or(folder));
+    }
+    let Some(node) = reading.parse(source) else { return Server::default() };
+    reading.scope.names.clear();
+    tree::note(&mut reading.places, "", &node.span(), &node);
+    let (server, _) = reading.read::<Server>("", node);
+    server.unwrap_or_default()
+}
+
+/// What `${data_dir}` stands for: the value as it is written, or its default.
+fn data_folder(source: &Source) -> Option<String> {
+    let table = toml::de::DeTable::parse(&source.text).ok()?;
+    let written = table.get_ref().get("server").and_then(|it| it.get_ref().get("data_dir"));
+    let default = || Server::default().machine.data_dir.to_string_lossy().into_owned();
+    Some(written.and_then(|it| it.get_ref().as_str()).map_or_else(default, str::to_owned))
+}
+
+/// Reads the files of the dialplans.
+fn read_dialplans(request: &Request, server: &Server, reading: &mut Reading<'_>) -> Vec<Source> {
+    let named = [Origin::Path(server.machine.dialplans.clone())];
+    let origins = if request.dialplans.is_empty() { &named[..] } else { &request.dialplans };
+    let mut sources = Vec::new();
+    for origin in origins {
+        if let Origin::Path(path) = origin {
+            let folder = if path.is_dir() { Some(path.as_path()) } else { path.parent() };
+            reading.roots.extend(folder.map(Path::to_owned));
+        }
+        let files = match origin {
+            Origin::Path(path) if path.is_dir() => match file::toml_files(path) {
+                Ok(files) => files.into_iter().map(Origin::Path).collect(),
+                Err((folder, why)) => {
+                    unreadable(&folder, &why, None, reading);
+                    continue;
+                }
+            },
+            Origin::Path(_) | Origin::Text { .. } => vec![origin.clone()],
+        };
+        if files.len() > MOST_FILES {
+            unreadable_folder(files.len(), reading);
+        }
+        sources.extend(files.iter().take(MOST_FILES).filter_map(|file| open(file, reading)));
+    }
+    sources
+}
+
+/// Opens one file.
+fn open(origin: &Origin, reading: &mut Reading<'_>) -> Option<Source> {
+    match origin {
+        Origin::Text { name, text } => Some(reading.add(name.clone(), None, text.as_str().into())),
+        Origin::Path(path) => match file::read_text(path, LARGEST_FILE) {
+            Ok(text) => {
+                let name = tidied(path).display().to_string();
+                let folder = path.parent().map(Path::to_owned);
+                Some(reading.add(name, folder, text.into()))
+            }
+            Err(why) => {
+                let place = reading.places.find("server.dialplans").map(|it| it.value.clone());
+                unreadable(path, &why, place, reading);
+                None
+            }
+        },
+    }
+}
+
+fn unreadable(path: &Path, why: &str, place: Option<Span>, reading: &mut Reading<'_>) {
+    reading.incomplete = true;
+    let message = format!("`{}` cannot be read: {why}", tidied(path).display());
+    reading.diagnostics.push(Diagnostic::error("file.unreadable", message).at(place, "named here"));
+}
+
+fn unreadable_folder(files: usize, reading: &mut Reading<'_>) {
+    reading.incomplete = true;
+    let message =
+        format!("there are {files} files of dialplans, and at most {MOST_FILES} are read");
+    reading.diagnostics.push(Diagnostic::error("file.too_many", message));
+}
+
+/// The largest file, in octets.
+const LARGEST_FILE: u64 = 1_024 * 1_024;
+
+/// The most files of dialplans.
+const MOST_FILES: usize = 1_000;

@@ -1,0 +1,492 @@
+//! The settings of the machine, as they stand in `conf/server.toml`. Every key has a default.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, de};
+
+use crate::agent::assistant::Assistant;
+use crate::base::language::Language;
+use crate::base::units::{self, parsed};
+use crate::base::network::Network;
+use crate::config::network::{Frequency, PortRange};
+use crate::dialplan::pattern::Match;
+
+pub use crate::config::provider::{Job, Provider, ProviderKind};
+
+/// Everything that belongs to the machine: sockets, trunks, providers, storage, security.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// The version of this shape: 1.
+    pub schema_version: SchemaVersion,
+    /// The machine as a whole.
+    #[serde(rename = "server")]
+    pub machine: Machine,
+    /// Where SIP is spoken.
+    pub sip: Sip,
+    /// Where and how audio flows.
+    pub rtp: Rtp,
+    /// What is done with audio.
+    pub media: Media,
+    /// Carriers and telephone systems, by name.
+    pub trunks: BTreeMap<String, Trunk>,
+    /// Who hears, thinks and speaks, by name.
+    pub providers: BTreeMap<String, Provider>,
+    /// Who is let in.
+    pub security: Security,
+    /// Where calls are kept.
+    pub storage: Storage,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// `schema_version = 1`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SchemaVersion;
+
+/// `[server]`: the machine as a whole. Relative paths begin at the folder of the file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Machine {
+    /// Shown in User-Agent and logs.
+    pub name: String,
+    /// Where everything is kept that the server writes.
+    pub data_dir: PathBuf,
+    /// The folder of the dialplans, read in the order of names.
+    pub dialplans: PathBuf,
+    /// The folder of the models.
+    pub models: PathBuf,
+    /// The language of agents that name none.
+    pub language: Language,
+}
+
+/// `[sip]`: where SIP is spoken.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sip {
+    /// The sockets.
+    pub listen: Vec<Listen>,
+    /// The address that peers should use when it is not the one that we bind: `"auto"` or an
+    /// address.
+    #[serde(deserialize_with = "external_address")]
+    pub external_address: Option<IpAddr>,
+    /// The most calls at once; beyond it 503 with Retry-After.
+    pub max_calls: u32,
+}
+
+/// `[[sip.listen]]`: one socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// How SIP is carried.
+    #[serde(default)]
+    pub transport: Transport,
+    /// Address and port.
+    #[serde(deserialize_with = "parsed")]
+    pub bind: SocketAddr,
+}
+
+/// How SIP is carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// UDP.
+    #[default]
+    Udp,
+}
+
+/// `[rtp]`: where and how audio flows.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rtp {
+    /// The ports, two for a call.
+    #[serde(deserialize_with = "parsed")]
+    pub ports: PortRange,
+    /// The address to bind; without it, the address of the first SIP socket.
+    pub address: Option<IpAddr>,
+    /// The codecs that we accept, the best first.
+    pub codecs: Vec<Codec>,
+    /// Whether audio is sent to where it comes from, for peers behind NAT.
+    pub symmetric: bool,
+    /// After how long without a packet the call ends.
+    #[serde(deserialize_with = "units::duration")]
+    pub timeout: Duration,
+}
+
+/// A codec by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Codec {
+    /// G.711 A-law.
+    Pcma,
+    /// G.711 µ-law.
+    Pcmu,
+}
+
+/// `[media]`: what is done with audio.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Media {
+    /// How speech is told from noise.
+    pub vad: Vad,
+}
+
+/// `[media.vad]`: how speech is told from noise.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Vad {
+    /// Which implementation runs the network.
+    pub detector: Detector,
+    /// The file of the network, in the folder of the models.
+    pub model: PathBuf,
+    /// From which probability on it is speech: 0.0 to 1.0.
+    pub threshold: f32,
+    /// How much speech makes it begin.
+    #[serde(deserialize_with = "units::duration")]
+    pub min_speech: Duration,
+    /// How much silence makes it end.
+    #[serde(deserialize_with = "units::duration")]
+    pub min_silence: Duration,
+}
+
+/// Which implementation runs the network of speech detection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Detector {
+    /// Our own, without any library.
+    #[default]
+    Kernel,
+    /// ONNX Runtime, loaded at run time (feature `ort`).
+    Ort,
+}
+
+/// `[trunks.NAME]`: a carrier or a telephone system.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Trunk {
+    /// Its address, with a port if it is not 5060.
+    pub host: Option<String>,
+    /// Whose calls count as calls from it.
+    pub inbound: Inbound,
+    /// The numbers that it may deliver; none means any.
+    pub numbers: Vec<Match>,
+    /// The most calls at once with it.
+    pub max_calls: Option<u32>,
+    /// The context that routes see.
+    pub context: Option<String>,
+}
+
+/// Whose calls count as calls from a trunk.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Inbound {
+    /// Addresses and ranges of addresses.
+    pub allow: Vec<Network>,
+}
+
+/// `[security]`: who is let in.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Security {
+    /// Whether a secret in plain text is an error and not only a warning.
+    pub require_secret_refs: bool,
+    /// SIP.
+    pub sip: SipSecurity,
+}
+
+/// `[security.sip]`: what happens to requests from nobody we know.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SipSecurity {
+    /// What a request from an unknown address gets.
+    pub unknown_source: UnknownSource,
+    /// How many INVITEs an address may send.
+    pub max_invites: MaxInvites,
+}
+
+/// What a request from an unknown address gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnknownSource {
+    /// Nothing.
+    #[default]
+    Drop,
+    /// 403, without keeping any state.
+    Reject,
+}
+
+/// How many INVITEs an address may send.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MaxInvites {
+    /// In the long run, for each address.
+    #[serde(deserialize_with = "parsed")]
+    pub per_ip: Frequency,
+    /// At once.
+    pub burst: u32,
+}
+
+/// `[storage]`: where calls are kept.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Storage {
+    /// The folder of the records of calls; without it, `calls` in the data folder.
+    pub calls: Option<PathBuf>,
+    /// Recordings.
+    pub recordings: Recordings,
+}
+
+/// `[storage.recordings]`: where recordings are kept.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recordings {
+    /// The folder, also as `file://`; without it, `recordings` in the data folder.
+    #[serde(deserialize_with = "location")]
+    pub location: Option<PathBuf>,
+}
+
+/// `[log]`: what is logged.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or by room: `info,voxtrunk::sip=debug`.
+    pub level: String,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+/// How lines of the log look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Pretty on a terminal, JSON otherwise.
+    #[default]
+    Auto,
+    /// For people.
+    Pretty,
+    /// For machines.
+    Json,
+}
+
+impl Server {
+    /// The address that RTP sockets bind.
+    pub fn rtp_address(&self) -> IpAddr {
+        let sip = || self.sip.listen.first().map(|listen| listen.bind.ip());
+        self.rtp.address.or_else(sip).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    }
+
+    /// The address that stands in SDP.
+    pub fn advertised_rtp_address(&self) -> IpAddr {
+        self.sip.external_address.unwrap_or_else(|| self.rtp_address())
+    }
+
+    /// The trunk that a request from `address` belongs to: of several the one whose range is
+    /// narrowest.
+    pub fn trunk_at(&self, address: IpAddr) -> Option<(&str, &Trunk)> {
+        self.trunks
+            .iter()
+            .filter_map(|(name, trunk)| Some((trunk.narrowest(address)?, name.as_str(), trunk)))
+            .max_by_key(|(prefix, _, _)| *prefix)
+            .map(|(_, name, trunk)| (name, trunk))
+    }
+
+    /// The provider that thinks for an agent, by name: the one it chose; else the built-in rules
+    /// if it has intents, else the first language model there is.
+    pub fn thinker<'a>(&'a self, agent: &'a Assistant) -> Option<&'a str> {
+        let chosen = agent.llm.provider.as_deref();
+        let rules = (!agent.intents.is_empty()).then_some("rules");
+        let model = || {
+            let thinks = |provider: &Provider| provider.kind == ProviderKind::OpenaiCompatible;
+            let first = self.providers.iter().find(|(_, provider)| thinks(provider));
+            first.map(|(name, _)| name.as_str())
+        };
+        chosen.or(rules).or_else(model)
+    }
+
+    /// The folder of the records of calls.
+    pub fn calls_folder(&self) -> PathBuf {
+        self.storage.calls.clone().unwrap_or_else(|| self.machine.data_dir.join("calls"))
+    }
+
+    /// The folder of the recordings.
+    pub fn recordings_folder(&self) -> PathBuf {
+        let location = self.storage.recordings.location.clone();
+        location.unwrap_or_else(|| self.machine.data_dir.join("recordings"))
+    }
+
+    /// The file of the network of speech detection.
+    pub fn vad_model(&self) -> PathBuf {
+        self.machine.models.join(&self.media.vad.model)
+    }
+
+    /// Lets every relative path begin at `folder`.
+    pub fn settle(&mut self, folder: &Path) {
+        let machine = &mut self.machine;
+        let always = [&mut machine.data_dir, &mut machine.dialplans, &mut machine.models];
+        let chosen = [&mut self.storage.calls, &mut self.storage.recordings.location];
+        for path in always.into_iter().chain(chosen.into_iter().flatten()) {
+            *path = tidied(&folder.join(&*path));
+        }
+    }
+}
+
+impl Trunk {
+    /// Everybody whose calls count as calls from it: those allowed, and the host if it is written
+    /// as an address.
+    pub fn sources(&self) -> impl Iterator<Item = Network> + '_ {
+        let host = self.host.as_deref().and_then(|host| {
+            let ip = host.parse::<SocketAddr>().map(|socket| socket.ip());
+            ip.or_else(|_| host.trim_matches(['[', ']']).parse()).ok()
+        });
+        self.inbound.allow.iter().copied().chain(host.map(Network::only))
+    }
+
+    fn narrowest(&self, address: IpAddr) -> Option<u8> {
+        self.sources().filter(|network| network.contains(address)).map(|it| it.prefix()).max()
+    }
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self {
+            name: "voxtrunk".to_owned(),
+            data_dir: "../data".into(),
+            dialplans: "../dialplans".into(),
+            models: "../models".into(),
+            language: Language::english(),
+        }
+    }
+}
+
+impl Default for Sip {
+    fn default() -> Self {
+        let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 5060));
+        let listen = vec![Listen { transport: Transport::Udp, bind }];
+        Self { listen, external_address: None, max_calls: 100 }
+    }
+}
+
+impl Default for Rtp {
+    fn default() -> Self {
+        Self {
+            ports: PortRange { first: 20_000, last: 20_999 },
+            address: None,
+            codecs: vec![Codec::Pcma, Codec::Pcmu],
+            symmetric: true,
+            timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for Vad {
+    fn default() -> Self {
+        Self {
+            detector: Detector::Kernel,
+            model: "silero_vad.onnx".into(),
+            threshold: 0.5,
+            min_speech: Duration::from_millis(64),
+            min_silence: Duration::from_millis(160),
+        }
+    }
+}
+
+impl Default for MaxInvites {
+    fn default() -> Self {
+        Self { per_ip: Frequency { per_second: 10.0 }, burst: 20 }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Auto }
+    }
+}
+
+impl<'de> Deserialize<'de> for SchemaVersion {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        match u32::deserialize(source)? {
+            1 => Ok(Self),
+            other => Err(de::Error::custom(format!(
+                "this program knows version 1 of the settings, and these have version {other}"
+            ))),
+        }
+    }
+}
+
+fn external_address<'de, D: Deserializer<'de>>(source: D) -> Result<Option<IpAddr>, D::Error> {
+    match String::deserialize(source)?.as_str() {
+        "auto" => Ok(None),
+        text => text.parse().map(Some).map_err(|_| {
+            de::Error::custom(format!("`{text}` is neither \"auto\" nor an IP address"))
+        }),
+    }
+}
+
+fn location<'de, D: Deserializer<'de>>(source: D) -> Result<Option<PathBuf>, D::Error> {
+    let text = String::deserialize(source)?;
+    match text.split_once("://") {
+        None => Ok(Some(text.into())),
+        Some(("file", path)) => Ok(Some(path.into())),
+        Some((scheme, _)) => {
+            Err(de::Error::custom(format!("recordings at `{scheme}://` are not supported yet")))
+        }
+    }
+}
+
+/// Removes `.` and `folder/..` without looking at the disk, so that paths read well in messages.
+pub(crate) fn tidied(path: &Path) -> PathBuf {
+    use std::path::Component;
+    let mut tidy: Vec<Component<'_>> = Vec::new();
+    for part in path.components() {
+        match (part, tidy.last()) {
+            (Component::CurDir, _) => {}
+            (Component::ParentDir, Some(Component::Normal(_))) => {
+                tidy.pop();
+            }
+            _ => tidy.push(part),
+        }
+    }
+    if tidy.is_empty() { PathBuf::from(".") } else { tidy.iter().collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relative_paths_begin_at_the_folder_of_the_file() {
+        let mut server = Server::default();
+        server.machine.data_dir = "/var/lib/voxtrunk".into();
+        server.settle(Path::new("conf"));
+        assert_eq!(server.machine.dialplans, Path::new("dialplans"));
+        assert_eq!(server.vad_model(), Path::new("models/silero_vad.onnx"));
+        assert_eq!(server.calls_folder(), Path::new("/var/lib/voxtrunk/calls"));
+        assert_eq!(tidied(Path::new("../a/./b/../c")), Path::new("../a/c"));
+        assert_eq!(tidied(Path::new("conf/..")), Path::new("."));
+    }
+
+    #[test]
+    fn a_request_belongs_to_the_trunk_with_the_narrowest_range() {
+        let trunk = |allow: &str| Trunk {
+            inbound: Inbound { allow: vec![allow.parse().expect("a network")] },
+            ..Trunk::default()
+        };
+        let by_host = Trunk { host: Some("192.0.2.1:5070".to_owned()), ..Trunk::default() };
+        let mut server = Server::default();
+        server.trunks = [
+            ("wide".to_owned(), trunk("10.0.0.0/8")),
+            ("narrow".to_owned(), trunk("10.1.0.0/16")),
+            ("host".to_owned(), by_host),
+        ]
+        .into();
+        let name =
+            |ip: &str| server.trunk_at(ip.parse().expect("an address")).map(|(name, _)| name);
+        assert_eq!(name("10.2.0.1"), Some("wide"));
+        assert_eq!(name("10.1.0.1"), Some("narrow"));
+        assert_eq!(name("192.0.2.1"), Some("host"));
+        assert_eq!(name("203.0.113.7"), None);
+    }
+}

@@ -1,0 +1,162 @@
+//! The shape that settings will have one day. A key or value that stands here and is not known yet
+//! gets the hint "not supported yet" instead of a guess at a typing error.
+
+/// Whether this key, with lists left out of its path, is planned and not there yet.
+pub fn is_planned_key(path: &str) -> bool {
+    KEYS.iter().any(|planned| begins_with(path, planned))
+}
+
+/// Whether this value of this key is planned and not there yet.
+pub fn is_planned_value(path: &str, value: &str) -> bool {
+    VALUES.iter().any(|(key, values)| same(path, key) && values.contains(&value))
+}
+
+/// Whether this is a kind of destination that is planned and not there yet.
+pub fn is_planned_destination(text: &str) -> bool {
+    let kind = text.split(':').next().unwrap_or_default();
+    DESTINATIONS.contains(&kind)
+}
+
+/// Compares paths part by part; `*` stands for any one part. Indexes of lists do not count.
+fn begins_with(path: &str, planned: &str) -> bool {
+    let mut parts = path.split('.').map(without_index);
+    planned
+        .split('.')
+        .all(|wanted| parts.next().is_some_and(|part| wanted == "*" || wanted == part))
+}
+
+fn same(path: &str, planned: &str) -> bool {
+    path.split('.').count() == planned.split('.').count() && begins_with(path, planned)
+}
+
+fn without_index(part: &str) -> &str {
+    part.split('[').next().unwrap_or_default()
+}
+
+const KEYS: &[&str] = &[
+    "server.timezone",
+    "server.country",
+    "sip.domain",
+    "sip.local_networks",
+    "sip.options_reply",
+    "sip.session_timers",
+    "sip.session_expires",
+    "sip.listen.tls",
+    "rtp.ptime",
+    "rtp.dtmf",
+    "rtp.srtp",
+    "rtp.jitter",
+    "http",
+    "tls",
+    "phones",
+    "tenants",
+    "webhooks",
+    "metrics",
+    "otel",
+    "hep",
+    "cluster",
+    "trunks.*.preset",
+    "trunks.*.username",
+    "trunks.*.password",
+    "trunks.*.transport",
+    "trunks.*.srtp",
+    "trunks.*.register",
+    "trunks.*.outbound",
+    "trunks.*.failover",
+    "trunks.*.options_ping",
+    "trunks.*.codecs",
+    "trunks.*.trusted_identity",
+    "providers.*.stt",
+    "providers.*.tts",
+    "storage.database",
+    "storage.retention",
+    "storage.recordings.format",
+    "storage.recordings.encrypt",
+    "storage.recordings.retention",
+    "security.sip.ban",
+    "security.sip.block_agents",
+    "security.outbound",
+    "security.http",
+    "security.privacy",
+    "hours",
+    "lists",
+    "outbound",
+    "menus",
+    "queues",
+    "voicemail",
+    "groups",
+    "flows",
+    "squads",
+    "tools",
+    "schedules",
+    "conferences",
+    "route.tenant",
+    "route.header",
+    "route.anonymous",
+    "route.attestation",
+    "route.when",
+    "route.ring",
+    "route.else",
+    "route.timeout",
+    "agents.*.fallback.stt",
+    "agents.*.fallback.llm",
+    "agents.*.fallback.tts",
+    "agents.*.turns.detector",
+    "agents.*.turns.on_punctuation",
+    "agents.*.turns.on_no_punctuation",
+    "agents.*.turns.on_number",
+    "agents.*.interrupt.always",
+    "agents.*.interrupt.backoff",
+    "agents.*.after",
+    "agents.*.realtime",
+    "agents.*.voicemail",
+    "agents.*.ambience",
+    "agents.*.denoise",
+    "agents.*.dtmf",
+    "agents.*.on",
+    "agents.*.first",
+    "agents.*.end_phrases",
+];
+
+const VALUES: &[(&str, &[&str])] = &[
+    ("sip.listen.transport", &["tcp", "tls", "ws", "wss"]),
+    ("sip.external_address", &["stun"]),
+    ("rtp.codecs", &["opus", "g722"]),
+    ("security.sip.unknown_source", &["challenge"]),
+    ("providers.*.kind", &["local"]),
+    ("agents.*.tools", &["send_dtmf", "take_message", "now", "transfer"]),
+];
+
+const DESTINATIONS: &[&str] = &[
+    "squad",
+    "flow",
+    "menu",
+    "queue",
+    "phone",
+    "group",
+    "voicemail",
+    "trunk",
+    "stream",
+    "webhook",
+    "play",
+    "conference",
+    "park",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn planned_keys_are_known_with_everything_below_them() {
+        assert!(is_planned_key("http.admin.bind"));
+        assert!(is_planned_key("trunks.telekom.preset"));
+        assert!(is_planned_key("sip.listen[2].tls"));
+        assert!(is_planned_key("agents.x.after.summary"));
+        assert!(!is_planned_key("trunks.telekom.presett"));
+        assert!(!is_planned_key("sip"));
+        assert!(is_planned_value("rtp.codecs[0]", "opus"));
+        assert!(!is_planned_value("rtp.codecs[0]", "opsu"));
+        assert!(is_planned_destination("queue:sales"));
+    }
+}

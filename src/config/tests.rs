@@ -1,0 +1,450 @@
+//! Planted mistakes and what is said about them, word for word; and the examples of the house.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+
+use crate::agent::assistant::Assistant;
+use crate::base::destination::Destination;
+use crate::base::secret::ExposeSecret;
+use crate::config::diagnostic::Severity;
+use crate::config::external::{External, Fault, FilesOnly};
+use crate::config::load::{Loaded, Origin, Request, load};
+use crate::config::report::{self, Format};
+use crate::config::settings::Server;
+
+/// A dialplan with nothing wrong, for tests about the server.
+const SOUND: &str =
+    "[[route]]\nto = \"agent:front\"\n\n[agents.front]\nfirst_message = \"Hello.\"\n";
+
+/// A server with a language model, for agents that have a prompt.
+const MIND: &str =
+    "[providers.mind]\nkind = \"openai-compatible\"\nbase_url = \"http://127.0.0.1:11434/v1\"\n";
+
+fn environment(name: &str) -> Option<String> {
+    match name {
+        "KEY" => Some("sk-1234\" # [x]".to_owned()),
+        "CALLS" => Some("many-secrets".to_owned()),
+        _ => None,
+    }
+}
+
+fn text(name: &str, text: &str) -> Origin {
+    Origin::Text { name: name.to_owned(), text: text.to_owned() }
+}
+
+fn loaded(server: &str, dialplan: &str) -> Loaded {
+    let request = Request {
+        server: Some(text("conf/server.toml", server)),
+        dialplans: vec![text("dialplans/main.toml", dialplan)],
+    };
+    load(&request, &environment, &FilesOnly)
+}
+
+fn rendered(loaded: &Loaded) -> String {
+    report::render(&loaded.diagnostics, &loaded.sources, Format::Plain)
+}
+
+fn codes(loaded: &Loaded) -> Vec<&'static str> {
+    loaded.diagnostics.iter().map(|it| it.code).collect()
+}
+
+/// Agent `front` with these lines, and a route to it.
+fn agent(lines: &str) -> String {
+    format!("[[route]]\nto = \"agent:front\"\n\n[agents.front]\n{lines}\n")
+}
+
+#[test]
+fn mistakes_in_dialplans_are_reported_word_for_word() {
+    let cases: &[(&str, String)] = &[
+        (
+            "route_to_a_missing_agent",
+            "[[route]]\ndid  = \"+4971112345\"\nto   = \"agent:recepton\"\n\n[[route]]\nto = \"hangup:404\"\n\n\
+             [agents.reception]\nfirst_message = \"Hello.\"\n"
+                .to_owned(),
+        ),
+        (
+            "a_shadowed_route",
+            "[[route]]\nname = \"all\"\ndid  = \"+4971112345\"\nto   = \"busy\"\n\n[[route]]\n\
+             name = \"after hours\"\ndid  = \"+4971112345\"\nto   = \"hangup:404\"\n\n[[route]]\nto = \"busy\"\n"
+                .to_owned(),
+        ),
+        ("no_default_route", format!("{}[[route]]\ndid = \"1\"\nto = \"busy\"\n", "")),
+        (
+            "an_unknown_key",
+            agent("first_mesage = \"Hello.\"\nfirst_message = \"x\"\n\n[agents.front.turns]\nwiat = \"1s\""),
+        ),
+        ("a_key_of_a_later_version", "[[route]]\nto = \"busy\"\nwhen = \"hours.office\"\n\n[hours.office]\nmon-fri = \"08:00-18:00\"\n".to_owned()),
+        ("a_destination_of_a_later_version", "[[route]]\nto = \"queue:sales\"\n".to_owned()),
+        ("a_destination_that_is_none", "[[route]]\nto = \"agnet:x\"\n".to_owned()),
+        ("a_duration_without_unit", agent("first_message = \"x\"\nturns = { wait = 300 }")),
+        ("a_wrong_type", agent("first_message = \"x\"\ntools = \"end_call\"")),
+        ("a_pattern_that_ends_before_it_begins", "[[route]]\ndid = [\"101\", \"+49711123450..49\"]\nto = \"busy\"\n".to_owned()),
+        (
+            "two_syntax_errors_at_once",
+            "[[route]]\nto = \"busy\nname = \"x\"\n\n[agents.front\nfirst_message = \"x\"\n".to_owned(),
+        ),
+        ("an_agent_with_nothing_to_say", agent("language = \"en\"")),
+        ("rules_without_intents", agent("first_message = \"x\"\nllm = { provider = \"rules\" }")),
+        ("a_voice_that_does_not_speak_the_language", agent("first_message = \"x\"\nlanguage = \"de\"\ntts = { provider = \"flite\" }")),
+        ("a_provider_that_cannot_hear", agent("first_message = \"x\"\nstt = { provider = \"flite\" }\nllm = { provider = \"olama\" }")),
+        ("a_tool_that_is_none", agent("first_message = \"x\"\ntools = [\"endcall\", \"transfer_call\"]")),
+        (
+            "an_action_to_a_missing_transfer",
+            agent("intents = [{ id = \"a\", key = \"1\", action = \"transfer_call:sale\" }, { id = \"a\", key = \"1\" }]\n\n\
+                   [agents.front.transfers.sales]\nto = \"agent:nobody\""),
+        ),
+        ("a_template_that_does_not_end", agent("first_message = \"Hello {{ name\"")),
+        (
+            "agents_that_extend_each_other",
+            agent("extends = \"back\"\n\n[agents.back]\nextends = \"front\"\nfirst_message = \"x\""),
+        ),
+        ("an_unset_variable", agent("first_message = \"${env:PROMPT}\"")),
+        ("a_route_for_a_missing_trunk", "[[route]]\ntrunk = [\"carier\"]\ncontext = \"public\"\nto = \"busy\"\n\n[[route]]\nto = \"busy\"\n".to_owned()),
+    ];
+    let server = "[trunks.carrier]\nhost = \"192.0.2.1\"\n";
+    for (name, dialplan) in cases {
+        insta::assert_snapshot!(*name, rendered(&loaded(server, dialplan)));
+    }
+}
+
+#[test]
+fn mistakes_in_the_settings_are_reported_word_for_word() {
+    let cases = [
+        ("sdp_would_carry_no_address", "[[sip.listen]]\nbind = \"0.0.0.0:5060\"\n"),
+        (
+            "ports_that_cannot_work",
+            "[sip]\nmax_calls = 50\n[[sip.listen]]\nbind = \"127.0.0.1:20010\"\n[rtp]\nports = \"20001-20020\"\n",
+        ),
+        (
+            "a_transport_of_a_later_version",
+            "[[sip.listen]]\ntransport = \"tls\"\nbind = \"127.0.0.1:5061\"\n[rtp]\ncodecs = [\"opus\", \"pcam\"]\n",
+        ),
+        (
+            "three_mistakes_in_one_table",
+            "[sip]\nmax_cals = 3\nmax_calls = -1\nexternal_address = \"here\"\n",
+        ),
+        (
+            "an_open_trunk",
+            "[trunks.a]\ninbound = { allow = [\"0.0.0.0/0\"] }\n[trunks.b]\nnumbers = [\"+49711*\"]\n",
+        ),
+        (
+            "a_network_with_bits_behind_its_prefix",
+            "[trunks.a]\ninbound = { allow = [\"10.0.0.5/8\"] }\n",
+        ),
+        (
+            "a_secret_in_plain_text",
+            "[providers.cloud]\nkind = \"openai-compatible\"\napi_key = \"sk-123456\"\nbase_url = \"http://api.example.com/v1\"\n",
+        ),
+        (
+            "a_provider_without_kind",
+            "[providers.cloud]\nbase_url = \"https://api.example.com/v1\"\n",
+        ),
+        ("a_wrong_value_from_a_reference", "[sip]\nmax_calls = \"${env:CALLS}\"\n"),
+    ];
+    for (name, server) in cases {
+        insta::assert_snapshot!(name, rendered(&loaded(server, SOUND)));
+    }
+}
+
+#[test]
+fn places_in_two_files_are_both_shown() {
+    let request = Request {
+        server: None,
+        dialplans: vec![
+            text("dialplans/a.toml", SOUND),
+            text("dialplans/b.toml", "[agents.front]\nfirst_message = \"x\"\n"),
+        ],
+    };
+    insta::assert_snapshot!(rendered(&load(&request, &environment, &FilesOnly)));
+}
+
+#[test]
+fn json_has_one_object_a_line() {
+    let loaded = loaded("", "[[route]]\nto = \"agent:x\"\nnam = \"ü\"\n");
+    let text = report::render(&loaded.diagnostics, &loaded.sources, Format::Json);
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["code"], "route.unknown_target");
+    assert_eq!(lines[0]["severity"], "error");
+    let label = &lines[0]["labels"][0];
+    assert_eq!(
+        (&label["file"], &label["line"], &label["column"], &label["end_column"]),
+        (&"dialplans/main.toml".into(), &2.into(), &6.into(), &15.into())
+    );
+    assert_eq!(lines[1]["code"], "key.unknown");
+}
+
+#[test]
+fn nothing_at_all_is_a_sound_machine() {
+    let loaded = loaded("", SOUND);
+    assert_eq!(codes(&loaded), Vec::<&str>::new(), "{}", rendered(&loaded));
+    assert_eq!(loaded.server.sip.listen[0].bind.to_string(), "127.0.0.1:5060");
+    assert_eq!(loaded.plan.routes[0].to, Destination::Agent("front".to_owned()));
+    assert_eq!(loaded.agents["front"].language.as_ref().map(|it| it.tag()), Some("en"));
+}
+
+#[test]
+fn a_value_from_the_environment_cannot_break_the_file_and_is_never_shown() {
+    let server = "[providers.cloud]\nkind = \"openai-compatible\"\napi_key = \"${env:KEY}\"\n\
+                  base_url = \"https://api.example.com/v1\"\n[storage]\ncalls = \"${data_dir}/c\"\n\
+                  [server]\ndata_dir = \"/d\"\n";
+    let dialplan = agent("prompt = \"costs 5 $$\"\nllm = { provider = \"cloud\" }");
+    let loaded = loaded(server, &dialplan);
+    assert_eq!(codes(&loaded), Vec::<&str>::new(), "{}", rendered(&loaded));
+    let key = loaded.server.providers["cloud"].api_key.as_ref().expect("a key");
+    assert_eq!(key.expose_secret(), "sk-1234\" # [x]");
+    assert_eq!(loaded.server.calls_folder(), Path::new("/d/c"));
+    assert_eq!(loaded.agents["front"].prompt.as_deref(), Some("costs 5 $"));
+    assert!(!format!("{loaded:?}").contains("sk-1234"));
+}
+
+#[test]
+fn required_references_make_a_plain_secret_an_error() {
+    let server = "[security]\nrequire_secret_refs = true\n[providers.cloud]\nkind = \"openai-compatible\"\n\
+                  api_key = \"sk-1\"\nbase_url = \"https://api.example.com/v1\"\n";
+    let loaded = loaded(server, &agent("prompt = \"x\"\nllm = { provider = \"cloud\" }"));
+    assert_eq!(codes(&loaded), ["secret.plaintext"]);
+    assert!(loaded.has_errors());
+    assert!(!rendered(&loaded).contains("sk-1"));
+    assert!(!format!("{loaded:?}").contains("sk-1"));
+}
+
+#[test]
+fn an_agent_inherits_tables_key_by_key_and_lists_whole() {
+    let dialplan = "[defaults.agent]\ngoodbye = \"Bye.\"\n[defaults.agent.turns]\nwait = \"1s\"\nmax_wait = \"5s\"\n\
+        [[route]]\nto = \"agent:night\"\n\
+        [agents.day]\nprompt = \"Be kind.\"\ntools = [\"end_call\"]\nlanguage = \"en-GB\"\n[agents.day.turns]\nwait = \"400ms\"\n\
+        [agents.night]\nextends = \"day\"\nfirst_message = \"Good evening.\"\ntools = []\n\
+        [agents.deep]\nextends = \"night\"\ngoodbye = \"Sleep well.\"\n";
+    let loaded = loaded(MIND, dialplan);
+    assert_eq!(codes(&loaded), Vec::<&str>::new(), "{}", rendered(&loaded));
+    let deep = &loaded.agents["deep"];
+    assert_eq!(deep.goodbye.as_deref(), Some("Sleep well."));
+    assert_eq!(deep.first_message.as_deref(), Some("Good evening."));
+    assert_eq!(deep.prompt.as_deref(), Some("Be kind."));
+    assert!(deep.tools.is_empty());
+    assert_eq!(deep.turns.wait.as_millis(), 400);
+    assert_eq!(deep.turns.max_wait.as_millis(), 5_000);
+    assert_eq!(loaded.agents["day"].goodbye.as_deref(), Some("Bye."));
+    assert_eq!(loaded.agents["day"].first_message, None);
+}
+
+#[test]
+fn five_agents_in_a_row_inherit_too_deeply() {
+    let mut dialplan = "[[route]]\nto = \"busy\"\n[agents.a0]\nfirst_message = \"x\"\n".to_owned();
+    for depth in 1..5 {
+        dialplan += &format!("[agents.a{depth}]\nextends = \"a{}\"\n", depth - 1);
+    }
+    assert_eq!(codes(&loaded("", &dialplan))[0], "ref.depth");
+}
+
+#[test]
+fn one_bad_table_does_not_hide_the_next() {
+    let loaded = loaded(
+        "[sip]\nmax_cals = 1\n[rtp]\nports = 5\n",
+        "[[route]]\nto = \"nowhere\"\n[[route]]\nto = \"agent:x\"\n[agents.x]\nprompt = 1\n[agents.y]\nprompt = 2\n",
+    );
+    assert_eq!(
+        codes(&loaded),
+        ["key.unknown", "value.type", "value.invalid", "value.type", "value.type"]
+    );
+}
+
+#[test]
+fn a_prompt_without_any_language_model_is_refused() {
+    let dialplan = agent("prompt = \"Be kind.\"");
+    assert_eq!(codes(&loaded("", &dialplan)), ["agent.no_model"]);
+    let loaded = loaded(MIND, &dialplan);
+    assert_eq!(codes(&loaded), Vec::<&str>::new(), "{}", rendered(&loaded));
+    assert_eq!(loaded.server.thinker(&loaded.agents["front"]), Some("mind"));
+}
+
+#[test]
+fn a_mistake_is_not_told_again_for_each_heir() {
+    let dialplan = agent(
+        "first_message = \"x\"\nlanguage = \"de\"\nnam = 1\ntts = { provider = \"flite\" }\n[agents.heir]\nextends = \"front\"",
+    );
+    assert_eq!(codes(&loaded("", &dialplan)), ["key.unknown"]);
+    let dialplan = dialplan.replace("nam = 1", "");
+    assert_eq!(codes(&loaded("", &dialplan)), ["agent.language_voice_mismatch"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn no_damage_to_a_file_makes_it_panic(
+        at in 0usize..6_000, length in 0usize..40, other in r#"[\[\]{}="'#$,.\n a1é-]{0,6}"#,
+    ) {
+        for (name, example) in [("server", SERVER), ("dialplan", DIALPLAN)] {
+            let at = example.floor_char_boundary(at % example.len());
+            let end = example.ceil_char_boundary((at + length).min(example.len()));
+            let damaged = format!("{}{other}{}", &example[..at], &example[end..]);
+            let loaded = match name {
+                "server" => loaded(&damaged, SOUND),
+                _ => loaded("", &damaged),
+            };
+            rendered(&loaded);
+            report::render(&loaded.diagnostics, &loaded.sources, Format::Json);
+        }
+    }
+}
+
+const SERVER: &str = include_str!("../../conf/server.toml");
+const DIALPLAN: &str = include_str!("../../dialplans/main.toml");
+
+/// A folder that is gone after the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str, files: &[(&str, &str)]) -> Self {
+        let path = std::env::temp_dir().join(format!("voxtrunk-{name}-{}", std::process::id()));
+        for (file, text) in files {
+            let file = path.join(file);
+            fs::create_dir_all(file.parent().expect("a folder")).expect("a folder is made");
+            fs::write(file, text).expect("a file is written");
+        }
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn files_are_read_in_the_order_of_their_names_and_folders_after_files() {
+    let route = |name: &str| format!("[[route]]\nname = \"{name}\"\nto = \"busy\"\n");
+    let (zero, ten, late, below) = (route("zero"), route("ten"), route("late"), route("below"));
+    let folder = Folder::new(
+        "order",
+        &[
+            ("conf/server.toml", ""),
+            ("dialplans/20-late.toml", late.as_str()),
+            ("dialplans/00-zero.toml", zero.as_str()),
+            ("dialplans/10-ten.toml", ten.as_str()),
+            ("dialplans/01-folder/below.toml", below.as_str()),
+            ("dialplans/.hidden.toml", "broken ["),
+            ("dialplans/notes.md", "broken ["),
+        ],
+    );
+    let request = report::request(&[folder.0.join("conf")]);
+    let loaded = load(&request, &environment, &FilesOnly);
+    let names: Vec<_> = loaded.plan.routes.iter().filter_map(|it| it.name.as_deref()).collect();
+    assert_eq!(names, ["zero", "ten", "late", "below"]);
+    assert!(!loaded.has_errors(), "{}", rendered(&loaded));
+}
+
+#[test]
+fn a_prompt_is_read_from_a_file_inside_the_dialplans_only() {
+    let agents = "[[route]]\nto = \"busy\"\n[agents.a]\nprompt_file = \"../prompts/a.md\"\n\
+                  [agents.b]\nextends = \"a\"\n[agents.c]\nextends = \"a\"\nprompt = \"Mine.\"\n";
+    let thief = "[agents.thief]\nprompt_file = \"../../secret.txt\"\n";
+    let gone = "[agents.gone]\nprompt_file = \"gone.md\"\n";
+    let folder = Folder::new(
+        "prompts",
+        &[
+            ("dialplans/agents/a.toml", agents),
+            ("dialplans/prompts/a.md", "Be kind."),
+            ("dialplans/agents/thief.toml", thief),
+            ("dialplans/agents/gone.toml", gone),
+            ("secret.txt", "the key"),
+        ],
+    );
+    let mut request = report::request(&[folder.0.join("dialplans")]);
+    request.server = Some(text("conf/server.toml", MIND));
+    let loaded = load(&request, &environment, &FilesOnly);
+    assert_eq!(codes(&loaded), ["agent.prompt_file", "agent.prompt_file"], "{}", rendered(&loaded));
+    let prompt = |name: &str| loaded.agents[name].prompt.as_deref();
+    assert_eq!(
+        (prompt("a"), prompt("b"), prompt("c")),
+        (Some("Be kind."), Some("Be kind."), Some("Mine."))
+    );
+    assert_eq!(prompt("thief"), None);
+    let messages: Vec<_> = loaded.diagnostics.iter().map(|it| it.message.as_str()).collect();
+    assert!(messages[0].contains("does not exist"), "{messages:?}");
+    assert!(messages[1].contains("outside the folder"), "{messages:?}");
+}
+
+#[test]
+fn a_secret_may_stand_in_a_file_of_its_own() {
+    let server = format!("{MIND}api_key = \"${{file:secrets/mind}}\"\n");
+    let folder = Folder::new(
+        "secret",
+        &[
+            ("conf/server.toml", server.as_str()),
+            ("conf/secrets/mind", "sk-9\n"),
+            ("dialplans/main.toml", SOUND),
+        ],
+    );
+    let loaded = load(&report::request(&[folder.0.join("conf")]), &environment, &FilesOnly);
+    let key = loaded.server.providers["mind"].api_key.as_ref().expect("a key");
+    assert_eq!(key.expose_secret(), "sk-9");
+    assert_eq!(codes(&loaded), ["provider.unused"], "{}", rendered(&loaded));
+}
+
+#[test]
+fn a_missing_file_is_an_error_and_a_missing_folder_too() {
+    let folder =
+        Folder::new("missing", &[("conf/server.toml", "[server]\ndialplans = \"../none\"\n")]);
+    let outcome = report::check(&[folder.0.join("conf/server.toml")], Format::Plain, &FilesOnly);
+    assert_eq!((outcome.errors, outcome.exit_code()), (1, 1), "{}", outcome.text);
+    assert!(outcome.text.contains("none` cannot be read: it does not exist"), "{}", outcome.text);
+    let outcome = report::check(&[folder.0.join("conf/nothing.toml")], Format::Json, &FilesOnly);
+    assert_eq!(outcome.exit_code(), 1);
+}
+
+#[test]
+fn what_other_rooms_find_is_shown_at_its_place() {
+    struct Dictionary;
+    impl External for Dictionary {
+        fn agent(&self, _: &Assistant, _: &str, _: &Server) -> Vec<Fault> {
+            let fault = Fault::warning(
+                "intent.unknown_word",
+                "intents[0].phrases[1]",
+                "`xylo` is not in the dictionary",
+            );
+            vec![Fault { within: Some(2..6), ..fault }]
+        }
+        fn machine(&self, _: &Server) -> Vec<Fault> {
+            vec![Fault::error("model.missing", "media.vad.model", "the model is not there")]
+        }
+    }
+    let dialplan = agent("intents = [{ id = \"a\", phrases = [\"b\", \"a xylo\"] }]");
+    let request = Request { server: None, dialplans: vec![text("dialplans/main.toml", &dialplan)] };
+    let loaded = load(&request, &environment, &Dictionary);
+    assert_eq!(codes(&loaded), ["model.missing", "intent.unknown_word"]);
+    assert!(loaded.diagnostics[0].labels.is_empty());
+    let label = &loaded.diagnostics[1].labels[0];
+    assert_eq!(loaded.sources.slice(&label.span), Some("xylo"));
+}
+
+#[test]
+fn the_examples_of_the_house_have_nothing_wrong() {
+    let house = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let no_key = |_: &str| Some("a key for the test".to_owned());
+    let sound = |paths: &[PathBuf]| {
+        let loaded = load(&report::request(paths), &no_key, &FilesOnly);
+        let errors = loaded.diagnostics.iter().filter(|it| it.severity == Severity::Error).count();
+        assert_eq!(errors, 0, "{paths:?}\n{}", rendered(&loaded));
+        loaded
+    };
+    for entry in fs::read_dir(house.join("conf")).expect("conf/") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|it| it == "toml") {
+            sound(&[path]);
+        }
+    }
+    let main = sound(&[house.join("conf/server.toml"), house.join("dialplans/main.toml")]);
+    assert!(main.diagnostics.is_empty(), "{}", rendered(&main));
+    assert!(main.server.sip.listen.iter().all(|listen| listen.bind.ip().is_loopback()));
+    let demo = house.join("dialplans/demo");
+    if demo.is_dir() {
+        sound(&[demo]);
+    }
+}

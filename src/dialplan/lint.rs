@@ -1,0 +1,92 @@
+//! What is strange about a plan that can be read all the same.
+
+use crate::dialplan::pattern::Match;
+use crate::dialplan::plan::{Plan, Route};
+
+/// A route that no call can reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shadow {
+    /// The place of the route that is never reached.
+    pub hidden: usize,
+    /// The place of the route before it that takes all its calls.
+    pub by: usize,
+}
+
+impl Plan {
+    /// Finds the routes that can never match, each with the first route that hides it.
+    pub fn shadows(&self) -> Vec<Shadow> {
+        let hidden_by = |(hidden, route): (usize, &Route)| {
+            let by = self.routes.iter().take(hidden).position(|earlier| earlier.hides(route))?;
+            Some(Shadow { hidden, by })
+        };
+        self.routes.iter().enumerate().filter_map(hidden_by).collect()
+    }
+
+    /// Whether some route may take calls to `did`, whoever calls. `true` when nobody can tell.
+    pub fn reaches(&self, did: &Match) -> bool {
+        let examples = did.examples();
+        let taken = |pattern: &Match| {
+            did.covers(pattern) || examples.iter().any(|number| pattern.matches(number))
+        };
+        examples.is_empty()
+            || self.routes.iter().any(|route| {
+                let patterns = if route.did.is_empty() { &route.ext } else { &route.did };
+                patterns.is_empty() || patterns.iter().any(taken)
+            })
+    }
+}
+
+impl Route {
+    /// Whether this route takes every call that `later` could take.
+    fn hides(&self, later: &Self) -> bool {
+        covers_all(&self.did, &later.did)
+            && covers_all(&self.caller, &later.caller)
+            && covers_all(&self.ext, &later.ext)
+            && holds_all(&self.trunk, &later.trunk)
+            && holds_all(&self.context, &later.context)
+    }
+}
+
+fn covers_all(ours: &[Match], theirs: &[Match]) -> bool {
+    let covered = |pattern: &Match| ours.iter().any(|our| our.covers(pattern));
+    ours.is_empty() || (!theirs.is_empty() && theirs.iter().all(covered))
+}
+
+fn holds_all(ours: &[String], theirs: &[String]) -> bool {
+    ours.is_empty() || (!theirs.is_empty() && theirs.iter().all(|name| ours.contains(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::destination::Destination;
+
+    fn to(did: &[&str], caller: &[&str]) -> Route {
+        let patterns =
+            |texts: &[&str]| texts.iter().map(|t| t.parse().expect("a pattern")).collect();
+        Route { did: patterns(did), caller: patterns(caller), ..Route::to(Destination::Busy) }
+    }
+
+    #[test]
+    fn a_route_after_a_wider_one_is_hidden() {
+        let plan = Plan {
+            routes: vec![
+                to(&["+4971112345"], &["+4930*"]),
+                to(&["+4971112345"], &[]),
+                to(&["+4971112345"], &["+4940*"]),
+                to(&["+4971112345", "+4971112346"], &[]),
+                to(&[], &[]),
+                to(&["101"], &[]),
+            ],
+        };
+        assert_eq!(plan.shadows(), [Shadow { hidden: 2, by: 1 }, Shadow { hidden: 5, by: 4 }]);
+    }
+
+    #[test]
+    fn a_number_is_reached_by_a_route_for_it_or_for_part_of_it() {
+        let plan = Plan { routes: vec![to(&["+4971112345*"], &[]), to(&["+4930123"], &[])] };
+        for (text, reached) in [("+49711123450..99", true), ("+4930*", true), ("+4940*", false)] {
+            assert_eq!(plan.reaches(&text.parse().expect("a pattern")), reached, "{text}");
+        }
+    }
+}

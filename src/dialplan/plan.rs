@@ -1,0 +1,196 @@
+//! The plan: routes in order. Keys of a route must all fit, values of a key are alternatives, and
+//! the first route that fits takes the call.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer};
+
+use crate::base::destination::Destination;
+use crate::base::template::Variables;
+use crate::dialplan::pattern::Match;
+
+/// Every route, in the order in which they are tried.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    /// The routes.
+    pub routes: Vec<Route>,
+}
+
+/// One route, as it stands under `[[route]]`. A key without a value fits every call.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// What people call it.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The number called.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub did: Vec<Match>,
+    /// The number calling.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub caller: Vec<Match>,
+    /// The extension called: the number exactly as it was dialled.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub ext: Vec<Match>,
+    /// The trunk that the call came from, by name.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub trunk: Vec<String>,
+    /// The context of that trunk.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub context: Vec<String>,
+    /// Where the call goes.
+    pub to: Destination,
+    /// Whether the call is recorded; without it, as the agent says.
+    #[serde(default)]
+    pub record: Option<bool>,
+    /// Variables for the templates of the agent.
+    #[serde(default, deserialize_with = "variables")]
+    pub set: Variables,
+}
+
+/// A key of a route that a call is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// The number called.
+    Did,
+    /// The number calling.
+    Caller,
+    /// The extension called.
+    Ext,
+    /// The trunk.
+    Trunk,
+    /// The context.
+    Context,
+}
+
+impl Route {
+    /// The route that sends every call to `to`.
+    pub fn to(to: Destination) -> Self {
+        Self {
+            name: None,
+            did: Vec::new(),
+            caller: Vec::new(),
+            ext: Vec::new(),
+            trunk: Vec::new(),
+            context: Vec::new(),
+            to,
+            record: None,
+            set: Variables::new(),
+        }
+    }
+
+    /// Whether every call fits.
+    pub fn takes_everything(&self) -> bool {
+        let everything = |patterns: &[Match]| {
+            patterns.is_empty() || patterns.iter().any(|pattern| pattern.text() == "*")
+        };
+        [&self.did, &self.caller, &self.ext].into_iter().all(|patterns| everything(patterns))
+            && self.trunk.is_empty()
+            && self.context.is_empty()
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Did => "did",
+            Self::Caller => "caller",
+            Self::Ext => "ext",
+            Self::Trunk => "trunk",
+            Self::Context => "context",
+        })
+    }
+}
+
+/// Takes one text or a list of texts.
+fn one_or_many<'de, T, D>(source: D) -> Result<Vec<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    struct Visitor<T>(std::marker::PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a text or a list of texts")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<T>, E> {
+            T::deserialize(de::value::StrDeserializer::new(text)).map(|one| vec![one])
+        }
+
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut all = Vec::new();
+            while let Some(one) = list.next_element()? {
+                all.push(one);
+            }
+            if all.is_empty() {
+                return Err(de::Error::custom("an empty list fits no call: leave the key out"));
+            }
+            Ok(all)
+        }
+
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<Vec<T>, E> {
+            Err(E::custom(format!("a number is written as a text: did you mean \"{number}\"?")))
+        }
+    }
+
+    source.deserialize_any(Visitor(std::marker::PhantomData))
+}
+
+/// Takes a table of texts, numbers and truth values, and keeps them as texts.
+fn variables<'de, D: Deserializer<'de>>(source: D) -> Result<Variables, D::Error> {
+    struct Plain(String);
+    struct Visitor;
+
+    impl de::Visitor<'_> for Visitor {
+        type Value = Plain;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a text, a number, true or false")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Plain, E> {
+            Ok(Plain(text.to_owned()))
+        }
+
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<Plain, E> {
+            Ok(Plain(number.to_string()))
+        }
+
+        fn visit_f64<E: de::Error>(self, number: f64) -> Result<Plain, E> {
+            Ok(Plain(number.to_string()))
+        }
+
+        fn visit_bool<E: de::Error>(self, truth: bool) -> Result<Plain, E> {
+            Ok(Plain(truth.to_string()))
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Plain {
+        fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+            source.deserialize_any(Visitor)
+        }
+    }
+
+    let plain = std::collections::BTreeMap::<String, Plain>::deserialize(source)?;
+    Ok(plain.into_iter().map(|(name, value)| (name, value.0)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_without_keys_takes_everything() {
+        let mut route = Route::to(Destination::Busy);
+        assert!(route.takes_everything());
+        route.did = vec!["*".parse().expect("a pattern")];
+        assert!(route.takes_everything());
+        route.trunk = vec!["carrier".to_owned()];
+        assert!(!route.takes_everything());
+    }
+}

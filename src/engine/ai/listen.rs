@@ -1,0 +1,129 @@
+//! The ear of a call: takes the frames of the media thread and the orders of the call, and drives
+//! a transcriber with them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::crew::Crew;
+use crate::agent::event::{Input, PauseId, Transcript};
+use crate::audio::frame::Frame;
+use crate::call::event;
+use crate::engine::mailbox::Mailbox;
+use crate::providers::transcriber::{Heard, Listening};
+
+/// What the call orders of its ear.
+#[derive(Debug)]
+pub enum Order {
+    /// Another agent takes over.
+    Engage(Arc<Crew>),
+    /// The caller's turn begins.
+    Begin,
+    /// The caller paused: a final text is wanted.
+    Finalize(PauseId),
+    /// The turn was taken.
+    Forget,
+}
+
+/// Listens for one call; ends when the call's orders end.
+pub struct Ear {
+    mailbox: Mailbox,
+    listening: Option<Box<dyn Listening>>,
+    /// What was heard just before a turn began.
+    before: VecDeque<Frame>,
+    in_turn: bool,
+}
+
+impl Ear {
+    /// Makes an ear that reports to `mailbox`.
+    pub fn new(mailbox: Mailbox) -> Self {
+        Self { mailbox, listening: None, before: VecDeque::new(), in_turn: false }
+    }
+
+    /// Runs until the call closes the orders.
+    pub async fn run(
+        mut self,
+        mut orders: mpsc::Receiver<Order>,
+        mut frames: mpsc::Receiver<Frame>,
+    ) {
+        let (mut sender, mut texts) = mpsc::channel(32);
+        loop {
+            tokio::select! {
+                // Frames first: an order speaks of everything that was heard before it.
+                biased;
+                Some(frame) = frames.recv() => self.hear(frame),
+                Some(heard) = texts.recv() => report(&self.mailbox, heard).await,
+                order = orders.recv() => match order {
+                    Some(Order::Engage(crew)) => {
+                        (sender, texts) = mpsc::channel(32);
+                        self.engage(&crew, sender.clone()).await;
+                    }
+                    Some(order) => self.obey(order, &sender).await,
+                    None => return,
+                },
+            }
+        }
+    }
+
+    async fn engage(&mut self, crew: &Crew, texts: mpsc::Sender<Heard>) {
+        self.listening = None;
+        self.in_turn = false;
+        let Some((transcriber, context)) = &crew.transcriber else { return };
+        let opened = tokio::time::timeout(OPEN_WITHIN, transcriber.open(context.clone(), texts));
+        match opened.await {
+            Ok(Ok(listening)) => self.listening = Some(listening),
+            Ok(Err(why)) => tracing::warn!(%why, "the transcriber does not open"),
+            Err(_) => tracing::warn!("the transcriber does not open in time"),
+        }
+    }
+
+    fn hear(&mut self, frame: Frame) {
+        if self.in_turn {
+            if let Some(listening) = &mut self.listening {
+                listening.hear(&frame);
+            }
+            return;
+        }
+        self.before.push_back(frame);
+        if self.before.len() > PRE_ROLL {
+            self.before.pop_front();
+        }
+    }
+
+    async fn obey(&mut self, order: Order, texts: &mpsc::Sender<Heard>) {
+        match (order, &mut self.listening) {
+            (Order::Begin, Some(listening)) => {
+                listening.begin();
+                for frame in self.before.drain(..) {
+                    listening.hear(&frame);
+                }
+                self.in_turn = true;
+            }
+            (Order::Finalize(pause), Some(listening)) => listening.finalize(pause),
+            (Order::Forget, Some(listening)) => {
+                listening.forget();
+                self.in_turn = false;
+            }
+            // Nobody hears: the text of every turn is empty, and keys still work.
+            (Order::Finalize(pause), None) => {
+                let text = String::new();
+                let transcript = Transcript::Final { text, confidence: None, complete: false };
+                texts.send(Heard { pause, transcript }).await.ok();
+            }
+            (Order::Begin | Order::Forget | Order::Engage(_), _) => {}
+        }
+    }
+}
+
+async fn report(mailbox: &Mailbox, heard: Heard) {
+    let input = Input::Transcript { pause: heard.pause, transcript: heard.transcript };
+    mailbox.deliver(event::Input::Mind(input)).await.ok();
+}
+
+/// How many frames before the edge belong to a turn: the gate needs some windows to be sure.
+const PRE_ROLL: usize = 20;
+
+/// How long a transcriber may take to open.
+const OPEN_WITHIN: Duration = Duration::from_secs(5);

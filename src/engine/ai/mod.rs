@@ -1,0 +1,6 @@
+//! Those who hear, think and speak, at work in a call: tasks around the seams of `providers`.
+
+pub mod crew;
+pub mod listen;
+pub mod speak;
+pub mod think;

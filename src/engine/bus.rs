@@ -1,0 +1,47 @@
+//! The bus: facts of all calls, to writers that must not miss one and to watchers that may.
+
+use std::sync::Arc;
+
+use tokio::sync::{broadcast, mpsc};
+
+use crate::base::id::CallId;
+use crate::call::event::Fact;
+
+/// A fact and its call.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// The call.
+    pub call: CallId,
+    /// What happened.
+    pub fact: Arc<Fact>,
+}
+
+/// Where calls tell their facts.
+#[derive(Debug, Clone)]
+pub struct Bus {
+    writer: mpsc::Sender<Told>,
+    watchers: broadcast::Sender<Told>,
+}
+
+impl Bus {
+    /// Makes a bus and the end for the writer; who watches calls `watch`.
+    pub fn new() -> (Self, mpsc::Receiver<Told>) {
+        let (writer, facts) = mpsc::channel(4_096);
+        let (watchers, _) = broadcast::channel(1_024);
+        (Self { writer, watchers }, facts)
+    }
+
+    /// Tells a fact: waits for the writer, never for watchers (a laggard is told that it missed
+    /// some).
+    pub async fn tell(&self, call: CallId, fact: Fact) {
+        let told = Told { call, fact: Arc::new(fact) };
+        // Nobody watching is no error; nor is a writer that is gone at the very end.
+        self.watchers.send(told.clone()).ok();
+        self.writer.send(told).await.ok();
+    }
+
+    /// Watches from now on.
+    pub fn watch(&self) -> broadcast::Receiver<Told> {
+        self.watchers.subscribe()
+    }
+}

@@ -1,0 +1,255 @@
+//! The task of one call: feeds the conductor and carries out what it orders.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::agent;
+use crate::agent::event::ThoughtId;
+use crate::base::id::{CallId, PortId};
+use crate::call::conductor::Conductor;
+use crate::call::event::{Input, Output};
+use crate::engine::ai::crew::Crew;
+use crate::engine::ai::{listen, speak, think};
+use crate::engine::bus::Bus;
+use crate::engine::clock;
+use crate::engine::mailbox::{Inbox, Mailbox};
+use crate::engine::media_shard::{self, MediaHandle, Opening, Pipes};
+use crate::engine::recorder::Recorder;
+use crate::engine::sip_shard::{self, SipHandle, until};
+use crate::media::event::Settings;
+use crate::net::ports::{Pair, Ports};
+
+/// What all calls share.
+#[derive(Debug)]
+pub struct House {
+    /// The signalling.
+    pub sip: SipHandle,
+    /// The media.
+    pub media: MediaHandle,
+    /// Pairs of media ports.
+    pub ports: Ports,
+    /// The crew of each agent, by name.
+    pub crews: BTreeMap<String, Arc<Crew>>,
+    /// Who writes recordings, and where to.
+    pub recorder: Recorder,
+    /// The folder of recordings.
+    pub recordings: PathBuf,
+    /// Where facts are told.
+    pub bus: Bus,
+}
+
+/// How a running call is told that the server stops.
+#[derive(Debug, Clone)]
+pub struct Stops {
+    /// Say goodbye.
+    pub wind_up: CancellationToken,
+    /// Hang up.
+    pub now: CancellationToken,
+}
+
+/// One call at work.
+#[derive(Debug)]
+pub struct CallTask {
+    call: CallId,
+    port: PortId,
+    conductor: Conductor,
+    house: Arc<House>,
+    mailbox: Mailbox,
+    sockets: Option<Pair>,
+    ear: mpsc::Sender<listen::Order>,
+    mouth: mpsc::Sender<speak::Order>,
+    frames: Option<mpsc::Receiver<crate::audio::frame::Frame>>,
+    heard: mpsc::Sender<crate::audio::frame::Frame>,
+    ear_orders: Option<mpsc::Receiver<listen::Order>>,
+    mouth_orders: Option<mpsc::Receiver<speak::Order>>,
+    crew: Option<Arc<Crew>>,
+    thoughts: HashMap<ThoughtId, AbortHandle>,
+    workers: JoinSet<()>,
+}
+
+impl CallTask {
+    /// Makes the task of a call that was admitted.
+    pub fn new(call: CallId, conductor: Conductor, house: Arc<House>, mailbox: Mailbox) -> Self {
+        let (heard, frames) = mpsc::channel(LISTEN_FRAMES);
+        let (ear, ear_orders) = mpsc::channel(ORDERS);
+        let (mouth, mouth_orders) = mpsc::channel(ORDERS);
+        Self {
+            call,
+            port: PortId(conductor.sip_session().0),
+            conductor,
+            house,
+            mailbox,
+            sockets: None,
+            ear,
+            mouth,
+            frames: Some(frames),
+            heard,
+            ear_orders: Some(ear_orders),
+            mouth_orders: Some(mouth_orders),
+            crew: None,
+            thoughts: HashMap::new(),
+            workers: JoinSet::new(),
+        }
+    }
+
+    /// Runs until the call is over.
+    pub async fn run(mut self, mut inbox: Inbox, stops: Stops) {
+        let (mut winding, mut stopping) = (false, false);
+        let mut stuck = false;
+        loop {
+            while let Some(output) = self.conductor.poll() {
+                if !self.carry_out(output).await {
+                    self.media(media_shard::Order::Close(self.port));
+                    return;
+                }
+            }
+            let deadline = self.conductor.deadline();
+            tokio::select! {
+                biased;
+                () = stops.now.cancelled(), if !stopping => {
+                    stopping = true;
+                    self.conductor.handle(clock::now(), Input::Shutdown);
+                }
+                () = inbox.stuck.cancelled(), if !stuck => {
+                    stuck = true;
+                    tracing::error!("the call does not keep up with its events");
+                    self.conductor.handle(clock::now(), Input::Shutdown);
+                }
+                () = stops.wind_up.cancelled(), if !winding => {
+                    winding = true;
+                    self.conductor.handle(clock::now(), Input::WindUp);
+                }
+                input = inbox.inputs.recv() => match input {
+                    Some(input) => self.conductor.handle(clock::now(), input),
+                    None => return,
+                },
+                Some(done) = self.workers.join_next(), if !self.workers.is_empty() => {
+                    if let Err(why) = done && why.is_panic() {
+                        tracing::error!(%why, "a worker of the call broke");
+                        self.conductor.handle(clock::now(), Input::Shutdown);
+                    }
+                }
+                () = until(deadline) => self.conductor.tick(clock::now()),
+            }
+        }
+    }
+
+    /// Does one thing; false when it was the last.
+    async fn carry_out(&mut self, output: Output) -> bool {
+        match output {
+            Output::Sip(command) => {
+                self.house.sip.order(sip_shard::Order::Command(command)).await;
+            }
+            Output::BindSocket => self.bind(),
+            Output::OpenPort(settings) => self.open(*settings).await,
+            Output::Media(command) => {
+                self.media(media_shard::Order::Command(self.port, command));
+            }
+            Output::ClosePort => self.media(media_shard::Order::Close(self.port)),
+            Output::Engage(casting) => self.engage(&casting.name).await,
+            Output::Mind(order) => self.order(order).await,
+            Output::Fact(fact) => self.house.bus.tell(self.call, fact).await,
+            Output::Over => return false,
+        }
+        true
+    }
+
+    fn media(&self, order: media_shard::Order) {
+        self.house.media.order(order);
+    }
+
+    fn bind(&mut self) {
+        let bound = match self.house.ports.bind() {
+            Ok(pair) => Some(pair),
+            Err(why) => {
+                tracing::error!(%why, "no media port is free");
+                None
+            }
+        };
+        let local = bound.as_ref().map(|pair| pair.local);
+        self.sockets = bound;
+        self.conductor.handle(clock::now(), Input::Socket(local));
+    }
+
+    async fn open(&mut self, settings: Settings) {
+        let Some(sockets) = self.sockets.take() else { return };
+        let rate = settings.codec.rate();
+        let (ring, spoken) = rtrb::RingBuffer::new(RING);
+        let recording = settings.recording.then(|| {
+            let path = self.house.recordings.join(format!("{}.wav", self.call));
+            self.house.recorder.open(self.port, path, rate)
+        });
+        let mailbox = self.mailbox.clone();
+        let pipes = Pipes { mailbox, heard: self.heard.clone(), spoken, recording };
+        let opening = Opening { port: self.port, sockets, settings, pipes };
+        self.media(media_shard::Order::Open(Box::new(opening)));
+        self.mouth.send(speak::Order::Open(self.port, rate, ring)).await.ok();
+    }
+
+    async fn engage(&mut self, agent: &str) {
+        let Some(crew) = self.house.crews.get(agent).cloned() else {
+            tracing::error!(agent, "the agent has no crew");
+            return;
+        };
+        if let (Some(orders), Some(frames)) = (self.ear_orders.take(), self.frames.take()) {
+            let ear = listen::Ear::new(self.mailbox.clone());
+            self.workers.spawn(ear.run(orders, frames));
+        }
+        if let Some(orders) = self.mouth_orders.take() {
+            let mouth = speak::Mouth::new(self.mailbox.clone(), self.house.media.clone());
+            self.workers.spawn(mouth.run(orders));
+        }
+        self.ear.send(listen::Order::Engage(crew.clone())).await.ok();
+        self.mouth.send(speak::Order::Engage(crew.clone())).await.ok();
+        self.crew = Some(crew);
+    }
+
+    async fn order(&mut self, order: agent::event::Output) {
+        use agent::event::Output as Mind;
+        match order {
+            Mind::Listen => self.ear(listen::Order::Begin).await,
+            Mind::Finalize(pause) => self.ear(listen::Order::Finalize(pause)).await,
+            Mind::Forget => self.ear(listen::Order::Forget).await,
+            Mind::Think { thought, request } => {
+                let Some(crew) = &self.crew else { return };
+                let thinking =
+                    think::think(crew.model.clone(), thought, request, self.mailbox.clone());
+                let handle = self.workers.spawn(thinking);
+                self.thoughts.retain(|_, running| !running.is_finished());
+                self.thoughts.insert(thought, handle);
+            }
+            Mind::Abandon(thought) => {
+                if let Some(running) = self.thoughts.remove(&thought) {
+                    running.abort();
+                }
+            }
+            Mind::Speak(utterance) => self.mouth(speak::Order::Speak(utterance)).await,
+            Mind::Release { through } => self.mouth(speak::Order::Release(through)).await,
+            Mind::Flush { through } => self.mouth(speak::Order::Flush(through)).await,
+            // The conductor carries these out itself.
+            Mind::Pause | Mind::Resume | Mind::Run(_) | Mind::Note(_) | Mind::Over(_) => {}
+        }
+    }
+
+    async fn ear(&self, order: listen::Order) {
+        self.ear.send(order).await.ok();
+    }
+
+    async fn mouth(&self, order: speak::Order) {
+        self.mouth.send(order).await.ok();
+    }
+}
+
+/// How many frames may wait for the ear: two seconds.
+const LISTEN_FRAMES: usize = 100;
+
+/// How many orders may wait for the ear or the mouth.
+const ORDERS: usize = 64;
+
+/// How many frames stand in the spoken ring: with what the port holds, one second.
+const RING: usize = 30;

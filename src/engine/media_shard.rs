@@ -1,0 +1,409 @@
+//! The media shard: one thread that owns the ports of many calls, their sockets and one speech
+//! detector. It never waits for anybody: what a call does not take in time is dropped and counted.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
+
+use mio::net::UdpSocket;
+use mio::{Events, Interest, Poll, Token, Waker};
+use tokio::sync::mpsc;
+
+use crate::audio::frame::Frame;
+use crate::call::event::Input;
+use crate::engine::clock;
+use crate::engine::gauges::Gauges;
+use crate::engine::mailbox::Mailbox;
+use crate::engine::recorder::Track;
+use crate::media::event::{Command, Event, Output, Settings, UtteranceId, Window};
+use crate::media::port::Port;
+use crate::net::ports::Pair;
+use crate::providers::detector::{Detector, Slot};
+
+pub use crate::base::id::PortId;
+
+/// What a shard is ordered.
+#[derive(Debug)]
+pub enum Order {
+    /// Open a port.
+    Open(Box<Opening>),
+    /// Something for a port.
+    Command(PortId, Command),
+    /// New audio stands in a port's spoken ring.
+    Feed(PortId),
+    /// Close a port; its quality is told last.
+    Close(PortId),
+}
+
+/// What a port is opened with.
+#[derive(Debug)]
+pub struct Opening {
+    /// Its identity.
+    pub port: PortId,
+    /// Its sockets.
+    pub sockets: Pair,
+    /// What was agreed.
+    pub settings: Settings,
+    /// Where its facts and its audio go.
+    pub pipes: Pipes,
+}
+
+/// Where a port's facts and its audio go, and where what it plays comes from.
+#[derive(Debug)]
+pub struct Pipes {
+    /// The call.
+    pub mailbox: Mailbox,
+    /// Who listens: 2 s; full: the frame is lost to the listener.
+    pub heard: mpsc::Sender<Frame>,
+    /// What is to be played, at most 1 s ahead.
+    pub spoken: rtrb::Consumer<Spoken>,
+    /// The recording, if there is one.
+    pub recording: Option<Track>,
+}
+
+/// What stands in a spoken ring.
+#[derive(Debug)]
+pub enum Spoken {
+    /// 20 ms or less of an utterance.
+    Frame(UtteranceId, Frame),
+    /// The end of an utterance.
+    Finish(UtteranceId),
+}
+
+/// How others reach a shard.
+#[derive(Debug, Clone)]
+pub struct MediaHandle {
+    orders: SyncSender<Order>,
+    waker: Arc<Waker>,
+}
+
+impl MediaHandle {
+    /// Orders something. A shard that is a thousand orders behind is lost; then the order is too,
+    /// and the call's own time-outs end it.
+    pub fn order(&self, order: Order) {
+        match self.orders.try_send(order) {
+            Ok(()) => {
+                self.waker.wake().ok();
+            }
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                tracing::error!("the media shard does not take orders");
+            }
+        }
+    }
+}
+
+/// One open port.
+struct Entry {
+    id: PortId,
+    port: Port,
+    rtp: UdpSocket,
+    rtcp: UdpSocket,
+    slot: Slot,
+    pipes: Pipes,
+    armed: Option<Instant>,
+}
+
+/// Owns the ports of many calls.
+pub struct MediaShard {
+    poll: Poll,
+    orders: Receiver<Order>,
+    detector: Box<dyn Detector>,
+    gauges: Arc<Gauges>,
+    entries: Vec<Option<Entry>>,
+    places: HashMap<PortId, usize>,
+    wheel: BinaryHeap<Reverse<(Instant, usize)>>,
+    /// Sockets that had more to read than one turn allows.
+    unread: Vec<Token>,
+    windows: Vec<(usize, Slot, Window)>,
+    windows_since: Option<Instant>,
+    probabilities: Vec<f32>,
+    random: crate::base::random::Random,
+    buffer: Box<[u8]>,
+}
+
+impl MediaShard {
+    /// Starts a shard on a thread of its own; it ends when every handle is gone.
+    ///
+    /// # Errors
+    /// When the kernel gives no epoll or no thread.
+    pub fn start(detector: Box<dyn Detector>, gauges: Arc<Gauges>) -> io::Result<MediaHandle> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+        let (sender, orders) = sync_channel(1_024);
+        let shard = Self {
+            poll,
+            orders,
+            detector,
+            gauges,
+            entries: Vec::new(),
+            places: HashMap::new(),
+            wheel: BinaryHeap::new(),
+            unread: Vec::new(),
+            windows: Vec::new(),
+            windows_since: None,
+            probabilities: Vec::new(),
+            random: clock::random(),
+            buffer: vec![0; 2_048].into_boxed_slice(),
+        };
+        std::thread::Builder::new().name("media".to_owned()).spawn(move || shard.run())?;
+        Ok(MediaHandle { orders: sender, waker })
+    }
+
+    fn run(mut self) {
+        let mut events = Events::with_capacity(1_024);
+        loop {
+            let now = clock::now();
+            let timeout = if self.unread.is_empty() {
+                self.deadline().map(|at| at.saturating_duration_since(now))
+            } else {
+                Some(Duration::ZERO)
+            };
+            // A signal may interrupt the wait; the loop is the retry.
+            let interrupted = self.poll.poll(&mut events, timeout).is_err();
+            let mut readable = std::mem::take(&mut self.unread);
+            if !interrupted {
+                readable.extend(events.iter().map(mio::event::Event::token));
+            }
+            for token in readable {
+                self.receive(token);
+            }
+            if !self.obey() {
+                return;
+            }
+            self.tick();
+            self.detect();
+        }
+    }
+
+    /// When the thread must wake: for a port or for windows that wait for company.
+    fn deadline(&self) -> Option<Instant> {
+        let port = self.wheel.peek().map(|Reverse((at, _))| *at);
+        let windows = self.windows_since.map(|since| since + GATHER);
+        port.into_iter().chain(windows).min()
+    }
+
+    fn receive(&mut self, token: Token) {
+        if token == WAKE {
+            return;
+        }
+        let place = token.0 / 2;
+        let Some(Some(entry)) = self.entries.get_mut(place) else { return };
+        for _ in 0..BATCH {
+            let control = token.0 % 2 == 1;
+            let socket = if control { &entry.rtcp } else { &entry.rtp };
+            let Ok((length, from)) = socket.recv_from(&mut self.buffer) else {
+                return self.settle(place);
+            };
+            let now = clock::now();
+            let bytes = &self.buffer[..length];
+            if control {
+                entry.port.handle_rtcp(now, from, bytes);
+            } else {
+                entry.port.handle_rtp(now, from, bytes);
+            }
+        }
+        // One call's flood must not starve the others: it goes on in the next round (T11).
+        self.unread.push(token);
+        self.settle(place);
+    }
+
+    /// Takes the orders that wait; false when nobody can give any more.
+    fn obey(&mut self) -> bool {
+        loop {
+            match self.orders.try_recv() {
+                Ok(Order::Open(opening)) => self.open(*opening),
+                Ok(Order::Command(id, command)) => self.with(id, |entry| {
+                    entry.port.handle(clock::now(), command);
+                }),
+                Ok(Order::Feed(id)) => self.with(id, feed),
+                Ok(Order::Close(id)) => self.close(id),
+                Err(std::sync::mpsc::TryRecvError::Empty) => return true,
+                Err(std::sync::mpsc::TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    fn with(&mut self, id: PortId, act: impl FnOnce(&mut Entry)) {
+        let Some(place) = self.places.get(&id).copied() else { return };
+        if let Some(Some(entry)) = self.entries.get_mut(place) {
+            act(entry);
+            self.settle(place);
+        }
+    }
+
+    fn open(&mut self, opening: Opening) {
+        let place = self.entries.iter().position(Option::is_none).unwrap_or_else(|| {
+            self.entries.push(None);
+            self.entries.len() - 1
+        });
+        let mut rtp = UdpSocket::from_std(opening.sockets.rtp);
+        let mut rtcp = UdpSocket::from_std(opening.sockets.rtcp);
+        let registry = self.poll.registry();
+        let registered = registry
+            .register(&mut rtp, Token(place * 2), Interest::READABLE)
+            .and_then(|()| registry.register(&mut rtcp, Token(place * 2 + 1), Interest::READABLE));
+        if let Err(why) = registered {
+            tracing::error!(%why, "a port could not be registered");
+            return;
+        }
+        let port = Port::new(opening.settings, clock::now(), &mut self.random);
+        let slot = self.detector.open();
+        self.entries[place] = Some(Entry {
+            id: opening.port,
+            port,
+            rtp,
+            rtcp,
+            slot,
+            pipes: opening.pipes,
+            armed: None,
+        });
+        self.places.insert(opening.port, place);
+        self.gauges.ports_opened();
+        self.settle(place);
+    }
+
+    fn close(&mut self, id: PortId) {
+        let Some(place) = self.places.remove(&id) else { return };
+        self.settle(place);
+        let Some(mut entry) = self.entries.get_mut(place).and_then(Option::take) else { return };
+        self.detector.close(entry.slot);
+        self.windows.retain(|(at, _, _)| *at != place);
+        let registry = self.poll.registry();
+        registry.deregister(&mut entry.rtp).ok();
+        registry.deregister(&mut entry.rtcp).ok();
+        let quality = Event::Quality(entry.port.quality());
+        entry.pipes.mailbox.post(Input::Media(quality)).ok();
+        self.gauges.ports_closed();
+    }
+
+    fn tick(&mut self) {
+        let now = clock::now();
+        while let Some(Reverse((at, place))) = self.wheel.peek().copied() {
+            if at > now {
+                return;
+            }
+            self.wheel.pop();
+            let Some(Some(entry)) = self.entries.get_mut(place) else { continue };
+            // An entry of the wheel that was overtaken by a later arming is nothing.
+            if entry.armed != Some(at) {
+                continue;
+            }
+            entry.armed = None;
+            self.gauges.woke(clock::now().saturating_duration_since(at));
+            entry.port.tick(clock::now());
+            feed(entry);
+            self.settle(place);
+        }
+    }
+
+    /// Carries out what a port wants, and arms it again.
+    fn settle(&mut self, place: usize) {
+        let Some(Some(entry)) = self.entries.get_mut(place) else { return };
+        while let Some(output) = entry.port.poll() {
+            match output {
+                // A full socket buffer loses a packet, as the network might.
+                Output::SendRtp { to, bytes } => {
+                    entry.rtp.send_to(&bytes, to).ok();
+                }
+                Output::SendRtcp { to, bytes } => {
+                    entry.rtcp.send_to(&bytes, to).ok();
+                }
+                Output::Heard(frame) => {
+                    if entry.pipes.heard.try_send(frame).is_err() {
+                        self.gauges.frame_unheard();
+                    }
+                }
+                Output::Window(window) => {
+                    self.windows.push((place, entry.slot, window));
+                    self.windows_since.get_or_insert_with(clock::now);
+                }
+                Output::Recorded { caller, agent } => {
+                    if let Some(track) = &entry.pipes.recording {
+                        track.add(caller, agent);
+                    }
+                }
+                Output::Event(event) => {
+                    if entry.pipes.mailbox.post(Input::Media(event)).is_err() {
+                        self.gauges.fact_undelivered();
+                    }
+                }
+            }
+        }
+        let deadline = entry.port.deadline();
+        if let Some(at) = deadline
+            && entry.armed != deadline
+        {
+            self.wheel.push(Reverse((at, place)));
+        }
+        entry.armed = deadline;
+    }
+
+    /// Asks the detector about the windows of all ports in one batch, when enough wait or the
+    /// first has waited long enough.
+    fn detect(&mut self) {
+        let Some(since) = self.windows_since else { return };
+        let open = self.places.len();
+        let waited = clock::now().saturating_duration_since(since) >= GATHER;
+        // A few ports gain nothing by waiting for company.
+        if !waited && open > 4 && self.windows.len() < open / 4 {
+            return;
+        }
+        self.windows_since = None;
+        let mut rest = std::mem::take(&mut self.windows);
+        while !rest.is_empty() {
+            // A slot may stand in a batch once: a port's second window waits for the next one.
+            let (mut batch, mut later) = (Vec::with_capacity(rest.len()), Vec::new());
+            for waiting in rest {
+                let twice =
+                    batch.iter().any(|(place, _, _): &(usize, Slot, Window)| *place == waiting.0);
+                if twice { later.push(waiting) } else { batch.push(waiting) }
+            }
+            let windows: Vec<(Slot, &[f32; crate::media::event::WINDOW])> =
+                batch.iter().map(|(_, slot, window)| (*slot, &**window)).collect();
+            self.probabilities.clear();
+            self.detector.detect(&windows, &mut self.probabilities);
+            let probabilities = std::mem::take(&mut self.probabilities);
+            for ((place, _, _), probability) in batch.iter().zip(&probabilities) {
+                if let Some(Some(entry)) = self.entries.get_mut(*place) {
+                    entry.port.hear(clock::now(), *probability);
+                }
+                self.settle(*place);
+            }
+            self.probabilities = probabilities;
+            rest = later;
+        }
+    }
+}
+
+/// Moves what stands in the ring into the port, so that the port holds at most a second.
+fn feed(entry: &mut Entry) {
+    while entry.port.queued() < AHEAD {
+        let Ok(spoken) = entry.pipes.spoken.pop() else { return };
+        let command = match spoken {
+            Spoken::Frame(utterance, frame) => Command::Play { utterance, frame },
+            Spoken::Finish(utterance) => Command::Finish { utterance },
+        };
+        entry.port.handle(clock::now(), command);
+    }
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "port {}", self.id)
+    }
+}
+
+/// The waker's token; ports have two each, from 0.
+const WAKE: Token = Token(usize::MAX);
+
+/// How many datagrams of one socket are read in a row.
+const BATCH: usize = 32;
+
+/// How long windows wait for the windows of other calls.
+const GATHER: Duration = Duration::from_millis(4);
+
+/// How much a port holds ahead of what it plays.
+const AHEAD: Duration = Duration::from_millis(400);

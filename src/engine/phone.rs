@@ -1,0 +1,427 @@
+//! The phone: a caller of our own, over real SIP and RTP, that plays a script to whoever answers.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::audio::codec::Codec;
+use crate::audio::frame::Frame;
+use crate::audio::speech;
+use crate::base::id::{PortId, SessionId, UtteranceId};
+use crate::call::admission::{self, Doorkeeper};
+use crate::call::event::Input;
+use crate::engine::clock;
+use crate::engine::mailbox::{self, Inbox, Mailbox};
+use crate::engine::media_shard::{self, MediaHandle, Opening, Pipes};
+use crate::engine::recorder::Recorder;
+use crate::engine::sip_shard::{self, SipHandle, SipShard, until};
+use crate::media::event::{self as media, Digit, Settings};
+use crate::net::ports::{Pair, Ports};
+use crate::net::udp;
+use crate::sdp::line::Direction;
+use crate::sdp::negotiate::{self, Local};
+use crate::sip::endpoint::{self, Endpoint};
+use crate::sip::event::{Command, Ending, Event, Flow, Outgoing, Refusal};
+
+/// A phone with a socket of its own.
+#[derive(Debug)]
+pub struct Phone {
+    sip: SipHandle,
+    media: MediaHandle,
+    ports: Arc<Ports>,
+    recorder: Recorder,
+    calls: u64,
+    /// The shard's task; it ends with the phone.
+    _tasks: JoinSet<()>,
+}
+
+/// What the phone does in a call.
+#[derive(Debug, Clone, Default)]
+pub struct Script {
+    /// The lines, one after the other.
+    pub lines: Vec<Line>,
+    /// Where the recording goes (stereo: what the phone heard left, what it said right).
+    pub recording: Option<PathBuf>,
+    /// How long it waits for the other side after the last line before it hangs up.
+    pub patience: Duration,
+}
+
+/// One line of a script.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// When it is played.
+    pub when: When,
+    /// What it is.
+    pub act: Act,
+}
+
+/// When a line is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// When the other side has spoken and then been quiet for 700 ms.
+    Quiet,
+    /// So long after the other side began to speak: a barge-in.
+    Over(Duration),
+}
+
+/// What a line does.
+#[derive(Debug, Clone)]
+pub enum Act {
+    /// Speaks: the words for people, and the sound at the codec's rate.
+    Say(String, Frame),
+    /// Presses keys.
+    Press(Vec<Digit>),
+}
+
+/// What happens in a call of the phone, for whoever watches.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Moment {
+    /// It rings at the other end.
+    Ringing,
+    /// Somebody answered.
+    Answered {
+        /// The codec agreed.
+        codec: &'static str,
+    },
+    /// The other side began to speak.
+    TheySpeak,
+    /// The other side stopped.
+    TheyStop {
+        /// When its last voiced sample came, since the INVITE was sent.
+        last_voiced: Duration,
+    },
+    /// The phone says something.
+    Says(String),
+    /// The phone presses keys.
+    Presses(String),
+    /// The last sample of what the phone said was sent.
+    Said,
+    /// The call is over.
+    Over(Ending),
+}
+
+/// A moment, so long after the INVITE was sent.
+pub type Timed = (Duration, Moment);
+
+/// Why the phone could not even try.
+#[derive(Debug, thiserror::Error)]
+pub enum PhoneError {
+    /// The target is no SIP URI with a host that resolves.
+    #[error("`{0}` is not an address to call: write sip:NAME@HOST or sip:NAME@HOST:PORT")]
+    Target(String),
+    /// A socket could not be bound.
+    #[error("no socket: {0}")]
+    Socket(#[from] std::io::Error),
+}
+
+impl Phone {
+    /// Makes a phone that calls from `local` and trusts answers from `peers` only.
+    ///
+    /// # Errors
+    /// When the socket cannot be bound.
+    pub fn new(
+        local: IpAddr,
+        peers: Vec<crate::base::network::Network>,
+        media: MediaHandle,
+        recorder: Recorder,
+    ) -> Result<Self, PhoneError> {
+        let socket = udp::bind(SocketAddr::new(local, 0), udp::SIP_BUFFER)?;
+        let endpoint = Endpoint::new(endpoint::Settings::default(), clock::random());
+        let trunk = admission::Trunk { badge: admission::Badge::default(), allow: peers };
+        let settings = admission::Settings { trunks: vec![trunk], ..Default::default() };
+        let (arrivals, _) = mpsc::channel(1);
+        let (shard, sip) = SipShard::new(socket, endpoint, Doorkeeper::new(settings), arrivals)?;
+        let stop = CancellationToken::new();
+        let mut random = clock::random();
+        let ports = Arc::new(Ports::new(local, 40_000..=48_999, random.u32() >> 8));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(shard.run(stop));
+        Ok(Self { sip, media, ports, recorder, calls: 0, _tasks: tasks })
+    }
+
+    /// Calls `target` and plays the script; gives how it ended. Moments go to `watch`.
+    ///
+    /// # Errors
+    /// When the target is no address or no media port is free.
+    pub async fn call(
+        &mut self,
+        target: &str,
+        script: Script,
+        watch: mpsc::Sender<Timed>,
+    ) -> Result<Ending, PhoneError> {
+        let remote = resolve(target).await?;
+        self.calls += 1;
+        let session = SessionId((1 << 40) + self.calls);
+        let (mailbox, inbox) = mailbox::pair();
+        let sockets = self.ports.bind()?;
+        let local = Local {
+            address: sockets.local.ip(),
+            port: sockets.local.port(),
+            codecs: vec![Codec::Pcmu, Codec::Pcma],
+            session_id: clock::since_epoch().as_secs(),
+            version: 1,
+        };
+        let outgoing = Outgoing {
+            session,
+            target: target.to_owned(),
+            from: format!("\"voxtrunk\" <sip:phone@{}>", self.sip.local),
+            flow: Flow { local: self.sip.local, remote },
+            body: Bytes::from(negotiate::offer(&local)),
+            headers: Vec::new(),
+        };
+        self.sip.order(sip_shard::Order::Adopt(session, mailbox.clone())).await;
+        let invite = Command::Invite(Box::new(outgoing));
+        self.sip.order(sip_shard::Order::Command(invite)).await;
+        let line = Conversation {
+            phone: self,
+            session,
+            remote,
+            local,
+            mailbox,
+            sockets: Some(sockets),
+            lines: script.lines.into(),
+            recording: script.recording,
+            patience: script.patience,
+            began: clock::now(),
+            watch,
+            up: None,
+        };
+        Ok(line.run(inbox).await)
+    }
+}
+
+/// One call of the phone.
+struct Conversation<'a> {
+    phone: &'a Phone,
+    session: SessionId,
+    remote: SocketAddr,
+    local: Local,
+    mailbox: Mailbox,
+    sockets: Option<Pair>,
+    lines: VecDeque<Line>,
+    recording: Option<PathBuf>,
+    patience: Duration,
+    began: Instant,
+    watch: mpsc::Sender<Timed>,
+    up: Option<Up>,
+}
+
+/// What is known while the call is up.
+struct Up {
+    /// When the other side began to speak, while it does.
+    they_speak_since: Option<Instant>,
+    /// Since when it has been quiet: since the answer, or its last voiced sample.
+    quiet_since: Instant,
+    /// Whether it has spoken since our last line.
+    they_answered: bool,
+    /// Whether a line of ours is being played.
+    saying: bool,
+    /// When our last line ended.
+    said_at: Instant,
+    spoken: UtteranceId,
+}
+
+impl Conversation<'_> {
+    async fn run(mut self, mut inbox: Inbox) -> Ending {
+        loop {
+            let due = self.next_step();
+            tokio::select! {
+                input = inbox.inputs.recv() => match input {
+                    Some(Input::Sip(Event::Ended { ending, .. })) => {
+                        self.close();
+                        self.tell(Moment::Over(ending.clone())).await;
+                        return ending;
+                    }
+                    Some(Input::Sip(event)) => self.signalled(event).await,
+                    Some(Input::Media(event)) => self.media_moved(event).await,
+                    Some(_) => {}
+                    None => return Ending::Lost,
+                },
+                () = until(due) => self.step().await,
+            }
+        }
+    }
+
+    async fn signalled(&mut self, event: Event) {
+        match event {
+            Event::Progressed { .. } => self.tell(Moment::Ringing).await,
+            Event::Answered { body, .. } => self.answered(&body).await,
+            Event::ReferReceived { session, .. } => {
+                // This phone stays where it called.
+                let outcome = Err(Refusal::status(603));
+                self.order(Command::AnswerRefer { session, outcome }).await;
+            }
+            Event::Reoffered { session, .. } => {
+                let answer = Err(Refusal::status(488));
+                self.order(Command::AnswerReoffer { session, answer }).await;
+            }
+            Event::Incoming(_)
+            | Event::Confirmed { .. }
+            | Event::Referred { .. }
+            | Event::Info { .. }
+            | Event::Ended { .. } => {}
+        }
+    }
+
+    async fn answered(&mut self, body: &[u8]) {
+        let (agreed, sockets) = match (negotiate::accept(body, &self.local), self.sockets.take()) {
+            (Ok(agreed), Some(sockets)) => (agreed, sockets),
+            _ => return self.hang_up().await,
+        };
+        let settings = Settings {
+            codec: agreed.codec,
+            payload_type: agreed.payload_type,
+            telephone_event: agreed.telephone_event,
+            remote: agreed.remote,
+            remote_rtcp: agreed.remote_rtcp,
+            signalling: self.remote.ip(),
+            symmetric: true,
+            sending: matches!(agreed.direction, Direction::SendReceive | Direction::SendOnly),
+            speech: speech::Settings::default(),
+            recording: self.recording.is_some(),
+            cname: "phone@voxtrunk".to_owned(),
+            timeout: Duration::from_secs(60),
+        };
+        let rate = settings.codec.rate();
+        let recording =
+            self.recording.take().map(|path| self.phone.recorder.open(self.port(), path, rate));
+        // Nobody listens to the frames: the recording holds them.
+        let (heard, _) = mpsc::channel(1);
+        let (_, spoken) = rtrb::RingBuffer::new(1);
+        let pipes = Pipes { mailbox: self.mailbox.clone(), heard, spoken, recording };
+        let opening = Opening { port: self.port(), sockets, settings, pipes };
+        self.phone.media.order(media_shard::Order::Open(Box::new(opening)));
+        self.media(media::Command::Start);
+        let now = clock::now();
+        self.up = Some(Up {
+            they_speak_since: None,
+            quiet_since: now,
+            they_answered: false,
+            saying: false,
+            said_at: now,
+            spoken: UtteranceId(0),
+        });
+        self.tell(Moment::Answered { codec: agreed.codec.name() }).await;
+    }
+
+    async fn media_moved(&mut self, event: media::Event) {
+        let Some(up) = &mut self.up else { return };
+        match event {
+            media::Event::SpeechStarted { at } => {
+                up.they_speak_since = Some(at);
+                up.they_answered = true;
+                self.tell(Moment::TheySpeak).await;
+            }
+            media::Event::SpeechEnded { last_voiced } => {
+                up.they_speak_since = None;
+                up.quiet_since = last_voiced;
+                let last_voiced = last_voiced.saturating_duration_since(self.began);
+                self.tell(Moment::TheyStop { last_voiced }).await;
+            }
+            media::Event::Finished { at, .. } => {
+                up.saying = false;
+                up.said_at = at;
+                self.tell(Moment::Said).await;
+            }
+            media::Event::Silent { .. } => self.hang_up().await,
+            media::Event::Heard { .. }
+            | media::Event::Digit(_)
+            | media::Event::Started { .. }
+            | media::Event::Flushed { .. }
+            | media::Event::Quality(_) => {}
+        }
+    }
+
+    /// When the next line is due, or the end.
+    fn next_step(&self) -> Option<Instant> {
+        let up = self.up.as_ref()?;
+        if up.saying {
+            return None;
+        }
+        let given_up = up.said_at + LONGEST_WAIT;
+        let next = match (self.lines.front().map(|line| line.when), up.they_speak_since) {
+            (Some(When::Quiet), None) if up.they_answered => up.quiet_since + BEAT,
+            (Some(When::Over(after)), Some(since)) => since + after,
+            (None, None) if up.they_answered => up.quiet_since.max(up.said_at) + self.patience,
+            (_, _) => given_up,
+        };
+        Some(next.min(given_up))
+    }
+
+    async fn step(&mut self) {
+        let Some(line) = self.lines.pop_front() else { return self.hang_up().await };
+        let Some(up) = &mut self.up else { return };
+        up.they_answered = false;
+        match line.act {
+            Act::Say(words, frame) => {
+                up.saying = true;
+                up.spoken = up.spoken.next();
+                let utterance = up.spoken;
+                self.media(media::Command::Play { utterance, frame });
+                self.media(media::Command::Finish { utterance });
+                self.tell(Moment::Says(words)).await;
+            }
+            Act::Press(digits) => {
+                up.said_at = clock::now();
+                let keys = digits.iter().map(|digit| digit.key()).collect();
+                self.media(media::Command::Dial(digits));
+                self.tell(Moment::Presses(keys)).await;
+            }
+        }
+    }
+
+    async fn hang_up(&mut self) {
+        // Once: the end of the session is on its way.
+        self.up = None;
+        self.order(Command::HangUp { session: self.session, reason: None }).await;
+    }
+
+    fn close(&self) {
+        self.phone.media.order(media_shard::Order::Close(self.port()));
+    }
+
+    fn port(&self) -> PortId {
+        PortId(self.session.0)
+    }
+
+    fn media(&self, command: media::Command) {
+        self.phone.media.order(media_shard::Order::Command(self.port(), command));
+    }
+
+    async fn order(&self, command: Command) {
+        self.phone.sip.order(sip_shard::Order::Command(command)).await;
+    }
+
+    async fn tell(&self, moment: Moment) {
+        let at = clock::now().saturating_duration_since(self.began);
+        self.watch.send((at, moment)).await.ok();
+    }
+}
+
+/// Finds the address behind `sip:NAME@HOST:PORT`.
+///
+/// # Errors
+/// When it is no such URI or the host is unknown.
+pub async fn resolve(target: &str) -> Result<SocketAddr, PhoneError> {
+    let wrong = || PhoneError::Target(target.to_owned());
+    let rest = target.strip_prefix("sip:").ok_or_else(wrong)?;
+    let host = rest.rsplit('@').next().unwrap_or(rest);
+    let host = host.split([';', '?']).next().unwrap_or(host);
+    let bracketed = host.ends_with(']') || !host.contains(':');
+    let address = if bracketed { format!("{host}:5060") } else { host.to_owned() };
+    let found = tokio::net::lookup_host(address).await.map_err(|_| wrong())?.next();
+    found.ok_or_else(wrong)
+}
+
+/// How long the other side is quiet before the next line.
+const BEAT: Duration = Duration::from_millis(700);
+
+/// How long the phone waits for a word before it goes on all the same.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);

@@ -1,0 +1,125 @@
+//! The supervisor: takes the calls that arrive, keeps within the limits, and mourns the broken.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinSet};
+use tracing::Instrument;
+
+use crate::base::id::CallId;
+use crate::base::random::Random;
+use crate::call::briefing::Briefing;
+use crate::call::cause::Cause;
+use crate::call::chronicle;
+use crate::call::conductor::Conductor;
+use crate::engine::call_task::{CallTask, House, Stops};
+use crate::engine::clock;
+use crate::engine::sip_shard::{Arrival, Order};
+use crate::sip::event::{Command, SessionId};
+
+/// Owns the tasks of all calls.
+#[derive(Debug)]
+pub struct Supervisor {
+    house: Arc<House>,
+    briefing: Arc<Briefing>,
+    max_calls: usize,
+    stops: Stops,
+    random: Random,
+    calls: JoinSet<()>,
+    sessions: HashMap<Id, SessionId>,
+    active: Arc<AtomicUsize>,
+}
+
+impl Supervisor {
+    /// Makes a supervisor; `active` shows how many calls are up.
+    pub fn new(house: Arc<House>, briefing: Arc<Briefing>, limits: Limits, stops: Stops) -> Self {
+        Self {
+            house,
+            briefing,
+            max_calls: limits.max_calls,
+            stops,
+            random: clock::random(),
+            calls: JoinSet::new(),
+            sessions: HashMap::new(),
+            active: limits.active,
+        }
+    }
+
+    /// Runs until arrivals end, or until the stop: then until the last call is over.
+    pub async fn run(mut self, mut arrivals: mpsc::Receiver<Arrival>) {
+        loop {
+            tokio::select! {
+                biased;
+                Some(done) = self.calls.join_next_with_id(), if !self.calls.is_empty() => {
+                    self.bury(done).await;
+                }
+                arrival = arrivals.recv() => match arrival {
+                    Some(arrival) => self.admit(arrival).await,
+                    None => break,
+                },
+                () = self.stops.wind_up.cancelled(), if self.calls.is_empty() => return,
+            }
+            self.active.store(self.calls.len(), Ordering::Relaxed);
+        }
+        while let Some(done) = self.calls.join_next_with_id().await {
+            self.bury(done).await;
+        }
+    }
+
+    async fn admit(&mut self, arrival: Arrival) {
+        let session = arrival.incoming.session;
+        let cause = if self.stops.wind_up.is_cancelled() {
+            Some(Cause::ServerShutdown)
+        } else if self.calls.len() >= self.max_calls {
+            Some(Cause::Full)
+        } else {
+            None
+        };
+        if let Some(cause) = cause {
+            tracing::warn!(cause = cause.end_reason(), "a call was refused");
+            let refusal = cause.refusal();
+            return self.order(Command::Refuse { session, refusal }).await;
+        }
+        let since_epoch = clock::since_epoch();
+        let call = CallId::new(since_epoch, &mut self.random);
+        let span = tracing::info_span!("call", %call);
+        let trunk = arrival.trunk;
+        let came = chronicle::Arrival { call, trunk, at: clock::now(), since_epoch };
+        let conductor = Conductor::new(came, arrival.incoming, self.briefing.clone());
+        let task = CallTask::new(call, conductor, self.house.clone(), arrival.mailbox);
+        let running = task.run(arrival.inbox, self.stops.clone()).instrument(span);
+        let handle = self.calls.spawn(running);
+        self.sessions.insert(handle.id(), session);
+    }
+
+    /// A call's task is over. One that broke leaves a caller on the line: it is hung up.
+    async fn bury(&mut self, done: Result<(Id, ()), tokio::task::JoinError>) {
+        let (id, broke) = match &done {
+            Ok((id, ())) => (*id, false),
+            Err(why) => (why.id(), why.is_panic()),
+        };
+        let session = self.sessions.remove(&id);
+        if let (Some(session), true) = (session, broke) {
+            tracing::error!("the task of a call broke; this is a bug");
+            let reason = Some(Cause::InternalError.reason_header());
+            self.order(Command::HangUp { session, reason }).await;
+            let port = crate::base::id::PortId(session.0);
+            self.house.media.order(crate::engine::media_shard::Order::Close(port));
+        }
+    }
+
+    async fn order(&self, command: Command) {
+        self.house.sip.order(Order::Command(command)).await;
+    }
+}
+
+/// How many calls there may be, and how many there are.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Beyond it, 503 with Retry-After.
+    pub max_calls: usize,
+    /// How many are up now.
+    pub active: Arc<AtomicUsize>,
+}

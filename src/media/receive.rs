@@ -1,0 +1,700 @@
+//! What the peer sends, made a line of samples without holes: packets put in order with the least
+//! possible wait, decoded, concealed, and silence where nothing comes.
+//!
+//! Samples are given out in the order and at the time of arrival: no jitter buffer stands before
+//! the speech detector. Only across a gap one packet is held, for 20 ms or until the next one
+//! comes; then the gap is concealed. The line is an instant: up to it samples were given out. When
+//! it falls behind the clock, what is missing is made up, so that the speech gate closes on time.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::audio::codec::Codec;
+use crate::audio::conceal::Concealer;
+use crate::audio::frame::Rate;
+use crate::media::event::{Digit, Event, Output, Settings};
+use crate::media::record::Recorder;
+use crate::media::tap::Tap;
+use crate::rtp::packet::Packet;
+use crate::rtp::telephone_event;
+
+/// The receiving side of a port.
+#[derive(Debug)]
+pub struct Receiver {
+    codec: Codec,
+    payload_type: u8,
+    telephone_event: Option<u8>,
+    /// What hears the line.
+    pub tap: Tap,
+    keys: telephone_event::Receiver,
+    /// Keys are credited until then; see `KEY_PACE`.
+    keys_until: Option<Instant>,
+    concealer: Concealer,
+    order: Order,
+    /// Up to here samples were given out.
+    line: Option<Instant>,
+    /// The samples of the last packet of voice.
+    length: usize,
+    /// The timestamp that follows on the last packet of voice.
+    next_timestamp: u32,
+    /// Samples made up since the last packet of voice.
+    filled: usize,
+    /// Whether the sender said that it pauses: its silence needs no concealment.
+    paused: bool,
+    /// Room for the samples of one packet or one gap.
+    samples: Vec<i16>,
+}
+
+/// The order of packets: which index is next and which packet waits for it.
+#[derive(Debug, Default)]
+struct Order {
+    next: Option<u64>,
+    held: Option<Held>,
+    /// The payload of the packet that is held; kept for its room.
+    payload: Vec<u8>,
+}
+
+/// A packet that waits for the one before it.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    index: u64,
+    timestamp: u32,
+    kind: Kind,
+    since: Instant,
+}
+
+/// A packet that is played: where it stands, what it is, when it came.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    index: u64,
+    timestamp: u32,
+    kind: Kind,
+    arrived: Instant,
+}
+
+/// What a payload type stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Voice(Codec),
+    Key,
+    Comfort,
+    Unknown,
+}
+
+/// Who hears the line: the owner of the port and, perhaps, a recording.
+pub struct Listeners<'a> {
+    /// The outputs of the port.
+    pub out: &'a mut VecDeque<Output>,
+    /// The recording.
+    pub recorder: Option<&'a mut Recorder>,
+}
+
+impl Receiver {
+    /// Makes a receiver that has heard nothing.
+    pub fn new(settings: &Settings) -> Self {
+        let rate = settings.codec.rate();
+        Self {
+            codec: settings.codec,
+            payload_type: settings.payload_type,
+            telephone_event: settings.telephone_event,
+            tap: Tap::new(rate, settings.speech.clone()),
+            keys: telephone_event::Receiver::default(),
+            keys_until: None,
+            concealer: Concealer::new(rate),
+            order: Order::default(),
+            line: None,
+            length: rate.samples_in(FRAME),
+            next_timestamp: 0,
+            filled: 0,
+            paused: true,
+            samples: Vec::with_capacity(MAX_SAMPLES),
+        }
+    }
+
+    /// Takes a new session description; the line goes on.
+    pub fn describe(&mut self, settings: &Settings) {
+        if settings.codec.rate() != self.rate() {
+            let line = self.line;
+            *self = Self { line, ..Self::new(settings) };
+        }
+        self.codec = settings.codec;
+        self.payload_type = settings.payload_type;
+        self.telephone_event = settings.telephone_event;
+        self.tap.configure(&settings.speech);
+    }
+
+    /// Begins another stream: its sequence and clock have nothing to do with the last one's.
+    pub fn restart(&mut self) {
+        self.order.next = None;
+        self.order.held = None;
+        self.keys.restart();
+    }
+
+    /// Takes a packet of the peer with its extended sequence number. False: it was of no use.
+    pub fn handle(
+        &mut self,
+        now: Instant,
+        (index, packet): (u64, &Packet<'_>),
+        listeners: &mut Listeners<'_>,
+    ) -> bool {
+        let header = packet.header;
+        let kind = self.kind(header.payload_type);
+        if kind == Kind::Key
+            && let Some(key) = self.keys.handle(header.timestamp, packet.payload)
+            && let Some(digit) = Digit::new(key)
+            && self.is_credible(now)
+        {
+            listeners.out.push_back(Output::Event(Event::Digit(digit)));
+        }
+        if packet.payload.len() > MAX_SAMPLES {
+            return false;
+        }
+        let next = *self.order.next.get_or_insert(index);
+        if index < next {
+            // What it holds was concealed already; a key in it was told all the same.
+            return kind == Kind::Key;
+        }
+        let turn = Turn { index, timestamp: header.timestamp, kind, arrived: now };
+        if index == next {
+            let used = self.play(now, (turn, packet.payload), listeners);
+            self.play_held_in_order(now, listeners);
+            return used;
+        }
+        self.wait_or_conceal(now, (turn, packet.payload), listeners)
+    }
+
+    /// Whether a payload type is voice, whose timestamps run with the clock.
+    pub fn is_voice(&self, payload_type: u8) -> bool {
+        matches!(self.kind(payload_type), Kind::Voice(_))
+    }
+
+    /// What is to be done at this time: conceal before a packet that waited long enough, fill the
+    /// line where nothing comes.
+    pub fn tick(&mut self, now: Instant, listeners: &mut Listeners<'_>) {
+        if self.order.held.is_some_and(|held| held.since + HOLD <= now) {
+            self.play_held(now, listeners);
+        }
+        let Some(line) = self.line else { return };
+        if now.saturating_duration_since(line) > LONGEST_FILL {
+            // The thread slept: time that nobody heard is not made up.
+            self.line = now.checked_sub(LONGEST_FILL);
+        }
+        while let Some(due) = self.fill_due()
+            && due <= now
+        {
+            let count = if self.filled == 0 { self.patience() } else { FRAME };
+            self.fill(now, self.rate().samples_in(count), listeners);
+        }
+    }
+
+    /// When `tick` has something to do.
+    pub fn deadline(&self) -> Option<Instant> {
+        let held = self.order.held.map(|held| held.since + HOLD);
+        held.into_iter().chain(self.fill_due()).min()
+    }
+
+    /// Whether a key may be told: nobody presses them faster than they can be sent.
+    fn is_credible(&mut self, now: Instant) -> bool {
+        let until = self.keys_until.map_or(now, |until| until.max(now)) + KEY_PACE;
+        let credible = until <= now + KEY_PACE * KEY_BURST;
+        if credible {
+            self.keys_until = Some(until);
+        }
+        credible
+    }
+
+    /// A packet beyond a gap: the first is held; with the second the wait is over.
+    fn wait_or_conceal(
+        &mut self,
+        now: Instant,
+        (turn, payload): (Turn, &[u8]),
+        listeners: &mut Listeners<'_>,
+    ) -> bool {
+        let mut used = true;
+        match self.order.held {
+            Some(held) if held.index == turn.index => return false,
+            Some(held) if held.index < turn.index => {
+                self.play_held(now, listeners);
+                if self.order.next == Some(turn.index) {
+                    return self.play(now, (turn, payload), listeners);
+                }
+                self.hold(turn, payload);
+            }
+            Some(_) => {
+                used = self.play(now, (turn, payload), listeners);
+                self.play_held_in_order(now, listeners);
+            }
+            None => self.hold(turn, payload),
+        }
+        used
+    }
+
+    fn hold(&mut self, turn: Turn, payload: &[u8]) {
+        let Turn { index, timestamp, kind, arrived } = turn;
+        self.order.held = Some(Held { index, timestamp, kind, since: arrived });
+        self.order.payload.clear();
+        self.order.payload.extend_from_slice(payload);
+    }
+
+    fn play_held_in_order(&mut self, now: Instant, listeners: &mut Listeners<'_>) {
+        if self.order.held.is_some_and(|held| self.order.next == Some(held.index)) {
+            self.play_held(now, listeners);
+        }
+    }
+
+    fn play_held(&mut self, now: Instant, listeners: &mut Listeners<'_>) {
+        let Some(Held { index, timestamp, kind, since }) = self.order.held.take() else { return };
+        let payload = std::mem::take(&mut self.order.payload);
+        let turn = Turn { index, timestamp, kind, arrived: since };
+        self.play(now, (turn, &payload), listeners);
+        self.order.payload = payload;
+    }
+
+    /// Gives a packet out. False: it was of no use.
+    fn play(
+        &mut self,
+        now: Instant,
+        (turn, payload): (Turn, &[u8]),
+        listeners: &mut Listeners<'_>,
+    ) -> bool {
+        let gap = turn.index - self.order.next.unwrap_or(turn.index);
+        self.order.next = Some(turn.index + 1);
+        let codec = match turn.kind {
+            Kind::Voice(codec) if !payload.is_empty() => codec,
+            Kind::Voice(_) | Kind::Unknown => return false,
+            Kind::Comfort | Kind::Key => {
+                self.paused = true;
+                self.line.get_or_insert(turn.arrived);
+                return true;
+            }
+        };
+        let duration = self.rate().duration_of(payload.len());
+        let Some(line) = self.line else {
+            self.line = turn.arrived.checked_sub(duration).or(Some(turn.arrived));
+            return self.decode(now, (codec, &turn, payload), listeners);
+        };
+        if line > now + LONGEST_LEAD {
+            // Twice as fast as time goes: a broken clock, or a flood.
+            self.next_timestamp = turn.timestamp.wrapping_add(payload.len() as u32);
+            return false;
+        }
+        let missing = self.missing_before(gap, &turn, duration);
+        if missing > 0 {
+            self.fill(now, missing, listeners);
+        }
+        self.decode(now, (codec, &turn, payload), listeners)
+    }
+
+    fn decode(
+        &mut self,
+        now: Instant,
+        (codec, turn, payload): (Codec, &Turn, &[u8]),
+        listeners: &mut Listeners<'_>,
+    ) -> bool {
+        self.samples.clear();
+        codec.decode(payload, &mut self.samples);
+        self.concealer.good(&mut self.samples);
+        self.length = self.samples.len();
+        self.next_timestamp = turn.timestamp.wrapping_add(payload.len() as u32);
+        self.filled = 0;
+        self.paused = false;
+        self.give(now, listeners);
+        true
+    }
+
+    /// How many samples are missing before a packet of `duration` that comes after a gap of so
+    /// many packets. The media clock tells; time tells how much of that can be true.
+    fn missing_before(&self, gap: u64, turn: &Turn, duration: Duration) -> usize {
+        let Some(line) = self.line else { return 0 };
+        let advance = turn.timestamp.wrapping_sub(self.next_timestamp) as i32;
+        let second = self.codec.clock_rate() as i32;
+        let (by_clock, slack) = match advance {
+            advance if advance > second => (usize::MAX, Duration::ZERO),
+            0.. => (advance as usize, SLACK),
+            _ => (self.length.saturating_mul(gap.min(100) as usize), SLACK),
+        };
+        let room = (turn.arrived + slack).saturating_duration_since(line + duration);
+        by_clock.saturating_sub(self.filled).min(self.rate().samples_in(room.min(LONGEST_FILL)))
+    }
+
+    /// Makes up samples: concealment at first, which fades to silence, then silence.
+    fn fill(&mut self, now: Instant, count: usize, listeners: &mut Listeners<'_>) {
+        self.samples.clear();
+        if self.paused {
+            self.samples.resize(count, 0);
+        } else {
+            self.concealer.lost(count, &mut self.samples);
+        }
+        self.filled = self.filled.saturating_add(count);
+        self.give(now, listeners);
+    }
+
+    /// Gives `samples` to whoever listens. What is made up in time has its time; what comes late
+    /// arrives now.
+    fn give(&mut self, now: Instant, listeners: &mut Listeners<'_>) {
+        let rate = self.rate();
+        let begin = self.line.unwrap_or(now);
+        let end = begin + rate.duration_of(self.samples.len());
+        self.line = Some(end);
+        let at = if self.filled > 0 { end.min(now) } else { now };
+        if let Some(recorder) = &mut listeners.recorder {
+            recorder.hear(&self.samples, begin);
+        }
+        self.tap.push(&self.samples, at, listeners.out);
+    }
+
+    fn kind(&self, payload_type: u8) -> Kind {
+        match payload_type {
+            agreed if Some(agreed) == self.telephone_event => Kind::Key,
+            agreed if agreed == self.payload_type => Kind::Voice(self.codec),
+            0 => Kind::Voice(Codec::Pcmu),
+            8 => Kind::Voice(Codec::Pcma),
+            COMFORT_NOISE => Kind::Comfort,
+            _ => Kind::Unknown,
+        }
+    }
+
+    fn fill_due(&self) -> Option<Instant> {
+        let patience = if self.filled == 0 { self.patience() } else { FRAME };
+        Some(self.line? + patience)
+    }
+
+    /// How long the line may lag before it is filled: 60 ms for packets of 20 ms.
+    fn patience(&self) -> Duration {
+        self.rate().duration_of(self.length) + SLACK
+    }
+
+    fn rate(&self) -> Rate {
+        self.codec.rate()
+    }
+}
+
+const FRAME: Duration = Duration::from_millis(20);
+
+/// How long a packet beyond a gap is held for the missing one.
+const HOLD: Duration = Duration::from_millis(20);
+
+/// How much later or earlier than its clock a packet may come without anything being wrong.
+const SLACK: Duration = Duration::from_millis(40);
+
+/// The line may be so far ahead of time (a burst after a stall), and no further.
+const LONGEST_LEAD: Duration = Duration::from_millis(200);
+
+/// No more than this is made up at once.
+const LONGEST_FILL: Duration = Duration::from_secs(1);
+
+/// The shortest key and its pause: 40 ms each (ITU-T Q.24).
+const KEY_PACE: Duration = Duration::from_millis(80);
+
+/// So many keys may come at once, after a stall.
+const KEY_BURST: u32 = 16;
+
+/// The payload of 200 ms of G.711: more than any sender puts into a packet (RFC 3551 4.2).
+const MAX_SAMPLES: usize = 1_600;
+
+/// The static payload type of comfort noise (RFC 3389).
+const COMFORT_NOISE: u8 = 13;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::random::Random;
+    use crate::media::bench::{Bench, PEER, Peer, settings};
+
+    fn keys(bench: &Bench) -> String {
+        let key = |event: &Event| match event {
+            Event::Digit(digit) => Some(digit.key()),
+            _ => None,
+        };
+        bench.events.iter().filter_map(key).collect()
+    }
+
+    #[test]
+    fn a_packet_is_heard_when_it_arrives() {
+        let (mut bench, mut peer) = (Bench::started(settings()), Peer::new());
+        for packet in 0..500 {
+            bench.until(packet * 20);
+            bench.receive(PEER, &peer.loud());
+            assert_eq!(bench.heard_millis(), (packet + 1) * 20);
+        }
+        assert_eq!(bench.windows, 312);
+        assert!(bench.loud_share(20) > 0.8);
+        let quality = bench.port.quality();
+        assert_eq!((quality.received, quality.lost, quality.discarded), (500, 0, 0));
+        assert_eq!(quality.jitter, Duration::ZERO);
+    }
+
+    #[test]
+    fn packets_of_10_30_and_60_ms_become_frames_of_20() {
+        for millis in [10_u64, 30, 60] {
+            let (mut bench, mut peer) = (Bench::started(settings()), Peer::new());
+            peer.length = millis as u32 * 8;
+            let packets = 3_000 / millis;
+            for packet in 0..packets {
+                bench.until(packet * millis);
+                if packet % 10 == 9 {
+                    peer.skip();
+                } else {
+                    bench.receive(PEER, &peer.loud());
+                }
+            }
+            bench.until(packets * millis + 200);
+            let heard = bench.heard_millis();
+            assert!((3_140..=3_280).contains(&heard), "{heard} ms of packets of {millis} ms");
+            assert!(bench.loud_share(0) > 0.75, "packets of {millis} ms");
+        }
+    }
+
+    #[test]
+    fn heard_time_is_time_over_a_bad_network() {
+        let mut random = Random::repeatable(11);
+        let (mut bench, mut peer) = (Bench::started(settings()), Peer::new());
+        // (when, packet), with a fifth lost, some doubled, some a packet late, all with jitter.
+        let mut feed: Vec<(u64, Vec<u8>)> = Vec::new();
+        for packet in 0..1_000_u64 {
+            let bytes = peer.loud();
+            let jitter = u64::from(random.below(15));
+            match random.below(20) {
+                0..4 => {}
+                4 => feed.push((packet * 20 + 25 + jitter, bytes)),
+                5 => feed.extend([
+                    (packet * 20 + jitter, bytes.clone()),
+                    (packet * 20 + jitter + 7, bytes),
+                ]),
+                _ => feed.push((packet * 20 + jitter, bytes)),
+            }
+        }
+        feed.sort_by_key(|(at, _)| *at);
+        for (at, bytes) in feed {
+            bench.until(at);
+            bench.receive(PEER, &bytes);
+        }
+        let heard = bench.heard_millis();
+        assert!((19_900..=20_100).contains(&heard), "{heard} ms heard of 20 s");
+        assert!(bench.loud_share(0) > 0.7, "{}", bench.loud_share(0));
+        let quality = bench.port.quality();
+        assert!((150..250).contains(&quality.lost), "{quality:?}");
+        assert!((30..150).contains(&quality.discarded), "{quality:?}");
+        assert!(quality.jitter > Duration::from_millis(2));
+    }
+
+    #[test]
+    fn a_swapped_pair_is_put_in_order_and_a_lost_packet_waits_for_one() {
+        let (mut bench, mut peer) = (Bench::started(settings()), Peer::new());
+        bench.receive(PEER, &peer.loud());
+        bench.until(20);
+        let (second, third) = (peer.loud(), peer.quiet());
+        bench.receive(PEER, &third);
+        assert_eq!(bench.heard_millis(), 20, "held");
+        bench.until(25);
+        bench.receive(PEER, &second);
+        assert_eq!(bench.heard_millis(), 60);
+        assert!(bench.heard[40 * 16 + 160..].iter().all(|sample| sample.abs() < 1_000));
+        peer.skip();
+        bench.until(60);
+        bench.receive(PEER, &peer.loud());
+        assert_eq!(bench.heard_millis(), 60, "held");
+        bench.until(79);
+        assert_eq!(bench.heard_millis(), 60);
+        bench.until(80);
+        assert_eq!(bench.heard_millis(), 100, "concealed after 20 ms");
+        assert_eq!(bench.port.quality().discarded, 0);
+    }
+
+    #[test]
+    fn a_packet_that_comes_after_its_concealment_is_of_no_use() {
+        let (mut bench, mut peer) = (Bench::started(settings()), Peer::new());
+        bench.receive(PEER, &peer.loud());
+        let late = peer.loud();
+        bench.until(40);
+        bench.receive(PEER, &peer.loud());
+        bench.until(60);
+        bench.receive(PEER, &peer.loud());
+        assert_eq!(bench.heard_millis(), 80);
+        bench.until(70);
+        bench.receive(PEER, &late);
+        bench.receive(PEER, &late);
+        assert_eq!(bench.heard_millis(), 80);
+        assert_eq!(bench.port.quality().discarded, 2);
+        assert_eq!(bench.port.quality().lost, 0, "it came");
+    }
+
+    #[test]
+    fn when_the_peer_falls_silent_the_speech_gate_closes_in_time() {
+        for comfort in [false, true] {
+            let (mut bench, mut peer) = (Bench::started(settings()), Peer::new());
+            for packet in 0..100 {
+                bench.until(packet * 20);
+                bench.receive(PEER, &peer.loud());
+            }
+            bench.until(2_000);
+            if comfort {
+                bench.receive(PEER, &peer.packet(COMFORT_NOISE, &[60]));
+            }
+            bench.until(4_000);
+            let heard = bench.heard_millis();
+            assert!((3_960..=4_040).contains(&heard), "{heard}");
+            let ended = bench.events.iter().find_map(|event| match event {
+                Event::SpeechEnded { last_voiced } => Some(bench.millis(*last_voiced)),
+                _ => None,
+            });
+            // The last packet came at 1980 ms; concealment may add its three frames.
+            let ended = ended.expect("speech ended");
+            assert!((1_980..=2_060).contains(&ended), "{ended}");
+            assert!(bench.heard[2_100 * 16..].iter().all(|sample| *sample == 0));
+            // Speech goes on after the pause, with a clock that ran and a sequence that did not.
+            peer.pause(100);
+            for packet in 0..50 {
+                bench.until(4_000 + packet * 20);
+                bench.receive(PEER, &peer.loud());
+            }
+            let heard = bench.heard_millis();
+            assert!((4_960..=5_040).contains(&heard), "{heard}");
+            assert!(bench.loud_share(4_040) > 0.8);
+        }
+    }
+
+    #[test]
+    fn a_stall_of_the_network_is_caught_up_and_not_added() {
+        let (mut bench, mut peer) = (Bench::started(settings()), Peer::new());
+        for packet in 0..400_u64 {
+            // Every two seconds the network stands still for 150 ms.
+            let stalled = packet % 100 > 92;
+            bench.until(if stalled { packet / 100 * 2_000 + 2_000 } else { packet * 20 });
+            bench.receive(PEER, &peer.loud());
+        }
+        bench.until(8_000);
+        let heard = bench.heard_millis();
+        assert!((7_960..=8_220).contains(&heard), "{heard}");
+    }
+
+    #[test]
+    fn a_peer_that_sends_twice_as_fast_as_time_is_cut() {
+        let (mut bench, mut peer) = (Bench::started(settings()), Peer::new());
+        for packet in 0..1_000 {
+            bench.until(packet * 10);
+            bench.receive(PEER, &peer.loud());
+        }
+        assert!(bench.heard_millis() <= 10_240, "{}", bench.heard_millis());
+    }
+
+    #[test]
+    fn a_clock_that_jumps_makes_no_sound() {
+        let (mut bench, mut peer) = (Bench::started(settings()), Peer::new());
+        for packet in 0..500 {
+            bench.until(packet * 20);
+            if packet % 7 == 0 {
+                peer.timestamp = peer.timestamp.wrapping_mul(2_654_435_761).wrapping_add(5);
+            }
+            bench.receive(PEER, &peer.loud());
+        }
+        let heard = bench.heard_millis();
+        assert!((9_960..=10_220).contains(&heard), "{heard}");
+    }
+
+    #[test]
+    fn keys_are_told_once_whatever_is_lost() {
+        let (mut bench, mut peer) = (Bench::started(settings()), Peer::new());
+        let mut now = 0;
+        for (press, key) in [1_u8, 1, 0, 11].into_iter().enumerate() {
+            let began = peer.timestamp;
+            for part in 0..10_u16 {
+                now += 20;
+                bench.until(now);
+                let duration = (160 * part.min(7)).to_be_bytes();
+                let flags = if part >= 7 { 0x80 } else { 0 };
+                let payload = [key, flags | 10, duration[0], duration[1]];
+                let mut header = peer.header(101);
+                header.timestamp = began;
+                peer.skip();
+                // Of the second press the start is lost, of the third all but one end.
+                let lost = press == 1 && part < 5 || press == 2 && part != 8;
+                if !lost {
+                    bench.receive(PEER, &header.write(&payload));
+                }
+            }
+            for _ in 0..5 {
+                now += 20;
+                bench.until(now);
+                bench.receive(PEER, &peer.quiet());
+            }
+        }
+        assert_eq!(keys(&bench), "110#");
+        let heard = bench.heard_millis();
+        assert!(heard.abs_diff(now) <= 80, "{heard} of {now}");
+    }
+
+    #[test]
+    fn a_key_in_a_late_packet_is_told_all_the_same() {
+        let (mut bench, mut peer) = (Bench::started(settings()), Peer::new());
+        bench.receive(PEER, &peer.quiet());
+        let key = peer.packet(101, &[7, 0x8a, 1, 0]);
+        for packet in 0..3 {
+            bench.until(40 + packet * 20);
+            bench.receive(PEER, &peer.quiet());
+        }
+        bench.receive(PEER, &key);
+        assert_eq!(keys(&bench), "7");
+        assert_eq!(bench.port.quality().discarded, 0);
+    }
+
+    #[test]
+    fn a_flood_of_keys_is_cut_to_what_fingers_can_do() {
+        let (mut bench, mut peer) = (Bench::started(settings()), Peer::new());
+        for packet in 0..10_000 {
+            bench.until(packet / 10);
+            bench.receive(PEER, &peer.packet(101, &[(packet % 10) as u8, 10, 0, 160]));
+        }
+        let told = keys(&bench).len();
+        assert!((25..=29).contains(&told), "{told} keys in a second");
+    }
+
+    #[test]
+    fn the_agreed_payload_type_and_the_static_ones_are_decoded() {
+        let agreed = Settings { payload_type: 97, codec: Codec::Pcma, ..settings() };
+        let (mut bench, mut peer) = (Bench::started(agreed), Peer::new());
+        let mut law = Vec::new();
+        Codec::Pcma.encode(&[8_000; 160], &mut law);
+        for (packet, (payload_type, payload)) in
+            [(97, law.as_slice()), (8, &law), (0, &[0x80; 160]), (18, &[1; 20]), (96, &[])]
+                .into_iter()
+                .enumerate()
+        {
+            bench.until(packet as u64 * 20);
+            bench.receive(PEER, &peer.packet(payload_type, payload));
+        }
+        assert_eq!(bench.heard_millis(), 60);
+        assert!(bench.loud_share(10) > 0.9);
+        assert_eq!(bench.port.quality().discarded, 2);
+    }
+
+    #[test]
+    fn the_numbers_may_wrap_and_restart() {
+        let (mut bench, mut peer) = (Bench::started(settings()), Peer::new());
+        for packet in 0..600_u64 {
+            if packet == 300 {
+                peer.sequence = peer.sequence.wrapping_add(20_000);
+                peer.timestamp = 5;
+            }
+            bench.until(packet * 20);
+            bench.receive(PEER, &peer.loud());
+        }
+        let heard = bench.heard_millis();
+        assert!((11_960..=12_040).contains(&heard), "{heard}");
+        assert_eq!(bench.port.quality().discarded, 1);
+        assert_eq!(bench.port.quality().lost, 0);
+    }
+
+    #[test]
+    fn a_second_of_speech_makes_so_many_outputs_and_no_more() {
+        let (mut bench, mut peer) = (Bench::new(settings()), Peer::new());
+        for packet in 0..100 {
+            bench.until(packet * 10);
+            if packet % 2 == 0 {
+                bench.receive(PEER, &peer.loud());
+            }
+        }
+        // 50 frames, 31 windows; that the peer was heard, and that it speaks.
+        assert_eq!(bench.outputs, 50 + 31 + 2);
+    }
+}

@@ -1,0 +1,583 @@
+//! What is sent: one packet for each slot of 20 ms from the start to the end, voice or silence.
+//!
+//! Slots are counted from the start, and slot n has the nominal time `start + n * 20 ms` and the
+//! timestamp `base + n * 160`. Silence is sent at nominal times. A talkspurt does not wait for the
+//! next one: its first packet takes the next slot and goes out at once, up to 20 ms early, and the
+//! packets behind it keep the same lead, so that they stand on an even grid of their own. When it
+//! ends, the next silent slot is sent at its nominal time again. Slots are never invented or left
+//! out, so sequence and timestamps are exact, and RTP time is never more than one frame ahead of
+//! the wall clock. All times are computed from the start: lateness does not add up.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::audio::codec::Codec;
+use crate::base::random::Random;
+use crate::media::event::{Digit, Output, Settings};
+use crate::media::playout::Playout;
+use crate::media::record::Recorder;
+use crate::rtp::packet::Header;
+use crate::rtp::session::Sent;
+use crate::rtp::telephone_event::{self, Slot};
+
+/// The sending side of a port.
+#[derive(Debug)]
+pub struct Sender {
+    codec: Codec,
+    payload_type: u8,
+    telephone_event: Option<u8>,
+    /// Whether the session description lets us send.
+    enabled: bool,
+    ssrc: u32,
+    sequence: u16,
+    base: u32,
+    started: Option<Instant>,
+    /// The slot that is next.
+    slot: u64,
+    /// While a talkspurt runs: how much earlier than nominal its packets go.
+    lead: Option<Duration>,
+    /// Whether the next packet is the first after a hole.
+    mark: bool,
+    dialer: telephone_event::Sender,
+    packets: u64,
+    octets: u64,
+    last_voice: Option<Instant>,
+    /// Room for the samples of a frame.
+    frame: Vec<i16>,
+    /// Room for its payload.
+    payload: Vec<u8>,
+}
+
+/// What the sender works with: the queue, where to, who else hears it.
+pub struct Desk<'a> {
+    /// What is to be said.
+    pub playout: &'a mut Playout,
+    /// Where to send, if anybody knows.
+    pub to: Option<SocketAddr>,
+    /// The recording.
+    pub recorder: Option<&'a mut Recorder>,
+    /// The outputs of the port.
+    pub out: &'a mut VecDeque<Output>,
+}
+
+impl Sender {
+    /// Makes a sender; source, sequence and clock begin by chance (RFC 3550 5.1).
+    pub fn new(settings: &Settings, random: &mut Random) -> Self {
+        Self {
+            codec: settings.codec,
+            payload_type: settings.payload_type,
+            telephone_event: settings.telephone_event,
+            enabled: settings.sending,
+            ssrc: random.u32(),
+            sequence: random.u16(),
+            base: random.u32(),
+            started: None,
+            slot: 0,
+            lead: None,
+            mark: true,
+            dialer: telephone_event::Sender::default(),
+            packets: 0,
+            octets: 0,
+            last_voice: None,
+            frame: vec![0; settings.codec.rate().samples_in(SLOT)],
+            payload: Vec::with_capacity(settings.codec.rate().samples_in(SLOT)),
+        }
+    }
+
+    /// Takes a new session description; source, sequence and clock go on.
+    pub fn describe(&mut self, settings: &Settings) {
+        self.codec = settings.codec;
+        self.payload_type = settings.payload_type;
+        self.telephone_event = settings.telephone_event;
+        self.enabled = settings.sending;
+        self.frame.resize(settings.codec.rate().samples_in(SLOT), 0);
+    }
+
+    /// Begins to send; a second time changes nothing.
+    pub fn start(&mut self, now: Instant) {
+        self.started.get_or_insert(now);
+    }
+
+    /// Appends keys to be dialled. Without telephone events there is no way to send them.
+    pub fn dial(&mut self, digits: &[Digit]) {
+        if self.telephone_event.is_none() {
+            return;
+        }
+        for code in digits.iter().filter_map(|digit| telephone_event::code(digit.key())) {
+            self.dialer.push(code);
+        }
+    }
+
+    /// Our source.
+    pub fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// Whether the last packet was voice.
+    pub fn is_speaking(&self) -> bool {
+        self.lead.is_some()
+    }
+
+    /// When the last packet of voice was sent.
+    pub fn last_voice(&self) -> Option<Instant> {
+        self.last_voice
+    }
+
+    /// How many packets were sent.
+    pub fn sent_packets(&self) -> u64 {
+        self.packets
+    }
+
+    /// What was sent so far, for a report.
+    pub fn sent(&self, now: Instant) -> Sent {
+        let running =
+            self.started.map_or(Duration::ZERO, |start| now.saturating_duration_since(start));
+        let ticks = running.as_micros() * u128::from(self.codec.clock_rate()) / 1_000_000;
+        Sent {
+            packets: self.packets,
+            octets: self.octets,
+            timestamp: self.base.wrapping_add(ticks as u32),
+        }
+    }
+
+    /// When the next packet is due, if there is a `voice` frame to be sent or not.
+    pub fn due(&self, voice: bool) -> Option<Instant> {
+        let nominal = self.nominal(self.slot)?;
+        let early = match (voice && self.may_speak(), self.lead) {
+            (false, _) => Duration::ZERO,
+            (true, Some(lead)) => lead,
+            (true, None) => SLOT,
+        };
+        nominal.checked_sub(early).or(Some(nominal))
+    }
+
+    /// Sends every packet that is due.
+    pub fn advance(&mut self, now: Instant, desk: &mut Desk<'_>) {
+        while let Some(due) = self.due(desk.to.is_some() && desk.playout.ready())
+            && due <= now
+        {
+            self.skip_if_late(now, desk);
+            self.send_slot(now, desk);
+        }
+    }
+
+    /// After a long sleep the slots in which nothing was sent are left out: the timestamps jump,
+    /// and the voice goes on where it was. Sending them now would be a burst.
+    fn skip_if_late(&mut self, now: Instant, desk: &mut Desk<'_>) {
+        let Some(nominal) = self.nominal(self.slot) else { return };
+        let late = (now + self.lead.unwrap_or_default()).saturating_duration_since(nominal);
+        if late <= LATEST {
+            return;
+        }
+        let slots = (late.as_micros() / SLOT.as_micros()) as u64;
+        self.frame.fill(0);
+        for slot in (self.slot..self.slot + slots).take(MAX_RECORDED_SKIP) {
+            self.record(slot, desk);
+        }
+        self.slot += slots;
+        self.mark = true;
+    }
+
+    fn send_slot(&mut self, now: Instant, desk: &mut Desk<'_>) {
+        self.frame.fill(0);
+        let ticks = self.codec.clock_rate() / 50;
+        let timestamp = self.base.wrapping_add((self.slot as u32).wrapping_mul(ticks));
+        match desk.to.filter(|_| self.enabled) {
+            None => {
+                self.lead = None;
+                self.mark = true;
+            }
+            Some(to) => match self.dialer.slot(timestamp, ticks as u16) {
+                Slot::Event { marker, timestamp, payload } => {
+                    self.lead = None;
+                    if let Some(payload_type) = self.telephone_event {
+                        let bytes = self.packet((marker, payload_type, timestamp), &payload);
+                        desk.out.push_back(Output::SendRtp { to, bytes });
+                    }
+                }
+                Slot::Idle if desk.playout.ready() => self.speak(now, (to, timestamp), desk),
+                Slot::Idle | Slot::Rest => {
+                    self.lead = None;
+                    desk.playout.take_tail(&mut self.frame);
+                    self.send_frame((to, timestamp), desk.out);
+                }
+            },
+        }
+        self.record(self.slot, desk);
+        self.slot += 1;
+    }
+
+    fn speak(&mut self, now: Instant, (to, timestamp): (SocketAddr, u32), desk: &mut Desk<'_>) {
+        if self.lead.is_none() {
+            let nominal = self.nominal(self.slot).unwrap_or(now);
+            self.lead = Some(nominal.saturating_duration_since(now).min(SLOT));
+            self.mark = true;
+        }
+        desk.playout.take(now, &mut self.frame, desk.out);
+        self.send_frame((to, timestamp), desk.out);
+        self.last_voice = Some(now);
+        desk.playout.settle(now, desk.out);
+    }
+
+    fn send_frame(&mut self, (to, timestamp): (SocketAddr, u32), out: &mut VecDeque<Output>) {
+        let marker = std::mem::take(&mut self.mark);
+        let mut payload = std::mem::take(&mut self.payload);
+        payload.clear();
+        self.codec.encode(&self.frame, &mut payload);
+        let bytes = self.packet((marker, self.payload_type, timestamp), &payload);
+        self.payload = payload;
+        out.push_back(Output::SendRtp { to, bytes });
+    }
+
+    fn packet(
+        &mut self,
+        (marker, payload_type, timestamp): (bool, u8, u32),
+        payload: &[u8],
+    ) -> Vec<u8> {
+        let (sequence, ssrc) = (self.sequence, self.ssrc);
+        self.sequence = sequence.wrapping_add(1);
+        self.packets += 1;
+        self.octets += payload.len() as u64;
+        Header { marker, payload_type, sequence, timestamp, ssrc }.write(payload)
+    }
+
+    fn record(&self, slot: u64, desk: &mut Desk<'_>) {
+        if let (Some(recorder), Some(begin)) = (&mut desk.recorder, self.nominal(slot)) {
+            recorder.slot(&self.frame, begin, desk.out);
+        }
+    }
+
+    fn may_speak(&self) -> bool {
+        self.enabled && !self.dialer.busy()
+    }
+
+    fn nominal(&self, slot: u64) -> Option<Instant> {
+        Some(self.started? + Duration::from_millis(slot.saturating_mul(20)))
+    }
+}
+
+/// The length of a slot.
+const SLOT: Duration = Duration::from_millis(20);
+
+/// Later than this, slots are left out.
+const LATEST: Duration = Duration::from_millis(100);
+
+/// Of the slots that are left out, so many are silence in a recording: five seconds.
+const MAX_RECORDED_SKIP: usize = 250;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::UtteranceId;
+    use crate::media::bench::{Bench, Sent, settings};
+    use crate::media::event::{Command, Event, Played};
+
+    fn through(utterance: u64) -> Command {
+        Command::Flush { through: UtteranceId(utterance) }
+    }
+
+    fn dial(keys: &str) -> Command {
+        Command::Dial(keys.chars().filter_map(Digit::new).collect())
+    }
+
+    fn is_exact(sent: &[Sent]) -> bool {
+        sent.windows(2).all(|pair| {
+            let [one, two] = pair else { return false };
+            two.header.sequence == one.header.sequence.wrapping_add(1)
+                && two.header.timestamp == one.header.timestamp.wrapping_add(160)
+                && two.header.ssrc == one.header.ssrc
+        })
+    }
+
+    /// How far RTP time is ahead of the wall clock, in milliseconds.
+    fn leads(sent: &[Sent]) -> Vec<u64> {
+        let first = &sent[0];
+        let ahead = |packet: &Sent| {
+            let ticks = packet.header.timestamp.wrapping_sub(first.header.timestamp);
+            u64::from(ticks / 8).saturating_sub(packet.at - first.at)
+        };
+        sent.iter().map(ahead).collect()
+    }
+
+    #[test]
+    fn silence_flows_from_the_start_every_20_ms() {
+        let mut bench = Bench::new(settings());
+        bench.until(500);
+        assert!(bench.sent.is_empty(), "nothing before the start");
+        bench.order(Command::Start);
+        bench.until(10_499);
+        assert_eq!(bench.sent.len(), 500);
+        assert!(is_exact(&bench.sent));
+        for (slot, packet) in bench.sent.iter().enumerate() {
+            assert_eq!(packet.at, 500 + slot as u64 * 20);
+            assert_eq!(packet.header.marker, slot == 0);
+            assert_eq!(packet.payload, [0xff; 160]);
+        }
+    }
+
+    #[test]
+    fn a_talkspurt_begins_at_once_and_runs_on_its_own_grid() {
+        let mut bench = Bench::started(settings());
+        bench.until(1_007);
+        bench.play(1, 100);
+        bench.finish(1);
+        bench.until(2_000);
+        let times: Vec<u64> =
+            bench.sent.iter().filter(|packet| packet.is_voice()).map(|packet| packet.at).collect();
+        assert_eq!(times, [1_007, 1_027, 1_047, 1_067, 1_087]);
+        let after: Vec<u64> =
+            bench.sent.iter().map(|packet| packet.at).filter(|at| *at > 1_087).take(3).collect();
+        assert_eq!(after, [1_120, 1_140, 1_160], "silence is back on the nominal line");
+        assert!(is_exact(&bench.sent));
+        let marks: Vec<u64> =
+            bench.sent.iter().filter(|it| it.header.marker).map(|it| it.at).collect();
+        assert_eq!(marks, [0, 1_007]);
+        assert_eq!(leads(&bench.sent).into_iter().max(), Some(13));
+        let at = |millis| bench.start + Duration::from_millis(millis);
+        let utterance = UtteranceId(1);
+        assert_eq!(
+            bench.events,
+            [
+                Event::Started { utterance, at: at(1_007) },
+                Event::Finished { utterance, at: at(1_087) }
+            ]
+        );
+    }
+
+    #[test]
+    fn ten_seconds_of_many_talkspurts_stay_exact() {
+        let mut bench = Bench::started(settings());
+        let mut random = Random::repeatable(5);
+        let (mut now, mut spoken) = (0, 0);
+        for utterance in 0..40 {
+            now += 30 + u64::from(random.below(400));
+            bench.until(now);
+            let millis = 5 + random.below(180) as usize;
+            spoken += millis.div_ceil(20);
+            bench.play(utterance, millis);
+            bench.finish(utterance);
+        }
+        bench.until(now + 1_000);
+        assert!(is_exact(&bench.sent));
+        assert!(leads(&bench.sent).into_iter().all(|lead| lead <= 20));
+        let last = bench.sent.last().expect("packets").at;
+        assert!(bench.sent.len() as u64 >= last / 20);
+        assert_eq!(bench.sent.iter().filter(|packet| packet.is_voice()).count(), spoken);
+        let finished =
+            bench.events.iter().filter(|event| matches!(event, Event::Finished { .. })).count();
+        assert_eq!(finished, 40);
+    }
+
+    #[test]
+    fn an_underrun_is_silence_and_the_rest_a_new_talkspurt() {
+        let mut bench = Bench::started(settings());
+        bench.until(105);
+        bench.play(1, 40);
+        bench.until(160);
+        bench.play(1, 40);
+        bench.finish(1);
+        bench.until(300);
+        let spurts: Vec<(u64, bool)> = bench
+            .sent
+            .iter()
+            .filter(|packet| packet.is_voice())
+            .map(|packet| (packet.at, packet.header.marker))
+            .collect();
+        assert_eq!(spurts, [(105, true), (125, false), (160, true), (180, false)]);
+        assert!(is_exact(&bench.sent));
+        assert!(leads(&bench.sent).into_iter().all(|lead| lead <= 20));
+    }
+
+    #[test]
+    fn audio_a_moment_late_goes_on_in_its_talkspurt() {
+        let mut bench = Bench::started(settings());
+        bench.until(105);
+        bench.play(1, 20);
+        bench.until(130);
+        bench.play(1, 40);
+        bench.until(200);
+        let spurts: Vec<(u64, bool)> = bench
+            .sent
+            .iter()
+            .filter(|packet| packet.is_voice())
+            .map(|packet| (packet.at, packet.header.marker))
+            .collect();
+        assert_eq!(spurts, [(105, true), (130, false), (145, false)]);
+    }
+
+    #[test]
+    fn utterances_follow_each_other_without_a_gap() {
+        let mut bench = Bench::started(settings());
+        bench.until(10);
+        bench.play(1, 60);
+        bench.finish(1);
+        bench.play(2, 60);
+        bench.finish(2);
+        assert_eq!(bench.port.queued(), Duration::from_millis(100));
+        bench.until(500);
+        let times: Vec<u64> =
+            bench.sent.iter().filter(|packet| packet.is_voice()).map(|packet| packet.at).collect();
+        assert_eq!(times, [10, 30, 50, 70, 90, 110]);
+    }
+
+    #[test]
+    fn what_was_queued_before_the_start_is_said_with_the_first_packet() {
+        let mut bench = Bench::new(settings());
+        bench.play(1, 40);
+        bench.until(300);
+        bench.order(Command::Start);
+        assert_eq!(bench.sent.len(), 1);
+        assert!(bench.sent[0].is_voice() && bench.sent[0].header.marker);
+        bench.until(345);
+        assert_eq!(leads(&bench.sent), [0, 0, 0]);
+    }
+
+    #[test]
+    fn a_pause_holds_at_the_next_frame_and_a_resume_goes_on() {
+        let mut bench = Bench::started(settings());
+        bench.until(10);
+        bench.play(1, 200);
+        bench.finish(1);
+        bench.until(55);
+        bench.order(Command::Pause);
+        bench.until(1_003);
+        assert_eq!(bench.port.queued(), Duration::from_millis(140));
+        bench.order(Command::Resume);
+        bench.until(2_000);
+        assert!(is_exact(&bench.sent));
+        let times: Vec<u64> =
+            bench.sent.iter().filter(|packet| packet.is_voice()).map(|packet| packet.at).collect();
+        // At 80 ms the cut end fades away within a packet of silence.
+        assert_eq!(times, [10, 30, 50, 80, 1_003, 1_023, 1_043, 1_063, 1_083, 1_103, 1_123]);
+        let tail = bench.sent.iter().find(|packet| packet.at == 80).expect("the tail");
+        assert_eq!(tail.payload[40..], [0xff; 120]);
+        assert!(bench.events.iter().any(|event| matches!(event, Event::Finished { .. })));
+    }
+
+    #[test]
+    fn a_flush_tells_exactly_what_was_heard() {
+        let mut bench = Bench::started(settings());
+        bench.until(10);
+        for utterance in 1..=4 {
+            bench.play(utterance, 50);
+            if utterance < 3 {
+                bench.finish(utterance);
+            }
+        }
+        // Utterance 1 takes three packets (10 to 50 ms), utterance 2 was heard for two.
+        bench.until(95);
+        bench.order(Command::Pause);
+        bench.until(300);
+        bench.order(through(3));
+        let heard = vec![Played {
+            utterance: UtteranceId(2),
+            heard: Duration::from_millis(40),
+            total: Some(Duration::from_millis(50)),
+        }];
+        let flushed = Event::Flushed { through: UtteranceId(3), heard };
+        assert_eq!(bench.events.last(), Some(&flushed));
+        bench.play(3, 400);
+        assert_eq!(bench.port.queued(), Duration::from_millis(50), "only utterance 4 is left");
+        bench.until(400);
+        assert_eq!(bench.sent.iter().filter(|packet| packet.is_voice()).count(), 6);
+        bench.order(Command::Resume);
+        bench.finish(4);
+        bench.until(500);
+        let utterance = UtteranceId(4);
+        let ended = |event: &Event| matches!(event, Event::Finished { utterance: it, .. } if *it == utterance);
+        assert!(bench.events.iter().any(ended));
+        assert!(is_exact(&bench.sent));
+    }
+
+    #[test]
+    fn a_flush_in_mid_word_stops_within_a_frame() {
+        let mut bench = Bench::started(settings());
+        bench.until(10);
+        bench.play(1, 1_000);
+        bench.until(500);
+        bench.order(through(1));
+        bench.until(1_000);
+        let last = bench.sent.iter().filter(|packet| packet.is_voice()).map(|packet| packet.at);
+        assert_eq!(last.max(), Some(520), "the fading end");
+        bench.play(2, 20);
+        assert!(bench.sent.last().is_some_and(Sent::is_voice), "a flush leaves no pause behind");
+    }
+
+    #[test]
+    fn a_late_thread_catches_up_and_a_sleeping_one_skips() {
+        let mut bench = Bench::started(settings());
+        bench.until(100);
+        bench.sleep_until(180);
+        assert_eq!(bench.sent.len(), 10, "eighty milliseconds are caught up");
+        bench.play(1, 100);
+        let before = bench.sent.len();
+        bench.sleep_until(1_190);
+        assert_eq!(bench.sent.len(), before + 1, "a second is not");
+        bench.until(1_300);
+        let (one, two) = (&bench.sent[before - 1], &bench.sent[before]);
+        assert_eq!(two.header.sequence, one.header.sequence.wrapping_add(1));
+        assert!(two.header.marker);
+        assert!(two.header.timestamp.wrapping_sub(one.header.timestamp) >= 7_840);
+        assert!(is_exact(&bench.sent[before..]));
+        assert!(leads(&bench.sent).into_iter().all(|lead| lead <= 20));
+        assert_eq!(bench.sent.iter().filter(|packet| packet.is_voice()).count(), 5);
+    }
+
+    #[test]
+    fn a_call_on_hold_is_sent_no_voice_but_reports() {
+        let mut bench = Bench::started(settings());
+        bench.until(1_000);
+        bench.play(1, 200);
+        bench.order(Command::Update(Box::new(Settings { sending: false, ..settings() })));
+        let before = bench.sent.len();
+        bench.until(60_000);
+        assert_eq!(bench.sent.len(), before);
+        assert!(bench.reports.len() > 5);
+        assert!(!bench.events.iter().any(|event| matches!(event, Event::Silent { .. })));
+        bench.order(Command::Update(Box::new(settings())));
+        bench.until(60_500);
+        let first = &bench.sent[before];
+        assert!(first.header.marker && first.is_voice());
+        assert!(is_exact(&bench.sent[before..]));
+        assert!(leads(&bench.sent).into_iter().all(|lead| lead <= 20));
+    }
+
+    #[test]
+    fn keys_are_events_between_the_voice() {
+        let mut bench = Bench::started(settings());
+        bench.until(95);
+        bench.play(1, 100);
+        bench.until(130);
+        bench.order(dial("1#"));
+        bench.until(2_000);
+        let events: Vec<&Sent> =
+            bench.sent.iter().filter(|packet| packet.header.payload_type == 101).collect();
+        assert_eq!(events.len(), 20);
+        for (key, event) in [(1, &events[..10]), (11, &events[10..])] {
+            assert!(event.iter().all(|packet| packet.payload[0] == key));
+            assert!(event.iter().all(|it| it.header.timestamp == event[0].header.timestamp));
+            assert_eq!(event.iter().filter(|packet| packet.payload[1] & 0x80 != 0).count(), 3);
+            assert_eq!(event.iter().filter(|packet| packet.header.marker).count(), 1);
+            let durations: Vec<u16> = event
+                .iter()
+                .map(|packet| u16::from_be_bytes([packet.payload[2], packet.payload[3]]))
+                .collect();
+            assert_eq!(durations[..3], [160, 320, 480]);
+            assert_eq!(durations[7..], [1_280; 3]);
+        }
+        let pause = events[10].at - events[9].at;
+        assert_eq!(pause, 80);
+        assert_eq!(bench.sent.iter().filter(|packet| packet.is_voice()).count(), 5);
+        let numbers: Vec<u16> = bench.sent.iter().map(|packet| packet.header.sequence).collect();
+        assert!(numbers.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1)));
+        assert_eq!(bench.sent.len() as u64, bench.sent.last().expect("packets").at / 20 + 1);
+    }
+
+    #[test]
+    fn a_second_of_call_makes_so_many_packets_and_no_more() {
+        let mut bench = Bench::started(settings());
+        bench.until(999);
+        assert_eq!((bench.sent.len(), bench.outputs), (50, 50));
+    }
+}

@@ -1,0 +1,26 @@
+//! UDP sockets, with buffers that outlive a burst.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Binds a non-blocking UDP socket whose buffers hold about `buffer` octets each way.
+///
+/// # Errors
+/// What the kernel says: the address is in use or not ours.
+pub fn bind(address: SocketAddr, buffer: usize) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    // The kernel may grant less; a smaller buffer is no reason to refuse.
+    socket.set_recv_buffer_size(buffer).ok();
+    socket.set_send_buffer_size(buffer).ok();
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
+/// The buffer of a SIP socket: some hundreds of messages.
+pub const SIP_BUFFER: usize = 4 << 20;
+
+/// The buffer of an RTP socket: two seconds of packets of one call.
+pub const RTP_BUFFER: usize = 64 << 10;

@@ -1,0 +1,420 @@
+//! Language models behind OpenAI's chat completions: OpenAI, Groq, Ollama, llama.cpp, vLLM and
+//! whoever else speaks that dialect at a `base_url`.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use eventsource_stream::Eventsource;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use reqwest::RequestBuilder;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::agent::conversation::{Message, Request};
+use crate::agent::event::Delta;
+use crate::agent::tool::{Tool, ToolCall};
+use crate::base::secret::{ExposeSecret, Secret};
+use crate::providers::error::ProviderError;
+use crate::providers::http;
+use crate::providers::model::Model;
+
+/// A language model at a `base_url`.
+#[derive(Debug, Clone)]
+pub struct OpenAiCompatible {
+    settings: Settings,
+    client: reqwest::Client,
+}
+
+/// Where the model is and how it is asked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The provider's name in the configuration.
+    pub name: String,
+    /// Up to and without the last slash: `http://127.0.0.1:11434/v1`.
+    pub base_url: String,
+    /// Sent as a bearer token.
+    pub api_key: Option<Secret>,
+    /// Further headers.
+    pub headers: BTreeMap<String, Secret>,
+    /// The model, in the server's words.
+    pub model: String,
+    /// 0.0 to 2.0; without it the server's own.
+    pub temperature: Option<f32>,
+    /// The longest answer in tokens.
+    pub max_tokens: u32,
+    /// How long the server may keep silent, before its first octet and between any two.
+    pub timeout: Duration,
+}
+
+impl OpenAiCompatible {
+    /// Makes the model; nothing is sent.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new(settings: Settings) -> Result<Self, ProviderError> {
+        let client = http::client(&settings.name)?;
+        Ok(Self { settings, client })
+    }
+
+    fn request(&self, request: &Request) -> RequestBuilder {
+        let url = format!("{}/chat/completions", self.settings.base_url.trim_end_matches('/'));
+        self.authorised(self.client.post(url)).json(&self.body(request))
+    }
+
+    fn authorised(&self, mut builder: RequestBuilder) -> RequestBuilder {
+        for (name, value) in &self.settings.headers {
+            builder = builder.header(name, value.expose_secret());
+        }
+        match &self.settings.api_key {
+            Some(key) => builder.bearer_auth(key.expose_secret()),
+            None => builder,
+        }
+    }
+
+    fn body(&self, request: &Request) -> Value {
+        let mut body = json!({
+            "model": self.settings.model,
+            "stream": true,
+            "messages": messages(request),
+        });
+        // OpenAI's newer models refuse the old name, other servers do not know the new one.
+        let openai = self.settings.base_url.contains("://api.openai.com/");
+        let limit = if openai { "max_completion_tokens" } else { "max_tokens" };
+        body[limit] = json!(self.settings.max_tokens);
+        if let Some(temperature) = self.settings.temperature {
+            body["temperature"] = json!(temperature);
+        }
+        if !request.tools.is_empty() {
+            body["tools"] = request.tools.iter().map(tool).collect();
+        }
+        body
+    }
+}
+
+impl Model for OpenAiCompatible {
+    fn warm_up(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
+        // Every such server lists its models; the answer matters less than the open connection.
+        let url = format!("{}/models", self.settings.base_url.trim_end_matches('/'));
+        let sent = self.authorised(self.client.get(url)).timeout(WARM_UP_WITHIN).send();
+        let name = self.settings.name.clone();
+        Box::pin(async move {
+            let response = sent.await.map_err(|why| http::broken(&name, &why))?;
+            match response.status().as_u16() {
+                401 | 403 => Err(http::refused(&name, response).await),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    fn think(&self, request: Request) -> BoxStream<'static, Result<Delta, ProviderError>> {
+        let answer = Answer {
+            name: self.settings.name.clone(),
+            timeout: self.settings.timeout,
+            stage: Stage::Asking(Box::new(self.request(&request))),
+            ready: VecDeque::new(),
+            tools: BTreeMap::new(),
+            finished: false,
+        };
+        stream::unfold(answer, |mut answer| async move {
+            let delta = answer.next().await?;
+            Some((delta, answer))
+        })
+        .boxed()
+    }
+}
+
+/// An answer as it arrives.
+struct Answer {
+    name: String,
+    timeout: Duration,
+    stage: Stage,
+    ready: VecDeque<Delta>,
+    /// Tool calls come in fragments, told apart by their index.
+    tools: BTreeMap<u64, ToolCall>,
+    /// Whether the server gave its reason to finish.
+    finished: bool,
+}
+
+enum Stage {
+    Asking(Box<RequestBuilder>),
+    Reading(BoxStream<'static, Result<String, ProviderError>>),
+    Over,
+}
+
+impl Answer {
+    async fn next(&mut self) -> Option<Result<Delta, ProviderError>> {
+        loop {
+            if let Some(delta) = self.ready.pop_front() {
+                if delta == Delta::Done {
+                    self.stage = Stage::Over;
+                }
+                return Some(Ok(delta));
+            }
+            let step = match std::mem::replace(&mut self.stage, Stage::Over) {
+                Stage::Over => return None,
+                Stage::Asking(request) => self.ask(*request).await,
+                Stage::Reading(events) => self.read(events).await,
+            };
+            match step {
+                Ok(stage) => self.stage = stage,
+                Err(why) => return Some(Err(why)),
+            }
+        }
+    }
+
+    async fn ask(&mut self, request: RequestBuilder) -> Result<Stage, ProviderError> {
+        let sent = tokio::time::timeout(self.timeout, request.send()).await;
+        let response = sent.map_err(|_| self.silent())?.map_err(|why| http::broken(&self.name, &why))?;
+        if !response.status().is_success() {
+            return Err(http::refused(&self.name, response).await);
+        }
+        Ok(Stage::Reading(events(self.name.clone(), response)))
+    }
+
+    async fn read(
+        &mut self,
+        mut events: BoxStream<'static, Result<String, ProviderError>>,
+    ) -> Result<Stage, ProviderError> {
+        let next = tokio::time::timeout(self.timeout, events.next()).await;
+        match next.map_err(|_| self.silent())? {
+            Some(Ok(data)) if data == "[DONE]" => self.finish(),
+            Some(Ok(data)) => self.take(&data)?,
+            Some(Err(why)) => return Err(why),
+            // Some servers close without [DONE]; the reason to finish says that it is whole.
+            None if self.finished => self.finish(),
+            None => return Err(ProviderError::passing(&self.name, "the answer broke off")),
+        }
+        Ok(Stage::Reading(events))
+    }
+
+    fn take(&mut self, data: &str) -> Result<(), ProviderError> {
+        let chunk: Chunk = serde_json::from_str(data)
+            .map_err(|_| ProviderError::passing(&self.name, "the answer is not in the protocol"))?;
+        if chunk.error.is_some() {
+            return Err(ProviderError::passing(&self.name, "the answer ended in an error"));
+        }
+        let Some(choice) = chunk.choices.into_iter().next() else { return Ok(()) };
+        self.finished |= choice.finish_reason.is_some();
+        // A refusal is an answer, too.
+        let texts = [choice.delta.content, choice.delta.refusal];
+        for text in texts.into_iter().flatten().filter(|text| !text.is_empty()) {
+            self.ready.push_back(Delta::Text(text));
+        }
+        for fragment in choice.delta.tool_calls.unwrap_or_default() {
+            self.tool(fragment);
+        }
+        Ok(())
+    }
+
+    fn tool(&mut self, fragment: ToolFragment) {
+        if self.tools.len() >= MOST_TOOLS && !self.tools.contains_key(&fragment.index) {
+            return;
+        }
+        let index = fragment.index;
+        let call = self.tools.entry(index).or_insert_with(|| ToolCall {
+            id: String::new(),
+            name: String::new(),
+            arguments: String::new(),
+        });
+        if let Some(id) = fragment.id {
+            call.id = id;
+        }
+        let Some(function) = fragment.function else { return };
+        call.name.push_str(function.name.as_deref().unwrap_or_default());
+        let arguments = function.arguments.as_deref().unwrap_or_default();
+        if call.arguments.len() + arguments.len() <= LARGEST_ARGUMENTS {
+            call.arguments.push_str(arguments);
+        }
+    }
+
+    fn finish(&mut self) {
+        for (index, mut call) in std::mem::take(&mut self.tools) {
+            if call.id.is_empty() {
+                // Ollama may leave it out; within one answer the index is enough.
+                call.id = format!("call_{index}");
+            }
+            if call.arguments.is_empty() {
+                call.arguments.push_str("{}");
+            }
+            self.ready.push_back(Delta::Tool(call));
+        }
+        self.ready.push_back(Delta::Done);
+    }
+
+    fn silent(&self) -> ProviderError {
+        ProviderError::passing(&self.name, "no answer in time")
+    }
+}
+
+/// The data of the server-sent events of a response, at most `LARGEST_ANSWER` octets in all.
+fn events(
+    name: String,
+    response: reqwest::Response,
+) -> BoxStream<'static, Result<String, ProviderError>> {
+    let limit = name.clone();
+    let mut octets = 0;
+    let body = response.bytes_stream().map(move |chunk| {
+        let chunk = chunk.map_err(|why| http::broken(&limit, &why))?;
+        octets += chunk.len();
+        if octets > LARGEST_ANSWER {
+            return Err(ProviderError::passing(&limit, "the answer is endless"));
+        }
+        Ok(chunk)
+    });
+    body.eventsource()
+        .map(move |event| match event {
+            Ok(event) => Ok(event.data),
+            Err(eventsource_stream::EventStreamError::Transport(why)) => Err(why),
+            Err(_) => Err(ProviderError::passing(&name, "the answer is not in the protocol")),
+        })
+        .boxed()
+}
+
+fn messages(request: &Request) -> Vec<Value> {
+    let mut messages = vec![json!({ "role": "system", "content": request.instructions })];
+    for message in &request.messages {
+        match message {
+            Message::Caller { text, keys } => {
+                messages.push(json!({ "role": "user", "content": said(text, keys) }));
+            }
+            Message::Agent { text, interrupted } => {
+                // Three dots: it was cut there, and the model should not take it for complete.
+                let cut = if *interrupted { "…" } else { "" };
+                messages.push(json!({ "role": "assistant", "content": format!("{text}{cut}") }));
+            }
+            Message::ToolCall(call) => ask_for(&mut messages, call),
+            Message::ToolResult(result) => messages.push(json!({
+                "role": "tool",
+                "tool_call_id": result.id,
+                "content": result.content,
+            })),
+        }
+    }
+    messages
+}
+
+/// Adds a tool call to the assistant's last message, where the protocol wants it.
+fn ask_for(messages: &mut Vec<Value>, call: &ToolCall) {
+    if messages.last().is_none_or(|last| last["role"] != "assistant") {
+        messages.push(json!({ "role": "assistant", "content": null }));
+    }
+    let asked = json!({
+        "id": call.id,
+        "type": "function",
+        "function": { "name": call.name, "arguments": call.arguments },
+    });
+    if let Some(last) = messages.last_mut() {
+        match last["tool_calls"].as_array_mut() {
+            Some(calls) => calls.push(asked),
+            None => last["tool_calls"] = json!([asked]),
+        }
+    }
+}
+
+fn said(text: &str, keys: &str) -> String {
+    match (text.is_empty(), keys.is_empty()) {
+        (false, true) => text.to_owned(),
+        (true, true) => "[The caller said something that could not be understood.]".to_owned(),
+        (true, false) => format!("[The caller pressed {keys}.]"),
+        (false, false) => format!("{text} [The caller pressed {keys}.]"),
+    }
+}
+
+fn tool(tool: &Tool) -> Value {
+    // The schema is ours and parses; an empty object is what a tool without arguments has.
+    let parameters: Value = serde_json::from_str(&tool.parameters).unwrap_or_else(|_| json!({}));
+    json!({
+        "type": "function",
+        "function": {
+            "name": tool.name,
+            "description": tool.description,
+            "parameters": parameters,
+        },
+    })
+}
+
+#[derive(Deserialize)]
+struct Chunk {
+    #[serde(default)]
+    choices: Vec<Choice>,
+    error: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    #[serde(default)]
+    delta: Piece,
+    finish_reason: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+struct Piece {
+    content: Option<String>,
+    refusal: Option<String>,
+    tool_calls: Option<Vec<ToolFragment>>,
+}
+
+#[derive(Deserialize)]
+struct ToolFragment {
+    #[serde(default)]
+    index: u64,
+    id: Option<String>,
+    function: Option<FunctionFragment>,
+}
+
+#[derive(Deserialize)]
+struct FunctionFragment {
+    name: Option<String>,
+    arguments: Option<String>,
+}
+
+/// The most octets of one answer.
+const LARGEST_ANSWER: usize = 4 << 20;
+
+/// The most tool calls in one answer.
+const MOST_TOOLS: usize = 16;
+
+/// The longest arguments of a tool call (T14).
+const LARGEST_ARGUMENTS: usize = 8 << 10;
+
+/// How long the warm-up may take.
+const WARM_UP_WITHIN: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::tool::ToolResult;
+
+    #[test]
+    fn a_tool_call_stands_in_the_assistants_message_before_its_result() {
+        let call = ToolCall {
+            id: "call_1".to_owned(),
+            name: "transfer_call".to_owned(),
+            arguments: "{\"to\":\"sales\"}".to_owned(),
+        };
+        let result =
+            ToolResult { id: "call_1".to_owned(), content: "busy".to_owned(), failed: true };
+        let request = Request {
+            instructions: "Be brief.".to_owned(),
+            messages: vec![
+                Message::Caller { text: "Sales, please.".to_owned(), keys: String::new() },
+                Message::Agent { text: "One moment.".to_owned(), interrupted: false },
+                Message::ToolCall(call),
+                Message::ToolResult(result),
+            ],
+            tools: Vec::new(),
+        };
+        let messages = messages(&request);
+        assert_eq!(messages.len(), 4);
+        assert_eq!(messages[2]["content"], "One moment.");
+        assert_eq!(messages[2]["tool_calls"][0]["function"]["name"], "transfer_call");
+        assert_eq!(messages[3]["tool_call_id"], "call_1");
+    }
+
+    #[test]
+    fn keys_and_silence_are_told_in_words() {
+        assert_eq!(said("", "12"), "[The caller pressed 12.]");
+        assert!(said("", "").contains("could not be understood"));
+    }
+}

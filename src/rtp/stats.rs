@@ -1,0 +1,205 @@
+//! What a receiver knows of a stream: jitter, loss, and the report block made of them
+//! (RFC 3550 6.4.1, A.3, A.8).
+
+use std::time::{Duration, Instant};
+
+use super::sequence::{Tracker, Verdict};
+
+/// A report block about one source (RFC 3550 6.4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Block {
+    /// The source that it is about.
+    pub ssrc: u32,
+    /// The share lost since the last report, in 256ths.
+    pub fraction_lost: u8,
+    /// The packets lost in all; doubles make it negative.
+    pub lost: i32,
+    /// The extended highest sequence number.
+    pub highest: u32,
+    /// The interarrival jitter in units of the RTP clock.
+    pub jitter: u32,
+    /// The middle 32 bits of the last sender report's NTP time; 0: none came.
+    pub last_report: u32,
+    /// How long ago that report came, in 65 536ths of a second.
+    pub delay: u32,
+}
+
+/// The reception of one source.
+#[derive(Debug, Clone)]
+pub struct Reception {
+    /// The source.
+    pub ssrc: u32,
+    tracker: Tracker,
+    jitter: Jitter,
+    /// Expected and received when the last report was made.
+    reported: (u64, u64),
+    last_report: Option<(u32, Instant)>,
+}
+
+impl Reception {
+    /// Begins with the first packet of a source with an RTP clock of `clock_rate`.
+    pub fn new(ssrc: u32, sequence: u16, clock_rate: u32) -> Self {
+        Self {
+            ssrc,
+            tracker: Tracker::new(sequence),
+            jitter: Jitter { clock_rate, ..Jitter::default() },
+            reported: (0, 0),
+            last_report: None,
+        }
+    }
+
+    /// Counts a packet by its sequence number.
+    pub fn handle(&mut self, sequence: u16) -> Verdict {
+        self.tracker.handle(sequence)
+    }
+
+    /// Measures the jitter by a packet whose timestamp runs with the clock (telephone events do
+    /// not: theirs stands still).
+    pub fn measure(&mut self, timestamp: u32, arrived: Instant) {
+        self.jitter.measure(timestamp, arrived);
+    }
+
+    /// The sequence.
+    pub fn tracker(&self) -> &Tracker {
+        &self.tracker
+    }
+
+    /// The interarrival jitter.
+    pub fn jitter(&self) -> Duration {
+        self.jitter.duration()
+    }
+
+    /// Remembers a sender report of this source by the middle 32 bits of its NTP time.
+    pub fn reported(&mut self, ntp_middle: u32, arrived: Instant) {
+        self.last_report = Some((ntp_middle, arrived));
+    }
+
+    /// Makes the report block and begins the next interval of the fraction (RFC 3550 A.3).
+    pub fn block(&mut self, now: Instant) -> Block {
+        let (expected, received) = (self.tracker.expected(), self.tracker.received());
+        let expected_lately = expected.saturating_sub(self.reported.0);
+        let received_lately = received.saturating_sub(self.reported.1);
+        self.reported = (expected, received);
+        let lost_lately = expected_lately.saturating_sub(received_lately);
+        let fraction = (lost_lately * 256).checked_div(expected_lately).unwrap_or(0).min(255);
+        let lost = (expected as i64).saturating_sub(received as i64);
+        let (last_report, delay) = match self.last_report {
+            Some((middle, arrived)) => (middle, short(now.saturating_duration_since(arrived))),
+            None => (0, 0),
+        };
+        Block {
+            ssrc: self.ssrc,
+            fraction_lost: fraction as u8,
+            lost: lost.clamp(-0x80_0000, 0x7f_ffff) as i32,
+            highest: self.tracker.highest() as u32,
+            jitter: self.jitter.ticks(),
+            last_report,
+            delay,
+        }
+    }
+}
+
+/// A duration as NTP's short form: 65 536ths of a second, wrapping after 18 hours.
+pub fn short(duration: Duration) -> u32 {
+    ((duration.as_micros() << 16) / 1_000_000) as u32
+}
+
+/// What NTP's short form stands for.
+pub fn from_short(short: u32) -> Duration {
+    Duration::from_micros((u64::from(short) * 1_000_000) >> 16)
+}
+
+/// The interarrival jitter (RFC 3550 A.8).
+#[derive(Debug, Clone, Default)]
+struct Jitter {
+    clock_rate: u32,
+    last: Option<(u32, Instant)>,
+    /// Sixteen times the jitter, in units of the RTP clock.
+    scaled: u64,
+}
+
+impl Jitter {
+    fn measure(&mut self, timestamp: u32, arrived: Instant) {
+        let Some((last_timestamp, last_arrived)) = self.last.replace((timestamp, arrived)) else {
+            return;
+        };
+        let elapsed = arrived.saturating_duration_since(last_arrived);
+        let ticks = elapsed.as_micros() * u128::from(self.clock_rate) / 1_000_000;
+        let advance = timestamp.wrapping_sub(last_timestamp) as i32;
+        let difference = (ticks as i64).saturating_sub(i64::from(advance)).unsigned_abs();
+        // A clock that jumped is another clock, not jitter.
+        if difference > u64::from(self.clock_rate) * 2 {
+            return;
+        }
+        self.scaled = self.scaled + difference - ((self.scaled + 8) >> 4).min(self.scaled);
+    }
+
+    fn ticks(&self) -> u32 {
+        (self.scaled >> 4) as u32
+    }
+
+    fn duration(&self) -> Duration {
+        Duration::from_micros(
+            (u64::from(self.ticks()) * 1_000_000)
+                .checked_div(u64::from(self.clock_rate))
+                .unwrap_or(0),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(start: Instant, millis: u64) -> Instant {
+        start + Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn an_even_stream_has_no_jitter() {
+        let start = Instant::now();
+        let mut reception = Reception::new(1, 0, 8_000);
+        for packet in 0..100_u32 {
+            reception.measure(packet * 160, at(start, u64::from(packet) * 20));
+        }
+        assert_eq!(reception.jitter(), Duration::ZERO);
+    }
+
+    #[test]
+    fn jitter_settles_at_the_mean_difference() {
+        let start = Instant::now();
+        let mut reception = Reception::new(1, 0, 8_000);
+        for packet in 0..400_u32 {
+            let late = if packet % 2 == 0 { 0 } else { 10 };
+            let timestamp = (u32::MAX - 3_200).wrapping_add(packet * 160);
+            reception.measure(timestamp, at(start, u64::from(packet) * 20 + late));
+        }
+        let jitter = reception.jitter().as_millis();
+        assert!((9..=10).contains(&jitter), "{jitter} ms");
+    }
+
+    #[test]
+    fn a_block_tells_the_loss_of_its_own_interval() {
+        let start = Instant::now();
+        let mut reception = Reception::new(7, 0, 8_000);
+        for sequence in (1..100).filter(|sequence| sequence % 4 != 0) {
+            reception.handle(sequence);
+        }
+        let block = reception.block(start);
+        assert_eq!(block.lost, 24);
+        assert_eq!(block.fraction_lost, 61);
+        for sequence in 100..200 {
+            reception.handle(sequence);
+        }
+        reception.reported(0xaabb_ccdd, start);
+        let block = reception.block(at(start, 500));
+        assert_eq!((block.fraction_lost, block.lost), (0, 24));
+        assert_eq!((block.last_report, block.delay), (0xaabb_ccdd, 1 << 15));
+    }
+
+    #[test]
+    fn the_short_form_is_a_65536th() {
+        assert_eq!(short(Duration::from_millis(1_500)), 3 << 15);
+        assert_eq!(from_short(3 << 15), Duration::from_millis(1_500));
+    }
+}

@@ -1,0 +1,141 @@
+//! From the operator's files to the blueprint of a server.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::audio::codec::Codec;
+use crate::audio::speech;
+use crate::call::admission::{self, Badge, Budget};
+use crate::call::briefing::{Briefing, MediaPolicy};
+use crate::config::load::Loaded;
+use crate::config::report::{self, Format};
+use crate::config::settings::{self, Detector, Server, UnknownSource};
+use crate::providers::error::ProviderError;
+use crate::providers::vad::registry as vad;
+use crate::server::casting::{self, CastError};
+use crate::server::inspection::Inspection;
+use crate::server::running::{Blueprint, Folders};
+use crate::sip::endpoint;
+
+/// Why there is no blueprint.
+#[derive(Debug, thiserror::Error)]
+pub enum AssemblyError {
+    /// An agent cannot be put on the line.
+    #[error(transparent)]
+    Cast(#[from] CastError),
+    /// The speech detector cannot be had.
+    #[error("the speech detector cannot be loaded: {0}\n  ./dev setup fetches its model")]
+    Detector(ProviderError),
+}
+
+/// Reads and checks the files; what is wrong is printed. Gives nothing when the server must not
+/// start with them.
+pub fn load(config: &Path) -> Result<Loaded, ExitCode> {
+    let request = report::request(&[config.to_owned()]);
+    let environment = |name: &str| std::env::var(name).ok();
+    let loaded = crate::config::load::load(&request, &environment, &Inspection::default());
+    let text = report::render(&loaded.diagnostics, &loaded.sources, Format::for_stderr());
+    eprint!("{text}");
+    if loaded.has_errors() {
+        eprintln!("The configuration has errors: nothing was started.");
+        return Err(ExitCode::FAILURE);
+    }
+    Ok(loaded)
+}
+
+/// Readies agents and detector, and draws the blueprint.
+///
+/// # Errors
+/// When a provider or the detector cannot be had.
+pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
+    let server = loaded.server;
+    let registry = casting::registry(&server.providers, server.machine.models.clone());
+    let cast = casting::cast(&loaded.agents, &registry).await?;
+    let kind = match server.media.vad.detector {
+        Detector::Kernel => vad::Kind::Kernel,
+        Detector::Ort => vad::Kind::Ort,
+    };
+    let detector = vad::open(kind, &server.vad_model()).map_err(AssemblyError::Detector)?;
+    let max_calls = server.sip.max_calls as usize;
+    let briefing =
+        Briefing { plan: loaded.plan, agents: cast.castings, media: media_policy(&server) };
+    Ok(Blueprint {
+        sip: sip_address(&server),
+        endpoint: endpoint_settings(&server, max_calls),
+        admission: admission_settings(&server),
+        rtp: (server.rtp_address(), server.rtp.ports.first..=server.rtp.ports.last),
+        briefing,
+        crews: cast.crews,
+        detector,
+        max_calls,
+        folders: Folders {
+            calls: server.calls_folder(),
+            recordings: server.recordings_folder(),
+        },
+    })
+}
+
+fn sip_address(server: &Server) -> SocketAddr {
+    let first = server.sip.listen.first().map(|listen| listen.bind);
+    first.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 5060)))
+}
+
+fn endpoint_settings(server: &Server, max_calls: usize) -> endpoint::Settings {
+    let bind = sip_address(server);
+    endpoint::Settings {
+        user_agent: format!("{}/{}", server.machine.name, env!("CARGO_PKG_VERSION")),
+        advertised: server
+            .sip
+            .external_address
+            .map(|address| SocketAddr::new(address, bind.port())),
+        // A trunk is trusted: as many calls may wait for their ACK as there may be calls.
+        max_half_open_per_source: max_calls.max(10),
+        max_sessions: max_calls.saturating_mul(2).max(100),
+        ..endpoint::Settings::default()
+    }
+}
+
+fn admission_settings(server: &Server) -> admission::Settings {
+    let trunks = server.trunks.iter().map(|(name, trunk)| admission::Trunk {
+        badge: Badge {
+            name: name.as_str().into(),
+            context: trunk.context.as_deref().unwrap_or_default().into(),
+        },
+        allow: trunk.sources().collect(),
+    });
+    let sip = &server.security.sip;
+    admission::Settings {
+        trunks: trunks.collect(),
+        tell_strangers: sip.unknown_source == UnknownSource::Reject,
+        per_source: Budget {
+            per_second: sip.max_invites.per_ip.per_second.ceil() as u32,
+            burst: sip.max_invites.burst,
+        },
+        ..admission::Settings::default()
+    }
+}
+
+fn media_policy(server: &Server) -> MediaPolicy {
+    let vad = &server.media.vad;
+    MediaPolicy {
+        address: server.advertised_rtp_address(),
+        codecs: server
+            .rtp
+            .codecs
+            .iter()
+            .map(|codec| match codec {
+                settings::Codec::Pcma => Codec::Pcma,
+                settings::Codec::Pcmu => Codec::Pcmu,
+            })
+            .collect(),
+        symmetric: server.rtp.symmetric,
+        timeout: server.rtp.timeout,
+        speech: speech::Settings {
+            threshold: vad.threshold,
+            release: (vad.threshold - 0.15).max(0.05),
+            min_speech: vad.min_speech,
+            min_silence: vad.min_silence,
+        },
+    }
+}

@@ -1,0 +1,155 @@
+//! From agents of the dialplans to agents that can be put on the line: intents compiled, crews
+//! warmed up.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::agent::assistant::Assistant;
+use crate::agent::intents::compile::Compiled;
+use crate::agent::intents::instructions;
+use crate::agent::phrases::Phrases;
+use crate::agent::sentence::Splitter;
+use crate::base::language::Language;
+use crate::call::briefing::Casting;
+use crate::config::settings::{Provider, ProviderKind};
+use crate::engine::ai::crew::Crew;
+use crate::providers::error::ProviderError;
+use crate::providers::registry::{Kind, Registry, Spec};
+use crate::providers::transcriber::Context;
+
+/// Agents ready for the line.
+#[derive(Debug, Default)]
+pub struct Cast {
+    /// What the call knows of each.
+    pub castings: BTreeMap<String, Arc<Casting>>,
+    /// Who works for each.
+    pub crews: BTreeMap<String, Arc<Crew>>,
+}
+
+/// Why an agent cannot be put on the line.
+#[derive(Debug, thiserror::Error)]
+#[error("agent `{agent}`: {why}")]
+pub struct CastError {
+    /// The agent.
+    pub agent: String,
+    /// The provider's word.
+    pub why: ProviderError,
+}
+
+/// Makes the registry of the operator's providers.
+pub fn registry(providers: &BTreeMap<String, Provider>, models: PathBuf) -> Registry {
+    let specs = providers.iter().map(|(name, provider)| (name.clone(), spec(provider))).collect();
+    Registry::new(specs, models)
+}
+
+/// Readies every agent.
+///
+/// # Errors
+/// At the first whose providers cannot be had.
+pub async fn cast(
+    agents: &BTreeMap<String, Arc<Assistant>>,
+    registry: &Registry,
+) -> Result<Cast, CastError> {
+    let mut cast = Cast::default();
+    for (name, assistant) in agents {
+        let failed = |why| CastError { agent: name.clone(), why };
+        let (casting, crew) = ready(name, assistant, registry).await.map_err(failed)?;
+        cast.castings.insert(name.clone(), Arc::new(casting));
+        cast.crews.insert(name.clone(), Arc::new(crew));
+    }
+    Ok(cast)
+}
+
+async fn ready(
+    name: &str,
+    assistant: &Arc<Assistant>,
+    registry: &Registry,
+) -> Result<(Casting, Crew), ProviderError> {
+    let compiled = Compiled::for_assistant(assistant).map_err(|faults| {
+        let first = faults.first().map(|fault| fault.what.clone()).unwrap_or_default();
+        ProviderError::lasting("rules", format!("the intents do not compile: {first}"))
+    })?;
+    let compiled = Arc::new(compiled);
+    let language = assistant.spoken_language();
+    let model = registry.model(assistant, &compiled)?;
+    if let Err(why) = model.warm_up().await {
+        tracing::warn!(agent = name, %why, "the model is not there yet; calls are taken all the same");
+    }
+    let voice = registry.voice(&assistant.tts, &language, &fixed_lines(assistant)).await?;
+    let transcriber = match registry.transcriber(&assistant.stt, &language)? {
+        Some(transcriber) => {
+            let context = context(assistant, &compiled, &language);
+            transcriber.warm_up().await?;
+            Some((transcriber, context))
+        }
+        None => {
+            tracing::warn!(agent = name, "nobody hears for this agent: it takes keys only");
+            None
+        }
+    };
+    let mut instructed = (**assistant).clone();
+    if !assistant.intents.is_empty() {
+        // A language model in the seat of the rules is told what the rules know.
+        instructed.prompt = Some(instructions::instructions(assistant));
+    }
+    let casting = Casting {
+        name: name.to_owned(),
+        assistant: Arc::new(instructed),
+        tools: instructions::tools_for(assistant),
+    };
+    Ok((casting, Crew { transcriber, model, voice }))
+}
+
+fn context(assistant: &Assistant, compiled: &Compiled, language: &Language) -> Context {
+    let mut key_terms = assistant.stt.keyterms.clone();
+    key_terms.extend(compiled.key_terms());
+    let grammar = (!assistant.intents.is_empty()).then(|| compiled.grammar());
+    Context { language: language.clone(), grammar, key_terms }
+}
+
+/// What the agent says the same to everybody, clause by clause as it will be spoken.
+fn fixed_lines(assistant: &Assistant) -> Vec<String> {
+    let phrases = Phrases::of(assistant);
+    let mut texts: Vec<&str> = phrases.all().collect();
+    texts.extend(assistant.first_message.as_deref());
+    texts.extend(assistant.goodbye.as_deref());
+    for intent in &assistant.intents {
+        texts.extend(intent.say.iter().map(String::as_str));
+        texts.extend(intent.ask.values().map(String::as_str));
+        texts.extend(intent.declined.as_deref());
+    }
+    let language = assistant.spoken_language();
+    let fixed = texts.into_iter().filter(|text| !text.contains("{{") && !text.contains("{%"));
+    fixed
+        .flat_map(|text| {
+            let mut splitter = Splitter::new(&language);
+            let mut clauses = splitter.push(text);
+            clauses.extend(splitter.finish());
+            clauses
+        })
+        .collect()
+}
+
+fn spec(provider: &Provider) -> Spec {
+    Spec {
+        kind: kind(provider.kind),
+        base_url: provider.base_url.clone(),
+        api_key: provider.api_key.clone(),
+        model: provider.model.clone(),
+        voice: provider.voice.clone(),
+        headers: provider.headers.clone(),
+        timeout: provider.timeout,
+    }
+}
+
+fn kind(kind: ProviderKind) -> Kind {
+    match kind {
+        ProviderKind::OpenaiCompatible => Kind::OpenAiCompatible,
+        ProviderKind::Pocketsphinx => Kind::PocketSphinx,
+        ProviderKind::Whisper => Kind::Whisper,
+        ProviderKind::Rules => Kind::Rules,
+        ProviderKind::Flite => Kind::Flite,
+        ProviderKind::Espeak => Kind::Espeak,
+    }
+}

@@ -1,0 +1,129 @@
+//! `voxtrunk call`: a call from the command line, with a phone of our own.
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::audio::codec::Codec;
+use crate::audio::resample;
+use crate::audio::wav;
+use crate::config::settings::Server;
+use crate::engine::gauges::Gauges;
+use crate::engine::media_shard::MediaShard;
+use crate::engine::phone::{self, Act, Line, Moment, Phone, Script, When};
+use crate::engine::recorder::Recorder;
+use crate::media::event::Digit;
+use crate::providers::tts::flite::{self, Flite};
+use crate::providers::vad::registry as vad;
+use crate::server::{demo, serve};
+use crate::sip::event::Ending;
+
+/// What the command line asks for.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// Whom to call.
+    pub target: String,
+    /// Texts to say.
+    pub say: Vec<String>,
+    /// Files to play.
+    pub wav: Vec<PathBuf>,
+    /// Keys to press at the end.
+    pub dtmf: Option<String>,
+    /// Where the recording goes.
+    pub record: PathBuf,
+    /// The settings, for the folder of models.
+    pub config: PathBuf,
+}
+
+/// Calls, tells what happens, and fails when nobody answered.
+pub fn run(order: Order) -> ExitCode {
+    serve::log(&crate::config::settings::Log { level: "warn".to_owned(), ..Default::default() });
+    serve::finish(serve::block_on(dial(order)))
+}
+
+async fn dial(order: Order) -> Result<(), String> {
+    let remote = phone::resolve(&order.target).await.map_err(|why| why.to_string())?;
+    let script = script(&order).await?;
+    let mut settings = Server::default();
+    settings.settle(order.config.parent().unwrap_or(std::path::Path::new("")));
+    let detector = vad::open(vad::Kind::Kernel, &settings.vad_model())
+        .map_err(|why| format!("{why}\n  ./dev setup fetches the model"))?;
+    let thread = |why: std::io::Error| why.to_string();
+    let media = MediaShard::start(detector, Arc::new(Gauges::default())).map_err(thread)?;
+    let recorder = Recorder::start().map_err(thread)?;
+    let local = towards(remote).map_err(|why| format!("{remote} cannot be reached: {why}"))?;
+    let peer = remote.ip().to_string().parse().map_err(|_| "no address".to_owned())?;
+    let mut phone = Phone::new(local, vec![peer], media, recorder).map_err(|why| why.to_string())?;
+    println!("calling {}", order.target);
+    let (sender, moments) = mpsc::channel(64);
+    let (ending, ()) = tokio::join!(phone.call(&order.target, script, sender), tell(moments));
+    drop(phone);
+    match ending.map_err(|why| why.to_string())? {
+        Ending::Bye { .. } => {
+            println!("recorded in {}: what was heard left, what was said right", order.record.display());
+            Ok(())
+        }
+        Ending::Refused { status, reason, .. } => {
+            Err(format!("the call was refused: {status} {}", reason.unwrap_or_default()))
+        }
+        Ending::Cancelled { .. } => Err("nobody answered in time".to_owned()),
+        Ending::Lost => Err(format!(
+            "no answer from {remote}: nobody listens there, or it does not know us \
+             (voxtrunk answers only addresses that a trunk allows)"
+        )),
+    }
+}
+
+async fn script(order: &Order) -> Result<Script, String> {
+    let mut lines = Vec::new();
+    let mut add = |act| lines.push(Line { when: When::Quiet, act });
+    if !order.say.is_empty() {
+        let voice = flite::Settings { voice: "rms".to_owned(), ..Default::default() };
+        let voice = Flite::load(voice).map_err(|why| why.to_string())?;
+        for text in &order.say {
+            add(Act::Say(text.clone(), demo::spoken(&voice, text).await?));
+        }
+    }
+    for path in &order.wav {
+        let wrong = |why: String| format!("{}: {why}", path.display());
+        let bytes = std::fs::read(path).map_err(|why| wrong(why.to_string()))?;
+        let clip = wav::read(&bytes).map_err(|why| wrong(why.to_string()))?;
+        let name = path.display().to_string();
+        add(Act::Say(name, resample::convert(&clip, Codec::Pcmu.rate())));
+    }
+    if let Some(keys) = &order.dtmf {
+        let digits: Option<Vec<Digit>> = keys.chars().map(Digit::new).collect();
+        add(Act::Press(digits.ok_or_else(|| format!("`{keys}` are no keys: use 0-9 * #"))?));
+    }
+    let patience = Duration::from_secs(4);
+    Ok(Script { lines, recording: Some(order.record.clone()), patience })
+}
+
+async fn tell(mut moments: mpsc::Receiver<phone::Timed>) {
+    while let Some((at, moment)) = moments.recv().await {
+        let what = match moment {
+            Moment::Ringing => "rings".to_owned(),
+            Moment::Answered { codec } => format!("answered, {codec}"),
+            Moment::TheySpeak => "they speak …".to_owned(),
+            Moment::TheyStop { .. } => "… and stop".to_owned(),
+            Moment::Says(words) => format!("you:  {words}"),
+            Moment::Presses(keys) => format!("you:  [keys {keys}]"),
+            Moment::Said => continue,
+            Moment::Over(Ending::Bye { by, .. }) => format!("over, by {by:?}").to_lowercase(),
+            Moment::Over(_) => "over".to_owned(),
+        };
+        println!("{:>7.2} s  {what}", at.as_secs_f64());
+    }
+}
+
+/// The address from which this machine reaches another; nothing is sent.
+fn towards(remote: SocketAddr) -> std::io::Result<IpAddr> {
+    let any: IpAddr = if remote.is_ipv4() { [0, 0, 0, 0].into() } else { [0_u16; 8].into() };
+    let socket = UdpSocket::bind(SocketAddr::new(any, 0))?;
+    socket.connect(remote)?;
+    Ok(socket.local_addr()?.ip())
+}

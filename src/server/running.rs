@@ -1,0 +1,255 @@
+//! A running server: what `serve` and `demo` start, and how it stops.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{broadcast, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::call::admission::{self, Doorkeeper};
+use crate::call::briefing::Briefing;
+use crate::call::event::Fact;
+use crate::engine::ai::crew::Crew;
+use crate::engine::bus::{Bus, Told};
+use crate::engine::call_task::{House, Stops};
+use crate::engine::clock;
+use crate::engine::gauges::Gauges;
+use crate::engine::media_shard::{MediaHandle, MediaShard};
+use crate::engine::recorder::Recorder;
+use crate::engine::sip_shard::SipShard;
+use crate::engine::supervisor::{Limits, Supervisor};
+use crate::net::ports::Ports;
+use crate::net::udp;
+use crate::providers::detector::Detector;
+use crate::sip::endpoint::{self, Endpoint};
+use crate::store::call_files::CallFiles;
+
+/// Everything that a server is made of.
+pub struct Blueprint {
+    /// Where SIP is spoken.
+    pub sip: SocketAddr,
+    /// How the user agent behaves.
+    pub endpoint: endpoint::Settings,
+    /// Who is let in.
+    pub admission: admission::Settings,
+    /// Where media is bound.
+    pub rtp: (IpAddr, RangeInclusive<u16>),
+    /// What each call is told.
+    pub briefing: Briefing,
+    /// Who hears, thinks and speaks, by agent.
+    pub crews: BTreeMap<String, Arc<Crew>>,
+    /// What hears whether somebody speaks.
+    pub detector: Box<dyn Detector>,
+    /// The most calls at once.
+    pub max_calls: usize,
+    /// Where records and recordings go.
+    pub folders: Folders,
+}
+
+/// Where records and recordings go.
+#[derive(Debug, Clone)]
+pub struct Folders {
+    /// The JSON file of each call.
+    pub calls: PathBuf,
+    /// The WAV file of each recorded call.
+    pub recordings: PathBuf,
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The SIP socket cannot be bound.
+    #[error("cannot listen for SIP on {address}: {why}{}", hint(.why, "another program has it (a PBX? a second voxtrunk?): stop that one, or choose another port under [[sip.listen]] in conf/server.toml"))]
+    Sip {
+        /// The address.
+        address: SocketAddr,
+        /// What the kernel says.
+        why: std::io::Error,
+    },
+    /// No pair of media ports can be bound.
+    #[error("cannot bind media ports at {address}: {why}{}", hint(.why, "the whole range is taken: choose another one under [rtp] ports in conf/server.toml"))]
+    Rtp {
+        /// The address.
+        address: IpAddr,
+        /// What the kernel says.
+        why: std::io::Error,
+    },
+    /// A folder cannot be made.
+    #[error("cannot write to {}: {why}", .folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What the kernel says.
+        why: std::io::Error,
+    },
+    /// A thread cannot be started.
+    #[error("the machine gives no thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// A server that takes calls.
+#[derive(Debug)]
+pub struct Running {
+    local: SocketAddr,
+    bus: Bus,
+    gauges: Arc<Gauges>,
+    media: MediaHandle,
+    recorder: Recorder,
+    active: Arc<AtomicUsize>,
+    stops: Stops,
+    stop_shard: CancellationToken,
+    calls: JoinSet<()>,
+    others: JoinSet<()>,
+}
+
+impl Running {
+    /// Starts a server: when this returns, the next INVITE is answered.
+    ///
+    /// # Errors
+    /// When an address, a port range or a folder cannot be had.
+    pub fn start(blueprint: Blueprint) -> Result<Self, StartError> {
+        let address = blueprint.sip;
+        let sip_failed = |why| StartError::Sip { address, why };
+        let socket = udp::bind(address, udp::SIP_BUFFER).map_err(sip_failed)?;
+        let ports = ports(blueprint.rtp)?;
+        let files = call_files(&blueprint.folders.calls)?;
+        let gauges = Arc::new(Gauges::default());
+        let media = MediaShard::start(blueprint.detector, gauges.clone());
+        let media = media.map_err(StartError::Thread)?;
+        let recorder = Recorder::start().map_err(StartError::Thread)?;
+        let (bus, facts) = Bus::new();
+        let (sender, arrivals) = mpsc::channel(ARRIVALS);
+        let endpoint = Endpoint::new(blueprint.endpoint, clock::random());
+        let doorkeeper = Doorkeeper::new(blueprint.admission);
+        let (shard, sip) =
+            SipShard::new(socket, endpoint, doorkeeper, sender).map_err(sip_failed)?;
+        let local = sip.local;
+        let house = Arc::new(House {
+            sip,
+            media: media.clone(),
+            ports,
+            crews: blueprint.crews,
+            recorder: recorder.clone(),
+            recordings: blueprint.folders.recordings,
+            bus: bus.clone(),
+        });
+        let stops = Stops { wind_up: CancellationToken::new(), now: CancellationToken::new() };
+        let stop_shard = CancellationToken::new();
+        let active = Arc::new(AtomicUsize::new(0));
+        let limits = Limits { max_calls: blueprint.max_calls, active: active.clone() };
+        let briefing = Arc::new(blueprint.briefing);
+        let supervisor = Supervisor::new(house, briefing, limits, stops.clone());
+        let (mut calls, mut others) = (JoinSet::new(), JoinSet::new());
+        calls.spawn(supervisor.run(arrivals));
+        others.spawn(shard.run(stop_shard.clone()));
+        others.spawn(write_records(facts, files));
+        Ok(Self { local, bus, gauges, media, recorder, active, stops, stop_shard, calls, others })
+    }
+
+    /// Where SIP is spoken.
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Watches the facts of all calls from now on.
+    pub fn watch(&self) -> broadcast::Receiver<Told> {
+        self.bus.watch()
+    }
+
+    /// How many calls are up.
+    pub fn active(&self) -> usize {
+        self.active.load(Ordering::Relaxed)
+    }
+
+    /// What the media shard counts.
+    pub fn gauges(&self) -> Arc<Gauges> {
+        self.gauges.clone()
+    }
+
+    /// The media shard and the recorder, for a phone in the same process.
+    pub fn media(&self) -> (MediaHandle, Recorder) {
+        (self.media.clone(), self.recorder.clone())
+    }
+
+    /// Stops: new calls are refused, running ones end by themselves within `patience`, then they
+    /// are hung up.
+    pub async fn drain(mut self, patience: Duration) {
+        self.stops.wind_up.cancel();
+        let ended = tokio::time::timeout(patience, self.calls.join_next()).await;
+        if ended.is_err() {
+            tracing::warn!("calls are hung up, because they did not end in time");
+            self.stops.now.cancel();
+            tokio::time::timeout(HANG_UP_WITHIN, self.calls.join_next()).await.ok();
+        }
+        // The last answers to BYE leave before the socket closes.
+        self.stop_shard.cancel();
+        drop(self.bus);
+        self.calls.shutdown().await;
+        tokio::time::timeout(HANG_UP_WITHIN, async {
+            while self.others.join_next().await.is_some() {}
+        })
+        .await
+        .ok();
+    }
+}
+
+fn ports((address, range): (IpAddr, RangeInclusive<u16>)) -> Result<Ports, StartError> {
+    let start = clock::random().u32() >> 1;
+    let ports = Ports::new(address, range, start);
+    // A wrong address gives calls without sound: better no server than such calls.
+    ports.bind().map_err(|why| StartError::Rtp { address, why })?;
+    Ok(ports)
+}
+
+fn call_files(folder: &std::path::Path) -> Result<CallFiles, StartError> {
+    CallFiles::new(folder.to_owned())
+        .map_err(|why| StartError::Folder { folder: folder.to_owned(), why })
+}
+
+/// Writes the record of each call that ends; the disk is slow, so each write has a thread.
+async fn write_records(mut facts: mpsc::Receiver<Told>, files: CallFiles) {
+    while let Some(told) = facts.recv().await {
+        let Fact::Ended { cause, record } = &*told.fact else { continue };
+        tracing::info!(
+            call = %told.call,
+            cause = cause.end_reason(),
+            trunk = record.trunk,
+            route = record.route,
+            lasted_ms = record.lasted.as_millis() as u64,
+            turns = record.turns.len(),
+            lost = record.legs.first().map(|leg| leg.quality.lost),
+            "call ended",
+        );
+        let (files, record) = (files.clone(), record.clone());
+        let written = tokio::task::spawn_blocking(move || files.write(&record)).await;
+        if let Ok(Err(why)) = written {
+            tracing::error!(call = %told.call, %why, "the record of a call could not be written");
+        }
+    }
+}
+
+fn hint(why: &std::io::Error, taken: &str) -> String {
+    match why.kind() {
+        std::io::ErrorKind::AddrInUse => format!("\n  {taken}"),
+        std::io::ErrorKind::AddrNotAvailable => {
+            "\n  this machine does not have that address: `ip addr` lists those that it has"
+                .to_owned()
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            "\n  ports below 1024 need a privilege: choose one above".to_owned()
+        }
+        _ => String::new(),
+    }
+}
+
+/// How many new calls may wait for the supervisor.
+const ARRIVALS: usize = 256;
+
+/// How long the last BYEs may take.
+const HANG_UP_WITHIN: Duration = Duration::from_secs(5);

@@ -1,0 +1,78 @@
+//! `voxtrunk serve`: takes calls until it is told to stop.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::settings::{Log, LogFormat};
+use crate::server::assembly;
+use crate::server::running::Running;
+
+/// Serves with the settings of a file.
+pub fn run(config: &Path) -> ExitCode {
+    let loaded = match assembly::load(config) {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    log(&loaded.server.log);
+    let serving = async {
+        let blueprint = assembly::blueprint(loaded).await.map_err(|why| why.to_string())?;
+        let running = Running::start(blueprint).map_err(|why| why.to_string())?;
+        tracing::info!(sip = %running.local(), "ready for calls");
+        stopped().await;
+        tracing::info!(calls = running.active(), "stopping: no new calls, running ones may end");
+        running.drain(DRAIN).await;
+        Ok(())
+    };
+    finish(block_on(serving))
+}
+
+/// Runs a future to its end on a runtime of its own.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.expect("the machine gives threads and an epoll").block_on(future)
+}
+
+/// Waits for SIGTERM or Ctrl-C.
+pub async fn stopped() {
+    let mut terminate = signal(SignalKind::terminate()).expect("a signal handler");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+/// Says what went wrong, if something did.
+pub fn finish(result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("voxtrunk: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Sets up the log: `RUST_LOG` goes before the settings.
+pub fn log(settings: &Log) {
+    use std::io::IsTerminal;
+    let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| settings.level.clone());
+    let filter = tracing_subscriber::EnvFilter::new(filter);
+    let pretty = match settings.format {
+        LogFormat::Auto => std::io::stderr().is_terminal(),
+        LogFormat::Pretty => true,
+        LogFormat::Json => false,
+    };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A log that somebody else set up before (a test) is as good.
+    if pretty {
+        builder.try_init().ok();
+    } else {
+        builder.json().try_init().ok();
+    }
+}
+
+/// How long running calls may go on after the order to stop.
+const DRAIN: Duration = Duration::from_secs(30);

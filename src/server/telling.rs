@@ -1,0 +1,68 @@
+//! How a conversation is told to a person at a terminal.
+
+use std::time::Duration;
+
+use crate::call::event::{Fact, Latency};
+
+/// One line for a fact, if a person wants to see it.
+pub fn line(fact: &Fact) -> Option<String> {
+    match fact {
+        Fact::Started { route, destination, .. } => {
+            Some(format!("           · route `{route}` → {destination}"))
+        }
+        Fact::Answered => Some("           · answered".to_owned()),
+        Fact::AgentChanged { agent } => Some(format!("           · agent `{agent}` has the line")),
+        Fact::CallerSaid { at, text, keys } => {
+            let said = match (text.is_empty(), keys.is_empty()) {
+                (_, false) => format!("[keys {keys}] {text}"),
+                (true, true) => "[not understood]".to_owned(),
+                (false, true) => text.clone(),
+            };
+            Some(format!("{:>8.1} s  caller  {said}", at.as_secs_f64()))
+        }
+        Fact::AgentSaid { at, text, interrupted } => {
+            let cut = if *interrupted { " — [interrupted]" } else { "" };
+            Some(format!("{:>8.1} s  agent   {text}{cut}", at.as_secs_f64()))
+        }
+        Fact::ToolCalled { name } => Some(format!("           · tool `{name}`")),
+        Fact::TurnTimed { turn, latency } => Some(format!(
+            "           · turn {turn}: {} after the caller's last sound",
+            latency.first_packet.map_or_else(|| "-".to_owned(), millis)
+        )),
+        Fact::Ended { cause, record } => Some(format!(
+            "           · ended: {} after {:.1} s",
+            cause.end_reason(),
+            record.lasted.as_secs_f64()
+        )),
+    }
+}
+
+/// A table of the stages of each turn, in milliseconds after the caller's last voiced sample.
+pub fn waterfall(turns: &[(u64, Latency)]) -> String {
+    let mut table = String::from(
+        "  turn   speech end   text   turn taken   first words   clause   voice   first packet\n",
+    );
+    for (turn, latency) in turns {
+        let cell = |stage: Option<Duration>, width: usize| {
+            let text = stage.map_or_else(|| "-".to_owned(), |at| at.as_millis().to_string());
+            format!("{text:>width$}")
+        };
+        table.push_str(&format!(
+            "  {turn:>4}{}{}{}{}{}{}{}\n",
+            cell(latency.speech_ended, 13),
+            cell(latency.transcript, 7),
+            cell(latency.committed, 13),
+            cell(latency.first_delta, 14),
+            cell(latency.first_clause, 9),
+            cell(latency.first_audio, 8),
+            cell(latency.first_packet, 15),
+        ));
+    }
+    table.push_str("  milliseconds after the caller's last voiced sample; what is ready before the\n");
+    table.push_str("  turn is taken was prepared unheard and would have been dropped had the caller gone on\n");
+    table
+}
+
+fn millis(duration: Duration) -> String {
+    format!("{} ms", duration.as_millis())
+}

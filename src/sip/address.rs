@@ -1,0 +1,148 @@
+//! Addresses in headers: From, To, Contact, Route, Record-Route, Refer-To (RFC 3261 20.10).
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+use std::borrow::Cow;
+
+use super::lexer::{self, Cursor};
+use super::params::Params;
+use super::uri::Uri;
+
+/// `"Display" <uri>;params` or `uri;params`. Without brackets a semicolon begins the header's own
+/// parameters, never the URI's (RFC 3261 20).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NameAddr<'a> {
+    display: &'a [u8],
+    uri: Uri<'a>,
+    params: Params<'a>,
+}
+
+impl<'a> NameAddr<'a> {
+    /// Reads one address; `None` when it breaks its grammar or carries two tags.
+    pub fn parse(value: &'a [u8]) -> Option<Self> {
+        let mut cursor = Cursor::new(lexer::trim(value));
+        let display = match cursor.peek()? {
+            b'"' => cursor.quoted()?,
+            _ => {
+                let mut ahead = cursor;
+                let words = ahead.take_while(is_display);
+                if ahead.peek() != Some(b'<') {
+                    return Self::parse_bare(cursor);
+                }
+                cursor = ahead;
+                lexer::trim(words)
+            }
+        };
+        cursor.skip_space();
+        if !cursor.eat(b'<') {
+            return None;
+        }
+        let uri = cursor.take_while(|byte| byte != b'>');
+        let uri = Uri::parse(std::str::from_utf8(uri).ok()?).ok()?;
+        if !cursor.eat(b'>') {
+            return None;
+        }
+        Self { display, uri, params: Params::parse(cursor.rest())? }.with_one_tag()
+    }
+
+    fn parse_bare(mut cursor: Cursor<'a>) -> Option<Self> {
+        let uri = cursor.take_while(|byte| byte != b';' && !lexer::is_space(byte));
+        // Both must stand in brackets; a stray `@` behind the semicolon is one that did not.
+        if uri.contains(&b',') || uri.contains(&b'?') || cursor.rest().contains(&b'@') {
+            return None;
+        }
+        let uri = Uri::parse(std::str::from_utf8(uri).ok()?).ok()?;
+        Self { display: &[], uri, params: Params::parse(cursor.rest())? }.with_one_tag()
+    }
+
+    fn with_one_tag(self) -> Option<Self> {
+        (!self.params.repeats("tag")).then_some(self)
+    }
+
+    /// The display name, quotes and escapes undone, control characters dropped.
+    pub fn display(&self) -> Option<Cow<'a, str>> {
+        let name = lexer::unquoted(self.display);
+        if name.is_empty() { None } else { Some(name) }
+    }
+
+    /// The URI.
+    pub fn uri(&self) -> Uri<'a> {
+        self.uri
+    }
+
+    /// The header's parameters.
+    pub fn params(&self) -> Params<'a> {
+        self.params
+    }
+
+    /// The tag, in From and To.
+    pub fn tag(&self) -> Option<&'a str> {
+        self.params.value("tag")
+    }
+}
+
+/// What may stand before an angle bracket without quotes. The grammar has tokens only; letters of
+/// other alphabets are met in the wild. What could be an address or a second value is refused.
+fn is_display(byte: u8) -> bool {
+    !matches!(byte, b'<' | b'>' | b'"' | b',' | b';' | b':')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(value: &str) -> NameAddr<'_> {
+        NameAddr::parse(value.as_bytes()).expect(value)
+    }
+
+    #[test]
+    fn quotes_hide_what_looks_like_an_address() {
+        let spoof = address(r#""a>b;tag=evil <sip:evil@evil>" <sip:good@y>;tag=1"#);
+        assert_eq!(spoof.uri().as_str(), "sip:good@y");
+        assert_eq!(spoof.tag(), Some("1"));
+        assert_eq!(spoof.display().as_deref(), Some("a>b;tag=evil <sip:evil@evil>"));
+        let escaped = address(r#""J Rosenberg \\\"" <sip:j@h.org> ; tag = 98a"#);
+        assert_eq!(escaped.display().as_deref(), Some(r#"J Rosenberg \""#));
+        assert_eq!(escaped.tag(), Some("98a"));
+    }
+
+    #[test]
+    fn without_brackets_the_tag_belongs_to_the_header() {
+        let bare = address("sip:a@b;tag=x");
+        assert_eq!((bare.uri().as_str(), bare.tag(), bare.display()), ("sip:a@b", Some("x"), None));
+        let boxed = address("<sip:a@b;tag=x>");
+        assert_eq!((boxed.tag(), boxed.uri().param("tag")), (None, Some(Some("x"))));
+        let spaced = address("sip:a@b ;   tag    = 19");
+        assert_eq!(spaced.tag(), Some("19"));
+    }
+
+    #[test]
+    fn display_names_come_bare_quoted_and_in_any_alphabet() {
+        assert_eq!(address("caller<sip:a@b>").display().as_deref(), Some("caller"));
+        assert_eq!(address("A. Bell <sip:a@b>").display().as_deref(), Some("A. Bell"));
+        assert_eq!(address("Jürgen <sip:a@b>").display().as_deref(), Some("Jürgen"));
+        assert_eq!(address("\"\" <tel:+4971112>").display(), None);
+        let latin = NameAddr::parse(b"\"J\xfcrgen\" <sip:a@b>").expect("valid");
+        assert_eq!(latin.display().as_deref(), Some("J\u{fffd}rgen"));
+    }
+
+    #[test]
+    fn what_two_readers_could_read_differently_is_refused() {
+        for wrong in [
+            "",
+            "\"open <sip:a@b>",
+            "\"Watson\" < sip:a@b >",
+            "sip:a@b <sip:c@d>",
+            "Bell, Alexander <sip:a@b>",
+            "sip:a@b;tag=1;tag=2",
+            "<sip:a@b",
+            "<sip:a@b>>",
+            "<sip:a@b> x",
+            "<sip:a@b>;tag=",
+            "sip:a@b?Route=x",
+            "sip:a;b@c",
+            "*",
+        ] {
+            assert_eq!(NameAddr::parse(wrong.as_bytes()), None, "{wrong}");
+        }
+    }
+}

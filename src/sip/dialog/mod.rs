@@ -1,0 +1,8 @@
+//! Dialogs (RFC 3261 12) and INVITE sessions (13 to 15): what is known of a call between messages.
+
+pub mod answer;
+pub mod arrival;
+pub mod invite;
+pub mod refer;
+pub mod state;
+pub mod table;

@@ -1,0 +1,186 @@
+//! The endpoint: our pure SIP user agent. Datagrams and orders go in with the time; datagrams and
+//! facts come out. Its halves stand in the folder beside this file.
+//!
+//! What it does not do, so that nobody looks for it here: it resolves no names and opens no
+//! sockets. A request inside a dialog goes where the dialog's first packet came from, never where a
+//! Contact, Route or Via would lead it (T5); only the port may follow them on that same address.
+
+mod answering;
+mod calling;
+mod commands;
+mod inside;
+mod leaving;
+mod offers;
+mod receiving;
+mod referring;
+pub mod settings;
+mod stateless;
+#[cfg(test)]
+mod tests;
+mod writing;
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+pub use settings::Settings;
+
+use super::dialog::arrival::Origin;
+use super::dialog::invite::Session;
+use super::dialog::table::Table;
+use super::event::{Ending, Event, Input, Output, SessionId};
+use super::transaction::layer::{Datagram, Fired, Layer, TransactionId};
+use crate::base::random::Random;
+
+/// A SIP user agent, both client and server, over datagrams.
+#[derive(Debug)]
+pub struct Endpoint {
+    settings: Settings,
+    random: Random,
+    layer: Layer<Use>,
+    sessions: Table,
+    /// Open INVITEs by what stays the same when a proxy forks them to us twice (8.2.2.2).
+    origins: HashMap<Origin, TransactionId>,
+    outputs: VecDeque<Output>,
+    next_session: SessionId,
+    /// Makes the tags of stateless answers, the same for the same request (8.2.7).
+    tag_secret: u64,
+    dropped: u64,
+}
+
+/// What a transaction is for.
+#[derive(Debug)]
+enum Use {
+    /// An INVITE that asks for a session.
+    Incoming(SessionId, Origin),
+    /// A re-INVITE inside a session.
+    Reoffer(SessionId),
+    /// Any other request of the peer.
+    Served,
+    /// Our INVITE.
+    Invite(Invitation),
+    /// Our BYE; to a superfluous answer of a fork there belongs no session.
+    Bye(Option<SessionId>),
+    /// Our REFER.
+    Refer(SessionId),
+    /// Our CANCEL or NOTIFY: nobody waits for the answer.
+    Told,
+}
+
+/// Our INVITE and whom it reached.
+#[derive(Debug)]
+struct Invitation {
+    session: SessionId,
+    /// The ACK for each tag that accepted it: the first won, the others were hung up.
+    acks: Vec<(String, Datagram)>,
+}
+
+impl Endpoint {
+    /// Makes an endpoint. `random` makes its tags, branches and Call-IDs.
+    pub fn new(mut settings: Settings, mut random: Random) -> Self {
+        // A timer of no length would never let `tick` end.
+        let least = Duration::from_millis(1);
+        let timers = &mut settings.timers;
+        for time in [&mut timers.t1, &mut timers.t2, &mut timers.t4] {
+            *time = (*time).max(least);
+        }
+        settings.ring_limit = settings.ring_limit.max(least);
+        Self {
+            layer: Layer::new(settings.timers),
+            sessions: Table::default(),
+            origins: HashMap::new(),
+            outputs: VecDeque::new(),
+            next_session: settings.first_session,
+            tag_secret: random.u64(),
+            dropped: 0,
+            random,
+            settings,
+        }
+    }
+
+    /// Takes a datagram or an order.
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Received { bytes, flow, standing } => {
+                self.receive(bytes, flow, standing, now);
+            }
+            Input::Command(command) => self.obey(command, now),
+        }
+    }
+
+    /// Lets every timer fire that is due.
+    pub fn tick(&mut self, now: Instant) {
+        while let Some(fired) = self.layer.tick(now) {
+            match fired {
+                Fired::Resend(datagram) => self.send(datagram),
+                Fired::TimedOut(purpose) => self.time_out(purpose, now),
+                Fired::Over(purpose) => self.forget_origin(&purpose),
+            }
+        }
+        while let Some(session) = self.sessions.take_due(now) {
+            self.session_due(session, now);
+        }
+    }
+
+    /// Gives the next thing to be done.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Tells when `tick` is due.
+    pub fn deadline(&self) -> Option<Instant> {
+        [self.layer.deadline(), self.sessions.deadline()].into_iter().flatten().min()
+    }
+
+    /// Whether nothing is kept: no transaction, no session, no output.
+    pub fn is_idle(&self) -> bool {
+        self.layer.is_empty()
+            && self.sessions.is_empty()
+            && self.origins.is_empty()
+            && self.outputs.is_empty()
+    }
+
+    /// How many sessions there are.
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// How many transactions there are.
+    pub fn transactions(&self) -> usize {
+        self.layer.len()
+    }
+
+    /// How many datagrams and orders were of no use to anybody, since the beginning.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    fn send(&mut self, datagram: Datagram) {
+        self.outputs.push_back(datagram.into());
+    }
+
+    fn report(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    fn drop_input(&mut self) {
+        self.dropped = self.dropped.saturating_add(1);
+    }
+
+    /// Puts a session back that goes on, or reports its end. Whoever took a session calls this.
+    fn settle(&mut self, mut session: Session, ending: Option<Ending>, now: Instant) {
+        let Some(ending) = ending else { return self.sessions.put(session) };
+        self.refuse_pending(&mut session, now);
+        self.report(Event::Ended { session: session.id, ending });
+    }
+
+    fn forget_origin(&mut self, purpose: &Use) {
+        if let Use::Incoming(_, origin) = purpose {
+            self.origins.remove(origin);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.layer.len() >= self.settings.max_transactions
+            || self.sessions.len() >= self.settings.max_sessions
+    }
+}

@@ -1,0 +1,172 @@
+//! An INVITE of the peer: from its arrival to our final answer (RFC 3261 13.3).
+
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::writing::SDP;
+use super::{Endpoint, Use};
+use crate::sip::dialog::answer::Answer;
+use crate::sip::dialog::arrival::Arrival;
+use crate::sip::dialog::invite::{Phase, Ringing, Session, Up};
+use crate::sip::event::{Ending, Event, Incoming, Party, SessionId};
+use crate::sip::header::Name;
+use crate::sip::method::Method;
+use crate::sip::uri::Uri;
+
+/// How often a provisional answer is repeated: RFC 3261 13.3.1.1.
+const REMINDER: Duration = Duration::from_secs(60);
+
+impl Endpoint {
+    /// Takes an INVITE that asks for a new session.
+    pub(super) fn invited(&mut self, invite: Arrival, now: Instant) {
+        if self.origins.contains_key(&invite.origin()) {
+            return self.answer_stateless(&invite, 482, &[]);
+        }
+        let source = invite.flow.remote.ip();
+        let crowded = self.sessions.half_open(source) >= self.settings.max_half_open_per_source;
+        if crowded || self.is_full() {
+            return self.answer_full(&invite);
+        }
+        let id = self.next_session;
+        self.next_session = id.next();
+        let origin = invite.origin();
+        let purpose = Use::Incoming(id, origin.clone());
+        let transaction = self.layer.serve_invite(invite.key(), invite.flow, purpose);
+        self.origins.insert(origin, transaction);
+        let trying = self.response(&invite, 100, "");
+        self.answer(transaction, 100, trying.finish(), now);
+        let tag = self.random.token(20);
+        let dialog = invite.dialog_as_server(&tag);
+        self.report(Event::Incoming(Box::new(digested(&invite, id))));
+        let ringing = Ringing { transaction, invite, dialog, remind_at: None };
+        let phase = Phase::Ringing(Box::new(ringing));
+        self.sessions.put(Session { id, phase, half_open: Some(source) });
+    }
+
+    pub(super) fn progress(
+        &mut self,
+        session: &mut Session,
+        status: u16,
+        body: Option<Bytes>,
+        now: Instant,
+    ) -> Option<Ending> {
+        let Phase::Ringing(ringing) = &mut session.phase else { return None };
+        if !(101..=199).contains(&status) {
+            self.drop_input();
+            return None;
+        }
+        ringing.remind_at = Some(now + REMINDER);
+        let tag = ringing.dialog.id.local_tag.clone();
+        let answer = self
+            .response(&ringing.invite, status, &tag)
+            .header("Contact", &self.contact(ringing.invite.flow));
+        let answer = match body {
+            Some(body) => answer.finish_with(SDP, &body),
+            None => answer.finish(),
+        };
+        self.answer(ringing.transaction, status, answer, now);
+        None
+    }
+
+    pub(super) fn accept(
+        &mut self,
+        session: &mut Session,
+        body: Bytes,
+        headers: &[(String, String)],
+        now: Instant,
+    ) -> Option<Ending> {
+        let Phase::Ringing(ringing) = &session.phase else { return None };
+        let transaction = ringing.transaction;
+        let mut up = Up::new(ringing.dialog.clone(), Party::Us);
+        let answer = self
+            .accepting(&ringing.invite, &up.dialog.id.local_tag)
+            .extra_headers(headers)
+            .finish_with(SDP, &body);
+        let sequence = ringing.invite.sequence;
+        let datagram = self.answer(transaction, 200, answer, now)?;
+        up.answer = Some(Answer::sent(datagram, sequence, self.settings.timers, now));
+        session.phase = Phase::Up(Box::new(up));
+        None
+    }
+
+    /// Says once more that it rings.
+    pub(super) fn remind(&mut self, ringing: &mut Ringing, now: Instant) {
+        ringing.remind_at = Some(now + REMINDER);
+        if let Some(again) = self.layer.message(ringing.transaction) {
+            self.send(again);
+        }
+    }
+
+    /// Takes a CANCEL, which was matched to its INVITE by branch and source, not by tags.
+    pub(super) fn cancelled(&mut self, cancel: &Arrival, now: Instant) {
+        let found = self.layer.find(&cancel.key().cancelled()).filter(|id| {
+            let flow = self.layer.flow(*id);
+            flow.is_some_and(|flow| flow.remote.ip() == cancel.flow.remote.ip())
+        });
+        let Some(invite) = found else { return self.answer_stateless(cancel, 481, &[]) };
+        let whose = match self.layer.user(invite) {
+            Some(Use::Incoming(session, _) | Use::Reoffer(session)) => *session,
+            Some(Use::Served | Use::Invite(_) | Use::Bye(_) | Use::Refer(_) | Use::Told) | None => {
+                return self.answer_stateless(cancel, 481, &[]);
+            }
+        };
+        let session = self.sessions.take(whose);
+        let tag = session.as_ref().map(|session| session.local_tag().to_owned());
+        let transaction = self.layer.serve(cancel.key(), cancel.flow, Use::Served, now);
+        let tag = tag.unwrap_or_else(|| self.stateless_tag(cancel));
+        let ok = self.response(cancel, 200, &tag).finish();
+        self.answer(transaction, 200, ok, now);
+        let Some(mut session) = session else { return };
+        let ending = self.withdraw(&mut session, cancel, now);
+        self.settle(session, ending, now);
+    }
+
+    /// Answers the cancelled INVITE with 487, unless it has its final answer (9.2).
+    fn withdraw(
+        &mut self,
+        session: &mut Session,
+        cancel: &Arrival,
+        now: Instant,
+    ) -> Option<Ending> {
+        match &mut session.phase {
+            Phase::Ringing(ringing) => {
+                let tag = ringing.dialog.id.local_tag.clone();
+                let answer = self.response(&ringing.invite, 487, &tag).finish();
+                self.answer(ringing.transaction, 487, answer, now);
+                Some(Ending::Cancelled { by: Party::Peer, reason: cancel.text(Name::Reason) })
+            }
+            Phase::Up(up) => {
+                let pending = up.reoffer.take_if(|reoffer| is_invite(&reoffer.request))?;
+                let answer = self.response(&pending.request, 487, "").finish();
+                self.answer(pending.transaction, 487, answer, now);
+                None
+            }
+            Phase::Calling(_) | Phase::Leaving(_) => None,
+        }
+    }
+}
+
+fn is_invite(request: &Arrival) -> bool {
+    request.method == Method::Invite
+}
+
+/// What the call's owner hears of an INVITE.
+fn digested(invite: &Arrival, session: SessionId) -> Incoming {
+    let from = invite.message.from();
+    let uri = invite.message.request_uri();
+    let user = |uri: Uri<'_>| uri.user_unescaped().into_owned();
+    Incoming {
+        session,
+        flow: invite.flow,
+        request_uri: uri.map(|uri| uri.as_str().to_owned()).unwrap_or_default(),
+        called_user: uri.map(user).unwrap_or_default(),
+        calling_user: from.map(|from| user(from.uri())).unwrap_or_default(),
+        calling_name: from.ok().and_then(|from| from.display().map(Cow::into_owned)),
+        sip_call_id: invite.call_id.clone(),
+        user_agent: invite.text(Name::UserAgent),
+        headers: invite.headers(),
+        body: invite.body(),
+    }
+}

@@ -1,0 +1,178 @@
+//! Requests of the peer inside a dialog (RFC 3261 12.2.2), and the ACK of our answers.
+
+use std::time::Instant;
+
+use super::{Endpoint, Use};
+use crate::sip::dialog::arrival::Arrival;
+use crate::sip::dialog::invite::{Phase, Session};
+use crate::sip::event::{Ending, Event, Party};
+use crate::sip::header::Name;
+use crate::sip::method::Method;
+use crate::sip::transaction::server_invite::Acknowledged;
+
+impl Endpoint {
+    /// Takes a request with a tag in To.
+    pub(super) fn inside(&mut self, request: &Arrival, now: Instant) {
+        let Some(mut session) = self.take_by_dialog(request) else {
+            return self.answer_stateless(request, 481, &[]);
+        };
+        // Room for requests inside of calls is kept when there is none for new calls.
+        if self.layer.len() >= self.settings.max_transactions.saturating_mul(2) {
+            self.sessions.put(session);
+            return self.answer_full(request);
+        }
+        let ending = match &mut session.phase {
+            Phase::Calling(_) => {
+                let status = if request.makes_offer() { 491 } else { 481 };
+                self.object(request, status, now);
+                None
+            }
+            Phase::Ringing(ringing) => match ringing.dialog.count(request.sequence) {
+                Ok(()) => self.inside_ringing(&mut session, request, now),
+                Err(_) => self.overtaken(request, now),
+            },
+            Phase::Up(up) => match up.dialog.count(request.sequence) {
+                Ok(()) => self.inside_up(&mut session, request, now),
+                Err(_) => self.overtaken(request, now),
+            },
+            Phase::Leaving(leaving) => {
+                // Both hung up at once: each is right.
+                let reason = leaving.reason.clone();
+                let is_bye = request.method == Method::Bye;
+                self.object(request, if is_bye { 200 } else { 481 }, now);
+                is_bye.then_some(Ending::Bye { by: Party::Us, reason })
+            }
+        };
+        self.settle(session, ending, now);
+    }
+
+    /// The session that the request belongs to, when it comes from the dialog's peer (T7).
+    fn take_by_dialog(&mut self, request: &Arrival) -> Option<Session> {
+        let id = self.sessions.find(&request.dialog_id_as_server())?;
+        let session = self.sessions.take(id)?;
+        let flow = match &session.phase {
+            Phase::Calling(calling) => self.layer.flow(calling.transaction),
+            Phase::Ringing(ringing) => Some(ringing.dialog.flow),
+            Phase::Up(up) => Some(up.dialog.flow),
+            Phase::Leaving(leaving) => Some(leaving.dialog.flow),
+        };
+        if flow.is_some_and(|flow| flow.remote.ip() == request.flow.remote.ip()) {
+            return Some(session);
+        }
+        self.sessions.put(session);
+        None
+    }
+
+    /// A request inside the early dialog of an INVITE that we have not answered.
+    fn inside_ringing(
+        &mut self,
+        session: &mut Session,
+        request: &Arrival,
+        now: Instant,
+    ) -> Option<Ending> {
+        let Phase::Ringing(ringing) = &session.phase else { return None };
+        match request.method {
+            // A caller may end an early dialog by BYE too (15): the INVITE gets 487.
+            Method::Bye => {
+                self.object(request, 200, now);
+                let tag = &ringing.dialog.id.local_tag;
+                let answer = self.response(&ringing.invite, 487, tag).finish();
+                self.answer(ringing.transaction, 487, answer, now);
+                Some(Ending::Cancelled { by: Party::Peer, reason: request.text(Name::Reason) })
+            }
+            Method::Invite => self.overtaken(request, now),
+            Method::Options => {
+                self.object(request, 200, now);
+                None
+            }
+            Method::Info => {
+                self.informed(session, request, now);
+                None
+            }
+            _ => {
+                self.object(request, if request.makes_offer() { 491 } else { 481 }, now);
+                None
+            }
+        }
+    }
+
+    fn inside_up(
+        &mut self,
+        session: &mut Session,
+        request: &Arrival,
+        now: Instant,
+    ) -> Option<Ending> {
+        match request.method {
+            Method::Bye => {
+                self.object(request, 200, now);
+                let reason = request.text(Name::Reason);
+                return Some(Ending::Bye { by: Party::Peer, reason });
+            }
+            Method::Invite | Method::Update => self.reoffered(session, request, now),
+            Method::Info => self.informed(session, request, now),
+            Method::Refer => self.asked_to_refer(session, request, now),
+            Method::Notify => self.notified(session, request, now),
+            Method::Options => self.object(request, 200, now),
+            _ => self.object(request, 481, now),
+        }
+        None
+    }
+
+    fn informed(&mut self, session: &Session, request: &Arrival, now: Instant) {
+        self.object(request, 200, now);
+        let body = request.body();
+        if !body.is_empty() {
+            let content_type = request.text(Name::ContentType).unwrap_or_default();
+            self.report(Event::Info { session: session.id, content_type, body });
+        }
+    }
+
+    /// 500 for a request that comes too late or too early (12.2.2, 14.2).
+    pub(super) fn overtaken(&mut self, request: &Arrival, now: Instant) -> Option<Ending> {
+        self.object(request, 500, now);
+        None
+    }
+
+    /// Answers a request inside a dialog at once, by a transaction that absorbs its repetitions.
+    pub(super) fn object(&mut self, request: &Arrival, status: u16, now: Instant) {
+        let key = request.key();
+        let transaction = if request.method == Method::Invite {
+            self.layer.serve_invite(key, request.flow, Use::Served)
+        } else {
+            self.layer.serve(key, request.flow, Use::Served, now)
+        };
+        let mut answer = self.response(request, status, "");
+        if request.method == Method::Options && status == 200 {
+            answer = self.described(answer);
+        }
+        if status == 500 {
+            answer = answer.header("Retry-After", &self.random.below(10).to_string());
+        }
+        self.answer(transaction, status, answer.finish(), now);
+    }
+
+    /// Takes an ACK: it ends the repetition of a refusal or of our 200.
+    pub(super) fn acknowledged(&mut self, ack: &Arrival, now: Instant) {
+        if self.layer.acknowledge(&ack.key(), ack.flow, now) == Acknowledged::Refusal {
+            return;
+        }
+        let Some(mut session) = self.take_by_dialog(ack) else { return self.drop_input() };
+        let id = session.id;
+        let Phase::Up(up) = &mut session.phase else { return self.sessions.put(session) };
+        let awaited = up.answer.take_if(|answer| answer.is_acknowledged_by(ack.sequence));
+        if awaited.is_none() {
+            return self.sessions.put(session);
+        }
+        let is_news = !std::mem::replace(&mut up.is_confirmed, true);
+        let hang_up = up.hang_up.take();
+        session.half_open = None;
+        let body = ack.body();
+        if is_news || !body.is_empty() {
+            self.report(Event::Confirmed { session: id, body });
+        }
+        if let Some(hang_up) = hang_up {
+            self.leave(&mut session, hang_up.reason, now);
+        }
+        self.sessions.put(session);
+    }
+}

@@ -1,0 +1,123 @@
+//! The end of a session: our BYE, what is still pending, and what became of silence.
+
+use std::time::Instant;
+
+use super::{Endpoint, Use};
+use crate::sip::dialog::answer::Impatience;
+use crate::sip::dialog::invite::{Leaving, Phase, Session, Up};
+use crate::sip::dialog::state::Dialog;
+use crate::sip::event::{Ending, Event, Party, SessionId};
+use crate::sip::method::Method;
+use crate::sip::transaction::layer::Datagram;
+
+impl Endpoint {
+    /// Says BYE in a session that is up; its end is reported when BYE is answered.
+    pub(super) fn leave(&mut self, session: &mut Session, reason: Option<String>, now: Instant) {
+        self.refuse_pending(session, now);
+        let Phase::Up(up) = &mut session.phase else { return };
+        let dialog = up.dialog.clone();
+        self.say_bye(dialog.clone(), Some(session.id), reason.as_deref(), now);
+        session.phase = Phase::Leaving(Leaving { dialog, reason });
+    }
+
+    /// Sends BYE; without a session nobody waits for its answer.
+    pub(super) fn say_bye(
+        &mut self,
+        mut dialog: Dialog,
+        session: Option<SessionId>,
+        reason: Option<&str>,
+        now: Instant,
+    ) {
+        let (mut bye, key) = self.request_inside(&mut dialog, &Method::Bye);
+        if let Some(reason) = reason {
+            bye = bye.header("Reason", reason);
+        }
+        let datagram = Datagram { flow: dialog.next_hop(), bytes: bye.finish() };
+        self.layer.request(key, &datagram, Use::Bye(session), now);
+        self.send(datagram);
+    }
+
+    /// Our BYE has been answered, be it by 200, 408 or 481: the session is over.
+    pub(super) fn bye_answered(&mut self, session: Option<SessionId>, status: u16, now: Instant) {
+        if status < 200 {
+            return;
+        }
+        self.left(session, now, |reason| Ending::Bye { by: Party::Us, reason });
+    }
+
+    /// Our BYE has had no answer.
+    pub(super) fn bye_lost(&mut self, session: Option<SessionId>, now: Instant) {
+        self.left(session, now, |_| Ending::Lost);
+    }
+
+    fn left(
+        &mut self,
+        session: Option<SessionId>,
+        now: Instant,
+        ending: impl FnOnce(Option<String>) -> Ending,
+    ) {
+        let Some(mut session) = session.and_then(|id| self.sessions.take(id)) else { return };
+        let ending = match &mut session.phase {
+            Phase::Leaving(leaving) => Some(ending(leaving.reason.take())),
+            Phase::Calling(_) | Phase::Ringing(_) | Phase::Up(_) => None,
+        };
+        self.settle(session, ending, now);
+    }
+
+    /// Answers with 487 what the owner has not answered in a session that ends (15.1.2).
+    pub(super) fn refuse_pending(&mut self, session: &mut Session, now: Instant) {
+        let Phase::Up(up) = &mut session.phase else { return };
+        let reoffer = up.reoffer.take().map(|reoffer| (reoffer.transaction, reoffer.request));
+        let referral = up.referral.take().and_then(|referral| referral.pending);
+        for (transaction, request) in [reoffer, referral].into_iter().flatten() {
+            let answer = self.response(&request, 487, "").finish();
+            self.answer(transaction, 487, answer, now);
+        }
+    }
+
+    /// A transaction of ours had no answer.
+    pub(super) fn time_out(&mut self, purpose: Use, now: Instant) {
+        self.forget_origin(&purpose);
+        match purpose {
+            Use::Invite(invitation) => self.invite_lost(invitation.session, now),
+            Use::Bye(session) => self.bye_lost(session, now),
+            Use::Refer(session) => self.refer_answered(session, 408, now),
+            // A refusal without its ACK, a CANCEL or NOTIFY into the void: nothing is lost.
+            Use::Incoming(..) | Use::Reoffer(_) | Use::Served | Use::Told => {}
+        }
+    }
+
+    /// Lets the timer of a session fire.
+    pub(super) fn session_due(&mut self, mut session: Session, now: Instant) {
+        let ending = match &mut session.phase {
+            Phase::Calling(calling) => self.calling_due(calling, now),
+            Phase::Ringing(ringing) => {
+                self.remind(ringing, now);
+                None
+            }
+            Phase::Up(up) => self.answer_due(up, now),
+            Phase::Leaving(_) => None,
+        };
+        self.settle(session, ending, now);
+    }
+
+    /// Our 200 goes out again, or the session is lost for want of an ACK (13.3.1.4).
+    fn answer_due(&mut self, up: &mut Up, now: Instant) -> Option<Ending> {
+        match up.answer.as_mut()?.tick(now)? {
+            Impatience::Resend(datagram) => {
+                self.send(datagram);
+                None
+            }
+            Impatience::GiveUp => {
+                up.answer = None;
+                self.say_bye(up.dialog.clone(), None, None, now);
+                Some(Ending::Lost)
+            }
+        }
+    }
+
+    /// Tells the owner how the REFER fares.
+    pub(super) fn report_referred(&mut self, session: SessionId, status: u16) {
+        self.report(Event::Referred { session, status });
+    }
+}

@@ -1,0 +1,141 @@
+//! What arrives: who may speak, what it belongs to, and what is wrong with it.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::{Endpoint, Use};
+use crate::sip::dialog::arrival::Arrival;
+use crate::sip::event::{Flow, Standing};
+use crate::sip::header::Name;
+use crate::sip::message::Message;
+use crate::sip::method::Method;
+use crate::sip::parse::ParseError;
+use crate::sip::transaction::layer::{Asked, Heard};
+
+impl Endpoint {
+    pub(super) fn receive(&mut self, bytes: Bytes, flow: Flow, standing: Standing, now: Instant) {
+        let message = match Message::parse_datagram(&bytes) {
+            Ok(message) => message,
+            Err(ParseError::KeepAlive) => return,
+            Err(ParseError::Dropped(_)) => return self.drop_input(),
+            Err(ParseError::Refused(refused)) => {
+                let status = (refused.flaw.status(), refused.flaw.to_string());
+                return self.complain(&refused.message, flow, standing, status);
+            }
+        };
+        match Arrival::read(message.clone(), flow) {
+            Err(fault) => {
+                self.complain(&message, flow, standing, (fault.status(), fault.to_string()));
+            }
+            Ok(arrival) if message.status().is_some() => match standing {
+                Standing::Trusted => self.hear(&arrival, now),
+                Standing::Stranger | Standing::Refused => self.drop_input(),
+            },
+            Ok(request) => match standing {
+                Standing::Trusted => self.asked(request, now),
+                Standing::Refused => self.answer_stateless(&request, 403, &[]),
+                // T3: a stranger's request keeps nothing here.
+                Standing::Stranger if request.method == Method::Options => {
+                    self.answer_options(&request);
+                }
+                Standing::Stranger => self.drop_input(),
+            },
+        }
+    }
+
+    /// Takes a request of somebody we know.
+    fn asked(&mut self, request: Arrival, now: Instant) {
+        if request.method == Method::Ack {
+            return self.acknowledged(&request, now);
+        }
+        if let Asked::Absorbed(again) = self.layer.ask(&request.key(), request.flow) {
+            if let Some(again) = again {
+                self.send(again);
+            }
+            return;
+        }
+        if request.method == Method::Cancel {
+            return self.cancelled(&request, now);
+        }
+        if let Some(objection) = self.objection(&request) {
+            let (status, headers) = objection;
+            return self.answer_stateless(&request, status, &headers);
+        }
+        if !request.to_tag.is_empty() {
+            return self.inside(&request, now);
+        }
+        match request.method {
+            Method::Invite => self.invited(request, now),
+            Method::Options => self.answer_options(&request),
+            // T7: nobody is referred anywhere outside of a call.
+            Method::Refer => self.answer_stateless(&request, 403, &[]),
+            _ => self.answer_stateless(&request, 481, &[]),
+        }
+    }
+
+    /// What is wrong with a request, in the order of RFC 3261 8.2; 400 and 416 came before.
+    fn objection(&self, request: &Arrival) -> Option<(u16, Vec<(&'static str, String)>)> {
+        if !self.settings.methods.contains(&request.method) {
+            return Some((405, vec![("Allow", self.allowed())]));
+        }
+        let message = &request.message;
+        if request.method == Method::Options && message.max_forwards() == Ok(Some(0)) {
+            return Some((483, Vec::new()));
+        }
+        let unknown: Vec<&str> = message
+            .tokens(Name::Require)
+            .filter(|token| !token.eq_ignore_ascii_case(super::writing::EXTENSIONS))
+            .collect();
+        if !unknown.is_empty() {
+            return Some((420, vec![("Unsupported", unknown.join(", "))]));
+        }
+        let is_coded = |name: &str| !name.is_empty() && !name.eq_ignore_ascii_case("identity");
+        if message.tokens(Name::ContentEncoding).any(is_coded) {
+            // T23: nothing is ever unpacked.
+            return Some((415, vec![("Accept-Encoding", "identity".to_owned())]));
+        }
+        let sdp = super::writing::SDP;
+        let is_read = match message.content_type() {
+            Ok(Some(content_type)) => content_type.is(sdp),
+            Ok(None) => true,
+            Err(_) => false,
+        };
+        let is_foreign = request.makes_offer() && !request.body().is_empty() && !is_read;
+        is_foreign.then(|| (415, vec![("Accept", sdp.to_owned())]))
+    }
+
+    /// Takes a response.
+    fn hear(&mut self, response: &Arrival, now: Instant) {
+        // An answer with two Vias was meant for somebody behind us: 8.1.3.3.
+        if response.message.values(Name::Via).nth(1).is_some() {
+            return self.drop_input();
+        }
+        let status = response.status();
+        let id = match self.layer.hear(&response.client_key(), response.flow, status, now) {
+            Heard::Stray => return self.drop_input(),
+            Heard::Absorbed(again) => {
+                if let Some(again) = again {
+                    self.send(again);
+                }
+                return;
+            }
+            Heard::Acknowledge(id) => {
+                let invite = self.layer.message(id).map(|invite| invite.bytes);
+                let ack = invite
+                    .and_then(|invite| super::writing::refusal_ack(&invite, &response.message));
+                if let Some(ack) = ack.and_then(|ack| self.layer.acknowledged(id, ack)) {
+                    self.send(ack);
+                }
+                id
+            }
+            Heard::Deliver(id) => id,
+        };
+        match self.layer.user(id) {
+            Some(Use::Invite(_)) => self.invite_answered(id, response, now),
+            Some(&mut Use::Bye(session)) => self.bye_answered(session, status, now),
+            Some(&mut Use::Refer(session)) => self.refer_answered(session, status, now),
+            Some(Use::Told | Use::Incoming(..) | Use::Reoffer(_) | Use::Served) | None => {}
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! REFER within a session, both ways (RFC 3515, RFC 4488). One at a time each way.
+
+use std::time::Instant;
+
+use super::writing::is_callable;
+use super::{Endpoint, Use};
+use crate::sip::dialog::arrival::Arrival;
+use crate::sip::dialog::invite::{Phase, Session, Up};
+use crate::sip::dialog::refer::{Referral, sipfrag_status};
+use crate::sip::event::{Ending, Event, Refusal, SessionId};
+use crate::sip::header::Name;
+use crate::sip::method::Method;
+use crate::sip::status::phrase;
+use crate::sip::transaction::layer::Datagram;
+
+impl Endpoint {
+    /// Asks the peer to call somebody else.
+    pub(super) fn refer(
+        &mut self,
+        session: &mut Session,
+        target: &str,
+        now: Instant,
+    ) -> Option<Ending> {
+        let id = session.id;
+        let refused = match &session.phase {
+            Phase::Up(up) if up.refers => Some(491),
+            Phase::Up(up) if up.is_confirmed => (!is_callable(target)).then_some(400),
+            Phase::Up(_) | Phase::Calling(_) | Phase::Ringing(_) | Phase::Leaving(_) => Some(481),
+        };
+        if let Some(status) = refused {
+            self.report_referred(id, status);
+            return None;
+        }
+        let Phase::Up(up) = &mut session.phase else { return None };
+        up.refers = true;
+        let (refer, key) = self.request_inside(&mut up.dialog, &Method::Refer);
+        let refer = refer
+            .header("Contact", &self.contact(up.dialog.flow))
+            .header("Refer-To", &format!("<{target}>"));
+        let datagram = Datagram { flow: up.dialog.next_hop(), bytes: refer.finish() };
+        self.layer.request(key, &datagram, Use::Refer(id), now);
+        self.send(datagram);
+        None
+    }
+
+    /// Our REFER has been answered.
+    pub(super) fn refer_answered(&mut self, session: SessionId, status: u16, now: Instant) {
+        let Some(mut session) = self.sessions.take(session) else { return };
+        if let Phase::Up(up) = &mut session.phase
+            && up.refers
+        {
+            match status {
+                0..=199 => {}
+                200..=299 => self.report_referred(session.id, 100),
+                300.. => {
+                    up.refers = false;
+                    self.report_referred(session.id, status);
+                }
+            }
+        }
+        self.settle(session, None, now);
+    }
+
+    /// Takes a NOTIFY: how the call that we asked for fares.
+    pub(super) fn notified(&mut self, session: &mut Session, notify: &Arrival, now: Instant) {
+        let Phase::Up(up) = &mut session.phase else { return };
+        let event = notify.text(Name::Event).unwrap_or_default();
+        if !event.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("refer") {
+            return self.object(notify, 489, now);
+        }
+        if !up.refers {
+            return self.object(notify, 481, now);
+        }
+        self.object(notify, 200, now);
+        let state = notify.text(Name::SubscriptionState).unwrap_or_default();
+        let is_last = state.trim_start().to_ascii_lowercase().starts_with("terminated");
+        let status = sipfrag_status(&notify.body());
+        let is_final = status.is_some_and(|status| status >= 200);
+        up.refers = !is_last && !is_final;
+        match status {
+            Some(status) if is_final || !is_last => self.report_referred(session.id, status),
+            // The subscription ended and nobody knows how the call did.
+            Some(_) | None if is_last => self.report_referred(session.id, 480),
+            Some(_) | None => {}
+        }
+    }
+
+    /// Takes a REFER: the owner decides.
+    pub(super) fn asked_to_refer(&mut self, session: &mut Session, refer: &Arrival, now: Instant) {
+        let Phase::Up(up) = &mut session.phase else { return };
+        let Some(target) = refer.refer_to() else { return self.object(refer, 400, now) };
+        if up.referral.is_some() || !up.is_confirmed {
+            return self.object(refer, 491, now);
+        }
+        let transaction = self.layer.serve(refer.key(), refer.flow, Use::Served, now);
+        let subscribed = refer.text(Name::ReferSub).is_none_or(|value| {
+            !value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("false")
+        });
+        up.referral = Some(Referral {
+            pending: Some((transaction, refer.clone())),
+            event_id: up.was_referred.then_some(refer.sequence),
+            subscribed,
+        });
+        up.was_referred = true;
+        self.report(Event::ReferReceived { session: session.id, target });
+    }
+
+    /// Answers the peer's REFER with 202 and, now and whenever the owner says so again, tells it
+    /// the status of the referred call. A final status ends the subscription.
+    pub(super) fn answer_refer(
+        &mut self,
+        session: &mut Session,
+        outcome: Result<u16, Refusal>,
+        now: Instant,
+    ) -> Option<Ending> {
+        let Phase::Up(up) = &mut session.phase else { return None };
+        let Some(referral) = up.referral.as_mut() else {
+            self.drop_input();
+            return None;
+        };
+        let subscribed = referral.subscribed;
+        let pending = referral.pending.take();
+        let status = match outcome {
+            Ok(status) => status.clamp(100, 699),
+            Err(refusal) => {
+                if let Some((transaction, request)) = pending {
+                    let refusal = Refusal { status: refusal.status.clamp(300, 699), ..refusal };
+                    let answer = self.refusal(&request, &refusal, "");
+                    self.answer(transaction, refusal.status, answer, now);
+                    up.referral = None;
+                    return None;
+                }
+                refusal.status.clamp(300, 699)
+            }
+        };
+        if let Some((transaction, request)) = pending {
+            let accepted = self.response(&request, 202, "");
+            let accepted = accepted.header("Contact", &self.contact(request.flow));
+            let accepted =
+                if subscribed { accepted } else { accepted.header("Refer-Sub", "false") };
+            self.answer(transaction, 202, accepted.finish(), now);
+        }
+        if subscribed {
+            self.notify(up, status, now);
+        }
+        if status >= 200 || !subscribed {
+            up.referral = None;
+        }
+        None
+    }
+
+    fn notify(&mut self, up: &mut Up, status: u16, now: Instant) {
+        let id = up.referral.as_ref().and_then(|referral| referral.event_id);
+        let event = id.map_or("refer".to_owned(), |id| format!("refer;id={id}"));
+        let state = if status < 200 { "active;expires=60" } else { "terminated;reason=noresource" };
+        let (notify, key) = self.request_inside(&mut up.dialog, &Method::Notify);
+        let fragment = format!("SIP/2.0 {status} {}\r\n", phrase(status));
+        let bytes = notify
+            .header("Contact", &self.contact(up.dialog.flow))
+            .header("Event", &event)
+            .header("Subscription-State", state)
+            .finish_with("message/sipfrag;version=2.0", fragment.as_bytes());
+        let datagram = Datagram { flow: up.dialog.next_hop(), bytes };
+        self.layer.request(key, &datagram, Use::Told, now);
+        self.send(datagram);
+    }
+}

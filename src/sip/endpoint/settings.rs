@@ -1,0 +1,63 @@
+//! What an endpoint is told when it is made.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::sip::event::SessionId;
+use crate::sip::method::Method;
+use crate::sip::transaction::timers::Timers;
+
+/// The settings of an endpoint; the defaults suit a single server.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The text of User-Agent and Server.
+    pub user_agent: String,
+    /// The user part of our Contact.
+    pub contact_user: String,
+    /// The address in our Via and Contact when it is not that of the socket (behind NAT).
+    pub advertised: Option<SocketAddr>,
+    /// The methods that are served; others get 405.
+    pub methods: Vec<Method>,
+    /// T1, T2 and T4.
+    pub timers: Timers,
+    /// How long our INVITE may ring before it is cancelled, should its owner forget it.
+    pub ring_limit: Duration,
+    /// How many transactions may be kept before new calls get 503. Requests inside of calls may
+    /// fill as many again.
+    pub max_transactions: usize,
+    /// How many sessions may be kept before new calls get 503.
+    pub max_sessions: usize,
+    /// How many INVITEs of one source may wait for their ACK (T4). A trunk needs more than the
+    /// default.
+    pub max_half_open_per_source: usize,
+    /// The identity of the first incoming session. The upper half of the range by default, so that
+    /// it never meets an identity that the owner chose for an outgoing one.
+    pub first_session: SessionId,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            user_agent: concat!("voxtrunk/", env!("CARGO_PKG_VERSION")).to_owned(),
+            contact_user: "voxtrunk".to_owned(),
+            advertised: None,
+            methods: vec![
+                Method::Invite,
+                Method::Ack,
+                Method::Cancel,
+                Method::Bye,
+                Method::Options,
+                Method::Info,
+                Method::Update,
+                Method::Refer,
+                Method::Notify,
+            ],
+            timers: Timers::default(),
+            ring_limit: Duration::from_secs(180),
+            max_transactions: 20_000,
+            max_sessions: 2_000,
+            max_half_open_per_source: 10,
+            first_session: SessionId(1 << 63),
+        }
+    }
+}

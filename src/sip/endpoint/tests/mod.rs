@@ -1,0 +1,10 @@
+//! The endpoint's cases and laws, in virtual time.
+
+mod calls;
+mod cancel;
+mod laws;
+mod link;
+mod raw;
+mod refer;
+mod refusals;
+mod weather;

@@ -1,0 +1,197 @@
+//! What the endpoint writes: the headers that are its own, in answers and in requests.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::Endpoint;
+use crate::sip::address::NameAddr;
+use crate::sip::dialog::arrival::Arrival;
+use crate::sip::dialog::state::Dialog;
+use crate::sip::event::{Flow, Outgoing, Refusal};
+use crate::sip::header::Name;
+use crate::sip::message::{Message, StartLine};
+use crate::sip::method::Method;
+use crate::sip::print::{Builder, ToTag};
+use crate::sip::transaction::key::Key;
+use crate::sip::transaction::layer::{Datagram, TransactionId};
+use crate::sip::uri::{Scheme, Uri};
+
+/// The extensions that we support: a REFER without NOTIFY (RFC 4488).
+pub(super) const EXTENSIONS: &str = "norefersub";
+/// The bodies that we read in INVITE and UPDATE.
+pub(super) const SDP: &str = "application/sdp";
+
+impl Endpoint {
+    /// Begins an answer; `tag` goes to To where the request has none.
+    pub(super) fn response(&self, request: &Arrival, status: u16, tag: &str) -> Builder {
+        let tag = if tag.is_empty() { ToTag::AsReceived } else { ToTag::Added(tag) };
+        let builder = Builder::answer(&request.message, status, request.flow.remote, tag);
+        if status == 100 { builder } else { builder.header("Server", &self.settings.user_agent) }
+    }
+
+    /// Begins a 200 to an INVITE or UPDATE.
+    pub(super) fn accepting(&self, request: &Arrival, tag: &str) -> Builder {
+        self.response(request, 200, tag)
+            .header("Contact", &self.contact(request.flow))
+            .header("Allow", &self.allowed())
+            .header("Supported", EXTENSIONS)
+    }
+
+    /// Writes a refusal with its Warning and Retry-After.
+    pub(super) fn refusal(&self, request: &Arrival, refusal: &Refusal, tag: &str) -> Bytes {
+        let mut answer = self.response(request, refusal.status, tag);
+        if let Some(warning) = &refusal.warning {
+            let text = warning.replace(['"', '\\'], "'");
+            let agent = self.sent_by(request.flow);
+            answer = answer.header("Warning", &format!("399 {agent} \"{text}\""));
+        }
+        if let Some(seconds) = refusal.retry_after {
+            answer = answer.header("Retry-After", &seconds.to_string());
+        }
+        answer.finish()
+    }
+
+    /// Adds what a 200 to OPTIONS tells (11.2).
+    pub(super) fn described(&self, answer: Builder) -> Builder {
+        answer
+            .header("Allow", &self.allowed())
+            .header("Accept", SDP)
+            .header("Supported", EXTENSIONS)
+    }
+
+    /// Sends an answer by its transaction, unless that has had its final one.
+    pub(super) fn answer(
+        &mut self,
+        transaction: TransactionId,
+        status: u16,
+        answer: Bytes,
+        now: Instant,
+    ) -> Option<Datagram> {
+        let datagram = self.layer.respond(transaction, status, answer, now)?;
+        self.send(datagram.clone());
+        Some(datagram)
+    }
+
+    /// Begins a request inside a dialog (12.2.1.1). Strict routers of RFC 2543 are not served.
+    pub(super) fn request_inside(
+        &mut self,
+        dialog: &mut Dialog,
+        method: &Method,
+    ) -> (Builder, Key) {
+        let sequence = dialog.next_sequence();
+        let branch = self.branch();
+        let key = Key::client(&branch, method.as_str());
+        let builder = self.inside_as(dialog, method, sequence, &branch);
+        (builder.header("User-Agent", &self.settings.user_agent), key)
+    }
+
+    /// Writes the ACK of a 2xx that established `dialog`: the dialog's, not the transaction's.
+    pub(super) fn acknowledgement(&mut self, dialog: &Dialog) -> Datagram {
+        let branch = self.branch();
+        let ack = self.inside_as(dialog, &Method::Ack, dialog.local_sequence, &branch);
+        Datagram { flow: dialog.next_hop(), bytes: ack.finish() }
+    }
+
+    fn inside_as(&self, dialog: &Dialog, method: &Method, sequence: u32, branch: &str) -> Builder {
+        let mut builder = Builder::request(method, &dialog.target)
+            .header("Via", &self.via(dialog.flow, branch))
+            .header("Max-Forwards", "70");
+        for route in &dialog.routes {
+            builder = builder.header("Route", route);
+        }
+        builder
+            .header("From", &dialog.local)
+            .header("To", &dialog.remote)
+            .header("Call-ID", &dialog.id.call_id)
+            .header("CSeq", &format!("{sequence} {method}"))
+    }
+
+    /// Writes our INVITE; `None` when its target or From is no address.
+    pub(super) fn invite(&mut self, outgoing: &Outgoing, branch: &str) -> Option<Bytes> {
+        let target = &outgoing.target;
+        let from = NameAddr::parse(outgoing.from.as_bytes()).filter(|from| from.tag().is_none())?;
+        if !is_callable(target) || !is_callable(from.uri().as_str()) {
+            return None;
+        }
+        let (tag, call_id) = (self.random.token(20), self.random.token(24));
+        let invite = Builder::request(&Method::Invite, target)
+            .header("Via", &self.via(outgoing.flow, branch))
+            .header("Max-Forwards", "70")
+            .header("From", &format!("{};tag={tag}", outgoing.from))
+            .header("To", &format!("<{target}>"))
+            .header("Call-ID", &call_id)
+            .header("CSeq", "1 INVITE")
+            .header("Contact", &self.contact(outgoing.flow))
+            .header("Allow", &self.allowed())
+            .header("Supported", EXTENSIONS)
+            .header("User-Agent", &self.settings.user_agent)
+            .extra_headers(&outgoing.headers);
+        if outgoing.body.is_empty() {
+            return Some(invite.finish());
+        }
+        Some(invite.finish_with(SDP, &outgoing.body))
+    }
+
+    pub(super) fn branch(&mut self) -> String {
+        format!("z9hG4bK{}", self.random.token(20))
+    }
+
+    pub(super) fn contact(&self, flow: Flow) -> String {
+        format!("<sip:{}@{}>", self.settings.contact_user, self.sent_by(flow))
+    }
+
+    pub(super) fn allowed(&self) -> String {
+        let names: Vec<&str> = self.settings.methods.iter().map(Method::as_str).collect();
+        names.join(", ")
+    }
+
+    fn via(&self, flow: Flow, branch: &str) -> String {
+        format!("SIP/2.0/UDP {};branch={branch};rport", self.sent_by(flow))
+    }
+
+    fn sent_by(&self, flow: Flow) -> SocketAddr {
+        self.settings.advertised.unwrap_or(flow.local)
+    }
+}
+
+/// Writes the ACK of a refusal, hop by hop: of our INVITE but for To, which the refusal has
+/// completed (17.1.1.3).
+pub(super) fn refusal_ack(invite: &Bytes, refusal: &Message) -> Option<Bytes> {
+    let invite = Message::parse_datagram(invite).ok()?;
+    let ack = beside(&invite, &Method::Ack)?.copy(refusal, Name::To);
+    Some(ack.finish())
+}
+
+/// Writes the CANCEL of our INVITE: the same in all that identifies it, so To has no tag (9.1).
+pub(super) fn cancellation(invite: &Bytes, reason: Option<&str>) -> Option<(Bytes, Key)> {
+    let invite = Message::parse_datagram(invite).ok()?;
+    let key = Key::client(invite.top_via().ok()?.branch()?, "CANCEL");
+    let mut cancel = beside(&invite, &Method::Cancel)?.copy(&invite, Name::To);
+    if let Some(reason) = reason {
+        cancel = cancel.header("Reason", reason);
+    }
+    Some((cancel.finish(), key))
+}
+
+fn beside(invite: &Message, method: &Method) -> Option<Builder> {
+    let StartLine::Request { uri, .. } = invite.start_line() else { return None };
+    let sequence = invite.cseq().ok()?.number;
+    let builder = Builder::request(method, uri)
+        .copy(invite, Name::Via)
+        .copy(invite, Name::Route)
+        .header("Max-Forwards", "70")
+        .copy(invite, Name::From)
+        .copy(invite, Name::CallId)
+        .header("CSeq", &format!("{sequence} {method}"));
+    Some(builder)
+}
+
+/// Whether a text is a URI that SIP can call.
+pub(super) fn is_callable(text: &str) -> bool {
+    let is_plain = !text.contains(['<', '>', '"', ',', ' ']);
+    is_plain
+        && Uri::parse(text)
+            .is_ok_and(|uri| matches!(uri.scheme(), Scheme::Sip | Scheme::Sips | Scheme::Tel))
+}

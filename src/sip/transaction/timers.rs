@@ -1,0 +1,52 @@
+//! The three times that every SIP timer is made of (RFC 3261 17.1.1.1, table 4).
+
+use std::time::Duration;
+
+/// T1, T2 and T4. Only datagrams are sent here, so the timers that are zero on a stream never are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timers {
+    /// The estimated round trip; the first retransmission comes after it.
+    pub t1: Duration,
+    /// The longest pause between retransmissions of non-INVITE requests and INVITE answers.
+    pub t2: Duration,
+    /// How long a message may stay in the network.
+    pub t4: Duration,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self {
+            t1: Duration::from_millis(500),
+            t2: Duration::from_secs(4),
+            t4: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Timers {
+    /// 64·T1: timers B, F, H, J, L and M, and the patience for an ACK.
+    pub fn patience(&self) -> Duration {
+        self.t1.saturating_mul(64)
+    }
+
+    /// Timer D: how long an INVITE's refusal may be repeated, at least 32 s.
+    pub fn refusal_echo(&self) -> Duration {
+        self.patience().max(Duration::from_secs(32))
+    }
+
+    /// The pause after `pause`: doubled, up to T2.
+    pub fn doubled(&self, pause: Duration) -> Duration {
+        pause.saturating_mul(2).min(self.t2)
+    }
+}
+
+/// What a transaction wants when one of its timers fires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// Its last message goes out once more.
+    Resend,
+    /// The peer never answered: the transaction is over, and its user must know.
+    TimedOut,
+    /// It has absorbed what it was kept for: the transaction is over.
+    Over,
+}

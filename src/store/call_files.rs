@@ -1,0 +1,133 @@
+//! A JSON file for each call, written when it ends.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::call::event::Latency;
+use crate::call::record::{Leg, Line, Record, Speaker, ToolUse, Turn};
+
+/// Writes records below a folder.
+#[derive(Debug, Clone)]
+pub struct CallFiles {
+    folder: PathBuf,
+}
+
+impl CallFiles {
+    /// Takes the folder and makes it when it is not there.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn new(folder: PathBuf) -> io::Result<Self> {
+        fs::create_dir_all(&folder)?;
+        Ok(Self { folder })
+    }
+
+    /// Writes a record, whole or not at all, and gives its path.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn write(&self, record: &Record) -> io::Result<PathBuf> {
+        let path = self.folder.join(format!("{}.json", record.call));
+        let partial = path.with_extension("json.part");
+        let mut file = fs::File::create(&partial)?;
+        serde_json::to_writer_pretty(&mut file, &document(record))?;
+        file.write_all(b"\n")?;
+        file.sync_data()?;
+        fs::rename(&partial, &path)?;
+        Ok(path)
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+/// The document of a record: the names are those of the call object of the API.
+fn document(record: &Record) -> Value {
+    json!({
+        "id": record.call.to_string(),
+        "direction": "inbound",
+        "status": record.cause.final_state(record.answered.is_some()),
+        "end_reason": record.cause.end_reason(),
+        "from": { "number": record.from, "name": record.name },
+        "to": { "number": record.to },
+        "trunk": record.trunk,
+        "route": record.route,
+        "agents": record.agents,
+        "started_at": timestamp(record.began),
+        "answered_at": record.answered.map(|after| timestamp(record.began + after)),
+        "ended_at": timestamp(record.began + record.lasted),
+        "duration_ms": millis(record.lasted),
+        "recorded": record.recorded,
+        "interruptions": record.interruptions,
+        "false_interruptions": record.false_interruptions,
+        "legs": record.legs.iter().map(leg).collect::<Vec<_>>(),
+        "transcript": record.transcript.iter().map(line).collect::<Vec<_>>(),
+        "turns": record.turns.iter().map(turn).collect::<Vec<_>>(),
+        "tools": record.tools.iter().map(tool).collect::<Vec<_>>(),
+    })
+}
+
+fn leg(leg: &Leg) -> Value {
+    json!({
+        "sip": { "call_id": leg.sip_call_id, "peer": leg.peer, "user_agent": leg.user_agent },
+        "codec": leg.codec,
+        "rtp": {
+            "received": leg.quality.received,
+            "sent": leg.quality.sent,
+            "lost": leg.quality.lost,
+            "discarded": leg.quality.discarded,
+            "jitter_ms": leg.quality.jitter.as_secs_f64() * 1_000.0,
+            "round_trip_ms": leg.quality.round_trip.map(millis),
+        },
+    })
+}
+
+fn line(line: &Line) -> Value {
+    let role = match line.speaker {
+        Speaker::Caller => "caller",
+        Speaker::Agent => "agent",
+    };
+    json!({
+        "role": role,
+        "start_ms": millis(line.at),
+        "text": line.text,
+        "keys": line.keys,
+        "interrupted": line.interrupted,
+    })
+}
+
+fn turn(turn: &Turn) -> Value {
+    json!({ "turn": turn.turn, "latency": latency(&turn.latency) })
+}
+
+/// Milliseconds after the caller's last voiced sample at which each stage was reached.
+fn latency(latency: &Latency) -> Value {
+    json!({
+        "speech_ended_ms": latency.speech_ended.map(millis),
+        "transcript_ms": latency.transcript.map(millis),
+        "committed_ms": latency.committed.map(millis),
+        "first_delta_ms": latency.first_delta.map(millis),
+        "first_clause_ms": latency.first_clause.map(millis),
+        "first_audio_ms": latency.first_audio.map(millis),
+        "first_packet_ms": latency.first_packet.map(millis),
+    })
+}
+
+fn tool(tool: &ToolUse) -> Value {
+    json!({ "at_ms": millis(tool.at), "name": tool.name, "arguments": tool.arguments })
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn timestamp(since_epoch: Duration) -> Option<String> {
+    let millis = i64::try_from(since_epoch.as_millis()).ok()?;
+    jiff::Timestamp::from_millisecond(millis).ok().map(|at| format!("{at:.3}"))
+}

@@ -1,0 +1,3 @@
+//! Providers against their protocols.
+
+mod openai_compatible;
