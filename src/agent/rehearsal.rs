@@ -11,7 +11,9 @@ use crate::agent::conversation::{Message, Request, pace};
 use crate::agent::event::{
     Delta, Input, Note, Output, Over, PauseId, Progress, ThoughtId, Transcript, UtteranceId,
 };
+use crate::agent::floor::State;
 use crate::agent::session::{Opening, Session};
+use crate::agent::speech;
 use crate::agent::tool::{Tool, ToolCall, ToolResult, names};
 
 /// What a scripted model gives for a request, each after so many milliseconds.
@@ -574,7 +576,9 @@ fn a_text_that_comes_late_is_thought_about_again() {
     stage.stt = Some(2_400);
     stage.caller(1_000, 900, "Open?");
     stage.play(7_000);
-    assert_eq!(stage.transcript(), ["caller: ", "caller: Open?", "agent: You said Open?."]);
+    let expected =
+        ["caller: ", "caller: Open?", "agent: One moment, please.", "agent: You said Open?."];
+    assert_eq!(stage.transcript(), expected);
 }
 
 #[test]
@@ -645,6 +649,10 @@ fn a_model_that_only_calls_tools_is_made_to_speak() {
     let history = stage.requests()[2].messages.clone();
     let results = history.iter().filter(|it| matches!(it, Message::ToolResult(_))).count();
     assert_eq!(results, 4);
+    // The next turn has tools again.
+    stage.caller(7_000, 600, "Again!");
+    stage.play(8_000);
+    assert_eq!(stage.requests()[3].tools.len(), 2);
 }
 
 #[test]
@@ -736,6 +744,35 @@ fn a_model_that_fails_is_excused_and_the_call_goes_to_a_human() {
     assert_eq!(transcript[4], "agent: I am getting a colleague.");
     assert!(transcript[5].starts_with("agent: I am very sorry"));
     assert_eq!(stage.over().map(|(_, why)| why), Some(Over::ProviderError));
+}
+
+#[test]
+fn a_caller_who_stops_the_fallback_transfer_is_not_punished_for_it_later() {
+    let mut failures = 0;
+    let mind = move |request: &Request| match request.messages.last() {
+        Some(Message::ToolResult(result)) if !result.failed => {
+            vec![(100, Delta::Text(format!("It is {}.", result.content))), (0, Delta::Done)]
+        }
+        _ if failures == 0 => {
+            failures += 1;
+            vec![(100, Delta::Failed)]
+        }
+        _ => vec![(100, tool_call("look_up", "{}")), (0, Delta::Done)],
+    };
+    let mut assistant = Assistant::default();
+    assistant.turns.preemptive = false;
+    assistant.fallback.tries = 1;
+    assistant.fallback.to = Some("desk".to_owned());
+    let (to, description) = ("busy".parse().expect("a destination"), String::new());
+    let say = Some("I am getting a colleague who can help you.".to_owned());
+    let desk = crate::agent::assistant::Transfer { to, description, say };
+    assistant.transfers.insert("desk".to_owned(), desk);
+    let mut stage = Stage::new(assistant, "", Box::new(mind));
+    stage.caller(1_000, 1_000, "What is it?");
+    stage.caller(3_000, 1_000, "No, what is it?");
+    stage.play(8_000);
+    assert_eq!(stage.transcript().last(), Some(&"agent: It is 42.".to_owned()));
+    assert_eq!(stage.over(), None);
 }
 
 #[test]
@@ -936,6 +973,15 @@ impl Ordeal {
             }
         }
         assert!(self.session.deadline().is_none_or(|due| due > self.now));
+        let quiet = match self.session.turn.state() {
+            State::Listening | State::Hearing { .. } => self.session.speech.is_idle(),
+            State::Deciding(_) => {
+                self.session.speech.first().is_none_or(|line| line.stage == speech::Stage::Held)
+            }
+            State::Thinking(_) => self.session.speech.is_idle(),
+            State::Speaking(_) | State::Yielding(_) => true,
+        };
+        assert!(quiet || self.over, "speech in {:?}", self.session.turn.state());
         assert!(self.over == self.session.deadline().is_none() || self.log.is_empty());
         spoken
     }
@@ -998,6 +1044,8 @@ impl Ordeal {
     /// An abandoned thought goes on: nothing of it is spoken.
     fn play_stale(&mut self) {
         let Some(thought) = self.abandoned else { return };
+        self.session.tick(self.now);
+        self.check();
         for delta in [Delta::Text("A stale word. And".to_owned()), Delta::Done, Delta::Failed] {
             assert_eq!(self.feed(Input::Thought { thought, delta }), 0);
         }
