@@ -582,89 +582,85 @@ mod tests {
         format!("{} {}", name(&turn), orders.join(" ")).trim_end().to_owned()
     }
 
+    /// For each event what follows in each of [`STATES`]: the next state, and the orders.
+    const TABLE: [(&str, [&str; 6]); 9] = [
+        (
+            "speech starts",
+            [
+                "Hearing Listen",
+                "Hearing",
+                "Hearing",
+                "Hearing Cancel Listen",
+                "Yielding Pause Listen",
+                "Yielding",
+            ],
+        ),
+        (
+            "speech ends",
+            [
+                "Listening",
+                "Deciding Finalize",
+                "Deciding",
+                "Thinking",
+                "Speaking",
+                "Yielding Finalize",
+            ],
+        ),
+        (
+            "partial",
+            [
+                "Listening",
+                "Hearing",
+                "Deciding",
+                "Thinking",
+                "Speaking",
+                "Hearing Interrupt Resume",
+            ],
+        ),
+        (
+            "final",
+            [
+                "Listening",
+                "Hearing",
+                "Deciding",
+                "Thinking",
+                "Speaking",
+                "Hearing Interrupt Resume",
+            ],
+        ),
+        (
+            "key",
+            [
+                "Deciding",
+                "Deciding Finalize",
+                "Deciding",
+                "Deciding Cancel",
+                "Deciding Interrupt",
+                "Deciding Interrupt Resume Finalize",
+            ],
+        ),
+        (
+            "deadline",
+            [
+                "Listening Remind",
+                "Deciding Finalize",
+                "Thinking Commit Forget",
+                "Thinking GiveUp",
+                "Speaking",
+                "Hearing Interrupt Resume",
+            ],
+        ),
+        ("speech ready", ["Speaking", "Hearing", "Deciding", "Speaking", "Speaking", "Yielding"]),
+        (
+            "playout done",
+            ["Listening", "Hearing", "Deciding", "Listening", "Listening", "Hearing Resume"],
+        ),
+        ("more to come", ["Listening", "Hearing", "Deciding", "Thinking", "Thinking", "Yielding"]),
+    ];
+
     #[test]
     fn every_pair_of_state_and_event_has_its_cell() {
-        let table = [
-            (
-                "speech starts",
-                [
-                    "Hearing Listen",
-                    "Hearing",
-                    "Hearing",
-                    "Hearing Cancel Listen",
-                    "Yielding Pause Listen",
-                    "Yielding",
-                ],
-            ),
-            (
-                "speech ends",
-                [
-                    "Listening",
-                    "Deciding Finalize",
-                    "Deciding",
-                    "Thinking",
-                    "Speaking",
-                    "Yielding Finalize",
-                ],
-            ),
-            (
-                "partial",
-                [
-                    "Listening",
-                    "Hearing",
-                    "Deciding",
-                    "Thinking",
-                    "Speaking",
-                    "Hearing Interrupt Resume",
-                ],
-            ),
-            (
-                "final",
-                [
-                    "Listening",
-                    "Hearing",
-                    "Deciding",
-                    "Thinking",
-                    "Speaking",
-                    "Hearing Interrupt Resume",
-                ],
-            ),
-            (
-                "key",
-                [
-                    "Deciding",
-                    "Deciding Finalize",
-                    "Deciding",
-                    "Deciding Cancel",
-                    "Deciding Interrupt",
-                    "Deciding Interrupt Resume Finalize",
-                ],
-            ),
-            (
-                "deadline",
-                [
-                    "Listening Remind",
-                    "Deciding Finalize",
-                    "Thinking Commit Forget",
-                    "Thinking GiveUp",
-                    "Speaking",
-                    "Hearing Interrupt Resume",
-                ],
-            ),
-            (
-                "speech ready",
-                ["Speaking", "Hearing", "Deciding", "Speaking", "Speaking", "Yielding"],
-            ),
-            (
-                "playout done",
-                ["Listening", "Hearing", "Deciding", "Listening", "Listening", "Hearing Resume"],
-            ),
-            (
-                "more to come",
-                ["Listening", "Hearing", "Deciding", "Thinking", "Thinking", "Yielding"],
-            ),
-        ];
-        for (event, row) in table {
+        for (event, row) in TABLE {
             for (state, expected) in STATES.into_iter().zip(row) {
                 assert_eq!(cell(state, event), expected, "{state} × {event}");
             }
