@@ -184,7 +184,7 @@ pub enum Over {
 /// What a session notes for the record: facts in the past tense.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Note {
-    /// The caller's turn was taken.
+    /// The caller's turn was taken. Told again with the same turn when a late text corrects it.
     CallerSaid {
         /// Which turn.
         turn: TurnId,
