@@ -5,3 +5,8 @@ pub mod error;
 pub mod model;
 pub mod transcriber;
 pub mod voice;
+
+mod workers;
+
+pub mod stt;
+pub mod tts;
