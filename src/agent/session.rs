@@ -96,12 +96,7 @@ impl Session {
     /// Makes the session of an agent that takes over from another in the same conversation: its
     /// utterances, thoughts and pauses are counted on, so that nothing of the one before is
     /// mistaken for its own.
-    pub fn after(
-        before: &Self,
-        assistant: Arc<Assistant>,
-        opening: Opening,
-        now: Instant,
-    ) -> Self {
+    pub fn after(before: &Self, assistant: Arc<Assistant>, opening: Opening, now: Instant) -> Self {
         let mut session = Self::new(assistant, opening, now);
         session.speech.count_on(&before.speech);
         session.answer.count_on(&before.answer);

@@ -9,8 +9,8 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::agent::assistant::Assistant;
 use crate::base::language::Language;
-use crate::base::units::{self, parsed};
 use crate::base::network::Network;
+use crate::base::units::{self, parsed};
 use crate::config::network::{Frequency, PortRange};
 use crate::dialplan::pattern::Match;
 

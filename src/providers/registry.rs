@@ -121,7 +121,8 @@ impl Registry {
         match spec.kind {
             Kind::Rules => Ok(Arc::new(Rules::new(assistant.clone(), compiled.clone()))),
             Kind::OpenAiCompatible => {
-                let missing = |what: &str| ProviderError::lasting(name, format!("{what} is missing"));
+                let missing =
+                    |what: &str| ProviderError::lasting(name, format!("{what} is missing"));
                 let settings = openai_compatible::Settings {
                     name: name.to_owned(),
                     base_url: spec.base_url.clone().ok_or_else(|| missing("`base_url`"))?,
@@ -233,7 +234,8 @@ impl Registry {
         }
         match &choice.model {
             Some(model) => {
-                let file = self.models.join(format!("ggml-{}.bin", model.trim_start_matches("ggml-")));
+                let file =
+                    self.models.join(format!("ggml-{}.bin", model.trim_start_matches("ggml-")));
                 file.is_file().then_some(file)
             }
             None => first_ggml(&self.models),

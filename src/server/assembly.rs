@@ -69,10 +69,7 @@ pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
         crews: cast.crews,
         detector,
         max_calls,
-        folders: Folders {
-            calls: server.calls_folder(),
-            recordings: server.recordings_folder(),
-        },
+        folders: Folders { calls: server.calls_folder(), recordings: server.recordings_folder() },
     })
 }
 

@@ -44,7 +44,10 @@ pub const DEMO: Demo = Demo {
     extension: "demo",
     says: &[
         Says { words: "What are your opening hours?", over: None },
-        Says { words: "I want to book an appointment on Monday at ten.", over: Some(Duration::from_millis(1_800)) },
+        Says {
+            words: "I want to book an appointment on Monday at ten.",
+            over: Some(Duration::from_millis(1_800)),
+        },
         Says { words: "Yes.", over: None },
         Says { words: "Goodbye.", over: None },
     ],
@@ -65,7 +68,11 @@ pub struct Outcome {
 ///
 /// # Errors
 /// When the caller's voice or phone cannot be had: one sentence.
-pub async fn call_once(running: &Running, voice: Arc<dyn Voice>, recording: &Path) -> Result<Outcome, String> {
+pub async fn call_once(
+    running: &Running,
+    voice: Arc<dyn Voice>,
+    recording: &Path,
+) -> Result<Outcome, String> {
     let watch = running.watch();
     let script = script(voice, recording.to_owned()).await?;
     let local = running.local();
@@ -183,7 +190,10 @@ async fn show(loaded: Loaded, once: bool) -> Result<(), String> {
 fn introduce(running: &Running) {
     let local = running.local();
     let target = format!("sip:{}@{local}", DEMO.extension);
-    println!("voxtrunk {} demo: an agent answers on this machine only\n", env!("CARGO_PKG_VERSION"));
+    println!(
+        "voxtrunk {} demo: an agent answers on this machine only\n",
+        env!("CARGO_PKG_VERSION")
+    );
     println!("  from a softphone  call {target} (no account, no registration; UDP; G.711)");
     println!("  in German         call sip:de@{local}");
     println!("  from a terminal   ./dev call {target} --say \"When are you open?\"");

@@ -57,14 +57,18 @@ async fn dial(order: Order) -> Result<(), String> {
     let recorder = Recorder::start().map_err(thread)?;
     let local = towards(remote).map_err(|why| format!("{remote} cannot be reached: {why}"))?;
     let peer = remote.ip().to_string().parse().map_err(|_| "no address".to_owned())?;
-    let mut phone = Phone::new(local, vec![peer], media, recorder).map_err(|why| why.to_string())?;
+    let mut phone =
+        Phone::new(local, vec![peer], media, recorder).map_err(|why| why.to_string())?;
     println!("calling {}", order.target);
     let (sender, moments) = mpsc::channel(64);
     let (ending, ()) = tokio::join!(phone.call(&order.target, script, sender), tell(moments));
     drop(phone);
     match ending.map_err(|why| why.to_string())? {
         Ending::Bye { .. } => {
-            println!("recorded in {}: what was heard left, what was said right", order.record.display());
+            println!(
+                "recorded in {}: what was heard left, what was said right",
+                order.record.display()
+            );
             Ok(())
         }
         Ending::Refused { status, reason, .. } => {
