@@ -7,8 +7,8 @@ use crate::base::id::CallId;
 use crate::base::template::Variables;
 use crate::call::admission::Badge;
 use crate::call::cause::Cause;
-use crate::call::event::{Fact, Latency};
-use crate::call::record::{Leg, Line, Record, Speaker, ToolUse, Turn};
+use crate::call::event::Fact;
+use crate::call::record::{Latency, Leg, Line, Record, Speaker, ToolUse, Turn};
 use crate::media::event::Quality;
 use crate::sip::event::Incoming;
 

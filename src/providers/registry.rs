@@ -106,17 +106,17 @@ impl Registry {
         Self { specs, models, phrases: Phrases::new(PHRASES), shared }
     }
 
-    /// Who thinks for an agent: what it chose, or `rules` when it has intents.
+    /// Who thinks for an agent: the provider `name`, asked as the agent wants it.
     ///
     /// # Errors
     /// When the provider is unknown or is no model.
     pub fn model(
         &self,
+        name: &str,
         assistant: &Arc<Assistant>,
         compiled: &Arc<Compiled>,
     ) -> Result<Arc<dyn Model>, ProviderError> {
         let choice = &assistant.llm;
-        let name = choice.provider.as_deref().unwrap_or("rules");
         let spec = self.spec(name)?;
         match spec.kind {
             Kind::Rules => Ok(Arc::new(Rules::new(assistant.clone(), compiled.clone()))),

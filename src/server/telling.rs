@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::call::event::{Fact, Latency};
+use crate::call::event::Fact;
+use crate::call::record::Latency;
 
 /// One line for a fact, if a person wants to see it.
 pub fn line(fact: &Fact) -> Option<String> {

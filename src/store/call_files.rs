@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::call::event::Latency;
-use crate::call::record::{Leg, Line, Record, Speaker, ToolUse, Turn};
+use crate::call::record::{Latency, Leg, Line, Record, Speaker, ToolUse, Turn};
 
 /// Writes records below a folder.
 #[derive(Debug, Clone)]
