@@ -117,3 +117,77 @@ impl Framer {
         Err(ParseError::from_flaw(flaw, head.message))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ONE: &[u8] = b"OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/TCP h\r\nl: 4\r\n\r\n\r\n\r\n";
+    const TWO: &[u8] = b"SIP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n";
+
+    fn cut(stream: &[u8], sizes: impl IntoIterator<Item = usize>) -> Vec<Option<Piece>> {
+        let (mut framer, mut rest, mut pieces) = (Framer::new(), stream, Vec::new());
+        for size in sizes.into_iter().chain([stream.len()]) {
+            let (now, later) = rest.split_at(size.min(rest.len()));
+            rest = later;
+            framer.push(now);
+            while let Some(piece) = framer.poll() {
+                pieces.push(piece.ok());
+            }
+        }
+        pieces
+    }
+
+    fn message(bytes: &'static [u8]) -> Option<Piece> {
+        Some(Piece::Message(Bytes::from_static(bytes)))
+    }
+
+    #[test]
+    fn messages_and_pings_are_told_apart() {
+        let stream = [b"\r\n\r\n\r\n", ONE, b"\r\n", TWO, b"\r\n\r\n", TWO].concat();
+        let pieces = cut(&stream, []);
+        let ping = Some(Piece::Ping);
+        assert_eq!(pieces, [ping.clone(), message(ONE), message(TWO), ping, message(TWO)]);
+    }
+
+    #[test]
+    fn a_stream_without_lengths_is_lost_and_says_so_once() {
+        for lost in [
+            "OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/TCP h\r\n\r\n",
+            "OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/TCP h\r\nl: -1\r\n\r\n",
+            "OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/TCP h\r\nl: 1\r\nl: 2\r\n\r\n",
+        ] {
+            let mut framer = Framer::new();
+            framer.push(lost.as_bytes());
+            let Some(Err(ParseError::Refused(refused))) = framer.poll() else { panic!("{lost}") };
+            assert_eq!(refused.flaw.status(), 400);
+            framer.push(TWO);
+            assert!(framer.poll().is_none());
+        }
+    }
+
+    #[test]
+    fn nothing_grows_without_end() {
+        let huge = b"OPTIONS sip:a SIP/2.0\r\nl: 99999999999999999999999\r\n\r\n";
+        assert_eq!(cut(huge, []), [None]);
+        assert_eq!(cut(&vec![b'x'; 70_000], [1_000; 70]), [None]);
+        let many =
+            [b"INVITE sip:a SIP/2.0\r\n".as_slice(), &b"a: b\r\n".repeat(300), b"l: 0\r\n\r\n"];
+        assert_eq!(cut(&many.concat(), []), [None]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn however_a_stream_is_chopped_the_messages_are_the_same(
+            sizes in prop::collection::vec(1..30_usize, 0..60),
+            order in prop::collection::vec(0..5_usize, 1..8),
+        ) {
+            let parts: [&[u8]; 5] = [ONE, TWO, b"\r\n", b"\r\n\r\n", b"\r\n\r"];
+            let stream: Vec<u8> = order.iter().flat_map(|part| parts[*part]).copied().collect();
+            prop_assert_eq!(cut(&stream, sizes), cut(&stream, []));
+        }
+    }
+}

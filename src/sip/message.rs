@@ -116,16 +116,13 @@ impl Message {
 
     /// Every header line in order.
     pub fn fields(&self) -> impl Iterator<Item = Field<'_>> {
-        self.fields.iter().map(|field| Field {
-            name: field.name,
-            name_text: self.text_at(field.text),
-            value: self.at(field.value),
-        })
+        self.fields.iter().map(|field| self.field(field))
     }
 
     /// The header lines of that name in order.
     pub fn headers(&self, name: Name) -> impl Iterator<Item = Field<'_>> {
-        self.fields().filter(move |field| field.name == name)
+        let found = self.fields.iter().filter(move |field| field.name == name);
+        found.map(|field| self.field(field))
     }
 
     /// The first header line of a name that has no [`Name`], such as `X-Account`.
@@ -155,6 +152,10 @@ impl Message {
     /// The first line of that name as text: for headers that are only shown or handed on.
     pub fn text(&self, name: Name) -> Option<Cow<'_, str>> {
         self.headers(name).next().map(|field| field.text())
+    }
+
+    fn field(&self, field: &FieldSpan) -> Field<'_> {
+        Field { name: field.name, name_text: self.text_at(field.text), value: self.at(field.value) }
     }
 
     fn at(&self, span: Span) -> &[u8] {

@@ -24,5 +24,8 @@ pub mod uri;
 pub mod via;
 
 mod lexer;
+
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod torture;

@@ -242,3 +242,83 @@ fn clean(text: &str) -> String {
     };
     text.chars().map(|c| if is_bad(c) { ' ' } else { c }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(via: &str, to: &str) -> Message {
+        let text = format!(
+            "INVITE sip:b@c SIP/2.0\r\nv: {via}\r\nVia: SIP/2.0/TCP  z ;branch=old\r\nfrom : \"A\" \
+             <sip:a@b>  ;tag=1\r\nTo: {to}\r\nCall-ID: x\r\nCSeq: 0001   INVITE\r\nRecord-Route: \
+             <sip:p;lr> , <sip:q;lr>\r\n\r\n"
+        );
+        Message::parse_datagram(&Bytes::from(text)).expect("parses")
+    }
+
+    fn answered(request: &Message, source: &str) -> String {
+        let source = source.parse().expect("an address");
+        let answer = Builder::answer(request, 180, source, ToTag::Added("mine")).finish();
+        String::from_utf8(answer.to_vec()).expect("UTF-8")
+    }
+
+    #[test]
+    fn an_answer_repeats_the_request_octet_by_octet() {
+        let request = request("SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1", "<sip:b@c>");
+        assert_eq!(
+            answered(&request, "192.0.2.1:5060"),
+            "SIP/2.0 180 Ringing\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n\
+             Via: SIP/2.0/TCP  z ;branch=old\r\nfrom: \"A\" <sip:a@b>  ;tag=1\r\n\
+             To: <sip:b@c>;tag=mine\r\nCall-ID: x\r\nCSeq: 0001   INVITE\r\n\
+             Record-Route: <sip:p;lr> , <sip:q;lr>\r\nContent-Length: 0\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn the_top_via_is_told_where_the_request_came_from() {
+        let top = |via: &str, source: &str| {
+            let answer = answered(&request(via, "<sip:b@c>;tag=theirs"), source);
+            assert!(answer.contains("To: <sip:b@c>;tag=theirs\r\n"));
+            answer.lines().nth(1).unwrap_or_default().to_owned()
+        };
+        assert_eq!(
+            top("SIP/2.0/UDP 192.0.2.1;rport;branch=z9hG4bK1", "192.0.2.1:9"),
+            "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1;received=192.0.2.1;rport=9"
+        );
+        assert_eq!(
+            top("SIP/2.0/UDP h.example:5070 ;branch=z9hG4bK1, SIP/2.0/UDP b", "[2001:db8::1]:9"),
+            "Via: SIP/2.0/UDP h.example:5070;branch=z9hG4bK1;received=2001:db8::1, SIP/2.0/UDP b"
+        );
+        assert_eq!(
+            top("SIP/2.0/UDP 10.0.0.1;received=6.6.6.6;branch=z9hG4bK1", "192.0.2.1:9"),
+            "Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK1;received=192.0.2.1"
+        );
+    }
+
+    #[test]
+    fn nothing_that_is_printed_begins_a_line_of_its_own() {
+        let evil = "a\r\nX-Evil: 1\0\u{202e}\u{85}b";
+        let printed = Builder::request(&Method::Info, "sip:a@b\r\nX-Evil: 1")
+            .header("Subject", evil)
+            .header("Sub\r\nject", "x")
+            .header("Content-Length", "99")
+            .extra_headers(&[
+                ("X-Fine".to_owned(), evil.to_owned()),
+                ("v".to_owned(), "SIP/2.0/UDP evil".to_owned()),
+                ("CALL-ID".to_owned(), "evil".to_owned()),
+            ])
+            .finish_with("text/plain\r\nX-Evil: 1", b"body");
+        let text = String::from_utf8(printed.to_vec()).expect("UTF-8");
+        assert!(!text.contains("\r\nX-Evil") && !text.contains('\0') && !text.contains('\u{202e}'));
+        let message = Message::parse_datagram(&printed).expect("parses");
+        assert_eq!(message.fields().count(), 4);
+        assert_eq!(message.named("x-fine").expect("there").text(), "a  X-Evil: 1   b");
+        assert_eq!(message.body().as_ref(), b"body");
+    }
+
+    #[test]
+    fn a_status_may_bring_its_own_phrase() {
+        let printed = Builder::response((400, "Missing\r\nTo: evil")).finish();
+        assert!(printed.starts_with(b"SIP/2.0 400 Missing  To: evil\r\nContent-Length: 0"));
+    }
+}

@@ -49,9 +49,15 @@ pub fn phrase(code: u16) -> &'static str {
         606 => "Not Acceptable",
         607 => "Unwanted",
         608 => "Rejected",
-        101..=199 => "Session Progress",
-        201..=299 => "OK",
-        301..=399 => "Multiple Choices",
+        _ => class_phrase(code),
+    }
+}
+
+fn class_phrase(code: u16) -> &'static str {
+    match code {
+        0..=199 => "Session Progress",
+        200..=299 => "OK",
+        300..=399 => "Multiple Choices",
         _ => "Decline",
     }
 }
