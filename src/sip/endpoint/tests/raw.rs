@@ -218,8 +218,9 @@ pub fn to_tag(text: &str) -> String {
 /// A response of the peer to our request.
 pub fn respond(request: &str, line: &str, tag: &str, extra: &str) -> String {
     let value = |name| header(request, name).expect("our requests are complete");
+    let tag = if value("To").contains(";tag=") { String::new() } else { format!(";tag={tag}") };
     format!(
-        "SIP/2.0 {line}\r\nVia: {}\r\nFrom: {}\r\nTo: {};tag={tag}\r\nCall-ID: {}\r\n\
+        "SIP/2.0 {line}\r\nVia: {}\r\nFrom: {}\r\nTo: {}{tag}\r\nCall-ID: {}\r\n\
          CSeq: {}\r\n{extra}Content-Length: 0\r\n\r\n",
         value("Via"),
         value("From"),
