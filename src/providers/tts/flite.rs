@@ -220,6 +220,20 @@ mod tests {
         samples
     }
 
+    /// The breath in a voice is noise from a generator that all voices share, so no two wordings
+    /// are the same sample for sample; but as long and, piece by piece, as loud.
+    fn assert_same(one: &[i16], other: &[i16]) {
+        assert_eq!(one.len(), other.len());
+        let loudness = |samples: &[i16]| {
+            samples.iter().map(|sample| f64::from(*sample).abs()).sum::<f64>()
+                / samples.len() as f64
+        };
+        for (one, other) in one.chunks(1_600).zip(other.chunks(1_600)) {
+            let (one, other) = (loudness(one), loudness(other));
+            assert!((one - other).abs() < 30.0 + 0.2 * one, "{one} and {other}");
+        }
+    }
+
     #[tokio::test]
     async fn every_voice_speaks_at_its_own_rate() {
         for (name, rate) in VOICES.iter().zip([16_000, 16_000, 16_000, 16_000, 8_000]) {
@@ -290,8 +304,10 @@ mod tests {
         for text in texts {
             alone.push(samples(&voice, text).await);
         }
-        let all = texts.map(|text| samples(&voice, text));
-        assert!(futures_util::future::join_all(all).await == alone);
+        let all = futures_util::future::join_all(texts.map(|text| samples(&voice, text))).await;
+        for (together, alone) in all.iter().zip(&alone) {
+            assert_same(together, alone);
+        }
     }
 
     #[tokio::test]
@@ -313,7 +329,7 @@ mod tests {
         for _ in 0..3 {
             let at_once: Vec<_> = (0..voices.len()).map(speak).collect();
             for (speech, alone) in at_once.into_iter().zip(&alone) {
-                assert!(speech.await.expect("it speaks") == *alone);
+                assert_same(&speech.await.expect("it speaks"), alone);
             }
         }
     }
