@@ -321,12 +321,14 @@ impl Mind {
 }
 
 /// From so many words on a phrase is long.
-const SHORT: usize = 3;
+const LONG: usize = 3;
 /// How much better a long phrase must fit: over many sounds, what is right and what is wrong lie
 /// further apart. Measured over the telephone and in noise at 20 dB, right phrases of three words
-/// and more fit with -14 to -32 and wrong ones with -35 to -56; single words with -11 to -41 and
+/// and more fit with -11 to -37 and wrong ones with -35 to -56; single words with -11 to -41 and
 /// -22 to -49.
+const LONG_FITS_BETTER: f32 = 4.0;
 /// A fit that leaves no doubt.
+const BEST_FIT: f32 = -15.0;
 
 /// Makes a transcript of what the decoder thinks. A grammar finds a phrase in any sound; what was
 /// another phrase or no speech at all fits so badly that it counts as not understood.
@@ -334,11 +336,13 @@ fn judge(hypothesis: Option<sys::Hypothesis>, worst_fit: f32) -> Transcript {
     let nothing = Transcript::Final { text: String::new(), confidence: None, complete: false };
     let Some(hypothesis) = hypothesis else { return nothing };
     let worst_fit = match hypothesis.text.split(' ').count() {
+        LONG.. => worst_fit + LONG_FITS_BETTER,
         _ => worst_fit,
     };
     if hypothesis.fit < worst_fit {
         return nothing;
     }
+    let confidence = (hypothesis.fit - worst_fit) / (BEST_FIT - worst_fit).max(1.0);
     Transcript::Final {
         text: hypothesis.text,
         confidence: Some(confidence.clamp(0.0, 1.0)),
