@@ -3,3 +3,13 @@
 mod simulation;
 
 mod greeting;
+mod hanging_up;
+mod hold;
+mod interruption;
+mod keys;
+mod laws;
+mod limits;
+mod loss;
+mod minds;
+mod refusal;
+mod transfer;

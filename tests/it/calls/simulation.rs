@@ -164,8 +164,17 @@ impl World {
 
     /// When the phone began to say its line of that number, from 0.
     pub fn spoke(&self, number: usize) -> u64 {
-        let spoke = self.phone.moments.iter().filter(|(_, moment)| *moment == Moment::Spoke);
-        spoke.map(|(at, _)| *at).nth(number).expect("the phone spoke")
+        self.moment(&Moment::Spoke, number)
+    }
+
+    /// When the phone had said its line of that number, from 0.
+    pub fn stopped(&self, number: usize) -> u64 {
+        self.moment(&Moment::Said, number)
+    }
+
+    fn moment(&self, wanted: &Moment, number: usize) -> u64 {
+        let found = self.phone.moments.iter().filter(|(_, moment)| moment == wanted);
+        found.map(|(at, _)| *at).nth(number).expect("the phone came to it")
     }
 
     /// The words of the agent that really reached the phone.
@@ -185,7 +194,10 @@ impl World {
     /// What the caller said, as the agent understood it.
     pub fn understood(&self) -> Vec<&str> {
         let lines = self.record().transcript.iter();
-        lines.filter(|line| line.speaker == Speaker::Caller).map(|line| line.text.as_str()).collect()
+        lines
+            .filter(|line| line.speaker == Speaker::Caller)
+            .map(|line| line.text.as_str())
+            .collect()
     }
 
     /// What the agent said, as far as the record knows that it was heard.

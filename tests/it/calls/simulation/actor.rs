@@ -1,11 +1,13 @@
 //! An agent on the line: its definition, and scripted minds in the places of those who hear, think
 //! and speak for it.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use voxtrunk::agent::assistant::Assistant;
-use voxtrunk::agent::conversation::{Message, Request};
+use voxtrunk::agent::conversation::Request;
 use voxtrunk::agent::event::Delta;
 use voxtrunk::agent::intents::compile::Compiled;
 use voxtrunk::agent::intents::dialogue::Dialogue;
@@ -75,6 +77,17 @@ impl Actor {
         Self { name: name.to_owned(), assistant, mind, hearing, voice }
     }
 
+    /// The same agent, whose requests to the model are kept for whoever asks.
+    pub fn watched(mut self) -> (Self, Rc<RefCell<Vec<Request>>>) {
+        let requests = Rc::new(RefCell::new(Vec::new()));
+        let (mut mind, seen) = (self.mind, Rc::clone(&requests));
+        self.mind = Box::new(move |request| {
+            seen.borrow_mut().push(request.clone());
+            mind(request)
+        });
+        (self, requests)
+    }
+
     /// What a call is told of it.
     pub fn casting(&self) -> Arc<Casting> {
         Arc::new(Casting {
@@ -82,14 +95,5 @@ impl Actor {
             assistant: Arc::new(self.assistant.clone()),
             tools: instructions::tools_for(&self.assistant),
         })
-    }
-}
-
-/// What the caller said last.
-pub fn last_words(request: &Request) -> &str {
-    let words = |message: &'_ Message| matches!(message, Message::Caller { .. });
-    match request.messages.iter().rev().find(|message| words(message)) {
-        Some(Message::Caller { text, .. }) => text,
-        Some(_) | None => "",
     }
 }

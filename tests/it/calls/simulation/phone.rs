@@ -101,6 +101,8 @@ pub enum Moment {
     Answered,
     /// It began to say something: the first packet was sent.
     Spoke,
+    /// It said it: the last packet was sent.
+    Said,
     Referred(String),
     Ended(Ending),
 }
@@ -187,7 +189,11 @@ impl Phone {
         if to.port() != SIP {
             let control = to.port() % 2 == 1;
             return self.with_port(scene, |port, now| {
-                if control { port.handle_rtcp(now, from, &bytes) } else { port.handle_rtp(now, from, &bytes) }
+                if control {
+                    port.handle_rtcp(now, from, &bytes)
+                } else {
+                    port.handle_rtp(now, from, &bytes)
+                }
             });
         }
         if let Ok(message) = Message::parse_datagram(&bytes) {
@@ -319,6 +325,7 @@ impl Phone {
             media::Event::Started { .. } => self.note(scene, Moment::Spoke),
             media::Event::Finished { at, .. } => {
                 (self.line.saying, self.line.done) = (false, at);
+                self.note(scene, Moment::Said);
             }
             media::Event::Heard { .. }
             | media::Event::Digit(_)
