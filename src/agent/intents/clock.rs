@@ -67,7 +67,7 @@ pub fn spoken(hour: u32, minute: u32, tongue: Tongue) -> String {
             minute => format!("{hour} Uhr {minute}"),
         };
     }
-    let clock = numerals::spell(if hour % 12 == 0 { 12 } else { hour % 12 }, tongue);
+    let clock = numerals::spell(if hour.is_multiple_of(12) { 12 } else { hour % 12 }, tongue);
     match (hour, minute) {
         (12, 0) => "noon".to_owned(),
         (_, 0) if hour < 12 => format!("{clock} in the morning"),
