@@ -2,6 +2,7 @@
 
 #[cfg(feature = "whisper")]
 mod ggml;
+mod floor;
 mod recording;
 
 pub mod jsgf;
