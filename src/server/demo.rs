@@ -19,8 +19,9 @@ use crate::engine::bus::Told;
 use crate::engine::phone::{Act, Line, Phone, Script, When};
 use crate::providers::tts::flite::{self, Flite};
 use crate::providers::voice::Voice;
+use crate::server::assembly::{self, Show};
 use crate::server::running::Running;
-use crate::server::{assembly, serve, telling};
+use crate::server::{serve, telling};
 
 /// What the demo's caller says, and to whom.
 #[derive(Debug, Clone)]
@@ -151,7 +152,7 @@ async fn tell_until_end(mut watch: broadcast::Receiver<Told>) -> Option<Outcome>
 
 /// Runs the demo with the settings of a file.
 pub fn run(config: &Path, once: bool) -> ExitCode {
-    let mut loaded = match assembly::load(config) {
+    let mut loaded = match assembly::load(config, Show::Errors) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };

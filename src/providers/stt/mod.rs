@@ -1,8 +1,8 @@
 //! Speech to text, on this machine.
 
+mod floor;
 #[cfg(feature = "whisper")]
 mod ggml;
-mod floor;
 mod recording;
 
 pub mod jsgf;
