@@ -51,6 +51,8 @@ pub struct Script {
     pub recording: Option<PathBuf>,
     /// How long it waits for the other side after the last line before it hangs up.
     pub patience: Duration,
+    /// So long after the answer it hangs up in any case.
+    pub hang_up_after: Option<Duration>,
 }
 
 /// One line of a script.
@@ -189,6 +191,7 @@ impl Phone {
             lines: script.lines.into(),
             recording: script.recording,
             patience: script.patience,
+            hang_up_after: script.hang_up_after,
             began: clock::now(),
             watch,
             up: None,
@@ -208,6 +211,7 @@ struct Conversation<'a> {
     lines: VecDeque<Line>,
     recording: Option<PathBuf>,
     patience: Duration,
+    hang_up_after: Option<Duration>,
     began: Instant,
     watch: mpsc::Sender<Timed>,
     up: Option<Up>,
@@ -215,6 +219,8 @@ struct Conversation<'a> {
 
 /// What is known while the call is up.
 struct Up {
+    /// When the call was answered.
+    since: Instant,
     /// When the other side began to speak, while it does.
     they_speak_since: Option<Instant>,
     /// Since when it has been quiet: since the answer, or its last voiced sample.
@@ -301,6 +307,7 @@ impl Conversation<'_> {
         self.media(media::Command::Start);
         let now = clock::now();
         self.up = Some(Up {
+            since: now,
             they_speak_since: None,
             quiet_since: now,
             they_answered: false,
@@ -342,6 +349,13 @@ impl Conversation<'_> {
     /// When the next line is due, or the end.
     fn next_step(&self) -> Option<Instant> {
         let up = self.up.as_ref()?;
+        let limit = self.hang_up_after.map(|after| up.since + after);
+        let step = self.next_line(up);
+        limit.into_iter().chain(step).min()
+    }
+
+    /// When the next line is due, if none is being said.
+    fn next_line(&self, up: &Up) -> Option<Instant> {
         if up.saying {
             return None;
         }
@@ -356,6 +370,11 @@ impl Conversation<'_> {
     }
 
     async fn step(&mut self) {
+        let over =
+            |up: &Up| self.hang_up_after.is_some_and(|after| clock::now() >= up.since + after);
+        if self.up.as_ref().is_some_and(over) {
+            return self.hang_up().await;
+        }
         let Some(line) = self.lines.pop_front() else { return self.hang_up().await };
         let Some(up) = &mut self.up else { return };
         up.they_answered = false;

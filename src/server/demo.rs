@@ -100,7 +100,12 @@ async fn script(voice: Arc<dyn Voice>, recording: PathBuf) -> Result<Script, Str
         let when = says.over.map_or(When::Quiet, When::Over);
         lines.push(Line { when, act: Act::Say(says.words.to_owned(), frame) });
     }
-    Ok(Script { lines, recording: Some(recording), patience: Duration::from_secs(4) })
+    Ok(Script {
+        lines,
+        recording: Some(recording),
+        patience: Duration::from_secs(4),
+        hang_up_after: None,
+    })
 }
 
 /// Speaks a text into one clip at the telephone's rate.

@@ -104,7 +104,7 @@ async fn script(order: &Order) -> Result<Script, String> {
         add(Act::Press(digits.ok_or_else(|| format!("`{keys}` are no keys: use 0-9 * #"))?));
     }
     let patience = Duration::from_secs(4);
-    Ok(Script { lines, recording: Some(order.record.clone()), patience })
+    Ok(Script { lines, recording: Some(order.record.clone()), patience, hang_up_after: None })
 }
 
 async fn tell(mut moments: mpsc::Receiver<phone::Timed>) {
