@@ -1,5 +1,6 @@
 //! The tests of the whole house, in one binary.
 
 mod architecture;
+mod calls;
 mod fakes;
 mod providers;

@@ -1,0 +1,5 @@
+//! Whole calls in virtual time, one file a behaviour.
+
+mod simulation;
+
+mod greeting;
