@@ -64,6 +64,11 @@ impl Chronicle {
         Self { arrived: arrival.at, record }
     }
 
+    /// The call.
+    pub fn call(&self) -> CallId {
+        self.record.call
+    }
+
     /// A route took the call.
     pub fn routed(&mut self, route: &str, destination: &str) -> Fact {
         self.record.route = Some(route.to_owned());

@@ -16,6 +16,7 @@ use crate::audio::frame::Frame;
 use crate::audio::speech;
 use crate::base::id::{PortId, SessionId, UtteranceId};
 use crate::call::admission::{self, Doorkeeper};
+use crate::call::conductor::CALL_HEADER;
 use crate::call::event::Input;
 use crate::engine::clock;
 use crate::engine::mailbox::{self, Inbox, Mailbox};
@@ -91,6 +92,8 @@ pub enum Moment {
     Answered {
         /// The codec agreed.
         codec: &'static str,
+        /// The identity of the call at a voxtrunk.
+        call: Option<String>,
     },
     /// The other side began to speak.
     TheySpeak,
@@ -258,7 +261,7 @@ impl Conversation<'_> {
     async fn signalled(&mut self, event: Event) {
         match event {
             Event::Progressed { .. } => self.tell(Moment::Ringing).await,
-            Event::Answered { body, .. } => self.answered(&body).await,
+            Event::Answered { body, headers, .. } => self.answered(&body, &headers).await,
             Event::ReferReceived { session, .. } => {
                 // This phone stays where it called.
                 let outcome = Err(Refusal::status(603));
@@ -276,7 +279,7 @@ impl Conversation<'_> {
         }
     }
 
-    async fn answered(&mut self, body: &[u8]) {
+    async fn answered(&mut self, body: &[u8], headers: &[(String, String)]) {
         let (agreed, sockets) = match (negotiate::accept(body, &self.local), self.sockets.take()) {
             (Ok(agreed), Some(sockets)) => (agreed, sockets),
             _ => return self.hang_up().await,
@@ -315,7 +318,9 @@ impl Conversation<'_> {
             said_at: now,
             spoken: UtteranceId(0),
         });
-        self.tell(Moment::Answered { codec: agreed.codec.name() }).await;
+        let named = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(CALL_HEADER));
+        let call = named.map(|(_, value)| value.clone());
+        self.tell(Moment::Answered { codec: agreed.codec.name(), call }).await;
     }
 
     async fn media_moved(&mut self, event: media::Event) {

@@ -185,7 +185,10 @@ impl World {
     /// What the caller said, as the agent understood it.
     pub fn understood(&self) -> Vec<&str> {
         let lines = self.record().transcript.iter();
-        lines.filter(|line| line.speaker == Speaker::Caller).map(|line| line.text.as_str()).collect()
+        lines
+            .filter(|line| line.speaker == Speaker::Caller)
+            .map(|line| line.text.as_str())
+            .collect()
     }
 
     /// What the agent said, as far as the record knows that it was heard.

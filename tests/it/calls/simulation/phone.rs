@@ -187,7 +187,11 @@ impl Phone {
         if to.port() != SIP {
             let control = to.port() % 2 == 1;
             return self.with_port(scene, |port, now| {
-                if control { port.handle_rtcp(now, from, &bytes) } else { port.handle_rtp(now, from, &bytes) }
+                if control {
+                    port.handle_rtcp(now, from, &bytes)
+                } else {
+                    port.handle_rtp(now, from, &bytes)
+                }
             });
         }
         if let Ok(message) = Message::parse_datagram(&bytes) {

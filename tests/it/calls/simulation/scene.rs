@@ -48,7 +48,11 @@ pub struct Rung {
 /// Something that is to happen.
 #[derive(Debug)]
 pub enum Job {
-    Datagram { from: SocketAddr, to: SocketAddr, bytes: Bytes },
+    Datagram {
+        from: SocketAddr,
+        to: SocketAddr,
+        bytes: Bytes,
+    },
     Call(SessionId, Input),
     Sip(Command),
     Media(SessionId, Order),

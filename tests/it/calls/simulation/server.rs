@@ -22,7 +22,9 @@ use voxtrunk::media::port::Port;
 use voxtrunk::rtp::packet::Packet;
 use voxtrunk::sip;
 use voxtrunk::sip::endpoint::{Endpoint, Settings};
-use voxtrunk::sip::event::{Command, Event, Flow, Incoming, Refusal, SessionId as Session, Standing};
+use voxtrunk::sip::event::{
+    Command, Event, Flow, Incoming, Refusal, SessionId as Session, Standing,
+};
 
 use super::actor::Actor;
 use super::ear::Ear;
@@ -186,7 +188,11 @@ impl Server {
         let call = self.calls.iter().find(|(_, call)| call.bound.port() == rtp);
         let Some(id) = call.map(|(id, _)| *id) else { return };
         self.with_port(scene, id, |port, now| {
-            if control { port.handle_rtcp(now, from, &bytes) } else { port.handle_rtp(now, from, &bytes) }
+            if control {
+                port.handle_rtcp(now, from, &bytes)
+            } else {
+                port.handle_rtp(now, from, &bytes)
+            }
         });
     }
 
@@ -196,7 +202,9 @@ impl Server {
                 sip::event::Output::Transmit { flow, bytes } => {
                     scene.signal(flow.local, flow.remote, bytes);
                 }
-                sip::event::Output::Event(Event::Incoming(incoming)) => self.arrive(scene, incoming),
+                sip::event::Output::Event(Event::Incoming(incoming)) => {
+                    self.arrive(scene, incoming)
+                }
                 sip::event::Output::Event(event) => {
                     let id = session_of(&event);
                     scene.pipe(Pipe::FromSip, id, Job::Call(id, Input::Sip(event)));
@@ -377,7 +385,12 @@ impl Server {
         }
     }
 
-    fn with_port(&mut self, scene: &mut Scene, id: SessionId, act: impl FnOnce(&mut Port, Instant)) {
+    fn with_port(
+        &mut self,
+        scene: &mut Scene,
+        id: SessionId,
+        act: impl FnOnce(&mut Port, Instant),
+    ) {
         if let Some(port) = self.ports.get_mut(&id) {
             act(port, scene.now);
             self.drain_port(scene, id);
@@ -391,7 +404,8 @@ impl Server {
             let call = self.calls.get_mut(&id);
             match output {
                 Media::SendRtp { to, bytes } => {
-                    self.packets.push(Sent { at: scene.millis(scene.now), is_voice: is_voice(&bytes) });
+                    self.packets
+                        .push(Sent { at: scene.millis(scene.now), is_voice: is_voice(&bytes) });
                     let Some(call) = call else { continue };
                     scene.stream(call.bound, to, bytes);
                 }
