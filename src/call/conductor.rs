@@ -191,7 +191,8 @@ impl Conductor {
                 let session = self.incoming.session;
                 self.sip(Command::Progress { session, status: 180, body: None });
                 self.agree(&mut negotiation);
-                self.sip(Command::Answer { session, body, headers: Vec::new() });
+                let headers = vec![(CALL_HEADER.to_owned(), self.chronicle.call().to_string())];
+                self.sip(Command::Answer { session, body, headers });
                 self.out.push_back(Output::Media(media::event::Command::Start));
                 self.negotiation = Some(negotiation);
             }
@@ -480,6 +481,9 @@ fn cause_of(over: Over) -> Cause {
         Over::WoundUp => Cause::ServerShutdown,
     }
 }
+
+/// The header of our 200 that names the call, so that a caller can find its record.
+pub const CALL_HEADER: &str = "X-Voxtrunk-Call";
 
 /// How long a referred call may take to be answered.
 const REFER_WITHIN: Duration = Duration::from_secs(40);

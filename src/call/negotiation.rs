@@ -9,7 +9,7 @@ use crate::media::event::Settings;
 use crate::sdp::line::Direction;
 use crate::sdp::negotiate::{self, Agreed, Local};
 use crate::sdp::refusal;
-use crate::sip::event::{Incoming, Refusal};
+use crate::sip::event::{Incoming, Refusal, Warning};
 
 /// What a leg and its peer have agreed on, and what we told it.
 #[derive(Debug)]
@@ -120,5 +120,6 @@ impl Negotiation {
 }
 
 fn not_acceptable(why: refusal::Refusal) -> Refusal {
-    Refusal { status: 488, warning: Some(why.to_string()), retry_after: None }
+    let warning = Warning { code: why.warning, text: why.text.to_owned() };
+    Refusal { status: 488, warning: Some(warning), retry_after: None }
 }

@@ -198,10 +198,11 @@ impl Source {
     }
 
     /// The described address at another port; or, where that address means nothing to us, the
-    /// address that signalling came from.
+    /// address that signalling came from. A program on this machine that signals over loopback may
+    /// describe any address of the machine and still send over loopback.
     fn may_latch(&self, address: IpAddr) -> bool {
-        address == self.described.ip()
-            || is_private(self.described.ip()) && address == self.signalling
+        let means_nothing = is_private(self.described.ip()) || self.signalling.is_loopback();
+        address == self.described.ip() || means_nothing && address == self.signalling
     }
 
     fn begin(&mut self, now: Instant, header: &Header) -> Judgement {
@@ -379,6 +380,17 @@ mod tests {
         }
         let mut public = Bench::new(&settings());
         assert!((0..20).all(|sequence| !public.takes("203.0.113.5:33000", sequence, 1)));
+    }
+
+    #[test]
+    fn a_program_on_this_machine_may_describe_another_address_of_it() {
+        let signalling = "127.0.0.1".parse().expect("an address");
+        let mut bench = Bench::new(&event::Settings { signalling, ..settings() });
+        assert!((0..20).all(|sequence| !bench.takes(STRANGER, sequence, 1)));
+        let mut bench = Bench::new(&event::Settings { signalling, ..settings() });
+        assert!(!bench.takes("127.0.0.1:42004", 1, 1));
+        assert!(bench.takes("127.0.0.1:42004", 2, 1));
+        assert_eq!(bench.destination(), "127.0.0.1:42004");
     }
 
     #[test]

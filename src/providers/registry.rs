@@ -166,11 +166,8 @@ impl Registry {
                 let pocketsphinx: Arc<dyn Transcriber> = self.pocketsphinx()?;
                 Ok(Some(pocketsphinx))
             }
-            Kind::Whisper => match self.whisper(choice, language)? {
-                Some(whisper) => Ok(Some(whisper)),
-                // Asked for but not there yet: `check` warns, and keys work until then.
-                None => Ok(None),
-            },
+            // Asked for but not there yet: `check` warns, and keys work until then.
+            Kind::Whisper => self.whisper(choice),
             Kind::OpenAiCompatible | Kind::Rules | Kind::Flite | Kind::Espeak => {
                 Err(ProviderError::lasting(name, "does not hear"))
             }
@@ -263,29 +260,21 @@ impl Registry {
     }
 
     #[cfg(feature = "whisper")]
-    fn whisper(
-        &self,
-        choice: &Choice,
-        language: &Language,
-    ) -> Result<Option<Arc<dyn Transcriber>>, ProviderError> {
+    fn whisper(&self, choice: &Choice) -> Result<Option<Arc<dyn Transcriber>>, ProviderError> {
         use crate::providers::stt::whisper::Whisper;
         let Some(file) = self.whisper_model(choice) else { return Ok(None) };
-        let key = format!("whisper {} {}", file.display(), language.primary());
+        let key = file.display().to_string();
         let mut shared = self.shared();
         if let Some(loaded) = shared.transcribers.get(&key) {
             return Ok(Some(loaded.clone()));
         }
-        let loaded: Arc<dyn Transcriber> = Arc::new(Whisper::load(&file, language)?);
+        let loaded: Arc<dyn Transcriber> = Arc::new(Whisper::load(&file)?);
         shared.transcribers.insert(key, loaded.clone());
         Ok(Some(loaded))
     }
 
     #[cfg(not(feature = "whisper"))]
-    fn whisper(
-        &self,
-        _choice: &Choice,
-        _language: &Language,
-    ) -> Result<Option<Arc<dyn Transcriber>>, ProviderError> {
+    fn whisper(&self, _choice: &Choice) -> Result<Option<Arc<dyn Transcriber>>, ProviderError> {
         Ok(None)
     }
 

@@ -10,6 +10,7 @@ use crate::audio::codec::Codec;
 use crate::audio::speech;
 use crate::call::admission::{self, Badge, Budget};
 use crate::call::briefing::{Briefing, MediaPolicy, Terms};
+use crate::config::diagnostic::Severity;
 use crate::config::load::Loaded;
 use crate::config::report::{self, Format};
 use crate::config::settings::{self, Detector, Server, UnknownSource};
@@ -31,12 +32,26 @@ pub enum AssemblyError {
     Detector(ProviderError),
 }
 
-/// Reads and checks the files; what is wrong is printed. Gives nothing when the server must not
-/// start with them.
-pub fn load(config: &Path) -> Result<Loaded, ExitCode> {
+/// What is printed of what a check found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Show {
+    /// Mistakes and doubts.
+    Everything,
+    /// Mistakes only: the files are ours, and a newcomer has other things to read.
+    Errors,
+}
+
+/// Reads and checks the files; what is wrong is printed.
+///
+/// # Errors
+/// The exit status, when the server must not start with them.
+pub fn load(config: &Path, show: Show) -> Result<Loaded, ExitCode> {
     let request = report::request(&[config.to_owned()]);
     let environment = |name: &str| std::env::var(name).ok();
-    let loaded = crate::config::load::load(&request, &environment, &Inspection::default());
+    let mut loaded = crate::config::load::load(&request, &environment, &Inspection);
+    if show == Show::Errors {
+        loaded.diagnostics.retain(|found| found.severity == Severity::Error);
+    }
     let text = report::render(&loaded.diagnostics, &loaded.sources, Format::for_stderr());
     eprint!("{text}");
     if loaded.has_errors() {

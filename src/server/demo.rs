@@ -19,8 +19,9 @@ use crate::engine::bus::Told;
 use crate::engine::phone::{Act, Line, Phone, Script, When};
 use crate::providers::tts::flite::{self, Flite};
 use crate::providers::voice::Voice;
+use crate::server::assembly::{self, Show};
 use crate::server::running::Running;
-use crate::server::{assembly, serve, telling};
+use crate::server::{serve, telling};
 
 /// What the demo's caller says, and to whom.
 #[derive(Debug, Clone)]
@@ -99,7 +100,12 @@ async fn script(voice: Arc<dyn Voice>, recording: PathBuf) -> Result<Script, Str
         let when = says.over.map_or(When::Quiet, When::Over);
         lines.push(Line { when, act: Act::Say(says.words.to_owned(), frame) });
     }
-    Ok(Script { lines, recording: Some(recording), patience: Duration::from_secs(4) })
+    Ok(Script {
+        lines,
+        recording: Some(recording),
+        patience: Duration::from_secs(4),
+        hang_up_after: None,
+    })
 }
 
 /// Speaks a text into one clip at the telephone's rate.
@@ -151,7 +157,7 @@ async fn tell_until_end(mut watch: broadcast::Receiver<Told>) -> Option<Outcome>
 
 /// Runs the demo with the settings of a file.
 pub fn run(config: &Path, once: bool) -> ExitCode {
-    let mut loaded = match assembly::load(config) {
+    let mut loaded = match assembly::load(config, Show::Errors) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };

@@ -6,6 +6,7 @@ pub mod assembly;
 pub mod casting;
 pub mod inspection;
 
+pub mod bench;
 pub mod check;
 pub mod demo;
 pub mod dial;

@@ -139,10 +139,19 @@ pub struct Outgoing {
 pub struct Refusal {
     /// 300 to 699.
     pub status: u16,
-    /// A Warning header's text (RFC 3261 20.43): what a person at the other end should read.
-    pub warning: Option<String>,
+    /// The Warning header.
+    pub warning: Option<Warning>,
     /// Retry-After in seconds.
     pub retry_after: Option<u32>,
+}
+
+/// A Warning header (RFC 3261 20.43).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// The warning code: 300 to 399.
+    pub code: u16,
+    /// What a person at the other end should read.
+    pub text: String,
 }
 
 impl Refusal {

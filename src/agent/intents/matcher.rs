@@ -501,7 +501,7 @@ mod tests {
             ("No, thanks.", "No"),
             ("Pardon?", ""),
             ("Say that again, please.", "Repeat"),
-            ("What can you do?", "Help"),
+            ("What can I say?", "Help"),
             ("I want to talk to a human", "Human"),
             ("Operator!", "Human"),
             ("Goodbye", "Goodbye"),

@@ -109,7 +109,8 @@ impl Endpoint {
         let answer = self.refusal(&invite, &refusal, &tag);
         let Refusal { status, warning, .. } = refusal;
         self.answer(transaction, status, answer, now);
-        let reason = warning.or_else(|| Some(phrase(status).to_owned()));
+        let reason = warning.map(|warning| warning.text);
+        let reason = reason.or_else(|| Some(phrase(status).to_owned()));
         Some(Ending::Refused { by: Party::Us, status, reason })
     }
 }

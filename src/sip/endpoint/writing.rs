@@ -43,9 +43,9 @@ impl Endpoint {
     pub(super) fn refusal(&self, request: &Arrival, refusal: &Refusal, tag: &str) -> Bytes {
         let mut answer = self.response(request, refusal.status, tag);
         if let Some(warning) = &refusal.warning {
-            let text = warning.replace(['"', '\\'], "'");
+            let text = warning.text.replace(['"', '\\'], "'");
             let agent = self.sent_by(request.flow);
-            answer = answer.header("Warning", &format!("399 {agent} \"{text}\""));
+            answer = answer.header("Warning", &format!("{} {agent} \"{text}\"", warning.code));
         }
         if let Some(seconds) = refusal.retry_after {
             answer = answer.header("Retry-After", &seconds.to_string());

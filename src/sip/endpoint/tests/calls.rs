@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::link::{
     ANSWER, CALL, Link, OFFER, Side, Weather, answer, endings, hang_up, invite, ring,
 };
-use crate::sip::event::{Command, Ending, Event, Party, Refusal};
+use crate::sip::event::{Command, Ending, Event, Party, Refusal, Warning};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -105,8 +105,8 @@ fn a_call_is_refused() {
     link.call();
     link.run(SECOND);
     let session = link.incoming();
-    let refusal =
-        Refusal { status: 488, warning: Some("no codec in common".to_owned()), retry_after: None };
+    let warning = Warning { code: 305, text: "no codec in common".to_owned() };
+    let refusal = Refusal { status: 488, warning: Some(warning), retry_after: None };
     link.command(Side::Callee, Command::Refuse { session, refusal });
     link.run(SECOND);
     let reason = Some("no codec in common".to_owned());
