@@ -471,7 +471,7 @@ mod tests {
             Understood::Intent(found) => {
                 let id = &agent.intents()[found.intent].id;
                 let slots: Vec<String> = found.slots.into_values().collect();
-                [&[id.clone()], &slots[..]].concat().join(" ")
+                [std::slice::from_ref(id), &slots[..]].concat().join(" ")
             }
             Understood::Global(global) => format!("{global:?}"),
             Understood::Nothing => String::new(),

@@ -123,7 +123,8 @@ mod tests {
             .collect();
         let expected: Vec<_> = streams.iter().map(|it| alone(&mut kernel, it)).collect();
         let slots: Vec<_> = streams.iter().map(|_| kernel.open()).collect();
-        for number in 0..streams.iter().map(|it| it.len() / WINDOW).max().unwrap_or(0) {
+        let longest = streams.iter().map(|it| it.len() / WINDOW).max().unwrap_or(0);
+        for number in (0..).take(longest) {
             let windows = streams.iter().map(|it| it.as_chunks().0.get(number));
             let some = |(index, window): (usize, Option<_>)| Some((index, window?));
             let present: Vec<_> = windows.enumerate().filter_map(some).collect();

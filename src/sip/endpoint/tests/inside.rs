@@ -14,14 +14,14 @@ fn statuses(sent: &[String]) -> Vec<u16> {
 }
 
 fn update(tag: &str, sequence: u32) -> Text {
-    Text::new("UPDATE").to_tag(tag).sequence(sequence).branch(&format!("z9hG4bK-u{sequence}"))
+    Text::new("UPDATE").with_to_tag(tag).sequence(sequence).branch(&format!("z9hG4bK-u{sequence}"))
 }
 
 #[test]
 fn an_update_without_an_offer_is_answered_and_moves_the_contact() {
     let mut raw = Raw::new();
     let tag = raw.connect();
-    raw.receive(&Text::new("OPTIONS").to_tag(&tag).sequence(2).write());
+    raw.receive(&Text::new("OPTIONS").with_to_tag(&tag).sequence(2).write());
     let moved = update(&tag, 3).extra("Contact: <sip:ann@10.1.1.1:5070>\r\n");
     assert_eq!(statuses(&raw.receive(&moved.write())), [200]);
     assert!(raw.events.is_empty());
@@ -55,9 +55,9 @@ fn an_offer_that_the_owner_never_answers_does_not_block_the_next() {
 fn a_reinvite_can_be_cancelled_and_the_call_goes_on() {
     let mut raw = Raw::new();
     let tag = raw.connect();
-    let reinvite = Text::invite().to_tag(&tag).sequence(2).branch("z9hG4bK-re");
+    let reinvite = Text::invite().with_to_tag(&tag).sequence(2).branch("z9hG4bK-re");
     raw.receive(&reinvite.write());
-    let cancel = Text::new("CANCEL").to_tag(&tag).sequence(2).branch("z9hG4bK-re");
+    let cancel = Text::new("CANCEL").with_to_tag(&tag).sequence(2).branch("z9hG4bK-re");
     assert_eq!(statuses(&raw.receive(&cancel.write())), [200, 487]);
     assert!(matches!(raw.events[..], [Event::Reoffered { .. }]), "{:?}", raw.events);
     let answer = Ok(Bytes::from_static(b"v=0\r\n"));
@@ -69,12 +69,12 @@ fn a_reinvite_can_be_cancelled_and_the_call_goes_on() {
 fn a_late_answer_in_the_ack_of_a_reinvite_is_reported() {
     let mut raw = Raw::new();
     let tag = raw.connect();
-    let mut reinvite = Text::invite().to_tag(&tag).sequence(2).branch("z9hG4bK-re");
+    let mut reinvite = Text::invite().with_to_tag(&tag).sequence(2).branch("z9hG4bK-re");
     reinvite.body.clear();
     raw.receive(&reinvite.write());
     let answer = Ok(Bytes::from_static(b"v=0\r\n"));
     raw.command(Command::AnswerReoffer { session: SessionId(1 << 63), answer });
-    let mut ack = Text::new("ACK").to_tag(&tag).sequence(2).branch("z9hG4bK-ack2");
+    let mut ack = Text::new("ACK").with_to_tag(&tag).sequence(2).branch("z9hG4bK-ack2");
     ack.body = "v=0\r\na=late\r\n".to_owned();
     raw.receive(&ack.write());
     assert!(matches!(raw.events.last(),
@@ -127,7 +127,7 @@ fn requests_go_to_the_port_of_the_contact_only_at_the_address_of_the_peer() {
             assert_eq!(to, flow, "answers go to the packet's source");
             tag = to_tag(std::str::from_utf8(&bytes).unwrap());
         }
-        receive(&mut endpoint, Text::new("ACK").to_tag(&tag).branch("z9hG4bK-a").write());
+        receive(&mut endpoint, Text::new("ACK").with_to_tag(&tag).branch("z9hG4bK-a").write());
         let reason = None;
         endpoint.handle(now, Input::Command(Command::HangUp { session, reason }));
         let sent = std::iter::from_fn(|| endpoint.poll()).find_map(|output| match output {
