@@ -188,6 +188,9 @@ impl Session {
             Input::Flushed { heard } => self.account(Sent::Known(&heard)),
             Input::ToolDone(result) => self.tool_done(now, result),
             Input::WindUp => self.conclude(now, Over::WoundUp, self.phrases.goodbye.clone()),
+            Input::HungUp => {
+                self.drop_answer(now);
+            }
         }
     }
 

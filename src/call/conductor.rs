@@ -193,7 +193,6 @@ impl Conductor {
                 self.agree(&mut negotiation);
                 let headers = vec![(CALL_HEADER.to_owned(), self.chronicle.call().to_string())];
                 self.sip(Command::Answer { session, body, headers });
-                self.out.push_back(Output::Media(media::event::Command::Start));
                 self.negotiation = Some(negotiation);
             }
             Err(refusal) => self.refuse(refusal, Cause::IncompatibleMedia),
@@ -206,6 +205,7 @@ impl Conductor {
         self.chronicle.media_agreed(settings.codec.name(), settings.recording);
         if negotiation.opens() {
             self.out.push_back(Output::OpenPort(Box::new(settings)));
+            self.media(media::event::Command::Start);
         } else {
             let update = media::event::Command::Update(Box::new(settings));
             self.out.push_back(Output::Media(update));
@@ -310,6 +310,7 @@ impl Conductor {
         }
         // What was being said is cut here; the port answers with how much of it was heard, and
         // then with the quality of the whole leg.
+        self.tell_session(now, agent::event::Input::HungUp);
         let through = agent::event::UtteranceId(u64::MAX);
         self.out.push_back(Output::Mind(agent::event::Output::Flush { through }));
         self.out.push_back(Output::Media(media::event::Command::Flush { through }));
