@@ -14,7 +14,15 @@ fn the_agent_greets_whoever_calls() {
     world.then(When::Quiet, Act::HangUp).play();
     assert_eq!(world.heard(), plain(GREETING));
     assert_eq!(world.cause(), Cause::CallerHangup);
-    insta::assert_snapshot!(world.ladder(), @"");
+    insta::assert_snapshot!(world.ladder(), @r"
+         0  phone --> server  INVITE
+        20  phone <-- server  100 INVITE
+        20  phone <-- server  180 INVITE
+        20  phone <-- server  200 INVITE
+        40  phone --> server  ACK
+      4010  phone --> server  BYE
+      4030  phone <-- server  200 BYE
+    ");
 }
 
 #[test]
@@ -25,7 +33,17 @@ fn two_turns_are_understood_and_answered() {
     assert_eq!(world.heard(), plain(&[GREETING, HOURS, ADDRESS, FAREWELL].join(" ")));
     assert_eq!(world.understood(), ["what are your opening hours", "where are you", "goodbye"]);
     assert_eq!(world.cause(), Cause::AgentEnded);
-    insta::assert_snapshot!(world.transcript(), @"");
+    insta::assert_snapshot!(world.transcript(), @r"
+      3270  agent: Hello, this is the bicycle shop. How can I help you?
+      6350  caller: what are your opening hours
+      9001  agent: We are open from nine to six on weekdays,
+     10701  agent: and until two on Saturdays.
+     12841  caller: where are you
+     15852  agent: You find us at number twelve in Harbor Street.
+     17652  caller: goodbye
+     19163  agent: Thank you for your call.
+     20243  agent: Have a nice day.
+    ");
 }
 
 #[test]
@@ -58,7 +76,13 @@ fn a_silent_caller_is_reminded_and_then_told_goodbye() {
     let reason = "Q.850;cause=16;text=\"silence_timeout\"".to_owned();
     assert_eq!(*world.ending(), Ending::Bye { by: Party::Peer, reason: Some(reason) });
     assert!(world.heard().ends_with("goodbye"), "{}", world.heard());
-    insta::assert_snapshot!(world.transcript(), @"");
+    insta::assert_snapshot!(world.transcript(), @r"
+      3270  agent: Hello, this is the bicycle shop. How can I help you?
+     12520  agent: Are you still there?
+     22870  agent: I am still here. How can I help you?
+     32120  agent: Are you still there?
+     33800  agent: Goodbye.
+    ");
 }
 
 #[test]

@@ -30,7 +30,14 @@ fn a_call_that_is_cancelled_before_the_answer_is_canceled() {
     assert_eq!(world.cause(), Cause::Canceled);
     assert!(matches!(world.ending(), Ending::Cancelled { by: Party::Us, .. }));
     assert_eq!((world.record().answered, world.heard().as_str()), (None, ""));
-    insta::assert_snapshot!(world.ladder(), @"");
+    insta::assert_snapshot!(world.ladder(), @r"
+         0  phone --> server  INVITE
+        20  phone <-- server  100 INVITE
+       500  phone --> server  CANCEL
+       520  phone <-- server  200 CANCEL
+       520  phone <-- server  487 INVITE
+       540  phone --> server  ACK
+    ");
 }
 
 #[test]
@@ -40,7 +47,17 @@ fn a_cancel_that_crosses_the_200_ends_in_a_bye() {
     world.then(When::At(110), Act::HangUp).play();
     assert_eq!(world.cause(), Cause::CallerHangup);
     assert_eq!((world.sent(Side::Phone, "ACK"), world.sent(Side::Phone, "BYE")), (1, 1));
-    insta::assert_snapshot!(world.ladder(), @"");
+    insta::assert_snapshot!(world.ladder(), @r"
+         0  phone --> server  INVITE
+        20  phone <-- server  100 INVITE
+       110  phone --> server  CANCEL
+       120  phone <-- server  180 INVITE
+       120  phone <-- server  200 INVITE
+       130  phone <-- server  200 CANCEL
+       140  phone --> server  ACK
+       140  phone --> server  BYE
+       160  phone <-- server  200 BYE
+    ");
 }
 
 #[test]

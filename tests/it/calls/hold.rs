@@ -1,4 +1,4 @@
-//! The caller's side puts the call on hold and takes it back.
+//! The caller's side puts the call on hold and takes it back, or moves its media.
 
 use voxtrunk::call::cause::Cause;
 
@@ -31,4 +31,22 @@ fn a_call_on_hold_outlives_the_time_without_media() {
     let world = held_for(28_000);
     assert_eq!(world.cause(), Cause::AgentEnded, "{}", world.transcript());
     assert!(world.sent_at(Side::Server, "BYE").is_some_and(|bye| bye > 30_000));
+}
+
+#[test]
+fn a_reinvite_without_an_offer_moves_the_media_to_where_its_ack_says() {
+    let mut world = World::with_shop();
+    world.then(When::Quiet, Act::Move).say(When::After(1_000), "when are you open");
+    world.say(When::Quiet, "goodbye").play();
+    assert_eq!(world.heard(), plain(&[GREETING, HOURS, FAREWELL].join(" ")));
+    assert_eq!(world.cause(), Cause::AgentEnded);
+}
+
+#[test]
+fn a_reinvite_without_an_offer_takes_a_call_back_from_hold() {
+    let mut world = World::with_shop();
+    world.then(When::Quiet, Act::Hold).then(When::After(3_000), Act::Move);
+    world.say(When::After(1_000), "goodbye").play();
+    assert_eq!(world.heard(), plain(&[GREETING, FAREWELL].join(" ")));
+    assert_eq!(world.cause(), Cause::AgentEnded);
 }

@@ -67,6 +67,7 @@ fn line() -> impl Strategy<Value = Line> {
         1 => prop::sample::select(vec!["1", "12", "#", "0987"]).prop_map(Act::Press),
         1 => Just(Act::Hold),
         1 => Just(Act::Resume),
+        1 => Just(Act::Move),
         1 => Just(Act::HangUp),
     ];
     (when, act).prop_map(|(when, act)| Line { when, act })

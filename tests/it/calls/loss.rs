@@ -26,7 +26,19 @@ fn a_lost_ack_is_asked_for_again_and_the_greeting_is_said_once() {
     lose(&mut world, Side::Phone, "ACK", 2);
     world.then(When::Quiet, Act::HangUp).play();
     assert_eq!((world.heard(), world.cause()), (plain(GREETING), Cause::CallerHangup));
-    insta::assert_snapshot!(world.ladder(), @"");
+    insta::assert_snapshot!(world.ladder(), @r"
+         0  phone --> server  INVITE
+        20  phone <-- server  100 INVITE
+        20  phone <-- server  180 INVITE
+        20  phone <-- server  200 INVITE
+        40  phone --> server  ACK (lost)
+       520  phone <-- server  200 INVITE
+       540  phone --> server  ACK (lost)
+      1520  phone <-- server  200 INVITE
+      1540  phone --> server  ACK
+      4010  phone --> server  BYE
+      4030  phone <-- server  200 BYE
+    ");
 }
 
 #[test]

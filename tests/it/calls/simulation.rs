@@ -24,7 +24,7 @@ use voxtrunk::sip::event::Ending;
 use actor::Actor;
 use network::Side;
 use phone::{Act, Line, Moment, Phone, When};
-use scene::{Job, SIP, Scene, side_of};
+use scene::{Job, Scene, side_of};
 use server::Server;
 
 /// A phone, a server and what is between them.

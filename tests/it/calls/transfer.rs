@@ -65,7 +65,19 @@ fn a_transfer_that_the_callers_side_accepts_ends_the_call() {
     assert!(matches!(world.ending(), Ending::Bye { by: Party::Peer, .. }));
     let refer = world.sent_at(Side::Server, "REFER").expect("a REFER");
     assert!(world.voice_between(refer, u64::MAX).is_empty(), "all was said before");
-    insta::assert_snapshot!(world.ladder(), @"");
+    insta::assert_snapshot!(world.ladder(), @r"
+         0  phone --> server  INVITE
+        20  phone <-- server  100 INVITE
+        20  phone <-- server  180 INVITE
+        20  phone <-- server  200 INVITE
+        40  phone --> server  ACK
+      7301  phone <-- server  REFER
+      7321  phone --> server  202 REFER
+      7321  phone --> server  NOTIFY
+      7341  phone <-- server  200 NOTIFY
+      7341  phone <-- server  BYE
+      7361  phone --> server  200 BYE
+    ");
 }
 
 #[test]

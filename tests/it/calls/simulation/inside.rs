@@ -2,6 +2,7 @@
 //! an ACK with an answer.
 
 use bytes::Bytes;
+use voxtrunk::sdp::negotiate::{self, Local};
 use voxtrunk::sip::header::Name;
 use voxtrunk::sip::message::Message;
 use voxtrunk::sip::method::Method;
@@ -11,10 +12,12 @@ use voxtrunk::sip::print::Builder;
 #[derive(Debug, Default)]
 pub struct Dialog {
     /// What the ACK of the first INVITE carries, when the offer came late.
-    pub late_answer: Option<String>,
+    late_answer: Option<String>,
     invite: Option<Message>,
     answer: Option<Message>,
     reinvites: u32,
+    /// Who answers an offer in the 200 of a re-INVITE, which came without one.
+    moving: Option<Local>,
 }
 
 impl Dialog {
@@ -43,9 +46,24 @@ impl Dialog {
             }
             return None;
         }
+        let moved = self.moving.as_ref().filter(|_| status < 300);
+        let answer =
+            moved.map(|local| negotiate::answer(&message.body(), local).expect("an offer"));
         // The ACK of a refusal belongs to the transaction of the INVITE (RFC 3261 17.1.1.3).
         let branch = format!("{}{}", if status < 300 { "a" } else { "i" }, cseq.number);
-        Some(self.request(&Method::Ack, cseq.number, &branch)?.finish())
+        let ack = self.request(&Method::Ack, cseq.number, &branch)?;
+        Some(match answer {
+            Some((answer, _)) => ack.finish_with("application/sdp", answer.as_bytes()),
+            None => ack.finish(),
+        })
+    }
+
+    /// Answers the offer in a 200, for the ACK that follows.
+    pub fn answer_late(&mut self, message: &Message, local: &Local) {
+        if message.status() == Some(200) && self.late_answer.is_none() {
+            let (answer, _) = negotiate::answer(&message.body(), local).expect("an offer");
+            self.late_answer = Some(answer);
+        }
     }
 
     /// A re-INVITE with this offer, when there is a dialog.
@@ -55,6 +73,15 @@ impl Dialog {
         let request = self.request(&Method::Invite, number, &format!("i{number}"))?;
         let request = request.header("Contact", "<sip:ann@192.0.2.1:5060>");
         Some(request.finish_with("application/sdp", offer.as_bytes()))
+    }
+
+    /// A re-INVITE without an offer; that of the peer is answered in the ACK, for `local`.
+    pub fn reinvite_to(&mut self, local: &Local) -> Option<Bytes> {
+        self.moving = Some(local.clone());
+        self.reinvites += 1;
+        let number = FIRST + self.reinvites;
+        let request = self.request(&Method::Invite, number, &format!("i{number}"))?;
+        Some(request.header("Contact", "<sip:ann@192.0.2.1:5060>").finish())
     }
 
     fn request(&self, method: &Method, number: u32, branch: &str) -> Option<Builder> {

@@ -90,6 +90,8 @@ pub enum Act {
     Hold,
     /// Takes it back.
     Resume,
+    /// Moves its media to another port, by a re-INVITE without an offer.
+    Move,
     /// Its voice goes nowhere from now on.
     Mute,
 }
@@ -187,6 +189,9 @@ impl Phone {
     /// Takes a datagram.
     pub fn receive(&mut self, scene: &mut Scene, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
         if to.port() != SIP {
+            if to.port() & !1 != self.local.port {
+                return;
+            }
             let control = to.port() % 2 == 1;
             return self.with_port(scene, |port, now| {
                 if control {
@@ -197,6 +202,9 @@ impl Phone {
             });
         }
         if let Ok(message) = Message::parse_datagram(&bytes) {
+            if matches!(self.offer, Offer::Late) {
+                self.dialog.answer_late(&message, &self.local);
+            }
             if let Some(ack) = self.dialog.receive(&message) {
                 return scene.signal(to, from, ack);
             }
@@ -259,11 +267,7 @@ impl Phone {
     fn answered(&mut self, scene: &mut Scene, body: &[u8]) {
         self.note(scene, Moment::Answered);
         let agreed = match self.offer {
-            Offer::Late => {
-                let (answer, agreed) = negotiate::answer(body, &self.local).expect("an offer");
-                self.dialog.late_answer = Some(answer);
-                agreed
-            }
+            Offer::Late => negotiate::answer(body, &self.local).expect("an offer").1,
             Offer::Usual | Offer::These(_) => {
                 negotiate::accept(body, &self.local).expect("an answer")
             }
@@ -296,10 +300,10 @@ impl Phone {
         while let Some(output) = port.poll() {
             match output {
                 media::Output::SendRtp { to, bytes } if !self.muted => {
-                    scene.stream(address(Side::Phone, RTP), to, bytes);
+                    scene.stream(address(Side::Phone, self.local.port), to, bytes);
                 }
                 media::Output::SendRtcp { to, bytes } if !self.muted => {
-                    scene.stream(address(Side::Phone, RTP + 1), to, bytes);
+                    scene.stream(address(Side::Phone, self.local.port + 1), to, bytes);
                 }
                 media::Output::Heard(frame) => self.hearing.hear(scene.now, &frame, &scene.tongue),
                 media::Output::Window(window) => port.hear(scene.now, probability(&window)),
@@ -373,6 +377,7 @@ impl Phone {
             }
             Act::Hold => self.reoffer(scene, "sendonly"),
             Act::Resume => self.reoffer(scene, "sendrecv"),
+            Act::Move => self.shift(scene),
             Act::Mute => self.muted = true,
         }
     }
@@ -399,6 +404,14 @@ impl Phone {
         }
     }
 
+    fn shift(&mut self, scene: &mut Scene) {
+        self.muted = false;
+        (self.local.port, self.local.version) = (self.local.port + 10, self.local.version + 1);
+        if let Some(invite) = self.dialog.reinvite_to(&self.local) {
+            scene.signal(address(Side::Phone, SIP), address(Side::Server, SIP), invite);
+        }
+    }
+
     fn note(&mut self, scene: &Scene, moment: Moment) {
         self.moments.push((scene.millis(scene.now), moment));
     }
@@ -407,7 +420,7 @@ impl Phone {
 /// The phone's only call.
 pub const CALL: SessionId = SessionId(1);
 
-/// The phone's port of RTP.
+/// The phone's first port of RTP.
 const RTP: u16 = 40_000;
 
 /// How long the agent is quiet before the next line.
