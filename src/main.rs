@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use voxtrunk::server::{check, demo, dial, serve};
+use voxtrunk::server::{bench, check, demo, dial, serve};
 
 /// A self-hosted SIP/RTP media server with built-in AI voice agents.
 #[derive(Debug, Parser)]
@@ -55,6 +55,15 @@ enum Command {
         #[command(flatten)]
         config: Config,
     },
+    /// Measure this machine: signalling, media, turns.
+    Bench {
+        /// What to measure.
+        #[arg(value_enum, default_value = "all")]
+        group: bench::Group,
+        /// One JSON object for each figure.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -80,5 +89,6 @@ fn main() -> ExitCode {
         Command::Call { target, say, wav, dtmf, record, config } => {
             dial::run(dial::Order { target, say, wav, dtmf, record, config: config.config })
         }
+        Command::Bench { group, json } => bench::run(group, json),
     }
 }

@@ -111,6 +111,9 @@ impl Answer {
     /// Begins a thought; what was known of the model's speed belongs to the one before.
     pub fn think(&mut self, language: &Language, standing: Standing) -> ThoughtId {
         self.last = self.last.next();
+        if standing != Standing::Taken {
+            self.calls = 0;
+        }
         if standing != Standing::Taken || self.given < Given::Worded {
             (self.times.first_delta, self.times.first_clause) = (None, None);
             self.times.first_audio = None;

@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use crate::agent::answer::{Called, Given, Guessed, Standing};
+use crate::agent::closing::RESCUE;
 use crate::agent::conversation::{Conversation, Request};
 use crate::agent::event::{Delta, Note, Output, Over, ThoughtId};
 use crate::agent::floor::{Event, Guess, Said};
-use crate::agent::session::{Ending, Rescue, Session};
+use crate::agent::session::{Ending, Session};
 use crate::agent::speech::{Role, Sent};
 use crate::agent::tool::{ToolCall, ToolResult, names};
 
@@ -67,12 +68,15 @@ impl Session {
 
     /// A text came after the turn had been taken with less.
     pub(super) fn correct(&mut self, now: Instant, text: String) {
-        self.drop_answer(now);
         self.conversation.correct_caller(text.clone());
         let (turn, keys) = (self.answer.turn, String::new());
         self.answer.times.transcript = Some(now);
         self.note(Note::CallerSaid { turn, text, keys });
-        self.think(now);
+        // What the caller already hears is not taken back.
+        if self.answer.given == Given::Nothing {
+            self.stop_thinking();
+            self.think(now);
+        }
     }
 
     pub(super) fn thought(&mut self, now: Instant, id: ThoughtId, delta: Delta) {
@@ -187,23 +191,20 @@ impl Session {
     }
 
     pub(super) fn tool_done(&mut self, now: Instant, result: ToolResult) {
-        if self.answer.ran(&result.id).is_none() {
-            return;
-        }
+        let Some(call) = self.answer.ran(&result.id) else { return };
         self.conversation.result(result);
         self.turn.answer_moved(now);
-        self.results_are_in(now);
+        self.result_is_in(now, &call);
     }
 
     /// Thinks again once every tool has run.
-    pub(super) fn results_are_in(&mut self, now: Instant) {
-        if self.answer.is_owed() || self.ending != Ending::None {
-            return;
-        }
-        if self.rescue == Rescue::Tried {
+    pub(super) fn result_is_in(&mut self, now: Instant, call: &ToolCall) {
+        if call.id == RESCUE {
             return self.conclude(now, Over::ProviderError, self.phrases.apology.clone());
         }
-        self.think(now);
+        if !self.answer.is_owed() && self.ending == Ending::None {
+            self.think(now);
+        }
     }
 
     /// Connects the caller once that was announced.

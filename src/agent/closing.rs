@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::agent::answer::Given;
 use crate::agent::event::{Note, Output, Over, UtteranceId};
 use crate::agent::floor::Manner;
-use crate::agent::session::{Ending, Life, Rescue, Session};
+use crate::agent::session::{Ending, Life, Session};
 use crate::agent::speech::{Role, Sent};
 use crate::agent::tool::{ToolCall, names};
 
@@ -29,10 +29,10 @@ impl Session {
         for call in &late {
             self.refuse(call, "there was no result in time");
         }
-        if late.iter().any(|call| call.name == names::TRANSFER_CALL) {
-            return self.results_are_in(now);
+        match late.iter().find(|call| call.name == names::TRANSFER_CALL) {
+            Some(transfer) => self.result_is_in(now, transfer),
+            None => self.fail(now),
         }
-        self.fail(now);
     }
 
     /// A turn got no answer.
@@ -47,14 +47,10 @@ impl Session {
             return self.say(now, self.phrases.fallback.clone(), Role::Fixed, self.manner());
         }
         let to = self.assistant.fallback.to.clone();
-        let to = to.filter(|to| self.assistant.transfers.contains_key(to));
-        let Some(to) = to.filter(|_| self.rescue == Rescue::Possible) else {
+        let Some(to) = to.filter(|to| self.assistant.transfers.contains_key(to)) else {
             return self.conclude(now, Over::ProviderError, self.phrases.apology.clone());
         };
-        self.rescue = Rescue::Tried;
-        let arguments = format!("{{\"to\": {to:?}}}");
-        let (id, name) = ("fallback".to_owned(), names::TRANSFER_CALL.to_owned());
-        let call = ToolCall { id, name, arguments };
+        let call = ToolCall::transfer(RESCUE, &to);
         self.note(Note::ToolCalled(call.clone()));
         self.conversation.call(call.clone());
         self.answer.handover = Some(call);
@@ -80,15 +76,26 @@ impl Session {
 
     /// Stops thinking and speaking; gives the last utterance that was dropped.
     pub(super) fn drop_answer(&mut self, now: Instant) -> Option<UtteranceId> {
+        self.stop_thinking();
+        self.flush(now)
+    }
+
+    /// Stops thinking; what was ordered from the voice is heard.
+    pub(super) fn stop_thinking(&mut self) {
         if let Some(thought) = self.answer.thought.take() {
             self.out.push_back(Output::Abandon(thought.id));
         }
         // A call without a result is told as interrupted.
         self.answer.drop_running();
         self.answer.handover = None;
+        if self.answer.given == Given::Voiceless {
+            self.answer.given = Given::Worded;
+        }
         if matches!(self.ending, Ending::Soft(_)) {
             self.ending = Ending::None;
         }
-        self.flush(now)
     }
 }
+
+/// The identity of the transfer that nobody but the session itself asked for.
+pub(super) const RESCUE: &str = "session-fallback";

@@ -44,8 +44,8 @@ pub enum Input {
         /// How.
         progress: Progress,
     },
-    /// A flush that the session ordered took effect: how much of each utterance was heard. Those
-    /// not named that were still waiting were not heard at all.
+    /// A flush took effect: how much of each utterance was heard. Those not named that were still
+    /// waiting were not heard at all.
     Flushed {
         /// Utterance, how much of it was sent, and how long it is if its audio was complete.
         heard: Vec<(UtteranceId, Duration, Option<Duration>)>,
@@ -54,6 +54,8 @@ pub enum Input {
     ToolDone(ToolResult),
     /// The session should say its goodbye and end (drain, limits from outside).
     WindUp,
+    /// The line is gone. What was being said is cut; `Flushed` tells how much of it was heard.
+    HungUp,
 }
 
 /// What a transcriber heard.
@@ -184,7 +186,7 @@ pub enum Over {
 /// What a session notes for the record: facts in the past tense.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Note {
-    /// The caller's turn was taken.
+    /// The caller's turn was taken. Told again with the same turn when a late text corrects it.
     CallerSaid {
         /// Which turn.
         turn: TurnId,

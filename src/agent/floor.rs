@@ -36,12 +36,14 @@ pub struct Deciding {
     pub(super) guess: Option<String>,
 }
 
+/// Where the text of a pause is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Text {
     Asked,
     Here,
 }
 
+/// How what was said ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
     /// By silence after this sample.
@@ -55,11 +57,13 @@ pub(super) enum Ended {
 /// An answer is on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thinking {
-    pub(super) since: Instant,
+    /// When the caller is asked for patience.
+    pub(super) hold: Instant,
     pub(super) work: Work,
     pub(super) aside: Aside,
 }
 
+/// What the caller waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Work {
     /// A model or a tool works.
@@ -97,6 +101,7 @@ pub struct Yielding {
     pub(super) sound: Sound,
 }
 
+/// The sound that the caller makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sound {
     /// It goes on since then, and is judged at the second time.
@@ -220,7 +225,7 @@ pub(super) fn speaking(manner: Manner, aside: Aside) -> State {
     State::Speaking(Speaking { manner, aside })
 }
 
-/// The agent owes an answer since `since`.
-pub(super) fn thinking(since: Instant, aside: Aside) -> State {
-    State::Thinking(Thinking { since, work: Work::Answer, aside })
+/// The agent owes an answer, and asks for patience at `hold`.
+pub(super) fn thinking(hold: Instant, aside: Aside) -> State {
+    State::Thinking(Thinking { hold, work: Work::Answer, aside })
 }

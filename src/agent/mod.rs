@@ -13,9 +13,9 @@ pub mod barge_in;
 pub mod caller;
 pub mod endpointing;
 pub mod floor;
+pub mod intents;
 mod overlap;
 pub mod silence;
-pub mod intents;
 pub mod turn;
 
 pub mod answer;

@@ -29,10 +29,12 @@ impl Turn {
             }
             Event::Words(words) => return self.words_while_speaking(now, state, &words),
             Event::Key(key) if state.manner == Manner::Open => {
+                self.no_longer_late(state.aside);
                 self.order(Order::Interrupt);
                 return self.key(now, key);
             }
             Event::Key(key) => {
+                state.aside = self.no_longer_late(state.aside);
                 self.caller.presses(now, key);
                 if state.aside == Aside::Quiet {
                     state.aside = Aside::Kept;
@@ -117,6 +119,7 @@ impl Turn {
         if state.manner == Manner::Open {
             self.order(Order::Pause);
         }
+        self.no_longer_late(state.aside);
         self.listen(now);
         match state.manner {
             Manner::Open => {
@@ -160,7 +163,11 @@ impl Turn {
     }
 
     fn words_while_speaking(&mut self, now: Instant, state: Speaking, words: &Words) -> State {
-        let Aside::Asked(last_voiced) = state.aside else { return State::Speaking(state) };
+        let last_voiced = match state.aside {
+            Aside::Asked(last_voiced) => last_voiced,
+            Aside::Late(taken) => return speaking(state.manner, self.late(now, &taken, words)),
+            Aside::Quiet | Aside::Talking | Aside::Kept => return State::Speaking(state),
+        };
         self.caller.said(now, words);
         if !self.is_substantial() && self.caller.keys().is_empty() {
             self.forget();
@@ -178,7 +185,9 @@ impl Turn {
     /// The agent said what it had, and more is to come.
     fn fall_silent(&mut self, now: Instant, aside: Aside) -> State {
         match aside {
-            Aside::Quiet | Aside::Late(_) | Aside::Asked(_) => thinking(now, aside),
+            Aside::Quiet | Aside::Late(_) | Aside::Asked(_) => {
+                thinking(now + self.assistant.fallback.hold_after, aside)
+            }
             Aside::Talking | Aside::Kept => {
                 self.debt = Debt::Answer;
                 self.order(Order::Cancel);

@@ -42,7 +42,6 @@ pub struct Session {
     pub(super) conversation: Conversation,
     /// Failed turns in a row.
     pub(super) failures: u32,
-    pub(super) rescue: Rescue,
     pub(super) ending: Ending,
     pub(super) life: Life,
     pub(super) out: VecDeque<Output>,
@@ -68,13 +67,6 @@ pub(super) enum Ending {
     Firm(Over),
 }
 
-/// Whether the caller was handed to `fallback.to`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rescue {
-    Possible,
-    Tried,
-}
-
 /// Whether a step changed anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
@@ -94,7 +86,6 @@ impl Session {
             answer: Answer::default(),
             conversation: Conversation::default(),
             failures: 0,
-            rescue: Rescue::Possible,
             ending: Ending::None,
             life: Life::Fresh,
             out: VecDeque::new(),
@@ -105,12 +96,7 @@ impl Session {
     /// Makes the session of an agent that takes over from another in the same conversation: its
     /// utterances, thoughts and pauses are counted on, so that nothing of the one before is
     /// mistaken for its own.
-    pub fn after(
-        before: &Self,
-        assistant: Arc<Assistant>,
-        opening: Opening,
-        now: Instant,
-    ) -> Self {
+    pub fn after(before: &Self, assistant: Arc<Assistant>, opening: Opening, now: Instant) -> Self {
         let mut session = Self::new(assistant, opening, now);
         session.speech.count_on(&before.speech);
         session.answer.count_on(&before.answer);
@@ -202,6 +188,9 @@ impl Session {
             Input::Flushed { heard } => self.account(Sent::Known(&heard)),
             Input::ToolDone(result) => self.tool_done(now, result),
             Input::WindUp => self.conclude(now, Over::WoundUp, self.phrases.goodbye.clone()),
+            Input::HungUp => {
+                self.drop_answer(now);
+            }
         }
     }
 
@@ -282,6 +271,9 @@ impl Session {
             }
             Ending::None | Ending::Soft(_) => {}
         }
+        if matches!(self.turn.state(), State::Hearing { .. } | State::Deciding(_)) {
+            return Step::Idle;
+        }
         if thinking {
             return self.fall_silent(now, Next::More);
         }
@@ -331,6 +323,11 @@ impl Session {
     }
 
     pub(super) fn flush(&mut self, now: Instant) -> Option<UtteranceId> {
+        if self.speech.is_idle() {
+            return None;
+        }
+        // Nobody told of the flush before this one, and nobody will.
+        self.account(Sent::Unknown);
         let through = self.speech.flush(now)?;
         self.out.push_back(Output::Flush { through });
         for cut in self.speech.cut() {

@@ -24,6 +24,14 @@ pub struct ToolCall {
 }
 
 impl ToolCall {
+    /// A call of `transfer_call` to the destination of this name.
+    pub fn transfer(id: &str, to: &str) -> Self {
+        let to = to.replace('\\', "\\\\").replace('"', "\\\"");
+        let to: String = to.chars().filter(|letter| !letter.is_control()).collect();
+        let (id, name) = (id.to_owned(), names::TRANSFER_CALL.to_owned());
+        Self { id, name, arguments: format!(r#"{{"to": "{to}"}}"#) }
+    }
+
     /// The first text under `key` in the arguments, at any depth; `None` when there is none. The
     /// arguments come from a model and may be anything.
     pub fn argument(&self, key: &str) -> Option<String> {
@@ -103,6 +111,8 @@ mod tests {
             argument(r#"{"why":"to","to":"B\u00fcro \"1\""}"#, "to").as_deref(),
             Some("Büro \"1\"")
         );
+        let transfer = ToolCall::transfer("1", "Büro \\ \"1\"");
+        assert_eq!(transfer.argument("to").as_deref(), Some("Büro \\ \"1\""));
         for nothing in ["", "{}", r#"{"to": 5}"#, r#"{"to": "#, r#"{"to": "a"#, r#"{"a\u00"#, "\""]
         {
             assert_eq!(argument(nothing, "to"), None, "{nothing}");

@@ -98,10 +98,11 @@ impl Turn {
     /// A model was asked: patience begins anew, and nobody is being connected.
     pub fn thinks(&mut self, now: Instant) {
         self.moved = now;
-        if let State::Thinking(Thinking { work, since, .. }) = &mut self.state
+        let patient = now + self.assistant.fallback.hold_after;
+        if let State::Thinking(Thinking { work, hold, .. }) = &mut self.state
             && let Work::Transfer(_) = work
         {
-            (*work, *since) = (Work::Answer, now);
+            (*work, *hold) = (Work::Answer, patient);
         }
     }
 
@@ -115,7 +116,7 @@ impl Turn {
     pub fn transfer(&mut self, now: Instant) {
         self.hush();
         let work = Work::Transfer(now + TRANSFER_LIMIT);
-        self.state = State::Thinking(Thinking { since: now, work, aside: Aside::Quiet });
+        self.state = State::Thinking(Thinking { hold: now, work, aside: Aside::Quiet });
     }
 
     /// Takes the next order.
@@ -132,8 +133,8 @@ impl Turn {
             State::Thinking(Thinking { work: Work::Transfer(until), .. }) => Some(*until),
             State::Thinking(thinking) => {
                 let give_up = self.moved + self.assistant.fallback.give_up_after;
-                let hold = thinking.since + self.assistant.fallback.hold_after;
-                Some(if self.comfort == Comfort::Possible { give_up.min(hold) } else { give_up })
+                let hold = (self.comfort == Comfort::Possible).then_some(thinking.hold);
+                Some(hold.map_or(give_up, |hold| hold.min(give_up)))
             }
             State::Speaking(_) => None,
             State::Yielding(Yielding { sound: Sound::Going { judged, .. }, .. }) => Some(*judged),
@@ -254,14 +255,9 @@ impl Turn {
                     self.order(Order::Hold);
                 }
             }
-            Event::SpeechReady(manner) => {
-                return speaking(manner, self.no_longer_late(thinking.aside));
-            }
+            Event::SpeechReady(manner) => return speaking(manner, thinking.aside),
             Event::PlayoutDone(Next::More) => {}
-            Event::PlayoutDone(Next::Nothing) => {
-                let aside = self.no_longer_late(thinking.aside);
-                return self.give_floor(now, aside);
-            }
+            Event::PlayoutDone(Next::Nothing) => return self.give_floor(now, thinking.aside),
         }
         State::Thinking(thinking)
     }
@@ -355,7 +351,7 @@ impl Turn {
             self.debt = Debt::None;
             self.moved = now;
             self.order(Order::Again);
-            return thinking(now, Aside::Quiet);
+            return thinking(now + self.assistant.fallback.hold_after, Aside::Quiet);
         }
         if self.caller.is_noise() {
             self.forget();
@@ -372,27 +368,29 @@ impl Turn {
         let keys = self.caller.keys().to_owned();
         (self.debt, self.comfort, self.moved) = (Debt::None, Comfort::Possible, now);
         self.silence.broken();
+        let hold = self.hold_at(now);
         self.order(Order::Commit(Said { text: text.clone(), keys, times, guess }));
         match deciding.text {
             Text::Here => {
                 self.forget();
-                thinking(now, Aside::Quiet)
+                thinking(hold, Aside::Quiet)
             }
-            Text::Asked => thinking(now, Aside::Late(text)),
+            Text::Asked => thinking(hold, Aside::Late(text)),
         }
+    }
+
+    /// When the caller of a turn that is taken now is asked for patience. A caller who waited
+    /// longer than usual for the turn to be taken is not made to wait as long again.
+    fn hold_at(&self, now: Instant) -> Instant {
+        let patience = self.assistant.fallback.hold_after;
+        let usual = self.caller.times.last_voiced.map(|at| at + self.assistant.turns.wait);
+        let waits_since = usual.map_or(now, |usual| usual.min(now));
+        (waits_since + patience).max(now + patience.min(SHORTEST_THOUGHT))
     }
 
     fn words_while_thinking(&mut self, now: Instant, state: Thinking, words: &Words) -> State {
         let aside = match state.aside.clone() {
-            Aside::Late(taken) => {
-                let late = words.text.trim();
-                if !late.is_empty() && late != taken {
-                    self.moved = now;
-                    self.order(Order::Correct(late.to_owned()));
-                }
-                self.forget();
-                Aside::Quiet
-            }
+            Aside::Late(taken) => self.late(now, &taken, words),
             Aside::Asked(last_voiced) => {
                 self.caller.said(now, words);
                 if self.is_substantial() {
@@ -408,6 +406,17 @@ impl Turn {
         State::Thinking(Thinking { aside, ..state })
     }
 
+    /// The text of a turn comes after it was taken with the words `taken`.
+    pub(super) fn late(&mut self, now: Instant, taken: &str, words: &Words) -> Aside {
+        let late = words.text.trim();
+        if !late.is_empty() && late != taken {
+            self.moved = now;
+            self.order(Order::Correct(late.to_owned()));
+        }
+        self.forget();
+        Aside::Quiet
+    }
+
     /// The answer is not wanted now, but still owed.
     fn cancel(&mut self, aside: Aside) {
         self.no_longer_late(aside);
@@ -417,7 +426,7 @@ impl Turn {
 
     /// The agent said it all.
     pub(super) fn give_floor(&mut self, now: Instant, aside: Aside) -> State {
-        match aside {
+        match self.no_longer_late(aside) {
             Aside::Quiet | Aside::Late(_) => {
                 self.silence.quiet(now);
                 State::Listening
@@ -431,7 +440,7 @@ impl Turn {
         }
     }
 
-    fn no_longer_late(&mut self, aside: Aside) -> Aside {
+    pub(super) fn no_longer_late(&mut self, aside: Aside) -> Aside {
         match aside {
             Aside::Late(_) => {
                 self.forget();
@@ -495,6 +504,8 @@ const TEXT_LIMIT: Duration = Duration::from_millis(1_500);
 const BETWEEN_KEYS: Duration = Duration::from_millis(1_200);
 /// How long a transfer may take before the caller is told that it failed.
 const TRANSFER_LIMIT: Duration = Duration::from_secs(60);
+/// A model gets at least so long before the caller is asked for patience.
+const SHORTEST_THOUGHT: Duration = Duration::from_millis(300);
 /// How often in one turn a model is asked before the turn is over.
 const MAX_GUESSES: u32 = 3;
 
@@ -576,34 +587,88 @@ mod tests {
         format!("{} {}", name(&turn), orders.join(" ")).trim_end().to_owned()
     }
 
+    /// For each event what follows in each of [`STATES`]: the next state, and the orders.
+    const TABLE: [(&str, [&str; 6]); 9] = [
+        (
+            "speech starts",
+            [
+                "Hearing Listen",
+                "Hearing",
+                "Hearing",
+                "Hearing Cancel Listen",
+                "Yielding Pause Listen",
+                "Yielding",
+            ],
+        ),
+        (
+            "speech ends",
+            [
+                "Listening",
+                "Deciding Finalize",
+                "Deciding",
+                "Thinking",
+                "Speaking",
+                "Yielding Finalize",
+            ],
+        ),
+        (
+            "partial",
+            [
+                "Listening",
+                "Hearing",
+                "Deciding",
+                "Thinking",
+                "Speaking",
+                "Hearing Interrupt Resume",
+            ],
+        ),
+        (
+            "final",
+            [
+                "Listening",
+                "Hearing",
+                "Deciding",
+                "Thinking",
+                "Speaking",
+                "Hearing Interrupt Resume",
+            ],
+        ),
+        (
+            "key",
+            [
+                "Deciding",
+                "Deciding Finalize",
+                "Deciding",
+                "Deciding Cancel",
+                "Deciding Interrupt",
+                "Deciding Interrupt Resume Finalize",
+            ],
+        ),
+        (
+            "deadline",
+            [
+                "Listening Remind",
+                "Deciding Finalize",
+                "Thinking Commit Forget",
+                "Thinking GiveUp",
+                "Speaking",
+                "Hearing Interrupt Resume",
+            ],
+        ),
+        ("speech ready", ["Speaking", "Hearing", "Deciding", "Speaking", "Speaking", "Yielding"]),
+        (
+            "playout done",
+            ["Listening", "Hearing", "Deciding", "Listening", "Listening", "Hearing Resume"],
+        ),
+        ("more to come", ["Listening", "Hearing", "Deciding", "Thinking", "Thinking", "Yielding"]),
+    ];
+
     #[test]
     fn every_pair_of_state_and_event_has_its_cell() {
-        let table: [(&str, [&str; 6]); 0] = [];
-        for (event, row) in table {
+        for (event, row) in TABLE {
             for (state, expected) in STATES.into_iter().zip(row) {
                 assert_eq!(cell(state, event), expected, "{state} × {event}");
             }
-        }
-    }
-
-    #[test]
-    fn print() {
-        for event in [
-            "speech starts",
-            "speech ends",
-            "partial",
-            "final",
-            "key",
-            "deadline",
-            "speech ready",
-            "playout done",
-            "more to come",
-        ] {
-            println!("(\"{event}\", [");
-            for state in STATES {
-                println!("    \"{}\",", cell(state, event));
-            }
-            println!("]),");
         }
     }
 }

@@ -19,6 +19,14 @@ impl CallId {
     }
 }
 
+impl CallId {
+    /// Whether a text has the form of an identity, so that it may stand in a path.
+    pub fn is_well_formed(text: &str) -> bool {
+        let digits = text.strip_prefix("call_").unwrap_or_default();
+        digits.len() == 26 && digits.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    }
+}
+
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Crockford's alphabet keeps the order of the octets, so that identities sort by time.
@@ -91,5 +99,7 @@ mod tests {
         let late = CallId::new(Duration::from_secs(2), &mut random).to_string();
         assert!(early < late);
         assert_eq!(early.len(), 31);
+        assert!(CallId::is_well_formed(&early));
+        assert!(!CallId::is_well_formed("call_../../../../etc/passwd0000"));
     }
 }

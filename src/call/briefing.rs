@@ -9,6 +9,8 @@ use crate::agent::assistant::Assistant;
 use crate::agent::tool::Tool;
 use crate::audio::codec::Codec;
 use crate::audio::speech;
+use crate::call::cause::Cause;
+use crate::dialplan::pattern::Match;
 use crate::dialplan::plan::Plan;
 
 /// What every call that begins now is told; swapped whole on reload.
@@ -18,8 +20,32 @@ pub struct Briefing {
     pub plan: Plan,
     /// The agents by name.
     pub agents: BTreeMap<String, Arc<Casting>>,
+    /// What each trunk may do, by name.
+    pub trunks: BTreeMap<Arc<str>, Terms>,
     /// How media is done.
     pub media: MediaPolicy,
+}
+
+/// What a trunk may do.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// The numbers that it may deliver; none means any.
+    pub numbers: Vec<Match>,
+    /// The most calls at once with it.
+    pub max_calls: Option<usize>,
+}
+
+impl Terms {
+    /// Whether a call to `number` may come, while `others` are up on the trunk.
+    ///
+    /// # Errors
+    /// With the cause for which it is refused.
+    pub fn admit(&self, number: &str, others: usize) -> Result<(), Cause> {
+        if !self.numbers.is_empty() && !self.numbers.iter().any(|own| own.matches(number)) {
+            return Err(Cause::NoRoute);
+        }
+        if self.max_calls.is_some_and(|most| others >= most) { Err(Cause::Full) } else { Ok(()) }
+    }
 }
 
 /// An agent, and what was made of its definition once for all calls.

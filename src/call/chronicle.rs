@@ -7,8 +7,8 @@ use crate::base::id::CallId;
 use crate::base::template::Variables;
 use crate::call::admission::Badge;
 use crate::call::cause::Cause;
-use crate::call::event::{Fact, Latency};
-use crate::call::record::{Leg, Line, Record, Speaker, ToolUse, Turn};
+use crate::call::event::Fact;
+use crate::call::record::{Latency, Leg, Line, Record, Speaker, ToolUse, Turn};
 use crate::media::event::Quality;
 use crate::sip::event::Incoming;
 
@@ -64,6 +64,11 @@ impl Chronicle {
         Self { arrived: arrival.at, record }
     }
 
+    /// The call.
+    pub fn call(&self) -> CallId {
+        self.record.call
+    }
+
     /// A route took the call.
     pub fn routed(&mut self, route: &str, destination: &str) -> Fact {
         self.record.route = Some(route.to_owned());
@@ -104,12 +109,19 @@ impl Chronicle {
     pub fn note(&mut self, now: Instant, note: Note) -> Option<Fact> {
         let at = now.saturating_duration_since(self.arrived);
         match note {
-            Note::CallerSaid { text, keys, .. } => {
-                self.record.turns.push(Turn {
-                    turn: self.record.turns.len() as u64 + 1,
-                    latency: Latency::default(),
-                });
-                self.line(Line { at, speaker: Speaker::Caller, text, keys, interrupted: false })
+            Note::CallerSaid { turn, text, keys } => {
+                let line = Line { at, speaker: Speaker::Caller, text, keys, interrupted: false };
+                // A late text may correct a turn that was told already.
+                if self.record.turns.last().is_some_and(|last| last.turn == turn.0) {
+                    let before = |line: &Line| line.speaker == Speaker::Caller;
+                    if let Some(place) = self.record.transcript.iter().rposition(before) {
+                        self.record.transcript.remove(place);
+                    }
+                } else {
+                    let latency = Latency::default();
+                    self.record.turns.push(Turn { turn: turn.0, latency });
+                }
+                self.line(line)
             }
             Note::AgentSaid { text, interrupted, .. } if !text.is_empty() => {
                 let keys = String::new();
@@ -129,8 +141,9 @@ impl Chronicle {
                 self.record.interruptions += 1;
                 None
             }
-            Note::TurnTimed { times, .. } => {
-                let turn = self.record.turns.last_mut()?;
+            Note::TurnTimed { turn, times } => {
+                let mut turns = self.record.turns.iter_mut();
+                let turn = turns.rfind(|known| known.turn == turn.0)?;
                 turn.latency = Latency::new(&times);
                 Some(Fact::TurnTimed { turn: turn.turn, latency: turn.latency })
             }

@@ -32,6 +32,10 @@ pub struct Conductor {
     incoming: Box<Incoming>,
     state: State,
     casting: Option<Arc<Casting>>,
+    /// What the route says that templates may name.
+    route_sets: template::Variables,
+    /// Whether the route says that its calls are recorded; otherwise the agent does.
+    route_records: Option<bool>,
     session: Option<Session>,
     negotiation: Option<Negotiation>,
     chronicle: Chronicle,
@@ -75,6 +79,8 @@ impl Conductor {
             incoming,
             state: State::Binding,
             casting: None,
+            route_sets: template::Variables::new(),
+            route_records: None,
             session: None,
             negotiation: None,
             timers: Deadlines::new(),
@@ -140,6 +146,8 @@ impl Conductor {
             return self.end(Cause::NoRoute);
         };
         let destination = route.to.clone();
+        self.route_sets = route.set.clone();
+        self.route_records = route.record;
         let name = route.name.clone().unwrap_or_else(|| destination.to_string());
         let fact = self.chronicle.routed(&name, &destination.to_string());
         self.out.push_back(Output::Fact(fact));
@@ -174,7 +182,8 @@ impl Conductor {
         }
         let Some(local) = bound else { return self.end(Cause::Full) };
         let policy = self.briefing.media.clone();
-        let recording = self.casting.as_ref().is_some_and(|casting| casting.assistant.record);
+        let agent_records = self.casting.as_ref().is_some_and(|casting| casting.assistant.record);
+        let recording = self.route_records.unwrap_or(agent_records);
         let mut negotiation = Negotiation::new(policy, local, &self.incoming, recording);
         match negotiation.first_answer(&self.incoming.body) {
             Ok(body) => {
@@ -182,8 +191,8 @@ impl Conductor {
                 let session = self.incoming.session;
                 self.sip(Command::Progress { session, status: 180, body: None });
                 self.agree(&mut negotiation);
-                self.sip(Command::Answer { session, body, headers: Vec::new() });
-                self.out.push_back(Output::Media(media::event::Command::Start));
+                let headers = vec![(CALL_HEADER.to_owned(), self.chronicle.call().to_string())];
+                self.sip(Command::Answer { session, body, headers });
                 self.negotiation = Some(negotiation);
             }
             Err(refusal) => self.refuse(refusal, Cause::IncompatibleMedia),
@@ -196,6 +205,7 @@ impl Conductor {
         self.chronicle.media_agreed(settings.codec.name(), settings.recording);
         if negotiation.opens() {
             self.out.push_back(Output::OpenPort(Box::new(settings)));
+            self.media(media::event::Command::Start);
         } else {
             let update = media::event::Command::Update(Box::new(settings));
             self.out.push_back(Output::Media(update));
@@ -250,7 +260,8 @@ impl Conductor {
 
     fn open_session(&mut self, now: Instant) {
         let Some(casting) = self.casting.clone() else { return };
-        let variables = self.chronicle.variables();
+        let mut variables = self.chronicle.variables();
+        variables.extend(self.route_sets.clone());
         let rendered = |text: &Option<String>| {
             let text = text.as_deref()?;
             // A template that fails was refused by `check`; its plain text is better than silence.
@@ -299,6 +310,7 @@ impl Conductor {
         }
         // What was being said is cut here; the port answers with how much of it was heard, and
         // then with the quality of the whole leg.
+        self.tell_session(now, agent::event::Input::HungUp);
         let through = agent::event::UtteranceId(u64::MAX);
         self.out.push_back(Output::Mind(agent::event::Output::Flush { through }));
         self.out.push_back(Output::Media(media::event::Command::Flush { through }));
@@ -470,6 +482,9 @@ fn cause_of(over: Over) -> Cause {
         Over::WoundUp => Cause::ServerShutdown,
     }
 }
+
+/// The header of our 200 that names the call, so that a caller can find its record.
+pub const CALL_HEADER: &str = "X-Voxtrunk-Call";
 
 /// How long a referred call may take to be answered.
 const REFER_WITHIN: Duration = Duration::from_secs(40);

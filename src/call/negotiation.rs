@@ -19,8 +19,8 @@ pub struct Negotiation {
     signalling: std::net::IpAddr,
     recording: bool,
     agreed: Option<Agreed>,
-    /// What we said last, for an offer that we are asked to make again.
-    said: Bytes,
+    /// Whether the peer still has to answer an offer of ours.
+    offered: bool,
     /// Whether the port was opened with an earlier agreement.
     opened: bool,
 }
@@ -41,15 +41,7 @@ impl Negotiation {
             version: 1,
         };
         let signalling = incoming.flow.remote.ip();
-        Self {
-            policy,
-            local,
-            signalling,
-            recording,
-            agreed: None,
-            said: Bytes::new(),
-            opened: false,
-        }
+        Self { policy, local, signalling, recording, agreed: None, offered: false, opened: false }
     }
 
     /// Answers the INVITE: its offer, or with an offer of ours when it came without one.
@@ -57,34 +49,34 @@ impl Negotiation {
     /// # Errors
     /// 488 with a Warning when nothing fits.
     pub fn first_answer(&mut self, offer: &[u8]) -> Result<Bytes, Refusal> {
-        if offer.is_empty() {
-            self.said = Bytes::from(negotiate::offer(&self.local));
-            return Ok(self.said.clone());
-        }
-        self.answer(offer)
+        if offer.is_empty() { Ok(self.offer()) } else { self.answer(offer) }
     }
 
-    /// Takes the body of the ACK: the answer to our offer, if we made one.
+    /// Takes the body of an ACK: the answer to our offer, if we made one. An answer that does not
+    /// fit changes nothing when there is an agreement.
     ///
     /// # Errors
-    /// When we offered and the answer is missing or does not fit.
+    /// When we offered, nothing is agreed, and the answer is missing or does not fit.
     pub fn late_answer(&mut self, body: &[u8]) -> Result<(), Refusal> {
-        if self.agreed.is_none() {
-            self.agreed = Some(negotiate::accept(body, &self.local).map_err(not_acceptable)?);
+        if !std::mem::take(&mut self.offered) {
+            return Ok(());
+        }
+        match negotiate::accept(body, &self.local) {
+            Ok(agreed) => self.agreed = Some(agreed),
+            Err(_) if self.agreed.is_some() => {}
+            Err(why) => return Err(not_acceptable(why)),
         }
         Ok(())
     }
 
-    /// Answers a re-INVITE.
+    /// Answers a re-INVITE: its offer, or with all that we could do when it came without one
+    /// (RFC 3261 14.2).
     ///
     /// # Errors
     /// 488 with a Warning when nothing fits; what was agreed before stands.
     pub fn answer_again(&mut self, offer: &[u8]) -> Result<Bytes, Refusal> {
-        if offer.is_empty() {
-            return Ok(self.said.clone());
-        }
         self.local.version += 1;
-        self.answer(offer)
+        if offer.is_empty() { Ok(self.offer()) } else { self.answer(offer) }
     }
 
     /// Whether `settings` are for a port that is not open yet; asked once per agreement.
@@ -113,9 +105,13 @@ impl Negotiation {
 
     fn answer(&mut self, offer: &[u8]) -> Result<Bytes, Refusal> {
         let (answer, agreed) = negotiate::answer(offer, &self.local).map_err(not_acceptable)?;
-        self.agreed = Some(agreed);
-        self.said = Bytes::from(answer);
-        Ok(self.said.clone())
+        (self.agreed, self.offered) = (Some(agreed), false);
+        Ok(Bytes::from(answer))
+    }
+
+    fn offer(&mut self) -> Bytes {
+        self.offered = true;
+        Bytes::from(negotiate::offer(&self.local))
     }
 }
 

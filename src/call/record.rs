@@ -1,10 +1,10 @@
 //! The record of a call: what is kept when it is over.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::agent::event::TurnTimes;
 use crate::base::id::CallId;
 use crate::call::cause::Cause;
-use crate::call::event::Latency;
 use crate::media::event::Quality;
 
 /// Everything that is kept of one call.
@@ -105,4 +105,42 @@ pub struct ToolUse {
     pub name: String,
     /// Its arguments, as a JSON text. Personal data.
     pub arguments: String,
+}
+
+/// How long after the caller's last voiced sample each stage of a turn was reached. `None`: it was
+/// not, or the turn began with keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Latency {
+    /// The speech gate closed.
+    pub speech_ended: Option<Duration>,
+    /// The final text was there.
+    pub transcript: Option<Duration>,
+    /// The turn was taken.
+    pub committed: Option<Duration>,
+    /// The model's first words.
+    pub first_delta: Option<Duration>,
+    /// The first clause was complete.
+    pub first_clause: Option<Duration>,
+    /// The voice's first samples.
+    pub first_audio: Option<Duration>,
+    /// The first packet of the answer: what the caller waited for.
+    pub first_packet: Option<Duration>,
+}
+
+impl Latency {
+    /// Takes the times of a turn; they count from the last voiced sample, or from the commit when
+    /// there was no speech.
+    pub fn new(times: &TurnTimes) -> Self {
+        let origin = times.last_voiced.or(times.committed);
+        let since = |at: Option<Instant>| Some(at?.saturating_duration_since(origin?));
+        Self {
+            speech_ended: since(times.speech_ended),
+            transcript: since(times.transcript),
+            committed: since(times.committed),
+            first_delta: since(times.first_delta),
+            first_clause: since(times.first_clause),
+            first_audio: since(times.first_audio),
+            first_packet: since(times.first_packet),
+        }
+    }
 }

@@ -1,34 +1,8 @@
 //! What cannot work, or probably was not meant, in settings that can be read.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-
-use crate::agent::assistant::Assistant;
-use crate::config::diagnostic::{Diagnostic, Label};
-use crate::config::external::{External, Fault};
-use crate::config::read::Reading;
-use crate::config::settings::Server;
-use crate::config::source::Span;
+use crate::config::diagnostic::Diagnostic;
+use crate::config::subject::Subject;
 use crate::config::{check_agent, check_machine, check_routes};
-use crate::dialplan::plan::Plan;
-
-/// What is checked.
-pub struct Subject<'a> {
-    /// The settings of the machine.
-    pub server: &'a Server,
-    /// The routes.
-    pub plan: &'a Plan,
-    /// The agents.
-    pub agents: &'a BTreeMap<String, Arc<Assistant>>,
-    /// Agents that have a mistake already: they are known, and not looked at again.
-    pub faulty: &'a BTreeSet<String>,
-    /// Whether a route has a mistake already: the plan as a whole is not looked at.
-    pub faulty_routes: bool,
-    /// Where everything stands.
-    pub reading: &'a Reading<'a>,
-    /// What other rooms know.
-    pub external: &'a dyn External,
-}
 
 /// Checks everything.
 pub fn all(subject: &Subject<'_>) -> Vec<Diagnostic> {
@@ -40,56 +14,4 @@ pub fn all(subject: &Subject<'_>) -> Vec<Diagnostic> {
         }
     }
     found
-}
-
-impl Subject<'_> {
-    /// Where the value of a key stands; when it was not written, where the table around it begins.
-    pub fn place(&self, path: &str) -> Option<Span> {
-        if let Some(place) = self.reading.places.find(path) {
-            return Some(place.value.clone());
-        }
-        self.reading.places.nearest(path).map(|place| place.key.clone())
-    }
-
-    /// Where the key itself stands.
-    pub fn key(&self, path: &str) -> Option<Span> {
-        self.reading.places.find(path).map(|place| place.key.clone())
-    }
-
-    /// The file in which a key stands.
-    pub fn file_of(&self, path: &str) -> Option<&str> {
-        let span = self.key(path)?;
-        self.reading.sources.file(&span).map(|source| source.name.as_str())
-    }
-
-    /// Makes a diagnostic of what another room found below `root`.
-    pub fn diagnostic(&self, fault: Fault, root: &str) -> Diagnostic {
-        let path = match (root, fault.path.as_str()) {
-            ("", path) => path.to_owned(),
-            (root, "") => root.to_owned(),
-            (root, path) => format!("{root}.{path}"),
-        };
-        let written = self.reading.places.find(&path).map(|place| place.value.clone());
-        let part = || self.part(written.as_ref()?, fault.within.as_ref()?);
-        let span = part().or_else(|| self.place(&path));
-        Diagnostic {
-            code: fault.code,
-            severity: fault.severity,
-            message: fault.message,
-            labels: span.map(|span| Label { span, text: fault.label }).into_iter().collect(),
-            help: fault.help,
-        }
-    }
-
-    /// The octets `within` of a text, when it stands in its file as it is, without escapes.
-    fn part(&self, text: &Span, within: &Span) -> Option<Span> {
-        let written = self.reading.sources.slice(text)?;
-        let quotes =
-            if written.starts_with("\"\"\"") || written.starts_with("'''") { 3 } else { 1 };
-        let inside = written.get(quotes..written.len().checked_sub(quotes)?)?;
-        let plain = !inside.contains('\\') && !inside.starts_with('\n');
-        let fits = plain && !self.reading.is_expanded(text) && inside.get(within.clone()).is_some();
-        let start = text.start + quotes;
-        fits.then_some(start + within.start..start + within.end)
-    }
 }

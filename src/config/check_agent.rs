@@ -6,12 +6,12 @@ use crate::agent::assistant::{Assistant, Choice, Intent};
 use crate::agent::tool::names;
 use crate::base::destination::Destination;
 use crate::base::template;
-use crate::config::check::Subject;
 use crate::config::check_routes;
 use crate::config::diagnostic::{Diagnostic, Severity, did_you_mean};
 use crate::config::provider::{Job, ProviderKind};
 use crate::config::shape;
 use crate::config::source::Span;
+use crate::config::subject::Subject;
 
 /// Checks one agent.
 pub fn agent(subject: &Subject<'_>, name: &str, agent: &Assistant) -> Vec<Diagnostic> {

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::agent::assistant::Choice;
-use crate::config::check::Subject;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::provider::{Provider, ProviderKind};
 use crate::config::settings::Trunk;
 use crate::config::source::is_secret_key;
+use crate::config::subject::Subject;
 
 /// Checks the settings of the machine.
 pub fn machine(subject: &Subject<'_>) -> Vec<Diagnostic> {

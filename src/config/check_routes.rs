@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::base::destination::Destination;
-use crate::config::check::Subject;
 use crate::config::diagnostic::{Diagnostic, did_you_mean};
 use crate::config::source::Span;
+use crate::config::subject::Subject;
 use crate::dialplan::lint::Shadow;
 use crate::dialplan::plan::Route;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::agent::assistant::Assistant;
-use crate::config::check::{self, Subject};
+use crate::config::check;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::dialplans::{Dialplans, Found};
 use crate::config::external::External;
@@ -14,6 +14,7 @@ use crate::config::interpolate::Scope;
 use crate::config::read::Reading;
 use crate::config::settings::{Server, tidied};
 use crate::config::source::{Places, Source, Sources, Span};
+use crate::config::subject::Subject;
 use crate::config::tree;
 use crate::dialplan::plan::Plan;
 

@@ -19,6 +19,7 @@ pub mod report;
 pub mod settings;
 mod shape;
 pub mod source;
+pub mod subject;
 #[cfg(test)]
 mod tests;
 mod tree;

@@ -9,8 +9,8 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::agent::assistant::Assistant;
 use crate::base::language::Language;
-use crate::base::units::{self, parsed};
 use crate::base::network::Network;
+use crate::base::units::{self, parsed};
 use crate::config::network::{Frequency, PortRange};
 use crate::dialplan::pattern::Match;
 
@@ -475,13 +475,12 @@ mod tests {
             ..Trunk::default()
         };
         let by_host = Trunk { host: Some("192.0.2.1:5070".to_owned()), ..Trunk::default() };
-        let mut server = Server::default();
-        server.trunks = [
+        let trunks = [
             ("wide".to_owned(), trunk("10.0.0.0/8")),
             ("narrow".to_owned(), trunk("10.1.0.0/16")),
             ("host".to_owned(), by_host),
-        ]
-        .into();
+        ];
+        let server = Server { trunks: trunks.into(), ..Server::default() };
         let name =
             |ip: &str| server.trunk_at(ip.parse().expect("an address")).map(|(name, _)| name);
         assert_eq!(name("10.2.0.1"), Some("wide"));

@@ -18,7 +18,7 @@ use crate::engine::clock;
 use crate::engine::gauges::Gauges;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::recorder::Track;
-use crate::media::event::{Command, Event, Output, Settings, UtteranceId, Window};
+use crate::media::event::{Command, Output, Settings, UtteranceId, Window};
 use crate::media::port::Port;
 use crate::net::ports::Pair;
 use crate::providers::detector::{Detector, Slot};
@@ -267,6 +267,9 @@ impl MediaShard {
 
     fn close(&mut self, id: PortId) {
         let Some(place) = self.places.remove(&id) else { return };
+        if let Some(Some(entry)) = self.entries.get_mut(place) {
+            entry.port.close(clock::now());
+        }
         self.settle(place);
         let Some(mut entry) = self.entries.get_mut(place).and_then(Option::take) else { return };
         self.detector.close(entry.slot);
@@ -274,8 +277,6 @@ impl MediaShard {
         let registry = self.poll.registry();
         registry.deregister(&mut entry.rtp).ok();
         registry.deregister(&mut entry.rtcp).ok();
-        let quality = Event::Quality(entry.port.quality());
-        entry.pipes.mailbox.post(Input::Media(quality)).ok();
         self.gauges.ports_closed();
     }
 

@@ -16,6 +16,7 @@ use crate::audio::frame::Frame;
 use crate::audio::speech;
 use crate::base::id::{PortId, SessionId, UtteranceId};
 use crate::call::admission::{self, Doorkeeper};
+use crate::call::conductor::CALL_HEADER;
 use crate::call::event::Input;
 use crate::engine::clock;
 use crate::engine::mailbox::{self, Inbox, Mailbox};
@@ -51,6 +52,8 @@ pub struct Script {
     pub recording: Option<PathBuf>,
     /// How long it waits for the other side after the last line before it hangs up.
     pub patience: Duration,
+    /// So long after the answer it hangs up in any case.
+    pub hang_up_after: Option<Duration>,
 }
 
 /// One line of a script.
@@ -89,6 +92,8 @@ pub enum Moment {
     Answered {
         /// The codec agreed.
         codec: &'static str,
+        /// The identity of the call at a voxtrunk.
+        call: Option<String>,
     },
     /// The other side began to speak.
     TheySpeak,
@@ -189,6 +194,7 @@ impl Phone {
             lines: script.lines.into(),
             recording: script.recording,
             patience: script.patience,
+            hang_up_after: script.hang_up_after,
             began: clock::now(),
             watch,
             up: None,
@@ -208,6 +214,7 @@ struct Conversation<'a> {
     lines: VecDeque<Line>,
     recording: Option<PathBuf>,
     patience: Duration,
+    hang_up_after: Option<Duration>,
     began: Instant,
     watch: mpsc::Sender<Timed>,
     up: Option<Up>,
@@ -215,6 +222,8 @@ struct Conversation<'a> {
 
 /// What is known while the call is up.
 struct Up {
+    /// When the call was answered.
+    since: Instant,
     /// When the other side began to speak, while it does.
     they_speak_since: Option<Instant>,
     /// Since when it has been quiet: since the answer, or its last voiced sample.
@@ -252,7 +261,7 @@ impl Conversation<'_> {
     async fn signalled(&mut self, event: Event) {
         match event {
             Event::Progressed { .. } => self.tell(Moment::Ringing).await,
-            Event::Answered { body, .. } => self.answered(&body).await,
+            Event::Answered { body, headers, .. } => self.answered(&body, &headers).await,
             Event::ReferReceived { session, .. } => {
                 // This phone stays where it called.
                 let outcome = Err(Refusal::status(603));
@@ -270,7 +279,7 @@ impl Conversation<'_> {
         }
     }
 
-    async fn answered(&mut self, body: &[u8]) {
+    async fn answered(&mut self, body: &[u8], headers: &[(String, String)]) {
         let (agreed, sockets) = match (negotiate::accept(body, &self.local), self.sockets.take()) {
             (Ok(agreed), Some(sockets)) => (agreed, sockets),
             _ => return self.hang_up().await,
@@ -301,6 +310,7 @@ impl Conversation<'_> {
         self.media(media::Command::Start);
         let now = clock::now();
         self.up = Some(Up {
+            since: now,
             they_speak_since: None,
             quiet_since: now,
             they_answered: false,
@@ -308,7 +318,9 @@ impl Conversation<'_> {
             said_at: now,
             spoken: UtteranceId(0),
         });
-        self.tell(Moment::Answered { codec: agreed.codec.name() }).await;
+        let named = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(CALL_HEADER));
+        let call = named.map(|(_, value)| value.clone());
+        self.tell(Moment::Answered { codec: agreed.codec.name(), call }).await;
     }
 
     async fn media_moved(&mut self, event: media::Event) {
@@ -342,6 +354,13 @@ impl Conversation<'_> {
     /// When the next line is due, or the end.
     fn next_step(&self) -> Option<Instant> {
         let up = self.up.as_ref()?;
+        let limit = self.hang_up_after.map(|after| up.since + after);
+        let step = self.next_line(up);
+        limit.into_iter().chain(step).min()
+    }
+
+    /// When the next line is due, if none is being said.
+    fn next_line(&self, up: &Up) -> Option<Instant> {
         if up.saying {
             return None;
         }
@@ -356,6 +375,11 @@ impl Conversation<'_> {
     }
 
     async fn step(&mut self) {
+        let over =
+            |up: &Up| self.hang_up_after.is_some_and(|after| clock::now() >= up.since + after);
+        if self.up.as_ref().is_some_and(over) {
+            return self.hang_up().await;
+        }
         let Some(line) = self.lines.pop_front() else { return self.hang_up().await };
         let Some(up) = &mut self.up else { return };
         up.they_answered = false;

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufWriter};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -107,7 +108,11 @@ fn open(path: &std::path::Path, rate: Rate) -> Result<Tape, hound::Error> {
         bits_per_sample: 16,
         sample_format: hound::SampleFormat::Int,
     };
-    Ok(Tape { file: hound::WavWriter::create(path, spec)?, flushed: clock::now() })
+    // What was said is nobody's business but the operator's.
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let file = hound::WavWriter::new(BufWriter::new(file), spec)?;
+    Ok(Tape { file, flushed: clock::now() })
 }
 
 impl Tape {

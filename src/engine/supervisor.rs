@@ -28,7 +28,7 @@ pub struct Supervisor {
     stops: Stops,
     random: Random,
     calls: JoinSet<()>,
-    sessions: HashMap<Id, SessionId>,
+    sessions: HashMap<Id, (SessionId, Arc<str>)>,
     active: Arc<AtomicUsize>,
 }
 
@@ -70,14 +70,7 @@ impl Supervisor {
 
     async fn admit(&mut self, arrival: Arrival) {
         let session = arrival.incoming.session;
-        let cause = if self.stops.wind_up.is_cancelled() {
-            Some(Cause::ServerShutdown)
-        } else if self.calls.len() >= self.max_calls {
-            Some(Cause::Full)
-        } else {
-            None
-        };
-        if let Some(cause) = cause {
+        if let Err(cause) = self.judge(&arrival) {
             tracing::warn!(cause = cause.end_reason(), "a call was refused");
             let refusal = cause.refusal();
             return self.order(Command::Refuse { session, refusal }).await;
@@ -85,13 +78,27 @@ impl Supervisor {
         let since_epoch = clock::since_epoch();
         let call = CallId::new(since_epoch, &mut self.random);
         let span = tracing::info_span!("call", %call);
-        let trunk = arrival.trunk;
-        let came = chronicle::Arrival { call, trunk, at: clock::now(), since_epoch };
+        let trunk = arrival.trunk.name.clone();
+        let came = chronicle::Arrival { call, trunk: arrival.trunk, at: clock::now(), since_epoch };
         let conductor = Conductor::new(came, arrival.incoming, self.briefing.clone());
         let task = CallTask::new(call, conductor, self.house.clone(), arrival.mailbox);
         let running = task.run(arrival.inbox, self.stops.clone()).instrument(span);
         let handle = self.calls.spawn(running);
-        self.sessions.insert(handle.id(), session);
+        self.sessions.insert(handle.id(), (session, trunk));
+    }
+
+    /// Whether there is room for the call, and its trunk may bring it.
+    fn judge(&self, arrival: &Arrival) -> Result<(), Cause> {
+        if self.stops.wind_up.is_cancelled() {
+            return Err(Cause::ServerShutdown);
+        }
+        if self.calls.len() >= self.max_calls {
+            return Err(Cause::Full);
+        }
+        let trunk = &arrival.trunk.name;
+        let others = self.sessions.values().filter(|(_, name)| name == trunk).count();
+        let terms = self.briefing.trunks.get(trunk);
+        terms.map_or(Ok(()), |terms| terms.admit(&arrival.incoming.called_user, others))
     }
 
     /// A call's task is over. One that broke leaves a caller on the line: it is hung up.
@@ -101,7 +108,7 @@ impl Supervisor {
             Err(why) => (why.id(), why.is_panic()),
         };
         let session = self.sessions.remove(&id);
-        if let (Some(session), true) = (session, broke) {
+        if let (Some((session, _)), true) = (session, broke) {
             tracing::error!("the task of a call broke; this is a bug");
             let reason = Some(Cause::InternalError.reason_header());
             self.order(Command::HangUp { session, reason }).await;

@@ -55,7 +55,8 @@ pub async fn refused(provider: &str, response: Response) -> ProviderError {
         status if status.is_server_error() => after.map_or(Retry::Now, Retry::After),
         _ => Retry::Never,
     };
-    let reason = if code.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status} ({code})") };
+    let reason =
+        if code.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status} ({code})") };
     ProviderError { provider: provider.to_owned(), reason, retry }
 }
 
@@ -90,7 +91,8 @@ mod tests {
 
     #[test]
     fn only_a_code_is_taken_from_an_error() {
-        let body = br#"{"error":{"message":"You said: my card is 4111","code":"rate_limit_exceeded"}}"#;
+        let body =
+            br#"{"error":{"message":"You said: my card is 4111","code":"rate_limit_exceeded"}}"#;
         assert_eq!(error_code(body).as_deref(), Some("rate_limit_exceeded"));
         assert_eq!(error_code(br#"{"error":{"code":"a sentence with secrets"}}"#), None);
         assert_eq!(error_code(b"<html>"), None);

@@ -106,22 +106,23 @@ impl Registry {
         Self { specs, models, phrases: Phrases::new(PHRASES), shared }
     }
 
-    /// Who thinks for an agent: what it chose, or `rules` when it has intents.
+    /// Who thinks for an agent: the provider `name`, asked as the agent wants it.
     ///
     /// # Errors
     /// When the provider is unknown or is no model.
     pub fn model(
         &self,
+        name: &str,
         assistant: &Arc<Assistant>,
         compiled: &Arc<Compiled>,
     ) -> Result<Arc<dyn Model>, ProviderError> {
         let choice = &assistant.llm;
-        let name = choice.provider.as_deref().unwrap_or("rules");
         let spec = self.spec(name)?;
         match spec.kind {
             Kind::Rules => Ok(Arc::new(Rules::new(assistant.clone(), compiled.clone()))),
             Kind::OpenAiCompatible => {
-                let missing = |what: &str| ProviderError::lasting(name, format!("{what} is missing"));
+                let missing =
+                    |what: &str| ProviderError::lasting(name, format!("{what} is missing"));
                 let settings = openai_compatible::Settings {
                     name: name.to_owned(),
                     base_url: spec.base_url.clone().ok_or_else(|| missing("`base_url`"))?,
@@ -165,11 +166,8 @@ impl Registry {
                 let pocketsphinx: Arc<dyn Transcriber> = self.pocketsphinx()?;
                 Ok(Some(pocketsphinx))
             }
-            Kind::Whisper => match self.whisper(choice, language)? {
-                Some(whisper) => Ok(Some(whisper)),
-                // Asked for but not there yet: `check` warns, and keys work until then.
-                None => Ok(None),
-            },
+            // Asked for but not there yet: `check` warns, and keys work until then.
+            Kind::Whisper => self.whisper(choice),
             Kind::OpenAiCompatible | Kind::Rules | Kind::Flite | Kind::Espeak => {
                 Err(ProviderError::lasting(name, "does not hear"))
             }
@@ -233,7 +231,8 @@ impl Registry {
         }
         match &choice.model {
             Some(model) => {
-                let file = self.models.join(format!("ggml-{}.bin", model.trim_start_matches("ggml-")));
+                let file =
+                    self.models.join(format!("ggml-{}.bin", model.trim_start_matches("ggml-")));
                 file.is_file().then_some(file)
             }
             None => first_ggml(&self.models),
@@ -261,29 +260,21 @@ impl Registry {
     }
 
     #[cfg(feature = "whisper")]
-    fn whisper(
-        &self,
-        choice: &Choice,
-        language: &Language,
-    ) -> Result<Option<Arc<dyn Transcriber>>, ProviderError> {
+    fn whisper(&self, choice: &Choice) -> Result<Option<Arc<dyn Transcriber>>, ProviderError> {
         use crate::providers::stt::whisper::Whisper;
         let Some(file) = self.whisper_model(choice) else { return Ok(None) };
-        let key = format!("whisper {} {}", file.display(), language.primary());
+        let key = file.display().to_string();
         let mut shared = self.shared();
         if let Some(loaded) = shared.transcribers.get(&key) {
             return Ok(Some(loaded.clone()));
         }
-        let loaded: Arc<dyn Transcriber> = Arc::new(Whisper::load(&file, language)?);
+        let loaded: Arc<dyn Transcriber> = Arc::new(Whisper::load(&file)?);
         shared.transcribers.insert(key, loaded.clone());
         Ok(Some(loaded))
     }
 
     #[cfg(not(feature = "whisper"))]
-    fn whisper(
-        &self,
-        _choice: &Choice,
-        _language: &Language,
-    ) -> Result<Option<Arc<dyn Transcriber>>, ProviderError> {
+    fn whisper(&self, _choice: &Choice) -> Result<Option<Arc<dyn Transcriber>>, ProviderError> {
         Ok(None)
     }
 

@@ -1,13 +1,16 @@
 //! From the operator's files to the blueprint of a server.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use crate::audio::codec::Codec;
 use crate::audio::speech;
 use crate::call::admission::{self, Badge, Budget};
-use crate::call::briefing::{Briefing, MediaPolicy};
+use crate::call::briefing::{Briefing, MediaPolicy, Terms};
+use crate::config::diagnostic::Severity;
 use crate::config::load::Loaded;
 use crate::config::report::{self, Format};
 use crate::config::settings::{self, Detector, Server, UnknownSource};
@@ -29,12 +32,26 @@ pub enum AssemblyError {
     Detector(ProviderError),
 }
 
-/// Reads and checks the files; what is wrong is printed. Gives nothing when the server must not
-/// start with them.
-pub fn load(config: &Path) -> Result<Loaded, ExitCode> {
+/// What is printed of what a check found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Show {
+    /// Mistakes and doubts.
+    Everything,
+    /// Mistakes only: the files are ours, and a newcomer has other things to read.
+    Errors,
+}
+
+/// Reads and checks the files; what is wrong is printed.
+///
+/// # Errors
+/// The exit status, when the server must not start with them.
+pub fn load(config: &Path, show: Show) -> Result<Loaded, ExitCode> {
     let request = report::request(&[config.to_owned()]);
     let environment = |name: &str| std::env::var(name).ok();
-    let loaded = crate::config::load::load(&request, &environment, &Inspection::default());
+    let mut loaded = crate::config::load::load(&request, &environment, &Inspection);
+    if show == Show::Errors {
+        loaded.diagnostics.retain(|found| found.severity == Severity::Error);
+    }
     let text = report::render(&loaded.diagnostics, &loaded.sources, Format::for_stderr());
     eprint!("{text}");
     if loaded.has_errors() {
@@ -50,16 +67,19 @@ pub fn load(config: &Path) -> Result<Loaded, ExitCode> {
 /// When a provider or the detector cannot be had.
 pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
     let server = loaded.server;
-    let registry = casting::registry(&server.providers, server.machine.models.clone());
-    let cast = casting::cast(&loaded.agents, &registry).await?;
+    let cast = casting::cast(&loaded.agents, &server).await?;
     let kind = match server.media.vad.detector {
         Detector::Kernel => vad::Kind::Kernel,
         Detector::Ort => vad::Kind::Ort,
     };
     let detector = vad::open(kind, &server.vad_model()).map_err(AssemblyError::Detector)?;
     let max_calls = server.sip.max_calls as usize;
-    let briefing =
-        Briefing { plan: loaded.plan, agents: cast.castings, media: media_policy(&server) };
+    let briefing = Briefing {
+        plan: loaded.plan,
+        agents: cast.castings,
+        trunks: terms(&server),
+        media: media_policy(&server),
+    };
     Ok(Blueprint {
         sip: sip_address(&server),
         endpoint: endpoint_settings(&server, max_calls),
@@ -69,10 +89,7 @@ pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
         crews: cast.crews,
         detector,
         max_calls,
-        folders: Folders {
-            calls: server.calls_folder(),
-            recordings: server.recordings_folder(),
-        },
+        folders: Folders { calls: server.calls_folder(), recordings: server.recordings_folder() },
     })
 }
 
@@ -114,6 +131,14 @@ fn admission_settings(server: &Server) -> admission::Settings {
         },
         ..admission::Settings::default()
     }
+}
+
+fn terms(server: &Server) -> BTreeMap<Arc<str>, Terms> {
+    let terms = server.trunks.iter().map(|(name, trunk)| {
+        let max_calls = trunk.max_calls.map(|most| most as usize);
+        (Arc::from(name.as_str()), Terms { numbers: trunk.numbers.clone(), max_calls })
+    });
+    terms.collect()
 }
 
 fn media_policy(server: &Server) -> MediaPolicy {

@@ -12,7 +12,7 @@ use crate::agent::phrases::Phrases;
 use crate::agent::sentence::Splitter;
 use crate::base::language::Language;
 use crate::call::briefing::Casting;
-use crate::config::settings::{Provider, ProviderKind};
+use crate::config::settings::{Provider, ProviderKind, Server};
 use crate::engine::ai::crew::Crew;
 use crate::providers::error::ProviderError;
 use crate::providers::registry::{Kind, Registry, Spec};
@@ -49,12 +49,16 @@ pub fn registry(providers: &BTreeMap<String, Provider>, models: PathBuf) -> Regi
 /// At the first whose providers cannot be had.
 pub async fn cast(
     agents: &BTreeMap<String, Arc<Assistant>>,
-    registry: &Registry,
+    server: &Server,
 ) -> Result<Cast, CastError> {
+    let registry = registry(&server.providers, server.machine.models.clone());
     let mut cast = Cast::default();
     for (name, assistant) in agents {
         let failed = |why| CastError { agent: name.clone(), why };
-        let (casting, crew) = ready(name, assistant, registry).await.map_err(failed)?;
+        // An agent without any model says its first message and understands nothing.
+        let thinker = server.thinker(assistant).unwrap_or("rules");
+        let readied = ready((name, thinker), assistant, &registry).await;
+        let (casting, crew) = readied.map_err(failed)?;
         cast.castings.insert(name.clone(), Arc::new(casting));
         cast.crews.insert(name.clone(), Arc::new(crew));
     }
@@ -62,7 +66,7 @@ pub async fn cast(
 }
 
 async fn ready(
-    name: &str,
+    (name, thinker): (&str, &str),
     assistant: &Arc<Assistant>,
     registry: &Registry,
 ) -> Result<(Casting, Crew), ProviderError> {
@@ -72,7 +76,7 @@ async fn ready(
     })?;
     let compiled = Arc::new(compiled);
     let language = assistant.spoken_language();
-    let model = registry.model(assistant, &compiled)?;
+    let model = registry.model(thinker, assistant, &compiled)?;
     if let Err(why) = model.warm_up().await {
         tracing::warn!(agent = name, %why, "the model is not there yet; calls are taken all the same");
     }
@@ -83,10 +87,8 @@ async fn ready(
             transcriber.warm_up().await?;
             Some((transcriber, context))
         }
-        None => {
-            tracing::warn!(agent = name, "nobody hears for this agent: it takes keys only");
-            None
-        }
+        // `check` has said it; keys work.
+        None => None,
     };
     let mut instructed = (**assistant).clone();
     if !assistant.intents.is_empty() {

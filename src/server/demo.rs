@@ -11,15 +11,17 @@ use tokio::sync::{broadcast, mpsc};
 use crate::audio::codec::Codec;
 use crate::audio::frame::Frame;
 use crate::audio::resample;
-use crate::call::event::{Fact, Latency};
+use crate::call::event::Fact;
+use crate::call::record::Latency;
 use crate::config::load::Loaded;
 use crate::config::settings::Log;
 use crate::engine::bus::Told;
 use crate::engine::phone::{Act, Line, Phone, Script, When};
 use crate::providers::tts::flite::{self, Flite};
 use crate::providers::voice::Voice;
+use crate::server::assembly::{self, Show};
 use crate::server::running::Running;
-use crate::server::{assembly, serve, telling};
+use crate::server::{serve, telling};
 
 /// What the demo's caller says, and to whom.
 #[derive(Debug, Clone)]
@@ -44,7 +46,10 @@ pub const DEMO: Demo = Demo {
     extension: "demo",
     says: &[
         Says { words: "What are your opening hours?", over: None },
-        Says { words: "I want to book an appointment on Monday at ten.", over: Some(Duration::from_millis(1_800)) },
+        Says {
+            words: "I want to book an appointment on Monday at ten.",
+            over: Some(Duration::from_millis(1_800)),
+        },
         Says { words: "Yes.", over: None },
         Says { words: "Goodbye.", over: None },
     ],
@@ -65,7 +70,11 @@ pub struct Outcome {
 ///
 /// # Errors
 /// When the caller's voice or phone cannot be had: one sentence.
-pub async fn call_once(running: &Running, voice: Arc<dyn Voice>, recording: &Path) -> Result<Outcome, String> {
+pub async fn call_once(
+    running: &Running,
+    voice: Arc<dyn Voice>,
+    recording: &Path,
+) -> Result<Outcome, String> {
     let watch = running.watch();
     let script = script(voice, recording.to_owned()).await?;
     let local = running.local();
@@ -91,7 +100,12 @@ async fn script(voice: Arc<dyn Voice>, recording: PathBuf) -> Result<Script, Str
         let when = says.over.map_or(When::Quiet, When::Over);
         lines.push(Line { when, act: Act::Say(says.words.to_owned(), frame) });
     }
-    Ok(Script { lines, recording: Some(recording), patience: Duration::from_secs(4) })
+    Ok(Script {
+        lines,
+        recording: Some(recording),
+        patience: Duration::from_secs(4),
+        hang_up_after: None,
+    })
 }
 
 /// Speaks a text into one clip at the telephone's rate.
@@ -143,7 +157,7 @@ async fn tell_until_end(mut watch: broadcast::Receiver<Told>) -> Option<Outcome>
 
 /// Runs the demo with the settings of a file.
 pub fn run(config: &Path, once: bool) -> ExitCode {
-    let mut loaded = match assembly::load(config) {
+    let mut loaded = match assembly::load(config, Show::Errors) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
@@ -183,7 +197,10 @@ async fn show(loaded: Loaded, once: bool) -> Result<(), String> {
 fn introduce(running: &Running) {
     let local = running.local();
     let target = format!("sip:{}@{local}", DEMO.extension);
-    println!("voxtrunk {} demo: an agent answers on this machine only\n", env!("CARGO_PKG_VERSION"));
+    println!(
+        "voxtrunk {} demo: an agent answers on this machine only\n",
+        env!("CARGO_PKG_VERSION")
+    );
     println!("  from a softphone  call {target} (no account, no registration; UDP; G.711)");
     println!("  in German         call sip:de@{local}");
     println!("  from a terminal   ./dev call {target} --say \"When are you open?\"");

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use crate::audio::codec::Codec;
 use crate::audio::resample;
 use crate::audio::wav;
+use crate::base::id::CallId;
 use crate::config::settings::Server;
 use crate::engine::gauges::Gauges;
 use crate::engine::media_shard::MediaShard;
@@ -57,14 +58,21 @@ async fn dial(order: Order) -> Result<(), String> {
     let recorder = Recorder::start().map_err(thread)?;
     let local = towards(remote).map_err(|why| format!("{remote} cannot be reached: {why}"))?;
     let peer = remote.ip().to_string().parse().map_err(|_| "no address".to_owned())?;
-    let mut phone = Phone::new(local, vec![peer], media, recorder).map_err(|why| why.to_string())?;
+    let mut phone =
+        Phone::new(local, vec![peer], media, recorder).map_err(|why| why.to_string())?;
     println!("calling {}", order.target);
     let (sender, moments) = mpsc::channel(64);
-    let (ending, ()) = tokio::join!(phone.call(&order.target, script, sender), tell(moments));
+    let (ending, call) = tokio::join!(phone.call(&order.target, script, sender), tell(moments));
     drop(phone);
+    if let Some(call) = call {
+        transcript(&call, &settings).await;
+    }
     match ending.map_err(|why| why.to_string())? {
         Ending::Bye { .. } => {
-            println!("recorded in {}: what was heard left, what was said right", order.record.display());
+            println!(
+                "recorded in {}: what was heard left, what was said right",
+                order.record.display()
+            );
             Ok(())
         }
         Ending::Refused { status, reason, .. } => {
@@ -100,14 +108,19 @@ async fn script(order: &Order) -> Result<Script, String> {
         add(Act::Press(digits.ok_or_else(|| format!("`{keys}` are no keys: use 0-9 * #"))?));
     }
     let patience = Duration::from_secs(4);
-    Ok(Script { lines, recording: Some(order.record.clone()), patience })
+    Ok(Script { lines, recording: Some(order.record.clone()), patience, hang_up_after: None })
 }
 
-async fn tell(mut moments: mpsc::Receiver<phone::Timed>) {
+/// Prints what happens; gives the identity of the call when a voxtrunk answered.
+async fn tell(mut moments: mpsc::Receiver<phone::Timed>) -> Option<String> {
+    let mut answered = None;
     while let Some((at, moment)) = moments.recv().await {
         let what = match moment {
             Moment::Ringing => "rings".to_owned(),
-            Moment::Answered { codec } => format!("answered, {codec}"),
+            Moment::Answered { codec, call } => {
+                answered = call;
+                format!("answered, {codec}")
+            }
             Moment::TheySpeak => "they speak …".to_owned(),
             Moment::TheyStop { .. } => "… and stop".to_owned(),
             Moment::Says(words) => format!("you:  {words}"),
@@ -117,6 +130,31 @@ async fn tell(mut moments: mpsc::Receiver<phone::Timed>) {
             Moment::Over(_) => "over".to_owned(),
         };
         println!("{:>7.2} s  {what}", at.as_secs_f64());
+    }
+    answered
+}
+
+/// Prints the conversation from the record of the call, when the server that answered writes it
+/// on this machine.
+async fn transcript(call: &str, settings: &Server) {
+    if !CallId::is_well_formed(call) {
+        return;
+    }
+    let folders = [settings.calls_folder(), PathBuf::from("demo-calls/calls")];
+    for _ in 0..20 {
+        for folder in &folders {
+            let Ok(text) = std::fs::read_to_string(folder.join(format!("{call}.json"))) else {
+                continue;
+            };
+            let record: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+            println!();
+            for line in record["transcript"].as_array().into_iter().flatten() {
+                let (role, said) = (line["role"].as_str(), line["text"].as_str());
+                println!("  {:<7} {}", role.unwrap_or_default(), said.unwrap_or_default());
+            }
+            return println!();
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

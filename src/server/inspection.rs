@@ -50,7 +50,9 @@ impl External for Inspection {
 fn unknown_words(agent: &Assistant, compiled: &Compiled, registry: &Registry) -> Option<Fault> {
     let by_grammar = match agent.stt.provider.as_deref() {
         Some(provider) => provider == "pocketsphinx",
-        None => agent.spoken_language().is_english() && registry.whisper_model(&agent.stt).is_none(),
+        None => {
+            agent.spoken_language().is_english() && registry.whisper_model(&agent.stt).is_none()
+        }
     };
     if !by_grammar || agent.intents.is_empty() {
         return None;
@@ -84,9 +86,10 @@ fn misphrased(agent: &Assistant, fault: &IntentFault) -> Fault {
     let at = agent.intents.iter().position(|intent| intent.id == fault.intent);
     let at = at.or_else(|| fault.intent.strip_prefix('#')?.parse::<usize>().ok()?.checked_sub(1));
     let intent = at.and_then(|at| agent.intents.get(at));
-    let phrase = fault.phrase.as_ref().and_then(|phrase| {
-        intent?.phrases.iter().position(|candidate| candidate == phrase)
-    });
+    let phrase = fault
+        .phrase
+        .as_ref()
+        .and_then(|phrase| intent?.phrases.iter().position(|candidate| candidate == phrase));
     let path = match (at, phrase) {
         (Some(at), Some(phrase)) => format!("intents[{at}].phrases[{phrase}]"),
         (Some(at), None) => format!("intents[{at}]"),

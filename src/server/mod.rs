@@ -2,12 +2,13 @@
 
 pub mod running;
 
+pub mod assembly;
 pub mod casting;
 pub mod inspection;
-pub mod assembly;
 
-pub mod serve;
+pub mod bench;
 pub mod check;
-pub mod telling;
 pub mod demo;
 pub mod dial;
+pub mod serve;
+pub mod telling;

@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::settings::{Log, LogFormat};
-use crate::server::assembly;
+use crate::server::assembly::{self, Show};
 use crate::server::running::Running;
 
 /// Serves with the settings of a file.
 pub fn run(config: &Path) -> ExitCode {
-    let loaded = match assembly::load(config) {
+    let loaded = match assembly::load(config, Show::Everything) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::call::event::{Fact, Latency};
+use crate::call::event::Fact;
+use crate::call::record::Latency;
 
 /// One line for a fact, if a person wants to see it.
 pub fn line(fact: &Fact) -> Option<String> {
@@ -58,8 +59,12 @@ pub fn waterfall(turns: &[(u64, Latency)]) -> String {
             cell(latency.first_packet, 15),
         ));
     }
-    table.push_str("  milliseconds after the caller's last voiced sample; what is ready before the\n");
-    table.push_str("  turn is taken was prepared unheard and would have been dropped had the caller gone on\n");
+    table.push_str(
+        "  milliseconds after the caller's last voiced sample; what is ready before the\n",
+    );
+    table.push_str(
+        "  turn is taken was prepared unheard and would have been dropped had the caller gone on\n",
+    );
     table
 }
 

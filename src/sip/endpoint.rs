@@ -52,8 +52,8 @@ pub struct Endpoint {
 enum Use {
     /// An INVITE that asks for a session.
     Incoming(SessionId, Origin),
-    /// A re-INVITE inside a session.
-    Reoffer(SessionId),
+    /// A re-INVITE, UPDATE or REFER that waits for the owner of a session.
+    Pending(SessionId),
     /// Any other request of the peer.
     Served,
     /// Our INVITE.
@@ -113,7 +113,7 @@ impl Endpoint {
             match fired {
                 Fired::Resend(datagram) => self.send(datagram),
                 Fired::TimedOut(purpose) => self.time_out(purpose, now),
-                Fired::Over(purpose) => self.forget_origin(&purpose),
+                Fired::Over(purpose) => self.forget_purpose(&purpose),
             }
         }
         while let Some(session) = self.sessions.take_due(now) {
@@ -173,9 +173,14 @@ impl Endpoint {
         self.report(Event::Ended { session: session.id, ending });
     }
 
-    fn forget_origin(&mut self, purpose: &Use) {
-        if let Use::Incoming(_, origin) = purpose {
-            self.origins.remove(origin);
+    /// A transaction of the peer is gone, and so is what was found by it.
+    fn forget_purpose(&mut self, purpose: &Use) {
+        match purpose {
+            Use::Incoming(_, origin) => {
+                self.origins.remove(origin);
+            }
+            Use::Pending(session) => self.forget_pending(*session),
+            Use::Served | Use::Invite(_) | Use::Bye(_) | Use::Refer(_) | Use::Told => {}
         }
     }
 

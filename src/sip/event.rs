@@ -19,6 +19,14 @@ pub struct Flow {
     pub remote: SocketAddr,
 }
 
+impl Flow {
+    /// Whether two flows lead to one peer: the same address. The port may differ, as NAT and peers
+    /// with more than one socket have it.
+    pub fn is_of_one_peer(&self, other: &Self) -> bool {
+        self.remote.ip() == other.remote.ip()
+    }
+}
+
 /// What admission thinks of the source of a datagram (T2, T3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
@@ -240,7 +248,8 @@ pub enum Event {
         /// Every header of the answer by name and value.
         headers: Vec<(String, String)>,
     },
-    /// The ACK to our 200 arrived: the call is up.
+    /// The ACK to our 200 arrived: the call is up. Comes again when the ACK of a re-INVITE brings
+    /// a session description.
     Confirmed {
         /// The session.
         session: SessionId,

@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::call::event::Latency;
-use crate::call::record::{Leg, Line, Record, Speaker, ToolUse, Turn};
+use crate::call::record::{Latency, Leg, Line, Record, Speaker, ToolUse, Turn};
 
 /// Writes records below a folder.
 #[derive(Debug, Clone)]
@@ -33,7 +33,10 @@ impl CallFiles {
     pub fn write(&self, record: &Record) -> io::Result<PathBuf> {
         let path = self.folder.join(format!("{}.json", record.call));
         let partial = path.with_extension("json.part");
-        let mut file = fs::File::create(&partial)?;
+        // What was said is nobody's business but the operator's.
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(&partial)?;
         serde_json::to_writer_pretty(&mut file, &document(record))?;
         file.write_all(b"\n")?;
         file.sync_data()?;

@@ -1,6 +1,7 @@
 //! The tests of the whole house, in one binary.
 
 mod architecture;
+mod calls;
 mod fakes;
 mod providers;
 mod wire;

@@ -19,6 +19,17 @@ pub fn shape(tongue: Tongue) -> String {
     }
 }
 
+/// The ways to say a time that a recogniser listens for: those of appointments.
+pub fn common_shape(tongue: Tongue) -> String {
+    match tongue {
+        Tongue::English => format!(
+            "((half past|[a] quarter past|[a] quarter to) {ENGLISH_HOUR} [{ENGLISH_PART}]\
+             |{ENGLISH_HOUR} [(o'clock|fifteen|thirty|forty five)] [{ENGLISH_PART}])"
+        ),
+        Tongue::German => shape(tongue),
+    }
+}
+
 /// Reads a whole time: hours and minutes. Without "a m" or the like, hours from one to six are in
 /// the afternoon, as people at a counter mean them.
 pub fn read(tokens: &[String], tongue: Tongue) -> Option<(u32, u32)> {
@@ -56,7 +67,7 @@ pub fn spoken(hour: u32, minute: u32, tongue: Tongue) -> String {
             minute => format!("{hour} Uhr {minute}"),
         };
     }
-    let clock = numerals::spell(if hour % 12 == 0 { 12 } else { hour % 12 }, tongue);
+    let clock = numerals::spell(if hour.is_multiple_of(12) { 12 } else { hour % 12 }, tongue);
     match (hour, minute) {
         (12, 0) => "noon".to_owned(),
         (_, 0) if hour < 12 => format!("{clock} in the morning"),

@@ -236,6 +236,7 @@ impl fmt::Display for Fault {
 /// An intent with its phrases as written.
 struct Draft {
     compiled: CompiledIntent,
+    key: Option<String>,
     written: Vec<(String, Pattern)>,
 }
 
@@ -259,7 +260,7 @@ impl Draft {
             id: name,
             slots,
         };
-        Self { compiled, written }
+        Self { compiled, key: intent.key.clone(), written }
     }
 
     fn heard(&self, tongue: Tongue) -> grammar::Heard {
@@ -369,10 +370,11 @@ fn check(intent: &Intent, slots: &[(String, Slot)], faults: &mut Faults<'_>) {
     if intent.say.is_empty() && intent.action.is_none() {
         faults.add("it does nothing", "add `say`, or an `action`");
     }
-    if let Some(key) = &intent.key {
-        if key.len() != 1 || !key.contains(|c: char| c.is_ascii_digit() || "*#".contains(c)) {
-            faults.add(format!("`{key}` is not a key"), "a key is one of 0-9, * and #");
-        }
+    let is_key = |key: &&String| {
+        key.len() == 1 && key.contains(|c: char| c.is_ascii_digit() || "*#".contains(c))
+    };
+    if let Some(key) = intent.key.as_ref().filter(|key| !is_key(key)) {
+        faults.add(format!("`{key}` is not a key"), "a key is one of 0-9, * and #");
     }
     if let Some(Err(why)) = intent.action.as_deref().map(Action::parse) {
         faults.add(why, "actions: end_call, transfer_call:NAME");
@@ -392,9 +394,12 @@ fn check(intent: &Intent, slots: &[(String, Slot)], faults: &mut Faults<'_>) {
 /// Finds ids, keys and ways to say something that two intents share.
 fn find_twins(drafts: &[Draft], tongue: Tongue, faults: &mut Vec<Fault>) {
     let mut seen: BTreeMap<Vec<Part>, &str> = BTreeMap::new();
-    let mut ids = BTreeSet::new();
+    let (mut ids, mut keys) = (BTreeSet::new(), BTreeSet::new());
     for draft in drafts {
         let mut noted = Faults { intent: &draft.compiled.id, faults };
+        if draft.key.as_ref().is_some_and(|key| !keys.insert(key)) {
+            noted.add("another intent has the same key", "give each its own");
+        }
         if !ids.insert(&draft.compiled.id) {
             noted.add("another intent has the same id", "give each its own");
         }
@@ -509,7 +514,7 @@ mod tests {
             assert!(words.contains(word), "{word}");
         }
         assert!(words.iter().all(|word| word.chars().all(|c| c.is_alphanumeric() || c == '\'')));
-        assert!(!words.contains("heard") && !words.contains("what"), "rule names are no words");
+        assert!(!words.contains("heard") && !words.contains("intent"), "rule names are no words");
     }
 
     #[test]
@@ -561,6 +566,10 @@ mod tests {
         let found = faults(&[one.clone(), intent("two", &["open up", "on {when:weekday}"])]);
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[0].contains("intent `one` is said in the same way"));
+        let mut keyed = intent("three", &["close down"]);
+        keyed.key = Some("1".to_owned());
+        let other = Intent { id: "four".to_owned(), phrases: Vec::new(), ..keyed.clone() };
+        assert!(faults(&[keyed, other])[0].contains("the same key"));
         assert!(faults(&[one.clone(), one])[0].contains("the same id"));
     }
 

@@ -205,6 +205,12 @@ impl Dialogue {
     }
 
     fn begin(&self, state: &mut State, found: Match) -> Reply {
+        let ends = self
+            .intent(found.intent)
+            .is_some_and(|(_, compiled)| compiled.action == Some(Action::EndCall));
+        if ends && state.is_surprised() {
+            return self.miss(state);
+        }
         let mut slots = match &state.pending {
             Pending::Slot { intent, slots, .. } | Pending::Confirm { intent, slots }
                 if *intent == found.intent =>
@@ -271,6 +277,9 @@ impl Dialogue {
 
     /// Does what every agent understands.
     fn obey(&self, state: &mut State, global: Global) -> Reply {
+        if global == Global::Goodbye && state.is_surprised() {
+            return self.miss(state);
+        }
         state.misses = 0;
         let pending = match global {
             Global::Repeat => state.pending.clone(),
@@ -445,6 +454,14 @@ impl Dialogue {
 
     fn say(&self, sentence: Sentence) -> &'static str {
         sentences::say(sentence, self.compiled.tongue())
+    }
+}
+
+impl State {
+    /// Whether a goodbye would come out of the blue: in the middle of a question it is more likely
+    /// misheard than meant, unless it comes again.
+    fn is_surprised(&self) -> bool {
+        !matches!(self.pending, Pending::Nothing) && self.misses == 0
     }
 }
 
@@ -758,6 +775,20 @@ mod tests {
             ],
         );
         play(shop(), &[("bye bye", "Bye now. [end_call {}]")]);
+    }
+
+    #[test]
+    fn a_goodbye_in_the_middle_of_a_question_must_come_twice() {
+        for goodbye in ["goodbye", "that is all"] {
+            play(
+                shop(),
+                &[
+                    ("book an appointment", "Which day?"),
+                    (goodbye, "Sorry, I did not understand that. Which day?"),
+                    (goodbye, "Bye now. [end_call {}]"),
+                ],
+            );
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::pattern::Pattern;
-use super::slot::Slot;
+use super::slot::{Kind, Slot};
 use super::tongue::{Global, Tongue};
 
 /// What one intent adds to a grammar.
@@ -20,35 +20,37 @@ pub struct Heard {
 /// with polite words around them.
 pub fn write(intents: &[Heard], tongue: Tongue) -> String {
     let mut rules = Rules::default();
-    let mut meant = Vec::new();
-    for (index, intent) in intents.iter().enumerate().filter(|(_, i)| !i.phrases.is_empty()) {
-        let names: BTreeMap<&str, String> =
-            intent.slots.iter().map(|(name, slot)| (name.as_str(), rules.slot(slot))).collect();
-        let rule = |name: &str| names.get(name).cloned().unwrap_or_default();
-        let phrases: Vec<String> = intent.phrases.iter().map(|p| p.jsgf(&rule)).collect();
-        meant.push(rules.add(format!("intent_{}", index + 1), phrases.join(" | ")));
-        let slots: Vec<&str> =
-            intent.slots.iter().map(|(name, _)| names[name.as_str()].as_str()).collect();
+    let (mut phrases, mut short) = (Vec::new(), Vec::new());
+    for (index, intent) in intents.iter().enumerate() {
+        let slots: Vec<(&str, String, bool)> = intent
+            .slots
+            .iter()
+            .map(|(name, slot)| (name.as_str(), rules.slot(slot), *slot.kind() == Kind::Time))
+            .collect();
+        let rule = |name: &str| {
+            let slot = slots.iter().find(|(slot, _, _)| *slot == name);
+            slot.map(|(_, rule, _)| rule.clone()).unwrap_or_default()
+        };
+        let ways: Vec<String> = intent.phrases.iter().map(|phrase| phrase.jsgf(&rule)).collect();
+        if !ways.is_empty() {
+            phrases.push(rules.add(format!("intent_{}", index + 1), ways.join(" | ")));
+        }
         if let Some(answer) = answer(&slots) {
-            meant.push(rules.add(format!("answer_{}", index + 1), answer));
+            short.push(rules.add(format!("answer_{}", index + 1), answer));
         }
     }
     for (global, shape) in tongue.globals() {
-        meant.push(rules.add(global_rule(global).to_owned(), spoken(shape, tongue)));
+        short.push(rules.add(global_rule(global).to_owned(), spoken(shape, tongue)));
     }
-    meant.sort();
-    meant.dedup();
     rules.add("refused".to_owned(), refused(tongue).to_owned());
-    rules.add("before".to_owned(), spoken(tongue.before(), tongue));
-    rules.add("after".to_owned(), spoken(tongue.after(), tongue));
-    rules.add("with".to_owned(), spoken(tongue.preposition(), tongue));
-    let meant: Vec<String> = meant.iter().map(|rule| format!("<{rule}>")).collect();
+    rules.add("before".to_owned(), spoken(tongue.courtesy_before(), tongue));
+    rules.add("after".to_owned(), spoken(tongue.courtesy_after(), tongue));
+    rules.add("with".to_owned(), spoken(tongue.courtesy_preposition(), tongue));
     let mut grammar = String::from("#JSGF V1.0;\ngrammar agent;\n");
-    let _ = writeln!(
-        grammar,
-        "public <heard> = [<before> [<before>]] ({}) [<after>];",
-        meant.join(" | ")
-    );
+    // Short words with a greeting before them would be heard in every other phrase.
+    let phrases = phrases.iter().map(|rule| format!("[<before>] <{rule}>"));
+    let heard: Vec<String> = phrases.chain(short.iter().map(|rule| format!("<{rule}>"))).collect();
+    let _ = writeln!(grammar, "public <heard> = ({}) [<after>];", heard.join(" | "));
     for (name, body) in &rules.bodies {
         let _ = writeln!(grammar, "<{name}> = {body};");
     }
@@ -103,13 +105,23 @@ impl Rules {
     }
 }
 
-/// Bare values: the answer to a question, one or several in a row, also after a "no".
-fn answer(slots: &[&str]) -> Option<String> {
+/// Bare values: the answer to a question, one or several in a row. After a "no" a bare hour, which
+/// is short and sounds like many things, is not listened for.
+fn answer(slots: &[(&str, String, bool)]) -> Option<String> {
     let mut ways = Vec::new();
-    for (index, slot) in slots.iter().enumerate() {
-        let more: String =
-            slots.iter().skip(index + 1).map(|slot| format!(" [[<with>] <{slot}>]")).collect();
-        ways.push(format!("[<refused>] [<with>] <{slot}>{more}"));
+    for (index, (_, slot, is_time)) in slots.iter().enumerate() {
+        let more: String = slots
+            .iter()
+            .skip(index + 1)
+            .map(|(_, slot, is_time)| {
+                let with = if *is_time { "<with>" } else { "[<with>]" };
+                format!(" [{with} <{slot}>]")
+            })
+            .collect();
+        ways.push(format!("[<with>] <{slot}>{more}"));
+        if !is_time {
+            ways.push(format!("<refused> [<with>] <{slot}>"));
+        }
     }
     (!ways.is_empty()).then(|| ways.join(" | "))
 }

@@ -61,6 +61,11 @@ const MARGIN: f32 = 0.08;
 /// How much of the score is lost if the words that match are few among those said.
 const DILUTION: f32 = 0.45;
 
+/// A caller who says little more than one distinct word means it: "appointment, please".
+const DISTINCT: f32 = 0.8;
+const KEYWORD_PRECISION: f32 = 0.6;
+const KEYWORD_SCORE: f32 = 0.7;
+
 /// What remains of the score if the caller says "not" and the phrase does not.
 const NEGATED: f32 = 0.6;
 
@@ -273,28 +278,35 @@ impl Matcher {
             whole += weight(*place);
         }
         let recall = if whole > 0.0 { hit / whole } else { 0.0 };
-        if recall < THRESHOLD {
+        let distinct = hit - found >= DISTINCT;
+        if !distinct && recall < THRESHOLD {
             return 0.0;
         }
         let (mut meant, mut all) = (found, found);
         for token in free() {
             let best = way.words.iter().map(|place| like(token, *place)).fold(0.0, f32::max);
-            let weight = self.weight_said(said.tokens.get(token));
+            let weight = self.weight_said(token, said);
             meant += weight * best;
             all += weight;
         }
         let precision = if all > 0.0 { meant / all } else { 0.0 };
-        let score = recall * (1.0 - DILUTION + DILUTION * precision);
+        let mut score = recall * (1.0 - DILUTION + DILUTION * precision);
+        if distinct && precision >= KEYWORD_PRECISION {
+            score = score.max(KEYWORD_SCORE);
+        }
         if said.negated && !way.negated { score * NEGATED } else { score }
     }
 
-    fn weight_said(&self, word: Option<&String>) -> f32 {
-        let Some(word) = word else { return 0.0 };
-        let known = self.vocabulary.iter().find(|(other, _)| other == word);
-        known.map_or_else(
-            || if self.tongue.is_stop_word(word) { STOP_WEIGHT } else { UNKNOWN_WEIGHT },
-            |(_, weight)| *weight,
-        )
+    /// The weight of a word that was said: that of the word of the vocabulary that it is most like.
+    fn weight_said(&self, token: usize, said: &Said<'_>) -> f32 {
+        let row = said.likeness.get(token).map(Vec::as_slice).unwrap_or_default();
+        let known = row.iter().zip(&self.vocabulary).filter(|(like, _)| **like > 0.0);
+        let best = known.max_by(|one, two| one.0.total_cmp(two.0));
+        match (best, said.tokens.get(token)) {
+            (Some((_, (_, weight))), _) => *weight,
+            (None, Some(word)) if self.tongue.is_stop_word(word) => STOP_WEIGHT,
+            (None, _) => UNKNOWN_WEIGHT,
+        }
     }
 }
 
@@ -459,7 +471,7 @@ mod tests {
             Understood::Intent(found) => {
                 let id = &agent.intents()[found.intent].id;
                 let slots: Vec<String> = found.slots.into_values().collect();
-                [&[id.clone()], &slots[..]].concat().join(" ")
+                [std::slice::from_ref(id), &slots[..]].concat().join(" ")
             }
             Understood::Global(global) => format!("{global:?}"),
             Understood::Nothing => String::new(),
@@ -489,7 +501,7 @@ mod tests {
             ("No, thanks.", "No"),
             ("Pardon?", ""),
             ("Say that again, please.", "Repeat"),
-            ("What can you do?", "Help"),
+            ("What can I say?", "Help"),
             ("I want to talk to a human", "Human"),
             ("Operator!", "Human"),
             ("Goodbye", "Goodbye"),

@@ -30,9 +30,9 @@ pub enum Kind {
 pub struct Slot {
     kind: Kind,
     tongue: Tongue,
-    /// Everything that is a value, in the words of a recogniser.
+    /// The values that a recogniser listens for, in its words.
     shape: Pattern,
-    /// The same in plain words.
+    /// Everything that is a value, in plain words.
     plain: Pattern,
 }
 
@@ -174,8 +174,12 @@ impl Kind {
 impl Slot {
     /// Makes a type ready for a language.
     pub fn new(kind: Kind, tongue: Tongue) -> Self {
-        let shape = Pattern::built_in(&kind.shape(tongue));
-        Self { plain: shape.plain(tongue), shape: shape.spoken(tongue), kind, tongue }
+        let plain = Pattern::built_in(&kind.shape(tongue)).plain(tongue);
+        let shape = match kind {
+            Kind::Time => clock::common_shape(tongue),
+            _ => kind.shape(tongue),
+        };
+        Self { shape: Pattern::built_in(&shape).spoken(tongue), plain, kind, tongue }
     }
 
     /// The type.

@@ -88,6 +88,31 @@ impl Tongue {
         }
     }
 
+    /// What a recogniser listens for before a phrase: few words, because each one that may always
+    /// come is heard in noise too.
+    pub fn courtesy_before(self) -> &'static str {
+        match self {
+            Self::English => "(hello|hi|okay|yes|please|excuse me|could you|can you)",
+            Self::German => "(hallo|guten tag|ja|bitte|könnten sie)",
+        }
+    }
+
+    /// What a recogniser listens for after a phrase.
+    pub fn courtesy_after(self) -> &'static str {
+        match self {
+            Self::English => "(please|thanks|thank you)",
+            Self::German => "(bitte|danke)",
+        }
+    }
+
+    /// What a recogniser listens for before a bare answer.
+    pub fn courtesy_preposition(self) -> &'static str {
+        match self {
+            Self::English => "(on|at|for)",
+            Self::German => "(am|um)",
+        }
+    }
+
     /// Words after which a single number is a time of day.
     pub fn announces_time(self, word: &str) -> bool {
         match self {
@@ -124,13 +149,13 @@ impl Tongue {
 
 const ENGLISH_YES: &str = "(yes|yeah|yep|sure|correct|exactly|of course|that's right|that's correct|yes that's right\
      |yes that's correct|please do|go ahead|sounds good|that works|okay|yes please)";
-const ENGLISH_NO: &str = "(no|nope|no thanks|no thank you|that's wrong|that's not right|no that's wrong|not right|wrong\
+const ENGLISH_NO: &str = "(no|nope|no thanks|no thank you|that's wrong|no that's wrong|wrong\
      |never mind|cancel|cancel that|forget it|i changed my mind)";
 const ENGLISH_REPEAT: &str = "(repeat|repeat that|say that again|repeat that please|what did you say|once more|pardon|sorry what)";
 const ENGLISH_HELP: &str =
-    "(help|what can i say|what can you do|what are my options|the options|i need help|main menu)";
-const ENGLISH_HUMAN: &str = "[(i want to|i would like to|let me)] [(speak|talk)] [(to|with)] [(a|an|the|some)] \
-     (human|operator|agent|real person|person|representative|someone|somebody)";
+    "(help|what can i say|what are my options|the options|i need help|main menu)";
+const ENGLISH_HUMAN: &str = "(operator|representative|[(a|an)] (human|agent|real person)|[(i want to|i would like to|i'd like to|let me|can i)] \
+     (speak|talk) (to|with) (someone|somebody|(a|an|the) (human|operator|agent|[real] person|representative)))";
 const GERMAN_YES: &str = "(ja|jawohl|ja bitte|ja gerne|gerne|genau|richtig|stimmt|das stimmt|das passt|passt|einverstanden\
      |ja genau|ja das stimmt|auf jeden fall|okay|in ordnung)";
 const GERMAN_NO: &str = "(nein|nee|nö|nein danke|falsch|das stimmt nicht|stimmt nicht|lieber nicht|abbrechen|vergessen sie es\
@@ -142,7 +167,7 @@ const GERMAN_HELP: &str =
 const GERMAN_HUMAN: &str = "[(ich möchte|ich will|ich würde gerne)] [mit] [(einem|einen|einer|der|dem)] \
      (mensch|menschen|mitarbeiter|mitarbeiterin|zentrale|berater|jemandem|jemanden) [(sprechen|reden)]";
 
-const ENGLISH_STOP: [&str; 70] = [
+const ENGLISH_STOP: [&str; 71] = [
     "a",
     "an",
     "the",
@@ -207,6 +232,7 @@ const ENGLISH_STOP: [&str; 70] = [
     "if",
     "about",
     "us",
+    "no",
     "let",
     "actually",
     "maybe",
@@ -214,7 +240,7 @@ const ENGLISH_STOP: [&str; 70] = [
     "question",
     "wondering",
 ];
-const GERMAN_STOP: [&str; 74] = [
+const GERMAN_STOP: [&str; 75] = [
     "der",
     "die",
     "das",
@@ -276,6 +302,7 @@ const GERMAN_STOP: [&str; 74] = [
     "mal",
     "denn",
     "ja",
+    "nein",
     "also",
     "äh",
     "ähm",

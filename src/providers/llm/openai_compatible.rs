@@ -165,7 +165,8 @@ impl Answer {
 
     async fn ask(&mut self, request: RequestBuilder) -> Result<Stage, ProviderError> {
         let sent = tokio::time::timeout(self.timeout, request.send()).await;
-        let response = sent.map_err(|_| self.silent())?.map_err(|why| http::broken(&self.name, &why))?;
+        let response =
+            sent.map_err(|_| self.silent())?.map_err(|why| http::broken(&self.name, &why))?;
         if !response.status().is_success() {
             return Err(http::refused(&self.name, response).await);
         }

@@ -22,6 +22,9 @@ pub(super) enum NotAModel {
 /// What the file begins with: "ggml", read as a number.
 pub(super) const MAGIC: u32 = 0x6767_6d6c;
 
+/// Signs that whisper.cpp looks up without asking whether they are there.
+const NEEDED: [&str; 3] = [" ", " -", " '"];
+
 /// Walks through the file: header, filters, vocabulary, tensors.
 pub(super) fn check(path: &Path) -> Result<(), NotAModel> {
     let file = File::open(path)?;
@@ -49,9 +52,15 @@ pub(super) fn check(path: &Path) -> Result<(), NotAModel> {
     if tokens > 100_000 {
         return Err(NotAModel::Damaged("the vocabulary"));
     }
+    let mut found = [false; NEEDED.len()];
     for _ in 0..tokens {
-        let length = file.number()?;
-        file.skip(u64::from(length))?;
+        let word = file.word()?;
+        for (found, needed) in found.iter_mut().zip(NEEDED) {
+            *found |= word == needed.as_bytes();
+        }
+    }
+    if found.contains(&false) {
+        return Err(NotAModel::Damaged("the vocabulary lacks the plainest signs"));
     }
     let mut tensors = 0;
     while !file.at_end()? {
@@ -71,6 +80,17 @@ impl Reader {
         let mut octets = [0; 4];
         self.file.read_exact(&mut octets)?;
         Ok(u32::from_le_bytes(octets))
+    }
+
+    /// Reads a word of the vocabulary; none is longer than a few dozen octets.
+    fn word(&mut self) -> Result<Vec<u8>, NotAModel> {
+        let length = self.number()? as usize;
+        if length > 1_024 {
+            return Err(NotAModel::Damaged("the vocabulary"));
+        }
+        let mut word = vec![0; length];
+        self.file.read_exact(&mut word)?;
+        Ok(word)
     }
 
     fn skip(&mut self, octets: u64) -> io::Result<()> {

@@ -1,5 +1,6 @@
 //! Speech to text, on this machine.
 
+mod floor;
 #[cfg(feature = "whisper")]
 mod ggml;
 mod recording;

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::agent::event::{PauseId, Transcript};
 use crate::audio::frame::Frame;
 use crate::providers::error::ProviderError;
+use crate::providers::stt::floor;
 use crate::providers::stt::jsgf;
 use crate::providers::stt::pocketsphinx_sys::{self as sys, Decoder};
 use crate::providers::stt::recording::{Claim, Recording};
@@ -41,7 +42,7 @@ impl Default for Settings {
         Self {
             library: "libpocketsphinx.so.3".to_owned(),
             model: PathBuf::from("/usr/share/pocketsphinx/model/en-us"),
-            worst_fit: -42.0,
+            worst_fit: -48.0,
         }
     }
 }
@@ -240,7 +241,8 @@ impl Ear {
                 // Nobody waits any more when the call ended meanwhile.
                 let _ = answer.send(verdict);
             }
-            Work::Decode { grammar, samples, claim } => {
+            Work::Decode { grammar, mut samples, claim } => {
+                floor::add(&mut samples);
                 let worst = self.settings.worst_fit;
                 let transcript = match self.understand(&grammar) {
                     Ok(mind) => judge(mind.decoder.decode(&samples), worst),
@@ -320,6 +322,13 @@ impl Mind {
     }
 }
 
+/// From so many words on a phrase is long.
+const LONG: usize = 3;
+/// How much better a long phrase must fit: over many sounds, what is right and what is wrong lie
+/// further apart. Measured over the telephone and in noise at 20 dB, right phrases of three words
+/// and more fit with -11 to -37 and wrong ones with -35 to -56; single words with -11 to -41 and
+/// -22 to -49.
+const LONG_FITS_BETTER: f32 = 10.0;
 /// A fit that leaves no doubt.
 const BEST_FIT: f32 = -15.0;
 
@@ -327,9 +336,14 @@ const BEST_FIT: f32 = -15.0;
 /// another phrase or no speech at all fits so badly that it counts as not understood.
 fn judge(hypothesis: Option<sys::Hypothesis>, worst_fit: f32) -> Transcript {
     let nothing = Transcript::Final { text: String::new(), confidence: None, complete: false };
-    let Some(hypothesis) = hypothesis.filter(|hypothesis| hypothesis.fit >= worst_fit) else {
-        return nothing;
+    let Some(hypothesis) = hypothesis else { return nothing };
+    let worst_fit = match hypothesis.text.split(' ').count() {
+        LONG.. => worst_fit + LONG_FITS_BETTER,
+        _ => worst_fit,
     };
+    if hypothesis.fit < worst_fit {
+        return nothing;
+    }
     let confidence = (hypothesis.fit - worst_fit) / (BEST_FIT - worst_fit).max(1.0);
     Transcript::Final {
         text: hypothesis.text,
@@ -439,9 +453,11 @@ mod tests {
             Frame::new(Rate::WIDE, Vec::new()),
             in_noise(&Frame::new(Rate::WIDE, vec![1_000; 32_000]), 6.0),
         ];
-        for phrase in ["my cat has eaten the remote control", "I lost my parcel yesterday"] {
-            clips.push(telephone(&flite("slt", phrase).await));
-            clips.push(telephone(&flite("rms", phrase).await));
+        // No two readings of slt and rms are alike, so these phrases are far from any of the desk's.
+        for phrase in ["my cat has eaten the remote control", "how much does it cost"] {
+            for voice in ["slt", "rms", "kal16"] {
+                clips.push(telephone(&flite(voice, phrase).await));
+            }
         }
         for (index, clip) in clips.iter().enumerate() {
             hear(&mut *call, clip, PauseId(index as u64));

@@ -356,7 +356,12 @@ mod tests {
         }
         number(&mut file, 50_257);
         for token in 0..50_257 {
-            let word = format!(" w{token}");
+            let word = match token {
+                0 => " ".to_owned(),
+                1 => " -".to_owned(),
+                2 => " '".to_owned(),
+                _ => format!(" w{token}"),
+            };
             number(&mut file, word.len() as u32);
             file.extend(word.as_bytes());
         }
@@ -500,7 +505,7 @@ mod tests {
         assert!(reason(Path::new("/nowhere/model.bin")).contains("/nowhere/model.bin cannot be"));
         let file = model("broken.bin");
         let whole = std::fs::read(&file.0).unwrap();
-        let mut with = |octets: &[u8]| {
+        let with = |octets: &[u8]| {
             std::fs::write(&file.0, octets).unwrap();
             reason(&file.0)
         };
@@ -510,6 +515,10 @@ mod tests {
         let mut damaged = whole.clone();
         damaged[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
         assert!(with(&damaged).contains("is damaged: the header"));
+        let hyphen = whole.windows(2).position(|part| part == b" -").unwrap();
+        let mut speechless = whole.clone();
+        speechless[hyphen + 1] = b'x';
+        assert!(with(&speechless).contains("is damaged: the vocabulary"));
         let tensor = whole.windows(8).rposition(|part| part == b"decoder.").unwrap();
         let mut renamed = whole.clone();
         renamed[tensor] = b'x';

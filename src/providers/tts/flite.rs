@@ -220,6 +220,21 @@ mod tests {
         samples
     }
 
+    /// The breath of slt, rms and awb is noise from the generator of the C library, so even alone
+    /// no two readings are the same sample for sample; but they are as long and, piece by piece,
+    /// about as loud (alone, pieces differ by up to a quarter). kal and kal16 are exact.
+    fn assert_same(one: &[i16], other: &[i16]) {
+        assert_eq!(one.len(), other.len());
+        let loudness = |samples: &[i16]| {
+            samples.iter().map(|sample| f64::from(*sample).abs()).sum::<f64>()
+                / samples.len() as f64
+        };
+        for (one, other) in one.chunks(1_600).zip(other.chunks(1_600)) {
+            let (one, other) = (loudness(one), loudness(other));
+            assert!((one - other).abs() < 30.0 + 0.5 * one, "{one} and {other}");
+        }
+    }
+
     #[tokio::test]
     async fn every_voice_speaks_at_its_own_rate() {
         for (name, rate) in VOICES.iter().zip([16_000, 16_000, 16_000, 16_000, 8_000]) {
@@ -252,6 +267,16 @@ mod tests {
         }
         for long in ["word ".repeat(1_000), "x".repeat(5_000), "9".repeat(300)] {
             assert!(samples(&flite("kal16"), &long).await.len() > 16_000);
+        }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(100))]
+        // The library ends the process over what it cannot handle, so this must hold.
+        #[test]
+        fn any_text_is_survived(text in "[ -~]{0,60}|[0-9.,:/$%A-Z' -]{0,30}|.{0,40}") {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+            runtime.expect("a runtime can be made").block_on(samples(&flite("kal16"), &text));
         }
     }
 
@@ -290,15 +315,18 @@ mod tests {
         for text in texts {
             alone.push(samples(&voice, text).await);
         }
-        let all = texts.map(|text| samples(&voice, text));
-        assert!(futures_util::future::join_all(all).await == alone);
+        let all = futures_util::future::join_all(texts.map(|text| samples(&voice, text))).await;
+        for (together, alone) in all.iter().zip(&alone) {
+            assert_same(together, alone);
+        }
     }
 
     #[tokio::test]
     async fn voices_at_once_do_not_disturb_each_other() {
         let text = "Each voice has a thread of its own.";
         // One of them twice: two threads with the same data.
-        let voices = ["slt", "slt", "rms", "awb", "kal16", "kal"].map(flite);
+        let names = ["slt", "slt", "rms", "awb", "kal16", "kal16", "kal"];
+        let voices = names.map(flite);
         let mut alone = Vec::new();
         for voice in &voices {
             alone.push(samples(voice, text).await);
@@ -312,8 +340,10 @@ mod tests {
         };
         for _ in 0..3 {
             let at_once: Vec<_> = (0..voices.len()).map(speak).collect();
-            for (speech, alone) in at_once.into_iter().zip(&alone) {
-                assert!(speech.await.expect("it speaks") == *alone);
+            for ((speech, alone), name) in at_once.into_iter().zip(&alone).zip(names) {
+                let together = speech.await.expect("it speaks");
+                assert_same(&together, alone);
+                assert!(!name.starts_with("kal") || together == *alone, "{name}");
             }
         }
     }

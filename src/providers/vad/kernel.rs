@@ -111,11 +111,20 @@ mod tests {
     #[test]
     fn a_batch_of_many_callers_hears_each_as_if_it_were_alone() {
         let mut kernel = kernel();
-        let streams: Vec<Vec<f32>> =
-            (0..37).flat_map(|_| spoken()).map(|(_, samples)| samples).take(37).collect();
+        // More streams than go at once, of many lengths, so that the batch changes all the time.
+        let streams: Vec<Vec<f32>> = spoken()
+            .into_iter()
+            .cycle()
+            .take(37)
+            .enumerate()
+            .map(|(index, (_, samples))| {
+                samples[index * 100..].iter().copied().take((9 + index) * WINDOW).collect()
+            })
+            .collect();
         let expected: Vec<_> = streams.iter().map(|it| alone(&mut kernel, it)).collect();
         let slots: Vec<_> = streams.iter().map(|_| kernel.open()).collect();
-        for number in 0..streams.iter().map(|it| it.len() / WINDOW).max().unwrap_or(0) {
+        let longest = streams.iter().map(|it| it.len() / WINDOW).max().unwrap_or(0);
+        for number in (0..).take(longest) {
             let windows = streams.iter().map(|it| it.as_chunks().0.get(number));
             let some = |(index, window): (usize, Option<_>)| Some((index, window?));
             let present: Vec<_> = windows.enumerate().filter_map(some).collect();

@@ -2,70 +2,98 @@
 
 use pulp::Simd;
 
-/// Adds to each row of `y` the product of the same row of `x` with `matrix`, which has a row for
-/// each column of `x` and `columns` columns: a multiple of 64.
-#[inline(always)]
-pub fn accumulate<S: Simd>(simd: S, matrix: &[f32], columns: usize, x: &[f32], y: &mut [f32]) {
-    let product = Product { matrix, columns, inputs: matrix.len() / columns, x };
-    // As many sums at once as the registers hold, with one left for a weight and one for a value.
-    match S::F32_LANES {
-        16 => product.run::<S, 6, 4>(simd, y),
-        8 => product.run::<S, 6, 2>(simd, y),
-        _ => product.run::<S, 4, 2>(simd, y),
-    }
-}
-
-/// A product of `ROWS` rows of values at a time with `VECTORS` vectors of weights at a time.
-#[derive(Clone, Copy)]
-struct Product<'a> {
-    matrix: &'a [f32],
-    columns: usize,
+/// A matrix of weights with a row for each input and a column for each output, cut into panels of
+/// 64 columns that lie one behind the other: a panel is read from its beginning to its end and
+/// stays in the processor's nearest cache.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Matrix {
     inputs: usize,
-    x: &'a [f32],
+    outputs: usize,
+    panels: Vec<f32>,
 }
 
-impl Product<'_> {
-    #[inline(always)]
-    fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(self, simd: S, y: &mut [f32]) {
-        let rows = y.len() / self.columns;
-        let whole = rows - rows % ROWS;
-        for panel in (0..self.columns / S::F32_LANES).step_by(VECTORS) {
-            for row in (0..whole).step_by(ROWS) {
-                self.tile::<S, ROWS, VECTORS>(simd, row, panel, y);
+impl Matrix {
+    /// Packs `rows`, one for each of the outputs, which must be a multiple of 64.
+    pub fn of_outputs(rows: &[f32], outputs: usize) -> Self {
+        let inputs = rows.len() / outputs;
+        let mut panels = Vec::with_capacity(rows.len());
+        for panel in (0..outputs).step_by(PANEL) {
+            for input in 0..inputs {
+                let columns = panel..panel + PANEL;
+                panels.extend(columns.map(|output| rows[output * inputs + input]));
             }
+        }
+        Self { inputs, outputs, panels }
+    }
+
+    /// How many values a row of the left side has.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// How many values a row of the product has.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Adds to each row of `y` the product of the same row of `x` with this matrix.
+    #[inline(always)]
+    pub fn accumulate<S: Simd>(&self, simd: S, x: &[f32], y: &mut [f32]) {
+        // As many sums at once as the registers hold, with some left for weights and a value.
+        match S::F32_LANES {
+            16 => self.run::<S, 6, 4>(simd, x, y),
+            8 => self.run::<S, 6, 2>(simd, x, y),
+            _ => self.run::<S, 4, 2>(simd, x, y),
+        }
+    }
+
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(
+        &self,
+        simd: S,
+        x: &[f32],
+        y: &mut [f32],
+    ) {
+        let rows = y.len() / self.outputs;
+        let whole = rows - rows % ROWS;
+        for column in (0..self.outputs).step_by(VECTORS * S::F32_LANES) {
+            for row in (0..whole).step_by(ROWS) {
+                self.tile::<S, ROWS, VECTORS>(simd, [row, column], x, y);
+            }
+            let rest = [whole, column];
             match rows - whole {
                 0 => {}
-                1 => self.tile::<S, 1, VECTORS>(simd, whole, panel, y),
-                2 => self.tile::<S, 2, VECTORS>(simd, whole, panel, y),
-                3 => self.tile::<S, 3, VECTORS>(simd, whole, panel, y),
-                4 => self.tile::<S, 4, VECTORS>(simd, whole, panel, y),
-                _ => self.tile::<S, 5, VECTORS>(simd, whole, panel, y),
+                1 => self.tile::<S, 1, VECTORS>(simd, rest, x, y),
+                2 => self.tile::<S, 2, VECTORS>(simd, rest, x, y),
+                3 => self.tile::<S, 3, VECTORS>(simd, rest, x, y),
+                4 => self.tile::<S, 4, VECTORS>(simd, rest, x, y),
+                _ => self.tile::<S, 5, VECTORS>(simd, rest, x, y),
             }
         }
     }
 
-    /// One tile: all its sums stay in registers while the weights pass by.
+    /// One tile of the product: its sums stay in registers while the weights pass by.
     #[inline(always)]
     fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
-        self,
+        &self,
         simd: S,
-        row: usize,
-        panel: usize,
+        [row, column]: [usize; 2],
+        x: &[f32],
         y: &mut [f32],
     ) {
-        const WHOLE: &str = "columns come in whole panels";
-        let x: [&[f32]; ROWS] = std::array::from_fn(|index| {
-            let start = (row + index) * self.inputs;
-            &self.x[start..start + self.inputs]
-        });
+        const WHOLE: &str = "panels come in whole vectors";
+        let x: [&[f32]; ROWS] =
+            std::array::from_fn(|index| &x[(row + index) * self.inputs..][..self.inputs]);
         let (y, _) = S::as_mut_simd_f32s(y);
-        let (weights, _) = S::as_simd_f32s(self.matrix);
-        let width = self.columns / S::F32_LANES;
+        let (start, width) = (column / S::F32_LANES, self.outputs / S::F32_LANES);
         let mut sums: [[S::f32s; VECTORS]; ROWS] = std::array::from_fn(|index| {
-            *y[(row + index) * width + panel..].first_chunk().expect(WHOLE)
+            *y[(row + index) * width + start..].first_chunk().expect(WHOLE)
         });
-        for (input, weights) in weights.chunks_exact(width).enumerate().take(self.inputs) {
-            let weights: &[S::f32s; VECTORS] = weights[panel..].first_chunk().expect(WHOLE);
+        let panel = &self.panels[column / PANEL * PANEL * self.inputs..][..PANEL * self.inputs];
+        let (panel, _) = S::as_simd_f32s(panel);
+        let (start, wide) = (column % PANEL / S::F32_LANES, PANEL / S::F32_LANES);
+        for (input, weights) in panel.chunks_exact(wide).enumerate() {
+            let weights: &[S::f32s; VECTORS] = weights[start..].first_chunk().expect(WHOLE);
             for (sums, x) in sums.iter_mut().zip(&x) {
                 let value = simd.splat_f32s(x[input]);
                 for (sum, weight) in sums.iter_mut().zip(weights) {
@@ -74,10 +102,14 @@ impl Product<'_> {
             }
         }
         for (index, sums) in sums.iter().enumerate() {
-            *y[(row + index) * width + panel..].first_chunk_mut().expect(WHOLE) = *sums;
+            let start = (row + index) * width + column / S::F32_LANES;
+            *y[start..].first_chunk_mut().expect(WHOLE) = *sums;
         }
     }
 }
+
+/// The columns of a panel: four of the widest vectors there are.
+const PANEL: usize = 64;
 
 /// Fused where the processor can; where it cannot, a fused product would be a slow subroutine.
 #[inline(always)]
@@ -127,13 +159,13 @@ mod tests {
     use crate::base::random::Random;
     use pulp::{Arch, Scalar128b, WithSimd};
 
-    struct Case<'a>(&'a [f32], usize, &'a [f32], &'a mut [f32]);
+    struct Case<'a>(&'a Matrix, &'a [f32], &'a mut [f32]);
 
     impl WithSimd for Case<'_> {
         type Output = ();
 
         fn with_simd<S: Simd>(self, simd: S) {
-            accumulate(simd, self.0, self.1, self.2, self.3);
+            self.0.accumulate(simd, self.1, self.2);
         }
     }
 
@@ -143,15 +175,16 @@ mod tests {
         let mut some =
             |count| -> Vec<f32> { (0..count).map(|_| random.unit() as f32 - 0.5).collect() };
         let (inputs, columns) = (33, 128);
-        let matrix = some(inputs * columns);
+        let weights = some(inputs * columns);
+        let matrix = Matrix::of_outputs(&weights, columns);
         for rows in 1..20 {
             let (x, y) = (some(rows * inputs), some(rows * columns));
             let (mut best, mut plain) = (y.clone(), y.clone());
-            Arch::new().dispatch(Case(&matrix, columns, &x, &mut best));
-            Scalar128b.vectorize(Case(&matrix, columns, &x, &mut plain));
+            Arch::new().dispatch(Case(&matrix, &x, &mut best));
+            Scalar128b.vectorize(Case(&matrix, &x, &mut plain));
             for (index, y) in y.iter().enumerate() {
                 let (row, column) = (index / columns, index % columns);
-                let of = |input| x[row * inputs + input] * matrix[input * columns + column];
+                let of = |input| x[row * inputs + input] * weights[column * inputs + input];
                 let expected = y + (0..inputs).map(of).sum::<f32>();
                 assert!((best[index] - expected).abs() < 1e-5, "{rows} rows, {index}");
                 assert!((plain[index] - expected).abs() < 1e-5, "{rows} rows, {index}");

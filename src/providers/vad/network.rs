@@ -12,7 +12,7 @@ use realfft::{RealFftPlanner, RealToComplex};
 
 use crate::media::event::WINDOW;
 use crate::providers::detector::Slot;
-use crate::providers::vad::lanes::{accumulate, sigmoid, tanh};
+use crate::providers::vad::lanes::{sigmoid, tanh};
 use crate::providers::vad::weights::{BINS, CELLS, Convolution, FRAME, Weights, hann};
 
 /// How many windows are computed at once: more would leave the processor's nearer caches.
@@ -72,11 +72,11 @@ impl Network {
         let count = batch.len();
         for (index, (slot, window)) in batch.iter().enumerate() {
             let memory = &mut memories[slot.0];
-            let samples = self.analysis.extended(&memory.context, window);
+            self.analysis.extend(&memory.context, window);
             memory.context.copy_from_slice(&window[WINDOW - CONTEXT..]);
             for (number, start) in (0..WINDOW).step_by(FRAME / 2).enumerate() {
                 let bins = &mut self.place.bins[(number * count + index) * BINS..][..BINS];
-                self.analysis.spectrum(&samples[start..start + FRAME], bins);
+                self.analysis.spectrum(start, bins);
             }
             self.place.hidden[index * CELLS..][..CELLS].copy_from_slice(&memory.hidden);
             self.place.cells[index * CELLS..][..CELLS].copy_from_slice(&memory.cells);
@@ -102,6 +102,7 @@ impl Network {
 struct Analysis {
     fourier: Arc<dyn RealToComplex<f32>>,
     window: [f32; FRAME],
+    samples: [f32; CONTEXT + WINDOW + CONTEXT],
     frame: Vec<f32>,
     spectrum: Vec<Complex<f32>>,
     scratch: Vec<Complex<f32>>,
@@ -112,6 +113,7 @@ impl Analysis {
         let fourier = RealFftPlanner::new().plan_fft_forward(FRAME);
         Self {
             window: hann(),
+            samples: [0.0; CONTEXT + WINDOW + CONTEXT],
             frame: fourier.make_input_vec(),
             spectrum: fourier.make_output_vec(),
             scratch: fourier.make_scratch_vec(),
@@ -119,17 +121,19 @@ impl Analysis {
         }
     }
 
-    /// The window with what stood before it; its end is mirrored, without the last sample.
-    fn extended(&self, context: &[f32; CONTEXT], window: &[f32; WINDOW]) -> [f32; EXTENDED] {
-        std::array::from_fn(|index| match index.checked_sub(CONTEXT) {
-            None => context[index],
-            Some(inside) if inside < WINDOW => window[inside],
-            Some(behind) => window[2 * WINDOW - 2 - behind],
-        })
+    /// Takes the window with what stood before it; its end is mirrored, without the last sample.
+    fn extend(&mut self, context: &[f32; CONTEXT], window: &[f32; WINDOW]) {
+        let (before, rest) = self.samples.split_at_mut(CONTEXT);
+        let (inside, behind) = rest.split_at_mut(WINDOW);
+        before.copy_from_slice(context);
+        inside.copy_from_slice(window);
+        let mirrored = window[..WINDOW - 1].iter().rev();
+        behind.iter_mut().zip(mirrored).for_each(|(sample, mirrored)| *sample = *mirrored);
     }
 
-    /// The magnitudes of one frame.
-    fn spectrum(&mut self, samples: &[f32], bins: &mut [f32]) {
+    /// The magnitudes of the frame that begins with the sample `start`.
+    fn spectrum(&mut self, start: usize, bins: &mut [f32]) {
+        let samples = &self.samples[start..start + FRAME];
         for ((value, sample), weight) in self.frame.iter_mut().zip(samples).zip(&self.window) {
             *value = sample * weight;
         }
@@ -161,10 +165,10 @@ impl Place {
         Self {
             bins: zeros(4 * BINS),
             layers: [
-                zeros(4 * one.outputs),
-                zeros(2 * two.outputs),
-                zeros(three.outputs),
-                zeros(four.outputs),
+                zeros(4 * one.bias.len()),
+                zeros(2 * two.bias.len()),
+                zeros(three.bias.len()),
+                zeros(four.bias.len()),
             ],
             hidden: zeros(CELLS),
             cells: zeros(CELLS),
@@ -194,8 +198,8 @@ impl WithSimd for Pass<'_> {
         convolve(simd, (four, &ONLY_ONE), third, fourth, count);
         let gates = &mut gates[..count * 4 * CELLS];
         gates.chunks_exact_mut(4 * CELLS).for_each(|row| row.copy_from_slice(&weights.gates));
-        accumulate(simd, &weights.input, 4 * CELLS, &fourth[..count * CELLS], gates);
-        accumulate(simd, &weights.hidden, 4 * CELLS, &hidden[..count * CELLS], gates);
+        weights.input.accumulate(simd, &fourth[..count * CELLS], gates);
+        weights.hidden.accumulate(simd, &hidden[..count * CELLS], gates);
         let rows = hidden.chunks_exact_mut(CELLS).zip(cells.chunks_exact_mut(CELLS));
         for (gates, (hidden, cells)) in gates.chunks_exact(4 * CELLS).zip(rows) {
             remember(gates, hidden, cells);
@@ -227,13 +231,15 @@ fn convolve<S: Simd>(
     count: usize,
 ) {
     let frames = steps.iter().map(|step| step.to + step.frames).max().unwrap_or(0);
-    let y = &mut y[..frames * count * layer.outputs];
-    y.chunks_exact_mut(layer.outputs).for_each(|row| row.copy_from_slice(&layer.bias));
+    let outputs = layer.bias.len();
+    let y = &mut y[..frames * count * outputs];
+    y.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(&layer.bias));
     for step in steps {
-        let (x_frame, y_frame) = (count * layer.inputs, count * layer.outputs);
+        let tap = &layer.taps[step.tap];
+        let (x_frame, y_frame) = (count * tap.inputs(), count * tap.outputs());
         let x = &x[step.from * x_frame..][..step.frames * x_frame];
         let y = &mut y[step.to * y_frame..][..step.frames * y_frame];
-        accumulate(simd, &layer.taps[step.tap], layer.outputs, x, y);
+        tap.accumulate(simd, x, y);
     }
     for value in y {
         *value = value.max(0.0);
@@ -257,7 +263,6 @@ fn remember(gates: &[f32], hidden: &mut [f32], cells: &mut [f32]) {
 
 /// How many samples before a window are looked at with it, and how many behind are made up.
 const CONTEXT: usize = 64;
-const EXTENDED: usize = CONTEXT + WINDOW + CONTEXT;
 
 // Which taps meet which frames: three taps, one frame of zeros on both sides.
 const EVERY_FRAME: [Step; 3] =

@@ -1,5 +1,5 @@
 //! Speech for the tests of the detectors: real people where their recordings stand beside the
-//! checkout, else what espeak-ng says.
+//! checkout, and what espeak-ng says.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,9 +15,7 @@ pub fn model() -> PathBuf {
 /// A few seconds each of several speakers with their names, at 16 kHz.
 pub fn spoken() -> Vec<(String, Vec<f32>)> {
     let mut found = recorded();
-    if found.is_empty() {
-        found = synthesised();
-    }
+    found.extend(synthesised());
     assert!(!found.is_empty(), "no speech to test with: run ./dev setup, it installs espeak-ng");
     found.into_iter().map(|(name, frame)| (name, floats(&frame))).collect()
 }

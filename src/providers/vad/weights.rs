@@ -6,18 +6,18 @@
 
 use std::collections::HashMap;
 
+use crate::providers::vad::lanes::Matrix;
 use crate::providers::vad::protobuf::{Broken, Fields, Value};
 
-/// The weights of the 16 kHz network. A matrix has a row for each input and a column for each
-/// output, so that the outputs of one input lie side by side.
+/// The weights of the 16 kHz network.
 #[derive(Debug, Clone)]
 pub struct Weights {
     /// The four convolutions of the encoder: for each of their three taps a matrix.
     pub encoder: [Convolution; 4],
     /// From the encoder's 128 values to the gates i, f, g, o of 128 cells.
-    pub input: Vec<f32>,
+    pub input: Matrix,
     /// From the 128 hidden values to the same gates.
-    pub hidden: Vec<f32>,
+    pub hidden: Matrix,
     /// Added to the gates.
     pub gates: Vec<f32>,
     /// From the 128 hidden values to the one that tells.
@@ -29,12 +29,8 @@ pub struct Weights {
 /// A convolution over three frames.
 #[derive(Debug, Clone)]
 pub struct Convolution {
-    /// How many values go in.
-    pub inputs: usize,
-    /// How many come out.
-    pub outputs: usize,
     /// The matrices for the frame before, the frame itself and the frame after.
-    pub taps: [Vec<f32>; 3],
+    pub taps: [Matrix; 3],
     /// Added to the outputs.
     pub bias: Vec<f32>,
 }
@@ -102,8 +98,8 @@ impl Weights {
         let of_hidden = branch.tensor("decoder.rnn.bias_hh", &[gates])?;
         Ok(Self {
             encoder,
-            input: transposed(&input, CELLS),
-            hidden: transposed(&hidden, CELLS),
+            input: Matrix::of_outputs(&input, gates),
+            hidden: Matrix::of_outputs(&hidden, gates),
             gates: of_input.iter().zip(&of_hidden).map(|(one, other)| one + other).collect(),
             output: branch.tensor("decoder.decoder.2.weight", &[1, CELLS, 1])?,
             threshold: branch.tensor("decoder.decoder.2.bias", &[1])?[0],
@@ -160,9 +156,9 @@ impl<'a> Branch<'a> {
         let weight = self.tensor(weight, &[outputs, inputs, 3])?;
         let taps = [0, 1, 2].map(|tap| {
             let of_tap: Vec<f32> = weight.iter().skip(tap).step_by(3).copied().collect();
-            transposed(&of_tap, inputs)
+            Matrix::of_outputs(&of_tap, outputs)
         });
-        Ok(Convolution { inputs, outputs, taps, bias: self.tensor(bias, &[outputs])? })
+        Ok(Convolution { taps, bias: self.tensor(bias, &[outputs])? })
     }
 
     /// The file holds the Fourier transform as a matrix. It is the usual one under a Hann window,
@@ -219,12 +215,6 @@ fn tensors(graph: &[u8]) -> Result<HashMap<&str, Tensor<'_>>, NotSilero> {
     Ok(tensors)
 }
 
-/// Turns rows of `width` into columns.
-fn transposed(matrix: &[f32], width: usize) -> Vec<f32> {
-    let rows = || matrix.chunks_exact(width);
-    (0..width).flat_map(|column| rows().map(move |row| row[column])).collect()
-}
-
 const BASIS: &str = "stft.forward_basis_buffer";
 
 // Field numbers of onnx.proto.
@@ -242,11 +232,6 @@ const KIND_FLOAT: u64 = 1;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rows_become_columns() {
-        assert_eq!(transposed(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
-    }
 
     #[test]
     fn another_file_is_refused_with_a_reason() {

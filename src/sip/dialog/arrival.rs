@@ -8,7 +8,7 @@ use super::state::{Dialog, DialogId};
 use crate::sip::check::{Fault, check};
 use crate::sip::event::Flow;
 use crate::sip::header::Name;
-use crate::sip::message::{Message, StartLine};
+use crate::sip::message::{CSeq, Message, StartLine};
 use crate::sip::method::Method;
 use crate::sip::transaction::key::Key;
 use crate::sip::uri::{Host, Uri};
@@ -42,28 +42,25 @@ pub struct Origin {
     sequence: u32,
 }
 
+/// A message that lacks what every message must have.
+#[derive(Debug)]
+pub struct Unfit {
+    /// What is wrong with it.
+    pub fault: Fault,
+    /// The message.
+    pub message: Message,
+}
+
 impl Arrival {
     /// Checks a message and reads what must be in it.
     ///
     /// # Errors
     /// When something is missing or malformed that every message must have.
-    pub fn read(message: Message, flow: Flow) -> Result<Self, Fault> {
-        check(&message)?;
-        let cseq = message.cseq()?;
-        let via = message.top_via()?;
-        let tag = |tag: Option<&str>| tag.unwrap_or_default().to_owned();
-        let (from_tag, to_tag) = (tag(message.from()?.tag()), tag(message.to()?.tag()));
-        let call_id = message.call_id()?.to_owned();
-        let port = via.port().unwrap_or(DEFAULT_PORT);
-        let sent_by = format!("{}:{port}", host_text(via.host()));
-        // A peer of RFC 2543 has no branch that is unique by itself. What it repeats in the ACK and
-        // CANCEL of an INVITE is unique together (17.2.3).
-        let branch = via.unique_branch().map(str::to_owned).unwrap_or_else(|| {
-            let branch = via.branch().unwrap_or_default();
-            format!("{branch} {call_id} {from_tag} {}", cseq.number)
-        });
-        let (method, sequence) = (cseq.method, cseq.number);
-        Ok(Self { method, sequence, call_id, from_tag, to_tag, branch, sent_by, flow, message })
+    pub fn read(message: Message, flow: Flow) -> Result<Self, Box<Unfit>> {
+        match Head::read(&message) {
+            Ok(head) => Ok(head.with(message, flow)),
+            Err(fault) => Err(Box::new(Unfit { fault, message })),
+        }
     }
 
     /// The name of the server transaction that a request belongs to.
@@ -196,6 +193,42 @@ impl Arrival {
             Some(address.uri().as_str().to_owned())
         };
         self.contact().or_else(|| uri(otherwise)).unwrap_or_default()
+    }
+}
+
+/// What is read out of a message before it is moved into its arrival.
+struct Head {
+    cseq: CSeq,
+    call_id: String,
+    from_tag: String,
+    to_tag: String,
+    branch: String,
+    sent_by: String,
+}
+
+impl Head {
+    fn read(message: &Message) -> Result<Self, Fault> {
+        check(message)?;
+        let cseq = message.cseq()?;
+        let via = message.top_via()?;
+        let tag = |tag: Option<&str>| tag.unwrap_or_default().to_owned();
+        let (from_tag, to_tag) = (tag(message.from()?.tag()), tag(message.to()?.tag()));
+        let call_id = message.call_id()?.to_owned();
+        let port = via.port().unwrap_or(DEFAULT_PORT);
+        let sent_by = format!("{}:{port}", host_text(via.host()));
+        // A peer of RFC 2543 has no branch that is unique by itself. What it repeats in the ACK and
+        // CANCEL of an INVITE is unique together (17.2.3).
+        let branch = via.unique_branch().map(str::to_owned).unwrap_or_else(|| {
+            let branch = via.branch().unwrap_or_default();
+            format!("{branch} {call_id} {from_tag} {}", cseq.number)
+        });
+        Ok(Self { cseq, call_id, from_tag, to_tag, branch, sent_by })
+    }
+
+    fn with(self, message: Message, flow: Flow) -> Arrival {
+        let Self { cseq: CSeq { number: sequence, method }, .. } = self;
+        let Self { call_id, from_tag, to_tag, branch, sent_by, .. } = self;
+        Arrival { message, flow, method, sequence, call_id, from_tag, to_tag, branch, sent_by }
     }
 }
 

@@ -40,12 +40,6 @@ pub struct Dialog {
 pub struct OutOfOrder;
 
 impl Dialog {
-    /// Whether a message through `flow` may belong to the dialog: it comes from the address with
-    /// which the dialog was established (T7). The port may move, as NAT moves it.
-    pub fn includes(&self, flow: Flow) -> bool {
-        self.flow.remote.ip() == flow.remote.ip()
-    }
-
     /// Counts a request of the peer.
     ///
     /// # Errors
@@ -96,13 +90,5 @@ mod tests {
         assert_eq!(dialog.count(9), Ok(()));
         assert_eq!(dialog.count(8), Err(OutOfOrder));
         assert_eq!(dialog.next_sequence(), 2);
-    }
-
-    #[test]
-    fn only_the_peers_address_speaks_in_the_dialog() {
-        let dialog = dialog();
-        let from = |remote: &str| Flow { remote: remote.parse().unwrap(), ..dialog.flow };
-        assert!(dialog.includes(from("192.0.2.9:40000")));
-        assert!(!dialog.includes(from("192.0.2.66:5060")));
     }
 }

@@ -32,11 +32,6 @@ impl Table {
             && self.half_open.is_empty()
     }
 
-    /// Whether there is such a session.
-    pub fn contains(&self, id: SessionId) -> bool {
-        self.sessions.contains_key(&id)
-    }
-
     /// How many INVITEs of a source wait for their ACK.
     pub fn half_open(&self, source: IpAddr) -> usize {
         self.half_open.get(&source).copied().unwrap_or(0)
@@ -45,6 +40,11 @@ impl Table {
     /// Finds the session of a dialog.
     pub fn find(&self, dialog: &DialogId) -> Option<SessionId> {
         self.by_dialog.get(dialog).copied()
+    }
+
+    /// Looks at a session.
+    pub fn get(&self, id: SessionId) -> Option<&Session> {
+        self.sessions.get(&id)
     }
 
     /// Takes a session out, to be worked on and put back, or dropped when it has ended. Whoever

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::writing::SDP;
+use super::writing::with_sdp;
 use super::{Endpoint, Use};
 use crate::sip::dialog::answer::Answer;
 use crate::sip::dialog::arrival::Arrival;
@@ -63,7 +63,7 @@ impl Endpoint {
             .response(&ringing.invite, status, &tag)
             .header("Contact", &self.contact(ringing.invite.flow));
         let answer = match body {
-            Some(body) => answer.finish_with(SDP, &body),
+            Some(body) => with_sdp(answer, &body),
             None => answer.finish(),
         };
         self.answer(ringing.transaction, status, answer, now);
@@ -80,10 +80,9 @@ impl Endpoint {
         let Phase::Ringing(ringing) = &session.phase else { return None };
         let transaction = ringing.transaction;
         let mut up = Up::new(ringing.dialog.clone(), Party::Us);
-        let answer = self
-            .accepting(&ringing.invite, &up.dialog.id.local_tag)
-            .extra_headers(headers)
-            .finish_with(SDP, &body);
+        let answer =
+            self.accepting(&ringing.invite, &up.dialog.id.local_tag).extra_headers(headers);
+        let answer = with_sdp(answer, &body);
         let sequence = ringing.invite.sequence;
         let datagram = self.answer(transaction, 200, answer, now)?;
         up.answer = Some(Answer::sent(datagram, sequence, self.settings.timers, now));
@@ -103,11 +102,11 @@ impl Endpoint {
     pub(super) fn cancelled(&mut self, cancel: &Arrival, now: Instant) {
         let found = self.layer.find(&cancel.key().cancelled()).filter(|id| {
             let flow = self.layer.flow(*id);
-            flow.is_some_and(|flow| flow.remote.ip() == cancel.flow.remote.ip())
+            flow.is_some_and(|flow| flow.is_of_one_peer(&cancel.flow))
         });
         let Some(invite) = found else { return self.answer_stateless(cancel, 481, &[]) };
         let whose = match self.layer.user(invite) {
-            Some(Use::Incoming(session, _) | Use::Reoffer(session)) => *session,
+            Some(Use::Incoming(session, _) | Use::Pending(session)) => *session,
             Some(Use::Served | Use::Invite(_) | Use::Bye(_) | Use::Refer(_) | Use::Told) | None => {
                 return self.answer_stateless(cancel, 481, &[]);
             }

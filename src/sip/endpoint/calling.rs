@@ -17,7 +17,7 @@ const MAX_FORKS: usize = 8;
 impl Endpoint {
     pub(super) fn call(&mut self, outgoing: Outgoing, now: Instant) {
         let id = outgoing.session;
-        if self.sessions.contains(id) {
+        if self.sessions.get(id).is_some() {
             return self.drop_input();
         }
         let refused = |status: u16, reason: &str| Event::Ended {

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Endpoint, Use};
 use crate::sip::dialog::arrival::Arrival;
 use crate::sip::dialog::invite::{Phase, Session};
-use crate::sip::event::{Ending, Event, Party};
+use crate::sip::event::{Ending, Event, Party, SessionId};
 use crate::sip::header::Name;
 use crate::sip::method::Method;
 use crate::sip::transaction::server_invite::Acknowledged;
@@ -13,7 +13,8 @@ use crate::sip::transaction::server_invite::Acknowledged;
 impl Endpoint {
     /// Takes a request with a tag in To.
     pub(super) fn inside(&mut self, request: &Arrival, now: Instant) {
-        let Some(mut session) = self.take_by_dialog(request) else {
+        let session = self.session_of(request).and_then(|id| self.sessions.take(id));
+        let Some(mut session) = session else {
             return self.answer_stateless(request, 481, &[]);
         };
         // Room for requests inside of calls is kept when there is none for new calls.
@@ -46,21 +47,16 @@ impl Endpoint {
         self.settle(session, ending, now);
     }
 
-    /// The session that the request belongs to, when it comes from the dialog's peer (T7).
-    fn take_by_dialog(&mut self, request: &Arrival) -> Option<Session> {
-        let id = self.sessions.find(&request.dialog_id_as_server())?;
-        let session = self.sessions.take(id)?;
+    /// The session that a request belongs to: it names the dialog and comes from its peer (T7).
+    pub(super) fn session_of(&self, request: &Arrival) -> Option<SessionId> {
+        let session = self.sessions.get(self.sessions.find(&request.dialog_id_as_server())?)?;
         let flow = match &session.phase {
-            Phase::Calling(calling) => self.layer.flow(calling.transaction),
-            Phase::Ringing(ringing) => Some(ringing.dialog.flow),
-            Phase::Up(up) => Some(up.dialog.flow),
-            Phase::Leaving(leaving) => Some(leaving.dialog.flow),
+            Phase::Calling(calling) => self.layer.flow(calling.transaction)?,
+            Phase::Ringing(ringing) => ringing.dialog.flow,
+            Phase::Up(up) => up.dialog.flow,
+            Phase::Leaving(leaving) => leaving.dialog.flow,
         };
-        if flow.is_some_and(|flow| flow.remote.ip() == request.flow.remote.ip()) {
-            return Some(session);
-        }
-        self.sessions.put(session);
-        None
+        flow.is_of_one_peer(&request.flow).then_some(session.id)
     }
 
     /// A request inside the early dialog of an INVITE that we have not answered.
@@ -156,7 +152,8 @@ impl Endpoint {
         if self.layer.acknowledge(&ack.key(), ack.flow, now) == Acknowledged::Refusal {
             return;
         }
-        let Some(mut session) = self.take_by_dialog(ack) else { return self.drop_input() };
+        let session = self.session_of(ack).and_then(|id| self.sessions.take(id));
+        let Some(mut session) = session else { return self.drop_input() };
         let id = session.id;
         let Phase::Up(up) = &mut session.phase else { return self.sessions.put(session) };
         let awaited = up.answer.take_if(|answer| answer.is_acknowledged_by(ack.sequence));

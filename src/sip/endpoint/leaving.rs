@@ -8,7 +8,7 @@ use crate::sip::dialog::invite::{Leaving, Phase, Session, Up};
 use crate::sip::dialog::state::Dialog;
 use crate::sip::event::{Ending, Event, Party, SessionId};
 use crate::sip::method::Method;
-use crate::sip::transaction::layer::Datagram;
+use crate::sip::transaction::layer::{Datagram, TransactionId};
 
 impl Endpoint {
     /// Says BYE in a session that is up; its end is reported when BYE is answered.
@@ -75,15 +75,27 @@ impl Endpoint {
         }
     }
 
-    /// A transaction of ours had no answer.
+    /// Nobody answered an UPDATE or REFER until the peer gave up: the next one may come.
+    pub(super) fn forget_pending(&mut self, session: SessionId) {
+        let Some(mut session) = self.sessions.take(session) else { return };
+        if let Phase::Up(up) = &mut session.phase {
+            let is_gone = |id: TransactionId| self.layer.flow(id).is_none();
+            up.reoffer.take_if(|reoffer| is_gone(reoffer.transaction));
+            up.referral
+                .take_if(|referral| referral.pending.as_ref().is_some_and(|(id, _)| is_gone(*id)));
+        }
+        self.sessions.put(session);
+    }
+
+    /// A transaction had no answer.
     pub(super) fn time_out(&mut self, purpose: Use, now: Instant) {
-        self.forget_origin(&purpose);
+        self.forget_purpose(&purpose);
         match purpose {
             Use::Invite(invitation) => self.invite_lost(invitation.session, now),
             Use::Bye(session) => self.bye_lost(session, now),
             Use::Refer(session) => self.refer_answered(session, 408, now),
             // A refusal without its ACK, a CANCEL or NOTIFY into the void: nothing is lost.
-            Use::Incoming(..) | Use::Reoffer(_) | Use::Served | Use::Told => {}
+            Use::Incoming(..) | Use::Pending(_) | Use::Served | Use::Told => {}
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::writing::SDP;
+use super::writing::with_sdp;
 use super::{Endpoint, Use};
 use crate::sip::dialog::answer::Answer;
 use crate::sip::dialog::arrival::Arrival;
@@ -29,9 +29,9 @@ impl Endpoint {
             return self.refresh(session, request, now);
         }
         let transaction = if is_invite {
-            self.layer.serve_invite(request.key(), request.flow, Use::Reoffer(session.id))
+            self.layer.serve_invite(request.key(), request.flow, Use::Pending(session.id))
         } else {
-            self.layer.serve(request.key(), request.flow, Use::Reoffer(session.id), now)
+            self.layer.serve(request.key(), request.flow, Use::Pending(session.id), now)
         };
         if is_invite {
             let trying = self.response(request, 100, "").finish();
@@ -72,7 +72,7 @@ impl Endpoint {
         };
         // Only an accepted offer moves the peer's Contact: 12.2.2.
         request.refresh(&mut up.dialog);
-        let answer = self.accepting(&request, "").finish_with(SDP, &body);
+        let answer = with_sdp(self.accepting(&request, ""), &body);
         let sent = self.answer(transaction, 200, answer, now);
         if request.method == Method::Invite {
             let timers = self.settings.timers;

@@ -24,24 +24,36 @@ impl Endpoint {
                 return self.complain(&refused.message, flow, standing, status);
             }
         };
-        match Arrival::read(message.clone(), flow) {
-            Err(fault) => {
-                self.complain(&message, flow, standing, (fault.status(), fault.to_string()));
+        let arrival = match Arrival::read(message, flow) {
+            Ok(arrival) => arrival,
+            Err(unfit) => {
+                let status = (unfit.fault.status(), unfit.fault.to_string());
+                return self.complain(&unfit.message, flow, standing, status);
             }
-            Ok(arrival) if message.status().is_some() => match standing {
-                Standing::Trusted => self.hear(&arrival, now),
-                Standing::Stranger | Standing::Refused => self.drop_input(),
-            },
-            Ok(request) => match standing {
-                Standing::Trusted => self.asked(request, now),
-                Standing::Refused => self.answer_stateless(&request, 403, &[]),
-                // T3: a stranger's request keeps nothing here.
-                Standing::Stranger if request.method == Method::Options => {
-                    self.answer_options(&request);
-                }
-                Standing::Stranger => self.drop_input(),
-            },
+        };
+        if arrival.message.status().is_some() {
+            return self.hear(&arrival, now);
         }
+        match standing {
+            Standing::Trusted => self.asked(arrival, now),
+            Standing::Stranger | Standing::Refused if self.knows(&arrival) => {
+                self.asked(arrival, now);
+            }
+            Standing::Refused => self.answer_stateless(&arrival, 403, &[]),
+            // T3: a stranger's request keeps nothing here.
+            Standing::Stranger if arrival.method == Method::Options => {
+                self.answer_options(&arrival);
+            }
+            Standing::Stranger => self.drop_input(),
+        }
+    }
+
+    /// Whether a request belongs to a call or transaction that we have with its sender: then it is
+    /// welcome whatever admission thinks of new ones. Nobody else knows our tag, or its branch.
+    fn knows(&self, request: &Arrival) -> bool {
+        let transaction = self.layer.find(&request.key()).and_then(|id| self.layer.flow(id));
+        self.session_of(request).is_some()
+            || transaction.is_some_and(|flow| flow.is_of_one_peer(&request.flow))
     }
 
     /// Takes a request of somebody we know.
@@ -135,7 +147,7 @@ impl Endpoint {
             Some(Use::Invite(_)) => self.invite_answered(id, response, now),
             Some(&mut Use::Bye(session)) => self.bye_answered(session, status, now),
             Some(&mut Use::Refer(session)) => self.refer_answered(session, status, now),
-            Some(Use::Told | Use::Incoming(..) | Use::Reoffer(_) | Use::Served) | None => {}
+            Some(Use::Told | Use::Incoming(..) | Use::Pending(_) | Use::Served) | None => {}
         }
     }
 }

@@ -92,7 +92,7 @@ impl Endpoint {
         if up.referral.is_some() || !up.is_confirmed {
             return self.object(refer, 491, now);
         }
-        let transaction = self.layer.serve(refer.key(), refer.flow, Use::Served, now);
+        let transaction = self.layer.serve(refer.key(), refer.flow, Use::Pending(session.id), now);
         let subscribed = refer.text(Name::ReferSub).is_none_or(|value| {
             !value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("false")
         });

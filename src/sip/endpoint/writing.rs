@@ -128,10 +128,7 @@ impl Endpoint {
             .header("Supported", EXTENSIONS)
             .header("User-Agent", &self.settings.user_agent)
             .extra_headers(&outgoing.headers);
-        if outgoing.body.is_empty() {
-            return Some(invite.finish());
-        }
-        Some(invite.finish_with(SDP, &outgoing.body))
+        Some(with_sdp(invite, &outgoing.body))
     }
 
     pub(super) fn branch(&mut self) -> String {
@@ -154,6 +151,11 @@ impl Endpoint {
     fn sent_by(&self, flow: Flow) -> SocketAddr {
         self.settings.advertised.unwrap_or(flow.local)
     }
+}
+
+/// Ends a message with a session description, if there is one.
+pub(super) fn with_sdp(message: Builder, body: &Bytes) -> Bytes {
+    if body.is_empty() { message.finish() } else { message.finish_with(SDP, body) }
 }
 
 /// Writes the ACK of a refusal, hop by hop: of our INVITE but for To, which the refusal has

@@ -145,7 +145,7 @@ impl<U> Layer<U> {
     pub fn hear(&mut self, key: &Key, flow: Flow, status: u16, now: Instant) -> Heard {
         let Some(&id) = self.by_key.get(key) else { return Heard::Stray };
         let Some(transaction) = self.transactions.get_mut(&id) else { return Heard::Stray };
-        if transaction.flow.remote.ip() != flow.remote.ip() {
+        if !transaction.flow.is_of_one_peer(&flow) {
             return Heard::Stray;
         }
         let heard = match &mut transaction.machine {
@@ -182,7 +182,7 @@ impl<U> Layer<U> {
             Machine::Server(machine) => machine.repeat(),
             Machine::ClientInvite(_) | Machine::Client(_) => false,
         };
-        let ours = transaction.flow.remote.ip() == flow.remote.ip();
+        let ours = transaction.flow.is_of_one_peer(&flow);
         let said = !transaction.message.is_empty();
         Asked::Absorbed((repeats && ours && said).then(|| transaction.again()))
     }
@@ -196,7 +196,7 @@ impl<U> Layer<U> {
         else {
             return Acknowledged::Answer;
         };
-        if from.remote.ip() != flow.remote.ip() {
+        if !from.is_of_one_peer(&flow) {
             return Acknowledged::Refusal;
         }
         let whose = machine.acknowledge(now);

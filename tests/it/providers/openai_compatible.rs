@@ -103,7 +103,9 @@ async fn a_tool_call_in_fragments_becomes_one() {
 
 #[tokio::test]
 async fn a_silent_server_fails_in_time_before_and_within_the_answer() {
-    for (behaviour, heard) in [(Behaviour::NeverAnswers, ""), (Behaviour::StallsAfter("Well"), "Well")] {
+    for (behaviour, heard) in
+        [(Behaviour::NeverAnswers, ""), (Behaviour::StallsAfter("Well"), "Well")]
+    {
         let (deltas, failure, _server) = answer(behaviour).await;
         assert_eq!(text(&deltas), heard);
         let failure = failure.expect("a failure");

@@ -279,3 +279,35 @@ fn a_ringing_that_nobody_answers_is_cancelled_when_patience_ends() {
     assert_eq!(endings(&link.callee_events), [cancelled(Party::Peer)]);
     assert!(link.is_empty());
 }
+
+#[test]
+fn an_endpoint_may_call_itself() {
+    use crate::base::random::Random;
+    use crate::sip::endpoint::{Endpoint, Settings};
+    use crate::sip::event::{Flow, Input, Output, Standing};
+
+    let now = std::time::Instant::now();
+    let mut endpoint = Endpoint::new(Settings::default(), Random::repeatable(1));
+    let address = "192.0.2.2:5060".parse().expect("an address");
+    let Command::Invite(mut outgoing) = invite(CALL) else { unreachable!() };
+    outgoing.flow = Flow { local: address, remote: address };
+    endpoint.handle(now, Input::Command(Command::Invite(outgoing)));
+    let mut ends = Vec::new();
+    while let Some(output) = endpoint.poll() {
+        let input = match output {
+            Output::Transmit { flow, bytes } => {
+                Input::Received { bytes, flow, standing: Standing::Trusted }
+            }
+            Output::Event(Event::Incoming(incoming)) => Input::Command(answer(incoming.session)),
+            Output::Event(Event::Confirmed { .. }) => Input::Command(hang_up(CALL)),
+            Output::Event(Event::Ended { ending, .. }) => {
+                ends.push(ending);
+                continue;
+            }
+            Output::Event(_) => continue,
+        };
+        endpoint.handle(now, input);
+    }
+    assert_eq!(ends.len(), 2, "{ends:?}");
+    assert_eq!(endpoint.sessions(), 0);
+}

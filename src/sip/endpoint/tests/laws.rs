@@ -138,7 +138,10 @@ impl World {
                 let Command::Invite(outgoing) = invite(session) else { return };
                 let mut outgoing: Outgoing = *outgoing;
                 outgoing.flow = flow_from(PEER);
-                self.began.push(session);
+                let lives = |list: &[SessionId]| list.iter().filter(|id| **id == session).count();
+                if lives(&self.began) == lives(&self.ended) {
+                    self.began.push(session);
+                }
                 Command::Invite(Box::new(outgoing))
             }
             2 => Command::Progress { session, status: 183, body: Some(body) },
@@ -213,7 +216,7 @@ fn pick<T>(list: &[T], number: usize) -> Option<&T> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_happens_nothing_panics_and_everything_ends_once(
@@ -229,16 +232,9 @@ proptest! {
         two.close();
         prop_assert_eq!(&one.said, &two.said, "the same seed tells the same story");
         prop_assert!(one.endpoint.is_idle(), "something is left behind");
-        // An order to call is ignored while its session lives, so each identity ends as often as
-        // it began: at least once, and never without having begun.
-        for session in &one.ended {
-            prop_assert!(one.began.contains(session), "{} ended without a beginning", session);
-        }
-        for session in &one.began {
-            prop_assert!(one.ended.contains(session), "{} never ended", session);
-        }
-        let incoming = |list: &[SessionId]| list.iter().filter(|id| id.0 >= 1 << 63).count();
-        prop_assert_eq!(incoming(&one.began), incoming(&one.ended));
+        one.began.sort();
+        one.ended.sort();
+        prop_assert_eq!(&one.began, &one.ended, "every session ends once");
     }
 
     #[test]

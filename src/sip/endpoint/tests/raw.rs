@@ -65,7 +65,7 @@ impl Text {
         self
     }
 
-    pub fn to_tag(mut self, tag: &str) -> Self {
+    pub fn with_to_tag(mut self, tag: &str) -> Self {
         self.to_tag = Some(tag.to_owned());
         self
     }
@@ -153,7 +153,7 @@ impl Raw {
         let body = Bytes::from_static(b"v=0\r\n");
         let sent = self.command(Command::Answer { session, body, headers: Vec::new() });
         let tag = to_tag(&sent[0]);
-        self.receive(&Text::new("ACK").to_tag(&tag).branch("z9hG4bK-ack").write());
+        self.receive(&Text::new("ACK").with_to_tag(&tag).branch("z9hG4bK-ack").write());
         assert!(matches!(self.events.last(), Some(Event::Confirmed { .. })));
         self.events.clear();
         tag
@@ -218,8 +218,9 @@ pub fn to_tag(text: &str) -> String {
 /// A response of the peer to our request.
 pub fn respond(request: &str, line: &str, tag: &str, extra: &str) -> String {
     let value = |name| header(request, name).expect("our requests are complete");
+    let tag = if value("To").contains(";tag=") { String::new() } else { format!(";tag={tag}") };
     format!(
-        "SIP/2.0 {line}\r\nVia: {}\r\nFrom: {}\r\nTo: {};tag={tag}\r\nCall-ID: {}\r\n\
+        "SIP/2.0 {line}\r\nVia: {}\r\nFrom: {}\r\nTo: {}{tag}\r\nCall-ID: {}\r\n\
          CSeq: {}\r\n{extra}Content-Length: 0\r\n\r\n",
         value("Via"),
         value("From"),

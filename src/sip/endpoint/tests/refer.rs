@@ -96,7 +96,7 @@ fn a_call_that_ends_before_its_refer_is_answered_answers_it() {
 fn a_refer_that_wants_no_news_gets_none() {
     let mut raw = Raw::new();
     let tag = raw.connect();
-    let refer = Text::new("REFER").to_tag(&tag).sequence(2);
+    let refer = Text::new("REFER").with_to_tag(&tag).sequence(2);
     let refer = refer.extra("Refer-To: <sip:sales@192.0.2.3>\r\nRefer-Sub: false\r\n");
     assert!(raw.receive(&refer.write()).is_empty());
     let Some(&Event::ReferReceived { session, .. }) = raw.events.last() else { panic!("none") };
@@ -110,7 +110,7 @@ fn a_notify_without_a_refer_is_refused_and_a_foreign_event_is_bad() {
     let mut raw = Raw::new();
     let tag = raw.connect();
     let notify = |event: &str, sequence: u32| {
-        let text = Text::new("NOTIFY").to_tag(&tag).sequence(sequence);
+        let text = Text::new("NOTIFY").with_to_tag(&tag).sequence(sequence);
         let text = text.branch(&format!("z9hG4bK-n{sequence}"));
         text.extra(&format!("Event: {event}\r\nSubscription-State: active\r\n")).write()
     };

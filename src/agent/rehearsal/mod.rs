@@ -1,0 +1,5 @@
+//! The rehearsal: whole conversations in virtual time, without a telephone.
+
+mod conversations;
+mod ordeal;
+mod stage;

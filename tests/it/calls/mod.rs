@@ -1,0 +1,15 @@
+//! Whole calls in virtual time, one file a behaviour.
+
+mod simulation;
+
+mod greeting;
+mod hanging_up;
+mod hold;
+mod interruption;
+mod keys;
+mod laws;
+mod limits;
+mod loss;
+mod minds;
+mod refusal;
+mod transfer;

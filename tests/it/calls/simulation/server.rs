@@ -1,0 +1,462 @@
+//! The server: a SIP endpoint, the calls that it has, and their ports, wired as the engine wires
+//! them, but in virtual time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use voxtrunk::agent::event::{self as agent, ThoughtId};
+use voxtrunk::audio::codec::Codec;
+use voxtrunk::audio::speech;
+use voxtrunk::base::id::{CallId, SessionId};
+use voxtrunk::call::admission::Badge;
+use voxtrunk::call::briefing::{Briefing, MediaPolicy};
+use voxtrunk::call::chronicle::Arrival;
+use voxtrunk::call::conductor::Conductor;
+use voxtrunk::call::event::{Fact, Input, Output};
+use voxtrunk::dialplan::plan::{Plan, Route};
+use voxtrunk::media;
+use voxtrunk::media::port::Port;
+use voxtrunk::rtp::packet::Packet;
+use voxtrunk::sip;
+use voxtrunk::sip::endpoint::{Endpoint, Settings};
+use voxtrunk::sip::event::{
+    Command, Event, Flow, Incoming, Refusal, SessionId as Session, Standing,
+};
+
+use super::actor::Actor;
+use super::ear::Ear;
+use super::mouth::Mouth;
+use super::network::Side;
+use super::scene::{Job, Order, Pipe, SIP, Scene, address};
+use super::tongue::{QUIET, power};
+
+/// The server.
+pub struct Server {
+    pub endpoint: Endpoint,
+    pub actors: Vec<Actor>,
+    pub routes: Vec<Route>,
+    /// How long binding a socket takes, and how many pairs there are.
+    pub bind_after: Duration,
+    pub pairs: u16,
+    /// After how long without a packet a call ends.
+    pub media_timeout: Duration,
+    /// How many calls there may be.
+    pub max_calls: usize,
+    /// What happened, in order.
+    pub facts: Vec<(u64, SessionId, Fact)>,
+    /// When voice was sent, and when silence.
+    pub packets: Vec<Sent>,
+    pub calls: BTreeMap<SessionId, Call>,
+    pub ports: BTreeMap<SessionId, Port>,
+    winding_up: bool,
+    arrived: u16,
+}
+
+/// A packet that the server sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    pub at: u64,
+    pub is_voice: bool,
+}
+
+/// A call and those who work for it.
+pub struct Call {
+    conductor: Conductor,
+    bound: SocketAddr,
+    actor: usize,
+    ear: Ear,
+    mouth: Mouth,
+    thoughts: BTreeSet<ThoughtId>,
+}
+
+impl Server {
+    pub fn new(scene: &mut Scene) -> Self {
+        Self {
+            endpoint: Endpoint::new(Settings::default(), scene.random.split()),
+            actors: Vec::new(),
+            routes: Vec::new(),
+            bind_after: Duration::ZERO,
+            pairs: 100,
+            media_timeout: Duration::from_secs(20),
+            max_calls: 100,
+            facts: Vec::new(),
+            packets: Vec::new(),
+            calls: BTreeMap::new(),
+            ports: BTreeMap::new(),
+            winding_up: false,
+            arrived: 0,
+        }
+    }
+
+    /// When something is due.
+    pub fn deadline(&self) -> Option<Instant> {
+        let calls = self.calls.values();
+        let calls = calls.flat_map(|call| [call.conductor.deadline(), call.mouth.deadline()]);
+        let ports = self.ports.values().map(Port::deadline);
+        calls.chain(ports).chain([self.endpoint.deadline()]).flatten().min()
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self, scene: &mut Scene) {
+        self.endpoint.tick(scene.now);
+        self.drain_endpoint(scene);
+        let due = |at: Option<Instant>, now: Instant| at.is_some_and(|at| at <= now);
+        for id in self.ids() {
+            if self.ports.get(&id).is_some_and(|port| due(port.deadline(), scene.now)) {
+                self.with_port(scene, id, |port, now| port.tick(now));
+                self.feed(scene, id);
+            }
+            let Some(call) = self.calls.get_mut(&id) else { continue };
+            if due(call.conductor.deadline(), scene.now) {
+                call.conductor.tick(scene.now);
+                self.drain_call(scene, id);
+            }
+            self.work(scene, id);
+        }
+    }
+
+    /// Lets something happen.
+    pub fn handle(&mut self, scene: &mut Scene, job: Job) {
+        match job {
+            Job::Datagram { from, to, bytes } => self.receive(scene, (from, to), bytes),
+            Job::Sip(command) => {
+                self.endpoint.handle(scene.now, sip::event::Input::Command(command));
+                self.drain_endpoint(scene);
+            }
+            Job::Call(id, input) => self.tell(scene, id, input),
+            Job::Media(id, order) => self.obey(scene, id, order),
+            Job::Thought(id, thought, delta) => {
+                let last = matches!(delta, agent::Delta::Done | agent::Delta::Failed);
+                let Some(call) = self.calls.get_mut(&id) else { return };
+                let live = call.thoughts.contains(&thought);
+                if last {
+                    call.thoughts.remove(&thought);
+                }
+                if live {
+                    self.tell(scene, id, Input::Mind(agent::Input::Thought { thought, delta }));
+                }
+            }
+            Job::Text(id, agent, input) => {
+                if self.calls.get(&id).is_some_and(|call| call.ear.agent == agent) {
+                    self.tell(scene, id, input);
+                }
+            }
+        }
+    }
+
+    /// The server drains: every call is told once.
+    pub fn wind_up(&mut self, scene: &mut Scene) {
+        self.winding_up = true;
+        for id in self.ids() {
+            self.tell(scene, id, Input::WindUp);
+        }
+    }
+
+    /// The server goes down.
+    pub fn shut_down(&mut self, scene: &mut Scene) {
+        self.winding_up = true;
+        for id in self.ids() {
+            self.tell(scene, id, Input::Shutdown);
+        }
+    }
+
+    /// Whether nothing is left of any call.
+    pub fn is_idle(&self) -> bool {
+        self.endpoint.is_idle() && self.calls.is_empty() && self.ports.is_empty()
+    }
+
+    fn ids(&self) -> Vec<SessionId> {
+        let ids: BTreeSet<_> = self.calls.keys().chain(self.ports.keys()).copied().collect();
+        ids.into_iter().collect()
+    }
+
+    // Signalling.
+
+    fn receive(&mut self, scene: &mut Scene, (from, to): (SocketAddr, SocketAddr), bytes: Bytes) {
+        let now = scene.now;
+        if to.port() == SIP {
+            let (flow, standing) = (Flow { local: to, remote: from }, Standing::Trusted);
+            let received = sip::event::Input::Received { bytes, flow, standing };
+            self.endpoint.handle(now, received);
+            return self.drain_endpoint(scene);
+        }
+        let control = to.port() % 2 == 1;
+        let rtp = if control { to.port() - 1 } else { to.port() };
+        let call = self.calls.iter().find(|(_, call)| call.bound.port() == rtp);
+        let Some(id) = call.map(|(id, _)| *id) else { return };
+        self.with_port(scene, id, |port, now| {
+            if control {
+                port.handle_rtcp(now, from, &bytes)
+            } else {
+                port.handle_rtp(now, from, &bytes)
+            }
+        });
+    }
+
+    fn drain_endpoint(&mut self, scene: &mut Scene) {
+        while let Some(output) = self.endpoint.poll() {
+            match output {
+                sip::event::Output::Transmit { flow, bytes } => {
+                    scene.signal(flow.local, flow.remote, bytes);
+                }
+                sip::event::Output::Event(Event::Incoming(incoming)) => {
+                    self.arrive(scene, incoming)
+                }
+                sip::event::Output::Event(event) => {
+                    let id = session_of(&event);
+                    scene.pipe(Pipe::FromSip, id, Job::Call(id, Input::Sip(event)));
+                }
+            }
+        }
+    }
+
+    fn arrive(&mut self, scene: &mut Scene, incoming: Box<Incoming>) {
+        let id = incoming.session;
+        if self.winding_up || self.calls.len() >= self.max_calls {
+            let refusal = Refusal { status: 503, warning: None, retry_after: Some(10) };
+            let command = Command::Refuse { session: id, refusal };
+            return scene.pipe(Pipe::ToSip, id, Job::Sip(command));
+        }
+        let since_epoch = Duration::from_secs(1_800_000_000);
+        let call = CallId::new(since_epoch, &mut scene.random);
+        let came = Arrival { call, trunk: Badge::default(), at: scene.now, since_epoch };
+        self.arrived += 1;
+        let call = Call {
+            conductor: Conductor::new(came, incoming, Arc::new(self.briefing())),
+            bound: address(Side::Server, 20_000 + 2 * self.arrived),
+            actor: 0,
+            ear: Ear::default(),
+            mouth: Mouth::default(),
+            thoughts: BTreeSet::new(),
+        };
+        self.calls.insert(id, call);
+        self.drain_call(scene, id);
+    }
+
+    fn briefing(&self) -> Briefing {
+        let agents = self.actors.iter().map(|actor| (actor.name.clone(), actor.casting()));
+        Briefing {
+            plan: Plan { routes: self.routes.clone() },
+            agents: agents.collect(),
+            trunks: BTreeMap::new(),
+            media: MediaPolicy {
+                address: address(Side::Server, 0).ip(),
+                codecs: vec![Codec::Pcmu, Codec::Pcma],
+                symmetric: true,
+                timeout: self.media_timeout,
+                speech: speech::Settings::default(),
+            },
+        }
+    }
+
+    // The call.
+
+    fn tell(&mut self, scene: &mut Scene, id: SessionId, input: Input) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.conductor.handle(scene.now, input);
+            self.drain_call(scene, id);
+        }
+    }
+
+    fn drain_call(&mut self, scene: &mut Scene, id: SessionId) {
+        while let Some(output) = self.calls.get_mut(&id).and_then(|call| call.conductor.poll()) {
+            self.carry_out(scene, id, output);
+        }
+        self.work(scene, id);
+    }
+
+    fn carry_out(&mut self, scene: &mut Scene, id: SessionId, output: Output) {
+        let order = |order| Job::Media(id, order);
+        match output {
+            Output::Sip(command) => scene.pipe(Pipe::ToSip, id, Job::Sip(command)),
+            Output::BindSocket => self.bind(scene, id),
+            Output::OpenPort(settings) => {
+                let Some(call) = self.calls.get_mut(&id) else { return };
+                call.mouth.open(settings.codec.rate());
+                scene.pipe(Pipe::ToMedia, id, order(Order::Open(settings)));
+            }
+            Output::Media(command) => {
+                scene.pipe(Pipe::ToMedia, id, order(Order::Command(command)));
+            }
+            Output::ClosePort => scene.pipe(Pipe::ToMedia, id, order(Order::Close)),
+            Output::Engage(casting) => {
+                let named = self.actors.iter().position(|actor| actor.name == casting.name);
+                let Some(call) = self.calls.get_mut(&id) else { return };
+                call.actor = named.expect("every casting has an actor");
+                call.ear.engage(self.actors[call.actor].hearing);
+                call.mouth.engage(self.actors[call.actor].voice);
+            }
+            Output::Mind(order) => self.mind(scene, id, order),
+            Output::Fact(fact) => self.facts.push((scene.millis(scene.now), id, fact)),
+            Output::Over => {
+                // The task of the call ends and whatever it held is dropped.
+                self.calls.remove(&id);
+                scene.pipe(Pipe::ToMedia, id, order(Order::Close));
+            }
+        }
+    }
+
+    fn bind(&mut self, scene: &mut Scene, id: SessionId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let bound = (self.arrived <= self.pairs).then_some(call.bound);
+        let input = Input::Socket(bound);
+        if self.bind_after.is_zero() {
+            call.conductor.handle(scene.now, input);
+        } else {
+            scene.later(self.bind_after, Job::Call(id, input));
+        }
+    }
+
+    fn mind(&mut self, scene: &mut Scene, id: SessionId, order: agent::Output) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        match order {
+            agent::Output::Listen => call.ear.listen(&scene.tongue),
+            agent::Output::Finalize(pause) => {
+                let Some((input, transcriber)) = call.ear.finalize(pause, &scene.tongue) else {
+                    return;
+                };
+                let job = Job::Text(id, call.ear.agent, Input::Mind(input));
+                scene.later(transcriber.takes, job);
+            }
+            agent::Output::Forget => call.ear.forget(),
+            agent::Output::Think { thought, request } => {
+                call.thoughts.insert(thought);
+                let mut after = Duration::ZERO;
+                for (wait, delta) in (self.actors[call.actor].mind)(&request) {
+                    after += Duration::from_millis(wait);
+                    scene.later(after, Job::Thought(id, thought, delta));
+                }
+            }
+            agent::Output::Abandon(thought) => {
+                call.thoughts.remove(&thought);
+            }
+            agent::Output::Speak(utterance) => call.mouth.speak(utterance),
+            agent::Output::Release { through } => call.mouth.release(through),
+            agent::Output::Flush { through } => call.mouth.flush(through),
+            agent::Output::Pause
+            | agent::Output::Resume
+            | agent::Output::Run(_)
+            | agent::Output::Note(_)
+            | agent::Output::Over(_) => panic!("the conductor carries this out itself"),
+        }
+    }
+
+    /// Lets the mouth of a call work on.
+    fn work(&mut self, scene: &mut Scene, id: SessionId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let (told, fed) = call.mouth.work(scene.now, &mut scene.tongue);
+        for input in told {
+            scene.later(Duration::ZERO, Job::Call(id, Input::Mind(input)));
+        }
+        if fed {
+            scene.pipe(Pipe::ToMedia, id, Job::Media(id, Order::Feed));
+        }
+    }
+
+    // Media.
+
+    fn obey(&mut self, scene: &mut Scene, id: SessionId, order: Order) {
+        match order {
+            Order::Open(settings) => {
+                let port = Port::new(*settings, scene.now, &mut scene.random);
+                assert!(self.ports.insert(id, port).is_none(), "a port is opened once");
+                self.drain_port(scene, id);
+            }
+            Order::Command(command) => {
+                self.with_port(scene, id, |port, now| port.handle(now, command));
+            }
+            Order::Feed => self.feed(scene, id),
+            Order::Close => {
+                self.with_port(scene, id, Port::close);
+                self.ports.remove(&id);
+            }
+        }
+    }
+
+    /// Moves what stands in the ring into the port, so that it is not far ahead.
+    fn feed(&mut self, scene: &mut Scene, id: SessionId) {
+        while self.ports.get(&id).is_some_and(|port| port.queued() < AHEAD) {
+            let Some(call) = self.calls.get_mut(&id) else { return };
+            let Some(command) = call.mouth.take() else { return };
+            self.with_port(scene, id, |port, now| port.handle(now, command));
+        }
+    }
+
+    fn with_port(
+        &mut self,
+        scene: &mut Scene,
+        id: SessionId,
+        act: impl FnOnce(&mut Port, Instant),
+    ) {
+        if let Some(port) = self.ports.get_mut(&id) {
+            act(port, scene.now);
+            self.drain_port(scene, id);
+        }
+    }
+
+    fn drain_port(&mut self, scene: &mut Scene, id: SessionId) {
+        use media::event::Output as Media;
+        let Some(port) = self.ports.get_mut(&id) else { return };
+        while let Some(output) = port.poll() {
+            let call = self.calls.get_mut(&id);
+            match output {
+                Media::SendRtp { to, bytes } => {
+                    self.packets
+                        .push(Sent { at: scene.millis(scene.now), is_voice: is_voice(&bytes) });
+                    let Some(call) = call else { continue };
+                    scene.stream(call.bound, to, bytes);
+                }
+                Media::SendRtcp { to, bytes } => {
+                    let Some(call) = call else { continue };
+                    let from = address(Side::Server, call.bound.port() + 1);
+                    scene.stream(from, to, bytes);
+                }
+                Media::Heard(frame) => {
+                    let Some(call) = call else { continue };
+                    if let Some(input) = call.ear.hear(scene.now, frame, &scene.tongue) {
+                        scene.later(Duration::ZERO, Job::Call(id, Input::Mind(input)));
+                    }
+                }
+                Media::Window(window) => port.hear(scene.now, probability(&window)),
+                Media::Recorded { .. } => {}
+                Media::Event(event) => {
+                    scene.pipe(Pipe::FromMedia, id, Job::Call(id, Input::Media(event)));
+                }
+            }
+        }
+    }
+}
+
+/// How likely a window is speech, by its power.
+pub fn probability(window: &media::event::Window) -> f32 {
+    let power: f32 = window.iter().map(|sample| sample * sample).sum::<f32>() / window.len() as f32;
+    if f64::from(power) >= QUIET { 0.95 } else { 0.02 }
+}
+
+/// Whether a packet of PCMU carries voice.
+fn is_voice(bytes: &[u8]) -> bool {
+    let packet = Packet::parse(bytes).expect("our own packet");
+    let mut samples = Vec::new();
+    Codec::Pcmu.decode(packet.payload, &mut samples);
+    packet.header.payload_type == 0 && power(&samples) >= QUIET
+}
+
+fn session_of(event: &Event) -> Session {
+    match event {
+        Event::Incoming(incoming) => incoming.session,
+        Event::Progressed { session, .. }
+        | Event::Answered { session, .. }
+        | Event::Confirmed { session, .. }
+        | Event::Reoffered { session, .. }
+        | Event::ReferReceived { session, .. }
+        | Event::Referred { session, .. }
+        | Event::Info { session, .. }
+        | Event::Ended { session, .. } => *session,
+    }
+}
+
+/// How much a port holds ahead of what it plays.
+const AHEAD: Duration = Duration::from_millis(400);
