@@ -82,7 +82,9 @@ async fn understood(house: House, utterances: Vec<Utterance>, at_once: usize) ->
         while calls.len() < at_once {
             let Some((at, utterance)) = waiting.next() else { break };
             let (target, line) = (server.uri(&format!("line-{at}")), play(&utterance.clip));
-            calls.spawn(async move { call(&target, vec![line], Duration::from_millis(500)).await });
+            calls.spawn(
+                async move { call(&target, vec![line], Duration::from_millis(1_200)).await },
+            );
         }
         let Some(outcome) = calls.join_next().await else { break };
         let ending = outcome.expect("no panic").ending;
