@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use voxtrunk::base::random::Random;
 use voxtrunk::engine::phone::Line;
 
@@ -80,10 +79,7 @@ async fn assert_still_well(server: &mut Server, before: u64) {
     assert!(!server.log().contains("panicked"), "{}", server.log());
     let again = call(&server.uri("porter"), conversation().await, Duration::from_secs(2)).await;
     assert!(again.they_hung_up(), "{again:#?}");
-    let answered = |record: &&Value| record["to"]["number"] == "porter";
-    let records = server.records(3).await;
-    assert_eq!(records.iter().filter(answered).count(), 3);
-    for record in records.iter().filter(answered) {
+    for record in &server.records_of("porter", 3).await {
         let heard = ["what are your opening hours", "goodbye"];
         assert_eq!(said(record, "caller"), heard, "{record:#}");
         assert_eq!(record["end_reason"], "agent_ended");

@@ -44,12 +44,13 @@ pub struct Outcome {
 
 /// Calls, plays the lines, and hangs up when the other side has been quiet for `patience`.
 pub async fn call(target: &str, lines: Vec<Line>, patience: Duration) -> Outcome {
-    place(target, Script { lines, recording: None, patience }).await
+    place(target, Script { lines, patience, ..Script::default() }).await
 }
 
 /// The same, and records what is heard into `path`.
 pub async fn recorded(target: &str, lines: Vec<Line>, path: PathBuf) -> Outcome {
-    let script = Script { lines, recording: Some(path.clone()), patience: Duration::from_secs(4) };
+    let patience = Duration::from_secs(4);
+    let script = Script { lines, recording: Some(path.clone()), patience, ..Script::default() };
     let mut outcome = place(target, script).await;
     let (left, _) = sides(&path).await;
     outcome.heard = Some(left);

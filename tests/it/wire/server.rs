@@ -140,6 +140,17 @@ impl Server {
         .await
     }
 
+    /// Waits for the records of so many calls of an extension.
+    pub async fn records_of(&self, extension: &str, count: usize) -> Vec<Value> {
+        let folder = self.folder.path("data/calls");
+        within(PATIENCE, &format!("{count} records of {extension}"), || {
+            let mut records = read_records(&folder);
+            records.retain(|record| record["to"]["number"] == extension);
+            (records.len() >= count).then_some(records)
+        })
+        .await
+    }
+
     /// The only record.
     pub async fn record(&self) -> Value {
         let mut records = self.records(1).await;

