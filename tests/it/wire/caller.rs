@@ -49,12 +49,8 @@ pub async fn call(target: &str, lines: Vec<Line>, patience: Duration) -> Outcome
 
 /// The same, and records what is heard into `path`.
 pub async fn recorded(target: &str, lines: Vec<Line>, path: PathBuf) -> Outcome {
-    let script = Script {
-        lines,
-        recording: Some(path.clone()),
-        patience: Duration::from_secs(4),
-        ..Script::default()
-    };
+    let patience = Duration::from_secs(4);
+    let script = Script { lines, recording: Some(path.clone()), patience, ..Script::default() };
     let mut outcome = place(target, script).await;
     let (left, _) = sides(&path).await;
     outcome.heard = Some(left);

@@ -140,8 +140,8 @@ impl Server {
         .await
     }
 
-    /// Waits for the records of so many calls to an extension.
-    pub async fn records_to(&self, extension: &str, count: usize) -> Vec<Value> {
+    /// Waits for the records of so many calls of an extension.
+    pub async fn records_of(&self, extension: &str, count: usize) -> Vec<Value> {
         let folder = self.folder.path("data/calls");
         within(PATIENCE, &format!("{count} records of {extension}"), || {
             let mut records = read_records(&folder);

@@ -36,7 +36,7 @@ async fn the_demo_is_understood_in_noise_at_20_decibels() {
         }
     }
     let right = understood(House::brief_demo(), utterances, 8).await;
-    assert!(right >= 12, "{right} of 24 were understood");
+    assert!(right >= 13, "{right} of 24 were understood");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -56,9 +56,7 @@ async fn real_people_are_understood() {
         }
     }
     let right = understood(House::with(LISTENER), utterances, 11).await;
-    // Single digits of people by telephone are the hardest that a grammar hears: 20 were right when
-    // this was measured, all three sentences among them.
-    assert!(right >= 17, "{right} of 33 were understood");
+    assert!(right >= 16, "{right} of 33 were understood");
 }
 
 impl Utterance {
