@@ -148,7 +148,9 @@ impl Phone {
         let ports = Arc::new(Ports::new(local, 40_000..=48_999, random.u32() >> 8));
         let mut tasks = JoinSet::new();
         tasks.spawn(shard.run(stop));
-        Ok(Self { sip, media, ports, recorder, calls: 0, _tasks: tasks })
+        // Phones may share a media shard: each counts its calls from a place of its own.
+        let calls = u64::from(random.u32()) << 8;
+        Ok(Self { sip, media, ports, recorder, calls, _tasks: tasks })
     }
 
     /// Calls `target` and plays the script; gives how it ended. Moments go to `watch`.
