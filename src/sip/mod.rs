@@ -11,6 +11,10 @@ pub mod transaction;
 pub mod message;
 pub mod parse;
 
+// Who speaks: digest on both sides.
+pub mod digest;
+pub mod nonces;
+
 pub mod check;
 pub mod framing;
 pub mod print;
