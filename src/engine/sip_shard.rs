@@ -180,7 +180,7 @@ impl SipShard {
     }
 
     fn tell(&mut self, event: Event) {
-        let session = session_of(&event);
+        let Some(session) = session_of(&event) else { return };
         let over = matches!(event, Event::Ended { .. });
         let Some(mailbox) = self.calls.get(&session) else { return };
         let delivered = mailbox.post(event::Input::Sip(event));
@@ -195,9 +195,10 @@ impl SipShard {
     }
 }
 
-fn session_of(event: &Event) -> SessionId {
+fn session_of(event: &Event) -> Option<SessionId> {
     match event {
-        Event::Incoming(incoming) => incoming.session,
+        Event::Incoming(incoming) => Some(incoming.session),
+        Event::Told { .. } => None,
         Event::Progressed { session, .. }
         | Event::Answered { session, .. }
         | Event::Confirmed { session, .. }
@@ -205,7 +206,7 @@ fn session_of(event: &Event) -> SessionId {
         | Event::ReferReceived { session, .. }
         | Event::Referred { session, .. }
         | Event::Info { session, .. }
-        | Event::Ended { session, .. } => *session,
+        | Event::Ended { session, .. } => Some(*session),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod message;
 pub mod parse;
 
 // Who speaks: digest on both sides.
+pub mod account;
 pub mod digest;
 pub mod nonces;
 
