@@ -5,7 +5,10 @@ pub mod briefing;
 pub mod cause;
 pub mod chronicle;
 pub mod event;
+pub mod exchange;
+pub mod identity;
 pub mod negotiation;
+pub mod placement;
 pub mod record;
 pub mod transfer;
 

@@ -11,7 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::call::admission::{Badge, Doorkeeper, Verdict};
 use crate::call::event;
+use crate::call::exchange::{self, Exchange};
+use crate::call::placement::Placement;
 use crate::engine::clock;
+use crate::engine::lookups::Lookups;
 use crate::engine::mailbox::{self, Inbox, Mailbox};
 use crate::sip::endpoint::Endpoint;
 use crate::sip::event::{
@@ -25,6 +28,8 @@ pub struct SipShard {
     local: SocketAddr,
     endpoint: Endpoint,
     doorkeeper: Doorkeeper,
+    exchange: Exchange,
+    lookups: Lookups,
     calls: HashMap<SessionId, Mailbox>,
     orders: mpsc::Receiver<Order>,
     arrivals: mpsc::Sender<Arrival>,
@@ -50,6 +55,8 @@ pub enum Order {
     Command(Command),
     /// A call of ours begins: its events go to this mailbox.
     Adopt(SessionId, Mailbox),
+    /// A call places a leg: its events go to this mailbox.
+    Place(Mailbox, Box<Placement>),
 }
 
 /// How others reach a shard. Orders wait when the shard is behind.
@@ -81,8 +88,18 @@ impl SipShard {
         let local = socket.local_addr()?;
         let socket = UdpSocket::from_std(socket)?;
         let (sender, orders) = mpsc::channel(1_024);
-        let calls = HashMap::new();
-        let shard = Self { socket, local, endpoint, doorkeeper, calls, orders, arrivals };
+        let exchange = Exchange::new(exchange::Settings { sockets: vec![local] });
+        let shard = Self {
+            socket,
+            local,
+            endpoint,
+            doorkeeper,
+            exchange,
+            lookups: Lookups::new(vec![local]),
+            calls: HashMap::new(),
+            orders,
+            arrivals,
+        };
         Ok((shard, SipHandle { orders: sender, local }))
     }
 
@@ -90,7 +107,8 @@ impl SipShard {
     pub async fn run(mut self, stop: CancellationToken) {
         let mut buffer = BytesMut::new();
         loop {
-            let deadline = self.endpoint.deadline();
+            let deadlines = [self.endpoint.deadline(), self.exchange.deadline()];
+            let deadline = deadlines.into_iter().flatten().min();
             tokio::select! {
                 () = stop.cancelled() => return,
                 readable = self.socket.readable() => {
@@ -99,9 +117,13 @@ impl SipShard {
                     }
                 }
                 Some(order) = self.orders.recv() => self.obey(order),
+                Some((lookup, flows)) = self.lookups.next() => {
+                    self.exchange.resolved(clock::now(), lookup, flows);
+                }
                 () = until(deadline) => {}
             }
             self.endpoint.tick(clock::now());
+            self.exchange.tick(clock::now());
             self.drain();
         }
     }
@@ -141,7 +163,13 @@ impl SipShard {
     fn obey(&mut self, order: Order) {
         match order {
             Order::Command(command) => {
-                self.endpoint.handle(clock::now(), Input::Command(command));
+                if let Some(command) = self.exchange.obey(command) {
+                    self.endpoint.handle(clock::now(), Input::Command(command));
+                }
+            }
+            Order::Place(mailbox, placement) => {
+                self.calls.insert(placement.session, mailbox);
+                self.exchange.place(clock::now(), placement);
             }
             Order::Adopt(session, mailbox) => {
                 self.calls.insert(session, mailbox);
@@ -149,7 +177,22 @@ impl SipShard {
         }
     }
 
+    /// Carries out what the endpoint and the exchange want, until both want nothing.
     fn drain(&mut self) {
+        loop {
+            self.drain_endpoint();
+            let Some(output) = self.exchange.poll() else { return };
+            match output {
+                exchange::Output::Command(command) => {
+                    self.endpoint.handle(clock::now(), Input::Command(command));
+                }
+                exchange::Output::Event(event) => self.tell(event),
+                exchange::Output::Resolve(lookup, uri) => self.lookups.ask(lookup, uri),
+            }
+        }
+    }
+
+    fn drain_endpoint(&mut self) {
         while let Some(output) = self.endpoint.poll() {
             match output {
                 // A full socket buffer loses a datagram, as the network might: timers repeat it.
@@ -157,7 +200,11 @@ impl SipShard {
                     self.socket.try_send_to(&bytes, flow.remote).ok();
                 }
                 Output::Event(Event::Incoming(incoming)) => self.arrive(incoming),
-                Output::Event(event) => self.tell(event),
+                Output::Event(event) => {
+                    if let Some(event) = self.exchange.hear(clock::now(), event) {
+                        self.tell(event);
+                    }
+                }
             }
         }
     }

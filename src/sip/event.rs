@@ -76,6 +76,12 @@ pub enum Command {
         /// Who may ask.
         peer: IpAddr,
     },
+    /// Gives up an INVITE to which nobody has said a word: the session ends at once as lost, and
+    /// a late answer is hung up. Ignored as soon as there was a provisional answer.
+    Forsake {
+        /// The session.
+        session: SessionId,
+    },
     /// Sends a provisional answer (180, or 183 with a body) to an incoming INVITE.
     Progress {
         /// The session.

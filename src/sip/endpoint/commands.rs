@@ -16,6 +16,9 @@ impl Endpoint {
             Command::Credentials { session, account, peer } => {
                 self.wallet.bind(session, Bound { account, peer });
             }
+            Command::Forsake { session } => {
+                self.with(session, now, Self::forsake);
+            }
             Command::Progress { session, status, body } => {
                 self.with(session, now, |endpoint, session| {
                     endpoint.progress(session, status, body, now)

@@ -9,7 +9,7 @@ use super::{Endpoint, Invitation, Use};
 use crate::sip::account::{Answers, Bound, Tries};
 use crate::sip::dialog::arrival::Arrival;
 use crate::sip::dialog::invite::{Phase, Session};
-use crate::sip::event::SessionId;
+use crate::sip::event::{Ending, SessionId};
 use crate::sip::header::Name;
 use crate::sip::message::Message;
 use crate::sip::method::Method;
@@ -80,6 +80,18 @@ impl Endpoint {
             return None;
         }
         self.wallet.bound(session).cloned()
+    }
+
+    /// Leaves an INVITE that nobody has answered to its timers.
+    pub(super) fn forsake(&mut self, session: &mut Session) -> Option<Ending> {
+        let Phase::Calling(calling) = &session.phase else { return None };
+        if self.layer.is_proceeding(calling.transaction) || calling.cancel.is_some() {
+            return None;
+        }
+        if let Some(Use::Invite(invitation)) = self.layer.user(calling.transaction) {
+            invitation.session = NOBODY;
+        }
+        Some(Ending::Lost)
     }
 
     fn send_again(
@@ -215,6 +227,9 @@ fn with_credentials_of(invite: &Bytes, ack: &Bytes) -> Option<Bytes> {
         builder.copy(&invite, Name::Authorization).copy(&invite, Name::ProxyAuthorization);
     Some(builder.finish())
 }
+
+/// The session of an INVITE that nobody waits for: an answer to it is hung up.
+const NOBODY: SessionId = SessionId(u64::MAX);
 
 /// How many requests are remembered that were sent again, before those that are over go.
 const MOST_TRIED: usize = 1_024;

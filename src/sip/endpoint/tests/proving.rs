@@ -166,3 +166,19 @@ fn a_call_that_is_given_up_is_not_tried_again() {
     assert_eq!(sent.len(), 1, "the ACK");
     assert!(matches!(raw.events.last(), Some(Event::Ended { .. })));
 }
+
+#[test]
+fn a_forsaken_invite_ends_at_once_and_its_late_answer_is_hung_up() {
+    let mut raw = Raw::new();
+    let first = raw.invite(CALL);
+    assert!(raw.command(Command::Forsake { session: CALL }).is_empty());
+    assert!(matches!(raw.events.last(), Some(Event::Ended { ending: Ending::Lost, .. })));
+    let second = raw.invite(CALL);
+    assert!(raw.receive(&respond(&first, "180 Ringing", "t", "")).is_empty());
+    let sent = raw.receive(&respond(&first, "200 OK", "t", "Contact: <sip:ann@192.0.2.1>\r\n"));
+    assert!(sent[0].starts_with("ACK ") && sent[1].starts_with("BYE "), "{sent:?}");
+    raw.receive(&respond(&second, "180 Ringing", "t2", ""));
+    assert!(matches!(raw.events.last(), Some(Event::Progressed { session: CALL, .. })));
+    raw.command(Command::Forsake { session: CALL });
+    assert!(matches!(raw.events.last(), Some(Event::Progressed { .. })), "it rings already");
+}
