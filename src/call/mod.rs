@@ -12,5 +12,6 @@ pub mod numbering;
 pub mod placement;
 pub mod record;
 pub mod transfer;
+pub mod trunk;
 
 pub mod conductor;
