@@ -9,6 +9,7 @@ mod answering;
 mod asking;
 mod calling;
 mod commands;
+mod guests;
 mod inside;
 mod leaving;
 mod offers;
@@ -31,6 +32,7 @@ use super::dialog::arrival::Origin;
 use super::dialog::invite::Session;
 use super::dialog::table::Table;
 use super::event::{AskId, Ending, Event, Input, Output, SessionId};
+use super::registrar::Registrar;
 use super::transaction::layer::{Datagram, Fired, Layer, TransactionId};
 use crate::base::random::Random;
 
@@ -50,6 +52,8 @@ pub struct Endpoint {
     /// The accounts that answer challenges, and how often each request was sent because of them.
     wallet: Wallet,
     tries: HashMap<TransactionId, Tries>,
+    /// Who knows the phones, when phones may register.
+    registrar: Option<Registrar>,
     dropped: u64,
 }
 
@@ -101,6 +105,7 @@ impl Endpoint {
             tag_secret: random.u64(),
             wallet: Wallet::default(),
             tries: HashMap::new(),
+            registrar: None,
             dropped: 0,
             random,
             settings,
@@ -129,6 +134,10 @@ impl Endpoint {
         while let Some(session) = self.sessions.take_due(now) {
             self.session_due(session, now);
         }
+        if let Some(registrar) = &mut self.registrar {
+            registrar.tick(now);
+        }
+        self.drain_notices();
     }
 
     /// Gives the next thing to be done.
@@ -138,7 +147,8 @@ impl Endpoint {
 
     /// Tells when `tick` is due.
     pub fn deadline(&self) -> Option<Instant> {
-        [self.layer.deadline(), self.sessions.deadline()].into_iter().flatten().min()
+        let phones = self.registrar.as_ref().and_then(Registrar::deadline);
+        [self.layer.deadline(), self.sessions.deadline(), phones].into_iter().flatten().min()
     }
 
     /// Whether nothing is kept: no transaction, no session, no output.

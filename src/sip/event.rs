@@ -13,6 +13,7 @@ use crate::sip::account::Account;
 use crate::sip::method::Method;
 
 pub use crate::base::id::SessionId;
+pub use crate::sip::notice::{Notice, Offence, Reach};
 
 /// Where a datagram came from or goes to: our address and the peer's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,6 +37,9 @@ impl Flow {
 pub enum Standing {
     /// The source is a trunk, or a peer that we called.
     Trusted,
+    /// Somebody who may prove to be a phone: OPTIONS are answered, whatever else begins something
+    /// is challenged statelessly.
+    Guest,
     /// Nobody we know: OPTIONS may be answered statelessly, everything else is dropped in silence.
     Stranger,
     /// Nobody we know, and the operator wants strangers told: a stateless 403.
@@ -248,6 +252,8 @@ pub struct Incoming {
     pub session: SessionId,
     /// Where it came from.
     pub flow: Flow,
+    /// The name of the phone that proved to have sent it; then it is also the user that calls.
+    pub phone: Option<Arc<str>>,
     /// The Request-URI as it stands.
     pub request_uri: String,
     /// The user part of the Request-URI, unescaped: the number or extension called.
@@ -406,4 +412,6 @@ pub enum Output {
     },
     /// Tell the owner of the call.
     Event(Event),
+    /// Tell whoever stands at the door.
+    Notice(Notice),
 }
