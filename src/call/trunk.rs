@@ -9,7 +9,7 @@ use crate::base::random::Random;
 use crate::call::identity::Profile;
 use crate::sip::account::Account;
 use crate::sip::method::Method;
-use crate::sip::registration::{self, Errand, Registration, Standing, is_life};
+use crate::sip::registration::{self, Errand, Registration, Standing, is_life, route_of};
 
 /// One trunk.
 #[derive(Debug)]
@@ -30,8 +30,8 @@ pub struct Settings {
     pub name: Arc<str>,
     /// Where its calls go, as SIP URIs, the best first.
     pub peers: Vec<String>,
-    /// The values of Route: the outbound proxy.
-    pub routes: Vec<String>,
+    /// Whether the peers are proxies before the trunk: then each is its own Route.
+    pub is_proxied: bool,
     /// How it speaks of callers and called.
     pub profile: Profile,
     /// Who answers its challenges.
@@ -215,10 +215,14 @@ impl Trunk {
         }
     }
 
-    /// The values of Route for its calls: that of the registrar (RFC 3608), else the proxy.
-    pub fn routes(&self) -> &[String] {
+    /// The values of Route for calls that go to `peer`: those of the registrar (RFC 3608), else
+    /// the proxy.
+    pub fn routes(&self, peer: &str) -> Vec<String> {
         let granted = self.registration.as_ref().map_or(&[][..], Registration::service_route);
-        if granted.is_empty() { &self.settings.routes } else { granted }
+        match granted {
+            [] if self.settings.is_proxied => vec![route_of(peer)],
+            granted => granted.to_vec(),
+        }
     }
 
     /// How it stands.
@@ -304,12 +308,13 @@ impl Trunk {
     fn ping(&self) -> Errand {
         let profile = &self.settings.profile;
         let user = if profile.user.is_empty() { "voxtrunk" } else { &profile.user };
+        let hop = self.peers().into_iter().next().unwrap_or_default();
         Errand {
             method: Method::Options,
             target: format!("sip:{}", profile.domain),
             address: format!("<sip:{user}@{}>", profile.domain),
-            hop: self.peers().into_iter().next().unwrap_or_default(),
-            routes: self.routes().to_vec(),
+            routes: self.routes(&hop),
+            hop,
             contact: None,
             series: None,
             headers: Vec::new(),
@@ -336,13 +341,13 @@ mod tests {
             domain: "sip:carrier.example".into(),
             address: "<sip:us@carrier.example>".into(),
             contact_user: "vt-1".into(),
-            routes: Vec::new(),
+            is_proxied: false,
             expires: Duration::from_secs(3_600),
         };
         let settings = Settings {
             name: "carrier".into(),
             peers: vec!["sip:a".into(), "sip:b".into()],
-            routes: vec!["<sip:proxy;lr>".into()],
+            is_proxied: false,
             profile: Profile { domain: "carrier.example".into(), ..Profile::default() },
             account: None,
             registration: registers.then_some(registration),

@@ -42,8 +42,8 @@ pub struct Settings {
     pub address: String,
     /// The user part of our Contact: by it an INVITE is known to be for this registration.
     pub contact_user: String,
-    /// The values of Route: the outbound proxy.
-    pub routes: Vec<String>,
+    /// Whether the registrars named are proxies before the registrar: then each is its own Route.
+    pub is_proxied: bool,
     /// For how long to register.
     pub expires: Duration,
 }
@@ -358,25 +358,35 @@ impl Registration {
             target: self.settings.domain.clone(),
             address: self.settings.address.clone(),
             hop: self.registrar().to_owned(),
-            routes: self.settings.routes.clone(),
+            routes: self.routes(self.registrar()),
             contact: Some(contact),
             series: Some(self.series.clone()),
             headers: headers.map(|(name, value)| (name.to_owned(), value)).to_vec(),
         }
     }
 
+    fn routes(&self, hop: &str) -> Vec<String> {
+        if self.settings.is_proxied { vec![route_of(hop)] } else { Vec::new() }
+    }
+
     fn probe(&self) -> Errand {
+        let hop = self.settings.registrars.first().cloned().unwrap_or_default();
         Errand {
             method: Method::Options,
             target: self.settings.domain.clone(),
             address: self.settings.address.clone(),
-            hop: self.settings.registrars.first().cloned().unwrap_or_default(),
-            routes: self.settings.routes.clone(),
+            routes: self.routes(&hop),
+            hop,
             contact: None,
             series: None,
             headers: Vec::new(),
         }
     }
+}
+
+/// The value of Route that leads through a proxy, which is named by a SIP URI.
+pub fn route_of(proxy: &str) -> String {
+    format!("<{proxy};lr>")
 }
 
 /// Whether an answer to OPTIONS means that somebody is there: any but silence and 503.

@@ -16,7 +16,7 @@ impl Bench {
             domain: "sip:carrier.example".into(),
             address: "<sip:us@carrier.example>".into(),
             contact_user: "vt-carrier-x1".into(),
-            routes: Vec::new(),
+            is_proxied: false,
             expires: Duration::from_secs(300),
         };
         let now = Instant::now();
