@@ -2,6 +2,7 @@
 
 pub mod deadlines;
 pub mod destination;
+pub mod drill;
 pub mod id;
 pub mod language;
 pub mod network;

@@ -92,7 +92,10 @@ impl Exchange {
         match &placement.destination {
             Destination::Sip(uri) => self.straight(uri, placement).map(|way| vec![way]),
             Destination::Tel(_)
+            | Destination::Trunk { .. }
+            | Destination::Phone(_)
             | Destination::Agent(_)
+            | Destination::Drill(_)
             | Destination::Reject(_)
             | Destination::Busy
             | Destination::HangUp(_) => Err(Cause::NoRoute),
