@@ -21,6 +21,7 @@ use crate::sip::endpoint::Endpoint;
 use crate::sip::event::{
     Command, Event, Flow, Incoming, Input, Output, Refusal, SessionId, Standing,
 };
+use crate::sip::registration::Enrolment;
 
 /// Owns a socket and the user agent on it.
 #[derive(Debug)]
@@ -210,12 +211,8 @@ impl SipShard {
                 }
                 exchange::Output::Event(event) => self.tell(event),
                 exchange::Output::Known(badge, address) => self.doorkeeper.learn(badge, address),
-                exchange::Output::Turned(trunk, Health::Up) => {
-                    tracing::info!(%trunk, "trunk is up");
-                }
-                exchange::Output::Turned(trunk, Health::Down(why)) => {
-                    tracing::warn!(%trunk, why, "trunk is down");
-                }
+                exchange::Output::Turned(trunk, health) => note_health(&trunk, &health),
+                exchange::Output::Stands(trunk, enrolment) => note_enrolment(&trunk, &enrolment),
                 exchange::Output::Resolve(lookup, uri) => self.lookups.ask(lookup, uri),
             }
         }
@@ -271,6 +268,32 @@ impl SipShard {
             let command = Command::HangUp { session, reason: None };
             self.endpoint.handle(clock::now(), Input::Command(command));
         }
+    }
+}
+
+fn note_health(trunk: &str, health: &Health) {
+    match health {
+        Health::Up => tracing::info!(trunk, "trunk is up"),
+        Health::Down(why) => tracing::warn!(trunk, why, "trunk is down"),
+    }
+}
+
+fn note_enrolment(trunk: &str, enrolment: &Enrolment) {
+    match enrolment {
+        Enrolment::Registered { registrar, granted } => {
+            let seconds = granted.as_secs();
+            tracing::info!(trunk, registrar, seconds, "registered");
+        }
+        Enrolment::Rejected { status } => tracing::error!(
+            trunk,
+            status,
+            "credentials rejected: check username, auth_username and password of the trunk",
+        ),
+        Enrolment::Failed { status, retry } => {
+            let seconds = retry.as_secs();
+            tracing::warn!(trunk, status, seconds, "not registered, will try again");
+        }
+        Enrolment::Gone => tracing::info!(trunk, "unregistered"),
     }
 }
 
