@@ -29,6 +29,8 @@ use crate::sip::event::{Notice, Offence};
 #[derive(Debug)]
 pub struct Doorkeeper {
     settings: Settings,
+    /// Where trunks are registered that have no address in the settings.
+    learned: HashMap<IpAddr, Badge>,
     /// The buckets of each class: of every source, and of all together.
     acquainted: Class,
     guests: Class,
@@ -129,6 +131,7 @@ impl Doorkeeper {
     /// Makes a doorkeeper.
     pub fn new(settings: Settings) -> Self {
         Self {
+            learned: HashMap::new(),
             acquainted: Class::new(ACQUAINTED, PLENTY),
             guests: Class::new(settings.per_source, settings.guests_together),
             strangers: Class::new(settings.per_source, settings.together),
@@ -185,6 +188,13 @@ impl Doorkeeper {
         }
     }
 
+    /// A trunk is registered at this address: it is no stranger from now on.
+    pub fn learn(&mut self, badge: Badge, address: IpAddr) {
+        if self.learned.len() < MOST_LEARNED || self.learned.contains_key(&address) {
+            self.learned.insert(address, badge);
+        }
+    }
+
     /// Takes note of what the user agent found out.
     pub fn notice(&mut self, now: Instant, notice: &Notice) {
         match notice {
@@ -216,7 +226,8 @@ impl Doorkeeper {
 
     fn trunk_at(&self, address: IpAddr) -> Option<&Badge> {
         let sends = |trunk: &&Trunk| trunk.allow.iter().any(|network| network.contains(address));
-        self.settings.trunks.iter().find(sends).map(|trunk| &trunk.badge)
+        let known = self.settings.trunks.iter().find(sends).map(|trunk| &trunk.badge);
+        known.or_else(|| self.learned.get(&address))
     }
 
     fn may_be_phone(&self, address: IpAddr) -> bool {
@@ -284,6 +295,9 @@ impl Class {
         if all.take(now, together) { Ok(()) } else { Err(Reason::SharedRate) }
     }
 }
+
+/// How many addresses of registrars are known.
+const MOST_LEARNED: usize = 1_000;
 
 /// How many sources of a class are remembered.
 const MOST_SOURCES: usize = 50_000;

@@ -19,6 +19,7 @@ use crate::call::identity;
 use crate::call::placement::Placement;
 use crate::call::trunk::{self, Health, Purpose, Trunk};
 use crate::sip::event::{AskId, Command, Ending, Event, Flow, Outgoing, Party, SessionId};
+use crate::sip::registration::Enrolment;
 use crate::sip::uri::{Host, Uri};
 
 /// The exchange of a SIP shard.
@@ -88,6 +89,8 @@ pub enum Output {
     Resolve(LookupId, String),
     /// Calls can go by a trunk now, or cannot.
     Turned(Arc<str>, Health),
+    /// The registration of a trunk stands otherwise than before.
+    Stands(Arc<str>, Enrolment),
     /// A trunk is registered at this address: its requests are those of the trunk.
     Known(Badge, IpAddr),
 }
@@ -130,7 +133,13 @@ impl Exchange {
                 let names: Vec<&Arc<str>> = self.trunks.keys().collect();
                 self.by_trunks(&names, number.to_e164(), placement)
             }
-            Destination::Agent(_)
+            Destination::Trunk { trunk, number } => {
+                let name: Arc<str> = trunk.as_str().into();
+                self.by_trunks(&[&name], number, placement)
+            }
+            Destination::Phone(_)
+            | Destination::Agent(_)
+            | Destination::Drill(_)
             | Destination::Reject(_)
             | Destination::Busy
             | Destination::HangUp(_) => Err(Cause::NoRoute),

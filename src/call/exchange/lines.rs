@@ -13,7 +13,7 @@ use crate::call::admission::Badge;
 use crate::call::cause::Cause;
 use crate::call::identity::{self, Said};
 use crate::call::placement::Placement;
-use crate::call::trunk::{self, Health, Input, Purpose, Report};
+use crate::call::trunk::{self, Input, Purpose, Report};
 use crate::sip::account::Account;
 use crate::sip::event::{AskId, Asking, Command, Event, Flow, Incoming, SessionId};
 use crate::sip::registration::{Errand, is_life};
@@ -75,6 +75,11 @@ impl Exchange {
         self.contacts.get(std::str::from_utf8(user).ok()?)
     }
 
+    /// The trunk whose Contact has that user part.
+    pub fn owner_of(&self, user: &str) -> Option<Badge> {
+        self.contacts.get(user).cloned()
+    }
+
     /// Reads an INVITE of a trunk as its profile says: number called, caller, name. Our account
     /// there answers if the trunk challenges what we say in the call.
     pub fn read(&mut self, trunk: &str, incoming: &mut Incoming) -> Option<Said> {
@@ -112,15 +117,17 @@ impl Exchange {
         for trunk in known.filter(|trunk| trunk.is_usable()) {
             let settings = trunk.settings();
             let written = identity::write(&settings.profile, number, &placement.caller);
-            let routes = trunk.routes().iter().map(|route| ("Route".to_owned(), route.clone()));
             let headers: Vec<(String, String)> =
-                routes.chain(written.headers).chain(foreign_headers(placement)).collect();
-            ways.extend(trunk.peers().into_iter().map(|peer| Way {
-                target: written.target.clone(),
-                from: written.from.clone(),
-                hop: Hop::Host(peer),
-                headers: headers.clone(),
-                account: Some(settings.name.clone()),
+                written.headers.into_iter().chain(foreign_headers(placement)).collect();
+            ways.extend(trunk.peers().into_iter().map(|peer| {
+                let routes = trunk.routes(&peer).into_iter().map(|it| ("Route".to_owned(), it));
+                Way {
+                    target: written.target.clone(),
+                    from: written.from.clone(),
+                    headers: routes.chain(headers.clone()).collect(),
+                    hop: Hop::Host(peer),
+                    account: Some(settings.name.clone()),
+                }
             }));
         }
         if ways.is_empty() { Err(Cause::NoRoute) } else { Ok(ways) }
@@ -145,6 +152,9 @@ impl Exchange {
             match output {
                 trunk::Output::Turned(health) => {
                     self.outputs.push_back(Output::Turned(name, health));
+                }
+                trunk::Output::Stands(enrolment) => {
+                    self.outputs.push_back(Output::Stands(name, enrolment));
                 }
                 trunk::Output::Ask(purpose, errand) => self.begin(name, purpose, errand, now),
             }
@@ -244,13 +254,6 @@ impl Exchange {
         let (silent, mut lively): (Vec<Flow>, Vec<Flow>) = flows.into_iter().partition(is_silent);
         lively.extend(silent);
         lively
-    }
-}
-
-impl Health {
-    /// Whether calls can go.
-    pub fn is_up(&self) -> bool {
-        *self == Self::Up
     }
 }
 

@@ -3,6 +3,7 @@
 mod caller;
 mod datagrams;
 mod ear;
+mod line;
 mod server;
 
 mod attacks;
@@ -10,6 +11,8 @@ mod baresip;
 mod crowd;
 mod door;
 mod faults;
+mod kamailio;
+mod peers;
 mod recording;
 mod sipp;
 mod speech;
