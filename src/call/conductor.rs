@@ -229,7 +229,8 @@ impl Conductor {
             Event::Info { .. }
             | Event::Incoming(_)
             | Event::Progressed { .. }
-            | Event::Answered { .. } => {}
+            | Event::Answered { .. }
+            | Event::Told { .. } => {}
         }
     }
 

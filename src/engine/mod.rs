@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod mailbox;
 
+pub mod lookups;
 pub mod sip_shard;
 
 pub mod gauges;

@@ -277,6 +277,7 @@ impl Conversation<'_> {
             | Event::Confirmed { .. }
             | Event::Referred { .. }
             | Event::Info { .. }
+            | Event::Told { .. }
             | Event::Ended { .. } => {}
         }
     }

@@ -11,7 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::call::admission::{Badge, Doorkeeper, Verdict};
 use crate::call::event;
+use crate::call::exchange::{self, Exchange};
+use crate::call::placement::Placement;
+use crate::call::trunk::{self, Health};
 use crate::engine::clock;
+use crate::engine::lookups::Lookups;
 use crate::engine::mailbox::{self, Inbox, Mailbox};
 use crate::sip::endpoint::Endpoint;
 use crate::sip::event::{
@@ -25,6 +29,8 @@ pub struct SipShard {
     local: SocketAddr,
     endpoint: Endpoint,
     doorkeeper: Doorkeeper,
+    exchange: Exchange,
+    lookups: Lookups,
     calls: HashMap<SessionId, Mailbox>,
     orders: mpsc::Receiver<Order>,
     arrivals: mpsc::Sender<Arrival>,
@@ -50,6 +56,10 @@ pub enum Order {
     Command(Command),
     /// A call of ours begins: its events go to this mailbox.
     Adopt(SessionId, Mailbox),
+    /// A call places a leg: its events go to this mailbox.
+    Place(Mailbox, Box<Placement>),
+    /// No new calls: every registration is removed.
+    Leave,
 }
 
 /// How others reach a shard. Orders wait when the shard is behind.
@@ -81,28 +91,59 @@ impl SipShard {
         let local = socket.local_addr()?;
         let socket = UdpSocket::from_std(socket)?;
         let (sender, orders) = mpsc::channel(1_024);
-        let calls = HashMap::new();
-        let shard = Self { socket, local, endpoint, doorkeeper, calls, orders, arrivals };
+        let settings = exchange::Settings { sockets: vec![local], trunks: Vec::new() };
+        let exchange = Exchange::new(settings, clock::random(), clock::now());
+        let shard = Self {
+            socket,
+            local,
+            endpoint,
+            doorkeeper,
+            exchange,
+            lookups: Lookups::new(vec![local]),
+            calls: HashMap::new(),
+            orders,
+            arrivals,
+        };
         Ok((shard, SipHandle { orders: sender, local }))
     }
 
-    /// Runs until `stop`.
+    /// Gives the shard trunks to keep.
+    #[must_use]
+    pub fn with_trunks(mut self, trunks: Vec<(Badge, trunk::Settings)>) -> Self {
+        let settings = exchange::Settings { sockets: vec![self.local], trunks };
+        self.exchange = Exchange::new(settings, clock::random(), clock::now());
+        self
+    }
+
+    /// Runs until `stop`, and then until no registrar knows us any more.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut buffer = BytesMut::new();
+        let mut leaving = false;
         loop {
-            let deadline = self.endpoint.deadline();
+            let deadlines = [self.endpoint.deadline(), self.exchange.deadline(clock::now())];
+            let deadline = deadlines.into_iter().flatten().min();
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled(), if !leaving => {
+                    leaving = true;
+                    self.exchange.leave(clock::now());
+                }
                 readable = self.socket.readable() => {
                     if readable.is_ok() {
                         self.receive(&mut buffer);
                     }
                 }
                 Some(order) = self.orders.recv() => self.obey(order),
+                Some((lookup, flows)) = self.lookups.next() => {
+                    self.exchange.resolved(clock::now(), lookup, flows);
+                }
                 () = until(deadline) => {}
             }
             self.endpoint.tick(clock::now());
+            self.exchange.tick(clock::now());
             self.drain();
+            if leaving && self.exchange.has_left() {
+                return;
+            }
         }
     }
 
@@ -126,7 +167,9 @@ impl SipShard {
 
     fn judge(&mut self, bytes: Bytes, remote: SocketAddr) {
         let now = clock::now();
+        let is_addressed = self.exchange.addressee(&bytes).is_some();
         let standing = match self.doorkeeper.judge(now, remote.ip()) {
+            _ if is_addressed => Standing::Trusted,
             Verdict::Trunk(_) => Standing::Trusted,
             Verdict::Stranger => Standing::Stranger,
             Verdict::Refused => Standing::Refused,
@@ -141,7 +184,14 @@ impl SipShard {
     fn obey(&mut self, order: Order) {
         match order {
             Order::Command(command) => {
-                self.endpoint.handle(clock::now(), Input::Command(command));
+                if let Some(command) = self.exchange.obey(command) {
+                    self.endpoint.handle(clock::now(), Input::Command(command));
+                }
+            }
+            Order::Leave => self.exchange.leave(clock::now()),
+            Order::Place(mailbox, placement) => {
+                self.calls.insert(placement.session, mailbox);
+                self.exchange.place(clock::now(), placement);
             }
             Order::Adopt(session, mailbox) => {
                 self.calls.insert(session, mailbox);
@@ -149,7 +199,29 @@ impl SipShard {
         }
     }
 
+    /// Carries out what the endpoint and the exchange want, until both want nothing.
     fn drain(&mut self) {
+        loop {
+            self.drain_endpoint();
+            let Some(output) = self.exchange.poll() else { return };
+            match output {
+                exchange::Output::Command(command) => {
+                    self.endpoint.handle(clock::now(), Input::Command(command));
+                }
+                exchange::Output::Event(event) => self.tell(event),
+                exchange::Output::Known(badge, address) => self.doorkeeper.learn(badge, address),
+                exchange::Output::Turned(trunk, Health::Up) => {
+                    tracing::info!(%trunk, "trunk is up");
+                }
+                exchange::Output::Turned(trunk, Health::Down(why)) => {
+                    tracing::warn!(%trunk, why, "trunk is down");
+                }
+                exchange::Output::Resolve(lookup, uri) => self.lookups.ask(lookup, uri),
+            }
+        }
+    }
+
+    fn drain_endpoint(&mut self) {
         while let Some(output) = self.endpoint.poll() {
             match output {
                 // A full socket buffer loses a datagram, as the network might: timers repeat it.
@@ -157,17 +229,24 @@ impl SipShard {
                     self.socket.try_send_to(&bytes, flow.remote).ok();
                 }
                 Output::Event(Event::Incoming(incoming)) => self.arrive(incoming),
-                Output::Event(event) => self.tell(event),
+                Output::Event(event) => {
+                    if let Some(event) = self.exchange.hear(clock::now(), event) {
+                        self.tell(event);
+                    }
+                }
             }
         }
     }
 
-    fn arrive(&mut self, incoming: Box<Incoming>) {
+    fn arrive(&mut self, mut incoming: Box<Incoming>) {
         let session = incoming.session;
+        let addressee = self.exchange.owner_of(&incoming.called_user);
         let trunk = match self.doorkeeper.judge(clock::now(), incoming.flow.remote.ip()) {
             Verdict::Trunk(trunk) => trunk,
             Verdict::Stranger | Verdict::Refused | Verdict::Ignored => Badge::default(),
         };
+        let trunk = addressee.unwrap_or(trunk);
+        self.exchange.read(&trunk.name, &mut incoming);
         let (mailbox, inbox) = mailbox::pair();
         let arrival = Arrival { incoming, trunk, mailbox: mailbox.clone(), inbox };
         if self.arrivals.try_send(arrival).is_ok() {
@@ -180,7 +259,7 @@ impl SipShard {
     }
 
     fn tell(&mut self, event: Event) {
-        let session = session_of(&event);
+        let Some(session) = session_of(&event) else { return };
         let over = matches!(event, Event::Ended { .. });
         let Some(mailbox) = self.calls.get(&session) else { return };
         let delivered = mailbox.post(event::Input::Sip(event));
@@ -195,9 +274,10 @@ impl SipShard {
     }
 }
 
-fn session_of(event: &Event) -> SessionId {
+fn session_of(event: &Event) -> Option<SessionId> {
     match event {
-        Event::Incoming(incoming) => incoming.session,
+        Event::Incoming(incoming) => Some(incoming.session),
+        Event::Told { .. } => None,
         Event::Progressed { session, .. }
         | Event::Answered { session, .. }
         | Event::Confirmed { session, .. }
@@ -205,7 +285,7 @@ fn session_of(event: &Event) -> SessionId {
         | Event::ReferReceived { session, .. }
         | Event::Referred { session, .. }
         | Event::Info { session, .. }
-        | Event::Ended { session, .. } => *session,
+        | Event::Ended { session, .. } => Some(*session),
     }
 }
 

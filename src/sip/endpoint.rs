@@ -6,11 +6,13 @@
 //! Contact, Route or Via would lead it (T5); only the port may follow them on that same address.
 
 mod answering;
+mod asking;
 mod calling;
 mod commands;
 mod inside;
 mod leaving;
 mod offers;
+mod proving;
 mod receiving;
 mod referring;
 pub mod settings;
@@ -24,10 +26,11 @@ use std::time::{Duration, Instant};
 
 pub use settings::Settings;
 
+use super::account::{Bound, Tries, Wallet};
 use super::dialog::arrival::Origin;
 use super::dialog::invite::Session;
 use super::dialog::table::Table;
-use super::event::{Ending, Event, Input, Output, SessionId};
+use super::event::{AskId, Ending, Event, Input, Output, SessionId};
 use super::transaction::layer::{Datagram, Fired, Layer, TransactionId};
 use crate::base::random::Random;
 
@@ -44,6 +47,9 @@ pub struct Endpoint {
     next_session: SessionId,
     /// Makes the tags of stateless answers, the same for the same request (8.2.7).
     tag_secret: u64,
+    /// The accounts that answer challenges, and how often each request was sent because of them.
+    wallet: Wallet,
+    tries: HashMap<TransactionId, Tries>,
     dropped: u64,
 }
 
@@ -62,6 +68,8 @@ enum Use {
     Bye(Option<SessionId>),
     /// Our REFER.
     Refer(SessionId),
+    /// Our request outside of any dialog, and the account that may answer for it.
+    Ask(AskId, Option<Bound>),
     /// Our CANCEL or NOTIFY: nobody waits for the answer.
     Told,
 }
@@ -91,6 +99,8 @@ impl Endpoint {
             outputs: VecDeque::new(),
             next_session: settings.first_session,
             tag_secret: random.u64(),
+            wallet: Wallet::default(),
+            tries: HashMap::new(),
             dropped: 0,
             random,
             settings,
@@ -159,6 +169,9 @@ impl Endpoint {
     }
 
     fn report(&mut self, event: Event) {
+        if let Event::Ended { session, .. } = &event {
+            self.wallet.release(*session);
+        }
         self.outputs.push_back(Output::Event(event));
     }
 
@@ -180,7 +193,12 @@ impl Endpoint {
                 self.origins.remove(origin);
             }
             Use::Pending(session) => self.forget_pending(*session),
-            Use::Served | Use::Invite(_) | Use::Bye(_) | Use::Refer(_) | Use::Told => {}
+            Use::Served
+            | Use::Invite(_)
+            | Use::Bye(_)
+            | Use::Refer(_)
+            | Use::Ask(..)
+            | Use::Told => {}
         }
     }
 

@@ -4,9 +4,13 @@
 //! back datagrams and facts. A session is one dialog-forming INVITE, ours or theirs, from its first
 //! message to its end; every session that began ends with exactly one `Event::Ended`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use bytes::Bytes;
+
+use crate::sip::account::Account;
+use crate::sip::method::Method;
 
 pub use crate::base::id::SessionId;
 
@@ -60,6 +64,24 @@ pub enum Input {
 pub enum Command {
     /// Calls somebody.
     Invite(Box<Outgoing>),
+    /// Sends a request outside of any dialog; answered by `Event::Told`.
+    Ask(Box<Asking>),
+    /// Lets an account answer challenges to our requests in a session, ours or theirs, when they
+    /// come from that peer (T6). Given before the INVITE, it holds until the session ends.
+    Credentials {
+        /// The session.
+        session: SessionId,
+        /// Who we are there.
+        account: Arc<Account>,
+        /// Who may ask.
+        peer: IpAddr,
+    },
+    /// Gives up an INVITE to which nobody has said a word: the session ends at once as lost, and
+    /// a late answer is hung up. Ignored as soon as there was a provisional answer.
+    Forsake {
+        /// The session.
+        session: SessionId,
+    },
     /// Sends a provisional answer (180, or 183 with a body) to an incoming INVITE.
     Progress {
         /// The session.
@@ -130,8 +152,66 @@ pub struct Outgoing {
     pub flow: Flow,
     /// The session description offered.
     pub body: Bytes,
+    /// Further headers, by name and value. Those named Route lead the INVITE.
+    pub headers: Vec<(String, String)>,
+}
+
+/// The identity of a request outside of any dialog, chosen by who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AskId(pub u64);
+
+impl AskId {
+    /// The first one.
+    pub const FIRST: Self = Self(0);
+}
+
+/// A request outside of any dialog.
+#[derive(Debug, Clone)]
+pub struct Asking {
+    /// Its identity.
+    pub id: AskId,
+    /// REGISTER, OPTIONS, MESSAGE and the like.
+    pub method: Method,
+    /// The Request-URI.
+    pub target: String,
+    /// From as it shall stand, without a tag.
+    pub from: String,
+    /// To as it shall stand.
+    pub to: String,
+    /// Through which of our sockets, and to where.
+    pub flow: Flow,
+    /// The values of Route, in order.
+    pub routes: Vec<String>,
+    /// The Contact, when there is to be one.
+    pub contact: Option<OwnContact>,
+    /// Call-ID and CSeq, when the request is one of a series (RFC 3261 10.2).
+    pub series: Option<Series>,
     /// Further headers, by name and value.
     pub headers: Vec<(String, String)>,
+    /// The type of the body, when there is one.
+    pub content_type: Option<String>,
+    /// The body.
+    pub body: Bytes,
+    /// Who answers a challenge.
+    pub account: Option<Arc<Account>>,
+}
+
+/// A Contact of ours: the address is that of the socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnContact {
+    /// The user part.
+    pub user: String,
+    /// The parameters behind the address: `;expires=300`.
+    pub params: String,
+}
+
+/// The place of a request among its like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Series {
+    /// The Call-ID of all of them.
+    pub call_id: String,
+    /// The CSeq of this one; an answered challenge takes the next.
+    pub sequence: u32,
 }
 
 /// How a request is refused.
@@ -287,6 +367,17 @@ pub enum Event {
         /// The body.
         body: Bytes,
     },
+    /// Our request outside of any dialog has its final answer; 408 when nobody gave one.
+    Told {
+        /// Which request.
+        id: AskId,
+        /// 200 to 699.
+        status: u16,
+        /// Every header of the answer by name and value.
+        headers: Vec<(String, String)>,
+        /// The body.
+        body: Bytes,
+    },
     /// The session is over; nothing more is said about it.
     Ended {
         /// The session.
@@ -294,6 +385,13 @@ pub enum Event {
         /// How.
         ending: Ending,
     },
+}
+
+impl Event {
+    /// A request that has its answer from ourselves.
+    pub(super) fn untold(id: AskId, status: u16) -> Self {
+        Self::Told { id, status, headers: Vec::new(), body: Bytes::new() }
+    }
 }
 
 /// What an endpoint wants done.

@@ -114,6 +114,11 @@ impl Message {
         self.bytes.slice_ref(self.at(self.body))
     }
 
+    /// The body where it stands in the message.
+    pub fn body_octets(&self) -> &[u8] {
+        self.at(self.body)
+    }
+
     /// Every header line in order.
     pub fn fields(&self) -> impl Iterator<Item = Field<'_>> {
         self.fields.iter().map(|field| self.field(field))

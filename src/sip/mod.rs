@@ -11,6 +11,12 @@ pub mod transaction;
 pub mod message;
 pub mod parse;
 
+// Who speaks: digest on both sides.
+pub mod account;
+pub mod digest;
+pub mod nonces;
+pub mod registration;
+
 pub mod check;
 pub mod framing;
 pub mod print;

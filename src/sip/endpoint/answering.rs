@@ -107,7 +107,9 @@ impl Endpoint {
         let Some(invite) = found else { return self.answer_stateless(cancel, 481, &[]) };
         let whose = match self.layer.user(invite) {
             Some(Use::Incoming(session, _) | Use::Pending(session)) => *session,
-            Some(Use::Served | Use::Invite(_) | Use::Bye(_) | Use::Refer(_) | Use::Told) | None => {
+            Some(Use::Served | Use::Invite(_) | Use::Bye(_) | Use::Refer(_))
+            | Some(Use::Ask(..) | Use::Told)
+            | None => {
                 return self.answer_stateless(cancel, 481, &[]);
             }
         };

@@ -96,6 +96,7 @@ impl Endpoint {
         let Some(flow) = self.layer.flow(id) else { return };
         let dialog = answer.dialog_as_client(flow);
         let ack = self.acknowledgement(&dialog);
+        let ack = self.credited(id, ack);
         if let Some(Use::Invite(invitation)) = self.layer.user(id) {
             invitation.acks.push((answer.to_tag.clone(), ack.clone()));
         }

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::Endpoint;
+use crate::sip::account::Bound;
 use crate::sip::dialog::invite::{Calling, Cancel, HangUp, Phase, Session};
 use crate::sip::event::{Command, Ending, Party, Refusal, SessionId};
 use crate::sip::status::phrase;
@@ -11,6 +12,13 @@ impl Endpoint {
     pub(super) fn obey(&mut self, command: Command, now: Instant) {
         match command {
             Command::Invite(outgoing) => self.call(*outgoing, now),
+            Command::Ask(asking) => self.ask(*asking, now),
+            Command::Credentials { session, account, peer } => {
+                self.wallet.bind(session, Bound { account, peer });
+            }
+            Command::Forsake { session } => {
+                self.with(session, now, Self::forsake);
+            }
             Command::Progress { session, status, body } => {
                 self.with(session, now, |endpoint, session| {
                     endpoint.progress(session, status, body, now)

@@ -94,6 +94,7 @@ impl Endpoint {
             Use::Invite(invitation) => self.invite_lost(invitation.session, now),
             Use::Bye(session) => self.bye_lost(session, now),
             Use::Refer(session) => self.refer_answered(session, 408, now),
+            Use::Ask(id, _) => self.report(Event::untold(id, 408)),
             // A refusal without its ACK, a CANCEL or NOTIFY into the void: nothing is lost.
             Use::Incoming(..) | Use::Pending(_) | Use::Served | Use::Told => {}
         }

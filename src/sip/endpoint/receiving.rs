@@ -124,6 +124,7 @@ impl Endpoint {
             return self.drop_input();
         }
         let status = response.status();
+        let challenged = self.challenged(response);
         let id = match self.layer.hear(&response.client_key(), response.flow, status, now) {
             Heard::Stray => return self.drop_input(),
             Heard::Absorbed(again) => {
@@ -143,10 +144,14 @@ impl Endpoint {
             }
             Heard::Deliver(id) => id,
         };
+        if challenged.is_some_and(|challenged| self.prove(id, &challenged, response, now)) {
+            return;
+        }
         match self.layer.user(id) {
             Some(Use::Invite(_)) => self.invite_answered(id, response, now),
             Some(&mut Use::Bye(session)) => self.bye_answered(session, status, now),
             Some(&mut Use::Refer(session)) => self.refer_answered(session, status, now),
+            Some(&mut Use::Ask(id, _)) => self.ask_answered(id, response),
             Some(Use::Told | Use::Incoming(..) | Use::Pending(_) | Use::Served) | None => {}
         }
     }

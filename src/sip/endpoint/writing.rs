@@ -116,9 +116,14 @@ impl Endpoint {
             return None;
         }
         let (tag, call_id) = (self.random.token(20), self.random.token(24));
-        let invite = Builder::request(&Method::Invite, target)
+        let mut invite = Builder::request(&Method::Invite, target)
             .header("Via", &self.via(outgoing.flow, branch))
-            .header("Max-Forwards", "70")
+            .header("Max-Forwards", "70");
+        let is_route = |name: &str| name.eq_ignore_ascii_case("route");
+        for (_, route) in outgoing.headers.iter().filter(|(name, _)| is_route(name)) {
+            invite = invite.header("Route", route);
+        }
+        let invite = invite
             .header("From", &format!("{};tag={tag}", outgoing.from))
             .header("To", &format!("<{target}>"))
             .header("Call-ID", &call_id)
@@ -136,7 +141,12 @@ impl Endpoint {
     }
 
     pub(super) fn contact(&self, flow: Flow) -> String {
-        format!("<sip:{}@{}>", self.settings.contact_user, self.sent_by(flow))
+        self.contact_as(&self.settings.contact_user, flow)
+    }
+
+    /// Our address with a user part of somebody's choice.
+    pub(super) fn contact_as(&self, user: &str, flow: Flow) -> String {
+        format!("<sip:{user}@{}>", self.sent_by(flow))
     }
 
     pub(super) fn allowed(&self) -> String {
@@ -144,7 +154,7 @@ impl Endpoint {
         names.join(", ")
     }
 
-    fn via(&self, flow: Flow, branch: &str) -> String {
+    pub(super) fn via(&self, flow: Flow, branch: &str) -> String {
         format!("SIP/2.0/UDP {};branch={branch};rport", self.sent_by(flow))
     }
 

@@ -5,6 +5,7 @@ mod cancel;
 mod inside;
 mod laws;
 mod link;
+mod proving;
 mod raw;
 mod refer;
 mod refusals;

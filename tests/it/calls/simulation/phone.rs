@@ -260,7 +260,8 @@ impl Phone {
             | Event::Confirmed { .. }
             | Event::Reoffered { .. }
             | Event::Referred { .. }
-            | Event::Info { .. } => panic!("nobody does this to the phone: {event:?}"),
+            | Event::Info { .. }
+            | Event::Told { .. } => panic!("nobody does this to the phone: {event:?}"),
         }
     }
 

@@ -455,6 +455,7 @@ fn session_of(event: &Event) -> Session {
         | Event::Referred { session, .. }
         | Event::Info { session, .. }
         | Event::Ended { session, .. } => *session,
+        Event::Told { .. } => unreachable!("nobody asks anything outside of calls"),
     }
 }
 

@@ -1,0 +1,38 @@
+//! A leg that a call wants placed: whom to call, as whom, and with what.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::base::destination::Destination;
+use crate::sip::event::SessionId;
+
+/// A leg to be placed.
+#[derive(Debug, Clone)]
+pub struct Placement {
+    /// The session's identity, chosen by the call.
+    pub session: SessionId,
+    /// Whom to call.
+    pub destination: Destination,
+    /// As whom.
+    pub caller: Caller,
+    /// The session description offered.
+    pub body: Bytes,
+    /// Further headers, by name and value.
+    pub headers: Vec<(String, String)>,
+    /// How long it may ring.
+    pub ring_limit: Duration,
+}
+
+/// Who calls, as the called party shall see it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// The number; empty leaves it to the trunk.
+    pub number: String,
+    /// The name.
+    pub name: Option<String>,
+    /// Whether the number is to be withheld.
+    pub anonymous: bool,
+    /// Who forwarded the call to us, if somebody did.
+    pub diverted_by: Option<String>,
+}
