@@ -3,6 +3,7 @@
 pub mod country;
 pub mod deadlines;
 pub mod destination;
+pub mod drill;
 pub mod id;
 pub mod language;
 pub mod network;

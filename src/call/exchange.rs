@@ -130,7 +130,14 @@ impl Exchange {
                 let names: Vec<&Arc<str>> = self.trunks.keys().collect();
                 self.by_trunks(&names, number.to_e164(), placement)
             }
-            Destination::Agent(_)
+            Destination::Trunk { trunk, number } => {
+                let names: Vec<&Arc<str>> =
+                    self.trunks.keys().filter(|name| ***name == **trunk).collect();
+                self.by_trunks(&names, number, placement)
+            }
+            Destination::Phone(_)
+            | Destination::Agent(_)
+            | Destination::Drill(_)
             | Destination::Reject(_)
             | Destination::Busy
             | Destination::HangUp(_) => Err(Cause::NoRoute),
