@@ -286,7 +286,7 @@ fn flow_to(uri: &str, sockets: &[SocketAddr]) -> Option<Flow> {
     let Some(Host::Address(address)) = uri.host() else { return None };
     let remote = SocketAddr::new(address, uri.port().unwrap_or(DEFAULT_PORT));
     let local = sockets.iter().find(|socket| socket.is_ipv4() == remote.is_ipv4())?;
-    Some(Flow { local: *local, remote })
+    Some(Flow::udp(*local, remote))
 }
 
 fn names_an_address(uri: &str) -> bool {

@@ -154,7 +154,7 @@ impl SipShard {
             Verdict::Refused => Standing::Refused,
             Verdict::Ignored => return,
         };
-        let flow = Flow { local: self.local, remote };
+        let flow = Flow::udp(self.local, remote);
         // The octets are copied out of the large buffer: a message may be kept for 32 seconds.
         let bytes = Bytes::copy_from_slice(&bytes);
         self.endpoint.handle(now, Input::Received { bytes, flow, standing });

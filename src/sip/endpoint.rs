@@ -8,6 +8,7 @@
 mod answering;
 mod asking;
 mod calling;
+mod carrying;
 mod commands;
 mod inside;
 mod leaving;
@@ -22,6 +23,7 @@ mod tests;
 mod writing;
 
 use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 pub use settings::Settings;
@@ -50,6 +52,8 @@ pub struct Endpoint {
     /// The accounts that answer challenges, and how often each request was sent because of them.
     wallet: Wallet,
     tries: HashMap<TransactionId, Tries>,
+    /// Who refused a TCP connection, and until when no other one is tried.
+    without_tcp: HashMap<SocketAddr, Instant>,
     dropped: u64,
 }
 
@@ -101,6 +105,7 @@ impl Endpoint {
             tag_secret: random.u64(),
             wallet: Wallet::default(),
             tries: HashMap::new(),
+            without_tcp: HashMap::new(),
             dropped: 0,
             random,
             settings,
@@ -114,6 +119,7 @@ impl Endpoint {
                 self.receive(bytes, flow, standing, now);
             }
             Input::Command(command) => self.obey(command, now),
+            Input::ConnectionLost(flow) => self.connection_lost(flow, now),
         }
     }
 

@@ -4,7 +4,7 @@
 //! back datagrams and facts. A session is one dialog-forming INVITE, ours or theirs, from its first
 //! message to its end; every session that began ends with exactly one `Event::Ended`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,23 +13,7 @@ use crate::sip::account::Account;
 use crate::sip::method::Method;
 
 pub use crate::base::id::SessionId;
-
-/// Where a datagram came from or goes to: our address and the peer's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Flow {
-    /// Our socket's address.
-    pub local: SocketAddr,
-    /// The peer's address.
-    pub remote: SocketAddr,
-}
-
-impl Flow {
-    /// Whether two flows lead to one peer: the same address. The port may differ, as NAT and peers
-    /// with more than one socket have it.
-    pub fn is_of_one_peer(&self, other: &Self) -> bool {
-        self.remote.ip() == other.remote.ip()
-    }
-}
+pub use crate::sip::flow::{Flow, Transport};
 
 /// What admission thinks of the source of a datagram (T2, T3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +40,9 @@ pub enum Input {
     },
     /// The call's owner orders something.
     Command(Command),
+    /// The connection of a stream is gone, or could not be had: what waits for an answer through
+    /// it waits no longer, and what still goes there takes another one.
+    ConnectionLost(Flow),
 }
 
 /// What the owner of a call orders. A command for a session that has ended is ignored: the fact of

@@ -240,8 +240,8 @@ pub fn flow_of(side: Side) -> Flow {
     let caller: SocketAddr = "192.0.2.1:5060".parse().expect("an address");
     let callee: SocketAddr = "192.0.2.2:5060".parse().expect("an address");
     match side {
-        Side::Caller => Flow { local: caller, remote: callee },
-        Side::Callee => Flow { local: callee, remote: caller },
+        Side::Caller => Flow::udp(caller, callee),
+        Side::Callee => Flow::udp(callee, caller),
     }
 }
 

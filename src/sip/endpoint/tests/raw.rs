@@ -188,10 +188,7 @@ impl Raw {
 }
 
 pub fn flow_from(remote: &str) -> Flow {
-    Flow {
-        local: "192.0.2.2:5060".parse().expect("an address"),
-        remote: remote.parse().expect("an address"),
-    }
+    Flow::udp("192.0.2.2:5060".parse().expect("an address"), remote.parse().expect("an address"))
 }
 
 /// The value of the first header of that name.
