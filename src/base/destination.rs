@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
+use super::drill::Drill;
 use super::number::Number;
 
 /// Where a call can go.
@@ -16,6 +17,17 @@ pub enum Destination {
     Sip(String),
     /// `tel:+4971112340`: a telephone number.
     Tel(Number),
+    /// `trunk:carrier/+4971112340`: a number by this trunk and no other.
+    Trunk {
+        /// The trunk's name.
+        trunk: String,
+        /// The number, as it is to be dialled there.
+        number: String,
+    },
+    /// `phone:101`: a phone that is registered with us.
+    Phone(String),
+    /// `echo`, `tone`, `ring:5` and the like: a test.
+    Drill(Drill),
     /// `reject` or `reject:603`: a final answer without a word.
     Reject(u16),
     /// `busy`: 486.
@@ -29,7 +41,8 @@ pub enum Destination {
 pub enum NotADestination {
     /// The part before the colon is not known.
     #[error(
-        "`{0}` is not a kind of destination: there are agent:, sip:, tel:, reject, busy and hangup"
+        "`{0}` is not a kind of destination: there are agent:, phone:, trunk:, sip:, tel:, reject, \
+         busy and hangup, and to test echo, tone, ring:, early, noanswer, digits and refer:"
     )]
     Kind(String),
     /// The part after the colon does not fit.
@@ -59,10 +72,28 @@ impl FromStr for Destination {
                 .parse()
                 .map(Self::Tel)
                 .map_err(|why| NotADestination::Value(format!("`{value}` is {why}"))),
+            "trunk" => trunk(value),
+            "phone" if is_name(value) => Ok(Self::Phone(value.to_owned())),
+            "phone" => Err(NotADestination::Value(format!("`{value}` is not the name of a phone"))),
             "reject" => status(603).map(Self::Reject),
             "hangup" => status(480).map(Self::HangUp),
             "busy" if value.is_empty() => Ok(Self::Busy),
-            _ => Err(NotADestination::Kind(text.to_owned())),
+            _ => match Drill::read(kind, value) {
+                Some(drill) => drill.map(Self::Drill).map_err(NotADestination::Value),
+                None => Err(NotADestination::Kind(text.to_owned())),
+            },
+        }
+    }
+}
+
+impl Destination {
+    /// Whether somebody is called there, on a leg of its own.
+    pub fn is_called(&self) -> bool {
+        match self {
+            Self::Sip(_) | Self::Tel(_) | Self::Trunk { .. } | Self::Phone(_) => true,
+            Self::Agent(_) | Self::Drill(_) | Self::Reject(_) | Self::Busy | Self::HangUp(_) => {
+                false
+            }
         }
     }
 }
@@ -73,6 +104,9 @@ impl fmt::Display for Destination {
             Self::Agent(name) => write!(f, "agent:{name}"),
             Self::Sip(uri) => f.write_str(uri),
             Self::Tel(number) => write!(f, "tel:{number}"),
+            Self::Trunk { trunk, number } => write!(f, "trunk:{trunk}/{number}"),
+            Self::Phone(name) => write!(f, "phone:{name}"),
+            Self::Drill(drill) => drill.fmt(f),
             Self::Reject(status) => write!(f, "reject:{status}"),
             Self::Busy => f.write_str("busy"),
             Self::HangUp(status) => write!(f, "hangup:{status}"),
@@ -86,6 +120,28 @@ impl<'de> Deserialize<'de> for Destination {
     }
 }
 
+/// Reads `NAME/NUMBER`.
+fn trunk(value: &str) -> Result<Destination, NotADestination> {
+    let number = |text: &str| {
+        let digits = text.strip_prefix('+').unwrap_or(text);
+        let dialled = |c: char| c.is_ascii_digit() || matches!(c, '*' | '#');
+        (1..=32).contains(&digits.len()) && digits.chars().all(dialled)
+    };
+    match value.split_once('/') {
+        Some((name, dialled)) if is_name(name) && number(dialled) => {
+            Ok(Destination::Trunk { trunk: name.to_owned(), number: dialled.to_owned() })
+        }
+        Some(_) | None => Err(NotADestination::Value(format!(
+            "`{value}` is not a trunk and a number: write trunk:NAME/NUMBER"
+        ))),
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !text.is_empty() && text.len() <= 64 && text.chars().all(fits)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +152,16 @@ mod tests {
             "agent:reception",
             "sip:sales@pbx.example.com",
             "tel:+4971112340",
+            "trunk:carrier/+4971112340",
+            "trunk:office-pbx/*97",
+            "phone:101",
+            "echo",
+            "tone",
+            "ring:5",
+            "early",
+            "noanswer",
+            "digits",
+            "refer:sip:anna@192.0.2.7",
             "reject:603",
             "busy",
             "hangup:404",
@@ -103,7 +169,26 @@ mod tests {
             let destination: Destination = text.parse().expect(text);
             assert_eq!(destination.to_string(), text);
         }
-        for wrong in ["agent:", "queue:x", "reject:200", "tel:0711", "busy:1", ""] {
+        for wrong in [
+            "agent:",
+            "queue:x",
+            "reject:200",
+            "tel:0711",
+            "busy:1",
+            "",
+            "trunk:a",
+            "trunk:a/",
+            "trunk:/1",
+            "trunk:a/1;x",
+            "phone:",
+            "phone:a b",
+            "echo:1",
+            "ring:",
+            "ring:0",
+            "ring:181",
+            "refer:",
+            "refer:http:x",
+        ] {
             assert!(wrong.parse::<Destination>().is_err(), "{wrong}");
         }
     }

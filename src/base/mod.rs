@@ -1,7 +1,9 @@
 //! Words that every room uses: identities, deadlines, numbers, units, chance, secrets, templates.
 
+pub mod country;
 pub mod deadlines;
 pub mod destination;
+pub mod drill;
 pub mod id;
 pub mod language;
 pub mod network;

@@ -145,7 +145,7 @@ impl Conductor {
         let Some(route) = self.briefing.plan.route(&call) else {
             return self.end(Cause::NoRoute);
         };
-        let destination = route.to.clone();
+        let Some(destination) = route.to.first().cloned() else { return self.end(Cause::NoRoute) };
         self.route_sets = route.set.clone();
         self.route_records = route.record;
         let name = route.name.clone().unwrap_or_else(|| destination.to_string());
@@ -161,7 +161,11 @@ impl Conductor {
             },
             // The caller is sent there before an answer: 302 with the destination as Contact is
             // step two; a route of this step speaks or refuses.
-            Destination::Sip(_) | Destination::Tel(_) => self.end(Cause::NoRoute),
+            Destination::Sip(_)
+            | Destination::Tel(_)
+            | Destination::Trunk { .. }
+            | Destination::Phone(_)
+            | Destination::Drill(_) => self.end(Cause::NoRoute),
             Destination::Reject(status) | Destination::HangUp(status) => {
                 self.end(Cause::Rejected(status));
             }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::agent;
 use crate::call::briefing::Casting;
 use crate::call::cause::Cause;
+use crate::call::placement::Placement;
 use crate::call::record::{Latency, Record};
 use crate::media;
 use crate::sip;
@@ -34,6 +35,8 @@ pub enum Input {
 pub enum Output {
     /// Signalling.
     Sip(sip::event::Command),
+    /// Place a leg; its events come with the session that the placement names.
+    Place(Box<Placement>),
     /// Bind a socket pair for media; answered by `Input::Socket`.
     BindSocket,
     /// Open the media port on the bound sockets.

@@ -31,9 +31,12 @@ pub fn target(call: &ToolCall, assistant: &Assistant) -> Result<Target, ToolResu
         Destination::Agent(name) => Ok(Target::Agent(name.clone())),
         Destination::Sip(uri) => Ok(Target::Refer(uri.clone())),
         Destination::Tel(number) => Ok(Target::Refer(format!("tel:{number}"))),
-        Destination::Reject(_) | Destination::Busy | Destination::HangUp(_) => {
-            Err(failed(call, "nobody can be reached there"))
-        }
+        Destination::Trunk { .. }
+        | Destination::Phone(_)
+        | Destination::Drill(_)
+        | Destination::Reject(_)
+        | Destination::Busy
+        | Destination::HangUp(_) => Err(failed(call, "nobody can be reached there")),
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::agent::assistant::{Assistant, Choice, Intent};
 use crate::agent::tool::names;
-use crate::base::destination::Destination;
 use crate::base::template;
 use crate::config::check_routes;
 use crate::config::diagnostic::{Diagnostic, Severity, did_you_mean};
@@ -203,10 +202,8 @@ impl Check<'_> {
     fn transfers(&self) -> Vec<Diagnostic> {
         let mut found = Vec::new();
         for (name, transfer) in &self.agent.transfers {
-            if let Destination::Agent(agent) = &transfer.to {
-                let path = format!("{}.transfers.{name}.to", self.path);
-                found.extend(check_routes::unknown_agent(self.subject, agent, &path));
-            }
+            let path = format!("{}.transfers.{name}.to", self.path);
+            found.extend(check_routes::unknown_destination(self.subject, &transfer.to, &path));
         }
         if let Some(to) = &self.agent.fallback.to {
             found.extend(self.unknown_transfer(to, "fallback.to"));

@@ -14,9 +14,7 @@ pub fn routes(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (position, route) in subject.plan.routes.iter().enumerate() {
         let path = format!("route[{position}]");
-        if let Destination::Agent(name) = &route.to {
-            found.extend(unknown_agent(subject, name, &format!("{path}.to")));
-        }
+        found.extend(destinations(subject, route, &path));
         found.extend(unknown_trunks(subject, route, &path));
         found.extend(unknown_contexts(subject, route, &path));
     }
@@ -26,6 +24,64 @@ pub fn routes(subject: &Subject<'_>) -> Vec<Diagnostic> {
         found.extend(no_default(subject));
     }
     found
+}
+
+/// Where a route leads: agents and trunks that are there, and several at once only on the telephone.
+fn destinations(subject: &Subject<'_>, route: &Route, path: &str) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (key, destinations) in [("to", &route.to), ("else", &route.otherwise)] {
+        for (at, destination) in destinations.iter().enumerate() {
+            let place = match destinations.len() {
+                1 => format!("{path}.{key}"),
+                _ => format!("{path}.{key}[{at}]"),
+            };
+            found.extend(unknown_destination(subject, destination, &place));
+        }
+    }
+    let mixed = route.to.iter().position(|destination| !destination.is_called());
+    if let (Some(at), true) = (mixed, route.to.len() > 1) {
+        let message = "only phones, trunks, tel: and sip: can be called at once".to_owned();
+        let place = subject.place(&format!("{path}.to[{at}]"));
+        found.push(
+            Diagnostic::error("route.not_at_once", message)
+                .at(place, "this takes the call alone")
+                .help("write it into `else`: it gets the call when nobody answers"),
+        );
+    }
+    found
+}
+
+/// A destination that names something which is not there.
+pub fn unknown_destination(
+    subject: &Subject<'_>,
+    destination: &Destination,
+    path: &str,
+) -> Option<Diagnostic> {
+    match destination {
+        Destination::Agent(name) => unknown_agent(subject, name, path),
+        Destination::Trunk { trunk, .. } => {
+            let known = subject.server.trunks.keys().map(String::as_str);
+            if subject.server.trunks.contains_key(trunk)
+                || subject.key(&format!("trunks.{trunk}")).is_some()
+            {
+                return None;
+            }
+            let label = match did_you_mean(trunk, known) {
+                Some(name) => format!("did you mean `trunk:{name}/…`?"),
+                None => "not defined".to_owned(),
+            };
+            let message = format!("there is no trunk `{trunk}`");
+            let place = subject.place(path);
+            Some(Diagnostic::error("route.unknown_target", message).at(place, label))
+        }
+        Destination::Sip(_)
+        | Destination::Tel(_)
+        | Destination::Phone(_)
+        | Destination::Drill(_)
+        | Destination::Reject(_)
+        | Destination::Busy
+        | Destination::HangUp(_) => None,
+    }
 }
 
 /// A destination that names an agent which is not there.

@@ -2,12 +2,14 @@
 //! the first route that fits takes the call.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
 use crate::base::destination::Destination;
 use crate::base::template::Variables;
+use crate::base::units;
 use crate::dialplan::pattern::Match;
 
 /// Every route, in the order in which they are tried.
@@ -39,8 +41,16 @@ pub struct Route {
     /// The context of that trunk.
     #[serde(default, deserialize_with = "one_or_many")]
     pub context: Vec<String>,
-    /// Where the call goes.
-    pub to: Destination,
+    /// Where the call goes. Several are called at once, and the first to answer has the call.
+    #[serde(deserialize_with = "one_or_many")]
+    pub to: Vec<Destination>,
+    /// How long it rings there; without it, half a minute.
+    #[serde(default, deserialize_with = "units::optional_duration")]
+    pub ring: Option<Duration>,
+    /// Where the call goes when nobody answers, all are busy or none can be reached; several are
+    /// tried one after the other.
+    #[serde(default, rename = "else", deserialize_with = "one_or_many")]
+    pub otherwise: Vec<Destination>,
     /// Whether the call is recorded; without it, as the agent says.
     #[serde(default)]
     pub record: Option<bool>,
@@ -74,7 +84,9 @@ impl Route {
             ext: Vec::new(),
             trunk: Vec::new(),
             context: Vec::new(),
-            to,
+            to: vec![to],
+            ring: None,
+            otherwise: Vec::new(),
             record: None,
             set: Variables::new(),
         }

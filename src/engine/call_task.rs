@@ -145,6 +145,10 @@ impl CallTask {
             Output::Sip(command) => {
                 self.house.sip.order(sip_shard::Order::Command(command)).await;
             }
+            Output::Place(placement) => {
+                let order = sip_shard::Order::Place(self.mailbox.clone(), placement);
+                self.house.sip.order(order).await;
+            }
             Output::BindSocket => self.bind(),
             Output::OpenPort(settings) => self.open(*settings).await,
             Output::Media(command) => {

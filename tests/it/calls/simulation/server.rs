@@ -272,6 +272,7 @@ impl Server {
         let order = |order| Job::Media(id, order);
         match output {
             Output::Sip(command) => scene.pipe(Pipe::ToSip, id, Job::Sip(command)),
+            Output::Place(_) => panic!("nobody is called yet"),
             Output::BindSocket => self.bind(scene, id),
             Output::OpenPort(settings) => {
                 let Some(call) = self.calls.get_mut(&id) else { return };
