@@ -7,7 +7,7 @@
 mod bans;
 mod bucket;
 pub mod caps;
-mod recent;
+
 mod source;
 mod tally;
 
@@ -19,11 +19,13 @@ use std::time::{Duration, Instant};
 use self::bans::Bans;
 pub use self::bans::Policy;
 pub use self::bucket::{Bucket, Budget};
-use self::recent::Recent;
+use self::caps::Caps;
 use self::source::Source;
 pub use self::tally::{Reason, Tally};
 use crate::base::network::Network;
-use crate::sip::event::{Notice, Offence};
+use crate::base::random::Random;
+use crate::base::recent::Recent;
+use crate::sip::event::{Notice, Offence, Refusal, SessionId};
 
 /// Stands at the door of a SIP shard.
 #[derive(Debug)]
@@ -41,6 +43,8 @@ pub struct Doorkeeper {
     addresses: HashMap<SocketAddr, u32>,
     /// Whom we wrote to, and when: their answers and requests are expected.
     acquaintances: Recent<Source, Instant>,
+    caps: Caps,
+    random: Random,
     tally: Tally,
 }
 
@@ -63,6 +67,8 @@ pub struct Settings {
     pub guests_together: Budget,
     /// When somebody is banned.
     pub ban: Policy,
+    /// How many calls there may be.
+    pub caps: caps::Settings,
 }
 
 impl Default for Settings {
@@ -76,6 +82,7 @@ impl Default for Settings {
             together: Budget { per_second: 50.0, burst: 100 },
             guests_together: Budget { per_second: 500.0, burst: 1_000 },
             ban: Policy::default(),
+            caps: caps::Settings::default(),
         }
     }
 }
@@ -128,14 +135,16 @@ pub enum Verdict {
 }
 
 impl Doorkeeper {
-    /// Makes a doorkeeper.
-    pub fn new(settings: Settings) -> Self {
+    /// Makes a doorkeeper. `random` spreads the times after which those come back who are refused.
+    pub fn new(settings: Settings, random: Random) -> Self {
         Self {
             learned: HashMap::new(),
             acquainted: Class::new(ACQUAINTED, PLENTY),
             guests: Class::new(settings.per_source, settings.guests_together),
             strangers: Class::new(settings.per_source, settings.together),
             bans: Bans::new(settings.ban),
+            caps: Caps::new(settings.caps.clone()),
+            random,
             phones: HashMap::new(),
             addresses: HashMap::new(),
             acquaintances: Recent::holding(MOST_ACQUAINTANCES),
@@ -219,9 +228,31 @@ impl Doorkeeper {
         &self.tally
     }
 
-    /// Counts a call that found no room.
-    pub fn turned_away(&mut self, reason: Reason) {
-        self.tally.count(reason);
+    /// Counts a new call to `number`, if there is room for it.
+    ///
+    /// # Errors
+    /// With how it is refused.
+    pub fn admit(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        asked: (&Badge, &str),
+    ) -> Result<(), Refusal> {
+        self.caps.admit(now, session, asked).map_err(|reason| {
+            self.tally.count(reason);
+            reason.refusal(&mut self.random)
+        })
+    }
+
+    /// There was no room behind the door: how the call is refused.
+    pub fn full(&mut self) -> Refusal {
+        self.tally.count(Reason::Full);
+        Reason::Full.refusal(&mut self.random)
+    }
+
+    /// A call that was admitted is over.
+    pub fn over(&mut self, session: SessionId) {
+        self.caps.over(session);
     }
 
     fn trunk_at(&self, address: IpAddr) -> Option<&Badge> {

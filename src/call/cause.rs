@@ -33,6 +33,10 @@ pub enum Cause {
     /// The media that the caller offers cannot be used; the Warning code says why
     /// (RFC 3261 20.43).
     IncompatibleMedia,
+    /// Whoever is called is not there: a phone that is not registered.
+    Unavailable,
+    /// The number may not be called (T1).
+    Blocked,
     /// As many calls as may be are up.
     Full,
     /// The server is shutting down.
@@ -58,6 +62,8 @@ impl Cause {
             Self::Rejected(_) => "rejected",
             Self::Busy => "busy",
             Self::IncompatibleMedia => "incompatible_media",
+            Self::Unavailable => "unavailable",
+            Self::Blocked => "blocked",
             Self::Full => "full",
             Self::ServerShutdown => "server_shutdown",
             Self::InternalError => "internal_error",
@@ -71,6 +77,7 @@ impl Cause {
             Self::NoRoute => 404,
             Self::Rejected(status) => status,
             Self::Busy => 486,
+            Self::Blocked => 403,
             Self::IncompatibleMedia => 488,
             Self::Full | Self::ServerShutdown => 503,
             Self::InternalError | Self::ProviderError => 500,
@@ -79,7 +86,8 @@ impl Cause {
             | Self::SilenceTimeout
             | Self::MaxDuration
             | Self::MediaTimeout
-            | Self::SignallingTimeout => 480,
+            | Self::SignallingTimeout
+            | Self::Unavailable => 480,
         };
         let retry_after = matches!(self, Self::Full | Self::ServerShutdown).then_some(10);
         Refusal { status, warning: None, retry_after }
@@ -96,7 +104,8 @@ impl Cause {
             | Self::MaxDuration => 16,
             Self::NoRoute => 1,
             Self::Busy => 17,
-            Self::Rejected(_) => 21,
+            Self::Unavailable => 20,
+            Self::Rejected(_) | Self::Blocked => 21,
             Self::SignallingTimeout | Self::MediaTimeout => 102,
             Self::IncompatibleMedia => 65,
             Self::Full => 42,

@@ -165,6 +165,7 @@ impl Conductor {
             | Destination::Tel(_)
             | Destination::Trunk { .. }
             | Destination::Phone(_)
+            | Destination::Group(_)
             | Destination::Drill(_) => self.end(Cause::NoRoute),
             Destination::Reject(status) | Destination::HangUp(status) => {
                 self.end(Cause::Rejected(status));

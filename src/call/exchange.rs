@@ -1,14 +1,17 @@
 //! The exchange: knows by which ways a leg can be placed, tries one after the other, and keeps the
 //! trunks registered. It stands between the calls and the endpoint of a SIP shard, which owns it.
 
+mod forks;
 mod hunt;
 mod lines;
+pub mod phones;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::forks::Forks;
 use self::hunt::{Hunt, Step};
 use self::lines::{Asked, Ring};
 use crate::base::destination::Destination;
@@ -16,6 +19,7 @@ use crate::base::random::Random;
 use crate::call::admission::Badge;
 use crate::call::cause::Cause;
 use crate::call::identity;
+use crate::call::outbound::Guard;
 use crate::call::placement::Placement;
 use crate::call::trunk::{self, Health, Purpose, Trunk};
 use crate::sip::event::{AskId, Command, Ending, Event, Flow, Outgoing, Party, SessionId};
@@ -38,6 +42,10 @@ pub struct Exchange {
     last_lookup: LookupId,
     /// Hosts that were silent, and until when they are tried last.
     silent: HashMap<SocketAddr, Instant>,
+    phones: phones::Phones,
+    forks: Forks,
+    /// Who says which numbers may be called.
+    guard: Option<Guard>,
     outputs: VecDeque<Output>,
 }
 
@@ -118,6 +126,9 @@ impl Exchange {
             lookups: HashMap::new(),
             last_lookup: LookupId::default(),
             silent: HashMap::new(),
+            phones: phones::Phones::default(),
+            forks: Forks::new(),
+            guard: None,
             outputs: VecDeque::new(),
         }
     }
@@ -137,8 +148,8 @@ impl Exchange {
                 let name: Arc<str> = trunk.as_str().into();
                 self.by_trunks(&[&name], number, placement)
             }
-            Destination::Phone(_)
-            | Destination::Agent(_)
+            Destination::Phone(_) | Destination::Group(_) => self.to_phones(placement),
+            Destination::Agent(_)
             | Destination::Drill(_)
             | Destination::Reject(_)
             | Destination::Busy
@@ -149,11 +160,25 @@ impl Exchange {
     /// Places a leg. Its events come with the session's identity, whichever way is taken.
     pub fn place(&mut self, now: Instant, placement: Box<Placement>) {
         let session = placement.session;
+        let guard = self.guard.as_mut();
+        let may = guard.map(|guard| guard.admit(now, session, &placement.destination));
+        if let Some(Err(denial)) = may {
+            let reason = Some(denial.to_string());
+            let status = Cause::Blocked.refusal().status;
+            let ending = Ending::Refused { by: Party::Us, status, reason };
+            return self.outputs.push_back(Output::Event(Event::Ended { session, ending }));
+        }
         let ways = match self.ways(&placement) {
-            Ok(ways) if self.hunts.len() < MOST_HUNTS => ways,
+            Ok(ways) if self.hunts.len() + self.forks.len() < MOST_HUNTS => ways,
             Ok(_) => return self.refuse(session, Cause::Full),
             Err(cause) => return self.refuse(session, cause),
         };
+        let is_forked =
+            matches!(placement.destination, Destination::Phone(_) | Destination::Group(_))
+                && ways.len() > 1;
+        if is_forked {
+            return self.ring_all(now, &placement, ways);
+        }
         let hunt = Hunt::new(placement, ways, now);
         self.hunts.insert(session, hunt);
         self.advance(session, now);
@@ -161,6 +186,15 @@ impl Exchange {
 
     /// Takes an event of the endpoint; gives back what the call is to be told.
     pub fn hear(&mut self, now: Instant, event: Event) -> Option<Event> {
+        let told = match self.forks.hear(&event) {
+            Some(meaning) => self.follow(meaning),
+            None => self.hear_hunt(now, event),
+        };
+        self.note_end(told.as_ref());
+        told
+    }
+
+    fn hear_hunt(&mut self, now: Instant, event: Event) -> Option<Event> {
         match &event {
             Event::Progressed { session, .. } => {
                 if let Some(hunt) = self.hunts.get_mut(session) {
@@ -205,7 +239,17 @@ impl Exchange {
                 return None;
             }
         }
-        Some(command)
+        let mut commands = self.forks.obey(command).into_iter();
+        let first = commands.next();
+        self.outputs.extend(commands.map(Output::Command));
+        first
+    }
+
+    /// Asks the guard before a number is called.
+    #[must_use]
+    pub fn with_guard(mut self, guard: Guard) -> Self {
+        self.guard = Some(guard);
+        self
     }
 
     /// Takes what the resolver found, the best first; nothing means that there is nothing.
@@ -235,17 +279,31 @@ impl Exchange {
             self.hunt_due(session, now);
         }
         self.tick_trunks(now);
+        let stopped = self.forks.tick(now);
+        self.outputs.extend(stopped.into_iter().map(Output::Command));
     }
 
     /// Gives the next thing to be done.
     pub fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if let Some(Output::Event(event)) = &output {
+            self.note_end(Some(event));
+        }
+        output
     }
 
     /// When `tick` wants to be called.
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
         let trunks = self.trunks.values().filter_map(|trunk| trunk.deadline(now));
-        self.hunts.values().map(Hunt::deadline).chain(trunks).min()
+        let hunts = self.hunts.values().map(Hunt::deadline);
+        hunts.chain(trunks).chain(self.forks.deadline()).min()
+    }
+
+    /// A leg that is over makes room for others.
+    fn note_end(&mut self, event: Option<&Event>) {
+        if let (Some(Event::Ended { session, .. }), Some(guard)) = (event, &mut self.guard) {
+            guard.over(*session);
+        }
     }
 
     fn hunt_due(&mut self, session: SessionId, now: Instant) {
@@ -353,7 +411,7 @@ fn flow_to(uri: &str, sockets: &[SocketAddr]) -> Option<Flow> {
     let Some(Host::Address(address)) = uri.host() else { return None };
     let remote = SocketAddr::new(address, uri.port().unwrap_or(DEFAULT_PORT));
     let local = sockets.iter().find(|socket| socket.is_ipv4() == remote.is_ipv4())?;
-    Some(Flow { local: *local, remote })
+    Some(Flow::udp(*local, remote))
 }
 
 fn names_an_address(uri: &str) -> bool {
@@ -381,6 +439,9 @@ const MOST_HUNTS: usize = 10_000;
 
 /// The Reason of a CANCEL for a phone that nobody answers (Q.850: 19).
 const NO_ANSWER: &str = "Q.850;cause=19;text=\"no answer\"";
+
+/// By when the endpoint has ended a call that is cancelled: 64·T1 and another 64·T1.
+const ENDS_WITHIN: Duration = Duration::from_secs(70);
 
 /// How long a host may keep silent while there is another one: instead of 64·T1.
 const SILENCE: Duration = Duration::from_secs(4);

@@ -33,6 +33,7 @@ pub fn target(call: &ToolCall, assistant: &Assistant) -> Result<Target, ToolResu
         Destination::Tel(number) => Ok(Target::Refer(format!("tel:{number}"))),
         Destination::Trunk { .. }
         | Destination::Phone(_)
+        | Destination::Group(_)
         | Destination::Drill(_)
         | Destination::Reject(_)
         | Destination::Busy

@@ -77,6 +77,7 @@ pub fn unknown_destination(
         Destination::Sip(_)
         | Destination::Tel(_)
         | Destination::Phone(_)
+        | Destination::Group(_)
         | Destination::Drill(_)
         | Destination::Reject(_)
         | Destination::Busy

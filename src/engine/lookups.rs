@@ -45,7 +45,7 @@ async fn resolve(uri: &str, sockets: &[SocketAddr]) -> Vec<Flow> {
     let Ok(found) = tokio::net::lookup_host((host, port)).await else { return Vec::new() };
     let flow = |remote: SocketAddr| {
         let local = sockets.iter().find(|socket| socket.is_ipv4() == remote.is_ipv4())?;
-        Some(Flow { local: *local, remote })
+        Some(Flow::udp(*local, remote))
     };
     found.filter_map(flow).collect()
 }

@@ -179,7 +179,7 @@ impl Phone {
             session,
             target: target.to_owned(),
             from: format!("\"voxtrunk\" <sip:phone@{}>", self.sip.local),
-            flow: Flow { local: self.sip.local, remote },
+            flow: Flow::udp(self.sip.local, remote),
             body: Bytes::from(negotiate::offer(&local)),
             headers: Vec::new(),
         };

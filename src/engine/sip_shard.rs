@@ -19,7 +19,7 @@ use crate::engine::lookups::Lookups;
 use crate::engine::mailbox::{self, Inbox, Mailbox};
 use crate::sip::endpoint::Endpoint;
 use crate::sip::event::{
-    Command, Event, Flow, Incoming, Input, Output, Refusal, SessionId, Standing,
+    Command, Event, Flow, Incoming, Input, Notice, Output, Refusal, SessionId, Standing,
 };
 use crate::sip::registration::Enrolment;
 
@@ -169,14 +169,15 @@ impl SipShard {
     fn judge(&mut self, bytes: Bytes, remote: SocketAddr) {
         let now = clock::now();
         let is_addressed = self.exchange.addressee(&bytes).is_some();
-        let standing = match self.doorkeeper.judge(now, remote.ip()) {
+        let standing = match self.doorkeeper.judge(now, remote) {
             _ if is_addressed => Standing::Trusted,
             Verdict::Trunk(_) => Standing::Trusted,
+            Verdict::Guest => Standing::Guest,
             Verdict::Stranger => Standing::Stranger,
             Verdict::Refused => Standing::Refused,
             Verdict::Ignored => return,
         };
-        let flow = Flow { local: self.local, remote };
+        let flow = Flow::udp(self.local, remote);
         // The octets are copied out of the large buffer: a message may be kept for 32 seconds.
         let bytes = Bytes::copy_from_slice(&bytes);
         self.endpoint.handle(now, Input::Received { bytes, flow, standing });
@@ -223,10 +224,15 @@ impl SipShard {
             match output {
                 // A full socket buffer loses a datagram, as the network might: timers repeat it.
                 Output::Transmit { flow, bytes } => {
+                    self.doorkeeper.wrote(clock::now(), flow.remote, &bytes);
                     self.socket.try_send_to(&bytes, flow.remote).ok();
                 }
+                Output::Notice(notice) => self.notice(&notice),
                 Output::Event(Event::Incoming(incoming)) => self.arrive(incoming),
                 Output::Event(event) => {
+                    if let Event::Ended { session, .. } = &event {
+                        self.doorkeeper.over(*session);
+                    }
                     if let Some(event) = self.exchange.hear(clock::now(), event) {
                         self.tell(event);
                     }
@@ -238,20 +244,39 @@ impl SipShard {
     fn arrive(&mut self, mut incoming: Box<Incoming>) {
         let session = incoming.session;
         let addressee = self.exchange.owner_of(&incoming.called_user);
-        let trunk = match self.doorkeeper.judge(clock::now(), incoming.flow.remote.ip()) {
-            Verdict::Trunk(trunk) => trunk,
-            Verdict::Stranger | Verdict::Refused | Verdict::Ignored => Badge::default(),
-        };
-        let trunk = addressee.unwrap_or(trunk);
+        let known = self.doorkeeper.badge(incoming.phone.as_ref(), incoming.flow.remote.ip());
+        let trunk = addressee.unwrap_or(known);
         self.exchange.read(&trunk.name, &mut incoming);
+        let asked = (&trunk, incoming.called_user.as_str());
+        if let Err(refusal) = self.doorkeeper.admit(clock::now(), session, asked) {
+            return self.refuse(session, refusal);
+        }
         let (mailbox, inbox) = mailbox::pair();
         let arrival = Arrival { incoming, trunk, mailbox: mailbox.clone(), inbox };
         if self.arrivals.try_send(arrival).is_ok() {
             self.calls.insert(session, mailbox);
         } else {
-            let refusal = Refusal { status: 503, warning: None, retry_after: Some(5) };
-            let command = Command::Refuse { session, refusal };
-            self.endpoint.handle(clock::now(), Input::Command(command));
+            let refusal = self.doorkeeper.full();
+            self.refuse(session, refusal);
+        }
+    }
+
+    fn refuse(&mut self, session: SessionId, refusal: Refusal) {
+        let command = Command::Refuse { session, refusal };
+        self.endpoint.handle(clock::now(), Input::Command(command));
+    }
+
+    fn notice(&mut self, notice: &Notice) {
+        self.doorkeeper.notice(clock::now(), notice);
+        self.exchange.notice(notice);
+        match notice {
+            Notice::PhoneRegistered { phone, reaches } => {
+                tracing::info!(%phone, places = reaches.len(), "phone registered");
+            }
+            Notice::PhoneGone { phone } => tracing::info!(%phone, "phone gone"),
+            Notice::Offended { flow, offence } => {
+                tracing::debug!(source = %flow.remote.ip(), ?offence, "offended");
+            }
         }
     }
 

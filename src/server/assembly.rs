@@ -101,13 +101,9 @@ fn sip_address(server: &Server) -> SocketAddr {
 }
 
 fn endpoint_settings(server: &Server, max_calls: usize) -> endpoint::Settings {
-    let bind = sip_address(server);
     endpoint::Settings {
         user_agent: format!("{}/{}", server.machine.name, env!("CARGO_PKG_VERSION")),
-        advertised: server
-            .sip
-            .external_address
-            .map(|address| SocketAddr::new(address, bind.port())),
+        advertised: server.sip.external_address,
         // A trunk is trusted: as many calls may wait for their ACK as there may be calls.
         max_half_open_per_source: max_calls.max(10),
         max_sessions: max_calls.saturating_mul(2).max(100),

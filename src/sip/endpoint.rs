@@ -8,6 +8,7 @@
 mod answering;
 mod asking;
 mod calling;
+mod carrying;
 mod commands;
 mod guests;
 mod inside;
@@ -23,6 +24,7 @@ mod tests;
 mod writing;
 
 use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 pub use settings::Settings;
@@ -54,6 +56,8 @@ pub struct Endpoint {
     tries: HashMap<TransactionId, Tries>,
     /// Who knows the phones, when phones may register.
     registrar: Option<Registrar>,
+    /// Who refused a TCP connection, and until when no other one is tried.
+    without_tcp: HashMap<SocketAddr, Instant>,
     dropped: u64,
 }
 
@@ -106,6 +110,7 @@ impl Endpoint {
             wallet: Wallet::default(),
             tries: HashMap::new(),
             registrar: None,
+            without_tcp: HashMap::new(),
             dropped: 0,
             random,
             settings,
@@ -119,6 +124,7 @@ impl Endpoint {
                 self.receive(bytes, flow, standing, now);
             }
             Input::Command(command) => self.obey(command, now),
+            Input::ConnectionLost(flow) => self.connection_lost(flow, now),
         }
     }
 

@@ -4,7 +4,7 @@
 //! back datagrams and facts. A session is one dialog-forming INVITE, ours or theirs, from its first
 //! message to its end; every session that began ends with exactly one `Event::Ended`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,24 +13,8 @@ use crate::sip::account::Account;
 use crate::sip::method::Method;
 
 pub use crate::base::id::SessionId;
+pub use crate::sip::flow::{Flow, Transport};
 pub use crate::sip::notice::{Notice, Offence, Reach};
-
-/// Where a datagram came from or goes to: our address and the peer's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Flow {
-    /// Our socket's address.
-    pub local: SocketAddr,
-    /// The peer's address.
-    pub remote: SocketAddr,
-}
-
-impl Flow {
-    /// Whether two flows lead to one peer: the same address. The port may differ, as NAT and peers
-    /// with more than one socket have it.
-    pub fn is_of_one_peer(&self, other: &Self) -> bool {
-        self.remote.ip() == other.remote.ip()
-    }
-}
 
 /// What admission thinks of the source of a datagram (T2, T3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +44,9 @@ pub enum Input {
     },
     /// The call's owner orders something.
     Command(Command),
+    /// The connection of a stream is gone, or could not be had: what waits for an answer through
+    /// it waits no longer, and what still goes there takes another one.
+    ConnectionLost(Flow),
 }
 
 /// What the owner of a call orders. A command for a session that has ended is ignored: the fact of
@@ -391,6 +378,59 @@ pub enum Event {
         /// How.
         ending: Ending,
     },
+}
+
+impl Command {
+    /// The session that it is for.
+    pub fn session_mut(&mut self) -> Option<&mut SessionId> {
+        match self {
+            Self::Invite(outgoing) => Some(&mut outgoing.session),
+            Self::Ask(_) => None,
+            Self::Credentials { session, .. }
+            | Self::Forsake { session }
+            | Self::Progress { session, .. }
+            | Self::Answer { session, .. }
+            | Self::Refuse { session, .. }
+            | Self::HangUp { session, .. }
+            | Self::AnswerReoffer { session, .. }
+            | Self::Refer { session, .. }
+            | Self::AnswerRefer { session, .. } => Some(session),
+        }
+    }
+}
+
+impl Event {
+    /// The session that it is of.
+    pub fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::Incoming(incoming) => Some(incoming.session),
+            Self::Told { .. } => None,
+            Self::Progressed { session, .. }
+            | Self::Answered { session, .. }
+            | Self::Confirmed { session, .. }
+            | Self::Reoffered { session, .. }
+            | Self::ReferReceived { session, .. }
+            | Self::Referred { session, .. }
+            | Self::Info { session, .. }
+            | Self::Ended { session, .. } => Some(*session),
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn session_mut(&mut self) -> Option<&mut SessionId> {
+        match self {
+            Self::Incoming(incoming) => Some(&mut incoming.session),
+            Self::Told { .. } => None,
+            Self::Progressed { session, .. }
+            | Self::Answered { session, .. }
+            | Self::Confirmed { session, .. }
+            | Self::Reoffered { session, .. }
+            | Self::ReferReceived { session, .. }
+            | Self::Referred { session, .. }
+            | Self::Info { session, .. }
+            | Self::Ended { session, .. } => Some(session),
+        }
+    }
 }
 
 impl Event {

@@ -2,6 +2,7 @@
 
 pub mod endpoint;
 pub mod event;
+pub mod flow;
 
 // What lies between messages: transactions and dialogs.
 pub mod dialog;

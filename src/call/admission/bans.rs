@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::recent::Recent;
 use super::source::Source;
+use crate::base::recent::Recent;
 
 /// Who is banned, and who is on the way there.
 #[derive(Debug)]

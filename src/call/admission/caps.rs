@@ -178,9 +178,8 @@ mod tests {
         }
         assert_eq!((caps.calls(), caps.by_number.len()), (50, 50));
         let mut random = Random::repeatable(1);
-        let mut seconds: Vec<u32> = (0..100)
-            .filter_map(|_| Reason::Full.refusal(&mut random).retry_after)
-            .collect();
+        let mut seconds: Vec<u32> =
+            (0..100).filter_map(|_| Reason::Full.refusal(&mut random).retry_after).collect();
         seconds.sort_unstable();
         seconds.dedup();
         assert_eq!(seconds, (2..=10).collect::<Vec<u32>>());

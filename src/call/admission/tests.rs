@@ -9,13 +9,16 @@ fn doorkeeper() -> Doorkeeper {
 
 fn doorkeeper_with(strangers: Strangers) -> Doorkeeper {
     let trunk = Trunk { badge: badge(), allow: vec!["10.0.0.0/8".parse().expect("a network")] };
-    Doorkeeper::new(Settings {
-        trunks: vec![trunk],
-        phones: vec![phone()],
-        phone_networks: vec!["192.168.0.0/16".parse().expect("a network")],
-        strangers,
-        ..Settings::default()
-    })
+    Doorkeeper::new(
+        Settings {
+            trunks: vec![trunk],
+            phones: vec![phone()],
+            phone_networks: vec!["192.168.0.0/16".parse().expect("a network")],
+            strangers,
+            ..Settings::default()
+        },
+        Random::repeatable(1),
+    )
 }
 
 fn badge() -> Badge {
@@ -35,7 +38,7 @@ fn offended(remote: SocketAddr, offence: Offence) -> Notice {
 }
 
 fn flow(remote: SocketAddr) -> Flow {
-    Flow { local: at("10.0.0.1:5060"), remote }
+    Flow::udp(at("10.0.0.1:5060"), remote)
 }
 
 fn registered(remote: SocketAddr) -> Notice {

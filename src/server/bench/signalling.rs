@@ -57,7 +57,7 @@ fn call(uac: &mut Endpoint, uas: &mut Endpoint, session: SessionId, now: std::ti
         session,
         target: "sip:demo@127.0.0.1:5070".to_owned(),
         from: "<sip:bench@127.0.0.1>".to_owned(),
-        flow: Flow { local: here, remote: there },
+        flow: Flow::udp(here, there),
         body: Bytes::from_static(b"v=0\r\n"),
         headers: Vec::new(),
     };
@@ -83,7 +83,7 @@ fn carry(
         moved = true;
         match output {
             Output::Transmit { bytes, .. } => {
-                let flow = Flow { local: to_address, remote: from_address };
+                let flow = Flow::udp(to_address, from_address);
                 to.handle(now, Input::Received { bytes, flow, standing: Standing::Trusted });
             }
             Output::Event(Event::Incoming(incoming)) => {
@@ -98,7 +98,7 @@ fn carry(
                 let hang_up = Command::HangUp { session, reason: None };
                 from.handle(now, Input::Command(hang_up));
             }
-            Output::Event(_) => {}
+            Output::Event(_) | Output::Notice(_) => {}
         }
     }
     moved

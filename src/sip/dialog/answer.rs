@@ -72,10 +72,7 @@ mod tests {
     fn an_answer_is_repeated_from_t1_doubling_to_t2_and_given_up_after_64_t1() {
         let start = Instant::now();
         let datagram = Datagram {
-            flow: Flow {
-                local: "192.0.2.1:5060".parse().unwrap(),
-                remote: "192.0.2.9:5060".parse().unwrap(),
-            },
+            flow: Flow::udp("192.0.2.1:5060".parse().unwrap(), "192.0.2.9:5060".parse().unwrap()),
             bytes: Bytes::from_static(b"200"),
         };
         let mut answer = Answer::sent(datagram, 1, Timers::default(), start);

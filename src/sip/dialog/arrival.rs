@@ -7,20 +7,22 @@ use bytes::Bytes;
 
 use super::state::{Dialog, DialogId};
 use crate::sip::check::{Fault, check};
-use crate::sip::event::Flow;
+use crate::sip::event::{Flow, Transport};
 use crate::sip::header::Name;
 use crate::sip::message::{CSeq, Message, StartLine};
 use crate::sip::method::Method;
 use crate::sip::registrar::Phone;
 use crate::sip::transaction::key::Key;
-use crate::sip::uri::{Host, Uri};
+use crate::sip::uri::{Host, Scheme, Uri};
+use crate::sip::via::{Rport, Via};
 
 /// A request or response and where it came from. A clone shares the octets.
 #[derive(Debug, Clone)]
 pub struct Arrival {
     /// The message.
     pub message: Message,
-    /// Where it came from.
+    /// Where it came from, and where its answer goes: the port is that of the Via when the peer
+    /// asks for no other one (18.2.2).
     pub flow: Flow,
     /// The method in CSeq, of a request and of its response.
     pub method: Method,
@@ -138,6 +140,22 @@ impl Arrival {
         }
     }
 
+    /// Whether it asks for safety on the whole way: a `sips:` URI (RFC 3261 12.1.1).
+    pub fn is_secure(&self) -> bool {
+        self.message.request_uri().is_ok_and(|uri| uri.scheme() == Scheme::Sips)
+    }
+
+    /// Where a request is answered when its connection is gone: at the address in its Via, when
+    /// that is the one it came from (18.2.2, T5). `now` is where the answer would have gone.
+    pub fn answered_elsewhere(&self, now: Option<Flow>) -> Option<Flow> {
+        let now = now?;
+        let via = self.message.top_via().ok()?;
+        let is_there = via.host().address() == Some(now.remote.ip());
+        let is_dialled = matches!(now.transport, Transport::Tcp | Transport::Tls);
+        let elsewhere = now.to_port(via.port().unwrap_or(now.transport.default_port()));
+        (is_there && is_dialled && elsewhere != now).then_some(elsewhere)
+    }
+
     /// The status of a response; 0 for a request.
     pub fn status(&self) -> u16 {
         self.message.status().unwrap_or_default()
@@ -203,6 +221,8 @@ impl Arrival {
 /// What is read out of a message before it is moved into its arrival.
 struct Head {
     cseq: CSeq,
+    /// Where the answer goes if not to the port that the request came from.
+    reply: Option<Reply>,
     call_id: String,
     from_tag: String,
     to_tag: String,
@@ -226,14 +246,27 @@ impl Head {
             let branch = via.branch().unwrap_or_default();
             format!("{branch} {call_id} {from_tag} {}", cseq.number)
         });
-        Ok(Self { cseq, call_id, from_tag, to_tag, branch, sent_by })
+        let reply = message.status().is_none().then(|| Reply::read(&via)).flatten();
+        Ok(Self { cseq, reply, call_id, from_tag, to_tag, branch, sent_by })
     }
 
     fn with(self, message: Message, flow: Flow) -> Arrival {
         let Self { cseq: CSeq { number: sequence, method }, .. } = self;
+        let flow = self.reply.map_or(flow, |reply| reply.flow(flow));
         let Self { call_id, from_tag, to_tag, branch, sent_by, .. } = self;
         let phone = None;
-        Arrival { message, flow, method, sequence, call_id, from_tag, to_tag, phone, branch, sent_by }
+        Arrival {
+            message,
+            flow,
+            method,
+            sequence,
+            call_id,
+            from_tag,
+            to_tag,
+            phone,
+            branch,
+            sent_by,
+        }
     }
 }
 
@@ -241,6 +274,10 @@ impl Dialog {
     /// Where our next request goes: to the address that the dialog was established with. When the
     /// first route, or else the Contact, names another port of that very address, to that port.
     pub fn next_hop(&self) -> Flow {
+        // A connection that is there is used, whoever opened it.
+        if self.flow.transport.is_reliable() {
+            return self.flow;
+        }
         let route = self.routes.first().map(|route| inside_brackets(route));
         let Ok(uri) = Uri::parse(route.unwrap_or(&self.target)) else { return self.flow };
         let mut flow = self.flow;
@@ -248,6 +285,41 @@ impl Dialog {
             flow.remote.set_port(uri.port().unwrap_or(DEFAULT_PORT));
         }
         flow
+    }
+
+    /// Where the peer listens, for the time after its connection: the port in its Contact or route
+    /// on its own address. Nowhere, when it is reached by its own connection only (RFC 7118 5).
+    pub fn elsewhere(&self) -> Option<Flow> {
+        let transport = self.flow.transport;
+        if !matches!(transport, Transport::Tcp | Transport::Tls) {
+            return None;
+        }
+        let route = self.routes.first().map(|route| inside_brackets(route));
+        let uri = Uri::parse(route.unwrap_or(&self.target)).ok()?;
+        Some(self.flow.to_port(uri.port().unwrap_or(transport.default_port())))
+    }
+}
+
+/// Where a datagram is answered when its sender does not ask for `rport`.
+#[derive(Debug, Clone, Copy)]
+struct Reply {
+    address: Option<IpAddr>,
+    port: u16,
+}
+
+impl Reply {
+    fn read(via: &Via<'_>) -> Option<Self> {
+        let port = via.port().unwrap_or(DEFAULT_PORT);
+        (via.rport() == Rport::Absent).then_some(Self { address: via.host().address(), port })
+    }
+
+    /// To the port in the Via (18.2.2), at the address that it came from in any case. Behind NAT
+    /// nobody listens there: who writes another address than we see is answered where he is.
+    fn flow(self, from: Flow) -> Flow {
+        let is_there =
+            self.address.is_none_or(|address| address == from.remote.ip().to_canonical());
+        let is_datagram = from.transport == Transport::Udp;
+        if is_there && is_datagram { from.to_port(self.port) } else { from }
     }
 }
 

@@ -7,7 +7,7 @@ use super::answer::Answer;
 use super::arrival::Arrival;
 use super::refer::Referral;
 use super::state::{Dialog, DialogId};
-use crate::sip::event::{Party, SessionId};
+use crate::sip::event::{Flow, Party, SessionId};
 use crate::sip::transaction::layer::TransactionId;
 
 /// What is known of one session.
@@ -134,6 +134,40 @@ impl Session {
     /// Our tag in its dialog, once there is one.
     pub fn local_tag(&self) -> &str {
         self.dialogs().first().map_or("", |dialog| &dialog.local_tag)
+    }
+
+    /// The connection through which its dialog goes, if it is one.
+    pub fn stream(&self) -> Option<Flow> {
+        let dialog = match &self.phase {
+            Phase::Calling(_) => return None,
+            Phase::Ringing(ringing) => &ringing.dialog,
+            Phase::Up(up) => &up.dialog,
+            Phase::Leaving(leaving) => &leaving.dialog,
+        };
+        Some(dialog.flow).filter(|flow| flow.transport.is_reliable())
+    }
+
+    /// The peer speaks through another connection than before: so do we from now on.
+    pub fn heard_through(&mut self, flow: Flow) {
+        if let Some(dialog) = self.dialog_mut().filter(|_| flow.transport.is_reliable()) {
+            dialog.flow = flow;
+        }
+    }
+
+    /// The connection of its dialog is gone: what comes next goes to where the peer listens.
+    pub fn lose_connection(&mut self, lost: Flow) {
+        if let Some(dialog) = self.dialog_mut().filter(|dialog| dialog.flow == lost) {
+            dialog.flow = dialog.elsewhere().unwrap_or(lost);
+        }
+    }
+
+    fn dialog_mut(&mut self) -> Option<&mut Dialog> {
+        match &mut self.phase {
+            Phase::Calling(_) => None,
+            Phase::Ringing(ringing) => Some(&mut ringing.dialog),
+            Phase::Up(up) => Some(&mut up.dialog),
+            Phase::Leaving(leaving) => Some(&mut leaving.dialog),
+        }
     }
 
     /// The dialogs in which the peer may speak.

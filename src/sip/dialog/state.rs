@@ -76,10 +76,7 @@ mod tests {
             remote_sequence: None,
             routes: Vec::new(),
             target: "sip:peer@192.0.2.9".to_owned(),
-            flow: Flow {
-                local: "192.0.2.1:5060".parse().unwrap(),
-                remote: "192.0.2.9:5060".parse().unwrap(),
-            },
+            flow: Flow::udp("192.0.2.1:5060".parse().unwrap(), "192.0.2.9:5060".parse().unwrap()),
         }
     }
 

@@ -1,12 +1,12 @@
 //! The table of sessions, found by identity or by dialog, with their timers and their count.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::time::Instant;
 
 use super::invite::Session;
 use super::state::DialogId;
-use crate::sip::event::SessionId;
+use crate::sip::event::{Flow, SessionId};
 use crate::sip::transaction::agenda::Agenda;
 
 /// Every session of an endpoint.
@@ -16,6 +16,8 @@ pub struct Table {
     by_dialog: HashMap<DialogId, SessionId>,
     agenda: Agenda<SessionId>,
     half_open: HashMap<IpAddr, usize>,
+    /// Whose dialogs go through each connection.
+    by_stream: HashMap<Flow, BTreeSet<SessionId>>,
 }
 
 impl Table {
@@ -30,6 +32,7 @@ impl Table {
             && self.by_dialog.is_empty()
             && self.agenda.is_empty()
             && self.half_open.is_empty()
+            && self.by_stream.is_empty()
     }
 
     /// How many INVITEs of a source wait for their ACK.
@@ -40,6 +43,11 @@ impl Table {
     /// Finds the session of a dialog.
     pub fn find(&self, dialog: &DialogId) -> Option<SessionId> {
         self.by_dialog.get(dialog).copied()
+    }
+
+    /// The sessions whose dialogs go through a connection.
+    pub fn through(&self, stream: &Flow) -> Vec<SessionId> {
+        self.by_stream.get(stream).into_iter().flatten().copied().collect()
     }
 
     /// Looks at a session.
@@ -58,6 +66,14 @@ impl Table {
         if let Some(source) = session.half_open {
             self.release(source);
         }
+        if let Some(stream) = session.stream()
+            && let Some(sessions) = self.by_stream.get_mut(&stream)
+        {
+            sessions.remove(&id);
+            if sessions.is_empty() {
+                self.by_stream.remove(&stream);
+            }
+        }
         Some(session)
     }
 
@@ -69,6 +85,9 @@ impl Table {
         self.agenda.arm(session.id, session.deadline());
         if let Some(source) = session.half_open {
             *self.half_open.entry(source).or_default() += 1;
+        }
+        if let Some(stream) = session.stream() {
+            self.by_stream.entry(stream).or_default().insert(session.id);
         }
         self.sessions.insert(session.id, session);
     }

@@ -61,7 +61,7 @@ impl Endpoint {
         let tag = ringing.dialog.id.local_tag.clone();
         let answer = self
             .response(&ringing.invite, status, &tag)
-            .header("Contact", &self.contact(ringing.invite.flow));
+            .header("Contact", &self.contact_towards(&ringing.invite));
         let answer = match body {
             Some(body) => with_sdp(answer, &body),
             None => answer.finish(),

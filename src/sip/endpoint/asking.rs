@@ -46,8 +46,7 @@ impl Endpoint {
         let bound = asking.account.clone().map(|account| Bound { account, peer });
         let key = Key::client(&branch, asking.method.as_str());
         let datagram = Datagram { flow: asking.flow, bytes };
-        self.layer.request(key, &datagram, Use::Ask(id, bound), now);
-        self.send(datagram);
+        self.open(key, datagram, Use::Ask(id, bound), now);
     }
 
     /// Our request has been answered.

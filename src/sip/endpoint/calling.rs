@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::writing::cancellation;
+use super::writing::{cancellation, is_secure};
 use super::{Endpoint, Invitation, Use};
 use crate::sip::dialog::arrival::Arrival;
 use crate::sip::dialog::invite::{Calling, Phase, Session, Up};
@@ -27,6 +27,9 @@ impl Endpoint {
         if self.is_full() {
             return self.report(refused(503, "too many calls"));
         }
+        if is_secure(&outgoing.target) && !outgoing.flow.transport.is_secure() {
+            return self.report(refused(400, "a sips address is called by TLS only"));
+        }
         let branch = self.branch();
         let Some(bytes) = self.invite(&outgoing, &branch) else {
             return self.report(refused(400, "target or From is not an address"));
@@ -34,8 +37,7 @@ impl Endpoint {
         let datagram = Datagram { flow: outgoing.flow, bytes };
         let key = Key::client(&branch, "INVITE");
         let purpose = Use::Invite(Invitation { session: id, acks: Vec::new() });
-        let transaction = self.layer.invite(key, &datagram, purpose, now);
-        self.send(datagram);
+        let transaction = self.open(key, datagram, purpose, now);
         let until = now + self.settings.ring_limit;
         let calling = Calling { transaction, early: Vec::new(), cancel: None, until };
         self.sessions.put(Session { id, phase: Phase::Calling(calling), half_open: None });

@@ -4,8 +4,8 @@
 use std::time::Instant;
 
 use super::{Endpoint, Use};
-use crate::sip::digest::Side;
 use crate::sip::dialog::arrival::Arrival;
+use crate::sip::digest::Side;
 use crate::sip::event::{Flow, Notice, Offence, Output, Standing};
 use crate::sip::header::Name;
 use crate::sip::method::Method;

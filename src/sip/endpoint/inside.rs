@@ -22,6 +22,7 @@ impl Endpoint {
             self.sessions.put(session);
             return self.answer_full(request);
         }
+        session.heard_through(request.flow);
         let ending = match &mut session.phase {
             Phase::Calling(_) => {
                 let status = if request.makes_offer() { 491 } else { 481 };

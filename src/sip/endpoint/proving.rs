@@ -111,12 +111,7 @@ impl Endpoint {
         let bytes = again(request, &via, sequence, answers);
         let datagram = Datagram { flow: challenged.datagram.flow, bytes };
         let key = Key::client(&branch, method.as_str());
-        let next = if method == Method::Invite {
-            self.layer.invite(key, &datagram, purpose, now)
-        } else {
-            self.layer.request(key, &datagram, purpose, now)
-        };
-        self.send(datagram);
+        let next = self.open(key, datagram, purpose, now);
         self.tried(id, next, answers.tries);
         if let Some(mut session) = session.and_then(|session| self.sessions.take(session)) {
             session.renew(id, next);

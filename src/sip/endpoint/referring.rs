@@ -35,7 +35,7 @@ impl Endpoint {
         up.refers = true;
         let (refer, key) = self.request_inside(&mut up.dialog, &Method::Refer);
         let refer = refer
-            .header("Contact", &self.contact(up.dialog.flow))
+            .header("Contact", &self.contact_for(&up.dialog.target, up.dialog.flow))
             .header("Refer-To", &format!("<{target}>"));
         let datagram = Datagram { flow: up.dialog.next_hop(), bytes: refer.finish() };
         self.layer.request(key, &datagram, Use::Refer(id), now);
@@ -135,7 +135,7 @@ impl Endpoint {
         };
         if let Some((transaction, request)) = pending {
             let accepted = self.response(&request, 202, "");
-            let accepted = accepted.header("Contact", &self.contact(request.flow));
+            let accepted = accepted.header("Contact", &self.contact_towards(&request));
             let accepted =
                 if subscribed { accepted } else { accepted.header("Refer-Sub", "false") };
             self.answer(transaction, 202, accepted.finish(), now);
@@ -156,7 +156,7 @@ impl Endpoint {
         let (notify, key) = self.request_inside(&mut up.dialog, &Method::Notify);
         let fragment = format!("SIP/2.0 {status} {}\r\n", phrase(status));
         let bytes = notify
-            .header("Contact", &self.contact(up.dialog.flow))
+            .header("Contact", &self.contact_for(&up.dialog.target, up.dialog.flow))
             .header("Event", &event)
             .header("Subscription-State", state)
             .finish_with("message/sipfrag;version=2.0", fragment.as_bytes());

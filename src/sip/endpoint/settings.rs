@@ -1,6 +1,6 @@
 //! What an endpoint is told when it is made.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::sip::event::SessionId;
@@ -15,7 +15,11 @@ pub struct Settings {
     /// The user part of our Contact.
     pub contact_user: String,
     /// The address in our Via and Contact when it is not that of the socket (behind NAT).
-    pub advertised: Option<SocketAddr>,
+    pub advertised: Option<IpAddr>,
+    /// Where we listen for TCP: who does, may send large requests by it.
+    pub tcp: Vec<SocketAddr>,
+    /// A request of more octets goes by TCP if it can (RFC 3261 18.1.1).
+    pub largest_datagram: usize,
     /// The methods that are served; others get 405.
     pub methods: Vec<Method>,
     /// What scanners call themselves, in small letters: a request of nobody we know that has one
@@ -44,6 +48,8 @@ impl Default for Settings {
             user_agent: concat!("voxtrunk/", env!("CARGO_PKG_VERSION")).to_owned(),
             contact_user: "voxtrunk".to_owned(),
             advertised: None,
+            tcp: Vec::new(),
+            largest_datagram: 1_300,
             methods: vec![
                 Method::Invite,
                 Method::Ack,
@@ -63,6 +69,14 @@ impl Default for Settings {
             max_half_open_per_source: 10,
             first_session: SessionId(1 << 63),
         }
+    }
+}
+
+impl Settings {
+    /// The TCP socket beside one for datagrams: on the same address, else of the same family.
+    pub(super) fn tcp_beside(&self, local: SocketAddr) -> Option<SocketAddr> {
+        let same = self.tcp.iter().find(|socket| socket.ip() == local.ip());
+        same.or_else(|| self.tcp.iter().find(|it| it.is_ipv4() == local.is_ipv4())).copied()
     }
 }
 

@@ -78,7 +78,9 @@ impl Endpoint {
     }
 
     fn send_bounded(&mut self, request: &Message, flow: Flow, bytes: bytes::Bytes) {
-        if bytes.len() > request.bytes().len().saturating_mul(MOST_AMPLIFIED) {
+        if !flow.transport.is_reliable()
+            && bytes.len() > request.bytes().len().saturating_mul(MOST_AMPLIFIED)
+        {
             return self.drop_input();
         }
         self.send(Datagram { flow, bytes });

@@ -9,7 +9,7 @@ use super::Endpoint;
 use crate::sip::address::NameAddr;
 use crate::sip::dialog::arrival::Arrival;
 use crate::sip::dialog::state::Dialog;
-use crate::sip::event::{Flow, Outgoing, Refusal};
+use crate::sip::event::{Flow, Outgoing, Refusal, Transport};
 use crate::sip::header::Name;
 use crate::sip::message::{Message, StartLine};
 use crate::sip::method::Method;
@@ -34,7 +34,7 @@ impl Endpoint {
     /// Begins a 200 to an INVITE or UPDATE.
     pub(super) fn accepting(&self, request: &Arrival, tag: &str) -> Builder {
         self.response(request, 200, tag)
-            .header("Contact", &self.contact(request.flow))
+            .header("Contact", &self.contact_towards(request))
             .header("Allow", &self.allowed())
             .header("Supported", EXTENSIONS)
     }
@@ -128,7 +128,7 @@ impl Endpoint {
             .header("To", &format!("<{target}>"))
             .header("Call-ID", &call_id)
             .header("CSeq", "1 INVITE")
-            .header("Contact", &self.contact(outgoing.flow))
+            .header("Contact", &self.contact_for(target, outgoing.flow))
             .header("Allow", &self.allowed())
             .header("Supported", EXTENSIONS)
             .header("User-Agent", &self.settings.user_agent)
@@ -146,7 +146,27 @@ impl Endpoint {
 
     /// Our address with a user part of somebody's choice.
     pub(super) fn contact_as(&self, user: &str, flow: Flow) -> String {
-        format!("<sip:{user}@{}>", self.sent_by(flow))
+        format!("<sip:{user}@{}{}>", self.sent_by(flow), flow.transport.uri_param())
+    }
+
+    /// Our address for somebody whose own is `target`: as safe as that (8.1.1.8, 12.1.1).
+    pub(super) fn contact_for(&self, target: &str, flow: Flow) -> String {
+        if is_secure(target) { self.secure_contact(flow) } else { self.contact(flow) }
+    }
+
+    /// Our address in an answer.
+    pub(super) fn contact_towards(&self, request: &Arrival) -> String {
+        let flow = request.flow;
+        if request.is_secure() { self.secure_contact(flow) } else { self.contact(flow) }
+    }
+
+    fn secure_contact(&self, flow: Flow) -> String {
+        // `transport=tls` would say it twice (26.2.2).
+        let param = match flow.transport {
+            Transport::Ws | Transport::Wss => flow.transport.uri_param(),
+            Transport::Udp | Transport::Tcp | Transport::Tls => "",
+        };
+        format!("<sips:{}@{}{param}>", self.settings.contact_user, self.sent_by(flow))
     }
 
     pub(super) fn allowed(&self) -> String {
@@ -155,11 +175,23 @@ impl Endpoint {
     }
 
     pub(super) fn via(&self, flow: Flow, branch: &str) -> String {
-        format!("SIP/2.0/UDP {};branch={branch};rport", self.sent_by(flow))
+        // `alias`: the peer may use our connection for its own requests (RFC 5923).
+        let alias = match flow.transport {
+            Transport::Tcp | Transport::Tls => ";alias",
+            Transport::Udp | Transport::Ws | Transport::Wss => "",
+        };
+        format!("{};branch={branch};rport{alias}", self.sent_with(flow))
+    }
+
+    /// How a Via begins that is sent through a flow.
+    pub(super) fn sent_with(&self, flow: Flow) -> String {
+        format!("SIP/2.0/{} {}", flow.transport.name(), self.sent_by(flow))
     }
 
     fn sent_by(&self, flow: Flow) -> SocketAddr {
-        self.settings.advertised.unwrap_or(flow.local)
+        let advertised = self.settings.advertised;
+        let outside = advertised.filter(|address| address.is_ipv4() == flow.local.is_ipv4());
+        outside.map_or(flow.local, |address| SocketAddr::new(address, flow.local.port()))
     }
 }
 
@@ -198,6 +230,11 @@ fn beside(invite: &Message, method: &Method) -> Option<Builder> {
         .copy(invite, Name::CallId)
         .header("CSeq", &format!("{sequence} {method}"));
     Some(builder)
+}
+
+/// Whether a URI asks for safety on the whole way.
+pub(super) fn is_secure(uri: &str) -> bool {
+    Uri::parse(uri).is_ok_and(|uri| uri.scheme() == Scheme::Sips)
 }
 
 /// Whether a text is a URI that SIP can call.

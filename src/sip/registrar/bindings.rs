@@ -171,9 +171,10 @@ impl Binding {
             FULL => String::new(),
             part => format!(";q=0.{part:03}"),
         };
-        let device = contact.device.as_ref().map(|(instance, flow)| {
-            format!(";+sip.instance=\"{instance}\";reg-id={flow}")
-        });
+        let device = contact
+            .device
+            .as_ref()
+            .map(|(instance, flow)| format!(";+sip.instance=\"{instance}\";reg-id={flow}"));
         let device = device.unwrap_or_default();
         format!("<{}>{preference};expires={left:.0}{device}", contact.uri)
     }
@@ -206,7 +207,7 @@ mod tests {
 
     fn flow(port: u16) -> Flow {
         let remote = std::net::SocketAddr::from(([192, 0, 2, 7], port));
-        Flow { local: "192.0.2.1:5060".parse().expect("an address"), remote }
+        Flow::udp("192.0.2.1:5060".parse().expect("an address"), remote)
     }
 
     fn contact(uri: &str) -> Contact {

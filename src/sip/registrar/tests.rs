@@ -26,7 +26,7 @@ fn phone(name: &str, password: &str) -> Phone {
 
 fn flow(last: u8, port: u16) -> Flow {
     let remote = std::net::SocketAddr::from(([192, 0, 2, last], port));
-    Flow { local: "192.0.2.1:5060".parse().expect("an address"), remote }
+    Flow::udp("192.0.2.1:5060".parse().expect("an address"), remote)
 }
 
 fn message(text: String) -> Message {

@@ -35,7 +35,7 @@ impl Client {
     /// Starts when the request has just been sent.
     pub fn start(now: Instant, timers: Timers) -> Self {
         let state = State::Trying {
-            resend_at: now + timers.t1,
+            resend_at: timers.first_resend(now),
             pause: timers.t1,
             until: now + timers.patience(),
         };
@@ -51,7 +51,7 @@ impl Client {
             }
             (State::Proceeding { .. }, 0..=199) => true,
             (State::Trying { .. } | State::Proceeding { .. }, 200..) => {
-                self.state = State::Completed { until: now + self.timers.t4 };
+                self.state = State::Completed { until: now + self.timers.stray() };
                 true
             }
             (State::Completed { .. } | State::Terminated, _) => false,
@@ -83,6 +83,16 @@ impl Client {
             | State::Completed { .. }
             | State::Terminated => None,
         }
+    }
+
+    /// Whether the final answer is still to come.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Trying { .. } | State::Proceeding { .. })
+    }
+
+    /// Whether nobody has answered a word.
+    pub fn is_unheard(&self) -> bool {
+        matches!(self.state, State::Trying { .. })
     }
 
     /// When a timer fires next.

@@ -48,7 +48,7 @@ impl ClientInvite {
     /// Starts when the INVITE has just been sent.
     pub fn start(now: Instant, timers: Timers) -> Self {
         let state = State::Calling {
-            resend_at: now + timers.t1,
+            resend_at: timers.first_resend(now),
             pause: timers.t1,
             until: now + timers.patience(),
         };
@@ -101,6 +101,11 @@ impl ClientInvite {
             | State::Completed { .. }
             | State::Terminated => None,
         }
+    }
+
+    /// Whether nobody has answered a word.
+    pub fn is_unheard(&self) -> bool {
+        matches!(self.state, State::Calling { .. })
     }
 
     /// When a timer fires next.

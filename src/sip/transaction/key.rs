@@ -38,6 +38,11 @@ impl Key {
         }
     }
 
+    /// Whether it is that of an INVITE.
+    pub fn is_invite(&self) -> bool {
+        &*self.method == "INVITE"
+    }
+
     /// The INVITE that a CANCEL with this name is about.
     pub fn cancelled(&self) -> Self {
         Self { method: "INVITE".into(), ..self.clone() }

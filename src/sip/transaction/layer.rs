@@ -1,6 +1,6 @@
 //! The transaction layer: every transaction of an endpoint, found by key, driven by one agenda.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -21,6 +21,8 @@ pub struct Layer<U> {
     transactions: HashMap<TransactionId, Transaction<U>>,
     by_key: HashMap<Key, TransactionId>,
     agenda: Agenda<TransactionId>,
+    /// What goes through each connection.
+    by_stream: HashMap<Flow, BTreeSet<TransactionId>>,
     last: u64,
 }
 
@@ -49,6 +51,8 @@ struct Transaction<U> {
     flow: Flow,
     /// What goes out again: the request, its ACK, or the last answer.
     message: Bytes,
+    /// The same request for a datagram, when it was too large for one and went by a stream.
+    narrow: Option<Datagram>,
     machine: Machine,
     user: U,
 }
@@ -102,6 +106,7 @@ impl<U> Layer<U> {
             transactions: HashMap::new(),
             by_key: HashMap::new(),
             agenda: Agenda::default(),
+            by_stream: HashMap::new(),
             last: 0,
         }
     }
@@ -113,30 +118,34 @@ impl<U> Layer<U> {
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.transactions.is_empty() && self.by_key.is_empty() && self.agenda.is_empty()
+        self.transactions.is_empty()
+            && self.by_key.is_empty()
+            && self.agenda.is_empty()
+            && self.by_stream.is_empty()
     }
 
     /// Begins an INVITE; the datagram is to be sent by the caller.
     pub fn invite(&mut self, key: Key, sent: &Datagram, user: U, now: Instant) -> TransactionId {
-        let machine = Machine::ClientInvite(ClientInvite::start(now, self.timers));
+        let machine =
+            Machine::ClientInvite(ClientInvite::start(now, self.timers.over(sent.flow.transport)));
         self.insert(key, sent.clone(), machine, user)
     }
 
     /// Begins another request; the datagram is to be sent by the caller.
     pub fn request(&mut self, key: Key, sent: &Datagram, user: U, now: Instant) -> TransactionId {
-        let machine = Machine::Client(Client::start(now, self.timers));
+        let machine = Machine::Client(Client::start(now, self.timers.over(sent.flow.transport)));
         self.insert(key, sent.clone(), machine, user)
     }
 
     /// Takes on an INVITE that arrived through `flow`.
     pub fn serve_invite(&mut self, key: Key, flow: Flow, user: U) -> TransactionId {
-        let machine = Machine::ServerInvite(ServerInvite::start(self.timers));
+        let machine = Machine::ServerInvite(ServerInvite::start(self.timers.over(flow.transport)));
         self.insert(key, Datagram { flow, bytes: Bytes::new() }, machine, user)
     }
 
     /// Takes on another request that arrived through `flow`.
     pub fn serve(&mut self, key: Key, flow: Flow, user: U, now: Instant) -> TransactionId {
-        let machine = Machine::Server(Server::start(now, self.timers));
+        let machine = Machine::Server(Server::start(now, self.timers.over(flow.transport)));
         self.insert(key, Datagram { flow, bytes: Bytes::new() }, machine, user)
     }
 
@@ -273,7 +282,60 @@ impl<U> Layer<U> {
             self.by_key.remove(&transaction.key);
         }
         self.agenda.arm(id, None);
+        self.leave_stream(id, &transaction.flow);
         Some(transaction.user)
+    }
+
+    /// What goes through a connection, the oldest first.
+    pub fn through(&self, stream: &Flow) -> Vec<TransactionId> {
+        self.by_stream.get(stream).into_iter().flatten().copied().collect()
+    }
+
+    /// Whether we asked, and the final answer is still to come.
+    pub fn is_ours_and_open(&self, id: TransactionId) -> bool {
+        match self.transactions.get(&id).map(|transaction| &transaction.machine) {
+            Some(Machine::ClientInvite(machine)) => machine.is_open(),
+            Some(Machine::Client(machine)) => machine.is_open(),
+            Some(Machine::ServerInvite(_) | Machine::Server(_)) | None => false,
+        }
+    }
+
+    /// Remembers a request as the datagram that it would have been, were it not too large.
+    pub fn keep_for_want_of_a_stream(&mut self, id: TransactionId, narrow: Datagram) {
+        if let Some(transaction) = self.transactions.get_mut(&id) {
+            transaction.narrow = Some(narrow);
+        }
+    }
+
+    /// Begins a request again as a datagram, when there is no stream to carry it (18.1.1).
+    pub fn fall_back(&mut self, id: TransactionId, now: Instant) -> Option<Datagram> {
+        let transaction = self.transactions.get_mut(&id)?;
+        let narrow = transaction.narrow.take()?;
+        let timers = self.timers.over(narrow.flow.transport);
+        match &mut transaction.machine {
+            Machine::ClientInvite(machine) if machine.is_unheard() => {
+                *machine = ClientInvite::start(now, timers);
+            }
+            Machine::Client(machine) if machine.is_unheard() => {
+                *machine = Client::start(now, timers);
+            }
+            Machine::ClientInvite(_)
+            | Machine::Client(_)
+            | Machine::ServerInvite(_)
+            | Machine::Server(_) => return None,
+        }
+        transaction.message = narrow.bytes.clone();
+        self.reroute(id, narrow.flow);
+        self.rearm(id);
+        Some(narrow)
+    }
+
+    /// Lets a transaction's messages go elsewhere.
+    pub fn reroute(&mut self, id: TransactionId, flow: Flow) {
+        let Some(transaction) = self.transactions.get_mut(&id) else { return };
+        let before = std::mem::replace(&mut transaction.flow, flow);
+        self.leave_stream(id, &before);
+        self.join_stream(id, flow);
     }
 
     /// When a timer fires next.
@@ -310,9 +372,26 @@ impl<U> Layer<U> {
         let id = TransactionId(self.last);
         let Datagram { flow, bytes: message } = datagram;
         self.by_key.insert(key.clone(), id);
-        self.transactions.insert(id, Transaction { key, flow, message, machine, user });
+        let narrow = None;
+        self.transactions.insert(id, Transaction { key, flow, message, narrow, machine, user });
+        self.join_stream(id, flow);
         self.rearm(id);
         id
+    }
+
+    fn join_stream(&mut self, id: TransactionId, flow: Flow) {
+        if flow.transport.is_reliable() {
+            self.by_stream.entry(flow).or_default().insert(id);
+        }
+    }
+
+    fn leave_stream(&mut self, id: TransactionId, flow: &Flow) {
+        if let Some(ids) = self.by_stream.get_mut(flow) {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.by_stream.remove(flow);
+            }
+        }
     }
 
     fn rearm(&mut self, id: TransactionId) {
@@ -339,10 +418,10 @@ mod tests {
     use std::time::Duration;
 
     fn flow(last: u8) -> Flow {
-        Flow {
-            local: "192.0.2.1:5060".parse().unwrap(),
-            remote: std::net::SocketAddr::from(([192, 0, 2, last], 5060)),
-        }
+        Flow::udp(
+            "192.0.2.1:5060".parse().unwrap(),
+            std::net::SocketAddr::from(([192, 0, 2, last], 5060)),
+        )
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Server {
                 self.state = if status < 200 {
                     State::Proceeding { until }
                 } else {
-                    State::Completed { until: now + self.timers.patience() }
+                    State::Completed { until: now + self.timers.request_echo() }
                 };
                 true
             }

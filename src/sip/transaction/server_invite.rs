@@ -56,7 +56,7 @@ impl ServerInvite {
             200..=299 => self.state = State::Accepted { until: now + self.timers.patience() },
             300.. => {
                 self.state = State::Completed {
-                    resend_at: now + self.timers.t1,
+                    resend_at: self.timers.first_resend(now),
                     pause: self.timers.t1,
                     until: now + self.timers.patience(),
                 };
@@ -75,7 +75,7 @@ impl ServerInvite {
     pub fn acknowledge(&mut self, now: Instant) -> Acknowledged {
         match self.state {
             State::Completed { .. } => {
-                self.state = State::Confirmed { until: now + self.timers.t4 };
+                self.state = State::Confirmed { until: now + self.timers.stray() };
                 Acknowledged::Refusal
             }
             State::Proceeding | State::Confirmed { .. } | State::Terminated => {

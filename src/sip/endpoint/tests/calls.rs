@@ -290,7 +290,7 @@ fn an_endpoint_may_call_itself() {
     let mut endpoint = Endpoint::new(Settings::default(), Random::repeatable(1));
     let address = "192.0.2.2:5060".parse().expect("an address");
     let Command::Invite(mut outgoing) = invite(CALL) else { unreachable!() };
-    outgoing.flow = Flow { local: address, remote: address };
+    outgoing.flow = Flow::udp(address, address);
     endpoint.handle(now, Input::Command(Command::Invite(outgoing)));
     let mut ends = Vec::new();
     while let Some(output) = endpoint.poll() {
@@ -304,7 +304,7 @@ fn an_endpoint_may_call_itself() {
                 ends.push(ending);
                 continue;
             }
-            Output::Event(_) => continue,
+            Output::Event(_) | Output::Notice(_) => continue,
         };
         endpoint.handle(now, input);
     }

@@ -183,6 +183,7 @@ impl Link {
                     Side::Callee => self.callee_events.push(event),
                 },
                 Output::Transmit { flow, bytes } => self.transmit(side, flow, bytes),
+                Output::Notice(_) => {}
             }
         }
     }
@@ -240,8 +241,8 @@ pub fn flow_of(side: Side) -> Flow {
     let caller: SocketAddr = "192.0.2.1:5060".parse().expect("an address");
     let callee: SocketAddr = "192.0.2.2:5060".parse().expect("an address");
     match side {
-        Side::Caller => Flow { local: caller, remote: callee },
-        Side::Callee => Flow { local: callee, remote: caller },
+        Side::Caller => Flow::udp(caller, callee),
+        Side::Callee => Flow::udp(callee, caller),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod calls;
 mod cancel;
+mod carrying;
 mod inside;
 mod laws;
 mod link;

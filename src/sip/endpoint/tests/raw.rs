@@ -93,6 +93,7 @@ pub struct Raw {
     pub now: Instant,
     pub endpoint: Endpoint,
     pub events: Vec<Event>,
+    pub notices: Vec<Notice>,
 }
 
 impl Raw {
@@ -102,7 +103,7 @@ impl Raw {
 
     pub fn with(settings: Settings) -> Self {
         let endpoint = Endpoint::new(settings, Random::repeatable(5));
-        Self { now: Instant::now(), endpoint, events: Vec::new() }
+        Self { now: Instant::now(), endpoint, events: Vec::new(), notices: Vec::new() }
     }
 
     /// Feeds a message of the trusted peer; tells what was sent because of it.
@@ -181,6 +182,7 @@ impl Raw {
                     sent.push(String::from_utf8(bytes.to_vec()).expect("our messages are text"));
                 }
                 Output::Event(event) => self.events.push(event),
+                Output::Notice(notice) => self.notices.push(notice),
             }
         }
         sent
@@ -188,10 +190,7 @@ impl Raw {
 }
 
 pub fn flow_from(remote: &str) -> Flow {
-    Flow {
-        local: "192.0.2.2:5060".parse().expect("an address"),
-        remote: remote.parse().expect("an address"),
-    }
+    Flow::udp("192.0.2.2:5060".parse().expect("an address"), remote.parse().expect("an address"))
 }
 
 /// The value of the first header of that name.

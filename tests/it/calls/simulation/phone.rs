@@ -162,7 +162,7 @@ impl Phone {
             session: CALL,
             target: self.target.clone(),
             from: "\"Ann\" <sip:ann@192.0.2.1>".to_owned(),
-            flow: Flow { local: address(Side::Phone, SIP), remote: address(Side::Server, SIP) },
+            flow: Flow::udp(address(Side::Phone, SIP), address(Side::Server, SIP)),
             body,
             headers: Vec::new(),
         };
@@ -209,7 +209,7 @@ impl Phone {
                 return scene.signal(to, from, ack);
             }
         }
-        let (flow, standing) = (Flow { local: to, remote: from }, Standing::Trusted);
+        let (flow, standing) = (Flow::udp(to, from), Standing::Trusted);
         self.endpoint.handle(scene.now, sip::event::Input::Received { bytes, flow, standing });
         self.drain_endpoint(scene);
     }
@@ -237,6 +237,7 @@ impl Phone {
                     scene.signal(flow.local, flow.remote, bytes);
                 }
                 sip::event::Output::Event(event) => self.signalled(scene, event),
+                sip::event::Output::Notice(_) => {}
             }
         }
     }

@@ -178,7 +178,7 @@ impl Server {
     fn receive(&mut self, scene: &mut Scene, (from, to): (SocketAddr, SocketAddr), bytes: Bytes) {
         let now = scene.now;
         if to.port() == SIP {
-            let (flow, standing) = (Flow { local: to, remote: from }, Standing::Trusted);
+            let (flow, standing) = (Flow::udp(to, from), Standing::Trusted);
             let received = sip::event::Input::Received { bytes, flow, standing };
             self.endpoint.handle(now, received);
             return self.drain_endpoint(scene);
@@ -209,6 +209,7 @@ impl Server {
                     let id = session_of(&event);
                     scene.pipe(Pipe::FromSip, id, Job::Call(id, Input::Sip(event)));
                 }
+                sip::event::Output::Notice(_) => {}
             }
         }
     }
