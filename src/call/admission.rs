@@ -117,6 +117,8 @@ pub struct Badge {
     pub context: Arc<str>,
     /// The name of the phone; empty when it came by a trunk.
     pub phone: Arc<str>,
+    /// The number that the phone shows to the outside; empty without one.
+    pub caller_id: Arc<str>,
 }
 
 /// What the source of a datagram is.

@@ -11,9 +11,11 @@ use crate::agent::assistant::Assistant;
 use crate::base::country::Country;
 use crate::base::language::Language;
 use crate::base::units::{self, parsed};
-use crate::config::network::{Frequency, PortRange};
+use crate::config::network::PortRange;
+use crate::config::phone::{Group, Phone, Registering};
 
 pub use crate::config::provider::{Job, Provider, ProviderKind};
+pub use crate::config::security::{MaxInvites, Security, SipSecurity, UnknownSource};
 pub use crate::config::trunk::{Inbound, Trunk};
 
 /// Everything that belongs to the machine: sockets, trunks, providers, storage, security.
@@ -33,6 +35,10 @@ pub struct Server {
     pub media: Media,
     /// Carriers and telephone systems, by name.
     pub trunks: BTreeMap<String, Trunk>,
+    /// Phones that register with us, by name.
+    pub phones: BTreeMap<String, Phone>,
+    /// Phones that ring together, by name.
+    pub groups: BTreeMap<String, Group>,
     /// Who hears, thinks and speaks, by name.
     pub providers: BTreeMap<String, Provider>,
     /// Who is let in.
@@ -77,6 +83,11 @@ pub struct Sip {
     pub external_address: Option<IpAddr>,
     /// The most calls at once; beyond it 503 with Retry-After.
     pub max_calls: u32,
+    /// The domain of our phones: what their passwords belong to, and what stands in From of calls
+    /// to them; without it, `voxtrunk` and the address of the socket.
+    pub domain: Option<String>,
+    /// How phones register.
+    pub registrar: Registering,
 }
 
 /// `[[sip.listen]]`: one socket.
@@ -163,48 +174,6 @@ pub enum Detector {
     Kernel,
     /// ONNX Runtime, loaded at run time (feature `ort`).
     Ort,
-}
-
-/// `[security]`: who is let in.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Security {
-    /// Whether a secret in plain text is an error and not only a warning.
-    pub require_secret_refs: bool,
-    /// SIP.
-    pub sip: SipSecurity,
-}
-
-/// `[security.sip]`: what happens to requests from nobody we know.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SipSecurity {
-    /// What a request from an unknown address gets.
-    pub unknown_source: UnknownSource,
-    /// How many INVITEs an address may send.
-    pub max_invites: MaxInvites,
-}
-
-/// What a request from an unknown address gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum UnknownSource {
-    /// Nothing.
-    #[default]
-    Drop,
-    /// 403, without keeping any state.
-    Reject,
-}
-
-/// How many INVITEs an address may send.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct MaxInvites {
-    /// In the long run, for each address.
-    #[serde(deserialize_with = "parsed")]
-    pub per_ip: Frequency,
-    /// At once.
-    pub burst: u32,
 }
 
 /// `[storage]`: where calls are kept.
@@ -334,7 +303,13 @@ impl Default for Sip {
     fn default() -> Self {
         let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 5060));
         let listen = vec![Listen { transport: Transport::Udp, bind }];
-        Self { listen, external_address: None, max_calls: 100 }
+        Self {
+            listen,
+            external_address: None,
+            max_calls: 100,
+            domain: None,
+            registrar: Registering::default(),
+        }
     }
 }
 
@@ -359,12 +334,6 @@ impl Default for Vad {
             min_speech: Duration::from_millis(64),
             min_silence: Duration::from_millis(160),
         }
-    }
-}
-
-impl Default for MaxInvites {
-    fn default() -> Self {
-        Self { per_ip: Frequency { per_second: 10.0 }, burst: 20 }
     }
 }
 

@@ -142,7 +142,8 @@ impl Phone {
         let trunk = admission::Trunk { badge: admission::Badge::default(), allow: peers };
         let settings = admission::Settings { trunks: vec![trunk], ..Default::default() };
         let (arrivals, _) = mpsc::channel(1);
-        let (shard, sip) = SipShard::new(socket, endpoint, Doorkeeper::new(settings), arrivals)?;
+        let (shard, sip) =
+            SipShard::new(socket, endpoint, Doorkeeper::new(settings, clock::random()), arrivals)?;
         let stop = CancellationToken::new();
         let mut random = clock::random();
         let ports = Arc::new(Ports::new(local, 40_000..=48_999, random.u32() >> 8));

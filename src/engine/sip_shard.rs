@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::call::admission::{Badge, Doorkeeper, Verdict};
 use crate::call::event;
 use crate::call::exchange::{self, Exchange};
+use crate::call::outbound::Guard;
 use crate::call::placement::Placement;
 use crate::call::trunk::{self, Health};
 use crate::engine::clock;
@@ -113,6 +114,13 @@ impl SipShard {
     pub fn with_trunks(mut self, trunks: Vec<(Badge, trunk::Settings)>) -> Self {
         let settings = exchange::Settings { sockets: vec![self.local], trunks };
         self.exchange = Exchange::new(settings, clock::random(), clock::now());
+        self
+    }
+
+    /// Lets calls go to phones, and asks the guard before a number is called.
+    #[must_use]
+    pub fn with_phones(mut self, phones: exchange::phones::Settings, guard: Guard) -> Self {
+        self.exchange = self.exchange.with_phones(phones).with_guard(guard);
         self
     }
 

@@ -15,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 use crate::call::admission::{self, Badge, Doorkeeper};
 use crate::call::briefing::Briefing;
 use crate::call::event::Fact;
+use crate::call::exchange::phones;
+use crate::call::outbound::{self, Guard};
 use crate::call::trunk;
 use crate::engine::ai::crew::Crew;
 use crate::engine::bus::{Bus, Told};
@@ -29,6 +31,7 @@ use crate::net::ports::Ports;
 use crate::net::udp;
 use crate::providers::detector::Detector;
 use crate::sip::endpoint::{self, Endpoint};
+use crate::sip::registrar::{self, Registrar};
 use crate::store::call_files::CallFiles;
 
 /// Everything that a server is made of.
@@ -39,6 +42,12 @@ pub struct Blueprint {
     pub endpoint: endpoint::Settings,
     /// Who is let in.
     pub admission: admission::Settings,
+    /// Which numbers may be called.
+    pub outbound: outbound::Settings,
+    /// Who knows the phones, when phones may register.
+    pub registrar: Option<registrar::Settings>,
+    /// What the exchange knows of phones beforehand.
+    pub phones: phones::Settings,
     /// The trunks that are registered and asked after, and what calls are told of each.
     pub trunks: Vec<(Badge, trunk::Settings)>,
     /// Where media is bound.
@@ -130,10 +139,18 @@ impl Running {
         let (bus, facts) = Bus::new();
         let (sender, arrivals) = mpsc::channel(ARRIVALS);
         let endpoint = Endpoint::new(blueprint.endpoint, clock::random());
-        let doorkeeper = Doorkeeper::new(blueprint.admission);
+        let endpoint = match blueprint.registrar {
+            Some(settings) => {
+                let registrar = Registrar::new(settings, clock::random(), clock::now());
+                endpoint.with_registrar(registrar)
+            }
+            None => endpoint,
+        };
+        let doorkeeper = Doorkeeper::new(blueprint.admission, clock::random());
         let (shard, sip) =
             SipShard::new(socket, endpoint, doorkeeper, sender).map_err(sip_failed)?;
         let shard = shard.with_trunks(blueprint.trunks);
+        let shard = shard.with_phones(blueprint.phones, Guard::new(blueprint.outbound));
         let leaving = sip.clone();
         let local = sip.local;
         let house = Arc::new(House {

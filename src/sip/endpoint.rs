@@ -124,7 +124,10 @@ impl Endpoint {
                 self.receive(bytes, flow, standing, now);
             }
             Input::Command(command) => self.obey(command, now),
-            Input::ConnectionLost(flow) => self.connection_lost(flow, now),
+            Input::ConnectionLost(flow) => {
+                self.lose_phones_at(flow);
+                self.connection_lost(flow, now);
+            }
         }
     }
 

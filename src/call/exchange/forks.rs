@@ -160,12 +160,12 @@ impl Forks {
             }
         }
         let is_over = is_winner || (is_last && leg.winner.is_none());
-        let excuse = if is_winner { Some(ending) } else { leg.excuse.take() };
+        let told = if is_winner { Some(ending) } else { leg.excuse.take_if(|_| is_over) };
         if is_last {
             self.legs.remove(&owner);
         }
         let event = |ending| Event::Ended { session: owner, ending };
-        Meaning { event: excuse.filter(|_| is_over).map(event), commands: Vec::new() }
+        Meaning { event: told.map(event), commands: Vec::new() }
     }
 }
 
@@ -327,6 +327,7 @@ mod tests {
         ) {
             let (mut table, ids, _) = stage(forks);
             let mut alive = ids.clone();
+            let mut picked = std::collections::HashSet::new();
             let (mut answers, mut ends) = (0, 0);
             let mut see = |meaning: Option<Meaning>| match meaning.and_then(|it| it.event) {
                 Some(Event::Answered { .. }) => answers += 1,
@@ -337,7 +338,9 @@ mod tests {
                 let Some(fork) = alive.get(at).copied() else { continue };
                 match what {
                     0 => see(table.hear(&rings(fork, 180))),
-                    1 => see(table.hear(&answered(fork))),
+                    // No endpoint says so twice.
+                    1 if picked.insert(fork) => see(table.hear(&answered(fork))),
+                    1 => {}
                     2 => {
                         table.obey(Command::HangUp { session: LEG, reason: None });
                     }

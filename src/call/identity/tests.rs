@@ -24,10 +24,8 @@ fn profile(format: Format, identity: Identity) -> Profile {
 
 fn incoming(called: &str, from: (&str, Option<&str>), headers: &[(&str, &str)]) -> Incoming {
     let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    let flow = Flow {
-        local: "192.0.2.1:5060".parse().expect("an address"),
-        remote: "192.0.2.9:5060".parse().expect("an address"),
-    };
+    let address = |text: &str| text.parse().expect("an address");
+    let flow = Flow::udp(address("192.0.2.1:5060"), address("192.0.2.9:5060"));
     Incoming {
         session: SessionId(1),
         flow,

@@ -23,7 +23,7 @@ impl Endpoint {
     }
 
     /// A connection is gone: phones that came by it cannot be reached any more.
-    pub fn lose_phones_at(&mut self, flow: Flow) {
+    pub(super) fn lose_phones_at(&mut self, flow: Flow) {
         if let Some(registrar) = &mut self.registrar {
             registrar.lose(flow);
         }

@@ -79,7 +79,9 @@ impl Endpoint {
         }
         match request.method {
             Method::Register => return self.register(&request, now),
-            Method::Subscribe => return self.answer_stateless(&request, 489, &[]),
+            Method::Subscribe if self.registrar.is_some() => {
+                return self.answer_stateless(&request, 489, &[]);
+            }
             _ => {}
         }
         if let Some(objection) = self.objection(&request) {

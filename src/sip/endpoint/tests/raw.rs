@@ -93,7 +93,7 @@ pub struct Raw {
     pub now: Instant,
     pub endpoint: Endpoint,
     pub events: Vec<Event>,
-    pub notices: Vec<Notice>,
+    pub notices: Vec<crate::sip::event::Notice>,
 }
 
 impl Raw {
