@@ -1,6 +1,7 @@
 //! The exchange: knows by which ways a leg can be placed, tries one after the other, and keeps the
 //! trunks registered. It stands between the calls and the endpoint of a SIP shard, which owns it.
 
+mod fork;
 mod hunt;
 mod lines;
 
@@ -9,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::fork::Forks;
 use self::hunt::{Hunt, Step};
 use self::lines::{Asked, Ring};
 use crate::base::destination::Destination;
@@ -27,6 +29,7 @@ use crate::sip::uri::{Host, Uri};
 pub struct Exchange {
     settings: Settings,
     hunts: HashMap<SessionId, Hunt>,
+    forks: Forks,
     trunks: BTreeMap<Arc<str>, Trunk>,
     /// Whose Contact has that user part.
     contacts: HashMap<Arc<str>, Badge>,
@@ -110,6 +113,7 @@ impl Exchange {
         Self {
             settings,
             hunts: HashMap::new(),
+            forks: Forks::default(),
             trunks,
             contacts,
             asked: HashMap::new(),
@@ -161,6 +165,7 @@ impl Exchange {
 
     /// Takes an event of the endpoint; gives back what the call is to be told.
     pub fn hear(&mut self, now: Instant, event: Event) -> Option<Event> {
+        let event = self.of_leg(event)?;
         match &event {
             Event::Progressed { session, .. } => {
                 if let Some(hunt) = self.hunts.get_mut(session) {
@@ -193,6 +198,11 @@ impl Exchange {
 
     /// Takes an order of a call before the endpoint does; `None` when that is not to see it.
     pub fn obey(&mut self, command: Command) -> Option<Command> {
+        if let Command::HangUp { session, reason } = &command
+            && self.give_up_fork(*session, reason.as_deref())
+        {
+            return None;
+        }
         if let Command::HangUp { session, reason } = &command
             && let Some(hunt) = self.hunts.get_mut(session)
         {
@@ -234,6 +244,7 @@ impl Exchange {
         for session in due {
             self.hunt_due(session, now);
         }
+        self.tick_forks(now);
         self.tick_trunks(now);
     }
 
@@ -245,7 +256,8 @@ impl Exchange {
     /// When `tick` wants to be called.
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
         let trunks = self.trunks.values().filter_map(|trunk| trunk.deadline(now));
-        self.hunts.values().map(Hunt::deadline).chain(trunks).min()
+        let hunts = self.hunts.values().map(Hunt::deadline);
+        hunts.chain(trunks).chain(self.forks_deadline()).min()
     }
 
     fn hunt_due(&mut self, session: SessionId, now: Instant) {

@@ -76,6 +76,13 @@ pub enum Command {
         /// Who may ask.
         peer: IpAddr,
     },
+    /// Gives a session another identity: its events come with that one from now on.
+    Rename {
+        /// As it is called.
+        from: SessionId,
+        /// As it is to be called.
+        to: SessionId,
+    },
     /// Gives up an INVITE to which nobody has said a word: the session ends at once as lost, and
     /// a late answer is hung up. Ignored as soon as there was a provisional answer.
     Forsake {
@@ -388,6 +395,38 @@ pub enum Event {
 }
 
 impl Event {
+    /// The session that it is about, if it is about one.
+    pub fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::Incoming(incoming) => Some(incoming.session),
+            Self::Progressed { session, .. }
+            | Self::Answered { session, .. }
+            | Self::Confirmed { session, .. }
+            | Self::Reoffered { session, .. }
+            | Self::ReferReceived { session, .. }
+            | Self::Referred { session, .. }
+            | Self::Info { session, .. }
+            | Self::Ended { session, .. } => Some(*session),
+            Self::Told { .. } => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn session_mut(&mut self) -> Option<&mut SessionId> {
+        match self {
+            Self::Incoming(incoming) => Some(&mut incoming.session),
+            Self::Progressed { session, .. }
+            | Self::Answered { session, .. }
+            | Self::Confirmed { session, .. }
+            | Self::Reoffered { session, .. }
+            | Self::ReferReceived { session, .. }
+            | Self::Referred { session, .. }
+            | Self::Info { session, .. }
+            | Self::Ended { session, .. } => Some(session),
+            Self::Told { .. } => None,
+        }
+    }
+
     /// A request that has its answer from ourselves.
     pub(super) fn untold(id: AskId, status: u16) -> Self {
         Self::Told { id, status, headers: Vec::new(), body: Bytes::new() }

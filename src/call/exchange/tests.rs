@@ -22,15 +22,7 @@ impl Bench {
     }
 
     fn place(&mut self, destination: &str) -> Vec<Output> {
-        let placement = Placement {
-            session: LEG,
-            destination: destination.parse().expect("a destination"),
-            caller: Caller { number: "+4971112345".into(), ..Caller::default() },
-            body: Bytes::from_static(b"v=0\r\n"),
-            headers: vec![("X-Customer".into(), "42".into())],
-            ring_limit: Duration::from_secs(60),
-        };
-        self.exchange.place(self.now, Box::new(placement));
+        self.exchange.place(self.now, Box::new(placement(destination)));
         self.drain()
     }
 
@@ -50,6 +42,17 @@ impl Bench {
         self.now += span;
         self.exchange.tick(self.now);
         self.drain()
+    }
+}
+
+fn placement(destination: &str) -> Placement {
+    Placement {
+        session: LEG,
+        destination: destination.parse().expect("a destination"),
+        caller: Caller { number: "+4971112345".into(), ..Caller::default() },
+        body: Bytes::from_static(b"v=0\r\n"),
+        headers: vec![("X-Customer".into(), "42".into())],
+        ring_limit: Duration::from_secs(60),
     }
 }
 
@@ -151,4 +154,84 @@ fn a_destination_without_a_way_ends_at_once() {
             "{destination}: {outputs:?}"
         );
     }
+}
+
+/// Rings at two phones; gives the sessions of the branches.
+fn fork(bench: &mut Bench) -> [SessionId; 2] {
+    let ways = ["192.0.2.7", "192.0.2.8"].map(|host| Way {
+        target: format!("sip:101@{host}"),
+        from: "<sip:us@192.0.2.1>".to_owned(),
+        hop: Hop::Flow(bench.flow(host)),
+        headers: Vec::new(),
+        account: None,
+    });
+    let placement = placement("sip:101@192.0.2.1");
+    bench.exchange.place_at_once(bench.now, &placement, &ways);
+    let sessions: Vec<SessionId> = bench
+        .drain()
+        .iter()
+        .filter_map(|output| match output {
+            Output::Command(Command::Invite(outgoing)) => Some(outgoing.session),
+            _ => None,
+        })
+        .collect();
+    sessions.try_into().expect("two branches")
+}
+
+fn answered(session: SessionId) -> Event {
+    Event::Answered { session, body: Bytes::new(), headers: Vec::new() }
+}
+
+#[test]
+fn of_phones_that_ring_together_the_first_to_answer_wins() {
+    let mut bench = Bench::new();
+    let [first, second] = fork(&mut bench);
+    let ringing = Event::Progressed { session: first, status: 180, body: Bytes::new() };
+    let told = bench.exchange.hear(bench.now, ringing).expect("the caller hears it ring");
+    assert_eq!(told.session(), Some(LEG));
+    let won = bench.exchange.hear(bench.now, answered(second)).expect("the call is told");
+    assert_eq!(won.session(), Some(LEG));
+    let [Output::Command(Command::HangUp { session, .. }), Output::Command(rename)] =
+        &bench.drain()[..]
+    else {
+        panic!("one is hung up and the other renamed");
+    };
+    assert_eq!(*session, first);
+    assert!(matches!(rename, Command::Rename { from, to: LEG } if *from == second));
+    // The slower one answers in the same moment.
+    assert!(bench.exchange.hear(bench.now, answered(first)).is_none());
+    assert!(matches!(bench.drain()[..], [Output::Command(Command::HangUp { .. })]));
+    let ending = refused(487);
+    assert!(bench.exchange.hear(bench.now, Event::Ended { session: first, ending }).is_none());
+    assert!(bench.ended(Ending::Bye { by: Party::Peer, reason: None }).is_some());
+    assert!(bench.exchange.forks_deadline().is_none());
+}
+
+#[test]
+fn when_all_phones_refuse_the_caller_hears_the_best_reason() {
+    let mut bench = Bench::new();
+    let [first, second] = fork(&mut bench);
+    let end = |session, ending| Event::Ended { session, ending };
+    assert!(bench.exchange.hear(bench.now, end(first, refused(486))).is_none());
+    let last = bench.exchange.hear(bench.now, end(second, Ending::Lost));
+    assert!(matches!(
+        last,
+        Some(Event::Ended { session: LEG, ending: Ending::Refused { status: 486, .. } })
+    ));
+}
+
+#[test]
+fn phones_that_nobody_answers_are_all_cancelled() {
+    let mut bench = Bench::new();
+    let sessions = fork(&mut bench);
+    assert_eq!(bench.wait(Duration::from_secs(60)).len(), 2);
+    let ending = Ending::Cancelled { by: Party::Us, reason: None };
+    let mut told = sessions.map(|session| {
+        bench.exchange.hear(bench.now, Event::Ended { session, ending: ending.clone() })
+    });
+    assert!(told[0].is_none());
+    assert!(matches!(
+        told[1].take(),
+        Some(Event::Ended { session: LEG, ending: Ending::Cancelled { .. } })
+    ));
 }

@@ -150,3 +150,13 @@ fn names_and_numbers_cannot_break_out_of_their_header() {
     assert_eq!(from.display().as_deref(), Some("a\" <sip:evil@h>\\"));
     assert_eq!(from.uri().user_unescaped(), "1>@evil");
 }
+
+#[test]
+fn x_headers_become_variables_and_others_do_not() {
+    let headers =
+        [("X-Customer", "4711\u{1b}"), ("x-customer", "2"), ("Via", "x"), ("X-Tier", "gold")];
+    let variables = header_variables(&incoming("1", ("x", None), &headers));
+    let text = "{{ sip.header[\"X-Customer\"] }} {{ sip.header[\"X-Tier\"] }} {{ sip.header.Via }}";
+    let rendered = crate::base::template::render(text, &variables).expect("it renders");
+    assert_eq!(rendered, "4711 gold ");
+}
