@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use super::{Exchange, Hop, MOST_HUNTS, NO_ANSWER, Output, Way, flow_to};
+use super::{Exchange, Hop, MOST_HUNTS, NO_ANSWER, Output, Way};
 use crate::call::cause::Cause;
 use crate::call::placement::Placement;
 use crate::sip::event::{Command, Ending, Event, Flow, Outgoing, Party, SessionId};
@@ -13,6 +13,8 @@ use crate::sip::event::{Command, Ending, Event, Flow, Outgoing, Party, SessionId
 pub(super) struct Forks {
     forks: HashMap<SessionId, Fork>,
     branches: HashMap<SessionId, Branch>,
+    /// The branch that won, by its leg.
+    won: HashMap<SessionId, SessionId>,
     last: u64,
 }
 
@@ -35,13 +37,12 @@ struct Branch {
 }
 
 impl Exchange {
-    /// Places a leg by all these ways at once. The ways lead somewhere: a host that is yet to be
-    /// resolved does not count.
+    /// Places a leg by all these ways at once. A host that is yet to be resolved does not count.
     pub fn place_at_once(&mut self, now: Instant, placement: &Placement, ways: &[Way]) {
         let leg = placement.session;
         let flow = |way: &Way| match &way.hop {
             Hop::Flow(flow) => Some(*flow),
-            Hop::Host(uri) => flow_to(uri, &self.settings.sockets),
+            Hop::Host(_) => None,
         };
         let ways: Vec<(&Way, Flow)> =
             ways.iter().filter_map(|way| Some((way, flow(way)?))).take(MOST_BRANCHES).collect();
@@ -70,6 +71,7 @@ impl Exchange {
         let rings_until = now + placement.ring_limit;
         let fork = Fork { ringing, rings_until, given_up: None, best: None };
         self.forks.forks.insert(leg, fork);
+        self.rearm(leg);
     }
 
     /// Takes an event of a branch as one of its leg; `None` when the leg is not to hear of it.
@@ -77,7 +79,7 @@ impl Exchange {
         let Some(session) = event.session() else { return Some(event) };
         let Some(branch) = self.forks.branches.get(&session).copied() else {
             if matches!(event, Event::Ended { .. }) {
-                self.forks.branches.retain(|_, branch| branch.leg != session);
+                self.forks.forget(session);
             }
             return Some(event);
         };
@@ -99,22 +101,15 @@ impl Exchange {
         for session in fork.ringing.clone() {
             self.hang_up(session, reason);
         }
+        self.rearm(leg);
         true
     }
 
-    /// Gives up what has rung for as long as it may.
-    pub(super) fn tick_forks(&mut self, now: Instant) {
-        let is_due = |fork: &Fork| fork.given_up.is_none() && fork.rings_until <= now;
-        let due = self.forks.forks.iter().filter(|(_, fork)| is_due(fork));
-        let due: Vec<SessionId> = due.map(|(leg, _)| *leg).collect();
-        for leg in due {
+    /// Gives up a leg that has rung for as long as it may.
+    pub(super) fn fork_due(&mut self, leg: SessionId, now: Instant) {
+        if self.forks.deadline(leg).is_some_and(|at| at <= now) {
             self.give_up_fork(leg, Some(NO_ANSWER));
         }
-    }
-
-    pub(super) fn forks_deadline(&self) -> Option<Instant> {
-        let open = self.forks.forks.values().filter(|fork| fork.given_up.is_none());
-        open.map(|fork| fork.rings_until).min()
     }
 
     /// Somebody answers; tells whether he is the first.
@@ -125,6 +120,8 @@ impl Exchange {
             return false;
         };
         self.forks.branches.insert(session, Branch { has_won: true, ..branch });
+        self.forks.won.insert(branch.leg, session);
+        self.rearm(branch.leg);
         for other in fork.ringing.into_iter().filter(|other| *other != session) {
             self.hang_up(other, Some(ELSEWHERE));
         }
@@ -142,6 +139,7 @@ impl Exchange {
         self.forks.branches.remove(&session);
         let leg = branch.leg;
         if branch.has_won {
+            self.forks.won.remove(&leg);
             return Some(Event::Ended { session: leg, ending });
         }
         let fork = self.forks.forks.get_mut(&leg)?;
@@ -154,6 +152,7 @@ impl Exchange {
             return None;
         }
         let fork = self.forks.forks.remove(&leg)?;
+        self.rearm(leg);
         let ending = match fork.given_up {
             Some(reason) => Ending::Cancelled { by: Party::Us, reason },
             None => fork.best?,
@@ -164,6 +163,21 @@ impl Exchange {
     fn hang_up(&mut self, session: SessionId, reason: Option<&str>) {
         let reason = reason.map(str::to_owned);
         self.outputs.push_back(Output::Command(Command::HangUp { session, reason }));
+    }
+}
+
+impl Forks {
+    /// When a leg has rung for as long as it may.
+    pub(super) fn deadline(&self, leg: SessionId) -> Option<Instant> {
+        let fork = self.forks.get(&leg).filter(|fork| fork.given_up.is_none());
+        fork.map(|fork| fork.rings_until)
+    }
+
+    /// A leg is over.
+    fn forget(&mut self, leg: SessionId) {
+        if let Some(branch) = self.won.remove(&leg) {
+            self.branches.remove(&branch);
+        }
     }
 }
 

@@ -204,7 +204,7 @@ fn of_phones_that_ring_together_the_first_to_answer_wins() {
     let ending = refused(487);
     assert!(bench.exchange.hear(bench.now, Event::Ended { session: first, ending }).is_none());
     assert!(bench.ended(Ending::Bye { by: Party::Peer, reason: None }).is_some());
-    assert!(bench.exchange.forks_deadline().is_none());
+    assert!(bench.exchange.deadline(bench.now).is_none());
 }
 
 #[test]
