@@ -1,7 +1,6 @@
 //! The exchange: knows by which ways a leg can be placed, tries one after the other, and keeps the
 //! trunks registered. It stands between the calls and the endpoint of a SIP shard, which owns it.
 
-mod fork;
 mod hunt;
 mod lines;
 
@@ -10,7 +9,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use self::fork::Forks;
 use self::hunt::{Hunt, Step};
 use self::lines::{Asked, Ring};
 use crate::base::destination::Destination;
@@ -30,7 +28,6 @@ use crate::sip::uri::{Host, Uri};
 pub struct Exchange {
     settings: Settings,
     hunts: HashMap<SessionId, Hunt>,
-    forks: Forks,
     /// When something is due for a leg.
     agenda: Agenda<SessionId>,
     trunks: BTreeMap<Arc<str>, Trunk>,
@@ -116,7 +113,6 @@ impl Exchange {
         Self {
             settings,
             hunts: HashMap::new(),
-            forks: Forks::default(),
             agenda: Agenda::default(),
             trunks,
             contacts,
@@ -162,9 +158,6 @@ impl Exchange {
             Ok(_) => return self.refuse(session, Cause::Full),
             Err(cause) => return self.refuse(session, cause),
         };
-        if matches!(placement.destination, Destination::Phone(_)) && ways.len() > 1 {
-            return self.place_at_once(now, &placement, &ways);
-        }
         let hunt = Hunt::new(placement, ways, now);
         self.hunts.insert(session, hunt);
         self.advance(session, now);
@@ -172,7 +165,6 @@ impl Exchange {
 
     /// Takes an event of the endpoint; gives back what the call is to be told.
     pub fn hear(&mut self, now: Instant, event: Event) -> Option<Event> {
-        let event = self.of_leg(event)?;
         match &event {
             Event::Progressed { session, .. } => {
                 if let Some(hunt) = self.hunts.get_mut(session) {
@@ -207,11 +199,6 @@ impl Exchange {
     /// Takes an order of a call before the endpoint does; `None` when that is not to see it.
     pub fn obey(&mut self, command: Command) -> Option<Command> {
         if let Command::HangUp { session, reason } = &command
-            && self.give_up_fork(*session, reason.as_deref())
-        {
-            return None;
-        }
-        if let Command::HangUp { session, reason } = &command
             && let Some(hunt) = self.hunts.get_mut(session)
         {
             let is_waiting = hunt.give_up();
@@ -241,7 +228,6 @@ impl Exchange {
     pub fn tick(&mut self, now: Instant) {
         while let Some(session) = self.agenda.pop_due(now) {
             self.hunt_due(session, now);
-            self.fork_due(session, now);
             self.rearm(session);
         }
         self.tick_trunks(now);
@@ -343,9 +329,7 @@ impl Exchange {
 
     /// Notes when something is due for a leg.
     fn rearm(&mut self, session: SessionId) {
-        let hunt = self.hunts.get(&session).map(Hunt::deadline);
-        let at = hunt.or_else(|| self.forks.deadline(session));
-        self.agenda.arm(session, at);
+        self.agenda.arm(session, self.hunts.get(&session).map(Hunt::deadline));
     }
 
     fn forget(&mut self, session: SessionId) {

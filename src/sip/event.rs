@@ -76,13 +76,6 @@ pub enum Command {
         /// Who may ask.
         peer: IpAddr,
     },
-    /// Gives a session another identity: its events come with that one from now on.
-    Rename {
-        /// As it is called.
-        from: SessionId,
-        /// As it is to be called.
-        to: SessionId,
-    },
     /// Gives up an INVITE to which nobody has said a word: the session ends at once as lost, and
     /// a late answer is hung up. Ignored as soon as there was a provisional answer.
     Forsake {
@@ -407,22 +400,6 @@ impl Event {
             | Self::Referred { session, .. }
             | Self::Info { session, .. }
             | Self::Ended { session, .. } => Some(*session),
-            Self::Told { .. } => None,
-        }
-    }
-
-    /// The same, to be changed.
-    pub fn session_mut(&mut self) -> Option<&mut SessionId> {
-        match self {
-            Self::Incoming(incoming) => Some(&mut incoming.session),
-            Self::Progressed { session, .. }
-            | Self::Answered { session, .. }
-            | Self::Confirmed { session, .. }
-            | Self::Reoffered { session, .. }
-            | Self::ReferReceived { session, .. }
-            | Self::Referred { session, .. }
-            | Self::Info { session, .. }
-            | Self::Ended { session, .. } => Some(session),
             Self::Told { .. } => None,
         }
     }

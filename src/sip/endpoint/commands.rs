@@ -16,7 +16,6 @@ impl Endpoint {
             Command::Credentials { session, account, peer } => {
                 self.wallet.bind(session, Bound { account, peer });
             }
-            Command::Rename { from, to } => self.rename(from, to),
             Command::Forsake { session } => {
                 self.with(session, now, Self::forsake);
             }

@@ -82,20 +82,6 @@ impl Endpoint {
         self.wallet.bound(session).cloned()
     }
 
-    /// Gives a session another identity, which must be free.
-    pub(super) fn rename(&mut self, from: SessionId, to: SessionId) {
-        if self.sessions.get(to).is_some() {
-            return self.drop_input();
-        }
-        let Some(mut session) = self.sessions.take(from) else { return self.drop_input() };
-        session.id = to;
-        self.sessions.put(session);
-        if let Some(bound) = self.wallet.bound(from).cloned() {
-            self.wallet.release(from);
-            self.wallet.bind(to, bound);
-        }
-    }
-
     /// Leaves an INVITE that nobody has answered to its timers.
     pub(super) fn forsake(&mut self, session: &mut Session) -> Option<Ending> {
         let Phase::Calling(calling) = &session.phase else { return None };

@@ -182,18 +182,3 @@ fn a_forsaken_invite_ends_at_once_and_its_late_answer_is_hung_up() {
     raw.command(Command::Forsake { session: CALL });
     assert!(matches!(raw.events.last(), Some(Event::Progressed { .. })), "it rings already");
 }
-
-#[test]
-fn a_session_goes_on_under_another_name() {
-    let mut raw = Raw::new();
-    let other = SessionId(8);
-    let invite = raw.invite(CALL);
-    let ok = respond(&invite, "200 OK", "t", "Contact: <sip:ann@192.0.2.1>\r\n");
-    raw.receive(&ok);
-    raw.command(Command::Rename { from: CALL, to: other });
-    assert!(raw.receive(&ok)[0].starts_with("ACK "));
-    assert!(raw.command(Command::HangUp { session: CALL, reason: None }).is_empty());
-    let bye = raw.command(Command::HangUp { session: other, reason: None }).remove(0);
-    raw.receive(&respond(&bye, "200 OK", "t", ""));
-    assert!(matches!(raw.events.last(), Some(Event::Ended { session, .. }) if *session == other));
-}
