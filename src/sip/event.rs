@@ -388,22 +388,6 @@ pub enum Event {
 }
 
 impl Event {
-    /// The session that it is about, if it is about one.
-    pub fn session(&self) -> Option<SessionId> {
-        match self {
-            Self::Incoming(incoming) => Some(incoming.session),
-            Self::Progressed { session, .. }
-            | Self::Answered { session, .. }
-            | Self::Confirmed { session, .. }
-            | Self::Reoffered { session, .. }
-            | Self::ReferReceived { session, .. }
-            | Self::Referred { session, .. }
-            | Self::Info { session, .. }
-            | Self::Ended { session, .. } => Some(*session),
-            Self::Told { .. } => None,
-        }
-    }
-
     /// A request that has its answer from ourselves.
     pub(super) fn untold(id: AskId, status: u16) -> Self {
         Self::Told { id, status, headers: Vec::new(), body: Bytes::new() }

@@ -56,8 +56,12 @@ fn called(profile: &Profile, incoming: &Incoming) -> String {
         DidPlace::To => address_user(incoming, "To"),
         DidPlace::PCalledPartyId => address_user(incoming, "P-Called-Party-ID"),
     };
-    let places: &[DidPlace] =
-        if profile.did_from.is_empty() { &[DidPlace::RequestUri] } else { &profile.did_from };
+    let places: &[DidPlace] = match (&profile.did_from[..], &*profile.contact_user) {
+        ([], "") => &[DidPlace::RequestUri],
+        // A registrar writes our Contact into the Request-URI.
+        ([], _) => &[DidPlace::RequestUri, DidPlace::PCalledPartyId, DidPlace::To],
+        (places, _) => places,
+    };
     let found = places.iter().filter_map(place).find(tells);
     let called = found.or_else(|| profile.line.clone());
     profile.numbering.read(&called.unwrap_or_else(|| incoming.called_user.clone()))

@@ -60,6 +60,9 @@ fn the_called_number_is_found_where_the_trunk_puts_it() {
         let said = read(&profile, &incoming(called, ("x", None), headers));
         assert_eq!(said.called, number, "{called} {headers:?}");
     }
+    let silent = Profile { did_from: Vec::new(), ..profile.clone() };
+    let invite = incoming("vt-x1", ("x", None), &[("To", "<sip:4971112346@h>")]);
+    assert_eq!(read(&silent, &invite).called, "+4971112346");
     let line = Profile { line: Some("+4971100".to_owned()), ..profile };
     assert_eq!(read(&line, &incoming("vt-x1", ("x", None), &[])).called, "+4971100");
 }
