@@ -19,6 +19,7 @@ use crate::call::briefing::{Briefing, Casting};
 use crate::call::cause::Cause;
 use crate::call::chronicle::{Arrival, Chronicle};
 use crate::call::event::{Input, Output};
+use crate::call::identity;
 use crate::call::negotiation::Negotiation;
 use crate::call::transfer::{self, Target};
 use crate::dialplan::runner;
@@ -267,6 +268,7 @@ impl Conductor {
     fn open_session(&mut self, now: Instant) {
         let Some(casting) = self.casting.clone() else { return };
         let mut variables = self.chronicle.variables();
+        variables.extend(identity::header_variables(&self.incoming));
         variables.extend(self.route_sets.clone());
         let rendered = |text: &Option<String>| {
             let text = text.as_deref()?;

@@ -24,6 +24,7 @@ use crate::call::placement::Placement;
 use crate::call::trunk::{self, Health, Purpose, Trunk};
 use crate::sip::event::{AskId, Command, Ending, Event, Flow, Outgoing, Party, SessionId};
 use crate::sip::registration::Enrolment;
+use crate::sip::transaction::agenda::Agenda;
 use crate::sip::uri::{Host, Uri};
 
 /// The exchange of a SIP shard.
@@ -31,6 +32,8 @@ use crate::sip::uri::{Host, Uri};
 pub struct Exchange {
     settings: Settings,
     hunts: HashMap<SessionId, Hunt>,
+    /// When something is due for a leg.
+    agenda: Agenda<SessionId>,
     trunks: BTreeMap<Arc<str>, Trunk>,
     /// Whose Contact has that user part.
     contacts: HashMap<Arc<str>, Badge>,
@@ -118,6 +121,7 @@ impl Exchange {
         Self {
             settings,
             hunts: HashMap::new(),
+            agenda: Agenda::default(),
             trunks,
             contacts,
             asked: HashMap::new(),
@@ -199,6 +203,7 @@ impl Exchange {
             Event::Progressed { session, .. } => {
                 if let Some(hunt) = self.hunts.get_mut(session) {
                     hunt.progressed();
+                    self.rearm(*session);
                 }
             }
             Event::Answered { session, .. } => self.forget(*session),
@@ -231,6 +236,7 @@ impl Exchange {
             && let Some(hunt) = self.hunts.get_mut(session)
         {
             let is_waiting = hunt.give_up();
+            self.rearm(*session);
             if is_waiting {
                 let (session, reason) = (*session, reason.clone());
                 self.forget(session);
@@ -256,12 +262,7 @@ impl Exchange {
     pub fn resolved(&mut self, now: Instant, lookup: LookupId, flows: Vec<Flow>) {
         let flows = self.by_silence(flows, now);
         match self.lookups.remove(&lookup) {
-            Some(Ring::Hunt(session)) => {
-                if let Some(hunt) = self.hunts.get_mut(&session) {
-                    hunt.resolved(flows);
-                    self.advance(session, now);
-                }
-            }
+            Some(Ring::Hunt(session)) => self.found(session, flows, now),
             Some(Ring::Errand(asked)) => self.ask(Asked { flows: flows.into(), ..*asked }, now),
             None => {}
         }
@@ -269,14 +270,9 @@ impl Exchange {
 
     /// Does what is due.
     pub fn tick(&mut self, now: Instant) {
-        let due: Vec<SessionId> = self
-            .hunts
-            .iter()
-            .filter(|(_, hunt)| hunt.deadline() <= now)
-            .map(|(session, _)| *session)
-            .collect();
-        for session in due {
+        while let Some(session) = self.agenda.pop_due(now) {
             self.hunt_due(session, now);
+            self.rearm(session);
         }
         self.tick_trunks(now);
         let stopped = self.forks.tick(now);
@@ -295,8 +291,7 @@ impl Exchange {
     /// When `tick` wants to be called.
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
         let trunks = self.trunks.values().filter_map(|trunk| trunk.deadline(now));
-        let hunts = self.hunts.values().map(Hunt::deadline);
-        hunts.chain(trunks).chain(self.forks.deadline()).min()
+        trunks.chain(self.agenda.next()).chain(self.forks.deadline()).min()
     }
 
     /// A leg that is over makes room for others.
@@ -321,20 +316,24 @@ impl Exchange {
         self.outputs.push_back(Output::Command(Command::Forsake { session }));
     }
 
+    /// Goes on with the hosts of a way.
+    fn found(&mut self, session: SessionId, flows: Vec<Flow>, now: Instant) {
+        if let Some(hunt) = self.hunts.get_mut(&session) {
+            hunt.resolved(flows);
+            self.advance(session, now);
+        }
+    }
+
     /// Takes the next step of a hunt.
     fn advance(&mut self, session: SessionId, now: Instant) {
         let Some(hunt) = self.hunts.get_mut(&session) else { return };
-        match hunt.next(now) {
+        let step = hunt.next(now);
+        self.rearm(session);
+        match step {
             Step::Invite(way, flow) => self.invite(session, &way, flow),
             Step::Resolve(uri) => match flow_to(&uri, &self.settings.sockets) {
-                Some(flow) => {
-                    hunt.resolved(vec![flow]);
-                    self.advance(session, now);
-                }
-                None if names_an_address(&uri) => {
-                    hunt.resolved(Vec::new());
-                    self.advance(session, now);
-                }
+                Some(flow) => self.found(session, vec![flow], now),
+                None if names_an_address(&uri) => self.found(session, Vec::new(), now),
                 None => self.look_up(uri, Ring::Hunt(session)),
             },
             Step::Nothing => {
@@ -385,8 +384,16 @@ impl Exchange {
         self.settings.sockets.iter().find(fits).copied()
     }
 
+    /// Notes when something is due for a leg.
+    fn rearm(&mut self, session: SessionId) {
+        self.agenda.arm(session, self.hunts.get(&session).map(Hunt::deadline));
+    }
+
     fn forget(&mut self, session: SessionId) {
-        self.hunts.remove(&session);
+        if self.hunts.remove(&session).is_none() {
+            return;
+        }
+        self.agenda.arm(session, None);
         self.lookups.retain(|_, ring| !matches!(ring, Ring::Hunt(of) if *of == session));
     }
 

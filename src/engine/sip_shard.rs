@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::call::admission::{Badge, Doorkeeper, Verdict};
@@ -62,6 +63,10 @@ pub enum Order {
     Place(Mailbox, Box<Placement>),
     /// No new calls: every registration is removed.
     Leave,
+    /// An operator asks how the trunks stand.
+    Trunks(oneshot::Sender<Vec<trunk::Report>>),
+    /// An operator wants a trunk registered anew.
+    Renew(Arc<str>),
 }
 
 /// How others reach a shard. Orders wait when the shard is behind.
@@ -197,6 +202,12 @@ impl SipShard {
                 if let Some(command) = self.exchange.obey(command) {
                     self.endpoint.handle(clock::now(), Input::Command(command));
                 }
+            }
+            Order::Trunks(asker) => {
+                asker.send(self.exchange.reports()).ok();
+            }
+            Order::Renew(trunk) => {
+                self.exchange.renew(&trunk, clock::now());
             }
             Order::Leave => self.exchange.leave(clock::now()),
             Order::Place(mailbox, placement) => {
