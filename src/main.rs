@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use voxtrunk::server::{bench, check, demo, dial, serve};
+use voxtrunk::server::{bench, check, demo, dial, preset, serve};
 
 /// A self-hosted SIP/RTP media server with built-in AI voice agents.
 #[derive(Debug, Parser)]
@@ -55,6 +55,11 @@ enum Command {
         #[command(flatten)]
         config: Config,
     },
+    /// Show what is filled in for the customers of a carrier (`preset` in a trunk).
+    Preset {
+        #[command(subcommand)]
+        command: PresetCommand,
+    },
     /// Measure this machine: signalling, media, turns.
     Bench {
         /// What to measure.
@@ -63,6 +68,17 @@ enum Command {
         /// One JSON object for each figure.
         #[arg(long)]
         json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum PresetCommand {
+    /// All of them, one a line.
+    List,
+    /// One of them, as TOML.
+    Show {
+        /// Its name, such as `sipgate`.
+        name: String,
     },
 }
 
@@ -89,6 +105,8 @@ fn main() -> ExitCode {
         Command::Call { target, say, wav, dtmf, record, config } => {
             dial::run(dial::Order { target, say, wav, dtmf, record, config: config.config })
         }
+        Command::Preset { command: PresetCommand::List } => preset::list(),
+        Command::Preset { command: PresetCommand::Show { name } } => preset::show(&name),
         Command::Bench { group, json } => bench::run(group, json),
     }
 }

@@ -39,11 +39,12 @@ impl Session {
     }
 
     pub(super) fn commit(&mut self, now: Instant, said: Said) {
-        self.account(Sent::Unknown);
+        self.account(now, Sent::Unknown);
         self.answer.begin(said.times);
         self.conversation.caller(said.text.clone(), said.keys.clone());
         let turn = self.answer.turn;
-        self.note(Note::CallerSaid { turn, text: said.text, keys: said.keys });
+        let since = said.times.began.unwrap_or(now);
+        self.note(Note::CallerSaid { turn, since, text: said.text, keys: said.keys });
         if said.guess == Guess::None || !self.answer.is_guess() {
             return self.think(now);
         }
@@ -71,7 +72,8 @@ impl Session {
         self.conversation.correct_caller(text.clone());
         let (turn, keys) = (self.answer.turn, String::new());
         self.answer.times.transcript = Some(now);
-        self.note(Note::CallerSaid { turn, text, keys });
+        let since = self.answer.times.began.unwrap_or(now);
+        self.note(Note::CallerSaid { turn, since, text, keys });
         // What the caller already hears is not taken back.
         if self.answer.given == Given::Nothing {
             self.stop_thinking();

@@ -255,7 +255,7 @@ pub struct Fallback {
 impl Default for Fallback {
     fn default() -> Self {
         Self {
-            hold_after: Duration::from_millis(1_500),
+            hold_after: Duration::from_millis(1_200),
             hold_say: None,
             give_up_after: Duration::from_secs(8),
             say: None,

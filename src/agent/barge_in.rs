@@ -33,10 +33,10 @@ impl BargeIn {
             rules.ignore.iter().map(|phrase| words(phrase)).filter(|w| !w.is_empty()).collect()
         };
         let min_words = usize::try_from(rules.min_words).unwrap_or(usize::MAX);
-        Self { min_speech: rules.min_speech, min_words, ignore }
+        Self { min_speech: rules.min_speech.saturating_add(EDGE_LAG), min_words, ignore }
     }
 
-    /// How long speech lasts before it is judged.
+    /// How long speech lasts, from edge to edge, before it is judged.
     pub fn min_speech(&self) -> Duration {
         self.min_speech
     }
@@ -130,11 +130,16 @@ const GERMAN: &[&str] = &[
     "richtig",
 ];
 
+/// By how much more the end of speech is told late than its beginning (160 and 64 ms after the
+/// voice, by default): sound shorter than the least has ended by its edges before it is judged.
+const EDGE_LAG: Duration = Duration::from_millis(100);
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const LONG: Duration = Duration::from_millis(400);
+    /// The least of 400 ms, from edge to edge.
+    const LONG: Duration = Duration::from_millis(500);
 
     #[test]
     fn back_channels_do_not_take_the_floor() {

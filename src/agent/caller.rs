@@ -47,6 +47,7 @@ impl Caller {
     pub fn starts(&mut self, now: Instant) {
         self.listening.get_or_insert(now);
         self.speaking.get_or_insert(now);
+        self.times.began.get_or_insert(now);
     }
 
     /// Speech ended.
@@ -74,6 +75,7 @@ impl Caller {
     /// A key was pressed; too many are dropped.
     pub fn presses(&mut self, now: Instant, key: char) {
         self.pressed = Some(now);
+        self.times.began.get_or_insert(now);
         if self.keys.len() < MAX_KEYS {
             self.keys.push(key);
         }

@@ -68,8 +68,8 @@ impl Session {
         self.say(now, line, Role::Fixed, Manner::Protected);
     }
 
-    pub(super) fn end(&mut self, why: Over) {
-        self.account(Sent::Unknown);
+    pub(super) fn end(&mut self, now: Instant, why: Over) {
+        self.account(now, Sent::Unknown);
         self.life = Life::Over;
         self.out.push_back(Output::Over(why));
     }

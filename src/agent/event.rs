@@ -190,6 +190,8 @@ pub enum Note {
     CallerSaid {
         /// Which turn.
         turn: TurnId,
+        /// When the caller began to speak or pressed the first key.
+        since: Instant,
         /// The words; empty when only keys were pressed or nothing was understood.
         text: String,
         /// The keys.
@@ -199,6 +201,8 @@ pub enum Note {
     AgentSaid {
         /// The turn that they answer; the turn 0 is the greeting.
         turn: TurnId,
+        /// When the first of them was sent.
+        since: Instant,
         /// The words that were heard.
         text: String,
         /// Whether the caller interrupted them.
@@ -222,6 +226,8 @@ pub enum Note {
 /// When each stage of a turn was reached. `None`: it never was, or has no meaning for the turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TurnTimes {
+    /// The caller began to speak or pressed the first key.
+    pub began: Option<Instant>,
     /// The caller's last voiced sample arrived.
     pub last_voiced: Option<Instant>,
     /// The speech gate said that speech had ended.

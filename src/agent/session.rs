@@ -109,7 +109,7 @@ impl Session {
         match (self.life, input) {
             (Life::Over, _) => return,
             (Life::Fresh, Input::Began) => self.begin(now),
-            (Life::Fresh, Input::WindUp) => self.end(Over::WoundUp),
+            (Life::Fresh, Input::WindUp) => self.end(now, Over::WoundUp),
             // Before the call is up and after it began twice there is nothing to hear.
             (Life::Fresh, _) | (Life::Live { .. }, Input::Began) => {}
             (Life::Live { .. }, input) => self.take(now, input),
@@ -185,7 +185,7 @@ impl Session {
             Input::Began | Input::Digit(_) => {}
             Input::Thought { thought, delta } => self.thought(now, thought, delta),
             Input::Spoken { utterance, progress } => self.spoken(now, utterance, progress),
-            Input::Flushed { heard } => self.account(Sent::Known(&heard)),
+            Input::Flushed { heard } => self.account(now, Sent::Known(&heard)),
             Input::ToolDone(result) => self.tool_done(now, result),
             Input::WindUp => self.conclude(now, Over::WoundUp, self.phrases.goodbye.clone()),
             Input::HungUp => {
@@ -257,7 +257,7 @@ impl Session {
         }
         match self.ending {
             Ending::Firm(why) => {
-                self.end(why);
+                self.end(now, why);
                 return Step::Done;
             }
             Ending::Soft(Over::AgentEnded) if !thinking && self.answer.given == Given::Nothing => {
@@ -266,7 +266,7 @@ impl Session {
                 return Step::Done;
             }
             Ending::Soft(why) if !thinking => {
-                self.end(why);
+                self.end(now, why);
                 return Step::Done;
             }
             Ending::None | Ending::Soft(_) => {}
@@ -327,7 +327,7 @@ impl Session {
             return None;
         }
         // Nobody told of the flush before this one, and nobody will.
-        self.account(Sent::Unknown);
+        self.account(now, Sent::Unknown);
         let through = self.speech.flush(now)?;
         self.out.push_back(Output::Flush { through });
         for cut in self.speech.cut() {
@@ -380,7 +380,8 @@ impl Session {
         if line.role == Role::Answer {
             self.failures = 0;
         }
-        self.note(Note::AgentSaid { turn: line.turn, text: line.text, interrupted: false });
+        let (turn, since) = (line.turn, line.since(now));
+        self.note(Note::AgentSaid { turn, since, text: line.text, interrupted: false });
     }
 
     /// The voice broke off: what was sent is all.
@@ -388,7 +389,8 @@ impl Session {
         let heard = line.heard_by(now).to_owned();
         self.conversation.cut(line.id, &heard);
         if !heard.is_empty() {
-            self.note(Note::AgentSaid { turn: line.turn, text: heard, interrupted: false });
+            let (turn, since) = (line.turn, line.since(now));
+            self.note(Note::AgentSaid { turn, since, text: heard, interrupted: false });
         }
         self.count_voiceless(now, line);
     }
@@ -431,12 +433,12 @@ impl Session {
     }
 
     /// Settles what was heard of the speech that was flushed.
-    pub(super) fn account(&mut self, sent: Sent<'_>) {
+    pub(super) fn account(&mut self, now: Instant, sent: Sent<'_>) {
         for cut in self.speech.settle(sent) {
             self.conversation.cut(cut.line.id, &cut.heard);
             if !cut.heard.is_empty() {
-                let (turn, text) = (cut.line.turn, cut.heard);
-                self.note(Note::AgentSaid { turn, text, interrupted: true });
+                let (turn, since, text) = (cut.line.turn, cut.line.since(now), cut.heard);
+                self.note(Note::AgentSaid { turn, since, text, interrupted: true });
             }
         }
     }

@@ -205,6 +205,14 @@ impl Speech {
 }
 
 impl Line {
+    /// When its first packet was sent; `now` when it never was.
+    pub fn since(&self, now: Instant) -> Instant {
+        match self.stage {
+            Stage::Held | Stage::Waiting => now,
+            Stage::Audible(since) => since,
+        }
+    }
+
     /// The words that were probably heard until `now`.
     pub fn heard_by(&self, now: Instant) -> &str {
         match self.stage {

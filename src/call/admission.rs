@@ -11,6 +11,8 @@ use crate::base::network::Network;
 #[derive(Debug)]
 pub struct Doorkeeper {
     settings: Settings,
+    /// Where trunks are registered that have no address in the settings.
+    learned: HashMap<IpAddr, Badge>,
     strangers: Bucket,
     sources: HashMap<IpAddr, Bucket>,
     /// When the table was last swept: a flood from many addresses must not sweep for each packet.
@@ -86,7 +88,14 @@ impl Doorkeeper {
     /// Makes a doorkeeper.
     pub fn new(settings: Settings) -> Self {
         let strangers = Bucket::full(settings.together);
-        Self { settings, strangers, sources: HashMap::new(), swept: None, refused: 0 }
+        Self {
+            settings,
+            learned: HashMap::new(),
+            strangers,
+            sources: HashMap::new(),
+            swept: None,
+            refused: 0,
+        }
     }
 
     /// Judges a datagram by its source address.
@@ -96,14 +105,22 @@ impl Doorkeeper {
             .trunks
             .iter()
             .find(|trunk| trunk.allow.iter().any(|network| network.contains(source)));
-        if let Some(trunk) = known {
-            return Verdict::Trunk(trunk.badge.clone());
+        let badge = known.map(|trunk| &trunk.badge).or_else(|| self.learned.get(&source));
+        if let Some(badge) = badge {
+            return Verdict::Trunk(badge.clone());
         }
         self.refused = self.refused.saturating_add(1);
         if !self.affords(now, source) {
             return Verdict::Ignored;
         }
         if self.settings.tell_strangers { Verdict::Refused } else { Verdict::Stranger }
+    }
+
+    /// A trunk is registered at this address: it is no stranger from now on.
+    pub fn learn(&mut self, badge: Badge, address: IpAddr) {
+        if self.learned.len() < MOST_LEARNED || self.learned.contains_key(&address) {
+            self.learned.insert(address, badge);
+        }
     }
 
     /// How many datagrams of strangers came.
@@ -171,6 +188,9 @@ impl Bucket {
         self.level >= u64::from(budget.burst) * 1_000
     }
 }
+
+/// How many addresses of registrars are known.
+const MOST_LEARNED: usize = 1_000;
 
 /// How many addresses of strangers are remembered.
 const MOST_SOURCES: usize = 10_000;

@@ -107,9 +107,9 @@ impl Chronicle {
 
     /// A session noted something.
     pub fn note(&mut self, now: Instant, note: Note) -> Option<Fact> {
-        let at = now.saturating_duration_since(self.arrived);
         match note {
-            Note::CallerSaid { turn, text, keys } => {
+            Note::CallerSaid { turn, since, text, keys } => {
+                let at = since.saturating_duration_since(self.arrived);
                 let line = Line { at, speaker: Speaker::Caller, text, keys, interrupted: false };
                 // A late text may correct a turn that was told already.
                 if self.record.turns.last().is_some_and(|last| last.turn == turn.0) {
@@ -123,12 +123,14 @@ impl Chronicle {
                 }
                 self.line(line)
             }
-            Note::AgentSaid { text, interrupted, .. } if !text.is_empty() => {
+            Note::AgentSaid { since, text, interrupted, .. } if !text.is_empty() => {
+                let at = since.saturating_duration_since(self.arrived);
                 let keys = String::new();
                 self.line(Line { at, speaker: Speaker::Agent, text, keys, interrupted })
             }
             Note::AgentSaid { .. } => None,
             Note::ToolCalled(call) => {
+                let at = now.saturating_duration_since(self.arrived);
                 let fact = Fact::ToolCalled { name: call.name.clone() };
                 self.record.tools.push(ToolUse { at, name: call.name, arguments: call.arguments });
                 Some(fact)

@@ -2,18 +2,23 @@
 //! trunks registered. It stands between the calls and the endpoint of a SIP shard, which owns it.
 
 mod hunt;
+mod lines;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::hunt::{Hunt, Step};
+use self::lines::{Asked, Ring};
 use crate::base::destination::Destination;
+use crate::base::random::Random;
+use crate::call::admission::Badge;
 use crate::call::cause::Cause;
 use crate::call::identity;
 use crate::call::placement::Placement;
-use crate::sip::event::{Command, Ending, Event, Flow, Outgoing, Party, SessionId};
+use crate::call::trunk::{self, Health, Purpose, Trunk};
+use crate::sip::event::{AskId, Command, Ending, Event, Flow, Outgoing, Party, SessionId};
 use crate::sip::uri::{Host, Uri};
 
 /// The exchange of a SIP shard.
@@ -21,8 +26,17 @@ use crate::sip::uri::{Host, Uri};
 pub struct Exchange {
     settings: Settings,
     hunts: HashMap<SessionId, Hunt>,
-    lookups: HashMap<LookupId, SessionId>,
+    trunks: BTreeMap<Arc<str>, Trunk>,
+    /// Whose Contact has that user part.
+    contacts: HashMap<Arc<str>, Badge>,
+    /// The requests of trunks that have no answer, and which one counts for each purpose.
+    asked: HashMap<AskId, Asked>,
+    current: HashMap<(Arc<str>, Purpose), AskId>,
+    last_ask: AskId,
+    lookups: HashMap<LookupId, Ring>,
     last_lookup: LookupId,
+    /// Hosts that were silent, and until when they are tried last.
+    silent: HashMap<SocketAddr, Instant>,
     outputs: VecDeque<Output>,
 }
 
@@ -31,6 +45,8 @@ pub struct Exchange {
 pub struct Settings {
     /// The sockets of the shard.
     pub sockets: Vec<SocketAddr>,
+    /// The trunks, and what the dialplan is told of each.
+    pub trunks: Vec<(Badge, trunk::Settings)>,
 }
 
 /// One way to somebody.
@@ -70,16 +86,35 @@ pub enum Output {
     Event(Event),
     /// Where does this SIP URI lead? Answered by `resolved`.
     Resolve(LookupId, String),
+    /// Calls can go by a trunk now, or cannot.
+    Turned(Arc<str>, Health),
+    /// A trunk is registered at this address: its requests are those of the trunk.
+    Known(Badge, IpAddr),
 }
 
 impl Exchange {
     /// Makes an exchange.
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: Settings, mut random: Random, now: Instant) -> Self {
+        let (mut trunks, mut contacts) = (BTreeMap::new(), HashMap::new());
+        for (badge, trunk) in &settings.trunks {
+            let contact = trunk.profile.contact_user.clone();
+            if !contact.is_empty() {
+                contacts.insert(contact, badge.clone());
+            }
+            let trunk = Trunk::new(trunk.clone(), random.split(), now);
+            trunks.insert(badge.name.clone(), trunk);
+        }
         Self {
             settings,
             hunts: HashMap::new(),
+            trunks,
+            contacts,
+            asked: HashMap::new(),
+            current: HashMap::new(),
+            last_ask: AskId::FIRST,
             lookups: HashMap::new(),
             last_lookup: LookupId::default(),
+            silent: HashMap::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -91,9 +126,16 @@ impl Exchange {
     pub fn ways(&self, placement: &Placement) -> Result<Vec<Way>, Cause> {
         match &placement.destination {
             Destination::Sip(uri) => self.straight(uri, placement).map(|way| vec![way]),
-            Destination::Tel(_)
-            | Destination::Trunk { .. }
-            | Destination::Phone(_)
+            Destination::Tel(number) => {
+                let names: Vec<&Arc<str>> = self.trunks.keys().collect();
+                self.by_trunks(&names, number.to_e164(), placement)
+            }
+            Destination::Trunk { trunk, number } => {
+                let names: Vec<&Arc<str>> =
+                    self.trunks.keys().filter(|name| ***name == **trunk).collect();
+                self.by_trunks(&names, number, placement)
+            }
+            Destination::Phone(_)
             | Destination::Agent(_)
             | Destination::Drill(_)
             | Destination::Reject(_)
@@ -138,8 +180,11 @@ impl Exchange {
             | Event::Reoffered { .. }
             | Event::ReferReceived { .. }
             | Event::Referred { .. }
-            | Event::Info { .. }
-            | Event::Told { .. } => {}
+            | Event::Info { .. } => {}
+            Event::Told { .. } => {
+                self.told(event, now);
+                return None;
+            }
         }
         Some(event)
     }
@@ -163,10 +208,16 @@ impl Exchange {
 
     /// Takes what the resolver found, the best first; nothing means that there is nothing.
     pub fn resolved(&mut self, now: Instant, lookup: LookupId, flows: Vec<Flow>) {
-        let Some(session) = self.lookups.remove(&lookup) else { return };
-        if let Some(hunt) = self.hunts.get_mut(&session) {
-            hunt.resolved(flows);
-            self.advance(session, now);
+        let flows = self.by_silence(flows, now);
+        match self.lookups.remove(&lookup) {
+            Some(Ring::Hunt(session)) => {
+                if let Some(hunt) = self.hunts.get_mut(&session) {
+                    hunt.resolved(flows);
+                    self.advance(session, now);
+                }
+            }
+            Some(Ring::Errand(asked)) => self.ask(Asked { flows: flows.into(), ..*asked }, now),
+            None => {}
         }
     }
 
@@ -181,6 +232,7 @@ impl Exchange {
         for session in due {
             self.hunt_due(session, now);
         }
+        self.tick_trunks(now);
     }
 
     /// Gives the next thing to be done.
@@ -189,8 +241,9 @@ impl Exchange {
     }
 
     /// When `tick` wants to be called.
-    pub fn deadline(&self) -> Option<Instant> {
-        self.hunts.values().map(Hunt::deadline).min()
+    pub fn deadline(&self, now: Instant) -> Option<Instant> {
+        let trunks = self.trunks.values().filter_map(|trunk| trunk.deadline(now));
+        self.hunts.values().map(Hunt::deadline).chain(trunks).min()
     }
 
     fn hunt_due(&mut self, session: SessionId, now: Instant) {
@@ -222,11 +275,7 @@ impl Exchange {
                     hunt.resolved(Vec::new());
                     self.advance(session, now);
                 }
-                None => {
-                    self.last_lookup.0 = self.last_lookup.0.saturating_add(1);
-                    self.lookups.insert(self.last_lookup, session);
-                    self.outputs.push_back(Output::Resolve(self.last_lookup, uri));
-                }
+                None => self.look_up(uri, Ring::Hunt(session)),
             },
             Step::Nothing => {
                 self.forget(session);
@@ -239,6 +288,12 @@ impl Exchange {
 
     fn invite(&mut self, session: SessionId, way: &Way, flow: Flow) {
         let Some(hunt) = self.hunts.get(&session) else { return };
+        let account = way.account.as_ref().and_then(|name| self.account(name));
+        if let Some(account) = account {
+            let peer = flow.remote.ip();
+            let command = Command::Credentials { session, account, peer };
+            self.outputs.push_back(Output::Command(command));
+        }
         let outgoing = Outgoing {
             session,
             target: way.target.clone(),
@@ -259,7 +314,7 @@ impl Exchange {
         };
         let own = self.socket_for(peer).ok_or(Cause::NoRoute)?;
         let (from, mut headers) = identity::plain(&placement.caller, &own.to_string());
-        headers.extend(placement.headers.iter().cloned());
+        headers.extend(foreign_headers(placement));
         let hop = Hop::Host(uri.to_owned());
         Ok(Way { target: uri.to_owned(), from, hop, headers, account: None })
     }
@@ -272,7 +327,7 @@ impl Exchange {
 
     fn forget(&mut self, session: SessionId) {
         self.hunts.remove(&session);
-        self.lookups.retain(|_, waiting| *waiting != session);
+        self.lookups.retain(|_, ring| !matches!(ring, Ring::Hunt(of) if *of == session));
     }
 
     fn refuse(&mut self, session: SessionId, cause: Cause) {
@@ -281,6 +336,13 @@ impl Exchange {
         let ending = Ending::Refused { by: Party::Us, status: refusal.status, reason };
         self.outputs.push_back(Output::Event(Event::Ended { session, ending }));
     }
+}
+
+/// The headers that the call wants, without those that lead the request or say who calls: these
+/// are the exchange's.
+fn foreign_headers(placement: &Placement) -> impl Iterator<Item = (String, String)> + '_ {
+    let is_ours = |name: &str| OURS.iter().any(|own| own.eq_ignore_ascii_case(name.trim()));
+    placement.headers.iter().filter(move |(name, _)| !is_ours(name)).cloned()
 }
 
 /// The flow to a SIP URI whose host is an address, by a socket of its family.
@@ -299,6 +361,18 @@ fn names_an_address(uri: &str) -> bool {
 
 /// The port of SIP without TLS when none is written.
 const DEFAULT_PORT: u16 = 5060;
+
+/// Headers that no call chooses.
+const OURS: [&str; 8] = [
+    "Route",
+    "Privacy",
+    "P-Asserted-Identity",
+    "P-Preferred-Identity",
+    "Remote-Party-ID",
+    "Diversion",
+    "Authorization",
+    "Proxy-Authorization",
+];
 
 /// How many legs may be searched for at once.
 const MOST_HUNTS: usize = 10_000;

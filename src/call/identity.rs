@@ -1,47 +1,66 @@
-//! Who calls whom, in the headers that carriers and telephone systems use for it.
+//! Who calls whom, in the headers that carriers and telephone systems use for it: From,
+//! P-Asserted-Identity and P-Preferred-Identity (RFC 3325), Remote-Party-ID, Privacy (RFC 3323),
+//! Diversion (RFC 5806), P-Called-Party-ID (RFC 7315).
 
-use crate::call::placement::Caller;
+mod reading;
+mod writing;
 
-/// From and further headers for a call that goes by no trunk.
-pub fn plain(caller: &Caller, host: &str) -> (String, Vec<(String, String)>) {
-    if caller.anonymous {
-        let privacy = ("Privacy".to_owned(), "id".to_owned());
-        return (ANONYMOUS.to_owned(), vec![privacy]);
-    }
-    let user = if caller.number.is_empty() { "voxtrunk" } else { &caller.number };
-    (address(caller.name.as_deref(), user, host), diversion(caller, host))
+pub use reading::{Said, read};
+pub use writing::{Written, plain, write};
+
+use std::sync::Arc;
+
+use crate::call::numbering::Numbering;
+
+/// How a trunk speaks of callers and called.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// How it writes numbers.
+    pub numbering: Numbering,
+    /// Where we write the caller's number.
+    pub identity: Identity,
+    /// Where the called number stands, the best place first.
+    pub did_from: Vec<DidPlace>,
+    /// Whether its word on the caller counts more than From (T15).
+    pub is_trusted: bool,
+    /// Our user there; empty without an account.
+    pub user: Arc<str>,
+    /// The domain in the addresses that we write.
+    pub domain: Arc<str>,
+    /// The number that we call from when nobody says which.
+    pub caller_id: Option<String>,
+    /// The number of the line, where the trunk does not say which one was called.
+    pub line: Option<String>,
+    /// The user part of our Contact there: never a number.
+    pub contact_user: Arc<str>,
 }
 
-/// Writes `"Name" <sip:user@host>`.
-fn address(name: Option<&str>, user: &str, host: &str) -> String {
-    let uri = format!("<sip:{}@{host}>", escaped(user));
-    match name.map(str::trim).filter(|name| !name.is_empty()) {
-        Some(name) => {
-            let name = name.replace('\\', "\\\\").replace('"', "\\\"");
-            format!("\"{name}\" {uri}")
-        }
-        None => uri,
-    }
+/// Where the caller's number is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Identity {
+    /// In the user part of From.
+    #[default]
+    From,
+    /// In P-Preferred-Identity.
+    Ppi,
+    /// In P-Asserted-Identity.
+    Pai,
+    /// In the display name of From.
+    FromDisplay,
+    /// In Remote-Party-ID.
+    Rpid,
 }
 
-/// Who forwarded the call to us (RFC 5806).
-fn diversion(caller: &Caller, host: &str) -> Vec<(String, String)> {
-    let diverted = caller.diverted_by.as_deref().map(|number| {
-        let address = address(None, number, host);
-        ("Diversion".to_owned(), format!("{address};reason=unconditional"))
-    });
-    diverted.into_iter().collect()
+/// Where the called number stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DidPlace {
+    /// The user part of the Request-URI.
+    RequestUri,
+    /// The user part of To.
+    To,
+    /// P-Called-Party-ID.
+    PCalledPartyId,
 }
 
-/// Escapes what may not stand in the user part of a SIP URI (RFC 3261 25.1).
-fn escaped(user: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&byte);
-    let write = |byte: u8| match byte {
-        byte if plain(byte) => char::from(byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    };
-    user.bytes().map(write).collect()
-}
-
-/// From of somebody who does not say who he is (RFC 3323 4.1.1.3).
-const ANONYMOUS: &str = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
+#[cfg(test)]
+mod tests;

@@ -8,8 +8,10 @@ pub mod event;
 pub mod exchange;
 pub mod identity;
 pub mod negotiation;
+pub mod numbering;
 pub mod placement;
 pub mod record;
 pub mod transfer;
+pub mod trunk;
 
 pub mod conductor;

@@ -136,7 +136,8 @@ fn speech(subject: &Subject<'_>) -> Option<Diagnostic> {
 
 fn check_trunk(subject: &Subject<'_>, name: &str, trunk: &Trunk) -> Vec<Diagnostic> {
     let (path, mut found) = (format!("trunks.{name}"), Vec::new());
-    if trunk.sources().next().is_none() {
+    found.extend(check_account(subject, name, trunk));
+    if trunk.sources().next().is_none() && !trunk.registers() {
         let message = format!("nobody can call by trunk `{name}`");
         found.push(
             Diagnostic::warning("trunk.no_source", message)
@@ -167,6 +168,38 @@ fn check_trunk(subject: &Subject<'_>, name: &str, trunk: &Trunk) -> Vec<Diagnost
                     .at(subject.place(&format!("{path}.numbers[{at}]")), "delivered by this trunk"),
             );
         }
+    }
+    found
+}
+
+/// What an account at a trunk lacks.
+fn check_account(subject: &Subject<'_>, name: &str, trunk: &Trunk) -> Vec<Diagnostic> {
+    let (path, mut found) = (format!("trunks.{name}"), Vec::new());
+    let lacks = |key: &str, label: &str, help: &str| {
+        Diagnostic::error("trunk.incomplete", format!("trunk `{name}` has no `{key}`"))
+            .at(subject.key(&path), label)
+            .help(help)
+    };
+    if trunk.registers() && trunk.host.is_none() && trunk.registrars.is_empty() {
+        found.push(lacks("host", "where is its registrar?", "add host = \"sip.carrier.example\""));
+    }
+    if trunk.registers() && trunk.username.is_none() {
+        found.push(lacks("username", "as whom shall we register?", "add username"));
+    }
+    if trunk.username.is_some() && trunk.password.is_none() {
+        let help = "add password = \"${env:NAME}\", or take `username` out";
+        found.push(
+            Diagnostic::error("trunk.missing_password", format!("trunk `{name}` has no password"))
+                .at(subject.key(&format!("{path}.username")), "nobody believes a name alone")
+                .help(help),
+        );
+    }
+    if let Some(failover) = &trunk.failover
+        && (failover == name || !subject.server.trunks.contains_key(failover))
+    {
+        let message = format!("there is no other trunk `{failover}`");
+        let place = subject.place(&format!("{path}.failover"));
+        found.push(Diagnostic::error("ref.unknown", message).at(place, "not defined"));
     }
     found
 }
@@ -274,6 +307,11 @@ fn secrets(subject: &Subject<'_>) -> Vec<Diagnostic> {
         }
         let secret = provider.headers.keys().filter(|key| is_secret_key(key));
         paths.extend(secret.map(|key| format!("providers.{name}.headers.{key}")));
+    }
+    for (name, trunk) in &subject.server.trunks {
+        let both = [("password", &trunk.password), ("outbound.password", &trunk.outbound.password)];
+        let there = both.into_iter().filter(|(_, password)| password.is_some());
+        paths.extend(there.map(|(key, _)| format!("trunks.{name}.{key}")));
     }
     let strict = subject.server.security.require_secret_refs;
     let told = |path: String| {

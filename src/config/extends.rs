@@ -91,7 +91,8 @@ fn merged_node<'t>(mut base: Node<'t>, over: Node<'t>) -> Node<'t> {
     merged(base, over)
 }
 
-fn merged<'t>(base: Node<'t>, over: Node<'t>) -> Node<'t> {
+/// Merges tables key by key; everything else of `over` replaces what `base` has.
+pub fn merged<'t>(base: Node<'t>, over: Node<'t>) -> Node<'t> {
     let span = over.span();
     let value = match (base.into_inner(), over.into_inner()) {
         (DeValue::Table(mut below), DeValue::Table(above)) => {

@@ -11,6 +11,7 @@ use crate::config::dialplans::{Dialplans, Found};
 use crate::config::external::External;
 use crate::config::file;
 use crate::config::interpolate::Scope;
+use crate::config::presets;
 use crate::config::read::Reading;
 use crate::config::settings::{Server, tidied};
 use crate::config::source::{Places, Source, Sources, Span};
@@ -126,6 +127,8 @@ fn server_in(source: &Source, reading: &mut Reading<'_>) -> Server {
     let Some(node) = reading.parse(source) else { return Server::default() };
     reading.scope.names.clear();
     tree::note(&mut reading.places, "", &node.span(), &node);
+    let (node, wrong) = presets::laid_under(node);
+    reading.diagnostics.extend(wrong);
     let (server, _) = reading.read::<Server>("", node);
     server.unwrap_or_default()
 }

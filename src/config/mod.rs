@@ -13,6 +13,7 @@ mod file;
 mod interpolate;
 pub mod load;
 pub mod network;
+pub mod presets;
 pub mod provider;
 mod read;
 pub mod report;
@@ -23,3 +24,4 @@ pub mod subject;
 #[cfg(test)]
 mod tests;
 mod tree;
+pub mod trunk;

@@ -8,13 +8,13 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::agent::assistant::Assistant;
+use crate::base::country::Country;
 use crate::base::language::Language;
-use crate::base::network::Network;
 use crate::base::units::{self, parsed};
 use crate::config::network::{Frequency, PortRange};
-use crate::dialplan::pattern::Match;
 
 pub use crate::config::provider::{Job, Provider, ProviderKind};
+pub use crate::config::trunk::{Inbound, Trunk};
 
 /// Everything that belongs to the machine: sockets, trunks, providers, storage, security.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -61,6 +61,8 @@ pub struct Machine {
     pub models: PathBuf,
     /// The language of agents that name none.
     pub language: Language,
+    /// The country whose national numbers are meant where a trunk names none.
+    pub country: Country,
 }
 
 /// `[sip]`: where SIP is spoken.
@@ -161,30 +163,6 @@ pub enum Detector {
     Kernel,
     /// ONNX Runtime, loaded at run time (feature `ort`).
     Ort,
-}
-
-/// `[trunks.NAME]`: a carrier or a telephone system.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Trunk {
-    /// Its address, with a port if it is not 5060.
-    pub host: Option<String>,
-    /// Whose calls count as calls from it.
-    pub inbound: Inbound,
-    /// The numbers that it may deliver; none means any.
-    pub numbers: Vec<Match>,
-    /// The most calls at once with it.
-    pub max_calls: Option<u32>,
-    /// The context that routes see.
-    pub context: Option<String>,
-}
-
-/// Whose calls count as calls from a trunk.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Inbound {
-    /// Addresses and ranges of addresses.
-    pub allow: Vec<Network>,
 }
 
 /// `[security]`: who is let in.
@@ -334,16 +312,6 @@ impl Server {
 }
 
 impl Trunk {
-    /// Everybody whose calls count as calls from it: those allowed, and the host if it is written
-    /// as an address.
-    pub fn sources(&self) -> impl Iterator<Item = Network> + '_ {
-        let host = self.host.as_deref().and_then(|host| {
-            let ip = host.parse::<SocketAddr>().map(|socket| socket.ip());
-            ip.or_else(|_| host.trim_matches(['[', ']']).parse()).ok()
-        });
-        self.inbound.allow.iter().copied().chain(host.map(Network::only))
-    }
-
     fn narrowest(&self, address: IpAddr) -> Option<u8> {
         self.sources().filter(|network| network.contains(address)).map(|it| it.prefix()).max()
     }
@@ -357,6 +325,7 @@ impl Default for Machine {
             dialplans: "../dialplans".into(),
             models: "../models".into(),
             language: Language::english(),
+            country: Country::default(),
         }
     }
 }

@@ -35,7 +35,6 @@ fn without_index(part: &str) -> &str {
 
 const KEYS: &[&str] = &[
     "server.timezone",
-    "server.country",
     "sip.domain",
     "sip.local_networks",
     "sip.options_reply",
@@ -55,17 +54,9 @@ const KEYS: &[&str] = &[
     "otel",
     "hep",
     "cluster",
-    "trunks.*.preset",
-    "trunks.*.username",
-    "trunks.*.password",
-    "trunks.*.transport",
     "trunks.*.srtp",
-    "trunks.*.register",
-    "trunks.*.outbound",
-    "trunks.*.failover",
-    "trunks.*.options_ping",
+    "trunks.*.inbound.auth",
     "trunks.*.codecs",
-    "trunks.*.trusted_identity",
     "providers.*.stt",
     "providers.*.tts",
     "storage.database",
@@ -150,10 +141,10 @@ mod tests {
     #[test]
     fn planned_keys_are_known_with_everything_below_them() {
         assert!(is_planned_key("http.admin.bind"));
-        assert!(is_planned_key("trunks.telekom.preset"));
+        assert!(is_planned_key("trunks.telekom.codecs"));
         assert!(is_planned_key("sip.listen[2].tls"));
         assert!(is_planned_key("agents.x.after.summary"));
-        assert!(!is_planned_key("trunks.telekom.presett"));
+        assert!(!is_planned_key("trunks.telekom.codecss"));
         assert!(!is_planned_key("sip"));
         assert!(is_planned_value("rtp.codecs[0]", "opus"));
         assert!(!is_planned_value("rtp.codecs[0]", "opsu"));

@@ -448,3 +448,36 @@ fn the_examples_of_the_house_have_nothing_wrong() {
         sound(&[demo]);
     }
 }
+
+#[test]
+fn a_preset_fills_in_what_the_trunk_does_not_say() {
+    let server = "[trunks.home]\npreset = \"fritzbox\"\nusername = \"voxtrunk\"\n\
+                  password = \"${env:KEY}\"\nexpires = \"120s\"\n\n\
+                  [trunks.home.inbound]\nallow = [\"192.168.178.1\"]\n";
+    let loaded = loaded(server, SOUND);
+    assert_eq!(codes(&loaded), [] as [&str; 0], "{}", rendered(&loaded));
+    let home = &loaded.server.trunks["home"];
+    assert_eq!(home.host.as_deref(), Some("fritz.box"));
+    assert_eq!(home.expires, Some(std::time::Duration::from_secs(120)));
+    assert!(home.registers() && home.inbound.allow.len() == 1);
+}
+
+#[test]
+fn mistakes_in_accounts_are_found() {
+    let cases = [
+        ("preset = \"sipgat\"\ninbound = { allow = [\"192.0.2.1\"] }", "preset.unknown"),
+        ("preset = \"sipgate\"\nusername = \"us\"", "trunk.missing_password"),
+        ("preset = \"sipgate\"", "trunk.incomplete"),
+        ("register = true\nusername = \"u\"\npassword = \"${env:KEY}\"", "trunk.incomplete"),
+        ("host = \"h\"\nusername = \"u\"\npassword = \"plain\"", "secret.plaintext"),
+        ("host = \"192.0.2.1\"\nfailover = \"nobody\"", "ref.unknown"),
+        ("host = \"carrier.example\"", "trunk.no_source"),
+        ("host = \"192.0.2.1\"\nnumber_format = \"E164\"", "value.unknown"),
+    ];
+    for (lines, code) in cases {
+        let loaded = loaded(&format!("[trunks.carrier]\n{lines}\n"), SOUND);
+        assert_eq!(codes(&loaded), [code], "{lines}\n{}", rendered(&loaded));
+    }
+    let loaded = loaded("[trunks.x]\npreset = \"sipgat\"\n", SOUND);
+    assert!(rendered(&loaded).contains("did you mean \"sipgate\"?"), "{}", rendered(&loaded));
+}

@@ -13,6 +13,7 @@ use crate::call::admission::{Badge, Doorkeeper, Verdict};
 use crate::call::event;
 use crate::call::exchange::{self, Exchange};
 use crate::call::placement::Placement;
+use crate::call::trunk::{self, Health};
 use crate::engine::clock;
 use crate::engine::lookups::Lookups;
 use crate::engine::mailbox::{self, Inbox, Mailbox};
@@ -57,6 +58,8 @@ pub enum Order {
     Adopt(SessionId, Mailbox),
     /// A call places a leg: its events go to this mailbox.
     Place(Mailbox, Box<Placement>),
+    /// No new calls: every registration is removed.
+    Leave,
 }
 
 /// How others reach a shard. Orders wait when the shard is behind.
@@ -88,7 +91,8 @@ impl SipShard {
         let local = socket.local_addr()?;
         let socket = UdpSocket::from_std(socket)?;
         let (sender, orders) = mpsc::channel(1_024);
-        let exchange = Exchange::new(exchange::Settings { sockets: vec![local] });
+        let settings = exchange::Settings { sockets: vec![local], trunks: Vec::new() };
+        let exchange = Exchange::new(settings, clock::random(), clock::now());
         let shard = Self {
             socket,
             local,
@@ -103,14 +107,26 @@ impl SipShard {
         Ok((shard, SipHandle { orders: sender, local }))
     }
 
-    /// Runs until `stop`.
+    /// Gives the shard trunks to keep.
+    #[must_use]
+    pub fn with_trunks(mut self, trunks: Vec<(Badge, trunk::Settings)>) -> Self {
+        let settings = exchange::Settings { sockets: vec![self.local], trunks };
+        self.exchange = Exchange::new(settings, clock::random(), clock::now());
+        self
+    }
+
+    /// Runs until `stop`, and then until no registrar knows us any more.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut buffer = BytesMut::new();
+        let mut leaving = false;
         loop {
-            let deadlines = [self.endpoint.deadline(), self.exchange.deadline()];
+            let deadlines = [self.endpoint.deadline(), self.exchange.deadline(clock::now())];
             let deadline = deadlines.into_iter().flatten().min();
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled(), if !leaving => {
+                    leaving = true;
+                    self.exchange.leave(clock::now());
+                }
                 readable = self.socket.readable() => {
                     if readable.is_ok() {
                         self.receive(&mut buffer);
@@ -125,6 +141,9 @@ impl SipShard {
             self.endpoint.tick(clock::now());
             self.exchange.tick(clock::now());
             self.drain();
+            if leaving && self.exchange.has_left() {
+                return;
+            }
         }
     }
 
@@ -148,7 +167,9 @@ impl SipShard {
 
     fn judge(&mut self, bytes: Bytes, remote: SocketAddr) {
         let now = clock::now();
+        let is_addressed = self.exchange.addressee(&bytes).is_some();
         let standing = match self.doorkeeper.judge(now, remote.ip()) {
+            _ if is_addressed => Standing::Trusted,
             Verdict::Trunk(_) => Standing::Trusted,
             Verdict::Stranger => Standing::Stranger,
             Verdict::Refused => Standing::Refused,
@@ -167,6 +188,7 @@ impl SipShard {
                     self.endpoint.handle(clock::now(), Input::Command(command));
                 }
             }
+            Order::Leave => self.exchange.leave(clock::now()),
             Order::Place(mailbox, placement) => {
                 self.calls.insert(placement.session, mailbox);
                 self.exchange.place(clock::now(), placement);
@@ -187,6 +209,13 @@ impl SipShard {
                     self.endpoint.handle(clock::now(), Input::Command(command));
                 }
                 exchange::Output::Event(event) => self.tell(event),
+                exchange::Output::Known(badge, address) => self.doorkeeper.learn(badge, address),
+                exchange::Output::Turned(trunk, Health::Up) => {
+                    tracing::info!(%trunk, "trunk is up");
+                }
+                exchange::Output::Turned(trunk, Health::Down(why)) => {
+                    tracing::warn!(%trunk, why, "trunk is down");
+                }
                 exchange::Output::Resolve(lookup, uri) => self.lookups.ask(lookup, uri),
             }
         }
@@ -209,12 +238,15 @@ impl SipShard {
         }
     }
 
-    fn arrive(&mut self, incoming: Box<Incoming>) {
+    fn arrive(&mut self, mut incoming: Box<Incoming>) {
         let session = incoming.session;
+        let addressee = self.exchange.owner_of(&incoming.called_user);
         let trunk = match self.doorkeeper.judge(clock::now(), incoming.flow.remote.ip()) {
             Verdict::Trunk(trunk) => trunk,
             Verdict::Stranger | Verdict::Refused | Verdict::Ignored => Badge::default(),
         };
+        let trunk = addressee.unwrap_or(trunk);
+        self.exchange.read(&trunk.name, &mut incoming);
         let (mailbox, inbox) = mailbox::pair();
         let arrival = Arrival { incoming, trunk, mailbox: mailbox.clone(), inbox };
         if self.arrivals.try_send(arrival).is_ok() {

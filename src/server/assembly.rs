@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::audio::codec::Codec;
 use crate::audio::speech;
-use crate::call::admission::{self, Badge, Budget};
+use crate::call::admission::{self, Budget};
 use crate::call::briefing::{Briefing, MediaPolicy, Terms};
 use crate::config::diagnostic::Severity;
 use crate::config::load::Loaded;
@@ -19,6 +19,7 @@ use crate::providers::vad::registry as vad;
 use crate::server::casting::{self, CastError};
 use crate::server::inspection::Inspection;
 use crate::server::running::{Blueprint, Folders};
+use crate::server::trunks;
 use crate::sip::endpoint;
 
 /// Why there is no blueprint.
@@ -84,6 +85,7 @@ pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
         sip: sip_address(&server),
         endpoint: endpoint_settings(&server, max_calls),
         admission: admission_settings(&server),
+        trunks: trunks::settings(&server),
         rtp: (server.rtp_address(), server.rtp.ports.first..=server.rtp.ports.last),
         briefing,
         crews: cast.crews,
@@ -115,10 +117,7 @@ fn endpoint_settings(server: &Server, max_calls: usize) -> endpoint::Settings {
 
 fn admission_settings(server: &Server) -> admission::Settings {
     let trunks = server.trunks.iter().map(|(name, trunk)| admission::Trunk {
-        badge: Badge {
-            name: name.as_str().into(),
-            context: trunk.context.as_deref().unwrap_or_default().into(),
-        },
+        badge: trunks::badge(name, trunk),
         allow: trunk.sources().collect(),
     });
     let sip = &server.security.sip;

@@ -84,6 +84,7 @@ async fn ready(
     let transcriber = match registry.transcriber(&assistant.stt, &language)? {
         Some(transcriber) => {
             let context = context(assistant, &compiled, &language);
+            tracing::debug!(agent = name, grammar = ?context.grammar, "what the agent listens for");
             transcriber.warm_up().await?;
             Some((transcriber, context))
         }

@@ -5,6 +5,8 @@ pub mod running;
 pub mod assembly;
 pub mod casting;
 pub mod inspection;
+pub mod preset;
+pub mod trunks;
 
 pub mod bench;
 pub mod check;

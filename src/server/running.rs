@@ -12,9 +12,10 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::call::admission::{self, Doorkeeper};
+use crate::call::admission::{self, Badge, Doorkeeper};
 use crate::call::briefing::Briefing;
 use crate::call::event::Fact;
+use crate::call::trunk;
 use crate::engine::ai::crew::Crew;
 use crate::engine::bus::{Bus, Told};
 use crate::engine::call_task::{House, Stops};
@@ -22,7 +23,7 @@ use crate::engine::clock;
 use crate::engine::gauges::Gauges;
 use crate::engine::media_shard::{MediaHandle, MediaShard};
 use crate::engine::recorder::Recorder;
-use crate::engine::sip_shard::SipShard;
+use crate::engine::sip_shard::{self, SipHandle, SipShard};
 use crate::engine::supervisor::{Limits, Supervisor};
 use crate::net::ports::Ports;
 use crate::net::udp;
@@ -38,6 +39,8 @@ pub struct Blueprint {
     pub endpoint: endpoint::Settings,
     /// Who is let in.
     pub admission: admission::Settings,
+    /// The trunks that are registered and asked after, and what calls are told of each.
+    pub trunks: Vec<(Badge, trunk::Settings)>,
     /// Where media is bound.
     pub rtp: (IpAddr, RangeInclusive<u16>),
     /// What each call is told.
@@ -96,6 +99,7 @@ pub enum StartError {
 /// A server that takes calls.
 #[derive(Debug)]
 pub struct Running {
+    sip: SipHandle,
     local: SocketAddr,
     bus: Bus,
     gauges: Arc<Gauges>,
@@ -129,6 +133,8 @@ impl Running {
         let doorkeeper = Doorkeeper::new(blueprint.admission);
         let (shard, sip) =
             SipShard::new(socket, endpoint, doorkeeper, sender).map_err(sip_failed)?;
+        let shard = shard.with_trunks(blueprint.trunks);
+        let leaving = sip.clone();
         let local = sip.local;
         let house = Arc::new(House {
             sip,
@@ -149,7 +155,19 @@ impl Running {
         calls.spawn(supervisor.run(arrivals));
         others.spawn(shard.run(stop_shard.clone()));
         others.spawn(write_records(facts, files));
-        Ok(Self { local, bus, gauges, media, recorder, active, stops, stop_shard, calls, others })
+        Ok(Self {
+            sip: leaving,
+            local,
+            bus,
+            gauges,
+            media,
+            recorder,
+            active,
+            stops,
+            stop_shard,
+            calls,
+            others,
+        })
     }
 
     /// Where SIP is spoken.
@@ -181,6 +199,7 @@ impl Running {
     /// are hung up.
     pub async fn drain(mut self, patience: Duration) {
         self.stops.wind_up.cancel();
+        self.sip.order(sip_shard::Order::Leave).await;
         let ended = tokio::time::timeout(patience, self.calls.join_next()).await;
         if ended.is_err() {
             tracing::warn!("calls are hung up, because they did not end in time");

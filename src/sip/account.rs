@@ -5,10 +5,13 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::digest::{Authorization, Challenge, Credentials, Side, Signed, Turn, strongest};
+use super::digest::{
+    Authorization, Challenge, Credentials, Ha1, Hash, Side, Signed, Turn, strongest,
+};
 use super::event::SessionId;
 use super::message::{Message, StartLine};
 use crate::base::random::Random;
+use crate::base::secret::ExposeSecret;
 
 /// The credentials of one trunk.
 #[derive(Debug, Clone)]
@@ -19,6 +22,18 @@ pub struct Account {
     pub credentials: Credentials,
     /// The realms that may ask; empty: those of the first challenge, and from then on no other.
     pub realms: Vec<String>,
+}
+
+impl Account {
+    /// The user part of our Contact at that trunk: always the same, so that a restart leaves no
+    /// second binding behind, and known to nobody but the registrar.
+    pub fn contact_user(&self) -> String {
+        let Credentials { username, password } = &self.credentials;
+        let secret = Ha1::new(Hash::Sha256, [username, "contact", password.expose_secret()]);
+        let word = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
+        let name: String = self.name.chars().filter(|letter| word(*letter)).take(40).collect();
+        format!("voxtrunk-{name}-{}", secret.as_str().get(..16).unwrap_or_default())
+    }
 }
 
 /// Every account in use, what it was asked, and which session it speaks for.

@@ -80,6 +80,11 @@ impl<'a> NameAddr<'a> {
     }
 }
 
+/// The addresses between the commas of a header's value; what is none is left out.
+pub fn addresses(value: &str) -> impl Iterator<Item = NameAddr<'_>> {
+    lexer::Split::new(value.as_bytes(), b',').filter_map(NameAddr::parse)
+}
+
 /// What may stand before an angle bracket without quotes. The grammar has tokens only; letters of
 /// other alphabets are met in the wild. What could be an address or a second value is refused.
 fn is_display(byte: u8) -> bool {

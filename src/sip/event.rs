@@ -160,6 +160,11 @@ pub struct Outgoing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AskId(pub u64);
 
+impl AskId {
+    /// The first one.
+    pub const FIRST: Self = Self(0);
+}
+
 /// A request outside of any dialog.
 #[derive(Debug, Clone)]
 pub struct Asking {

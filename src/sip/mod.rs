@@ -15,6 +15,7 @@ pub mod parse;
 pub mod account;
 pub mod digest;
 pub mod nonces;
+pub mod registration;
 
 pub mod check;
 pub mod framing;

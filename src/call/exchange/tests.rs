@@ -17,7 +17,8 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let sockets = vec!["192.0.2.1:5060".parse().expect("an address")];
-        Self { exchange: Exchange::new(Settings { sockets }), now: Instant::now() }
+        let (settings, now) = (Settings { sockets, trunks: Vec::new() }, Instant::now());
+        Self { exchange: Exchange::new(settings, Random::repeatable(1), now), now }
     }
 
     fn place(&mut self, destination: &str) -> Vec<Output> {
@@ -79,7 +80,7 @@ fn a_sip_address_is_called_where_it_says() {
     assert_eq!(invite.from, "<sip:+4971112345@192.0.2.1:5060>");
     assert_eq!(invite.headers, [("X-Customer".to_owned(), "42".to_owned())]);
     assert!(bench.ended(refused(486)).is_some());
-    assert!(bench.exchange.deadline().is_none());
+    assert!(bench.exchange.deadline(bench.now).is_none());
 }
 
 #[test]

@@ -21,6 +21,7 @@ pub struct PocketSphinx {
     ps_free: unsafe extern "C" fn(*mut c_void) -> c_int,
     ps_add_word: unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char, c_int) -> c_int,
     ps_set_jsgf_string: unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char) -> c_int,
+    ps_set_allphone_file: unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char) -> c_int,
     ps_set_search: unsafe extern "C" fn(*mut c_void, *const c_char) -> c_int,
     ps_start_stream: unsafe extern "C" fn(*mut c_void) -> c_int,
     ps_start_utt: unsafe extern "C" fn(*mut c_void) -> c_int,
@@ -41,10 +42,18 @@ pub struct PocketSphinx {
 pub struct Hypothesis {
     /// The words, a whole path through the grammar.
     pub text: String,
-    /// The acoustic score of the words for each frame of 10 ms, silence and noise between them
-    /// left out: at most 0, and lower the worse the sound fits. It is relative to the sounds that
-    /// fit best, so it needs no scale of its own.
-    pub fit: f32,
+    /// How well all of it fits the sound.
+    pub fit: Fit,
+}
+
+/// Acoustic scores for each frame of 10 ms: at most 0, and lower the worse the sound fits. They
+/// are relative to the sounds that fit best at each moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fit {
+    /// Of the words, silence and noise between them left out.
+    pub words: f32,
+    /// Of everything.
+    pub whole: f32,
 }
 
 impl PocketSphinx {
@@ -66,6 +75,7 @@ impl PocketSphinx {
                 ps_free: *library.get(b"ps_free\0")?,
                 ps_add_word: *library.get(b"ps_add_word\0")?,
                 ps_set_jsgf_string: *library.get(b"ps_set_jsgf_string\0")?,
+                ps_set_allphone_file: *library.get(b"ps_set_allphone_file\0")?,
                 ps_set_search: *library.get(b"ps_set_search\0")?,
                 ps_start_stream: *library.get(b"ps_start_stream\0")?,
                 ps_start_utt: *library.get(b"ps_start_utt\0")?,
@@ -98,15 +108,19 @@ impl Decoder {
     pub fn new(library: &Arc<PocketSphinx>, acoustic_model: &Path) -> Option<Self> {
         let folder = CString::new(acoustic_model.to_str()?).ok()?;
         let mut arguments = [c"voxtrunk".as_ptr(), c"-hmm".as_ptr(), folder.as_ptr()]
-            .map(<*const c_char>::cast_mut);
-        // SAFETY: the arguments are three strings that end in NUL and outlive the call; the
+            .into_iter()
+            .chain(TUNING.map(CStr::as_ptr))
+            .map(<*const c_char>::cast_mut)
+            .collect::<Vec<_>>();
+        let count = i32::try_from(arguments.len()).ok()?;
+        // SAFETY: the arguments are `count` strings that end in NUL and outlive the call; the
         // library copies them and writes to none. `ps_init` takes its own reference of the
         // configuration, so ours is given back.
         unsafe {
             let configuration = (library.cmd_ln_parse_r)(
                 ptr::null_mut(),
                 (library.ps_args)(),
-                3,
+                count,
                 arguments.as_mut_ptr(),
                 1,
             );
@@ -115,7 +129,13 @@ impl Decoder {
             }
             let decoder = NonNull::new((library.ps_init)(configuration));
             (library.cmd_ln_free_r)(configuration);
-            Some(Self { library: library.clone(), decoder: decoder? })
+            let decoder = Self { library: library.clone(), decoder: decoder? };
+            let sounds = (library.ps_set_allphone_file)(
+                decoder.decoder.as_ptr(),
+                SOUNDS.as_ptr(),
+                ptr::null(),
+            );
+            (sounds == 0).then_some(decoder)
         }
     }
 
@@ -160,32 +180,49 @@ impl Decoder {
     /// Decodes a whole utterance at 16 kHz against the chosen grammar; `None` when no path
     /// through the grammar fits or nothing but silence was there.
     pub fn decode(&mut self, samples: &[i16]) -> Option<Hypothesis> {
+        if !self.listen(samples) {
+            return None;
+        }
+        // SAFETY: `ps_get_hyp` gives a string of the decoder that lives until the next utterance
+        // and is copied here.
+        let text = unsafe {
+            let text = (self.library.ps_get_hyp)(self.decoder.as_ptr(), ptr::null_mut());
+            if text.is_null() {
+                return None;
+            }
+            CStr::from_ptr(text).to_string_lossy().into_owned()
+        };
+        (!text.is_empty()).then(|| Hypothesis { text, fit: self.fit() })
+    }
+
+    /// How well the best sequence of any sounds of the language fits an utterance: what a
+    /// hypothesis is measured against. The grammar must be chosen again afterwards.
+    pub fn fit_of_any_sounds(&mut self, samples: &[i16]) -> Option<f32> {
+        // SAFETY: the name ends in NUL and was given when the decoder was made.
+        let chosen =
+            unsafe { (self.library.ps_set_search)(self.decoder.as_ptr(), SOUNDS.as_ptr()) };
+        (chosen == 0 && self.listen(samples)).then(|| self.fit().whole)
+    }
+
+    /// Lets the chosen search hear a whole utterance.
+    fn listen(&mut self, samples: &[i16]) -> bool {
         let decoder = self.decoder.as_ptr();
         // SAFETY: the samples outlive the call and are only read. The steps are those that the
-        // header prescribes; `ps_get_hyp` gives a string of the decoder that lives until the next
-        // utterance and is copied here. A new stream forgets the noise of the caller before.
+        // header prescribes. A new stream forgets the noise of the caller before.
         unsafe {
             if (self.library.ps_start_stream)(decoder) < 0
                 || (self.library.ps_start_utt)(decoder) < 0
             {
-                return None;
+                return false;
             }
             (self.library.ps_process_raw)(decoder, samples.as_ptr(), samples.len(), 0, 1);
-            if (self.library.ps_end_utt)(decoder) < 0 {
-                return None;
-            }
-            let text = (self.library.ps_get_hyp)(decoder, ptr::null_mut());
-            if text.is_null() {
-                return None;
-            }
-            let text = CStr::from_ptr(text).to_string_lossy().into_owned();
-            (!text.is_empty()).then(|| Hypothesis { text, fit: self.fit() })
+            (self.library.ps_end_utt)(decoder) >= 0
         }
     }
 
-    /// Weighs how well the words of the last utterance fit.
-    fn fit(&mut self) -> f32 {
-        let (mut score, mut frames) = (0.0_f64, 0.0_f64);
+    /// Weighs how well what was decoded last fits.
+    fn fit(&mut self) -> Fit {
+        let (mut words, mut whole) = (Mean::default(), Mean::default());
         // SAFETY: the iterator is valid until `ps_seg_next` gives null, which also frees it; the
         // word is a string of the dictionary.
         unsafe {
@@ -204,14 +241,15 @@ impl Decoder {
                 // Fillers are written <sil>, [NOISE] and ++UH++; (NULL) joins rules.
                 let filler = word.is_null()
                     || CStr::from_ptr(word).to_bytes().first().is_none_or(|c| b"<[+(".contains(c));
+                let frames = f64::from(end.saturating_sub(begin)) + 1.0;
+                whole.add(acoustic, frames);
                 if !filler {
-                    score += f64::from(acoustic);
-                    frames += f64::from(end.saturating_sub(begin)) + 1.0;
+                    words.add(acoustic, frames);
                 }
                 segment = (self.library.ps_seg_next)(segment);
             }
         }
-        if frames > 0.0 { (score / frames) as f32 } else { f32::NEG_INFINITY }
+        Fit { words: words.value(), whole: whole.value() }
     }
 }
 
@@ -223,3 +261,28 @@ impl Drop for Decoder {
         }
     }
 }
+
+/// A mean over frames.
+#[derive(Default)]
+struct Mean {
+    score: f64,
+    frames: f64,
+}
+
+impl Mean {
+    fn add(&mut self, score: i32, frames: f64) {
+        self.score += f64::from(score);
+        self.frames += frames;
+    }
+
+    fn value(&self) -> f32 {
+        if self.frames > 0.0 { (self.score / self.frames) as f32 } else { f32::NEG_INFINITY }
+    }
+}
+
+/// The search that knows no words, only sounds.
+const SOUNDS: &CStr = c"any sounds";
+
+/// The ways through a grammar are equally likely, so their odds need no weight. Sounds without
+/// their neighbours suffice to measure a hypothesis and take half the time.
+const TUNING: [&CStr; 4] = [c"-lw", c"1.0", c"-allphone_ci", c"yes"];

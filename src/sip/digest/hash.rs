@@ -89,7 +89,7 @@ impl Ha1 {
         self.hash
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(in crate::sip) fn as_str(&self) -> &str {
         &self.hexadecimal
     }
 }

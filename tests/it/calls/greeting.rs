@@ -34,15 +34,15 @@ fn two_turns_are_understood_and_answered() {
     assert_eq!(world.understood(), ["what are your opening hours", "where are you", "goodbye"]);
     assert_eq!(world.cause(), Cause::AgentEnded);
     insta::assert_snapshot!(world.transcript(), @r"
-      3270  agent: Hello, this is the bicycle shop. How can I help you?
-      6350  caller: what are your opening hours
-      9001  agent: We are open from nine to six on weekdays,
-     10701  agent: and until two on Saturdays.
-     12841  caller: where are you
-     15852  agent: You find us at number twelve in Harbor Street.
-     17652  caller: goodbye
-     19163  agent: Thank you for your call.
-     20243  agent: Have a nice day.
+        70  agent: Hello, this is the bicycle shop. How can I help you?
+      4050  caller: what are your opening hours
+      6381  agent: We are open from nine to six on weekdays,
+      9021  agent: and until two on Saturdays.
+     11461  caller: where are you
+     12872  agent: You find us at number twelve in Harbor Street.
+     16592  caller: goodbye
+     17683  agent: Thank you for your call.
+     19183  agent: Have a nice day.
     ");
 }
 
@@ -77,11 +77,11 @@ fn a_silent_caller_is_reminded_and_then_told_goodbye() {
     assert_eq!(*world.ending(), Ending::Bye { by: Party::Peer, reason: Some(reason) });
     assert!(world.heard().ends_with("goodbye"), "{}", world.heard());
     insta::assert_snapshot!(world.transcript(), @r"
-      3270  agent: Hello, this is the bicycle shop. How can I help you?
-     12520  agent: Are you still there?
-     22870  agent: I am still here. How can I help you?
-     32120  agent: Are you still there?
-     33800  agent: Goodbye.
+        70  agent: Hello, this is the bicycle shop. How can I help you?
+     11300  agent: Are you still there?
+     20550  agent: I am still here. How can I help you?
+     30900  agent: Are you still there?
+     33300  agent: Goodbye.
     ");
 }
 

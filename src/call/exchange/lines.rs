@@ -1,0 +1,264 @@
+//! The lines to the carriers: what trunks send, by which trunk a request came, and the ways that
+//! lead out by them.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::{Exchange, Hop, LookupId, Output, Way, flow_to, foreign_headers, names_an_address};
+use crate::call::admission::Badge;
+use crate::call::cause::Cause;
+use crate::call::identity::{self, Said};
+use crate::call::placement::Placement;
+use crate::call::trunk::{self, Input, Purpose, Report};
+use crate::sip::account::Account;
+use crate::sip::event::{AskId, Asking, Command, Event, Flow, Incoming, SessionId};
+use crate::sip::registration::{Errand, is_life};
+
+/// A request of a trunk on its way.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub trunk: Arc<str>,
+    pub purpose: Purpose,
+    pub errand: Box<Errand>,
+    /// The host that was asked last, and those that were not asked.
+    pub flow: Option<Flow>,
+    pub flows: VecDeque<Flow>,
+}
+
+/// Who waits for an answer of the resolver.
+#[derive(Debug)]
+pub(super) enum Ring {
+    Hunt(SessionId),
+    Errand(Box<Asked>),
+}
+
+impl Exchange {
+    /// How the trunks stand, in the order of their names.
+    pub fn reports(&self) -> Vec<Report> {
+        self.trunks.values().map(trunk::Trunk::report).collect()
+    }
+
+    /// Has a trunk registered anew; false when there is none of that name.
+    pub fn renew(&mut self, trunk: &str, now: Instant) -> bool {
+        let found = self.trunks.get_mut(trunk);
+        let is_there = found.is_some();
+        if let Some(trunk) = found {
+            trunk.handle(now, Input::Renew);
+            self.drain_trunks(now);
+        }
+        is_there
+    }
+
+    /// Removes every registration.
+    pub fn leave(&mut self, now: Instant) {
+        for trunk in self.trunks.values_mut() {
+            trunk.handle(now, Input::Leave);
+        }
+        self.drain_trunks(now);
+    }
+
+    /// Whether nothing of us is left at any registrar.
+    pub fn has_left(&self) -> bool {
+        self.trunks.values().all(trunk::Trunk::is_gone)
+    }
+
+    /// The trunk whose Contact a request is addressed to. Only its registrar knows the name, so
+    /// it speaks for the sender wherever the request comes from. Looks at the first line only.
+    pub fn addressee(&self, datagram: &[u8]) -> Option<&Badge> {
+        let line = datagram.get(..datagram.len().min(LONGEST_LINE))?;
+        let uri = line.strip_prefix(b"INVITE sip:").or_else(|| line.strip_prefix(b"CANCEL sip:"));
+        let user = uri?.split(|byte| *byte == b'@').next()?;
+        self.contacts.get(std::str::from_utf8(user).ok()?)
+    }
+
+    /// The trunk whose Contact has that user part.
+    pub fn owner_of(&self, user: &str) -> Option<Badge> {
+        self.contacts.get(user).cloned()
+    }
+
+    /// Reads an INVITE of a trunk as its profile says: number called, caller, name. Our account
+    /// there answers if the trunk challenges what we say in the call.
+    pub fn read(&mut self, trunk: &str, incoming: &mut Incoming) -> Option<Said> {
+        let settings = self.trunks.get(trunk)?.settings();
+        let said = identity::read(&settings.profile, incoming);
+        incoming.called_user.clone_from(&said.called);
+        incoming.calling_user.clone_from(&said.caller);
+        incoming.calling_name.clone_from(&said.name);
+        if let Some(account) = settings.account.clone() {
+            let (session, peer) = (incoming.session, incoming.flow.remote.ip());
+            let command = Command::Credentials { session, account, peer };
+            self.outputs.push_back(Output::Command(command));
+        }
+        Some(said)
+    }
+
+    pub(super) fn account(&self, trunk: &str) -> Option<Arc<Account>> {
+        self.trunks.get(trunk)?.settings().account.clone()
+    }
+
+    /// The ways out by these trunks, those that are up only; and by their failovers.
+    pub(super) fn by_trunks(
+        &self,
+        names: &[&Arc<str>],
+        number: &str,
+        placement: &Placement,
+    ) -> Result<Vec<Way>, Cause> {
+        let mut order: Vec<&Arc<str>> = names.to_vec();
+        for name in names {
+            let failover = self.trunks.get(*name).and_then(|it| it.settings().failover.as_ref());
+            order.extend(failover.filter(|other| !names.contains(other)));
+        }
+        let known = order.iter().filter_map(|name| self.trunks.get(*name));
+        let mut ways = Vec::new();
+        for trunk in known.filter(|trunk| trunk.is_usable()) {
+            let settings = trunk.settings();
+            let written = identity::write(&settings.profile, number, &placement.caller);
+            let headers: Vec<(String, String)> =
+                written.headers.into_iter().chain(foreign_headers(placement)).collect();
+            ways.extend(trunk.peers().into_iter().map(|peer| {
+                let routes = trunk.routes(&peer).into_iter().map(|it| ("Route".to_owned(), it));
+                Way {
+                    target: written.target.clone(),
+                    from: written.from.clone(),
+                    headers: routes.chain(headers.clone()).collect(),
+                    hop: Hop::Host(peer),
+                    account: Some(settings.name.clone()),
+                }
+            }));
+        }
+        if ways.is_empty() { Err(Cause::NoRoute) } else { Ok(ways) }
+    }
+
+    pub(super) fn tick_trunks(&mut self, now: Instant) {
+        for trunk in self.trunks.values_mut() {
+            trunk.tick(now);
+        }
+        self.drain_trunks(now);
+    }
+
+    /// Sends what trunks want sent, and tells what they tell.
+    fn drain_trunks(&mut self, now: Instant) {
+        let mut wishes = Vec::new();
+        for (name, trunk) in &mut self.trunks {
+            while let Some(output) = trunk.poll() {
+                wishes.push((name.clone(), output));
+            }
+        }
+        for (name, output) in wishes {
+            match output {
+                trunk::Output::Turned(health) => {
+                    self.outputs.push_back(Output::Turned(name, health));
+                }
+                trunk::Output::Ask(purpose, errand) => self.begin(name, purpose, errand, now),
+            }
+        }
+    }
+
+    fn begin(&mut self, trunk: Arc<str>, purpose: Purpose, errand: Box<Errand>, now: Instant) {
+        // Whoever was asked before and has said nothing is silent.
+        let before = self.current.remove(&(trunk.clone(), purpose));
+        if let Some(flow) = before.and_then(|id| self.asked.remove(&id)).and_then(|it| it.flow) {
+            self.fell_silent(flow.remote, now);
+        }
+        let uri = errand.hop.clone();
+        let asked = Asked { trunk, purpose, errand, flow: None, flows: VecDeque::new() };
+        match flow_to(&uri, &self.settings.sockets) {
+            Some(flow) => self.ask(Asked { flows: VecDeque::from([flow]), ..asked }, now),
+            None if names_an_address(&uri) => self.ask(asked, now),
+            None => self.look_up(uri, Ring::Errand(Box::new(asked))),
+        }
+    }
+
+    /// Asks the next host; when there is none the trunk is told so.
+    pub(super) fn ask(&mut self, mut asked: Asked, now: Instant) {
+        let Some(flow) = asked.flows.pop_front() else {
+            return self.answer(&asked, 408, Vec::new(), now);
+        };
+        self.last_ask = AskId(self.last_ask.0.saturating_add(1));
+        let id = self.last_ask;
+        let errand = (*asked.errand).clone();
+        let account = self.account(&asked.trunk);
+        asked.flow = Some(flow);
+        self.current.insert((asked.trunk.clone(), asked.purpose), id);
+        self.asked.insert(id, asked);
+        let asking = Asking {
+            id,
+            method: errand.method,
+            target: errand.target,
+            from: errand.address.clone(),
+            to: errand.address,
+            flow,
+            routes: errand.routes,
+            contact: errand.contact,
+            series: errand.series,
+            headers: errand.headers,
+            content_type: None,
+            body: Bytes::new(),
+            account,
+        };
+        self.outputs.push_back(Output::Command(Command::Ask(Box::new(asking))));
+    }
+
+    /// Takes the answer to a request of a trunk.
+    pub(super) fn told(&mut self, event: Event, now: Instant) {
+        let Event::Told { id, status, headers, .. } = event else { return };
+        let Some(asked) = self.asked.remove(&id) else { return };
+        if !is_life(status) {
+            if let Some(flow) = asked.flow {
+                self.fell_silent(flow.remote, now);
+            }
+            if !asked.flows.is_empty() {
+                return self.ask(asked, now);
+            }
+        }
+        let is_registered = asked.purpose == Purpose::Register && (200..300).contains(&status);
+        let badge = self.settings.trunks.iter().find(|(badge, _)| badge.name == asked.trunk);
+        if let (true, Some((badge, _)), Some(flow)) = (is_registered, badge, asked.flow) {
+            self.outputs.push_back(Output::Known(badge.clone(), flow.remote.ip()));
+        }
+        self.answer(&asked, status, headers, now);
+    }
+
+    fn answer(&mut self, asked: &Asked, status: u16, headers: Vec<(String, String)>, now: Instant) {
+        self.current.remove(&(asked.trunk.clone(), asked.purpose));
+        if let Some(trunk) = self.trunks.get_mut(&asked.trunk) {
+            trunk.handle(now, Input::Told { purpose: asked.purpose, status, headers });
+        }
+        self.drain_trunks(now);
+    }
+
+    pub(super) fn look_up(&mut self, uri: String, ring: Ring) {
+        self.last_lookup = LookupId(self.last_lookup.0.saturating_add(1));
+        self.lookups.insert(self.last_lookup, ring);
+        self.outputs.push_back(Output::Resolve(self.last_lookup, uri));
+    }
+
+    fn fell_silent(&mut self, host: SocketAddr, now: Instant) {
+        self.silent.retain(|_, until| *until > now);
+        if self.silent.len() < MOST_SILENT {
+            self.silent.insert(host, now + SILENT_FOR);
+        }
+    }
+
+    /// Puts hosts that were silent of late behind the others.
+    pub(super) fn by_silence(&self, flows: Vec<Flow>, now: Instant) -> Vec<Flow> {
+        let is_silent =
+            |flow: &Flow| self.silent.get(&flow.remote).is_some_and(|until| *until > now);
+        let (silent, mut lively): (Vec<Flow>, Vec<Flow>) = flows.into_iter().partition(is_silent);
+        lively.extend(silent);
+        lively
+    }
+}
+
+/// How long a host that was silent is tried last.
+const SILENT_FOR: Duration = Duration::from_secs(300);
+
+/// How many silent hosts are remembered.
+const MOST_SILENT: usize = 1_000;
+
+/// How much of a datagram may be its first line.
+const LONGEST_LINE: usize = 512;

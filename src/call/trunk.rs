@@ -1,0 +1,451 @@
+//! A trunk at work: whether it is registered, whether it answers, and so whether calls can go by
+//! it. Its requests leave through the exchange.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::base::random::Random;
+use crate::call::identity::Profile;
+use crate::sip::account::Account;
+use crate::sip::method::Method;
+use crate::sip::registration::{self, Errand, Registration, Standing, is_life, route_of};
+
+/// One trunk.
+#[derive(Debug)]
+pub struct Trunk {
+    settings: Settings,
+    registration: Option<Registration>,
+    standing: Option<Standing>,
+    pings: Option<Pings>,
+    /// What was told last: nothing before the first answer.
+    told: Option<Health>,
+    out: VecDeque<Output>,
+}
+
+/// What a trunk is told when it is made.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// Where its calls go, as SIP URIs, the best first.
+    pub peers: Vec<String>,
+    /// Whether the peers are proxies before the trunk: then each is its own Route.
+    pub is_proxied: bool,
+    /// How it speaks of callers and called.
+    pub profile: Profile,
+    /// Who answers its challenges.
+    pub account: Option<Arc<Account>>,
+    /// How it is registered, if it is.
+    pub registration: Option<registration::Settings>,
+    /// How often it is asked whether it is there.
+    pub ping_every: Option<Duration>,
+    /// The trunk that takes its calls when it is down.
+    pub failover: Option<Arc<str>>,
+}
+
+/// What one of its requests is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Purpose {
+    /// REGISTER.
+    Register,
+    /// OPTIONS to the first registrar while another one serves us.
+    Probe,
+    /// OPTIONS to see whether it is there.
+    Ping,
+}
+
+/// What a trunk is told.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A request has its final answer; 408 is silence.
+    Told {
+        /// Which.
+        purpose: Purpose,
+        /// 200 to 699.
+        status: u16,
+        /// The headers by name and value.
+        headers: Vec<(String, String)>,
+    },
+    /// An operator wants it registered anew, now.
+    Renew,
+    /// The server goes down.
+    Leave,
+}
+
+/// What a trunk wants done, and what it tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Send this; whatever was sent before for that purpose is not waited for any more.
+    Ask(Purpose, Box<Errand>),
+    /// Calls can go by it, or cannot.
+    Turned(Health),
+}
+
+/// Whether calls can go by a trunk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// They can.
+    Up,
+    /// They cannot; why, for people.
+    Down(String),
+}
+
+/// How a trunk stands, for operators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Whether calls can go by it; nothing before the first answer.
+    pub health: Option<Health>,
+    /// How its registration stands, if it has one that has been answered.
+    pub standing: Option<Standing>,
+    /// Where its calls go.
+    pub peer: String,
+}
+
+/// The questions whether it is there.
+#[derive(Debug)]
+struct Pings {
+    every: Duration,
+    next: Instant,
+    /// When the last one was sent, while it has no answer.
+    unanswered: bool,
+    misses: u32,
+}
+
+impl Trunk {
+    /// Makes a trunk; what it has to send it sends at the first `tick`.
+    pub fn new(settings: Settings, mut random: Random, now: Instant) -> Self {
+        let has_registrar = |it: &registration::Settings| !it.registrars.is_empty();
+        let registration = settings.registration.clone().filter(has_registrar);
+        let pings = settings.ping_every.map(|every| Pings {
+            every: every.max(SHORTEST_PING),
+            next: now + Duration::from_millis(u64::from(random.below(FIRST_PING_WITHIN_MS))),
+            unanswered: false,
+            misses: 0,
+        });
+        Self {
+            registration: registration.map(|it| Registration::new(it, random.split())),
+            standing: None,
+            pings,
+            told: None,
+            out: VecDeque::new(),
+            settings,
+        }
+    }
+
+    /// Takes something that happened.
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Told { purpose: Purpose::Ping, status, .. } => self.pinged(status, now),
+            Input::Told { purpose: Purpose::Register, status, headers } => {
+                self.tell(registration::Input::Answered { status, headers }, now);
+            }
+            Input::Told { purpose: Purpose::Probe, status, .. } => {
+                self.tell(registration::Input::Probed { status }, now);
+            }
+            Input::Renew => self.tell(registration::Input::Renew, now),
+            Input::Leave => {
+                self.pings = None;
+                self.tell(registration::Input::Leave, now);
+            }
+        }
+        self.drain();
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self, now: Instant) {
+        if let Some(registration) = &mut self.registration {
+            registration.tick(now);
+        }
+        self.drain();
+        let Some(pings) = self.pings.as_mut().filter(|pings| pings.next <= now) else { return };
+        pings.next = now + pings.every;
+        let missed = std::mem::replace(&mut pings.unanswered, true);
+        if missed {
+            self.missed(now);
+        }
+        if self.registration.as_ref().is_none_or(Registration::is_registered) {
+            let errand = self.ping();
+            self.out.push_back(Output::Ask(Purpose::Ping, Box::new(errand)));
+        } else if let Some(pings) = &mut self.pings {
+            // Without a registration there is nothing to be asked about: it says enough.
+            pings.unanswered = false;
+        }
+    }
+
+    /// Gives the next thing to be done or told.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// When `tick` wants to be called.
+    pub fn deadline(&self, now: Instant) -> Option<Instant> {
+        let registration = self.registration.as_ref().and_then(|it| it.deadline(now));
+        registration.into_iter().chain(self.pings.as_ref().map(|pings| pings.next)).min()
+    }
+
+    /// What it was made with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether calls may be tried by it: they may until something speaks against it.
+    pub fn is_usable(&self) -> bool {
+        !matches!(self.told, Some(Health::Down(_)))
+            && self.registration.as_ref().is_none_or(Registration::is_registered)
+    }
+
+    /// Whether nothing of it is left at its registrar.
+    pub fn is_gone(&self) -> bool {
+        self.registration.is_none() || self.standing == Some(Standing::Gone)
+    }
+
+    /// Where its calls go: the registrar that serves us, else its peers.
+    pub fn peers(&self) -> Vec<String> {
+        let serving = self.registration.as_ref().filter(|it| it.is_registered());
+        match serving {
+            Some(registration) => {
+                let first = registration.registrar().to_owned();
+                let others = self.settings.peers.iter().filter(|peer| **peer != first).cloned();
+                std::iter::once(first.clone()).chain(others).collect()
+            }
+            None => self.settings.peers.clone(),
+        }
+    }
+
+    /// The values of Route for calls that go to `peer`: those of the registrar (RFC 3608), else
+    /// the proxy.
+    pub fn routes(&self, peer: &str) -> Vec<String> {
+        let granted = self.registration.as_ref().map_or(&[][..], Registration::service_route);
+        match granted {
+            [] if self.settings.is_proxied => vec![route_of(peer)],
+            granted => granted.to_vec(),
+        }
+    }
+
+    /// How it stands.
+    pub fn report(&self) -> Report {
+        Report {
+            name: self.settings.name.clone(),
+            health: self.told.clone(),
+            standing: self.standing.clone(),
+            peer: self.peers().into_iter().next().unwrap_or_default(),
+        }
+    }
+
+    fn tell(&mut self, input: registration::Input, now: Instant) {
+        if let Some(registration) = &mut self.registration {
+            registration.handle(now, input);
+        }
+    }
+
+    /// Passes on what the registration wants.
+    fn drain(&mut self) {
+        while let Some(output) = self.registration.as_mut().and_then(Registration::poll) {
+            match output {
+                registration::Output::Register(errand) => {
+                    self.out.push_back(Output::Ask(Purpose::Register, errand));
+                }
+                registration::Output::Probe(errand) => {
+                    self.out.push_back(Output::Ask(Purpose::Probe, errand));
+                }
+                registration::Output::Changed(standing) => self.stands(standing),
+            }
+        }
+    }
+
+    fn stands(&mut self, standing: Standing) {
+        let health = match &standing {
+            Standing::Registered { .. } => Health::Up,
+            Standing::Rejected { status } => {
+                Health::Down(format!("credentials rejected ({status})"))
+            }
+            Standing::Failed { status: 408, .. } => Health::Down("no answer to REGISTER".into()),
+            Standing::Failed { status, .. } => Health::Down(format!("not registered ({status})")),
+            Standing::Gone => Health::Down("unregistered".to_owned()),
+        };
+        if health == Health::Up
+            && let Some(pings) = &mut self.pings
+        {
+            (pings.misses, pings.unanswered) = (0, false);
+        }
+        self.standing = Some(standing);
+        self.turn(health);
+    }
+
+    fn pinged(&mut self, status: u16, now: Instant) {
+        let Some(pings) = &mut self.pings else { return };
+        pings.unanswered = false;
+        if !is_life(status) {
+            return self.missed(now);
+        }
+        pings.misses = 0;
+        if self.registration.as_ref().is_none_or(Registration::is_registered) {
+            self.turn(Health::Up);
+        }
+    }
+
+    fn missed(&mut self, now: Instant) {
+        let Some(pings) = &mut self.pings else { return };
+        pings.misses = pings.misses.saturating_add(1);
+        if pings.misses != MISSES {
+            return;
+        }
+        self.turn(Health::Down("no answer to OPTIONS".to_owned()));
+        self.tell(registration::Input::Doubted, now);
+        self.drain();
+    }
+
+    fn turn(&mut self, health: Health) {
+        if self.told.as_ref() != Some(&health) {
+            self.told = Some(health.clone());
+            self.out.push_back(Output::Turned(health));
+        }
+    }
+
+    fn ping(&self) -> Errand {
+        let profile = &self.settings.profile;
+        let user = if profile.user.is_empty() { "voxtrunk" } else { &profile.user };
+        let hop = self.peers().into_iter().next().unwrap_or_default();
+        Errand {
+            method: Method::Options,
+            target: format!("sip:{}", profile.domain),
+            address: format!("<sip:{user}@{}>", profile.domain),
+            routes: self.routes(&hop),
+            hop,
+            contact: None,
+            series: None,
+            headers: Vec::new(),
+        }
+    }
+}
+
+/// After how many questions without an answer a trunk is down.
+const MISSES: u32 = 2;
+
+/// How soon the first question comes: not all trunks ask in one moment.
+const FIRST_PING_WITHIN_MS: u32 = 2_000;
+
+/// How often a trunk may be asked at most.
+const SHORTEST_PING: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trunk(registers: bool) -> (Trunk, Instant) {
+        let registration = registration::Settings {
+            registrars: vec!["sip:a".into(), "sip:b".into()],
+            domain: "sip:carrier.example".into(),
+            address: "<sip:us@carrier.example>".into(),
+            contact_user: "vt-1".into(),
+            is_proxied: false,
+            expires: Duration::from_secs(3_600),
+        };
+        let settings = Settings {
+            name: "carrier".into(),
+            peers: vec!["sip:a".into(), "sip:b".into()],
+            is_proxied: false,
+            profile: Profile { domain: "carrier.example".into(), ..Profile::default() },
+            account: None,
+            registration: registers.then_some(registration),
+            ping_every: Some(Duration::from_secs(30)),
+            failover: None,
+        };
+        let now = Instant::now();
+        (Trunk::new(settings, Random::repeatable(1), now), now)
+    }
+
+    fn outputs(trunk: &mut Trunk) -> Vec<Output> {
+        std::iter::from_fn(|| trunk.poll()).collect()
+    }
+
+    fn told(purpose: Purpose, status: u16) -> Input {
+        Input::Told { purpose, status, headers: Vec::new() }
+    }
+
+    /// Goes to the next deadline; tells what is asked then.
+    fn next(trunk: &mut Trunk, now: &mut Instant) -> Vec<Output> {
+        *now = trunk.deadline(*now).expect("something is due").max(*now);
+        trunk.tick(*now);
+        outputs(trunk)
+    }
+
+    #[test]
+    fn two_pings_without_an_answer_turn_a_trunk_down_and_any_answer_up_again() {
+        let (mut trunk, mut now) = trunk(false);
+        assert!(trunk.is_usable(), "nothing speaks against it");
+        assert!(matches!(next(&mut trunk, &mut now)[..], [Output::Ask(Purpose::Ping, _)]));
+        trunk.handle(now, told(Purpose::Ping, 404));
+        assert_eq!(outputs(&mut trunk), [Output::Turned(Health::Up)]);
+        next(&mut trunk, &mut now);
+        trunk.handle(now, told(Purpose::Ping, 503));
+        assert!(outputs(&mut trunk).is_empty());
+        next(&mut trunk, &mut now);
+        let asked = next(&mut trunk, &mut now);
+        assert!(matches!(&asked[0], Output::Turned(Health::Down(why)) if why.contains("OPTIONS")));
+        assert!(matches!(asked[1], Output::Ask(Purpose::Ping, _)));
+        assert!(!trunk.is_usable());
+        trunk.handle(now, told(Purpose::Ping, 200));
+        assert_eq!(outputs(&mut trunk), [Output::Turned(Health::Up)]);
+    }
+
+    #[test]
+    fn a_trunk_is_up_when_it_is_registered_and_says_so_once() {
+        let (mut trunk, mut now) = trunk(true);
+        assert!(!trunk.is_usable());
+        assert!(matches!(next(&mut trunk, &mut now)[..], [Output::Ask(Purpose::Register, _)]));
+        for _ in 0..2 {
+            trunk.handle(now, told(Purpose::Register, 200));
+        }
+        assert_eq!(outputs(&mut trunk), [Output::Turned(Health::Up)]);
+        assert!(trunk.is_usable());
+        assert_eq!(trunk.peers(), ["sip:a", "sip:b"]);
+    }
+
+    #[test]
+    fn a_registrar_that_falls_silent_is_doubted_and_the_second_one_takes_over() {
+        let (mut trunk, mut now) = trunk(true);
+        next(&mut trunk, &mut now);
+        trunk.handle(now, told(Purpose::Register, 200));
+        outputs(&mut trunk);
+        let mut asked = Vec::new();
+        for _ in 0..4 {
+            asked.extend(next(&mut trunk, &mut now));
+        }
+        let hops: Vec<&str> = asked
+            .iter()
+            .filter_map(|output| match output {
+                Output::Ask(Purpose::Register, errand) => Some(errand.hop.as_str()),
+                Output::Ask(..) | Output::Turned(_) => None,
+            })
+            .collect();
+        assert_eq!(hops, ["sip:a", "sip:b"]);
+        trunk.handle(now, told(Purpose::Register, 200));
+        assert_eq!(outputs(&mut trunk), [Output::Turned(Health::Up)]);
+        assert_eq!(trunk.peers(), ["sip:b", "sip:a"]);
+    }
+
+    #[test]
+    fn rejected_credentials_are_said_plainly() {
+        let (mut trunk, mut now) = trunk(true);
+        next(&mut trunk, &mut now);
+        trunk.handle(now, told(Purpose::Register, 403));
+        let why = "credentials rejected (403)".to_owned();
+        assert_eq!(outputs(&mut trunk), [Output::Turned(Health::Down(why))]);
+    }
+
+    #[test]
+    fn a_trunk_that_leaves_is_gone() {
+        let (mut trunk, mut now) = trunk(true);
+        next(&mut trunk, &mut now);
+        trunk.handle(now, told(Purpose::Register, 200));
+        trunk.handle(now, Input::Leave);
+        assert!(!trunk.is_gone());
+        trunk.handle(now, told(Purpose::Register, 200));
+        assert!(trunk.is_gone());
+        assert_eq!(trunk.deadline(now), None);
+    }
+}

@@ -1,0 +1,220 @@
+//! Trunks, as they stand under `[trunks.NAME]`: carriers, telephone systems, and how to speak with
+//! them. A preset fills in what every customer of a carrier writes the same.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, de};
+
+use crate::base::country::Country;
+use crate::base::network::Network;
+use crate::base::secret::Secret;
+use crate::base::units;
+use crate::dialplan::pattern::Match;
+
+/// `[trunks.NAME]`: a carrier or a telephone system.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Trunk {
+    /// Whose settings are filled in where this table is silent: `voxtrunk preset list`.
+    pub preset: Option<String>,
+    /// Its address or name, with a port if it has a special one.
+    pub host: Option<String>,
+    /// The domain in addresses, if it is not the host.
+    pub domain: Option<String>,
+    /// Our user there.
+    pub username: Option<String>,
+    /// The user for authentication, if it is another one.
+    pub auth_username: Option<String>,
+    /// The password.
+    pub password: Option<Secret>,
+    /// The realms that may ask for the password; without any, those that ask first.
+    #[serde(deserialize_with = "one_or_many")]
+    pub realm: Vec<String>,
+    /// Whether to register; without a word, if there are a user and a password.
+    pub register: Option<bool>,
+    /// The registrars, if they are not the host, the best first.
+    #[serde(deserialize_with = "one_or_many")]
+    pub registrars: Vec<String>,
+    /// The proxies through which everything goes, the best first.
+    #[serde(deserialize_with = "one_or_many")]
+    pub outbound_proxy: Vec<String>,
+    /// How SIP is carried.
+    pub transport: Carrier,
+    /// For how long to register.
+    #[serde(deserialize_with = "units::optional_duration")]
+    pub expires: Option<Duration>,
+    /// How often to ask whether it is there: `"30s"`, or `"off"`.
+    pub options_ping: Ping,
+    /// Whose calls count as calls from it.
+    pub inbound: Inbound,
+    /// What is different for calls to it.
+    pub outbound: Outbound,
+    /// The numbers that it may deliver; none means any.
+    pub numbers: Vec<Match>,
+    /// Where the called number stands, the best place first.
+    pub did_from: Vec<DidPlace>,
+    /// Where it wants the caller's number.
+    pub identity: Identity,
+    /// How it writes numbers.
+    pub number_format: NumberFormat,
+    /// The country of its national numbers, if it is not that of the server.
+    pub country: Option<Country>,
+    /// Whether its word on the caller is believed (P-Asserted-Identity and the like).
+    pub trusted_identity: bool,
+    /// The number to call from when nobody says which.
+    pub caller_id: Option<String>,
+    /// The most calls at once with it.
+    pub max_calls: Option<u32>,
+    /// The trunk that takes its calls when it is down.
+    pub failover: Option<String>,
+    /// The context that routes see.
+    pub context: Option<String>,
+}
+
+/// Whose calls count as calls from a trunk.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Inbound {
+    /// Addresses and ranges of addresses.
+    pub allow: Vec<Network>,
+}
+
+/// What is different for calls to a trunk that does not know us by registration.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Outbound {
+    /// Our user there.
+    pub username: Option<String>,
+    /// The password.
+    pub password: Option<Secret>,
+    /// The number to call from when nobody says which.
+    pub caller_id: Option<String>,
+}
+
+/// How SIP is carried to a trunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Carrier {
+    /// UDP.
+    #[default]
+    Udp,
+    /// TCP.
+    Tcp,
+    /// TLS.
+    Tls,
+}
+
+/// Where the called number stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DidPlace {
+    /// The Request-URI.
+    RequestUri,
+    /// To.
+    To,
+    /// P-Called-Party-ID.
+    PCalledPartyId,
+}
+
+/// Where the caller's number is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Identity {
+    /// In From.
+    #[default]
+    From,
+    /// In P-Preferred-Identity.
+    Ppi,
+    /// In P-Asserted-Identity.
+    Pai,
+    /// In the display name of From.
+    FromDisplay,
+    /// In Remote-Party-ID.
+    Rpid,
+}
+
+/// How numbers are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum NumberFormat {
+    /// `+4971112345`
+    #[default]
+    #[serde(rename = "+e164")]
+    PlusE164,
+    /// `4971112345`
+    #[serde(rename = "e164")]
+    E164,
+    /// `071112345`
+    #[serde(rename = "national")]
+    National,
+    /// `004971112345`
+    #[serde(rename = "00")]
+    International,
+}
+
+/// How often a trunk is asked whether it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ping {
+    /// Never.
+    Off,
+    /// So often.
+    Every(Duration),
+}
+
+impl Default for Ping {
+    fn default() -> Self {
+        Self::Every(Duration::from_secs(30))
+    }
+}
+
+impl Trunk {
+    /// Whether we register there.
+    pub fn registers(&self) -> bool {
+        self.register.unwrap_or(self.username.is_some() && self.password.is_some())
+    }
+
+    /// Everybody whose calls count as calls from it by address: those allowed, and the host if it
+    /// is written as an address.
+    pub fn sources(&self) -> impl Iterator<Item = Network> + '_ {
+        let host = self.host.as_deref().and_then(|host| {
+            let ip = host.parse::<SocketAddr>().map(|socket| socket.ip());
+            ip.or_else(|_| host.trim_matches(['[', ']']).parse()).ok()
+        });
+        self.inbound.allow.iter().copied().chain(host.map(Network::only))
+    }
+}
+
+impl<'de> Deserialize<'de> for Ping {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(source)?;
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        units::parse_duration(&text).map(Self::Every).map_err(de::Error::custom)
+    }
+}
+
+/// A text, or a list of texts.
+fn one_or_many<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<String>, D::Error> {
+    struct Visitor;
+    impl<'de> de::Visitor<'de> for Visitor {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a string or a list of strings")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(vec![text.to_owned()])
+        }
+
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut texts = Vec::new();
+            while let Some(text) = list.next_element()? {
+                texts.push(text);
+            }
+            Ok(texts)
+        }
+    }
+    source.deserialize_any(Visitor)
+}
