@@ -13,6 +13,11 @@ pub mod outbound;
 pub mod placement;
 pub mod record;
 pub mod transfer;
+
+pub mod desk;
+pub mod dial;
+pub mod drill;
+pub mod leg;
 pub mod trunk;
 
 pub mod conductor;

@@ -252,7 +252,7 @@ impl Conversation<'_> {
                         return ending;
                     }
                     Some(Input::Sip(event)) => self.signalled(event).await,
-                    Some(Input::Media(event)) => self.media_moved(event).await,
+                    Some(Input::Media(_, event)) => self.media_moved(event).await,
                     Some(_) => {}
                     None => return Ending::Lost,
                 },

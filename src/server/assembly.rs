@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::audio::codec::Codec;
 use crate::audio::speech;
-use crate::call::briefing::{Briefing, MediaPolicy, Terms};
+use crate::call::briefing::{Briefing, MediaPolicy, Refer, Tapes, Terms};
 use crate::config::diagnostic::Severity;
 use crate::config::load::Loaded;
 use crate::config::report::{self, Format};
@@ -83,6 +83,7 @@ pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
         agents: cast.castings,
         trunks: terms(&server),
         media: media_policy(&server),
+        tapes: Tapes::default(),
     };
     Ok(Blueprint {
         sip: sip_address(&server),
@@ -128,7 +129,8 @@ fn scanners(server: &Server) -> Vec<String> {
 fn terms(server: &Server) -> BTreeMap<Arc<str>, Terms> {
     let terms = server.trunks.iter().map(|(name, trunk)| {
         let max_calls = trunk.max_calls.map(|most| most as usize);
-        (Arc::from(name.as_str()), Terms { numbers: trunk.numbers.clone(), max_calls })
+        let refer = if trunk.refer.unwrap_or(true) { Refer::First } else { Refer::Never };
+        (Arc::from(name.as_str()), Terms { numbers: trunk.numbers.clone(), max_calls, refer })
     });
     terms.collect()
 }

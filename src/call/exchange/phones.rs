@@ -61,7 +61,7 @@ impl Exchange {
             _ => return Err(Cause::NoRoute),
         };
         if reaches.is_empty() {
-            return Err(Cause::Unavailable);
+            return Err(Cause::Unreachable);
         }
         let reaches = reaches.into_iter().take(MOST_FORKS);
         Ok(reaches.map(|reach| self.way_to(reach, placement)).collect())

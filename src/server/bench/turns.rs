@@ -98,6 +98,9 @@ async fn timed(mut facts: broadcast::Receiver<crate::engine::bus::Told>) -> Vec<
                 | Fact::AgentChanged { .. }
                 | Fact::CallerSaid { .. }
                 | Fact::AgentSaid { .. }
+                | Fact::Dialled { .. }
+                | Fact::Bridged { .. }
+                | Fact::Transferred { .. }
                 | Fact::ToolCalled { .. } => {}
             },
             Err(broadcast::error::RecvError::Lagged(_)) => {}
