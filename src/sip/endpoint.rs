@@ -119,7 +119,7 @@ impl Endpoint {
                 self.receive(bytes, flow, standing, now);
             }
             Input::Command(command) => self.obey(command, now),
-            Input::ConnectionLost(flow) => self.connection_lost(flow, now),
+            Input::ConnectionLost(connection) => self.connection_lost(connection, now),
         }
     }
 

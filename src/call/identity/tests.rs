@@ -24,10 +24,10 @@ fn profile(format: Format, identity: Identity) -> Profile {
 
 fn incoming(called: &str, from: (&str, Option<&str>), headers: &[(&str, &str)]) -> Incoming {
     let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    let flow = Flow {
-        local: "192.0.2.1:5060".parse().expect("an address"),
-        remote: "192.0.2.9:5060".parse().expect("an address"),
-    };
+    let flow = Flow::udp(
+        "192.0.2.1:5060".parse().expect("an address"),
+        "192.0.2.9:5060".parse().expect("an address"),
+    );
     Incoming {
         session: SessionId(1),
         flow,
