@@ -199,6 +199,11 @@ impl Doorkeeper {
         }
     }
 
+    /// Whether a source is no stranger.
+    pub fn is_known(&self, source: IpAddr) -> bool {
+        self.trunk_at(source).is_some() || self.may_be_phone(source)
+    }
+
     /// A trunk is registered at this address: it is no stranger from now on.
     pub fn learn(&mut self, badge: Badge, address: IpAddr) {
         if self.learned.len() < MOST_LEARNED || self.learned.contains_key(&address) {

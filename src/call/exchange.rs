@@ -24,6 +24,7 @@ use crate::call::placement::Placement;
 use crate::call::trunk::{self, Health, Purpose, Trunk};
 use crate::sip::event::{AskId, Command, Ending, Event, Flow, Outgoing, Party, SessionId};
 use crate::sip::registration::Enrolment;
+use crate::sip::route::Sockets;
 use crate::sip::transaction::agenda::Agenda;
 use crate::sip::uri::{Host, Uri};
 
@@ -56,7 +57,7 @@ pub struct Exchange {
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// The sockets of the shard.
-    pub sockets: Vec<SocketAddr>,
+    pub sockets: Sockets,
     /// The trunks, and what the dialplan is told of each.
     pub trunks: Vec<(Badge, trunk::Settings)>,
 }
@@ -331,7 +332,7 @@ impl Exchange {
         self.rearm(session);
         match step {
             Step::Invite(way, flow) => self.invite(session, &way, flow),
-            Step::Resolve(uri) => match flow_to(&uri, &self.settings.sockets) {
+            Step::Resolve(uri) => match self.settings.sockets.straight(&uri) {
                 Some(flow) => self.found(session, vec![flow], now),
                 None if names_an_address(&uri) => self.found(session, Vec::new(), now),
                 None => self.look_up(uri, Ring::Hunt(session)),
@@ -379,9 +380,8 @@ impl Exchange {
     }
 
     fn socket_for(&self, peer: Option<IpAddr>) -> Option<SocketAddr> {
-        let fits =
-            |socket: &&SocketAddr| peer.is_none_or(|peer| peer.is_ipv4() == socket.is_ipv4());
-        self.settings.sockets.iter().find(fits).copied()
+        let fits = |socket: &SocketAddr| peer.is_none_or(|peer| peer.is_ipv4() == socket.is_ipv4());
+        self.settings.sockets.iter().map(|(_, socket)| socket).find(fits)
     }
 
     /// Notes when something is due for a leg.
@@ -412,22 +412,10 @@ fn foreign_headers(placement: &Placement) -> impl Iterator<Item = (String, Strin
     placement.headers.iter().filter(move |(name, _)| !is_ours(name)).cloned()
 }
 
-/// The flow to a SIP URI whose host is an address, by a socket of its family.
-fn flow_to(uri: &str, sockets: &[SocketAddr]) -> Option<Flow> {
-    let uri = Uri::parse(uri).ok()?;
-    let Some(Host::Address(address)) = uri.host() else { return None };
-    let remote = SocketAddr::new(address, uri.port().unwrap_or(DEFAULT_PORT));
-    let local = sockets.iter().find(|socket| socket.is_ipv4() == remote.is_ipv4())?;
-    Some(Flow::udp(*local, remote))
-}
-
 fn names_an_address(uri: &str) -> bool {
     let host = Uri::parse(uri).ok().and_then(|uri| uri.host().map(|host| host.address()));
     host.is_none_or(|address| address.is_some())
 }
-
-/// The port of SIP without TLS when none is written.
-const DEFAULT_PORT: u16 = 5060;
 
 /// Headers that no call chooses.
 const OURS: [&str; 8] = [

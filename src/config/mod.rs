@@ -2,6 +2,7 @@
 
 pub mod check;
 mod check_agent;
+mod check_listen;
 mod check_machine;
 mod check_phone;
 mod check_routes;
@@ -12,6 +13,7 @@ mod extends;
 pub mod external;
 mod file;
 mod interpolate;
+pub mod listen;
 pub mod load;
 pub mod network;
 pub mod phone;

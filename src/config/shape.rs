@@ -39,13 +39,12 @@ const KEYS: &[&str] = &[
     "sip.options_reply",
     "sip.session_timers",
     "sip.session_expires",
-    "sip.listen.tls",
     "rtp.ptime",
     "rtp.dtmf",
     "rtp.srtp",
     "rtp.jitter",
     "http",
-    "tls",
+    "tls.*.acme",
     "phones.*.voicemail",
     "phones.*.codecs",
     "tenants",
@@ -107,7 +106,6 @@ const KEYS: &[&str] = &[
 ];
 
 const VALUES: &[(&str, &[&str])] = &[
-    ("sip.listen.transport", &["tcp", "tls", "ws", "wss"]),
     ("sip.external_address", &["stun"]),
     ("rtp.codecs", &["opus", "g722"]),
     ("providers.*.kind", &["local"]),
@@ -136,7 +134,7 @@ mod tests {
     fn planned_keys_are_known_with_everything_below_them() {
         assert!(is_planned_key("http.admin.bind"));
         assert!(is_planned_key("trunks.telekom.codecs"));
-        assert!(is_planned_key("sip.listen[2].tls"));
+        assert!(is_planned_key("tls.public.acme"));
         assert!(is_planned_key("agents.x.after.summary"));
         assert!(!is_planned_key("trunks.telekom.codecss"));
         assert!(!is_planned_key("sip"));

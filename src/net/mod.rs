@@ -2,3 +2,11 @@
 
 pub mod ports;
 pub mod udp;
+
+// Connections: how one is had, and how it carries messages.
+pub mod line;
+pub mod stream;
+pub mod tls;
+pub mod websocket;
+
+pub mod dns;

@@ -5,12 +5,16 @@ use std::net::{SocketAddr, UdpSocket};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// Binds a non-blocking UDP socket whose buffers hold about `buffer` octets each way.
+/// Binds a non-blocking UDP socket whose buffers hold about `buffer` octets each way. A socket for
+/// IPv6 carries nothing else: for IPv4 another one is bound.
 ///
 /// # Errors
 /// What the kernel says: the address is in use or not ours.
 pub fn bind(address: SocketAddr, buffer: usize) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
     socket.set_nonblocking(true)?;
     // The kernel may grant less; a smaller buffer is no reason to refuse.
     socket.set_recv_buffer_size(buffer).ok();

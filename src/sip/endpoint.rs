@@ -124,9 +124,9 @@ impl Endpoint {
                 self.receive(bytes, flow, standing, now);
             }
             Input::Command(command) => self.obey(command, now),
-            Input::ConnectionLost(flow) => {
-                self.lose_phones_at(flow);
-                self.connection_lost(flow, now);
+            Input::ConnectionLost(connection) => {
+                self.lose_phones_by(connection);
+                self.connection_lost(connection, now);
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::sip::account::Account;
 use crate::sip::method::Method;
 
 pub use crate::base::id::SessionId;
-pub use crate::sip::flow::{Flow, Transport};
+pub use crate::sip::flow::{Connection, Flow, Transport};
 pub use crate::sip::notice::{Notice, Offence, Reach};
 
 /// What admission thinks of the source of a datagram (T2, T3).
@@ -46,7 +46,7 @@ pub enum Input {
     Command(Command),
     /// The connection of a stream is gone, or could not be had: what waits for an answer through
     /// it waits no longer, and what still goes there takes another one.
-    ConnectionLost(Flow),
+    ConnectionLost(Connection),
 }
 
 /// What the owner of a call orders. A command for a session that has ended is ignored: the fact of

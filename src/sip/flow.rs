@@ -31,6 +31,15 @@ pub struct Flow {
     pub remote: SocketAddr,
 }
 
+/// The name of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Connection {
+    /// What it carries SIP by.
+    pub transport: Transport,
+    /// The peer's address.
+    pub remote: SocketAddr,
+}
+
 impl Transport {
     /// Reads the word in a Via or in `;transport=`, without case.
     pub fn from_text(text: &str) -> Option<Self> {
@@ -94,6 +103,12 @@ impl Flow {
     pub fn is_of_one_peer(&self, other: &Self) -> bool {
         let is_as_safe = !self.transport.is_secure() || other.transport.is_secure();
         is_as_safe && self.remote.ip() == other.remote.ip()
+    }
+
+    /// The connection that it goes through, when it is a stream's.
+    pub fn connection(&self) -> Option<Connection> {
+        let Self { transport, remote, .. } = *self;
+        transport.is_reliable().then_some(Connection { transport, remote })
     }
 
     /// The same flow to another port of the peer.

@@ -39,6 +39,11 @@ impl Framer {
         }
     }
 
+    /// Whether a message has begun and is not complete. Line ends alone are none.
+    pub fn is_amid_message(&self) -> bool {
+        self.buffer.iter().any(|byte| !matches!(byte, b'\r' | b'\n'))
+    }
+
     /// Gives the next message that is complete.
     ///
     /// # Errors
@@ -164,6 +169,21 @@ mod tests {
             assert_eq!(refused.flaw.status(), 400);
             framer.push(TWO);
             assert!(framer.poll().is_none());
+        }
+    }
+
+    #[test]
+    fn half_a_message_is_known_from_none() {
+        let mut framer = Framer::new();
+        for (part, is_amid) in [
+            (b"\r\n".as_slice(), false),
+            (b"\r\n", false),
+            (ONE.split_at(20).0, true),
+            (ONE.split_at(20).1, false),
+        ] {
+            framer.push(part);
+            while framer.poll().is_some() {}
+            assert_eq!(framer.is_amid_message(), is_amid, "{part:?}");
         }
     }
 

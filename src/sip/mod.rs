@@ -3,6 +3,7 @@
 pub mod endpoint;
 pub mod event;
 pub mod flow;
+pub mod route;
 
 // What lies between messages: transactions and dialogs.
 pub mod dialog;

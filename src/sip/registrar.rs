@@ -18,7 +18,7 @@ use self::bindings::{Bindings, Outdated, Request};
 pub use self::keys::{Keys, NotAKey};
 use self::wish::Wish;
 use super::digest::{Algorithm, Authorization, Challenge, Quality, Side};
-use super::event::Flow;
+use super::event::{Connection, Flow};
 use super::header::Name;
 use super::message::Message;
 use super::nonces::{Nonces, Worth};
@@ -179,8 +179,8 @@ impl Registrar {
     }
 
     /// A connection is gone, and with it the way to the phones that used it.
-    pub fn lose(&mut self, flow: Flow) {
-        self.change_all(|bindings| bindings.has(flow), |bindings| bindings.lose(flow));
+    pub fn lose(&mut self, connection: Connection) {
+        self.change_all(|it| it.has(connection), |it| it.lose(connection));
     }
 
     /// Lets bindings expire.

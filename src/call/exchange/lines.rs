@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::{Exchange, Hop, LookupId, Output, Way, flow_to, foreign_headers, names_an_address};
+use super::{Exchange, Hop, LookupId, Output, Way, foreign_headers, names_an_address};
 use crate::call::admission::Badge;
 use crate::call::cause::Cause;
 use crate::call::identity::{self, Said};
@@ -169,7 +169,7 @@ impl Exchange {
         }
         let uri = errand.hop.clone();
         let asked = Asked { trunk, purpose, errand, flow: None, flows: VecDeque::new() };
-        match flow_to(&uri, &self.settings.sockets) {
+        match self.settings.sockets.straight(&uri) {
             Some(flow) => self.ask(Asked { flows: VecDeque::from([flow]), ..asked }, now),
             None if names_an_address(&uri) => self.ask(asked, now),
             None => self.look_up(uri, Ring::Errand(Box::new(asked))),

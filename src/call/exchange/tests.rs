@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::call::placement::Caller;
+use crate::sip::event::Transport;
 
 const LEG: SessionId = SessionId(9);
 
@@ -16,7 +17,8 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let sockets = vec!["192.0.2.1:5060".parse().expect("an address")];
+        let socket = "192.0.2.1:5060".parse().expect("an address");
+        let sockets = Sockets::new([(Transport::Udp, socket)]);
         let (settings, now) = (Settings { sockets, trunks: Vec::new() }, Instant::now());
         Self { exchange: Exchange::new(settings, Random::repeatable(1), now), now }
     }
@@ -35,7 +37,8 @@ impl Bench {
     }
 
     fn flow(&self, remote: &str) -> Flow {
-        flow_to(&format!("sip:{remote}"), &self.exchange.settings.sockets).expect("a flow")
+        let uri = format!("sip:{remote}");
+        self.exchange.settings.sockets.straight(&uri).expect("a flow")
     }
 
     fn wait(&mut self, span: Duration) -> Vec<Output> {

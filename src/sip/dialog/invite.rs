@@ -7,7 +7,7 @@ use super::answer::Answer;
 use super::arrival::Arrival;
 use super::refer::Referral;
 use super::state::{Dialog, DialogId};
-use crate::sip::event::{Flow, Party, SessionId};
+use crate::sip::event::{Connection, Flow, Party, SessionId};
 use crate::sip::transaction::layer::TransactionId;
 
 /// What is known of one session.
@@ -137,14 +137,14 @@ impl Session {
     }
 
     /// The connection through which its dialog goes, if it is one.
-    pub fn stream(&self) -> Option<Flow> {
+    pub fn stream(&self) -> Option<Connection> {
         let dialog = match &self.phase {
             Phase::Calling(_) => return None,
             Phase::Ringing(ringing) => &ringing.dialog,
             Phase::Up(up) => &up.dialog,
             Phase::Leaving(leaving) => &leaving.dialog,
         };
-        Some(dialog.flow).filter(|flow| flow.transport.is_reliable())
+        dialog.flow.connection()
     }
 
     /// The peer speaks through another connection than before: so do we from now on.
@@ -155,9 +155,11 @@ impl Session {
     }
 
     /// The connection of its dialog is gone: what comes next goes to where the peer listens.
-    pub fn lose_connection(&mut self, lost: Flow) {
-        if let Some(dialog) = self.dialog_mut().filter(|dialog| dialog.flow == lost) {
-            dialog.flow = dialog.elsewhere().unwrap_or(lost);
+    pub fn lose_connection(&mut self, lost: Connection) {
+        if let Some(dialog) = self.dialog_mut()
+            && dialog.flow.connection() == Some(lost)
+        {
+            dialog.flow = dialog.elsewhere().unwrap_or(dialog.flow);
         }
     }
 

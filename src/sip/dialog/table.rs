@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::invite::Session;
 use super::state::DialogId;
-use crate::sip::event::{Flow, SessionId};
+use crate::sip::event::{Connection, SessionId};
 use crate::sip::transaction::agenda::Agenda;
 
 /// Every session of an endpoint.
@@ -17,7 +17,7 @@ pub struct Table {
     agenda: Agenda<SessionId>,
     half_open: HashMap<IpAddr, usize>,
     /// Whose dialogs go through each connection.
-    by_stream: HashMap<Flow, BTreeSet<SessionId>>,
+    by_stream: HashMap<Connection, BTreeSet<SessionId>>,
 }
 
 impl Table {
@@ -46,7 +46,7 @@ impl Table {
     }
 
     /// The sessions whose dialogs go through a connection.
-    pub fn through(&self, stream: &Flow) -> Vec<SessionId> {
+    pub fn through(&self, stream: &Connection) -> Vec<SessionId> {
         self.by_stream.get(stream).into_iter().flatten().copied().collect()
     }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::{Endpoint, Use};
 use crate::sip::dialog::invite::Phase;
-use crate::sip::event::{Ending, Event, Flow, Transport};
+use crate::sip::event::{Connection, Ending, Event, Flow, Transport};
 use crate::sip::transaction::key::Key;
 use crate::sip::transaction::layer::{Datagram, TransactionId};
 
@@ -59,10 +59,10 @@ impl Endpoint {
     }
 
     /// Takes the news that a connection is gone, or could not be had.
-    pub(super) fn connection_lost(&mut self, flow: Flow, now: Instant) {
-        for id in self.layer.through(&flow) {
+    pub(super) fn connection_lost(&mut self, lost: Connection, now: Instant) {
+        for id in self.layer.through(&lost) {
             if let Some(datagram) = self.layer.fall_back(id, now) {
-                self.remember_without_tcp(flow.remote, now);
+                self.remember_without_tcp(lost.remote, now);
                 self.send(datagram);
             } else if self.layer.is_ours_and_open(id) {
                 if let Some(purpose) = self.layer.forget(id) {
@@ -72,9 +72,9 @@ impl Endpoint {
                 self.unanswerable(id, now);
             }
         }
-        for session in self.sessions.through(&flow) {
+        for session in self.sessions.through(&lost) {
             let Some(mut session) = self.sessions.take(session) else { continue };
-            session.lose_connection(flow);
+            session.lose_connection(lost);
             self.sessions.put(session);
         }
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::{Endpoint, Use};
 use crate::sip::dialog::arrival::Arrival;
 use crate::sip::digest::Side;
-use crate::sip::event::{Flow, Notice, Offence, Output, Standing};
+use crate::sip::event::{Connection, Flow, Notice, Offence, Output, Standing};
 use crate::sip::header::Name;
 use crate::sip::method::Method;
 use crate::sip::registrar::{Proof, Registrar};
@@ -23,9 +23,9 @@ impl Endpoint {
     }
 
     /// A connection is gone: phones that came by it cannot be reached any more.
-    pub(super) fn lose_phones_at(&mut self, flow: Flow) {
+    pub(super) fn lose_phones_by(&mut self, connection: Connection) {
         if let Some(registrar) = &mut self.registrar {
-            registrar.lose(flow);
+            registrar.lose(connection);
         }
         self.drain_notices();
     }

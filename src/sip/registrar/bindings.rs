@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::sip::event::Flow;
+use crate::sip::event::{Connection, Flow};
 use crate::sip::notice::Reach;
 use crate::sip::uri::Uri;
 
@@ -101,8 +101,8 @@ impl Bindings {
     }
 
     /// Removes what came by a connection that is gone.
-    pub fn lose(&mut self, flow: Flow) {
-        self.list.retain(|binding| binding.flow != flow);
+    pub fn lose(&mut self, connection: Connection) {
+        self.list.retain(|binding| binding.flow.connection() != Some(connection));
     }
 
     /// When the next one expires.
@@ -133,9 +133,9 @@ impl Bindings {
         self.list.is_empty()
     }
 
-    /// Whether it speaks from there.
-    pub fn has(&self, flow: Flow) -> bool {
-        self.list.iter().any(|binding| binding.flow == flow)
+    /// Whether it came by that connection.
+    pub fn has(&self, connection: Connection) -> bool {
+        self.list.iter().any(|binding| binding.flow.connection() == Some(connection))
     }
 
     fn make_room(&mut self, most: usize) {

@@ -12,7 +12,7 @@ use super::key::Key;
 use super::server::Server;
 use super::server_invite::{Acknowledged, ServerInvite};
 use super::timers::{Due, Timers};
-use crate::sip::event::{Flow, Output};
+use crate::sip::event::{Connection, Flow, Output};
 
 /// The table of transactions. `U` is what their user wants to remember with each.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct Layer<U> {
     by_key: HashMap<Key, TransactionId>,
     agenda: Agenda<TransactionId>,
     /// What goes through each connection.
-    by_stream: HashMap<Flow, BTreeSet<TransactionId>>,
+    by_stream: HashMap<Connection, BTreeSet<TransactionId>>,
     last: u64,
 }
 
@@ -287,7 +287,7 @@ impl<U> Layer<U> {
     }
 
     /// What goes through a connection, the oldest first.
-    pub fn through(&self, stream: &Flow) -> Vec<TransactionId> {
+    pub fn through(&self, stream: &Connection) -> Vec<TransactionId> {
         self.by_stream.get(stream).into_iter().flatten().copied().collect()
     }
 
@@ -380,16 +380,17 @@ impl<U> Layer<U> {
     }
 
     fn join_stream(&mut self, id: TransactionId, flow: Flow) {
-        if flow.transport.is_reliable() {
-            self.by_stream.entry(flow).or_default().insert(id);
+        if let Some(stream) = flow.connection() {
+            self.by_stream.entry(stream).or_default().insert(id);
         }
     }
 
     fn leave_stream(&mut self, id: TransactionId, flow: &Flow) {
-        if let Some(ids) = self.by_stream.get_mut(flow) {
+        let Some(stream) = flow.connection() else { return };
+        if let Some(ids) = self.by_stream.get_mut(&stream) {
             ids.remove(&id);
             if ids.is_empty() {
-                self.by_stream.remove(flow);
+                self.by_stream.remove(&stream);
             }
         }
     }

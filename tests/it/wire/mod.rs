@@ -13,6 +13,7 @@ mod door;
 mod faults;
 mod kamailio;
 mod peers;
+mod phones;
 mod recording;
 mod sipp;
 mod speech;

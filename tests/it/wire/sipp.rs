@@ -60,7 +60,7 @@ async fn an_invite_that_comes_again_gets_the_same_answer_again() {
 }
 
 /// Plays a scenario; gives what went wrong.
-async fn play(scenario: PathBuf, from: &str, to: String) -> Option<String> {
+pub async fn play(scenario: PathBuf, from: &str, to: String) -> Option<String> {
     let folder = Folder::new();
     let mut sipp = Command::new("sipp");
     sipp.arg("-sf").arg(&scenario).args(["-s", "porter", "-i", from, "-mi", from, "-bind_local"]);

@@ -59,7 +59,7 @@ impl Bench {
     }
 
     fn lose(&mut self, flow: Flow) -> Vec<(Flow, String)> {
-        self.handle(Input::ConnectionLost(flow))
+        self.handle(Input::ConnectionLost(flow.connection().unwrap()))
     }
 
     fn wait(&mut self, span: Duration) -> Vec<(Flow, String)> {

@@ -243,8 +243,8 @@ impl Server {
                             self.report(scene, event);
                         }
                     }
+                    sip::event::Output::Notice(notice) => self.exchange.notice(&notice),
                 }
-                sip::event::Output::Notice(_) => {}
             }
             let Some(output) = self.exchange.poll() else { return };
             match output {
@@ -254,6 +254,7 @@ impl Server {
                 exchange::Output::Event(event) => self.report(scene, event),
                 exchange::Output::Resolve(..)
                 | exchange::Output::Turned(..)
+                | exchange::Output::Stands(..)
                 | exchange::Output::Known(..) => panic!("there are neither names nor trunks"),
             }
         }
