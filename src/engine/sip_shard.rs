@@ -66,6 +66,8 @@ pub enum Order {
     Place(Mailbox, Box<Placement>),
     /// An address was found by that domain: its certificate must name it.
     Name(SocketAddr, String),
+    /// Closes a connection.
+    Close(Connection),
     /// No new calls: every registration is removed.
     Leave,
 }
@@ -113,6 +115,13 @@ impl SipShard {
             arrivals,
         };
         (shard, SipHandle { orders: sender, local, sockets })
+    }
+
+    /// Lets the shard have more or fewer connections than it would.
+    #[must_use]
+    pub fn with_caps(mut self, caps: Caps) -> Self {
+        self.streams.limit(caps);
+        self
     }
 
     /// Gives the shard trunks to keep.
@@ -281,6 +290,10 @@ impl SipShard {
                 }
             }
             Order::Name(address, domain) => self.streams.named(address, &domain),
+            Order::Close(connection) => {
+                let gone = self.streams.forget(connection);
+                self.lose(gone);
+            }
             Order::Leave => self.exchange.leave(clock::now()),
             Order::Place(mailbox, placement) => {
                 self.calls.insert(placement.session, mailbox);
@@ -403,3 +416,6 @@ const LARGEST: usize = 65_535;
 
 /// How many datagrams are read in a row.
 const BATCH: usize = 64;
+
+#[cfg(test)]
+mod tests;
