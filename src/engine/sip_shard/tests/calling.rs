@@ -117,14 +117,13 @@ async fn a_large_invite_goes_by_tcp_if_it_can_and_as_a_datagram_if_not() {
     let here = Setup::plain().start();
     let mut both = Setup::plain();
     // UDP and TCP on one port, as peers have it.
-    let port = here.at(Transport::Udp).port().wrapping_add(1).max(1_025);
-    let shared = format!("127.0.0.1:{port}").parse().expect("an address");
+    let shared = free_for_both();
     both.listen =
         vec![Listen::plain(Transport::Udp, shared), Listen::plain(Transport::Tcp, shared)];
     let mut only_udp = Setup::plain();
     only_udp.listen.truncate(1);
     for (there, carried) in [(both.start(), Transport::Tcp), (only_udp.start(), Transport::Udp)] {
-        let session = SessionId(9);
+        let session = SessionId(u64::from(there.at(Transport::Udp).port()));
         let (mailbox, mut inbox) = mailbox::pair();
         let remote = there.at(Transport::Udp);
         let outgoing = Outgoing {
@@ -141,6 +140,17 @@ async fn a_large_invite_goes_by_tcp_if_it_can_and_as_a_datagram_if_not() {
         let Some(Event::Answered { headers, .. }) = events.last() else { panic!("{events:?}") };
         let via = headers.iter().find(|(name, _)| name == "Via").expect("Via");
         assert!(via.1.starts_with(&format!("SIP/2.0/{}", carried.name())), "{via:?}");
+    }
+}
+
+/// A port that neither UDP nor TCP uses.
+fn free_for_both() -> SocketAddr {
+    loop {
+        let udp = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let address = udp.local_addr().expect("its address");
+        if std::net::TcpListener::bind(address).is_ok() {
+            return address;
+        }
     }
 }
 

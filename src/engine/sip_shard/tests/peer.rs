@@ -55,7 +55,8 @@ impl Setup {
         let Self { listen, client, name_servers, caps } = self;
         let doors = Doors::open(Settings { listen, client, name_servers }).expect("open doors");
         let tcp = doors.sockets.of(Transport::Tcp);
-        let settings = endpoint::Settings { tcp, ..Default::default() };
+        let settings =
+            endpoint::Settings { tcp, max_half_open_per_source: 200, ..Default::default() };
         let endpoint = Endpoint::new(settings, clock::random());
         let allow = ["127.0.0.1", "::1"].map(|it| it.parse().expect("an address")).to_vec();
         let trunk = Trunk { badge: Badge::default(), allow };
@@ -115,8 +116,13 @@ impl Peer {
     }
 
     pub async fn send(&mut self, text: &str) {
-        self.stream.write_all(text.as_bytes()).await.expect("it takes it");
-        self.stream.flush().await.expect("it takes it");
+        assert!(self.is_heard(text).await, "it takes it");
+    }
+
+    /// Sends, if the other side still listens.
+    pub async fn is_heard(&mut self, text: &str) -> bool {
+        let written = self.stream.write_all(text.as_bytes()).await;
+        written.is_ok() && self.stream.flush().await.is_ok()
     }
 
     /// The next octets, whatever they are.

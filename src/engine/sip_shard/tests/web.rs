@@ -108,7 +108,7 @@ async fn foreign_pages_and_other_protocols_are_refused() {
     let at = desk.at(Transport::Ws);
     for (protocol, origin, is_welcome) in [
         ("sip", None, true),
-        ("chat, SIP", Some("https://phone.example.com"), true),
+        ("chat, sip", Some("https://phone.example.com"), true),
         ("sip", Some("https://evil.example"), false),
         ("sip", Some("null"), false),
         ("chat", None, false),
