@@ -69,6 +69,8 @@ pub enum Order {
     Place(Mailbox, Box<Placement>),
     /// An address was found by that domain: its certificate must name it.
     Name(SocketAddr, String),
+    /// Closes a connection.
+    Close(Connection),
     /// No new calls: every registration is removed.
     Leave,
     /// An operator asks how the trunks stand.
@@ -120,6 +122,13 @@ impl SipShard {
             arrivals,
         };
         (shard, SipHandle { orders: sender, local, sockets })
+    }
+
+    /// Lets the shard have more or fewer connections than it would.
+    #[must_use]
+    pub fn with_caps(mut self, caps: Caps) -> Self {
+        self.streams.limit(caps);
+        self
     }
 
     /// Gives the shard trunks to keep.
@@ -303,6 +312,10 @@ impl SipShard {
             Order::Renew(trunk) => {
                 self.exchange.renew(&trunk, clock::now());
             }
+            Order::Close(connection) => {
+                let gone = self.streams.forget(connection);
+                self.lose(gone);
+            }
             Order::Leave => self.exchange.leave(clock::now()),
             Order::Place(mailbox, placement) => {
                 self.calls.insert(placement.session, mailbox);
@@ -470,3 +483,6 @@ const LARGEST: usize = 65_535;
 
 /// How many datagrams are read in a row.
 const BATCH: usize = 64;
+
+#[cfg(test)]
+mod tests;

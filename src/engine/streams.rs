@@ -127,6 +127,11 @@ impl Streams {
         }
     }
 
+    /// Allows more or fewer connections than before, from now on.
+    pub fn limit(&mut self, caps: Caps) {
+        self.caps = caps;
+    }
+
     /// Waits for the next thing to happen.
     pub async fn next(&mut self) -> Happening {
         loop {

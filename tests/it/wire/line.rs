@@ -13,12 +13,12 @@ use voxtrunk::call::placement::{Caller, Placement};
 use voxtrunk::config::external::FilesOnly;
 use voxtrunk::config::load::{Origin, Request, load};
 use voxtrunk::engine::clock;
+use voxtrunk::engine::doors::{self, Doors};
 use voxtrunk::engine::mailbox;
 use voxtrunk::engine::sip_shard::{Arrival, Order, SipHandle, SipShard};
-use voxtrunk::net::udp;
 use voxtrunk::server::trunks;
 use voxtrunk::sip::endpoint::{Endpoint, Settings};
-use voxtrunk::sip::event::{Command, Ending, Event, SessionId};
+use voxtrunk::sip::event::{Command, Ending, Event, SessionId, Transport};
 
 use super::server::PATIENCE;
 
@@ -42,12 +42,14 @@ impl Line {
         };
         let loaded = load(&request, &|_| None, &FilesOnly);
         assert!(!loaded.has_errors(), "{:?}", loaded.diagnostics);
-        let socket = udp::bind("127.0.0.1:0".parse().expect("an address"), udp::SIP_BUFFER);
+        let any = "127.0.0.1:0".parse().expect("an address");
+        let listen = vec![doors::Listen::plain(Transport::Udp, any)];
+        let doors = Doors::open(doors::Settings { listen, ..Default::default() });
         let endpoint = Endpoint::new(Settings::default(), clock::random());
-        let doorkeeper = Doorkeeper::new(admission::Settings::default());
+        let doorkeeper = Doorkeeper::new(admission::Settings::default(), clock::random());
         let (sender, arrivals) = mpsc::channel(8);
-        let shard = SipShard::new(socket.expect("a port"), endpoint, doorkeeper, sender);
-        let (shard, sip) = shard.expect("a shard");
+        let doors = doors.expect("a port");
+        let (shard, sip) = SipShard::new(doors, endpoint, doorkeeper, sender);
         let shard = shard.with_trunks(trunks::settings(&loaded.server));
         let stop = CancellationToken::new();
         let task = tokio::spawn(shard.run(stop.clone()));

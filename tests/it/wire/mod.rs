@@ -1,6 +1,7 @@
 //! The running server, called over real sockets by phones of several makes.
 
 mod caller;
+mod certificates;
 mod datagrams;
 mod ear;
 mod line;
@@ -17,3 +18,4 @@ mod phones;
 mod recording;
 mod sipp;
 mod speech;
+mod transports;
