@@ -158,6 +158,9 @@ impl Endpoint {
             }
             Heard::Deliver(id) => id,
         };
+        if status < 200 {
+            self.disown(id, now);
+        }
         if challenged.is_some_and(|challenged| self.prove(id, &challenged, response, now)) {
             return;
         }
