@@ -65,6 +65,10 @@ impl Conductor {
             return;
         }
         leg.come_up();
+        if session != self.incoming.session {
+            // Who took another's place finds the call at work.
+            return;
+        }
         let fact = self.chronicle.answered(now);
         self.out.push_back(Output::Fact(fact));
         match &mut self.work {
