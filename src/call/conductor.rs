@@ -231,6 +231,9 @@ impl Conductor {
             Event::Ended { ending, .. } => self.ended(now, &ending),
             // An INFO with keys belongs to the next step; our calls out belong to the phone.
             Event::Info { .. }
+            | Event::Redirected { .. }
+            | Event::OfferAnswered { .. }
+            | Event::Written { .. }
             | Event::Incoming(_)
             | Event::Progressed { .. }
             | Event::Answered { .. }

@@ -284,6 +284,9 @@ fn session_of(event: &Event) -> Option<SessionId> {
         | Event::Reoffered { session, .. }
         | Event::ReferReceived { session, .. }
         | Event::Referred { session, .. }
+        | Event::Redirected { session, .. }
+        | Event::OfferAnswered { session, .. }
+        | Event::Written { session, .. }
         | Event::Info { session, .. }
         | Event::Ended { session, .. } => Some(*session),
     }
