@@ -12,6 +12,11 @@ pub mod numbering;
 pub mod placement;
 pub mod record;
 pub mod transfer;
+
+pub mod desk;
+pub mod dial;
+pub mod drill;
+pub mod leg;
 pub mod trunk;
 
 pub mod conductor;

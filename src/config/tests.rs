@@ -182,7 +182,7 @@ fn nothing_at_all_is_a_sound_machine() {
     let loaded = loaded("", SOUND);
     assert_eq!(codes(&loaded), Vec::<&str>::new(), "{}", rendered(&loaded));
     assert_eq!(loaded.server.sip.listen[0].bind.to_string(), "127.0.0.1:5060");
-    assert_eq!(loaded.plan.routes[0].to, Destination::Agent("front".to_owned()));
+    assert_eq!(loaded.plan.routes[0].to, [Destination::Agent("front".to_owned())]);
     assert_eq!(loaded.agents["front"].language.as_ref().map(|it| it.tag()), Some("en"));
 }
 

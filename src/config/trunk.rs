@@ -70,6 +70,9 @@ pub struct Trunk {
     pub failover: Option<String>,
     /// The context that routes see.
     pub context: Option<String>,
+    /// Whether its callers are sent elsewhere by REFER, as they are without a word; otherwise, and
+    /// when it is refused, we call and connect both.
+    pub refer: Option<bool>,
 }
 
 /// Whose calls count as calls from a trunk.

@@ -6,6 +6,8 @@ pub mod mailbox;
 pub mod lookups;
 pub mod sip_shard;
 
+pub mod journal;
+
 pub mod gauges;
 pub mod media_shard;
 pub mod recorder;

@@ -106,6 +106,8 @@ pub enum Moment {
     Says(String),
     /// The phone presses keys.
     Presses(String),
+    /// The other side pressed a key.
+    Hears(char),
     /// The last sample of what the phone said was sent.
     Said,
     /// The call is over.
@@ -251,7 +253,7 @@ impl Conversation<'_> {
                         return ending;
                     }
                     Some(Input::Sip(event)) => self.signalled(event).await,
-                    Some(Input::Media(event)) => self.media_moved(event).await,
+                    Some(Input::Media(_, event)) => self.media_moved(event).await,
                     Some(_) => {}
                     None => return Ending::Lost,
                 },
@@ -349,8 +351,8 @@ impl Conversation<'_> {
                 self.tell(Moment::Said).await;
             }
             media::Event::Silent { .. } => self.hang_up().await,
+            media::Event::Digit(digit) => self.tell(Moment::Hears(digit.key())).await,
             media::Event::Heard { .. }
-            | media::Event::Digit(_)
             | media::Event::Started { .. }
             | media::Event::Flushed { .. }
             | media::Event::Quality(_) => {}

@@ -238,6 +238,8 @@ async fn write_records(mut facts: mpsc::Receiver<Told>, files: CallFiles) {
         tracing::info!(
             call = %told.call,
             cause = cause.end_reason(),
+            q850 = cause.q850(),
+            status = cause.final_state(record.answered.is_some()),
             trunk = record.trunk,
             route = record.route,
             lasted_ms = record.lasted.as_millis() as u64,
