@@ -38,7 +38,7 @@ enum Command {
     },
     /// Call a SIP address with a phone of our own, play speech, and record what is heard.
     Call {
-        /// Whom to call, such as `sip:demo@127.0.0.1:5060`.
+        /// Whom to call, such as `sip:demo@127.0.0.1:5060` or `sip:demo@pbx.example;transport=tls`.
         target: String,
         /// Say this (English, by flite); may be given more than once, in order.
         #[arg(long, value_name = "TEXT")]
@@ -52,6 +52,9 @@ enum Command {
         /// Where the recording goes (what was heard left, what was said right).
         #[arg(long, value_name = "FILE", default_value = "call.wav")]
         record: PathBuf,
+        /// Believe this authority (PEM) beside those of the system when calling by TLS.
+        #[arg(long, value_name = "FILE")]
+        ca: Option<PathBuf>,
         #[command(flatten)]
         config: Config,
     },
@@ -102,8 +105,8 @@ fn main() -> ExitCode {
             check::run(&config.config, matches!(format, Format::Json))
         }
         Command::Demo { config, once } => demo::run(&config, once),
-        Command::Call { target, say, wav, dtmf, record, config } => {
-            dial::run(dial::Order { target, say, wav, dtmf, record, config: config.config })
+        Command::Call { target, say, wav, dtmf, record, ca, config } => {
+            dial::run(dial::Order { target, say, wav, dtmf, record, ca, config: config.config })
         }
         Command::Preset { command: PresetCommand::List } => preset::list(),
         Command::Preset { command: PresetCommand::Show { name } } => preset::show(&name),

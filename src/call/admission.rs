@@ -84,6 +84,12 @@ pub enum Verdict {
     Ignored,
 }
 
+impl Trunk {
+    fn lets_in(&self, source: IpAddr) -> bool {
+        self.allow.iter().any(|network| network.contains(source))
+    }
+}
+
 impl Doorkeeper {
     /// Makes a doorkeeper.
     pub fn new(settings: Settings) -> Self {
@@ -100,11 +106,7 @@ impl Doorkeeper {
 
     /// Judges a datagram by its source address.
     pub fn judge(&mut self, now: Instant, source: IpAddr) -> Verdict {
-        let known = self
-            .settings
-            .trunks
-            .iter()
-            .find(|trunk| trunk.allow.iter().any(|network| network.contains(source)));
+        let known = self.settings.trunks.iter().find(|trunk| trunk.lets_in(source));
         let badge = known.map(|trunk| &trunk.badge).or_else(|| self.learned.get(&source));
         if let Some(badge) = badge {
             return Verdict::Trunk(badge.clone());
@@ -114,6 +116,12 @@ impl Doorkeeper {
             return Verdict::Ignored;
         }
         if self.settings.tell_strangers { Verdict::Refused } else { Verdict::Stranger }
+    }
+
+    /// Whether a source is no stranger.
+    pub fn is_known(&self, source: IpAddr) -> bool {
+        self.learned.contains_key(&source)
+            || self.settings.trunks.iter().any(|trunk| trunk.lets_in(source))
     }
 
     /// A trunk is registered at this address: it is no stranger from now on.

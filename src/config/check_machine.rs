@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::agent::assistant::Choice;
+use crate::config::check_listen;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::provider::{Provider, ProviderKind};
 use crate::config::settings::Trunk;
@@ -13,6 +14,7 @@ use crate::config::subject::Subject;
 /// Checks the settings of the machine.
 pub fn machine(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let mut found = addresses(subject);
+    found.extend(check_listen::listens(subject));
     found.extend(ports(subject));
     found.extend(speech(subject));
     for (name, trunk) in &subject.server.trunks {

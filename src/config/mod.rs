@@ -2,6 +2,7 @@
 
 pub mod check;
 mod check_agent;
+mod check_listen;
 mod check_machine;
 mod check_routes;
 pub mod diagnostic;
@@ -11,6 +12,7 @@ mod extends;
 pub mod external;
 mod file;
 mod interpolate;
+pub mod listen;
 pub mod load;
 pub mod network;
 pub mod presets;

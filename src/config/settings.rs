@@ -13,6 +13,7 @@ use crate::base::language::Language;
 use crate::base::units::{self, parsed};
 use crate::config::network::{Frequency, PortRange};
 
+pub use crate::config::listen::{Listen, OpenedTls, Tls, Transport};
 pub use crate::config::provider::{Job, Provider, ProviderKind};
 pub use crate::config::trunk::{Inbound, Trunk};
 
@@ -27,6 +28,8 @@ pub struct Server {
     pub machine: Machine,
     /// Where SIP is spoken.
     pub sip: Sip,
+    /// Certificates, by name.
+    pub tls: BTreeMap<String, Tls>,
     /// Where and how audio flows.
     pub rtp: Rtp,
     /// What is done with audio.
@@ -77,27 +80,12 @@ pub struct Sip {
     pub external_address: Option<IpAddr>,
     /// The most calls at once; beyond it 503 with Retry-After.
     pub max_calls: u32,
-}
-
-/// `[[sip.listen]]`: one socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Listen {
-    /// How SIP is carried.
-    #[serde(default)]
-    pub transport: Transport,
-    /// Address and port.
-    #[serde(deserialize_with = "parsed")]
-    pub bind: SocketAddr,
-}
-
-/// How SIP is carried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Transport {
-    /// UDP.
-    #[default]
-    Udp,
+    /// A request of more octets goes by TCP to peers that know it (RFC 3261 18.1.1).
+    pub tcp_above: usize,
+    /// The name servers, as `"192.0.2.53:53"`; without any, those of the system.
+    pub name_servers: Vec<SocketAddr>,
+    /// TLS connections that we open.
+    pub tls: OpenedTls,
 }
 
 /// `[rtp]`: where and how audio flows.
@@ -311,7 +299,10 @@ impl Server {
             &mut self.storage.recordings.location,
             &mut self.media.hold_music,
         ];
-        for path in always.into_iter().chain(chosen.into_iter().flatten()) {
+        let certificates =
+            self.tls.values_mut().flat_map(Tls::files).chain(self.sip.tls.ca.as_mut());
+        let all = always.into_iter().chain(chosen.into_iter().flatten()).chain(certificates);
+        for path in all {
             *path = tidied(&folder.join(&*path));
         }
     }
@@ -339,8 +330,14 @@ impl Default for Machine {
 impl Default for Sip {
     fn default() -> Self {
         let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 5060));
-        let listen = vec![Listen { transport: Transport::Udp, bind }];
-        Self { listen, external_address: None, max_calls: 100 }
+        Self {
+            listen: vec![Listen::plain(Transport::Udp, bind)],
+            external_address: None,
+            max_calls: 100,
+            tcp_above: 1_300,
+            name_servers: Vec::new(),
+            tls: OpenedTls::default(),
+        }
     }
 }
 

@@ -40,13 +40,12 @@ const KEYS: &[&str] = &[
     "sip.options_reply",
     "sip.session_timers",
     "sip.session_expires",
-    "sip.listen.tls",
     "rtp.ptime",
     "rtp.dtmf",
     "rtp.srtp",
     "rtp.jitter",
     "http",
-    "tls",
+    "tls.*.acme",
     "phones",
     "tenants",
     "webhooks",
@@ -110,7 +109,6 @@ const KEYS: &[&str] = &[
 ];
 
 const VALUES: &[(&str, &[&str])] = &[
-    ("sip.listen.transport", &["tcp", "tls", "ws", "wss"]),
     ("sip.external_address", &["stun"]),
     ("rtp.codecs", &["opus", "g722"]),
     ("security.sip.unknown_source", &["challenge"]),
@@ -142,7 +140,7 @@ mod tests {
     fn planned_keys_are_known_with_everything_below_them() {
         assert!(is_planned_key("http.admin.bind"));
         assert!(is_planned_key("trunks.telekom.codecs"));
-        assert!(is_planned_key("sip.listen[2].tls"));
+        assert!(is_planned_key("tls.public.acme"));
         assert!(is_planned_key("agents.x.after.summary"));
         assert!(!is_planned_key("trunks.telekom.codecss"));
         assert!(!is_planned_key("sip"));

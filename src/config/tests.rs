@@ -117,9 +117,15 @@ fn mistakes_in_the_settings_are_reported_word_for_word() {
             "ports_that_cannot_work",
             "[sip]\nmax_calls = 50\n[[sip.listen]]\nbind = \"127.0.0.1:20010\"\n[rtp]\nports = \"20001-20020\"\n",
         ),
+        ("a_codec_of_a_later_version", "[rtp]\ncodecs = [\"opus\", \"pcam\"]\n"),
         (
-            "a_transport_of_a_later_version",
-            "[[sip.listen]]\ntransport = \"tls\"\nbind = \"127.0.0.1:5061\"\n[rtp]\ncodecs = [\"opus\", \"pcam\"]\n",
+            "sockets_that_cannot_be",
+            "[[sip.listen]]\ntransport = \"tls\"\nbind = \"127.0.0.1:5061\"\n\n\
+             [[sip.listen]]\ntransport = \"wss\"\nbind = \"127.0.0.1:5061\"\ntls = \"publik\"\n\n\
+             [[sip.listen]]\ntransport = \"tcp\"\nbind = \"127.0.0.1:5060\"\ntls = \"public\"\n\
+             origins = [\"https://phone.example.com\"]\n\n\
+             [[sip.listen]]\ntransport = \"ucp\"\nbind = \"127.0.0.1:5060\"\n\n\
+             [tls.public]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n",
         ),
         (
             "three_mistakes_in_one_table",

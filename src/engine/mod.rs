@@ -3,8 +3,10 @@
 pub mod clock;
 pub mod mailbox;
 
+pub mod doors;
 pub mod lookups;
 pub mod sip_shard;
+pub mod streams;
 
 pub mod journal;
 

@@ -15,21 +15,26 @@ use crate::audio::codec::Codec;
 use crate::audio::frame::Frame;
 use crate::audio::speech;
 use crate::base::id::{PortId, SessionId, UtteranceId};
+use crate::base::network::Network;
 use crate::call::admission::{self, Doorkeeper};
 use crate::call::conductor::CALL_HEADER;
 use crate::call::event::Input;
 use crate::engine::clock;
+use crate::engine::doors::{self, DoorError, Doors, Listen};
 use crate::engine::mailbox::{self, Inbox, Mailbox};
 use crate::engine::media_shard::{self, MediaHandle, Opening, Pipes};
 use crate::engine::recorder::Recorder;
 use crate::engine::sip_shard::{self, SipHandle, SipShard, until};
 use crate::media::event::{self as media, Digit, Settings};
+use crate::net::dns::Names;
 use crate::net::ports::{Pair, Ports};
-use crate::net::udp;
+use crate::net::tls;
 use crate::sdp::line::Direction;
 use crate::sdp::negotiate::{self, Local};
 use crate::sip::endpoint::{self, Endpoint};
-use crate::sip::event::{Command, Ending, Event, Flow, Outgoing, Refusal};
+use crate::sip::event::{Command, Ending, Event, Outgoing, Refusal, Transport};
+use crate::sip::route::Sockets;
+use crate::sip::uri::{Host, Uri};
 
 /// A phone with a socket of its own.
 #[derive(Debug)]
@@ -41,6 +46,17 @@ pub struct Phone {
     calls: u64,
     /// The shard's task; it ends with the phone.
     _tasks: JoinSet<()>,
+}
+
+/// Where a phone stands.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    /// The address that it calls from.
+    pub local: IpAddr,
+    /// Who may answer it.
+    pub peers: Vec<Network>,
+    /// Whom it believes by TLS beside the authorities of the system, and who it is there.
+    pub tls: tls::Files,
 }
 
 /// What the phone does in a call.
@@ -121,9 +137,14 @@ pub type Timed = (Duration, Moment);
 #[derive(Debug, thiserror::Error)]
 pub enum PhoneError {
     /// The target is no SIP URI with a host that resolves.
-    #[error("`{0}` is not an address to call: write sip:NAME@HOST or sip:NAME@HOST:PORT")]
+    #[error(
+        "`{0}` is not an address to call: write sip:NAME@HOST, with :PORT or ;transport=tcp or tls behind it if need be"
+    )]
     Target(String),
-    /// A socket could not be bound.
+    /// A SIP socket could not be bound, or TLS not be had.
+    #[error(transparent)]
+    Door(#[from] DoorError),
+    /// A media socket could not be bound.
     #[error("no socket: {0}")]
     Socket(#[from] std::io::Error),
 }
@@ -135,16 +156,31 @@ impl Phone {
     /// When the socket cannot be bound.
     pub fn new(
         local: IpAddr,
-        peers: Vec<crate::base::network::Network>,
+        peers: Vec<Network>,
         media: MediaHandle,
         recorder: Recorder,
     ) -> Result<Self, PhoneError> {
-        let socket = udp::bind(SocketAddr::new(local, 0), udp::SIP_BUFFER)?;
+        Self::standing(Desk { local, peers, tls: tls::Files::default() }, media, recorder)
+    }
+
+    /// Makes a phone that stands on a desk.
+    ///
+    /// # Errors
+    /// When the socket cannot be bound.
+    pub fn standing(
+        desk: Desk,
+        media: MediaHandle,
+        recorder: Recorder,
+    ) -> Result<Self, PhoneError> {
+        let Desk { local, peers, tls: client } = desk;
+        let any = SocketAddr::new(local, 0);
+        let listen = [Transport::Udp, Transport::Tcp].map(|it| Listen::plain(it, any)).to_vec();
+        let doors = Doors::open(doors::Settings { listen, client, ..Default::default() })?;
         let endpoint = Endpoint::new(endpoint::Settings::default(), clock::random());
         let trunk = admission::Trunk { badge: admission::Badge::default(), allow: peers };
         let settings = admission::Settings { trunks: vec![trunk], ..Default::default() };
         let (arrivals, _) = mpsc::channel(1);
-        let (shard, sip) = SipShard::new(socket, endpoint, Doorkeeper::new(settings), arrivals)?;
+        let (shard, sip) = SipShard::new(doors, endpoint, Doorkeeper::new(settings), arrivals);
         let stop = CancellationToken::new();
         let mut random = clock::random();
         let ports = Arc::new(Ports::new(local, 40_000..=48_999, random.u32() >> 8));
@@ -165,7 +201,7 @@ impl Phone {
         script: Script,
         watch: mpsc::Sender<Timed>,
     ) -> Result<Ending, PhoneError> {
-        let remote = resolve(target).await?;
+        let Reached { transport, remote, domain } = resolve(target).await?;
         self.calls += 1;
         let session = SessionId((1 << 40) + self.calls);
         let (mailbox, inbox) = mailbox::pair();
@@ -177,11 +213,16 @@ impl Phone {
             session_id: clock::since_epoch().as_secs(),
             version: 1,
         };
+        let flow = self.sip.sockets.flow_to(transport, remote);
+        let flow = flow.ok_or_else(|| PhoneError::Target(target.to_owned()))?;
+        if let Some(domain) = domain {
+            self.sip.order(sip_shard::Order::Name(remote, domain)).await;
+        }
         let outgoing = Outgoing {
             session,
             target: target.to_owned(),
-            from: format!("\"voxtrunk\" <sip:phone@{}>", self.sip.local),
-            flow: Flow::udp(self.sip.local, remote),
+            from: format!("\"voxtrunk\" <sip:phone@{}>", flow.local),
+            flow,
             body: Bytes::from(negotiate::offer(&local)),
             headers: Vec::new(),
         };
@@ -437,19 +478,40 @@ impl Conversation<'_> {
     }
 }
 
-/// Finds the address behind `sip:NAME@HOST:PORT`.
+/// Where a target is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// How it is spoken to.
+    pub transport: Transport,
+    /// Its address.
+    pub remote: SocketAddr,
+    /// The name that it was found by.
+    pub domain: Option<String>,
+}
+
+/// Finds the address behind `sip:NAME@HOST:PORT;transport=tcp` (RFC 3263).
 ///
 /// # Errors
 /// When it is no such URI or the host is unknown.
-pub async fn resolve(target: &str) -> Result<SocketAddr, PhoneError> {
+pub async fn resolve(target: &str) -> Result<Reached, PhoneError> {
     let wrong = || PhoneError::Target(target.to_owned());
-    let rest = target.strip_prefix("sip:").ok_or_else(wrong)?;
-    let host = rest.rsplit('@').next().unwrap_or(rest);
-    let host = host.split([';', '?']).next().unwrap_or(host);
-    let bracketed = host.ends_with(']') || !host.contains(':');
-    let address = if bracketed { format!("{host}:5060") } else { host.to_owned() };
-    let found = tokio::net::lookup_host(address).await.map_err(|_| wrong())?.next();
-    found.ok_or_else(wrong)
+    let any = |ip: IpAddr| (Transport::Udp, SocketAddr::new(ip, 0));
+    let any = Sockets::new([any([0, 0, 0, 0].into()), any([0_u16; 8].into())]);
+    let domain = match Uri::parse(target).map_err(|_| wrong())?.host() {
+        Some(Host::Name(name)) => Some(name.to_owned()),
+        Some(Host::Address(_)) => None,
+        None => return Err(wrong()),
+    };
+    let flow = match any.straight(target) {
+        Some(flow) => flow,
+        None if domain.is_none() => return Err(wrong()),
+        None => {
+            let names = Names::of_system().map_err(|_| wrong())?;
+            let found = names.flows(target, &any, clock::random()).await;
+            found.unwrap_or_default().into_iter().next().ok_or_else(wrong)?
+        }
+    };
+    Ok(Reached { transport: flow.transport, remote: flow.remote, domain })
 }
 
 /// How long the other side is quiet before the next line.

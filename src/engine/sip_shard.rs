@@ -1,11 +1,10 @@
-//! The SIP shard: one task that owns a socket and every transaction and dialog on it.
+//! The SIP shard: one task that owns sockets and connections and every transaction and dialog.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -15,18 +14,25 @@ use crate::call::exchange::{self, Exchange};
 use crate::call::placement::Placement;
 use crate::call::trunk::{self, Health};
 use crate::engine::clock;
-use crate::engine::lookups::Lookups;
+use crate::engine::doors::{self, Datagrams, Doors};
+use crate::engine::lookups::{Found, Lookups};
 use crate::engine::mailbox::{self, Inbox, Mailbox};
+use crate::engine::streams::{Caps, Happening, Streams};
+use crate::net::line::{LineId, News};
 use crate::sip::endpoint::Endpoint;
 use crate::sip::event::{
-    Command, Event, Flow, Incoming, Input, Output, Refusal, SessionId, Standing,
+    Command, Connection, Event, Flow, Incoming, Input, Output, Refusal, SessionId, Standing,
+    Transport,
 };
+use crate::sip::message::Message;
+use crate::sip::route::Sockets;
 
-/// Owns a socket and the user agent on it.
+/// Owns sockets, connections and the user agent behind them.
 #[derive(Debug)]
 pub struct SipShard {
-    socket: UdpSocket,
-    local: SocketAddr,
+    datagrams: Vec<Datagrams>,
+    streams: Streams,
+    sockets: Sockets,
     endpoint: Endpoint,
     doorkeeper: Doorkeeper,
     exchange: Exchange,
@@ -58,6 +64,10 @@ pub enum Order {
     Adopt(SessionId, Mailbox),
     /// A call places a leg: its events go to this mailbox.
     Place(Mailbox, Box<Placement>),
+    /// An address was found by that domain: its certificate must name it.
+    Name(SocketAddr, String),
+    /// Closes a connection.
+    Close(Connection),
     /// No new calls: every registration is removed.
     Leave,
 }
@@ -66,8 +76,10 @@ pub enum Order {
 #[derive(Debug, Clone)]
 pub struct SipHandle {
     orders: mpsc::Sender<Order>,
-    /// The address of the shard's socket.
+    /// The address of the shard's first socket.
     pub local: SocketAddr,
+    /// All its sockets.
+    pub sockets: Sockets,
 }
 
 impl SipHandle {
@@ -78,39 +90,44 @@ impl SipHandle {
 }
 
 impl SipShard {
-    /// Makes a shard on a bound socket.
-    ///
-    /// # Errors
-    /// When the socket does not tell its address or cannot join the runtime.
+    /// Makes a shard behind open doors, of which there is at least one.
     pub fn new(
-        socket: std::net::UdpSocket,
+        doors: Doors,
         endpoint: Endpoint,
         doorkeeper: Doorkeeper,
         arrivals: mpsc::Sender<Arrival>,
-    ) -> std::io::Result<(Self, SipHandle)> {
-        let local = socket.local_addr()?;
-        let socket = UdpSocket::from_std(socket)?;
+    ) -> (Self, SipHandle) {
+        let local = doors.first().unwrap_or(NOWHERE);
+        let Doors { udp, streams, sockets, client, name_servers } = doors;
         let (sender, orders) = mpsc::channel(1_024);
-        let settings = exchange::Settings { sockets: vec![local], trunks: Vec::new() };
+        let settings = exchange::Settings { sockets: sockets.clone(), trunks: Vec::new() };
         let exchange = Exchange::new(settings, clock::random(), clock::now());
         let shard = Self {
-            socket,
-            local,
+            datagrams: udp,
+            streams: Streams::new(streams, client, Caps::default()),
+            sockets: sockets.clone(),
             endpoint,
             doorkeeper,
             exchange,
-            lookups: Lookups::new(vec![local]),
+            lookups: Lookups::new(sockets.clone(), name_servers),
             calls: HashMap::new(),
             orders,
             arrivals,
         };
-        Ok((shard, SipHandle { orders: sender, local }))
+        (shard, SipHandle { orders: sender, local, sockets })
+    }
+
+    /// Lets the shard have more or fewer connections than it would.
+    #[must_use]
+    pub fn with_caps(mut self, caps: Caps) -> Self {
+        self.streams.limit(caps);
+        self
     }
 
     /// Gives the shard trunks to keep.
     #[must_use]
     pub fn with_trunks(mut self, trunks: Vec<(Badge, trunk::Settings)>) -> Self {
-        let settings = exchange::Settings { sockets: vec![self.local], trunks };
+        let settings = exchange::Settings { sockets: self.sockets.clone(), trunks };
         self.exchange = Exchange::new(settings, clock::random(), clock::now());
         self
     }
@@ -127,35 +144,33 @@ impl SipShard {
                     leaving = true;
                     self.exchange.leave(clock::now());
                 }
-                readable = self.socket.readable() => {
-                    if readable.is_ok() {
-                        self.receive(&mut buffer);
-                    }
-                }
+                at = doors::readable(&self.datagrams) => self.receive(at, &mut buffer),
+                happening = self.streams.next() => self.happen(happening),
                 Some(order) = self.orders.recv() => self.obey(order),
-                Some((lookup, flows)) = self.lookups.next() => {
-                    self.exchange.resolved(clock::now(), lookup, flows);
-                }
+                Some(found) = self.lookups.next() => self.resolved(found),
                 () = until(deadline) => {}
             }
             self.endpoint.tick(clock::now());
             self.exchange.tick(clock::now());
             self.drain();
             if leaving && self.exchange.has_left() {
-                return;
+                return self.streams.close().await;
             }
         }
     }
 
     /// Reads what there is, but not for ever: orders and timers want their turn.
-    fn receive(&mut self, buffer: &mut BytesMut) {
+    fn receive(&mut self, at: usize, buffer: &mut BytesMut) {
         for _ in 0..BATCH {
+            let Some(Datagrams { socket, local }) = self.datagrams.get(at) else { return };
             buffer.clear();
             buffer.reserve(LARGEST);
-            match self.socket.try_recv_buf_from(buffer) {
+            match socket.try_recv_buf_from(buffer) {
                 Ok((_, remote)) => {
-                    let bytes = buffer.split().freeze();
-                    self.judge(bytes, remote);
+                    let flow = Flow::udp(*local, remote);
+                    // The octets are copied out of the large buffer: a message may be kept for
+                    // 32 seconds.
+                    self.judge(Bytes::copy_from_slice(buffer), flow);
                 }
                 // A connection reset is an ICMP for something that we sent: it ends nothing.
                 Err(why) if why.kind() == std::io::ErrorKind::WouldBlock => return,
@@ -165,20 +180,106 @@ impl SipShard {
         }
     }
 
-    fn judge(&mut self, bytes: Bytes, remote: SocketAddr) {
+    /// Takes what happened among the connections.
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Visited(visitor) => {
+                let is_known = self.doorkeeper.is_known(visitor.remote.ip());
+                let gone = self.streams.admit(visitor, is_known);
+                self.lose(gone);
+            }
+            Happening::News(id, News::Up { is_proven }) => self.streams.is_up(id, is_proven),
+            Happening::News(id, News::Message(bytes)) => self.heard(id, bytes),
+            Happening::News(id, News::Down(_)) => {
+                let gone = self.streams.gone(id);
+                self.lose(gone);
+            }
+        }
+    }
+
+    /// Takes a message of a connection.
+    fn heard(&mut self, id: LineId, bytes: Bytes) {
+        let Some(flow) = self.streams.flow(id) else { return };
+        let Some(connection) = flow.connection() else { return };
+        match self.judge(bytes.clone(), flow) {
+            Some(Standing::Trusted) => {
+                self.streams.know(connection);
+                self.alias(connection, &bytes);
+            }
+            Some(Standing::Stranger | Standing::Refused) => {}
+            // Who asks too much is not listened to any longer.
+            None => {
+                let gone = self.streams.forget(connection);
+                self.lose(gone);
+            }
+        }
+    }
+
+    /// A trusted peer may say that it is reached by this connection under the address in its Via
+    /// (RFC 5923 5). It counts only for the address that it comes from (T5).
+    fn alias(&mut self, connection: Connection, bytes: &Bytes) {
+        let is_dialled = matches!(connection.transport, Transport::Tcp | Transport::Tls);
+        if !is_dialled || !bytes.windows(ALIAS.len()).any(|window| window == ALIAS) {
+            return;
+        }
+        let Ok(message) = Message::parse_datagram(bytes) else { return };
+        let Some(via) = message.method().and_then(|_| message.top_via().ok()) else { return };
+        let is_there = via.host().address() == Some(connection.remote.ip());
+        if is_there && via.params().find("alias").is_some() {
+            let port = via.port().unwrap_or(connection.transport.default_port());
+            self.streams.alias(connection, port);
+        }
+    }
+
+    fn lose(&mut self, connections: Vec<Connection>) {
+        for connection in connections {
+            self.endpoint.handle(clock::now(), Input::ConnectionLost(connection));
+        }
+    }
+
+    fn resolved(&mut self, found: Found) {
+        for flow in found.flows.iter().filter(|flow| flow.transport.is_secure()) {
+            if let Some(domain) = &found.domain {
+                self.streams.named(flow.remote, domain);
+            }
+        }
+        self.exchange.resolved(clock::now(), found.lookup, found.flows);
+    }
+
+    /// Lets the endpoint hear a message, if its sender may be heard; tells how he stands.
+    fn judge(&mut self, bytes: Bytes, flow: Flow) -> Option<Standing> {
         let now = clock::now();
         let is_addressed = self.exchange.addressee(&bytes).is_some();
-        let standing = match self.doorkeeper.judge(now, remote.ip()) {
+        let standing = match self.doorkeeper.judge(now, flow.remote.ip()) {
             _ if is_addressed => Standing::Trusted,
             Verdict::Trunk(_) => Standing::Trusted,
+            // Silence hides nothing where a connection was accepted.
+            Verdict::Stranger if flow.transport.is_reliable() => Standing::Refused,
             Verdict::Stranger => Standing::Stranger,
             Verdict::Refused => Standing::Refused,
-            Verdict::Ignored => return,
+            Verdict::Ignored => return None,
         };
-        let flow = Flow::udp(self.local, remote);
-        // The octets are copied out of the large buffer: a message may be kept for 32 seconds.
-        let bytes = Bytes::copy_from_slice(&bytes);
         self.endpoint.handle(now, Input::Received { bytes, flow, standing });
+        Some(standing)
+    }
+
+    /// Sends a message to where it goes.
+    fn transmit(&mut self, flow: Flow, bytes: Bytes) {
+        if let Some(connection) = flow.connection() {
+            let is_welcome = is_welcome(&bytes);
+            if let Err(lost) = self.streams.send(flow, bytes) {
+                self.lose(lost);
+            } else if is_welcome {
+                self.streams.know(connection);
+            }
+            return;
+        }
+        let own = self.datagrams.iter().find(|it| it.local == flow.local);
+        let near = || self.datagrams.iter().find(|it| it.local.is_ipv4() == flow.remote.is_ipv4());
+        // A full socket buffer loses a datagram, as the network might: timers repeat it.
+        if let Some(Datagrams { socket, .. }) = own.or_else(near) {
+            socket.try_send_to(&bytes, flow.remote).ok();
+        }
     }
 
     fn obey(&mut self, order: Order) {
@@ -187,6 +288,11 @@ impl SipShard {
                 if let Some(command) = self.exchange.obey(command) {
                     self.endpoint.handle(clock::now(), Input::Command(command));
                 }
+            }
+            Order::Name(address, domain) => self.streams.named(address, &domain),
+            Order::Close(connection) => {
+                let gone = self.streams.forget(connection);
+                self.lose(gone);
             }
             Order::Leave => self.exchange.leave(clock::now()),
             Order::Place(mailbox, placement) => {
@@ -224,10 +330,7 @@ impl SipShard {
     fn drain_endpoint(&mut self) {
         while let Some(output) = self.endpoint.poll() {
             match output {
-                // A full socket buffer loses a datagram, as the network might: timers repeat it.
-                Output::Transmit { flow, bytes } => {
-                    self.socket.try_send_to(&bytes, flow.remote).ok();
-                }
+                Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
                 Output::Event(Event::Incoming(incoming)) => self.arrive(incoming),
                 Output::Event(event) => {
                     if let Some(event) = self.exchange.hear(clock::now(), event) {
@@ -300,8 +403,22 @@ pub async fn until(deadline: Option<Instant>) {
     }
 }
 
+/// Whether whoever is sent this is no stranger: we ask him, or give him what he asked for.
+fn is_welcome(message: &Bytes) -> bool {
+    !message.starts_with(b"SIP/2.0 ") || message.starts_with(b"SIP/2.0 2")
+}
+
+/// What a peer says in Via that wants its connection used both ways.
+const ALIAS: &[u8] = b"alias";
+
+/// The address of a shard without doors.
+const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
 /// The largest datagram that UDP carries.
 const LARGEST: usize = 65_535;
 
 /// How many datagrams are read in a row.
 const BATCH: usize = 64;
+
+#[cfg(test)]
+mod tests;

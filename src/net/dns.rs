@@ -188,3 +188,6 @@ fn impatient(options: &mut ResolverOpts) {
     options.positive_max_ttl = Some(Duration::from_secs(3_600));
     options.negative_max_ttl = Some(Duration::from_secs(60));
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

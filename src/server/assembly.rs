@@ -1,7 +1,6 @@
 //! From the operator's files to the blueprint of a server.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,7 +14,9 @@ use crate::config::diagnostic::Severity;
 use crate::config::load::Loaded;
 use crate::config::report::{self, Format};
 use crate::config::settings::{self, Detector, Server, UnknownSource};
+use crate::engine::doors;
 use crate::media::music::Tape;
+use crate::net::tls;
 use crate::providers::error::ProviderError;
 use crate::providers::vad::registry as vad;
 use crate::server::casting::{self, CastError};
@@ -23,6 +24,7 @@ use crate::server::inspection::Inspection;
 use crate::server::running::{Blueprint, Folders};
 use crate::server::trunks;
 use crate::sip::endpoint;
+use crate::sip::event::Transport;
 
 /// Why there is no blueprint.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +95,7 @@ pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
         tapes: tapes(&server)?,
     };
     Ok(Blueprint {
-        sip: sip_address(&server),
+        sip: doors(&server),
         endpoint: endpoint_settings(&server, max_calls),
         admission: admission_settings(&server),
         trunks: trunks::settings(&server),
@@ -106,15 +108,55 @@ pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
     })
 }
 
-fn sip_address(server: &Server) -> SocketAddr {
-    let first = server.sip.listen.first().map(|listen| listen.bind);
-    first.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 5060)))
+/// Where SIP is spoken, and with which certificates.
+pub fn doors(server: &Server) -> doors::Settings {
+    let listen = server.sip.listen.iter().map(|listen| doors::Listen {
+        transport: transport(listen.transport),
+        bind: listen.bind,
+        tls: listen
+            .tls
+            .as_ref()
+            .filter(|_| listen.transport.is_secure())
+            .and_then(|name| server.tls.get(name))
+            .map(tls_files)
+            .unwrap_or_default(),
+        origins: listen.origins.clone(),
+    });
+    let opened = &server.sip.tls;
+    let identity = opened.identity.as_ref().and_then(|name| server.tls.get(name));
+    doors::Settings {
+        listen: listen.collect(),
+        client: tls::Files {
+            identity: identity.map(|tls| (tls.cert.clone(), tls.key.clone())),
+            authorities: opened.ca.clone(),
+        },
+        name_servers: server.sip.name_servers.clone(),
+    }
+}
+
+/// The files of a certificate for a server.
+pub fn tls_files(tls: &settings::Tls) -> tls::Files {
+    tls::Files {
+        identity: Some((tls.cert.clone(), tls.key.clone())),
+        authorities: tls.client_ca.clone(),
+    }
+}
+
+fn transport(transport: settings::Transport) -> Transport {
+    match transport {
+        settings::Transport::Udp => Transport::Udp,
+        settings::Transport::Tcp => Transport::Tcp,
+        settings::Transport::Tls => Transport::Tls,
+        settings::Transport::Ws => Transport::Ws,
+        settings::Transport::Wss => Transport::Wss,
+    }
 }
 
 fn endpoint_settings(server: &Server, max_calls: usize) -> endpoint::Settings {
     endpoint::Settings {
         user_agent: format!("{}/{}", server.machine.name, env!("CARGO_PKG_VERSION")),
         advertised: server.sip.external_address,
+        largest_datagram: server.sip.tcp_above,
         // A trunk is trusted: as many calls may wait for their ACK as there may be calls.
         max_half_open_per_source: max_calls.max(10),
         max_sessions: max_calls.saturating_mul(2).max(100),

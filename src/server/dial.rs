@@ -15,9 +15,10 @@ use crate::base::id::CallId;
 use crate::config::settings::Server;
 use crate::engine::gauges::Gauges;
 use crate::engine::media_shard::MediaShard;
-use crate::engine::phone::{self, Act, Line, Moment, Phone, Script, When};
+use crate::engine::phone::{self, Act, Desk, Line, Moment, Phone, Script, When};
 use crate::engine::recorder::Recorder;
 use crate::media::event::Digit;
+use crate::net::tls;
 use crate::providers::tts::flite::{self, Flite};
 use crate::providers::vad::registry as vad;
 use crate::server::{demo, serve};
@@ -36,6 +37,8 @@ pub struct Order {
     pub dtmf: Option<String>,
     /// Where the recording goes.
     pub record: PathBuf,
+    /// An authority that is believed beside those of the system, as PEM.
+    pub ca: Option<PathBuf>,
     /// The settings, for the folder of models.
     pub config: PathBuf,
 }
@@ -47,7 +50,8 @@ pub fn run(order: Order) -> ExitCode {
 }
 
 async fn dial(order: Order) -> Result<(), String> {
-    let remote = phone::resolve(&order.target).await.map_err(|why| why.to_string())?;
+    let reached = phone::resolve(&order.target).await.map_err(|why| why.to_string())?;
+    let remote = reached.remote;
     let script = script(&order).await?;
     let mut settings = Server::default();
     settings.settle(order.config.parent().unwrap_or(std::path::Path::new("")));
@@ -58,8 +62,9 @@ async fn dial(order: Order) -> Result<(), String> {
     let recorder = Recorder::start().map_err(thread)?;
     let local = towards(remote).map_err(|why| format!("{remote} cannot be reached: {why}"))?;
     let peer = remote.ip().to_string().parse().map_err(|_| "no address".to_owned())?;
-    let mut phone =
-        Phone::new(local, vec![peer], media, recorder).map_err(|why| why.to_string())?;
+    let tls = tls::Files { identity: None, authorities: order.ca.clone() };
+    let desk = Desk { local, peers: vec![peer], tls };
+    let mut phone = Phone::standing(desk, media, recorder).map_err(|why| why.to_string())?;
     println!("calling {}", order.target);
     let (sender, moments) = mpsc::channel(64);
     let (ending, call) = tokio::join!(phone.call(&order.target, script, sender), tell(moments));

@@ -5,10 +5,11 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use crate::agent::assistant::Assistant;
 use crate::agent::intents::compile::{Compiled, Fault as IntentFault};
 use crate::config::external::{External, Fault};
-use crate::config::settings::Server;
+use crate::config::settings::{Server, Tls};
+use crate::net::tls::{self, TlsError};
 use crate::providers::registry::Registry;
 use crate::providers::tts::flite;
-use crate::server::casting;
+use crate::server::{assembly, casting};
 
 /// Looks at settings with knowledge of the machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,9 +21,10 @@ impl External for Inspection {
     }
 
     fn machine(&self, server: &Server) -> Vec<Fault> {
+        let mut faults = certificates(server);
         let model = server.vad_model();
         if model.is_file() {
-            return Vec::new();
+            return faults;
         }
         let mut fault = Fault::error(
             "model.missing",
@@ -30,7 +32,8 @@ impl External for Inspection {
             format!("the speech detector's model is not at {}", model.display()),
         );
         fault.help = Some("`./dev setup` fetches it".to_owned());
-        vec![fault]
+        faults.push(fault);
+        faults
     }
 
     fn agent(&self, agent: &Assistant, _name: &str, server: &Server) -> Vec<Fault> {
@@ -44,6 +47,28 @@ impl External for Inspection {
         faults.extend(deaf(agent, &registry));
         faults
     }
+}
+
+/// Certificates that cannot be used.
+fn certificates(server: &Server) -> Vec<Fault> {
+    let unusable = |name: &String, why: TlsError| {
+        let (key, what) = match &why {
+            TlsError::File { path, .. } if *path == server.tls[name].key => ("key", "this file"),
+            TlsError::File { .. } | TlsError::Identity { .. } | TlsError::NoIdentity => {
+                ("cert", "this certificate")
+            }
+        };
+        let path = format!("tls.{name}.{key}");
+        let mut fault = Fault::error("tls.unusable", path, why.to_string());
+        fault.label = format!("{what} cannot be used");
+        fault.help = Some("write the paths of PEM files that belong together".to_owned());
+        fault
+    };
+    let tried = |(name, tls): (&String, &Tls)| {
+        let why = tls::Server::load(assembly::tls_files(tls)).err()?;
+        Some(unusable(name, why))
+    };
+    server.tls.iter().filter_map(tried).collect()
 }
 
 /// Words that PocketSphinx has no pronunciation for: a grammar with them would not load.

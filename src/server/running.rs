@@ -20,21 +20,23 @@ use crate::engine::ai::crew::Crew;
 use crate::engine::bus::{Bus, Told};
 use crate::engine::call_task::{House, Stops};
 use crate::engine::clock;
+use crate::engine::doors::{self, DoorError, Doors};
 use crate::engine::gauges::Gauges;
 use crate::engine::media_shard::{MediaHandle, MediaShard};
 use crate::engine::recorder::Recorder;
 use crate::engine::sip_shard::{self, SipHandle, SipShard};
 use crate::engine::supervisor::{Limits, Supervisor};
 use crate::net::ports::Ports;
-use crate::net::udp;
 use crate::providers::detector::Detector;
 use crate::sip::endpoint::{self, Endpoint};
+use crate::sip::event::Transport;
+use crate::sip::route::Sockets;
 use crate::store::call_files::CallFiles;
 
 /// Everything that a server is made of.
 pub struct Blueprint {
     /// Where SIP is spoken.
-    pub sip: SocketAddr,
+    pub sip: doors::Settings,
     /// How the user agent behaves.
     pub endpoint: endpoint::Settings,
     /// Who is let in.
@@ -67,13 +69,12 @@ pub struct Folders {
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The SIP socket cannot be bound.
-    #[error("cannot listen for SIP on {address}: {why}{}", hint(.why, "another program has it (a PBX? a second voxtrunk?): stop that one, or choose another port under [[sip.listen]] in conf/server.toml"))]
+    /// A SIP socket cannot be bound, or its certificate not used.
+    #[error("cannot listen for SIP: {why}{}", door_hint(.why))]
     Sip {
-        /// The address.
-        address: SocketAddr,
-        /// What the kernel says.
-        why: std::io::Error,
+        /// Which, and what the kernel says.
+        #[from]
+        why: DoorError,
     },
     /// No pair of media ports can be bound.
     #[error("cannot bind media ports at {address}: {why}{}", hint(.why, "the whole range is taken: choose another one under [rtp] ports in conf/server.toml"))]
@@ -101,6 +102,7 @@ pub enum StartError {
 pub struct Running {
     sip: SipHandle,
     local: SocketAddr,
+    sockets: Sockets,
     bus: Bus,
     gauges: Arc<Gauges>,
     media: MediaHandle,
@@ -118,9 +120,8 @@ impl Running {
     /// # Errors
     /// When an address, a port range or a folder cannot be had.
     pub fn start(blueprint: Blueprint) -> Result<Self, StartError> {
-        let address = blueprint.sip;
-        let sip_failed = |why| StartError::Sip { address, why };
-        let socket = udp::bind(address, udp::SIP_BUFFER).map_err(sip_failed)?;
+        let doors = Doors::open(blueprint.sip)?;
+        let sockets = doors.sockets.clone();
         let ports = ports(blueprint.rtp)?;
         let files = call_files(&blueprint.folders.calls)?;
         let gauges = Arc::new(Gauges::default());
@@ -129,10 +130,11 @@ impl Running {
         let recorder = Recorder::start().map_err(StartError::Thread)?;
         let (bus, facts) = Bus::new();
         let (sender, arrivals) = mpsc::channel(ARRIVALS);
-        let endpoint = Endpoint::new(blueprint.endpoint, clock::random());
+        let tcp = sockets.of(Transport::Tcp);
+        let settings = endpoint::Settings { tcp, ..blueprint.endpoint };
+        let endpoint = Endpoint::new(settings, clock::random());
         let doorkeeper = Doorkeeper::new(blueprint.admission);
-        let (shard, sip) =
-            SipShard::new(socket, endpoint, doorkeeper, sender).map_err(sip_failed)?;
+        let (shard, sip) = SipShard::new(doors, endpoint, doorkeeper, sender);
         let shard = shard.with_trunks(blueprint.trunks);
         let leaving = sip.clone();
         let local = sip.local;
@@ -158,6 +160,7 @@ impl Running {
         Ok(Self {
             sip: leaving,
             local,
+            sockets,
             bus,
             gauges,
             media,
@@ -173,6 +176,11 @@ impl Running {
     /// Where SIP is spoken.
     pub fn local(&self) -> SocketAddr {
         self.local
+    }
+
+    /// All sockets on which it is spoken.
+    pub fn sockets(&self) -> &Sockets {
+        &self.sockets
     }
 
     /// Watches the facts of all calls from now on.
@@ -252,6 +260,17 @@ async fn write_records(mut facts: mpsc::Receiver<Told>, files: CallFiles) {
         if let Ok(Err(why)) = written {
             tracing::error!(call = %told.call, %why, "the record of a call could not be written");
         }
+    }
+}
+
+fn door_hint(why: &DoorError) -> String {
+    match why {
+        DoorError::Bind { why, .. } => hint(
+            why,
+            "another program has it (a PBX? a second voxtrunk?): stop that one, or choose another \
+             port under [[sip.listen]] in conf/server.toml",
+        ),
+        DoorError::Tls(_) => String::new(),
     }
 }
 

@@ -20,6 +20,9 @@ pub fn run(config: &Path) -> ExitCode {
     let serving = async {
         let blueprint = assembly::blueprint(loaded).await.map_err(|why| why.to_string())?;
         let running = Running::start(blueprint).map_err(|why| why.to_string())?;
+        for (transport, address) in running.sockets().iter() {
+            tracing::info!(%transport, %address, "listening");
+        }
         tracing::info!(sip = %running.local(), "ready for calls");
         stopped().await;
         tracing::info!(calls = running.active(), "stopping: no new calls, running ones may end");

@@ -3,11 +3,13 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::process::Command;
+use tokio::process::{Child, Command};
+use voxtrunk::audio::codec::Codec;
 use voxtrunk::audio::frame::Frame;
 use voxtrunk::audio::wav;
 
 use super::caller::{Speaker, clip, spoken};
+use super::certificates::Authority;
 use super::ear::{recognise, utterances};
 use super::server::{Folder, House, PATIENCE, Server, said, terminate, within};
 
@@ -21,12 +23,7 @@ async fn baresip_asks_and_hears_the_answer() {
     says.samples.extend(&question.samples);
     says.samples.extend(Frame::silence(question.rate, Duration::from_secs(40)).samples);
     folder.put("says.wav", wav::write(&says));
-    configure(&folder);
-    let mut baresip = Command::new("baresip");
-    baresip.arg("-4").arg("-f").arg(folder.path("")).args(["-t", "50", "-e"]);
-    baresip.arg(format!("/dial {}", server.uri("demo")));
-    baresip.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    let mut baresip = baresip.spawn().expect("baresip is missing: run ./dev setup");
+    let mut baresip = dial(&folder, &server.uri("demo"), "");
     let answered = within(PATIENCE, "the answer, as baresip records it", || {
         let heard = utterances(&heard(&folder)?);
         (heard.len() >= 3).then_some(heard)
@@ -59,6 +56,41 @@ async fn baresip_asks_and_hears_the_answer() {
     assert_eq!(record["legs"][0]["rtp"]["lost"], 0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn baresip_calls_by_tcp_and_by_tls() {
+    let certificates = Folder::new();
+    let authority = Authority::write(&certificates);
+    let server = Server::start(House::demo().and(&authority.listening(&["tcp", "tls"]))).await;
+    for transport in ["tcp", "tls"] {
+        let folder = Folder::new();
+        let says = Frame::silence(Codec::Pcmu.rate(), Duration::from_secs(30));
+        folder.put("says.wav", wav::write(&says));
+        let more = format!("sip_cafile {}\n", authority.file.display());
+        let target = format!("sip:demo@{};transport={transport}", server.listens(transport));
+        let mut baresip = dial(&folder, &target, &more);
+        within(PATIENCE, &format!("the greeting by {transport}"), || {
+            (!utterances(&heard(&folder)?).is_empty()).then_some(())
+        })
+        .await;
+        terminate(baresip.id().expect("it runs"));
+        baresip.wait().await.expect("it is our child");
+    }
+    let records = server.records(2).await;
+    for record in records {
+        assert_eq!(record["end_reason"], "caller_hung_up", "{record:#}");
+    }
+}
+
+/// Lets baresip call somebody.
+fn dial(folder: &Folder, target: &str, more: &str) -> Child {
+    configure(folder, more);
+    let mut baresip = Command::new("baresip");
+    baresip.arg("-4").arg("-f").arg(folder.path("")).args(["-t", "50", "-e"]);
+    baresip.arg(format!("/dial {target}"));
+    baresip.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    baresip.spawn().expect("baresip is missing: run ./dev setup")
+}
+
 /// What baresip recorded so far of what it heard.
 fn heard(folder: &Folder) -> Option<Frame> {
     let files = std::fs::read_dir(folder.path("heard")).ok()?.flatten();
@@ -70,7 +102,7 @@ fn heard(folder: &Folder) -> Option<Frame> {
 }
 
 /// A phone without hardware: speech comes from a file and what is heard goes into one.
-fn configure(folder: &Folder) {
+fn configure(folder: &Folder, more: &str) {
     folder.put("contacts", "");
     folder.put("accounts", "<sip:baresip@127.0.0.1>;regint=0\n");
     folder.put("heard/.keep", "");
@@ -83,7 +115,7 @@ fn configure(folder: &Folder) {
              audio_source aufile,{}\nausrc_srate 8000\nauplay_srate 8000\n\
              ausrc_channels 1\nauplay_channels 1\nsnd_path {}\n\
              module account.so\nmodule g711.so\nmodule aufile.so\nmodule sndfile.so\n\
-             module_app menu.so\nrtp_ports 49000-49998\n",
+             module_app menu.so\nrtp_ports 49000-49998\n{more}",
             says.display(),
             heard.display()
         ),

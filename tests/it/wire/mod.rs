@@ -1,6 +1,7 @@
 //! The running server, called over real sockets by phones of several makes.
 
 mod caller;
+mod certificates;
 mod datagrams;
 mod ear;
 mod server;
@@ -14,3 +15,4 @@ mod faults;
 mod recording;
 mod sipp;
 mod speech;
+mod transports;

@@ -120,6 +120,16 @@ impl Server {
         Self { child, address, folder, log }
     }
 
+    /// Where it listens for `tcp`, `tls`, `ws` or `wss`.
+    pub fn listens(&self, transport: &str) -> SocketAddr {
+        let log = self.log.lock().expect("unpoisoned");
+        let events = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut fields = events.map(|event| event["fields"].clone());
+        let found = fields.find(|it| it["message"] == "listening" && it["transport"] == transport);
+        let found = found.unwrap_or_else(|| panic!("no {transport}:\n{}", log.join("\n")));
+        found["address"].as_str().and_then(|it| it.parse().ok()).expect("an address")
+    }
+
     /// The URI of an extension.
     pub fn uri(&self, extension: &str) -> String {
         format!("sip:{extension}@{}", self.address)

@@ -59,10 +59,21 @@ async fn an_invite_that_comes_again_gets_the_same_answer_again() {
     assert_eq!(answers[1], answers[2]);
 }
 
-/// Plays a scenario; gives what went wrong.
+/// Plays a scenario over UDP; gives what went wrong.
 async fn play(scenario: PathBuf, from: &str, to: String) -> Option<String> {
+    play_over("u1", scenario, from, to).await
+}
+
+/// Plays a scenario over a transport as SIPp names it; gives what went wrong.
+pub async fn play_over(
+    transport: &str,
+    scenario: PathBuf,
+    from: &str,
+    to: String,
+) -> Option<String> {
     let folder = Folder::new();
     let mut sipp = Command::new("sipp");
+    sipp.args(["-t", transport]);
     sipp.arg("-sf").arg(&scenario).args(["-s", "porter", "-i", from, "-mi", from, "-bind_local"]);
     sipp.args(["-m", "1", "-timeout", "20s", "-timeout_error", "-nostdin", "-trace_err"]).arg(to);
     sipp.current_dir(folder.path("")).stdin(Stdio::null()).kill_on_drop(true);
