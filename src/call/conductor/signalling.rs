@@ -31,12 +31,15 @@ impl Conductor {
             Event::Referred { session, status } if session == self.near => {
                 self.refer_moved(now, status);
             }
-            Event::ReferReceived { session, target } => {
+            Event::ReferReceived { session, target, .. } => {
                 self.asked_to_refer(now, session, &target);
             }
             Event::Ended { session, ending } => self.leg_ended(now, session, &ending),
             // An INFO with keys belongs to a later step.
             Event::Info { .. }
+            | Event::Redirected { .. }
+            | Event::OfferAnswered { .. }
+            | Event::Written { .. }
             | Event::Referred { .. }
             | Event::Incoming(_)
             | Event::Told { .. } => {}
