@@ -94,6 +94,18 @@ impl Chronicle {
         Fact::Dialled { to }
     }
 
+    /// Somebody calls to take the place of a leg: another leg of the record.
+    pub fn joined(&mut self, incoming: &Incoming) {
+        let leg = Leg {
+            sip_call_id: incoming.sip_call_id.clone(),
+            peer: incoming.flow.remote.to_string(),
+            user_agent: incoming.user_agent.clone(),
+            to: Some(incoming.calling_user.clone()),
+            ..Leg::default()
+        };
+        self.record.legs.push(leg);
+    }
+
     /// The media of a leg was agreed.
     pub fn media_agreed(&mut self, leg: usize, agreement: Agreement) {
         self.record.recorded |= agreement.recording;
@@ -111,8 +123,12 @@ impl Chronicle {
             found.map(|(_, value)| value.clone())
         };
         leg.answered = Some(at);
-        leg.sip_call_id = value("Call-ID").unwrap_or_default();
-        leg.user_agent = value("User-Agent").or_else(|| value("Server"));
+        if let Some(call_id) = value("Call-ID") {
+            leg.sip_call_id = call_id;
+        }
+        if let Some(agent) = value("User-Agent").or_else(|| value("Server")) {
+            leg.user_agent = Some(agent);
+        }
     }
 
     /// A leg ended; the cause is told when it is its own.

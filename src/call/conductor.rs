@@ -6,6 +6,7 @@ mod dialling;
 mod drilling;
 mod ending;
 mod joining;
+mod replacing;
 mod serving;
 mod signalling;
 mod transferring;
@@ -54,6 +55,8 @@ pub struct Conductor {
     dial: Option<Dial>,
     /// A peer that sent somebody else in its place and has not hung up yet.
     leaving: Option<SessionId>,
+    /// Who calls to take the place of a leg, and of which.
+    replacing: Option<(Box<Incoming>, SessionId)>,
     desk: Desk,
     /// What the route says that templates may name.
     route_sets: template::Variables,
@@ -118,6 +121,7 @@ impl Conductor {
             far: None,
             dial: None,
             leaving: None,
+            replacing: None,
             incoming,
             desk: Desk::default(),
             route_sets: template::Variables::new(),
@@ -136,6 +140,7 @@ impl Conductor {
             Input::Socket(port, local) => self.bound(now, port, local),
             Input::Media(port, event) => self.media_moved(now, port, event),
             Input::Mind(input) => self.desk.tell(now, input),
+            Input::Replace { session, incoming } => self.replace(session, incoming),
             Input::WindUp => self.wind_up(now),
             Input::Shutdown => self.end(now, Cause::ServerShutdown),
         }
@@ -251,11 +256,12 @@ impl Conductor {
         let session = SessionId(port.0);
         let policy = self.briefing.media.clone();
         let recording = session == self.near && self.is_recorded();
-        let is_near = session == self.near;
+        let (is_near, replaces) = (session == self.near, self.is_replacing(session));
         let Some(leg) = self.legs.iter_mut().find(|leg| leg.session() == session) else { return };
         match local {
             Some(local) => leg.bound(local, policy, recording),
             None if is_near => return self.end(now, Cause::Full),
+            None if replaces => return self.refuse_replacing(503),
             None => {
                 leg.ended();
                 return self.attempt_failed(now, session, Cause::Full);
@@ -265,7 +271,13 @@ impl Conductor {
             // It was given up meanwhile.
             return leg.close_port(&mut self.out);
         }
-        if is_near { self.near_ready(now) } else { self.place(session) }
+        if is_near {
+            self.near_ready(now);
+        } else if replaces {
+            self.answer_replacing(now);
+        } else {
+            self.place(session);
+        }
     }
 
     /// The near side has a socket.

@@ -80,7 +80,7 @@ impl Dial {
     }
 
     /// What is tried next, if anything is left.
-    pub fn next(&mut self) -> Option<Round> {
+    pub fn next_round(&mut self) -> Option<Round> {
         self.trying.clear();
         self.early = None;
         self.rounds.pop_front()
@@ -152,16 +152,16 @@ mod tests {
         let to = destinations(&["phone:101", "sip:a@192.0.2.1"]);
         let otherwise = destinations(&["tel:+4971112340", "agent:desk"]);
         let mut dial = Dial::new(Purpose::Route, to.clone(), otherwise.clone(), None);
-        assert_eq!(dial.next(), Some(Round::Call(to)));
-        assert_eq!(dial.next(), Some(Round::Call(vec![otherwise[0].clone()])));
-        assert_eq!(dial.next(), Some(Round::Go(otherwise[1].clone())));
-        assert_eq!(dial.next(), None);
+        assert_eq!(dial.next_round(), Some(Round::Call(to)));
+        assert_eq!(dial.next_round(), Some(Round::Call(vec![otherwise[0].clone()])));
+        assert_eq!(dial.next_round(), Some(Round::Go(otherwise[1].clone())));
+        assert_eq!(dial.next_round(), None);
     }
 
     #[test]
     fn the_last_to_fail_ends_the_round_and_the_cause_is_that_which_tells_most() {
         let mut dial = Dial::new(Purpose::Route, destinations(&["phone:101"]), Vec::new(), None);
-        dial.next();
+        dial.next_round();
         let [one, two, stranger] = [SessionId(1), SessionId(2), SessionId(3)];
         dial.try_leg(one);
         dial.try_leg(two);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::agent;
-use crate::base::id::PortId;
+use crate::base::id::{PortId, SessionId};
 use crate::call::briefing::Casting;
 use crate::call::cause::Cause;
 use crate::call::placement::Placement;
@@ -25,6 +25,13 @@ pub enum Input {
     /// Those who hear, think and speak moved. Only transcripts, thoughts and utterances come
     /// here; the conductor makes the other inputs of a session itself.
     Mind(agent::event::Input),
+    /// Somebody calls to take the place of one of the legs (RFC 3891).
+    Replace {
+        /// The leg.
+        session: SessionId,
+        /// The INVITE.
+        incoming: Box<sip::event::Incoming>,
+    },
     /// The server is draining: say goodbye soon.
     WindUp,
     /// The server is going down: hang up now.

@@ -222,6 +222,9 @@ impl Exchange {
             | Event::Reoffered { .. }
             | Event::ReferReceived { .. }
             | Event::Referred { .. }
+            | Event::Redirected { .. }
+            | Event::OfferAnswered { .. }
+            | Event::Written { .. }
             | Event::Info { .. } => {}
             Event::Told { .. } => {
                 self.told(event, now);

@@ -133,6 +133,8 @@ pub enum Codec {
 pub struct Media {
     /// How speech is told from noise.
     pub vad: Vad,
+    /// A WAV file that is played to those on hold; without it, a melody of our own.
+    pub hold_music: Option<PathBuf>,
 }
 
 /// `[media.vad]`: how speech is told from noise.
@@ -261,7 +263,11 @@ impl Server {
     pub fn settle(&mut self, folder: &Path) {
         let machine = &mut self.machine;
         let always = [&mut machine.data_dir, &mut machine.dialplans, &mut machine.models];
-        let chosen = [&mut self.storage.calls, &mut self.storage.recordings.location];
+        let chosen = [
+            &mut self.storage.calls,
+            &mut self.storage.recordings.location,
+            &mut self.media.hold_music,
+        ];
         let certificates =
             self.tls.values_mut().flat_map(Tls::files).chain(self.sip.tls.ca.as_mut());
         let all = always.into_iter().chain(chosen.into_iter().flatten()).chain(certificates);

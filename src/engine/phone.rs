@@ -122,6 +122,8 @@ pub enum Moment {
     Says(String),
     /// The phone presses keys.
     Presses(String),
+    /// The other side pressed a key.
+    Hears(char),
     /// The last sample of what the phone said was sent.
     Said,
     /// The call is over.
@@ -318,6 +320,9 @@ impl Conversation<'_> {
             Event::Incoming(_)
             | Event::Confirmed { .. }
             | Event::Referred { .. }
+            | Event::Redirected { .. }
+            | Event::OfferAnswered { .. }
+            | Event::Written { .. }
             | Event::Info { .. }
             | Event::Told { .. }
             | Event::Ended { .. } => {}
@@ -388,8 +393,8 @@ impl Conversation<'_> {
                 self.tell(Moment::Said).await;
             }
             media::Event::Silent { .. } => self.hang_up().await,
+            media::Event::Digit(digit) => self.tell(Moment::Hears(digit.key())).await,
             media::Event::Heard { .. }
-            | media::Event::Digit(_)
             | media::Event::Started { .. }
             | media::Event::Flushed { .. }
             | media::Event::Quality(_) => {}

@@ -1,18 +1,20 @@
 //! From the operator's files to the blueprint of a server.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::audio::codec::Codec;
 use crate::audio::speech;
+use crate::audio::wav;
 use crate::call::briefing::{Briefing, MediaPolicy, Refer, Tapes, Terms};
 use crate::config::diagnostic::Severity;
 use crate::config::load::Loaded;
 use crate::config::report::{self, Format};
 use crate::config::settings::{self, Detector, Server};
 use crate::engine::doors;
+use crate::media::music::Tape;
 use crate::net::tls;
 use crate::providers::error::ProviderError;
 use crate::providers::vad::registry as vad;
@@ -33,6 +35,14 @@ pub enum AssemblyError {
     /// A phone cannot be had.
     #[error(transparent)]
     Phone(#[from] PhoneError),
+    /// The hold music cannot be had.
+    #[error("the hold music `{path}` cannot be read: {why}")]
+    Music {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// The speech detector cannot be had.
     #[error("the speech detector cannot be loaded: {0}\n  ./dev setup fetches its model")]
     Detector(ProviderError),
@@ -85,7 +95,7 @@ pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
         agents: cast.castings,
         trunks: terms(&server),
         media: media_policy(&server),
-        tapes: Tapes::default(),
+        tapes: tapes(&server)?,
     };
     Ok(Blueprint {
         sip: doors(&server),
@@ -175,6 +185,18 @@ fn terms(server: &Server) -> BTreeMap<Arc<str>, Terms> {
         (Arc::from(name.as_str()), Terms { numbers: trunk.numbers.clone(), max_calls, refer })
     });
     terms.collect()
+}
+
+/// What is played over and over: read, decoded and encoded once for all calls.
+fn tapes(server: &Server) -> Result<Tapes, AssemblyError> {
+    let Some(path) = &server.media.hold_music else { return Ok(Tapes::default()) };
+    let unreadable = |why: String| AssemblyError::Music { path: path.clone(), why };
+    let bytes = std::fs::read(path).map_err(|why| unreadable(why.to_string()))?;
+    let clip = wav::read(&bytes).map_err(|why| unreadable(why.to_string()))?;
+    if clip.samples.is_empty() {
+        return Err(unreadable("it holds no sound".to_owned()));
+    }
+    Ok(Tapes { hold: Arc::new(Tape::new(&clip)), ..Tapes::default() })
 }
 
 fn media_policy(server: &Server) -> MediaPolicy {

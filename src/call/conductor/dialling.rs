@@ -15,7 +15,7 @@ impl Conductor {
     /// Tries the next round; when there is none, nobody was reached.
     pub(super) fn next_round(&mut self, now: Instant) {
         let Some(dial) = &mut self.dial else { return };
-        match dial.next() {
+        match dial.next_round() {
             Some(Round::Call(destinations)) => {
                 if self.leg(self.near).is_some_and(|leg| !leg.is_bound()) {
                     self.ready_near(now);

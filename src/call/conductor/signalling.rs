@@ -31,12 +31,15 @@ impl Conductor {
             Event::Referred { session, status } if session == self.near => {
                 self.refer_moved(now, status);
             }
-            Event::ReferReceived { session, target } => {
+            Event::ReferReceived { session, target, .. } => {
                 self.asked_to_refer(now, session, &target);
             }
             Event::Ended { session, ending } => self.leg_ended(now, session, &ending),
             // An INFO with keys belongs to a later step.
             Event::Info { .. }
+            | Event::Redirected { .. }
+            | Event::OfferAnswered { .. }
+            | Event::Written { .. }
             | Event::Referred { .. }
             | Event::Incoming(_)
             | Event::Told { .. } => {}
@@ -65,6 +68,10 @@ impl Conductor {
             return;
         }
         leg.come_up();
+        if session != self.incoming.session {
+            // Who took another's place finds the call at work.
+            return;
+        }
         let fact = self.chronicle.answered(now);
         self.out.push_back(Output::Fact(fact));
         match &mut self.work {

@@ -166,10 +166,15 @@ impl Conductor {
         let fact = self.chronicle.transferred(now, &to, Manner::Referral, None);
         self.out.push_back(Output::Fact(fact));
         self.sip(event::Command::AnswerRefer { session: by, outcome: Ok(200) });
-        self.with(by, |leg, out| leg.connect(Links::default(), out));
         self.leaving = Some(by);
         self.timers.set(Timer::Leave, now + LEAVES_WITHIN);
-        if by == self.near {
+        self.take_place(now, session, by);
+    }
+
+    /// A leg takes the place of another one, at the agent's ear or in a bridge.
+    pub(super) fn take_place(&mut self, now: Instant, session: SessionId, of: SessionId) {
+        self.with(of, |leg, out| leg.connect(Links::default(), out));
+        if of == self.near {
             if matches!(self.work, Work::Agent) {
                 // Who leaves hears no more of the agent, which goes on with somebody else.
                 self.silence_agent();

@@ -78,6 +78,7 @@ async fn interruptions(mut moments: mpsc::Receiver<crate::engine::phone::Timed>)
             | Moment::Answered { .. }
             | Moment::Says(_)
             | Moment::Presses(_)
+            | Moment::Hears(_)
             | Moment::Said
             | Moment::Over(_) => {}
         }

@@ -149,7 +149,7 @@ impl Kamailio {
     }
 }
 
-/// Its helpers end with it only when it is asked to end.
+/// Its processes end with it only when it is asked to end.
 impl Drop for Kamailio {
     fn drop(&mut self) {
         if let Some(pid) = self.child.id() {

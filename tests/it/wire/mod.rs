@@ -9,6 +9,7 @@ mod server;
 
 mod attacks;
 mod baresip;
+mod bridging;
 mod crowd;
 mod door;
 mod faults;

@@ -263,6 +263,9 @@ impl Phone {
             | Event::Confirmed { .. }
             | Event::Reoffered { .. }
             | Event::Referred { .. }
+            | Event::Redirected { .. }
+            | Event::OfferAnswered { .. }
+            | Event::Written { .. }
             | Event::Info { .. }
             | Event::Told { .. } => panic!("nobody does this to the phone: {event:?}"),
         }
