@@ -5,6 +5,7 @@ pub mod running;
 pub mod assembly;
 pub mod casting;
 pub mod inspection;
+mod listening;
 pub mod preset;
 pub mod trunks;
 
