@@ -20,6 +20,13 @@ impl CallId {
 }
 
 impl CallId {
+    /// The identity of a session that the call begins itself: the chance in the call's own
+    /// identity, with a mark that no session has which began at a peer, and room for 256 of them.
+    pub fn session(self, number: u8) -> SessionId {
+        let chance = self.0.as_u128() as u64 & 0x3fff_ffff_ffff_ff00;
+        SessionId(OWN_SESSION | chance | u64::from(number))
+    }
+
     /// Whether a text has the form of an identity, so that it may stand in a path.
     pub fn is_well_formed(text: &str) -> bool {
         let digits = text.strip_prefix("call_").unwrap_or_default();
@@ -40,6 +47,10 @@ impl fmt::Display for CallId {
         Ok(())
     }
 }
+
+/// Marks the sessions that a call begins. Sessions stay below 2^63: they stand in descriptions,
+/// where some read signed numbers.
+const OWN_SESSION: u64 = 1 << 62;
 
 /// Defines a small counted identity.
 macro_rules! counted {

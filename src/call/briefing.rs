@@ -12,6 +12,7 @@ use crate::audio::speech;
 use crate::call::cause::Cause;
 use crate::dialplan::pattern::Match;
 use crate::dialplan::plan::Plan;
+use crate::media::music::Tape;
 
 /// What every call that begins now is told; swapped whole on reload.
 #[derive(Debug)]
@@ -24,6 +25,29 @@ pub struct Briefing {
     pub trunks: BTreeMap<Arc<str>, Terms>,
     /// How media is done.
     pub media: MediaPolicy,
+    /// What is played to those who wait.
+    pub tapes: Tapes,
+}
+
+/// What is played over and over, encoded once for all calls.
+#[derive(Debug, Clone)]
+pub struct Tapes {
+    /// On hold.
+    pub hold: Arc<Tape>,
+    /// While it rings at the other end.
+    pub ringback: Arc<Tape>,
+    /// The tone of the tests.
+    pub tone: Arc<Tape>,
+}
+
+impl Default for Tapes {
+    fn default() -> Self {
+        Self {
+            hold: Arc::new(Tape::melody()),
+            ringback: Arc::new(Tape::ringback()),
+            tone: Arc::new(Tape::milliwatt()),
+        }
+    }
 }
 
 /// What a trunk may do.
@@ -33,6 +57,18 @@ pub struct Terms {
     pub numbers: Vec<Match>,
     /// The most calls at once with it.
     pub max_calls: Option<usize>,
+    /// Whether its callers are sent elsewhere by REFER.
+    pub refer: Refer,
+}
+
+/// Whether REFER is sent to a trunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Refer {
+    /// It is; when it is refused, we call and connect both.
+    #[default]
+    First,
+    /// Never: we call and connect both.
+    Never,
 }
 
 impl Terms {

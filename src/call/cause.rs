@@ -1,13 +1,15 @@
 //! Why a call ended: one word from which the SIP status, the Q.850 cause, the state of the call
 //! and the end reason of the record follow.
 
-use crate::sip::event::Refusal;
+use crate::sip::event::{Ending, Refusal};
 
 /// Why a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Cause {
     /// The caller hung up.
     CallerHangup,
+    /// Whom the caller was connected with hung up.
+    CalleeHangup,
     /// The caller gave up before the answer.
     Canceled,
     /// The agent said goodbye.
@@ -28,11 +30,17 @@ pub enum Cause {
     NoRoute,
     /// A route refuses the call with this status.
     Rejected(u16),
-    /// A route says busy, or the caller's side did.
+    /// A route says busy, or whom we called is.
     Busy,
+    /// Whom we called did not answer in time.
+    NoAnswer,
+    /// Whom we called cannot be reached.
+    Unreachable,
     /// The media that the caller offers cannot be used; the Warning code says why
     /// (RFC 3261 20.43).
     IncompatibleMedia,
+    /// The number may not be called (T1).
+    Blocked,
     /// As many calls as may be are up.
     Full,
     /// The server is shutting down.
@@ -46,6 +54,7 @@ impl Cause {
     pub fn end_reason(self) -> &'static str {
         match self {
             Self::CallerHangup => "caller_hangup",
+            Self::CalleeHangup => "callee_hangup",
             Self::Canceled => "canceled",
             Self::AgentEnded => "agent_ended",
             Self::Transferred => "transferred",
@@ -57,7 +66,10 @@ impl Cause {
             Self::NoRoute => "no_route",
             Self::Rejected(_) => "rejected",
             Self::Busy => "busy",
+            Self::NoAnswer => "no_answer",
+            Self::Unreachable => "unreachable",
             Self::IncompatibleMedia => "incompatible_media",
+            Self::Blocked => "blocked",
             Self::Full => "full",
             Self::ServerShutdown => "server_shutdown",
             Self::InternalError => "internal_error",
@@ -71,15 +83,19 @@ impl Cause {
             Self::NoRoute => 404,
             Self::Rejected(status) => status,
             Self::Busy => 486,
+            Self::Blocked => 403,
             Self::IncompatibleMedia => 488,
             Self::Full | Self::ServerShutdown => 503,
             Self::InternalError | Self::ProviderError => 500,
-            Self::AgentEnded
+            Self::CalleeHangup
+            | Self::AgentEnded
             | Self::Transferred
             | Self::SilenceTimeout
             | Self::MaxDuration
             | Self::MediaTimeout
-            | Self::SignallingTimeout => 480,
+            | Self::SignallingTimeout
+            | Self::NoAnswer
+            | Self::Unreachable => 480,
         };
         let retry_after = matches!(self, Self::Full | Self::ServerShutdown).then_some(10);
         Refusal { status, warning: None, retry_after }
@@ -89,6 +105,7 @@ impl Cause {
     pub fn q850(self) -> u8 {
         match self {
             Self::CallerHangup
+            | Self::CalleeHangup
             | Self::Canceled
             | Self::AgentEnded
             | Self::Transferred
@@ -96,11 +113,53 @@ impl Cause {
             | Self::MaxDuration => 16,
             Self::NoRoute => 1,
             Self::Busy => 17,
-            Self::Rejected(_) => 21,
+            Self::NoAnswer => 19,
+            Self::Unreachable => 20,
+            Self::Blocked => 21,
+            Self::Rejected(status) => of_status(status),
             Self::SignallingTimeout | Self::MediaTimeout => 102,
             Self::IncompatibleMedia => 65,
             Self::Full => 42,
             Self::ServerShutdown | Self::ProviderError | Self::InternalError => 41,
+        }
+    }
+
+    /// What it means for the call that a leg which we placed ended before it was answered.
+    pub fn of_ending(ending: &Ending) -> Self {
+        match ending {
+            Ending::Refused { status, .. } => match status {
+                486 | 600 => Self::Busy,
+                480 => Self::NoAnswer,
+                // Neither a challenge nor a redirection is for the caller.
+                401 | 407 | 300..=399 | 408 | 500..=599 => Self::Unreachable,
+                404 | 604 => Self::Rejected(404),
+                status => Self::Rejected(*status),
+            },
+            Ending::Cancelled { .. } => Self::NoAnswer,
+            Ending::Lost => Self::Unreachable,
+            Ending::Bye { .. } => Self::CalleeHangup,
+        }
+    }
+
+    /// Of several that did not answer, the cause that tells the caller most comes last.
+    pub fn rank(self) -> u8 {
+        match self {
+            Self::Busy => 4,
+            Self::Rejected(600..) => 3,
+            Self::Rejected(_) => 2,
+            Self::NoAnswer => 1,
+            _ => 0,
+        }
+    }
+
+    /// What a model or a log is told, in words.
+    pub fn in_words(self) -> String {
+        match self {
+            Self::Busy => "it is busy there".to_owned(),
+            Self::NoAnswer => "nobody answered there".to_owned(),
+            Self::Unreachable | Self::NoRoute => "nobody can be reached there".to_owned(),
+            Self::Rejected(status) => format!("the call was refused there (SIP {status})"),
+            other => format!("it did not work ({})", other.end_reason()),
         }
     }
 
@@ -115,14 +174,35 @@ impl Cause {
             _ if answered => "completed",
             Self::Canceled | Self::CallerHangup => "canceled",
             Self::Busy => "busy",
+            Self::NoAnswer => "no_answer",
             _ => "failed",
         }
+    }
+}
+
+/// The Q.850 cause for the status of a refusal (RFC 3398 8.2.6.1).
+fn of_status(status: u16) -> u8 {
+    match status {
+        404 | 485 | 604 => 1,
+        408 => 102,
+        410 => 22,
+        480 => 18,
+        484 => 28,
+        486 | 600 => 17,
+        488 | 606 => 65,
+        502 => 38,
+        400 | 481 | 500 | 503 => 41,
+        402 | 403 | 603 => 21,
+        501 => 79,
+        504 => 102,
+        _ => 127,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sip::event::Party;
 
     #[test]
     fn a_full_server_says_when_to_come_back() {
@@ -130,5 +210,24 @@ mod tests {
         assert_eq!((refusal.status, refusal.retry_after), (503, Some(10)));
         assert_eq!(Cause::Full.final_state(false), "failed");
         assert_eq!(Cause::CallerHangup.final_state(true), "completed");
+    }
+
+    #[test]
+    fn an_end_before_the_answer_is_told_as_the_caller_should_hear_it() {
+        let refused = |status| Ending::Refused { by: Party::Peer, status, reason: None };
+        for (ending, status, q850) in [
+            (refused(486), 486, 17),
+            (refused(603), 603, 21),
+            (refused(404), 404, 1),
+            (refused(407), 480, 20),
+            (refused(503), 480, 20),
+            (refused(302), 480, 20),
+            (Ending::Cancelled { by: Party::Us, reason: None }, 480, 19),
+            (Ending::Lost, 480, 20),
+        ] {
+            let cause = Cause::of_ending(&ending);
+            assert_eq!((cause.refusal().status, cause.q850()), (status, q850), "{ending:?}");
+        }
+        assert!(Cause::Busy.rank() > Cause::NoAnswer.rank());
     }
 }

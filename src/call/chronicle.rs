@@ -3,12 +3,16 @@
 use std::time::{Duration, Instant};
 
 use crate::agent::event::Note;
+use crate::base::destination::Destination;
 use crate::base::id::CallId;
 use crate::base::template::Variables;
 use crate::call::admission::Badge;
 use crate::call::cause::Cause;
 use crate::call::event::Fact;
-use crate::call::record::{Latency, Leg, Line, Record, Speaker, ToolUse, Turn};
+use crate::call::leg::Agreement;
+use crate::call::record::{
+    Bridge, Latency, Leg, Line, Manner, Record, Speaker, ToolUse, Transfer, Turn,
+};
 use crate::media::event::Quality;
 use crate::sip::event::Incoming;
 
@@ -54,6 +58,8 @@ impl Chronicle {
             transcript: Vec::new(),
             turns: Vec::new(),
             tools: Vec::new(),
+            bridges: Vec::new(),
+            transfers: Vec::new(),
             false_interruptions: 0,
             interruptions: 0,
             answered: None,
@@ -80,17 +86,91 @@ impl Chronicle {
         }
     }
 
-    /// The media was agreed.
-    pub fn media_agreed(&mut self, codec: &'static str, recorded: bool) {
-        self.record.recorded = recorded;
-        if let Some(leg) = self.record.legs.first_mut() {
-            leg.codec = Some(codec);
+    /// Another leg is placed: the next in the record.
+    pub fn dialled(&mut self, now: Instant, to: &Destination) -> Fact {
+        let to = to.to_string();
+        let leg = Leg { to: Some(to.clone()), began: self.since(now), ..Leg::default() };
+        self.record.legs.push(leg);
+        Fact::Dialled { to }
+    }
+
+    /// Somebody calls to take the place of a leg: another leg of the record.
+    pub fn joined(&mut self, incoming: &Incoming) {
+        let leg = Leg {
+            sip_call_id: incoming.sip_call_id.clone(),
+            peer: incoming.flow.remote.to_string(),
+            user_agent: incoming.user_agent.clone(),
+            to: Some(incoming.calling_user.clone()),
+            ..Leg::default()
+        };
+        self.record.legs.push(leg);
+    }
+
+    /// The media of a leg was agreed.
+    pub fn media_agreed(&mut self, leg: usize, agreement: Agreement) {
+        self.record.recorded |= agreement.recording;
+        if let Some(leg) = self.record.legs.get_mut(leg) {
+            leg.codec = Some(agreement.codec.name());
         }
+    }
+
+    /// A leg that we placed was answered.
+    pub fn leg_answered(&mut self, now: Instant, leg: usize, headers: &[(String, String)]) {
+        let at = self.since(now);
+        let Some(leg) = self.record.legs.get_mut(leg) else { return };
+        let value = |wanted: &str| {
+            let found = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+            found.map(|(_, value)| value.clone())
+        };
+        leg.answered = Some(at);
+        if let Some(call_id) = value("Call-ID") {
+            leg.sip_call_id = call_id;
+        }
+        if let Some(agent) = value("User-Agent").or_else(|| value("Server")) {
+            leg.user_agent = Some(agent);
+        }
+    }
+
+    /// A leg ended; the cause is told when it is its own.
+    pub fn leg_ended(&mut self, now: Instant, leg: usize, cause: Option<Cause>) {
+        let at = self.since(now);
+        if let Some(leg) = self.record.legs.get_mut(leg) {
+            leg.ended = Some(at);
+            leg.cause = cause;
+        }
+    }
+
+    /// Two legs talk with each other.
+    pub fn bridged(&mut self, now: Instant, legs: [usize; 2]) -> Fact {
+        self.record.bridges.push(Bridge { at: self.since(now), legs });
+        let with = legs.iter().rev().find_map(|leg| self.record.legs.get(*leg)?.to.clone());
+        Fact::Bridged { with: with.unwrap_or_default() }
+    }
+
+    /// A transfer was tried.
+    pub fn transferred(
+        &mut self,
+        now: Instant,
+        to: &str,
+        manner: Manner,
+        failed: Option<Cause>,
+    ) -> Fact {
+        let (at, to) = (self.since(now), to.to_owned());
+        self.record.transfers.push(Transfer { at, to: to.clone(), manner, failed });
+        Fact::Transferred { to, manner, failed }
+    }
+
+    fn since(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.arrived)
     }
 
     /// The caller's side confirmed the answer.
     pub fn answered(&mut self, now: Instant) -> Fact {
-        self.record.answered = Some(now.saturating_duration_since(self.arrived));
+        let after = self.since(now);
+        self.record.answered = Some(after);
+        if let Some(leg) = self.record.legs.first_mut() {
+            leg.answered = Some(after);
+        }
         Fact::Answered
     }
 
@@ -153,8 +233,8 @@ impl Chronicle {
     }
 
     /// How well a leg was received.
-    pub fn quality(&mut self, quality: Quality) {
-        if let Some(leg) = self.record.legs.first_mut() {
+    pub fn quality(&mut self, leg: usize, quality: Quality) {
+        if let Some(leg) = self.record.legs.get_mut(leg) {
             leg.quality = quality;
         }
     }

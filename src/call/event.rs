@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::agent;
+use crate::base::id::{PortId, SessionId};
 use crate::call::briefing::Casting;
 use crate::call::cause::Cause;
 use crate::call::placement::Placement;
-use crate::call::record::{Latency, Record};
+use crate::call::record::{Latency, Manner, Record};
 use crate::media;
 use crate::sip;
 
@@ -17,13 +18,20 @@ use crate::sip;
 pub enum Input {
     /// The signalling moved.
     Sip(sip::event::Event),
-    /// A socket pair for media was bound (RTP here, RTCP one above), or could not be.
-    Socket(Option<SocketAddr>),
-    /// The media moved.
-    Media(media::event::Event),
+    /// A socket pair for the media of a port was bound (RTP here, RTCP one above), or could not be.
+    Socket(PortId, Option<SocketAddr>),
+    /// The media of a port moved.
+    Media(PortId, media::event::Event),
     /// Those who hear, think and speak moved. Only transcripts, thoughts and utterances come
     /// here; the conductor makes the other inputs of a session itself.
     Mind(agent::event::Input),
+    /// Somebody calls to take the place of one of the legs (RFC 3891).
+    Replace {
+        /// The leg.
+        session: SessionId,
+        /// The INVITE.
+        incoming: Box<sip::event::Incoming>,
+    },
     /// The server is draining: say goodbye soon.
     WindUp,
     /// The server is going down: hang up now.
@@ -37,14 +45,18 @@ pub enum Output {
     Sip(sip::event::Command),
     /// Place a leg; its events come with the session that the placement names.
     Place(Box<Placement>),
-    /// Bind a socket pair for media; answered by `Input::Socket`.
-    BindSocket,
-    /// Open the media port on the bound sockets.
-    OpenPort(Box<media::event::Settings>),
+    /// Bind a socket pair for the media of a port; answered by `Input::Socket`. All ports of a call
+    /// live in one media shard.
+    BindSocket(PortId),
+    /// Open the port on the sockets bound for it.
+    OpenPort(PortId, Box<media::event::Settings>),
     /// Media.
-    Media(media::event::Command),
-    /// Close the port; its last event is the quality of the whole leg.
-    ClosePort,
+    Media(PortId, media::event::Command),
+    /// Close the port; its last event is the quality of the whole leg. A port that was never
+    /// opened gives its sockets back and says nothing.
+    ClosePort(PortId),
+    /// Those who hear and speak are at this port from now on; at first, they are at the first.
+    Attach(PortId),
     /// Bring those who hear, think and speak for this agent; whoever was there before goes.
     Engage(Arc<Casting>),
     /// Orders for those who hear, think and speak: `Listen`, `Finalize`, `Forget`, `Think`,
@@ -99,6 +111,25 @@ pub enum Fact {
     ToolCalled {
         /// Its name.
         name: String,
+    },
+    /// A leg is being placed.
+    Dialled {
+        /// Where to. Personal data.
+        to: String,
+    },
+    /// Two legs talk with each other.
+    Bridged {
+        /// Whom the caller, or who is in its place, talks with. Personal data.
+        with: String,
+    },
+    /// A transfer was tried.
+    Transferred {
+        /// Where to. Personal data.
+        to: String,
+        /// How.
+        manner: Manner,
+        /// Why it failed, if it did.
+        failed: Option<Cause>,
     },
     /// The latency of a turn is known.
     TurnTimed {

@@ -9,9 +9,15 @@ pub mod exchange;
 pub mod identity;
 pub mod negotiation;
 pub mod numbering;
+pub mod outbound;
 pub mod placement;
 pub mod record;
 pub mod transfer;
+
+pub mod desk;
+pub mod dial;
+pub mod drill;
+pub mod leg;
 pub mod trunk;
 
 pub mod conductor;

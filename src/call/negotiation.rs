@@ -1,47 +1,99 @@
 //! Offer and answer of one leg (RFC 3264): from session descriptions to the settings of its port.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
+use crate::audio::codec::Codec;
+use crate::base::id::SessionId;
 use crate::call::briefing::MediaPolicy;
 use crate::media::event::Settings;
 use crate::sdp::line::Direction;
 use crate::sdp::negotiate::{self, Agreed, Local};
 use crate::sdp::refusal;
-use crate::sip::event::{Incoming, Refusal, Warning};
+use crate::sip::event::{Refusal, Warning};
 
 /// What a leg and its peer have agreed on, and what we told it.
 #[derive(Debug)]
 pub struct Negotiation {
     policy: MediaPolicy,
     local: Local,
-    signalling: std::net::IpAddr,
+    signalling: Option<IpAddr>,
     recording: bool,
     agreed: Option<Agreed>,
     /// Whether the peer still has to answer an offer of ours.
     offered: bool,
     /// Whether the port was opened with an earlier agreement.
     opened: bool,
+    /// What the caller was answered first: a 200 says what the 183 before it said.
+    answer: Option<Bytes>,
+}
+
+/// Who is at the other end of a leg.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// The session.
+    pub session: SessionId,
+    /// Where its signalling comes from; unknown for a leg that we place until it is answered.
+    pub signalling: Option<IpAddr>,
 }
 
 impl Negotiation {
     /// Begins for a leg whose media socket is bound to `bound`.
-    pub fn new(
-        policy: MediaPolicy,
-        bound: SocketAddr,
-        incoming: &Incoming,
-        recording: bool,
-    ) -> Self {
+    pub fn new(policy: MediaPolicy, bound: SocketAddr, peer: Peer, recording: bool) -> Self {
         let local = Local {
             address: policy.address,
             port: bound.port(),
             codecs: policy.codecs.clone(),
-            session_id: incoming.session.0,
+            session_id: peer.session.0,
             version: 1,
         };
-        let signalling = incoming.flow.remote.ip();
-        Self { policy, local, signalling, recording, agreed: None, offered: false, opened: false }
+        Self {
+            policy,
+            local,
+            signalling: peer.signalling,
+            recording,
+            agreed: None,
+            offered: false,
+            opened: false,
+            answer: None,
+        }
+    }
+
+    /// Sets a codec before the others, in what is still to be offered or answered.
+    pub fn prefer(&mut self, codec: Codec) {
+        // Sorting is stable: the others keep their order.
+        self.local.codecs.sort_by_key(|own| *own != codec);
+    }
+
+    /// The codec that an offer would come to.
+    pub fn foresee(&self, offer: &[u8]) -> Option<Codec> {
+        negotiate::answer(offer, &self.local).ok().map(|(_, agreed)| agreed.codec)
+    }
+
+    /// The offer of our INVITE.
+    pub fn first_offer(&mut self) -> Bytes {
+        self.offer()
+    }
+
+    /// Takes the answer to the offer of our INVITE: early media, then that of the 200.
+    ///
+    /// # Errors
+    /// When it does not fit; what was agreed before stands.
+    pub fn accept(&mut self, answer: &[u8]) -> Result<(), Refusal> {
+        self.agreed = Some(negotiate::accept(answer, &self.local).map_err(not_acceptable)?);
+        self.offered = false;
+        Ok(())
+    }
+
+    /// The codec that was agreed.
+    pub fn codec(&self) -> Option<Codec> {
+        self.agreed.as_ref().map(|agreed| agreed.codec)
+    }
+
+    /// Whether the peer does not want to hear us.
+    pub fn is_held(&self) -> bool {
+        self.agreed.as_ref().is_some_and(|agreed| !sends(agreed.direction))
     }
 
     /// Answers the INVITE: its offer, or with an offer of ours when it came without one.
@@ -49,24 +101,29 @@ impl Negotiation {
     /// # Errors
     /// 488 with a Warning when nothing fits.
     pub fn first_answer(&mut self, offer: &[u8]) -> Result<Bytes, Refusal> {
-        if offer.is_empty() { Ok(self.offer()) } else { self.answer(offer) }
+        if let Some(answer) = &self.answer {
+            return Ok(answer.clone());
+        }
+        let answer = if offer.is_empty() { self.offer() } else { self.answer(offer)? };
+        self.answer = Some(answer.clone());
+        Ok(answer)
     }
 
-    /// Takes the body of an ACK: the answer to our offer, if we made one. An answer that does not
-    /// fit changes nothing when there is an agreement.
+    /// Takes the body of an ACK: the answer to our offer, if we made one; tells whether we did. An
+    /// answer that does not fit changes nothing when there is an agreement.
     ///
     /// # Errors
     /// When we offered, nothing is agreed, and the answer is missing or does not fit.
-    pub fn late_answer(&mut self, body: &[u8]) -> Result<(), Refusal> {
+    pub fn late_answer(&mut self, body: &[u8]) -> Result<bool, Refusal> {
         if !std::mem::take(&mut self.offered) {
-            return Ok(());
+            return Ok(false);
         }
         match negotiate::accept(body, &self.local) {
             Ok(agreed) => self.agreed = Some(agreed),
             Err(_) if self.agreed.is_some() => {}
             Err(why) => return Err(not_acceptable(why)),
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Answers a re-INVITE: its offer, or with all that we could do when it came without one
@@ -93,9 +150,10 @@ impl Negotiation {
             telephone_event: agreed.telephone_event,
             remote: agreed.remote,
             remote_rtcp: agreed.remote_rtcp,
-            signalling: self.signalling,
+            // Of a peer whose signalling nobody saw, media comes from where it says.
+            signalling: self.signalling.unwrap_or(agreed.remote.ip()),
             symmetric: self.policy.symmetric,
-            sending: matches!(agreed.direction, Direction::SendReceive | Direction::SendOnly),
+            sending: sends(agreed.direction),
             speech: self.policy.speech.clone(),
             recording: self.recording,
             cname: format!("{:016x}@voxtrunk", self.local.session_id),
@@ -113,6 +171,10 @@ impl Negotiation {
         self.offered = true;
         Bytes::from(negotiate::offer(&self.local))
     }
+}
+
+fn sends(direction: Direction) -> bool {
+    matches!(direction, Direction::SendReceive | Direction::SendOnly)
 }
 
 fn not_acceptable(why: refusal::Refusal) -> Refusal {

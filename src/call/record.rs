@@ -34,6 +34,10 @@ pub struct Record {
     pub turns: Vec<Turn>,
     /// The tools that were called, in order.
     pub tools: Vec<ToolUse>,
+    /// Who talked with whom, in order.
+    pub bridges: Vec<Bridge>,
+    /// The transfers that were tried, in order.
+    pub transfers: Vec<Transfer>,
     /// How often the agent paused for nothing.
     pub false_interruptions: u32,
     /// How often the caller interrupted the agent.
@@ -57,10 +61,64 @@ pub struct Leg {
     pub peer: String,
     /// The User-Agent header.
     pub user_agent: Option<String>,
+    /// Whom we called there; nobody, when it is the leg of the caller. Personal data.
+    pub to: Option<String>,
+    /// When it began, since the call arrived.
+    pub began: Duration,
+    /// When it was answered, since the call arrived; `None` when it was not.
+    pub answered: Option<Duration>,
+    /// When it ended, since the call arrived.
+    pub ended: Option<Duration>,
+    /// Why it ended, if that is not why the call did.
+    pub cause: Option<Cause>,
     /// The codec.
     pub codec: Option<&'static str>,
     /// How well we received it.
     pub quality: Quality,
+}
+
+/// Two legs that talked with each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bridge {
+    /// Since the call arrived.
+    pub at: Duration,
+    /// The places of the legs in the record, from 0.
+    pub legs: [usize; 2],
+}
+
+/// A transfer that was tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transfer {
+    /// Since the call arrived.
+    pub at: Duration,
+    /// Where to. Personal data.
+    pub to: String,
+    /// How.
+    pub manner: Manner,
+    /// Why it failed, if it did.
+    pub failed: Option<Cause>,
+}
+
+/// How a transfer is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// The caller's side was asked to call (REFER).
+    Refer,
+    /// We called, and connected both.
+    Bridge,
+    /// A peer asked us to call (REFER) in its place.
+    Referral,
+}
+
+impl Manner {
+    /// The name in records and events.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Refer => "refer",
+            Self::Bridge => "bridge",
+            Self::Referral => "referral",
+        }
+    }
 }
 
 /// Who said something.

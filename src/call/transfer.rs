@@ -5,14 +5,17 @@ use serde::Deserialize;
 use crate::agent::assistant::Assistant;
 use crate::agent::tool::{ToolCall, ToolResult};
 use crate::base::destination::Destination;
+use crate::call::briefing::Refer;
 
 /// Where a transfer goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// Another agent of this house takes over.
     Agent(String),
-    /// The caller's side is asked to call this URI (REFER).
-    Refer(String),
+    /// The caller's side is asked to call this URI (REFER); if it does not want to, we call.
+    Refer(String, Destination),
+    /// We call, and connect both.
+    Bridge(Destination),
 }
 
 /// Reads a `transfer_call`: the model names one of the agent's destinations, and nothing else
@@ -20,20 +23,26 @@ pub enum Target {
 ///
 /// # Errors
 /// A result that tells the model what was wrong.
-pub fn target(call: &ToolCall, assistant: &Assistant) -> Result<Target, ToolResult> {
+pub fn target(call: &ToolCall, assistant: &Assistant, refer: Refer) -> Result<Target, ToolResult> {
     let arguments: Arguments = serde_json::from_str(&call.arguments)
         .map_err(|_| failed(call, "the arguments must be {\"to\": \"NAME\"}"))?;
     let Some(transfer) = assistant.transfers.get(&arguments.to) else {
         let names: Vec<&str> = assistant.transfers.keys().map(String::as_str).collect();
         return Err(failed(call, &format!("there is only: {}", names.join(", "))));
     };
+    let by_refer = |uri: String| match refer {
+        Refer::First => Target::Refer(uri, transfer.to.clone()),
+        Refer::Never => Target::Bridge(transfer.to.clone()),
+    };
     match &transfer.to {
         Destination::Agent(name) => Ok(Target::Agent(name.clone())),
-        Destination::Sip(uri) => Ok(Target::Refer(uri.clone())),
-        Destination::Tel(number) => Ok(Target::Refer(format!("tel:{number}"))),
-        Destination::Trunk { .. }
-        | Destination::Phone(_)
-        | Destination::Drill(_)
+        Destination::Sip(uri) => Ok(by_refer(uri.clone())),
+        Destination::Tel(number) => Ok(by_refer(format!("tel:{number}"))),
+        // Only we know that trunk and that phone.
+        Destination::Trunk { .. } | Destination::Phone(_) | Destination::Group(_) => {
+            Ok(Target::Bridge(transfer.to.clone()))
+        }
+        Destination::Drill(_)
         | Destination::Reject(_)
         | Destination::Busy
         | Destination::HangUp(_) => Err(failed(call, "nobody can be reached there")),
@@ -66,10 +75,14 @@ mod tests {
             name: "transfer_call".to_owned(),
             arguments: arguments.to_owned(),
         };
-        let good = target(&call("{\"to\": \"sales\"}"), &assistant);
-        assert_eq!(good, Ok(Target::Refer("sip:sales@192.0.2.7".to_owned())));
+        let to: Destination = "sip:sales@192.0.2.7".parse().expect("a destination");
+        let asked = call("{\"to\": \"sales\"}");
+        let good = target(&asked, &assistant, Refer::First);
+        assert_eq!(good, Ok(Target::Refer(to.to_string(), to.clone())));
+        assert_eq!(target(&asked, &assistant, Refer::Never), Ok(Target::Bridge(to)));
         for evil in ["{\"to\": \"tel:+8821234567\"}", "{\"to\": 1}", "", "{\"number\": \"+882\"}"] {
-            assert!(target(&call(evil), &assistant).is_err_and(|result| result.failed), "{evil}");
+            let answer = target(&call(evil), &assistant, Refer::First);
+            assert!(answer.is_err_and(|result| result.failed), "{evil}");
         }
     }
 }

@@ -11,10 +11,12 @@ use crate::agent::assistant::Assistant;
 use crate::base::country::Country;
 use crate::base::language::Language;
 use crate::base::units::{self, parsed};
-use crate::config::network::{Frequency, PortRange};
+use crate::config::network::PortRange;
+use crate::config::phone::{Group, Phone, Registering};
 
 pub use crate::config::listen::{Listen, OpenedTls, Tls, Transport};
 pub use crate::config::provider::{Job, Provider, ProviderKind};
+pub use crate::config::security::{MaxInvites, Security, SipSecurity, UnknownSource};
 pub use crate::config::trunk::{Inbound, Trunk};
 
 /// Everything that belongs to the machine: sockets, trunks, providers, storage, security.
@@ -36,6 +38,10 @@ pub struct Server {
     pub media: Media,
     /// Carriers and telephone systems, by name.
     pub trunks: BTreeMap<String, Trunk>,
+    /// Phones that register with us, by name.
+    pub phones: BTreeMap<String, Phone>,
+    /// Phones that ring together, by name.
+    pub groups: BTreeMap<String, Group>,
     /// Who hears, thinks and speaks, by name.
     pub providers: BTreeMap<String, Provider>,
     /// Who is let in.
@@ -80,6 +86,11 @@ pub struct Sip {
     pub external_address: Option<IpAddr>,
     /// The most calls at once; beyond it 503 with Retry-After.
     pub max_calls: u32,
+    /// The domain of our phones: what their passwords belong to, and what stands in From of calls
+    /// to them; without it, `voxtrunk` and the address of the socket.
+    pub domain: Option<String>,
+    /// How phones register.
+    pub registrar: Registering,
     /// A request of more octets goes by TCP to peers that know it (RFC 3261 18.1.1).
     pub tcp_above: usize,
     /// The name servers, as `"192.0.2.53:53"`; without any, those of the system.
@@ -122,6 +133,8 @@ pub enum Codec {
 pub struct Media {
     /// How speech is told from noise.
     pub vad: Vad,
+    /// A WAV file that is played to those on hold; without it, a melody of our own.
+    pub hold_music: Option<PathBuf>,
 }
 
 /// `[media.vad]`: how speech is told from noise.
@@ -151,48 +164,6 @@ pub enum Detector {
     Kernel,
     /// ONNX Runtime, loaded at run time (feature `ort`).
     Ort,
-}
-
-/// `[security]`: who is let in.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Security {
-    /// Whether a secret in plain text is an error and not only a warning.
-    pub require_secret_refs: bool,
-    /// SIP.
-    pub sip: SipSecurity,
-}
-
-/// `[security.sip]`: what happens to requests from nobody we know.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SipSecurity {
-    /// What a request from an unknown address gets.
-    pub unknown_source: UnknownSource,
-    /// How many INVITEs an address may send.
-    pub max_invites: MaxInvites,
-}
-
-/// What a request from an unknown address gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum UnknownSource {
-    /// Nothing.
-    #[default]
-    Drop,
-    /// 403, without keeping any state.
-    Reject,
-}
-
-/// How many INVITEs an address may send.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct MaxInvites {
-    /// In the long run, for each address.
-    #[serde(deserialize_with = "parsed")]
-    pub per_ip: Frequency,
-    /// At once.
-    pub burst: u32,
 }
 
 /// `[storage]`: where calls are kept.
@@ -292,7 +263,11 @@ impl Server {
     pub fn settle(&mut self, folder: &Path) {
         let machine = &mut self.machine;
         let always = [&mut machine.data_dir, &mut machine.dialplans, &mut machine.models];
-        let chosen = [&mut self.storage.calls, &mut self.storage.recordings.location];
+        let chosen = [
+            &mut self.storage.calls,
+            &mut self.storage.recordings.location,
+            &mut self.media.hold_music,
+        ];
         let certificates =
             self.tls.values_mut().flat_map(Tls::files).chain(self.sip.tls.ca.as_mut());
         let all = always.into_iter().chain(chosen.into_iter().flatten()).chain(certificates);
@@ -328,6 +303,8 @@ impl Default for Sip {
             listen: vec![Listen::plain(Transport::Udp, bind)],
             external_address: None,
             max_calls: 100,
+            domain: None,
+            registrar: Registering::default(),
             tcp_above: 1_300,
             name_servers: Vec::new(),
             tls: OpenedTls::default(),
@@ -356,12 +333,6 @@ impl Default for Vad {
             min_speech: Duration::from_millis(64),
             min_silence: Duration::from_millis(160),
         }
-    }
-}
-
-impl Default for MaxInvites {
-    fn default() -> Self {
-        Self { per_ip: Frequency { per_second: 10.0 }, burst: 20 }
     }
 }
 

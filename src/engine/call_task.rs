@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent;
 use crate::agent::event::ThoughtId;
+use crate::audio::frame::Rate;
 use crate::base::id::{CallId, PortId};
 use crate::call::conductor::Conductor;
 use crate::call::event::{Input, Output};
@@ -17,8 +18,9 @@ use crate::engine::ai::crew::Crew;
 use crate::engine::ai::{listen, speak, think};
 use crate::engine::bus::Bus;
 use crate::engine::clock;
+use crate::engine::journal;
 use crate::engine::mailbox::{Inbox, Mailbox};
-use crate::engine::media_shard::{self, MediaHandle, Opening, Pipes};
+use crate::engine::media_shard::{self, MediaHandle, Opening, Pipes, Spoken};
 use crate::engine::recorder::Recorder;
 use crate::engine::sip_shard::{self, SipHandle, until};
 use crate::media::event::Settings;
@@ -52,15 +54,26 @@ pub struct Stops {
     pub now: CancellationToken,
 }
 
+/// A port of the call.
+#[derive(Debug)]
+enum Port {
+    /// Its sockets are bound.
+    Bound(Pair),
+    /// It is open; what is spoken may go into the ring, as long as nobody has it.
+    Open(Option<(Rate, rtrb::Producer<Spoken>)>),
+}
+
 /// One call at work.
 #[derive(Debug)]
 pub struct CallTask {
     call: CallId,
-    port: PortId,
+    /// The port at which those who hear and speak are.
+    attached: PortId,
+    /// The ports of all legs: one media shard has them all, since they pass audio to each other.
+    ports: HashMap<PortId, Port>,
     conductor: Conductor,
     house: Arc<House>,
     mailbox: Mailbox,
-    sockets: Option<Pair>,
     ear: mpsc::Sender<listen::Order>,
     mouth: mpsc::Sender<speak::Order>,
     frames: Option<mpsc::Receiver<crate::audio::frame::Frame>>,
@@ -80,11 +93,11 @@ impl CallTask {
         let (mouth, mouth_orders) = mpsc::channel(ORDERS);
         Self {
             call,
-            port: PortId(conductor.sip_session().0),
+            attached: PortId(conductor.sip_session().0),
+            ports: HashMap::new(),
             conductor,
             house,
             mailbox,
-            sockets: None,
             ear,
             mouth,
             frames: Some(frames),
@@ -104,7 +117,9 @@ impl CallTask {
         loop {
             while let Some(output) = self.conductor.poll() {
                 if !self.carry_out(output).await {
-                    self.media(media_shard::Order::Close(self.port));
+                    for port in self.ports.keys() {
+                        self.media(media_shard::Order::Close(*port));
+                    }
                     return;
                 }
             }
@@ -149,15 +164,26 @@ impl CallTask {
                 let order = sip_shard::Order::Place(self.mailbox.clone(), placement);
                 self.house.sip.order(order).await;
             }
-            Output::BindSocket => self.bind(),
-            Output::OpenPort(settings) => self.open(*settings).await,
-            Output::Media(command) => {
-                self.media(media_shard::Order::Command(self.port, command));
+            Output::BindSocket(port) => self.bind(port),
+            Output::OpenPort(port, settings) => self.open(port, *settings).await,
+            Output::Media(port, command) => {
+                self.media(media_shard::Order::Command(port, command));
             }
-            Output::ClosePort => self.media(media_shard::Order::Close(self.port)),
+            Output::ClosePort(port) => {
+                if let Some(Port::Open(_)) = self.ports.remove(&port) {
+                    self.media(media_shard::Order::Close(port));
+                }
+            }
+            Output::Attach(port) => {
+                self.attached = port;
+                self.give_mouth(port).await;
+            }
             Output::Engage(casting) => self.engage(&casting.name).await,
             Output::Mind(order) => self.order(order).await,
-            Output::Fact(fact) => self.house.bus.tell(self.call, fact).await,
+            Output::Fact(fact) => {
+                journal::write(&fact);
+                self.house.bus.tell(self.call, fact).await;
+            }
             Output::Over => return false,
         }
         true
@@ -167,32 +193,46 @@ impl CallTask {
         self.house.media.order(order);
     }
 
-    fn bind(&mut self) {
-        let bound = match self.house.ports.bind() {
-            Ok(pair) => Some(pair),
+    fn bind(&mut self, port: PortId) {
+        let local = match self.house.ports.bind() {
+            Ok(pair) => {
+                let local = pair.local;
+                self.ports.insert(port, Port::Bound(pair));
+                Some(local)
+            }
             Err(why) => {
                 tracing::error!(%why, "no media port is free");
                 None
             }
         };
-        let local = bound.as_ref().map(|pair| pair.local);
-        self.sockets = bound;
-        self.conductor.handle(clock::now(), Input::Socket(local));
+        self.conductor.handle(clock::now(), Input::Socket(port, local));
     }
 
-    async fn open(&mut self, settings: Settings) {
-        let Some(sockets) = self.sockets.take() else { return };
+    async fn open(&mut self, port: PortId, settings: Settings) {
+        let Some(Port::Bound(sockets)) = self.ports.remove(&port) else { return };
         let rate = settings.codec.rate();
         let (ring, spoken) = rtrb::RingBuffer::new(RING);
         let recording = settings.recording.then(|| {
             let path = self.house.recordings.join(format!("{}.wav", self.call));
-            self.house.recorder.open(self.port, path, rate)
+            self.house.recorder.open(port, path, rate)
         });
         let mailbox = self.mailbox.clone();
         let pipes = Pipes { mailbox, heard: self.heard.clone(), spoken, recording };
-        let opening = Opening { port: self.port, sockets, settings, pipes };
+        let opening = Opening { port, sockets, settings, pipes };
         self.media(media_shard::Order::Open(Box::new(opening)));
-        self.mouth.send(speak::Order::Open(self.port, rate, ring)).await.ok();
+        self.ports.insert(port, Port::Open(Some((rate, ring))));
+        if port == self.attached {
+            self.give_mouth(port).await;
+        }
+    }
+
+    /// Lets the mouth speak at a port.
+    async fn give_mouth(&mut self, port: PortId) {
+        if let Some(Port::Open(ring)) = self.ports.get_mut(&port)
+            && let Some((rate, ring)) = ring.take()
+        {
+            self.mouth.send(speak::Order::Open(port, rate, ring)).await.ok();
+        }
     }
 
     async fn engage(&mut self, agent: &str) {
@@ -240,11 +280,11 @@ impl CallTask {
         }
     }
 
-    async fn ear(&self, order: listen::Order) {
+    async fn ear(&mut self, order: listen::Order) {
         self.ear.send(order).await.ok();
     }
 
-    async fn mouth(&self, order: speak::Order) {
+    async fn mouth(&mut self, order: speak::Order) {
         self.mouth.send(order).await.ok();
     }
 }

@@ -2,7 +2,7 @@
 //! detector. It never waits for anybody: what a call does not take in time is dropped and counted.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -19,6 +19,7 @@ use crate::engine::gauges::Gauges;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::recorder::Track;
 use crate::media::event::{Command, Output, Settings, UtteranceId, Window};
+use crate::media::link::Passage;
 use crate::media::port::Port;
 use crate::net::ports::Pair;
 use crate::providers::detector::{Detector, Slot};
@@ -117,6 +118,8 @@ pub struct MediaShard {
     wheel: BinaryHeap<Reverse<(Instant, usize)>>,
     /// Sockets that had more to read than one turn allows.
     unread: Vec<Token>,
+    /// What ports gave to each other and was not delivered yet.
+    passages: VecDeque<(PortId, PortId, Passage)>,
     windows: Vec<(usize, Slot, Window)>,
     windows_since: Option<Instant>,
     probabilities: Vec<f32>,
@@ -142,6 +145,7 @@ impl MediaShard {
             places: HashMap::new(),
             wheel: BinaryHeap::new(),
             unread: Vec::new(),
+            passages: VecDeque::new(),
             windows: Vec::new(),
             windows_since: None,
             probabilities: Vec::new(),
@@ -300,8 +304,21 @@ impl MediaShard {
         }
     }
 
-    /// Carries out what a port wants, and arms it again.
+    /// Carries out what a port wants, and what the ports want that it passes something to.
     fn settle(&mut self, place: usize) {
+        self.settle_one(place);
+        // Whoever takes something sends it and passes nothing on: this ends.
+        while let Some((from, to, passage)) = self.passages.pop_front() {
+            let Some(place) = self.places.get(&to).copied() else { continue };
+            if let Some(Some(entry)) = self.entries.get_mut(place) {
+                entry.port.take(clock::now(), from, &passage);
+            }
+            self.settle_one(place);
+        }
+    }
+
+    /// Carries out what a port wants, and arms it again.
+    fn settle_one(&mut self, place: usize) {
         let Some(Some(entry)) = self.entries.get_mut(place) else { return };
         while let Some(output) = entry.port.poll() {
             match output {
@@ -326,8 +343,11 @@ impl MediaShard {
                         track.add(caller, agent);
                     }
                 }
+                Output::Pass { to, passage } => {
+                    self.passages.push_back((entry.id, to, passage));
+                }
                 Output::Event(event) => {
-                    if entry.pipes.mailbox.post(Input::Media(event)).is_err() {
+                    if entry.pipes.mailbox.post(Input::Media(entry.id, event)).is_err() {
                         self.gauges.fact_undelivered();
                     }
                 }

@@ -8,6 +8,8 @@ pub mod lookups;
 pub mod sip_shard;
 pub mod streams;
 
+pub mod journal;
+
 pub mod gauges;
 pub mod media_shard;
 pub mod recorder;

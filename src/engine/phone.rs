@@ -122,6 +122,8 @@ pub enum Moment {
     Says(String),
     /// The phone presses keys.
     Presses(String),
+    /// The other side pressed a key.
+    Hears(char),
     /// The last sample of what the phone said was sent.
     Said,
     /// The call is over.
@@ -178,7 +180,8 @@ impl Phone {
         let trunk = admission::Trunk { badge: admission::Badge::default(), allow: peers };
         let settings = admission::Settings { trunks: vec![trunk], ..Default::default() };
         let (arrivals, _) = mpsc::channel(1);
-        let (shard, sip) = SipShard::new(doors, endpoint, Doorkeeper::new(settings), arrivals);
+        let doorkeeper = Doorkeeper::new(settings, clock::random());
+        let (shard, sip) = SipShard::new(doors, endpoint, doorkeeper, arrivals);
         let stop = CancellationToken::new();
         let mut random = clock::random();
         let ports = Arc::new(Ports::new(local, 40_000..=48_999, random.u32() >> 8));
@@ -292,7 +295,7 @@ impl Conversation<'_> {
                         return ending;
                     }
                     Some(Input::Sip(event)) => self.signalled(event).await,
-                    Some(Input::Media(event)) => self.media_moved(event).await,
+                    Some(Input::Media(_, event)) => self.media_moved(event).await,
                     Some(_) => {}
                     None => return Ending::Lost,
                 },
@@ -387,8 +390,8 @@ impl Conversation<'_> {
                 self.tell(Moment::Said).await;
             }
             media::Event::Silent { .. } => self.hang_up().await,
+            media::Event::Digit(digit) => self.tell(Moment::Hears(digit.key())).await,
             media::Event::Heard { .. }
-            | media::Event::Digit(_)
             | media::Event::Started { .. }
             | media::Event::Flushed { .. }
             | media::Event::Quality(_) => {}

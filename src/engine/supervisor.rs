@@ -13,7 +13,7 @@ use crate::base::random::Random;
 use crate::call::briefing::Briefing;
 use crate::call::cause::Cause;
 use crate::call::chronicle;
-use crate::call::conductor::Conductor;
+use crate::call::conductor::{self, Conductor};
 use crate::engine::call_task::{CallTask, House, Stops};
 use crate::engine::clock;
 use crate::engine::sip_shard::{Arrival, Order};
@@ -28,7 +28,7 @@ pub struct Supervisor {
     stops: Stops,
     random: Random,
     calls: JoinSet<()>,
-    sessions: HashMap<Id, (SessionId, Arc<str>)>,
+    sessions: HashMap<Id, (SessionId, CallId, Arc<str>)>,
     active: Arc<AtomicUsize>,
 }
 
@@ -84,7 +84,7 @@ impl Supervisor {
         let task = CallTask::new(call, conductor, self.house.clone(), arrival.mailbox);
         let running = task.run(arrival.inbox, self.stops.clone()).instrument(span);
         let handle = self.calls.spawn(running);
-        self.sessions.insert(handle.id(), (session, trunk));
+        self.sessions.insert(handle.id(), (session, call, trunk));
     }
 
     /// Whether there is room for the call, and its trunk may bring it.
@@ -96,20 +96,22 @@ impl Supervisor {
             return Err(Cause::Full);
         }
         let trunk = &arrival.trunk.name;
-        let others = self.sessions.values().filter(|(_, name)| name == trunk).count();
+        let others = self.sessions.values().filter(|(_, _, name)| name == trunk).count();
         let terms = self.briefing.trunks.get(trunk);
         terms.map_or(Ok(()), |terms| terms.admit(&arrival.incoming.called_user, others))
     }
 
-    /// A call's task is over. One that broke leaves a caller on the line: it is hung up.
+    /// A call's task is over. One that broke leaves people on the line: they are hung up.
     async fn bury(&mut self, done: Result<(Id, ()), tokio::task::JoinError>) {
         let (id, broke) = match &done {
             Ok((id, ())) => (*id, false),
             Err(why) => (why.id(), why.is_panic()),
         };
         let session = self.sessions.remove(&id);
-        if let (Some((session, _)), true) = (session, broke) {
-            tracing::error!("the task of a call broke; this is a bug");
+        let (Some((session, call, _)), true) = (session, broke) else { return };
+        tracing::error!("the task of a call broke; this is a bug");
+        let placed = (1..conductor::MOST_LEGS).map(|number| call.session(number));
+        for session in std::iter::once(session).chain(placed) {
             let reason = Some(Cause::InternalError.reason_header());
             self.order(Command::HangUp { session, reason }).await;
             let port = crate::base::id::PortId(session.0);

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use crate::audio::frame::{Frame, Rate};
 use crate::audio::{codec::Codec, speech};
-use crate::base::id::UtteranceId;
+use crate::base::id::{PortId, UtteranceId};
 use crate::base::random::Random;
 use crate::media::event::{Command, Event, Output, Settings};
+use crate::media::link::Passage;
 use crate::media::port::Port;
 use crate::rtp::packet::{Header, Packet};
 
@@ -69,6 +70,8 @@ pub struct Bench {
     pub heard: Vec<i16>,
     pub windows: usize,
     pub recorded: Vec<(Vec<i16>, Vec<i16>)>,
+    /// What was given to other ports.
+    pub passed: Vec<(PortId, Passage)>,
     /// Outputs of any kind.
     pub outputs: usize,
 }
@@ -87,6 +90,7 @@ impl Bench {
             heard: Vec::new(),
             windows: 0,
             recorded: Vec::new(),
+            passed: Vec::new(),
             outputs: 0,
         }
     }
@@ -171,6 +175,7 @@ impl Bench {
                 Output::Recorded { caller, agent } => {
                     self.recorded.push((caller.samples, agent.samples));
                 }
+                Output::Pass { to, passage } => self.passed.push((to, passage)),
                 Output::Event(event) => self.events.push(event),
             }
         }

@@ -5,12 +5,16 @@
 //! the owner of the call: facts do.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::audio::codec::Codec;
 use crate::audio::frame::Frame;
 use crate::audio::speech;
+use crate::base::id::PortId;
 pub use crate::base::id::UtteranceId;
+use crate::media::link::{Links, Passage};
+use crate::media::music::Tape;
 
 /// How many samples a speech detector looks at: 32 ms at 16 kHz.
 pub const WINDOW: usize = 512;
@@ -79,6 +83,28 @@ pub enum Command {
     },
     /// Sends keys as telephone events.
     Dial(Vec<Digit>),
+    /// Connects the port with others of its call, or with none any more.
+    Connect(Links),
+    /// What the peer says reaches nobody: no other port, no listener. Keys are told all the same.
+    Mute,
+    /// What the peer says is heard again.
+    Unmute,
+    /// Plays a tape over and over wherever nothing else is to be heard.
+    Music(Arc<Tape>),
+    /// Stops the tape.
+    NoMusic,
+    /// Who hears what the peer says, beside the ports that are told.
+    Attend(Attention),
+}
+
+/// Who hears what the peer of a port says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Attention {
+    /// A speech detector and whoever listens: frames and windows are given out.
+    #[default]
+    Speech,
+    /// Nobody: only keys are told. Costs next to nothing.
+    Keys,
 }
 
 /// A key of the telephone.
@@ -206,6 +232,13 @@ pub enum Output {
         caller: Frame,
         /// What the caller heard.
         agent: Frame,
+    },
+    /// Give this to another port of the call, by `Port::take`.
+    Pass {
+        /// Which port.
+        to: PortId,
+        /// What the peer said.
+        passage: Passage,
     },
     /// Tell the owner of the call.
     Event(Event),

@@ -5,8 +5,12 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
+use crate::base::id::PortId;
 use crate::base::random::Random;
 use crate::media::event::{Command, Event, Output, Quality, Settings};
+use crate::media::link::{Links, Passage};
 use crate::media::playout::Playout;
 use crate::media::receive::{Listeners, Receiver};
 use crate::media::record::Recorder;
@@ -26,6 +30,9 @@ pub struct Port {
     sender: Sender,
     session: Session,
     recorder: Option<Recorder>,
+    links: Links,
+    /// Counts the streams of the peer: a new source, or a clock that was restarted.
+    stream: u32,
     state: State,
     /// Whether a packet of the peer was ever accepted.
     heard: bool,
@@ -67,6 +74,8 @@ impl Port {
             session,
             recorder: settings.recording.then(|| Recorder::new(rate)),
             settings,
+            links: Links::default(),
+            stream: 0,
             state: State::Open,
             heard: false,
             received: 0,
@@ -93,6 +102,7 @@ impl Port {
         let index = match self.source.judge(now, from, &packet.header) {
             Judgement::Begun { index } | Judgement::Accepted(Verdict::Restarted { index }) => {
                 self.receiver.restart();
+                self.stream = self.stream.wrapping_add(1);
                 index
             }
             Judgement::Accepted(Verdict::Ahead { index } | Verdict::Behind { index }) => index,
@@ -102,6 +112,7 @@ impl Port {
             }
         };
         self.accept(now, from);
+        self.pass_on(index, &packet);
         self.play_in(now, index, &packet);
     }
 
@@ -141,8 +152,31 @@ impl Port {
                 self.playout.settle(self.sender.last_voice().unwrap_or(now), &mut self.out);
             }
             Command::Dial(digits) => self.sender.dial(&digits),
+            Command::Connect(links) => {
+                self.sender.hear(now, &links.hears);
+                self.links = links;
+            }
+            Command::Mute => self.receiver.mute(true),
+            Command::Unmute => self.receiver.mute(false),
+            Command::Music(tape) => self.sender.entertain(tape),
+            Command::NoMusic => self.sender.stop_music(),
+            Command::Attend(attention) => self.receiver.attend(attention),
         }
         self.send(now);
+    }
+
+    /// Takes what the peer of another port said, if this one is to hear it.
+    pub fn take(&mut self, now: Instant, from: PortId, passage: &Passage) {
+        if matches!(self.state, State::Closed) || !self.links.hears.contains(&from) {
+            return;
+        }
+        let mut desk = Desk {
+            playout: &mut self.playout,
+            to: self.source.destination(),
+            recorder: self.recorder.as_mut(),
+            out: &mut self.out,
+        };
+        self.sender.take(now, (from, passage), &mut desk);
     }
 
     /// Takes the speech probability of the earliest window that has none yet.
@@ -185,7 +219,7 @@ impl Port {
         let voice = self.source.destination().is_some() && self.playout.ready();
         let times = [
             self.receiver.deadline(),
-            self.sender.due(voice),
+            self.sender.due(voice, self.recorder.is_some()),
             self.session.deadline(),
             self.silence_due(),
         ];
@@ -234,6 +268,26 @@ impl Port {
         self.live(now);
         if !std::mem::replace(&mut self.heard, true) {
             self.out.push_back(Output::Event(Event::Heard { from, at: now }));
+        }
+    }
+
+    /// Gives a packet to the ports that are told what the peer says.
+    fn pass_on(&mut self, index: u64, packet: &Packet<'_>) {
+        if self.links.told.is_empty() || self.receiver.is_muted() {
+            return;
+        }
+        let header = packet.header;
+        let Some(content) = self.receiver.content(header.payload_type) else { return };
+        let passage = Passage {
+            stream: self.stream,
+            index,
+            timestamp: header.timestamp,
+            marker: header.marker,
+            content,
+            payload: Bytes::copy_from_slice(packet.payload),
+        };
+        for to in &self.links.told {
+            self.out.push_back(Output::Pass { to: *to, passage: passage.clone() });
         }
     }
 

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use crate::audio::codec::Codec;
 use crate::audio::conceal::Concealer;
 use crate::audio::frame::Rate;
-use crate::media::event::{Digit, Event, Output, Settings};
+use crate::media::event::{Attention, Digit, Event, Output, Settings};
+use crate::media::link::Content;
 use crate::media::record::Recorder;
 use crate::media::tap::Tap;
 use crate::rtp::packet::Packet;
@@ -26,6 +27,9 @@ pub struct Receiver {
     telephone_event: Option<u8>,
     /// What hears the line.
     pub tap: Tap,
+    attention: Attention,
+    /// Whether what the peer says reaches nobody.
+    muted: bool,
     keys: telephone_event::Receiver,
     /// Keys are credited until then; see `KEY_PACE`.
     keys_until: Option<Instant>,
@@ -98,6 +102,8 @@ impl Receiver {
             payload_type: settings.payload_type,
             telephone_event: settings.telephone_event,
             tap: Tap::new(rate, settings.speech.clone()),
+            attention: Attention::default(),
+            muted: false,
             keys: telephone_event::Receiver::default(),
             keys_until: None,
             concealer: Concealer::new(rate),
@@ -114,13 +120,37 @@ impl Receiver {
     /// Takes a new session description; the line goes on.
     pub fn describe(&mut self, settings: &Settings) {
         if settings.codec.rate() != self.rate() {
-            let line = self.line;
-            *self = Self { line, ..Self::new(settings) };
+            let (line, attention, muted) = (self.line, self.attention, self.muted);
+            *self = Self { line, attention, muted, ..Self::new(settings) };
         }
         self.codec = settings.codec;
         self.payload_type = settings.payload_type;
         self.telephone_event = settings.telephone_event;
         self.tap.configure(&settings.speech);
+    }
+
+    /// Begins or ends to be heard; what was said before is not made up for.
+    pub fn attend(&mut self, attention: Attention) {
+        self.attention = attention;
+    }
+
+    /// Lets what the peer says reach nobody, or everybody again.
+    pub fn mute(&mut self, muted: bool) {
+        self.muted = muted;
+    }
+
+    /// Whether what the peer says reaches nobody.
+    pub fn is_muted(&self) -> bool {
+        self.muted
+    }
+
+    /// What a payload type stands for, if it can be passed on.
+    pub fn content(&self, payload_type: u8) -> Option<Content> {
+        match self.kind(payload_type) {
+            Kind::Voice(codec) => Some(Content::Voice(codec)),
+            Kind::Key => Some(Content::Key),
+            Kind::Comfort | Kind::Unknown => None,
+        }
     }
 
     /// Begins another stream: its sequence and clock have nothing to do with the last one's.
@@ -149,6 +179,10 @@ impl Receiver {
         if packet.payload.len() > MAX_SAMPLES {
             return false;
         }
+        if self.is_idle(listeners) {
+            self.rest();
+            return kind != Kind::Unknown;
+        }
         let next = *self.order.next.get_or_insert(index);
         if index < next {
             // What it holds was concealed already; a key in it was told all the same.
@@ -171,6 +205,9 @@ impl Receiver {
     /// What is to be done at this time: conceal before a packet that waited long enough, fill the
     /// line where nothing comes.
     pub fn tick(&mut self, now: Instant, listeners: &mut Listeners<'_>) {
+        if self.is_idle(listeners) {
+            return self.rest();
+        }
         if self.order.held.is_some_and(|held| held.since + HOLD <= now) {
             self.play_held(now, listeners);
         }
@@ -191,6 +228,18 @@ impl Receiver {
     pub fn deadline(&self) -> Option<Instant> {
         let held = self.order.held.map(|held| held.since + HOLD);
         held.into_iter().chain(self.fill_due()).min()
+    }
+
+    /// Whether nobody hears the line.
+    fn is_idle(&self, listeners: &Listeners<'_>) -> bool {
+        self.attention == Attention::Keys && listeners.recorder.is_none()
+    }
+
+    /// Keeps no line while nobody hears it; whoever listens next hears what comes then.
+    fn rest(&mut self) {
+        self.order.next = None;
+        self.order.held = None;
+        self.line = None;
     }
 
     /// Whether a key may be told: nobody presses them faster than they can be sent.
@@ -340,7 +389,12 @@ impl Receiver {
         if let Some(recorder) = &mut listeners.recorder {
             recorder.hear(&self.samples, begin);
         }
-        self.tap.push(&self.samples, at, listeners.out);
+        if self.muted {
+            self.samples.fill(0);
+        }
+        if self.attention == Attention::Speech {
+            self.tap.push(&self.samples, at, listeners.out);
+        }
     }
 
     fn kind(&self, payload_type: u8) -> Kind {

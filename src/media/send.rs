@@ -7,16 +7,26 @@
 //! ends, the next silent slot is sent at its nominal time again. Slots are never invented or left
 //! out, so sequence and timestamps are exact, and RTP time is never more than one frame ahead of
 //! the wall clock. All times are computed from the start: lateness does not add up.
+//!
+//! While another port's packets are relayed, they set the pace and slots rest; see `relaying`.
+
+mod relaying;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::audio::codec::Codec;
+use crate::audio::mix;
+use crate::base::id::PortId;
 use crate::base::random::Random;
 use crate::media::event::{Digit, Output, Settings};
+use crate::media::inlet::Inlets;
+use crate::media::music::Tape;
 use crate::media::playout::Playout;
 use crate::media::record::Recorder;
+use crate::media::relay::Relay;
 use crate::rtp::packet::Header;
 use crate::rtp::session::Sent;
 use crate::rtp::telephone_event::{self, Slot};
@@ -43,6 +53,15 @@ pub struct Sender {
     packets: u64,
     octets: u64,
     last_voice: Option<Instant>,
+    relay: Relay,
+    /// When the last packet of another port was relayed, while that goes on.
+    relayed: Option<Instant>,
+    /// The RTP time behind the last packet that was relayed.
+    relayed_until: u32,
+    /// How many other ports are to be heard.
+    speakers: usize,
+    inlets: Inlets,
+    music: Option<(Arc<Tape>, u64)>,
     /// Room for the samples of a frame.
     frame: Vec<i16>,
     /// Room for its payload.
@@ -80,6 +99,12 @@ impl Sender {
             packets: 0,
             octets: 0,
             last_voice: None,
+            relay: Relay::default(),
+            relayed: None,
+            relayed_until: 0,
+            speakers: 0,
+            inlets: Inlets::default(),
+            music: None,
             frame: vec![0; settings.codec.rate().samples_in(SLOT)],
             payload: Vec::with_capacity(settings.codec.rate().samples_in(SLOT)),
         }
@@ -107,6 +132,23 @@ impl Sender {
         for code in digits.iter().filter_map(|digit| telephone_event::code(digit.key())) {
             self.dialer.push(code);
         }
+    }
+
+    /// Hears these ports from now on.
+    pub fn hear(&mut self, now: Instant, ports: &[PortId]) {
+        self.stop_relay(now);
+        self.speakers = ports.len();
+        self.inlets.keep(ports);
+    }
+
+    /// Plays a tape from its beginning wherever nothing else is heard.
+    pub fn entertain(&mut self, tape: Arc<Tape>) {
+        self.music = Some((tape, 0));
+    }
+
+    /// Stops the tape.
+    pub fn stop_music(&mut self) {
+        self.music = None;
     }
 
     /// Our source.
@@ -141,8 +183,15 @@ impl Sender {
         }
     }
 
-    /// When the next packet is due, if there is a `voice` frame to be sent or not.
-    pub fn due(&self, voice: bool) -> Option<Instant> {
+    /// When something is due, if there is a `voice` frame to be sent or not, and a recording or
+    /// not.
+    pub fn due(&self, voice: bool, recording: bool) -> Option<Instant> {
+        if let (Some(relayed), false) = (self.relayed, voice && self.may_speak()) {
+            // The packets of another port set the pace; slots count for a recording only.
+            let silent = relayed + PATIENCE;
+            let slot = self.nominal(self.slot).filter(|_| recording);
+            return Some(slot.map_or(silent, |slot| slot.min(silent)));
+        }
         let nominal = self.nominal(self.slot)?;
         let early = match (voice && self.may_speak(), self.lead) {
             (false, _) => Duration::ZERO,
@@ -154,11 +203,18 @@ impl Sender {
 
     /// Sends every packet that is due.
     pub fn advance(&mut self, now: Instant, desk: &mut Desk<'_>) {
-        while let Some(due) = self.due(desk.to.is_some() && desk.playout.ready())
+        if self.relayed.is_some_and(|at| at + PATIENCE <= now || self.mixes(desk)) {
+            self.stop_relay(now);
+        }
+        let voice = |desk: &Desk<'_>| desk.to.is_some() && desk.playout.ready();
+        while let Some(due) = self.due(voice(desk), desk.recorder.is_some())
             && due <= now
         {
             self.skip_if_late(now, desk);
-            self.send_slot(now, desk);
+            match self.relayed {
+                Some(_) => self.record_slot(desk),
+                None => self.send_slot(now, desk),
+            }
         }
     }
 
@@ -182,7 +238,7 @@ impl Sender {
     fn send_slot(&mut self, now: Instant, desk: &mut Desk<'_>) {
         self.frame.fill(0);
         let ticks = self.codec.clock_rate() / 50;
-        let timestamp = self.base.wrapping_add((self.slot as u32).wrapping_mul(ticks));
+        let timestamp = self.timestamp_of(self.slot);
         match desk.to.filter(|_| self.enabled) {
             None => {
                 self.lead = None;
@@ -200,6 +256,8 @@ impl Sender {
                 Slot::Idle | Slot::Rest => {
                     self.lead = None;
                     desk.playout.take_tail(&mut self.frame);
+                    self.play_music();
+                    self.inlets.add_to(&mut self.frame, self.codec.rate());
                     self.send_frame((to, timestamp), desk.out);
                 }
             },
@@ -215,9 +273,22 @@ impl Sender {
             self.mark = true;
         }
         desk.playout.take(now, &mut self.frame, desk.out);
+        self.inlets.add_to(&mut self.frame, self.codec.rate());
         self.send_frame((to, timestamp), desk.out);
         self.last_voice = Some(now);
         desk.playout.settle(now, desk.out);
+    }
+
+    /// Adds the next 20 ms of the tape. G.711 gives the same octets back when it is encoded again,
+    /// so that what was encoded once is what is sent.
+    fn play_music(&mut self) {
+        let Some((tape, position)) = &mut self.music else { return };
+        if let Some(payload) = tape.payload(self.codec, *position) {
+            let mut samples = Vec::with_capacity(self.frame.len());
+            self.codec.decode(payload, &mut samples);
+            mix::add(&mut self.frame, &samples);
+        }
+        *position = position.wrapping_add(1);
     }
 
     fn send_frame(&mut self, (to, timestamp): (SocketAddr, u32), out: &mut VecDeque<Output>) {
@@ -259,6 +330,9 @@ impl Sender {
 
 /// The length of a slot.
 const SLOT: Duration = Duration::from_millis(20);
+
+/// When nothing was relayed for so long, our own silence goes on.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Later than this, slots are left out.
 const LATEST: Duration = Duration::from_millis(100);

@@ -1,25 +1,27 @@
 //! From the operator's files to the blueprint of a server.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::audio::codec::Codec;
 use crate::audio::speech;
-use crate::call::admission::{self, Budget};
-use crate::call::briefing::{Briefing, MediaPolicy, Terms};
+use crate::audio::wav;
+use crate::call::briefing::{Briefing, MediaPolicy, Refer, Tapes, Terms};
 use crate::config::diagnostic::Severity;
 use crate::config::load::Loaded;
 use crate::config::report::{self, Format};
-use crate::config::settings::{self, Detector, Server, UnknownSource};
+use crate::config::settings::{self, Detector, Server};
+use crate::media::music::Tape;
 use crate::providers::error::ProviderError;
 use crate::providers::vad::registry as vad;
 use crate::server::casting::{self, CastError};
 use crate::server::inspection::Inspection;
 use crate::server::listening;
+use crate::server::phones::{self, PhoneError};
 use crate::server::running::{Blueprint, Folders};
-use crate::server::trunks;
+use crate::server::{door, trunks};
 use crate::sip::endpoint;
 
 /// Why there is no blueprint.
@@ -28,6 +30,17 @@ pub enum AssemblyError {
     /// An agent cannot be put on the line.
     #[error(transparent)]
     Cast(#[from] CastError),
+    /// A phone cannot be had.
+    #[error(transparent)]
+    Phone(#[from] PhoneError),
+    /// The hold music cannot be had.
+    #[error("the hold music `{path}` cannot be read: {why}")]
+    Music {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// The speech detector cannot be had.
     #[error("the speech detector cannot be loaded: {0}\n  ./dev setup fetches its model")]
     Detector(ProviderError),
@@ -80,11 +93,15 @@ pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
         agents: cast.castings,
         trunks: terms(&server),
         media: media_policy(&server),
+        tapes: tapes(&server)?,
     };
     Ok(Blueprint {
         sip: listening::doors(&server),
         endpoint: endpoint_settings(&server, max_calls),
-        admission: admission_settings(&server),
+        admission: door::admission(&server),
+        outbound: door::outbound(&server),
+        registrar: phones::registrar(&server)?,
+        phones: phones::groups(&server),
         trunks: trunks::settings(&server),
         rtp: (server.rtp_address(), server.rtp.ports.first..=server.rtp.ports.last),
         briefing,
@@ -103,33 +120,37 @@ fn endpoint_settings(server: &Server, max_calls: usize) -> endpoint::Settings {
         // A trunk is trusted: as many calls may wait for their ACK as there may be calls.
         max_half_open_per_source: max_calls.max(10),
         max_sessions: max_calls.saturating_mul(2).max(100),
+        scanners: scanners(server),
         ..endpoint::Settings::default()
     }
 }
 
-fn admission_settings(server: &Server) -> admission::Settings {
-    let trunks = server.trunks.iter().map(|(name, trunk)| admission::Trunk {
-        badge: trunks::badge(name, trunk),
-        allow: trunk.sources().collect(),
-    });
-    let sip = &server.security.sip;
-    admission::Settings {
-        trunks: trunks.collect(),
-        tell_strangers: sip.unknown_source == UnknownSource::Reject,
-        per_source: Budget {
-            per_second: sip.max_invites.per_ip.per_second.ceil() as u32,
-            burst: sip.max_invites.burst,
-        },
-        ..admission::Settings::default()
-    }
+/// What scanners call themselves: those that are known, and those that the operator has met.
+fn scanners(server: &Server) -> Vec<String> {
+    let met = server.security.sip.block_agents.iter().map(|name| name.to_lowercase());
+    let met = met.filter(|name| !name.is_empty());
+    endpoint::Settings::default().scanners.into_iter().chain(met).collect()
 }
 
 fn terms(server: &Server) -> BTreeMap<Arc<str>, Terms> {
     let terms = server.trunks.iter().map(|(name, trunk)| {
         let max_calls = trunk.max_calls.map(|most| most as usize);
-        (Arc::from(name.as_str()), Terms { numbers: trunk.numbers.clone(), max_calls })
+        let refer = if trunk.refer.unwrap_or(true) { Refer::First } else { Refer::Never };
+        (Arc::from(name.as_str()), Terms { numbers: trunk.numbers.clone(), max_calls, refer })
     });
     terms.collect()
+}
+
+/// What is played over and over: read, decoded and encoded once for all calls.
+fn tapes(server: &Server) -> Result<Tapes, AssemblyError> {
+    let Some(path) = &server.media.hold_music else { return Ok(Tapes::default()) };
+    let unreadable = |why: String| AssemblyError::Music { path: path.clone(), why };
+    let bytes = std::fs::read(path).map_err(|why| unreadable(why.to_string()))?;
+    let clip = wav::read(&bytes).map_err(|why| unreadable(why.to_string()))?;
+    if clip.samples.is_empty() {
+        return Err(unreadable("it holds no sound".to_owned()));
+    }
+    Ok(Tapes { hold: Arc::new(Tape::new(&clip)), ..Tapes::default() })
 }
 
 fn media_policy(server: &Server) -> MediaPolicy {

@@ -150,6 +150,9 @@ async fn tell_until_end(mut watch: broadcast::Receiver<Told>) -> Option<Outcome>
             | Fact::Answered
             | Fact::AgentChanged { .. }
             | Fact::AgentSaid { .. }
+            | Fact::Dialled { .. }
+            | Fact::Bridged { .. }
+            | Fact::Transferred { .. }
             | Fact::ToolCalled { .. } => {}
         }
     }

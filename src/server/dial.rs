@@ -130,6 +130,7 @@ async fn tell(mut moments: mpsc::Receiver<phone::Timed>) -> Option<String> {
             Moment::TheyStop { .. } => "… and stop".to_owned(),
             Moment::Says(words) => format!("you:  {words}"),
             Moment::Presses(keys) => format!("you:  [keys {keys}]"),
+            Moment::Hears(key) => format!("they press {key}"),
             Moment::Said => continue,
             Moment::Over(Ending::Bye { by, .. }) => format!("over, by {by:?}").to_lowercase(),
             Moment::Over(_) => "over".to_owned(),

@@ -4,8 +4,10 @@ pub mod running;
 
 pub mod assembly;
 pub mod casting;
+pub mod door;
 pub mod inspection;
 mod listening;
+pub mod phones;
 pub mod preset;
 pub mod trunks;
 

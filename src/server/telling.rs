@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::call::cause::Cause;
 use crate::call::event::Fact;
 use crate::call::record::Latency;
 
@@ -26,6 +27,12 @@ pub fn line(fact: &Fact) -> Option<String> {
             Some(format!("{:>8.1} s  agent   {text}{cut}", at.as_secs_f64()))
         }
         Fact::ToolCalled { name } => Some(format!("           · tool `{name}`")),
+        Fact::Dialled { to } => Some(format!("           · dialling {to}")),
+        Fact::Bridged { with } => Some(format!("           · talks with {with}")),
+        Fact::Transferred { to, manner, failed } => {
+            let outcome = failed.map_or("worked", Cause::end_reason);
+            Some(format!("           · transfer to {to} by {}: {outcome}", manner.name()))
+        }
         Fact::TurnTimed { turn, latency } => Some(format!(
             "           · turn {turn}: {} after the caller's last sound",
             latency.first_packet.map_or_else(|| "-".to_owned(), millis)

@@ -10,6 +10,7 @@ mod asking;
 mod calling;
 mod carrying;
 mod commands;
+mod guests;
 mod inside;
 mod leaving;
 mod offers;
@@ -33,6 +34,7 @@ use super::dialog::arrival::Origin;
 use super::dialog::invite::Session;
 use super::dialog::table::Table;
 use super::event::{AskId, Ending, Event, Input, Output, SessionId};
+use super::registrar::Registrar;
 use super::transaction::layer::{Datagram, Fired, Layer, TransactionId};
 use crate::base::random::Random;
 
@@ -52,6 +54,8 @@ pub struct Endpoint {
     /// The accounts that answer challenges, and how often each request was sent because of them.
     wallet: Wallet,
     tries: HashMap<TransactionId, Tries>,
+    /// Who knows the phones, when phones may register.
+    registrar: Option<Registrar>,
     /// Who refused a TCP connection, and until when no other one is tried.
     without_tcp: HashMap<SocketAddr, Instant>,
     dropped: u64,
@@ -105,6 +109,7 @@ impl Endpoint {
             tag_secret: random.u64(),
             wallet: Wallet::default(),
             tries: HashMap::new(),
+            registrar: None,
             without_tcp: HashMap::new(),
             dropped: 0,
             random,
@@ -119,7 +124,10 @@ impl Endpoint {
                 self.receive(bytes, flow, standing, now);
             }
             Input::Command(command) => self.obey(command, now),
-            Input::ConnectionLost(connection) => self.connection_lost(connection, now),
+            Input::ConnectionLost(connection) => {
+                self.lose_phones_by(connection);
+                self.connection_lost(connection, now);
+            }
         }
     }
 
@@ -135,6 +143,10 @@ impl Endpoint {
         while let Some(session) = self.sessions.take_due(now) {
             self.session_due(session, now);
         }
+        if let Some(registrar) = &mut self.registrar {
+            registrar.tick(now);
+        }
+        self.drain_notices();
     }
 
     /// Gives the next thing to be done.
@@ -144,7 +156,8 @@ impl Endpoint {
 
     /// Tells when `tick` is due.
     pub fn deadline(&self) -> Option<Instant> {
-        [self.layer.deadline(), self.sessions.deadline()].into_iter().flatten().min()
+        let phones = self.registrar.as_ref().and_then(Registrar::deadline);
+        [self.layer.deadline(), self.sessions.deadline(), phones].into_iter().flatten().min()
     }
 
     /// Whether nothing is kept: no transaction, no session, no output.

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::call::record::{Latency, Leg, Line, Record, Speaker, ToolUse, Turn};
+use crate::call::cause::Cause;
+use crate::call::record::{Bridge, Latency, Leg, Line, Record, Speaker, ToolUse, Transfer, Turn};
 
 /// Writes records below a folder.
 #[derive(Debug, Clone)]
@@ -57,6 +58,7 @@ fn document(record: &Record) -> Value {
         "direction": "inbound",
         "status": record.cause.final_state(record.answered.is_some()),
         "end_reason": record.cause.end_reason(),
+        "q850": record.cause.q850(),
         "from": { "number": record.from, "name": record.name },
         "to": { "number": record.to },
         "trunk": record.trunk,
@@ -70,6 +72,8 @@ fn document(record: &Record) -> Value {
         "interruptions": record.interruptions,
         "false_interruptions": record.false_interruptions,
         "legs": record.legs.iter().map(leg).collect::<Vec<_>>(),
+        "bridges": record.bridges.iter().map(bridge).collect::<Vec<_>>(),
+        "transfers": record.transfers.iter().map(transfer).collect::<Vec<_>>(),
         "transcript": record.transcript.iter().map(line).collect::<Vec<_>>(),
         "turns": record.turns.iter().map(turn).collect::<Vec<_>>(),
         "tools": record.tools.iter().map(tool).collect::<Vec<_>>(),
@@ -79,6 +83,12 @@ fn document(record: &Record) -> Value {
 fn leg(leg: &Leg) -> Value {
     json!({
         "sip": { "call_id": leg.sip_call_id, "peer": leg.peer, "user_agent": leg.user_agent },
+        "to": leg.to,
+        "start_ms": millis(leg.began),
+        "answered_ms": leg.answered.map(millis),
+        "ended_ms": leg.ended.map(millis),
+        "end_reason": leg.cause.map(Cause::end_reason),
+        "q850": leg.cause.map(Cause::q850),
         "codec": leg.codec,
         "rtp": {
             "received": leg.quality.received,
@@ -88,6 +98,21 @@ fn leg(leg: &Leg) -> Value {
             "jitter_ms": leg.quality.jitter.as_secs_f64() * 1_000.0,
             "round_trip_ms": leg.quality.round_trip.map(millis),
         },
+    })
+}
+
+fn bridge(bridge: &Bridge) -> Value {
+    json!({ "start_ms": millis(bridge.at), "legs": bridge.legs })
+}
+
+fn transfer(transfer: &Transfer) -> Value {
+    json!({
+        "at_ms": millis(transfer.at),
+        "to": transfer.to,
+        "manner": transfer.manner.name(),
+        "outcome": if transfer.failed.is_none() { "worked" } else { "failed" },
+        "reason": transfer.failed.map(Cause::end_reason),
+        "q850": transfer.failed.map(Cause::q850),
     })
 }
 

@@ -78,6 +78,7 @@ async fn interruptions(mut moments: mpsc::Receiver<crate::engine::phone::Timed>)
             | Moment::Answered { .. }
             | Moment::Says(_)
             | Moment::Presses(_)
+            | Moment::Hears(_)
             | Moment::Said
             | Moment::Over(_) => {}
         }
@@ -98,6 +99,9 @@ async fn timed(mut facts: broadcast::Receiver<crate::engine::bus::Told>) -> Vec<
                 | Fact::AgentChanged { .. }
                 | Fact::CallerSaid { .. }
                 | Fact::AgentSaid { .. }
+                | Fact::Dialled { .. }
+                | Fact::Bridged { .. }
+                | Fact::Transferred { .. }
                 | Fact::ToolCalled { .. } => {}
             },
             Err(broadcast::error::RecvError::Lagged(_)) => {}

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::writing::cancellation;
 use super::{Endpoint, Invitation, Use};
 use crate::sip::account::{Answers, Bound, Tries};
 use crate::sip::dialog::arrival::Arrival;
@@ -92,6 +93,20 @@ impl Endpoint {
             invitation.session = NOBODY;
         }
         Some(Ending::Lost)
+    }
+
+    /// Cancels a forsaken INVITE that somebody rings for after all.
+    pub(super) fn disown(&mut self, id: TransactionId, now: Instant) {
+        let Some(Use::Invite(invitation)) = self.layer.user(id) else { return };
+        if invitation.session != NOBODY {
+            return;
+        }
+        invitation.session = NOBODY_AT_ALL;
+        let Some(invite) = self.layer.message(id) else { return };
+        let Some((bytes, key)) = cancellation(&invite.bytes, None) else { return };
+        let datagram = Datagram { flow: invite.flow, bytes };
+        self.layer.request(key, &datagram, Use::Told, now);
+        self.send(datagram);
     }
 
     fn send_again(
@@ -225,6 +240,9 @@ fn with_credentials_of(invite: &Bytes, ack: &Bytes) -> Option<Bytes> {
 
 /// The session of an INVITE that nobody waits for: an answer to it is hung up.
 const NOBODY: SessionId = SessionId(u64::MAX);
+
+/// The same, once it has been cancelled.
+const NOBODY_AT_ALL: SessionId = SessionId(u64::MAX - 1);
 
 /// How many requests are remembered that were sent again, before those that are over go.
 const MOST_TRIED: usize = 1_024;

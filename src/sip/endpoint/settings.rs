@@ -22,6 +22,9 @@ pub struct Settings {
     pub largest_datagram: usize,
     /// The methods that are served; others get 405.
     pub methods: Vec<Method>,
+    /// What scanners call themselves, in small letters: a request of nobody we know that has one
+    /// of these in its User-Agent or in the name of From gets no answer.
+    pub scanners: Vec<String>,
     /// T1, T2 and T4.
     pub timers: Timers,
     /// How long our INVITE may ring before it is cancelled, should its owner forget it.
@@ -58,6 +61,7 @@ impl Default for Settings {
                 Method::Refer,
                 Method::Notify,
             ],
+            scanners: SCANNERS.map(str::to_owned).to_vec(),
             timers: Timers::default(),
             ring_limit: Duration::from_secs(180),
             max_transactions: 20_000,
@@ -75,3 +79,19 @@ impl Settings {
         same.or_else(|| self.tcp.iter().find(|it| it.is_ipv4() == local.is_ipv4())).copied()
     }
 }
+
+/// What the scanners that are met most call themselves.
+const SCANNERS: [&str; 12] = [
+    "friendly-scanner",
+    "friendly-request",
+    "sipvicious",
+    "sipcli",
+    "sip-scan",
+    "sundayddr",
+    "iwar",
+    "vaxsipuseragent",
+    "siparmyknife",
+    "smap",
+    "sipptk",
+    "pplsip",
+];

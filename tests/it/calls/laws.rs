@@ -5,8 +5,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 use voxtrunk::agent::event::Delta;
 use voxtrunk::agent::tool::{ToolCall, names};
+use voxtrunk::base::destination::Destination;
+use voxtrunk::dialplan::plan::Route;
 
 use super::simulation::actor::{Actor, Works};
+use super::simulation::callee::{Act as Does, Manner};
 use super::simulation::network::Weather;
 use super::simulation::phone::{Act, Line, When};
 use super::simulation::{World, shop};
@@ -122,4 +125,74 @@ proptest! {
         let lines = |world: &World| world.records().iter().map(|it| format!("{it:?}")).collect::<Vec<_>>();
         prop_assert_eq!(lines(&one), lines(&other));
     }
+
+    #[test]
+    fn every_call_to_somebody_else_ends_for_all_and_once(story in tangle()) {
+        let (one, other) = (story.play(), story.play());
+        prop_assert_eq!(one.ladder(), other.ladder());
+        let record = one.record();
+        prop_assert!(record.lasted < Duration::from_secs(300), "{:?}", record.lasted);
+        for leg in &record.legs {
+            prop_assert!(leg.to.is_none() || leg.ended.is_some(), "{leg:?}");
+        }
+        for callee in &one.callees {
+            prop_assert_eq!(callee.invites.len(), callee.endings.len());
+        }
+    }
+}
+
+/// A call that goes on to others, in any weather.
+#[derive(Debug, Clone)]
+struct Tangle {
+    seed: u64,
+    manners: Vec<Manner>,
+    at_once: bool,
+    hangs_up: u64,
+    callee_hangs_up: u64,
+    shut_down: Option<u64>,
+    weather: Weather,
+    lag: u64,
+}
+
+impl Tangle {
+    fn play(&self) -> World {
+        let to = |number: usize| -> Destination {
+            format!("sip:somebody@192.0.2.{}", 7 + number).parse().expect("a destination")
+        };
+        let all: Vec<_> = (0..self.manners.len()).map(to).collect();
+        let (first, rest) = all.split_at(if self.at_once { all.len() } else { 1 });
+        let route = Route {
+            to: first.to_vec(),
+            otherwise: rest.to_vec(),
+            ring: Some(Duration::from_secs(8)),
+            ..Route::to(to(0))
+        };
+        let mut world = World::with_route(route);
+        (world.scene.signalling, world.scene.media) = (self.weather, self.weather);
+        world.scene.random = voxtrunk::base::random::Random::repeatable(self.seed);
+        world.scene.lag = Duration::from_millis(self.lag);
+        world.shut_down = self.shut_down;
+        for manner in &self.manners {
+            let callee = world.with_callee(*manner);
+            callee.then(300, Does::Say("hello")).then(self.callee_hangs_up, Does::HangUp);
+        }
+        world.then(When::At(self.hangs_up), Act::HangUp);
+        world.play();
+        world
+    }
+}
+
+fn tangle() -> impl Strategy<Value = Tangle> {
+    let manner = prop_oneof![
+        4 => (0..9_000_u64).prop_map(Manner::Answers),
+        1 => (500..5_000_u64).prop_map(|after| Manner::Announces("please wait", after)),
+        1 => Just(Manner::Rings),
+        2 => prop::sample::select(vec![486, 404, 503, 480, 603, 302]).prop_map(Manner::Refuses),
+    ];
+    let times = (500..40_000_u64, 500..40_000_u64, prop::option::weighted(0.1, 0..20_000_u64));
+    (any::<u64>(), prop::collection::vec(manner, 1..4), any::<bool>(), times, weather(), 0..8_u64)
+        .prop_map(|(seed, manners, at_once, times, weather, lag)| {
+            let (hangs_up, callee_hangs_up, shut_down) = times;
+            Tangle { seed, manners, at_once, hangs_up, callee_hangs_up, shut_down, weather, lag }
+        })
 }

@@ -2,6 +2,8 @@
 
 mod simulation;
 
+mod dialling;
+mod drills;
 mod greeting;
 mod hanging_up;
 mod hold;

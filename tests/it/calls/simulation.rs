@@ -2,6 +2,7 @@
 //! sockets, and scripted minds. One clock, one seed; a minute of call costs milliseconds.
 
 pub mod actor;
+pub mod callee;
 mod ear;
 mod inside;
 mod mouth;
@@ -22,6 +23,7 @@ use voxtrunk::dialplan::plan::Route;
 use voxtrunk::sip::event::Ending;
 
 use actor::Actor;
+use callee::{Callee, Manner};
 use network::Side;
 use phone::{Act, Line, Moment, Phone, When};
 use scene::{Job, Scene, side_of};
@@ -32,6 +34,8 @@ pub struct World {
     pub scene: Scene,
     pub phone: Phone,
     pub server: Server,
+    /// Those whom the server may call, at 192.0.2.7 and the addresses behind it.
+    pub callees: Vec<Callee>,
     /// When the server is told to drain, in milliseconds.
     pub wind_up: Option<u64>,
     /// When the server is told to go down, in milliseconds.
@@ -48,12 +52,28 @@ impl World {
             server.routes.push(Route::to(Destination::Agent(first.name.clone())));
         }
         server.actors = actors;
-        Self { scene, phone, server, wind_up: None, shut_down: None }
+        let callees = Vec::new();
+        Self { scene, phone, server, callees, wind_up: None, shut_down: None }
     }
 
     /// A world with the shop's agent, in fair weather.
     pub fn with_shop() -> Self {
         Self::new(1, vec![Actor::by_rules("desk", shop())])
+    }
+
+    /// A world whose server sends every call there.
+    pub fn with_route(route: Route) -> Self {
+        let mut world = Self::new(1, vec![Actor::by_rules("desk", shop())]);
+        world.server.routes = vec![route];
+        world
+    }
+
+    /// Adds somebody whom the server may call.
+    pub fn with_callee(&mut self, manner: Manner) -> &mut Callee {
+        let number = u8::try_from(self.callees.len()).expect("a few");
+        let callee = Callee::new(&mut self.scene, 7 + number, manner);
+        self.callees.push(callee);
+        self.callees.last_mut().expect("it was pushed")
     }
 
     /// Adds a line to the script of the phone.
@@ -77,6 +97,9 @@ impl World {
             self.step(at);
         }
         assert!(self.phone.is_idle(), "the phone keeps something:\n{}", self.ladder());
+        for callee in &self.callees {
+            assert!(callee.is_idle(), "a callee keeps something:\n{}", self.ladder());
+        }
         assert!(self.server.is_idle(), "the server keeps something:\n{}", self.ladder());
         let endings = self.phone.moments.iter();
         let endings = endings.filter(|(_, moment)| matches!(moment, Moment::Ended(_))).count();
@@ -90,8 +113,13 @@ impl World {
     fn next(&self) -> Option<std::time::Instant> {
         let told = [self.wind_up, self.shut_down].into_iter().flatten();
         let told = told.map(|at| self.scene.start + Duration::from_millis(at));
-        let parts = [self.scene.next(), self.phone.deadline(&self.scene), self.server.deadline()];
-        parts.into_iter().flatten().chain(told).min()
+        let parts = [
+            self.scene.next(),
+            self.phone.deadline(&self.scene),
+            self.server.deadline(self.scene.now),
+        ];
+        let callees = self.callees.iter().filter_map(|callee| callee.deadline(&self.scene));
+        parts.into_iter().flatten().chain(told).chain(callees).min()
     }
 
     fn step(&mut self, at: std::time::Instant) {
@@ -110,6 +138,9 @@ impl World {
                 self.happen(job);
             }
             self.phone.tick(&mut self.scene);
+            for callee in &mut self.callees {
+                callee.tick(&mut self.scene);
+            }
             self.server.tick(&mut self.scene);
             if self.next().is_none_or(|next| next > at) {
                 return;
@@ -122,6 +153,12 @@ impl World {
         match job {
             Job::Datagram { from, to, bytes } if side_of(to.ip()) == Side::Phone => {
                 self.phone.receive(&mut self.scene, from, to, bytes);
+            }
+            Job::Datagram { from, to, bytes } if side_of(to.ip()) == Side::Callee => {
+                let callee = self.callees.iter_mut().find(|callee| callee.address == to.ip());
+                if let Some(callee) = callee {
+                    callee.receive(&mut self.scene, (from, to), bytes);
+                }
             }
             job => self.server.handle(&mut self.scene, job),
         }
@@ -227,9 +264,11 @@ impl World {
     /// The SIP messages with the milliseconds at which they were sent.
     pub fn ladder(&self) -> String {
         let rung = |rung: &scene::Rung| {
-            let arrow = match rung.from {
-                Side::Phone => "phone --> server",
-                Side::Server => "phone <-- server",
+            let arrow = match (rung.from, rung.to) {
+                (Side::Phone, _) => "phone --> server",
+                (Side::Callee, _) => "          server <-- callee",
+                (Side::Server, Side::Callee) => "          server --> callee",
+                (Side::Server, _) => "phone <-- server",
             };
             let fate = match rung.copies {
                 0 => " (lost)",

@@ -4,13 +4,18 @@ mod caller;
 mod certificates;
 mod datagrams;
 mod ear;
+mod line;
 mod server;
 
 mod attacks;
 mod baresip;
+mod bridging;
 mod crowd;
 mod door;
 mod faults;
+mod kamailio;
+mod peers;
+mod phones;
 mod recording;
 mod sipp;
 mod speech;

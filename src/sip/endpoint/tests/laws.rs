@@ -196,6 +196,7 @@ impl World {
                     }
                     self.said.push(format!("{event:?}"));
                 }
+                Output::Notice(notice) => self.said.push(format!("{notice:?}")),
             }
         }
     }

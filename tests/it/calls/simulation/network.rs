@@ -41,4 +41,6 @@ impl Weather {
 pub enum Side {
     Phone,
     Server,
+    /// Whoever the server calls.
+    Callee,
 }

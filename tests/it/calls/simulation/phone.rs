@@ -105,6 +105,8 @@ pub enum Moment {
     Spoke,
     /// It said it: the last packet was sent.
     Said,
+    /// It heard a key.
+    Key(char),
     Referred(String),
     Ended(Ending),
 }
@@ -237,6 +239,7 @@ impl Phone {
                     scene.signal(flow.local, flow.remote, bytes);
                 }
                 sip::event::Output::Event(event) => self.signalled(scene, event),
+                sip::event::Output::Notice(_) => {}
             }
         }
     }
@@ -310,6 +313,7 @@ impl Phone {
                 media::Output::Window(window) => port.hear(scene.now, probability(&window)),
                 media::Output::SendRtp { .. }
                 | media::Output::SendRtcp { .. }
+                | media::Output::Pass { .. }
                 | media::Output::Recorded { .. } => {}
                 media::Output::Event(event) => events.push(event),
             }
@@ -332,8 +336,8 @@ impl Phone {
                 (self.line.saying, self.line.done) = (false, at);
                 self.note(scene, Moment::Said);
             }
+            media::Event::Digit(digit) => self.note(scene, Moment::Key(digit.key())),
             media::Event::Heard { .. }
-            | media::Event::Digit(_)
             | media::Event::Flushed { .. }
             | media::Event::Silent { .. }
             | media::Event::Quality(_) => {}

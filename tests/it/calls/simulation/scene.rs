@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use voxtrunk::agent::event::{Delta, ThoughtId};
-use voxtrunk::base::id::SessionId;
+use voxtrunk::base::id::{PortId, SessionId};
 use voxtrunk::base::random::Random;
 use voxtrunk::call::event::Input;
+use voxtrunk::call::placement::Placement;
 use voxtrunk::media::event as media;
 use voxtrunk::sip::event::Command;
 use voxtrunk::sip::message::{Message, StartLine};
@@ -40,6 +41,7 @@ pub struct Scene {
 pub struct Rung {
     pub at: u64,
     pub from: Side,
+    pub to: Side,
     pub summary: String,
     /// How often it arrives.
     pub copies: usize,
@@ -55,7 +57,8 @@ pub enum Job {
     },
     Call(SessionId, Input),
     Sip(Command),
-    Media(SessionId, Order),
+    Place(Box<Placement>),
+    Media(PortId, Order),
     Thought(SessionId, ThoughtId, Delta),
     /// A text of a transcriber, with the number of the agent that it hears for.
     Text(SessionId, usize, Input),
@@ -134,7 +137,8 @@ impl Scene {
             arrivals.clear();
         }
         let (at, copies) = (self.millis(self.now), arrivals.len());
-        self.ladder.push(Rung { at, from: side, summary, copies });
+        let to_side = side_of(to.ip());
+        self.ladder.push(Rung { at, from: side, to: to_side, summary, copies });
         for after in arrivals {
             self.later(after, Job::Datagram { from, to, bytes: bytes.clone() });
         }
@@ -154,18 +158,26 @@ impl Scene {
     }
 }
 
-/// The address of the phone or the server, with a port.
+/// The address of a side, with a port; of the callees it is that of the first.
 pub fn address(side: Side, port: u16) -> SocketAddr {
     let last = match side {
         Side::Phone => 1,
         Side::Server => 2,
+        Side::Callee => 7,
     };
     SocketAddr::from(([192, 0, 2, last], port))
 }
 
 /// Whose address it is.
 pub fn side_of(address: IpAddr) -> Side {
-    if address == self::address(Side::Phone, 0).ip() { Side::Phone } else { Side::Server }
+    let is = |side: Side| address == self::address(side, 0).ip();
+    if is(Side::Phone) {
+        Side::Phone
+    } else if is(Side::Server) {
+        Side::Server
+    } else {
+        Side::Callee
+    }
 }
 
 /// The port of signalling.

@@ -1,7 +1,7 @@
 //! The server: a SIP endpoint, the calls that it has, and their ports, wired as the engine wires
 //! them, but in virtual time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,27 +10,30 @@ use bytes::Bytes;
 use voxtrunk::agent::event::{self as agent, ThoughtId};
 use voxtrunk::audio::codec::Codec;
 use voxtrunk::audio::speech;
-use voxtrunk::base::id::{CallId, SessionId};
+use voxtrunk::base::id::{CallId, PortId, SessionId};
 use voxtrunk::call::admission::Badge;
-use voxtrunk::call::briefing::{Briefing, MediaPolicy};
+use voxtrunk::call::briefing::{Briefing, MediaPolicy, Tapes, Terms};
 use voxtrunk::call::chronicle::Arrival;
 use voxtrunk::call::conductor::Conductor;
 use voxtrunk::call::event::{Fact, Input, Output};
+use voxtrunk::call::exchange::{self, Exchange};
 use voxtrunk::dialplan::plan::{Plan, Route};
 use voxtrunk::media;
+use voxtrunk::media::link::Passage;
 use voxtrunk::media::port::Port;
 use voxtrunk::rtp::packet::Packet;
 use voxtrunk::sip;
 use voxtrunk::sip::endpoint::{Endpoint, Settings};
 use voxtrunk::sip::event::{
-    Command, Event, Flow, Incoming, Refusal, SessionId as Session, Standing,
+    Command, Event, Flow, Incoming, Refusal, SessionId as Session, Standing, Transport,
 };
+use voxtrunk::sip::route::Sockets;
 
 use super::actor::Actor;
 use super::ear::Ear;
 use super::mouth::Mouth;
 use super::network::Side;
-use super::scene::{Job, Order, Pipe, SIP, Scene, address};
+use super::scene::{Job, Order, Pipe, SIP, Scene, address, side_of};
 use super::tongue::{QUIET, power};
 
 /// The server.
@@ -38,6 +41,8 @@ pub struct Server {
     pub endpoint: Endpoint,
     pub actors: Vec<Actor>,
     pub routes: Vec<Route>,
+    /// What each call may do.
+    pub terms: Terms,
     /// How long binding a socket takes, and how many pairs there are.
     pub bind_after: Duration,
     pub pairs: u16,
@@ -50,9 +55,13 @@ pub struct Server {
     /// When voice was sent, and when silence.
     pub packets: Vec<Sent>,
     pub calls: BTreeMap<SessionId, Call>,
-    pub ports: BTreeMap<SessionId, Port>,
+    pub ports: BTreeMap<PortId, Port>,
+    /// Which call a session belongs to.
+    sessions: BTreeMap<SessionId, SessionId>,
+    exchange: Exchange,
     winding_up: bool,
-    arrived: u16,
+    /// How many pairs of ports were bound.
+    bound: u16,
 }
 
 /// A packet that the server sent.
@@ -65,7 +74,10 @@ pub struct Sent {
 /// A call and those who work for it.
 pub struct Call {
     conductor: Conductor,
-    bound: SocketAddr,
+    /// The sockets of its ports.
+    bound: BTreeMap<PortId, SocketAddr>,
+    /// The port at which ear and mouth are.
+    attached: PortId,
     actor: usize,
     ear: Ear,
     mouth: Mouth,
@@ -78,6 +90,7 @@ impl Server {
             endpoint: Endpoint::new(Settings::default(), scene.random.split()),
             actors: Vec::new(),
             routes: Vec::new(),
+            terms: Terms::default(),
             bind_after: Duration::ZERO,
             pairs: 100,
             media_timeout: Duration::from_secs(20),
@@ -86,29 +99,43 @@ impl Server {
             packets: Vec::new(),
             calls: BTreeMap::new(),
             ports: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            exchange: Exchange::new(
+                exchange::Settings {
+                    sockets: Sockets::new([(Transport::Udp, address(Side::Server, SIP))]),
+                    ..exchange::Settings::default()
+                },
+                scene.random.split(),
+                scene.now,
+            ),
             winding_up: false,
-            arrived: 0,
+            bound: 0,
         }
     }
 
     /// When something is due.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub fn deadline(&self, now: Instant) -> Option<Instant> {
         let calls = self.calls.values();
         let calls = calls.flat_map(|call| [call.conductor.deadline(), call.mouth.deadline()]);
         let ports = self.ports.values().map(Port::deadline);
-        calls.chain(ports).chain([self.endpoint.deadline()]).flatten().min()
+        let signalling = [self.endpoint.deadline(), self.exchange.deadline(now)];
+        calls.chain(ports).chain(signalling).flatten().min()
     }
 
     /// Does what is due.
     pub fn tick(&mut self, scene: &mut Scene) {
         self.endpoint.tick(scene.now);
+        self.exchange.tick(scene.now);
         self.drain_endpoint(scene);
         let due = |at: Option<Instant>, now: Instant| at.is_some_and(|at| at <= now);
-        for id in self.ids() {
-            if self.ports.get(&id).is_some_and(|port| due(port.deadline(), scene.now)) {
-                self.with_port(scene, id, |port, now| port.tick(now));
-                self.feed(scene, id);
+        let ports: Vec<PortId> = self.ports.keys().copied().collect();
+        for port in ports {
+            if self.ports.get(&port).is_some_and(|port| due(port.deadline(), scene.now)) {
+                self.with_port(scene, port, |port, now| port.tick(now));
+                self.feed(scene, port);
             }
+        }
+        for id in self.ids() {
             let Some(call) = self.calls.get_mut(&id) else { continue };
             if due(call.conductor.deadline(), scene.now) {
                 call.conductor.tick(scene.now);
@@ -123,7 +150,13 @@ impl Server {
         match job {
             Job::Datagram { from, to, bytes } => self.receive(scene, (from, to), bytes),
             Job::Sip(command) => {
-                self.endpoint.handle(scene.now, sip::event::Input::Command(command));
+                if let Some(command) = self.exchange.obey(command) {
+                    self.endpoint.handle(scene.now, sip::event::Input::Command(command));
+                }
+                self.drain_endpoint(scene);
+            }
+            Job::Place(placement) => {
+                self.exchange.place(scene.now, placement);
                 self.drain_endpoint(scene);
             }
             Job::Call(id, input) => self.tell(scene, id, input),
@@ -169,8 +202,7 @@ impl Server {
     }
 
     fn ids(&self) -> Vec<SessionId> {
-        let ids: BTreeSet<_> = self.calls.keys().chain(self.ports.keys()).copied().collect();
-        ids.into_iter().collect()
+        self.calls.keys().copied().collect()
     }
 
     // Signalling.
@@ -185,9 +217,10 @@ impl Server {
         }
         let control = to.port() % 2 == 1;
         let rtp = if control { to.port() - 1 } else { to.port() };
-        let call = self.calls.iter().find(|(_, call)| call.bound.port() == rtp);
-        let Some(id) = call.map(|(id, _)| *id) else { return };
-        self.with_port(scene, id, |port, now| {
+        let bound = self.calls.values().flat_map(|call| &call.bound);
+        let port = bound.into_iter().find(|(_, bound)| bound.port() == rtp).map(|(port, _)| *port);
+        let Some(port) = port else { return };
+        self.with_port(scene, port, |port, now| {
             if control {
                 port.handle_rtcp(now, from, &bytes)
             } else {
@@ -197,19 +230,41 @@ impl Server {
     }
 
     fn drain_endpoint(&mut self, scene: &mut Scene) {
-        while let Some(output) = self.endpoint.poll() {
-            match output {
-                sip::event::Output::Transmit { flow, bytes } => {
-                    scene.signal(flow.local, flow.remote, bytes);
-                }
-                sip::event::Output::Event(Event::Incoming(incoming)) => {
-                    self.arrive(scene, incoming)
-                }
-                sip::event::Output::Event(event) => {
-                    let id = session_of(&event);
-                    scene.pipe(Pipe::FromSip, id, Job::Call(id, Input::Sip(event)));
+        loop {
+            while let Some(output) = self.endpoint.poll() {
+                match output {
+                    sip::event::Output::Transmit { flow, bytes } => {
+                        scene.signal(flow.local, flow.remote, bytes);
+                    }
+                    sip::event::Output::Event(Event::Incoming(incoming)) => {
+                        self.arrive(scene, incoming)
+                    }
+                    sip::event::Output::Event(event) => {
+                        if let Some(event) = self.exchange.hear(scene.now, event) {
+                            self.report(scene, event);
+                        }
+                    }
+                    sip::event::Output::Notice(notice) => self.exchange.notice(&notice),
                 }
             }
+            let Some(output) = self.exchange.poll() else { return };
+            match output {
+                exchange::Output::Command(command) => {
+                    self.endpoint.handle(scene.now, sip::event::Input::Command(command));
+                }
+                exchange::Output::Event(event) => self.report(scene, event),
+                exchange::Output::Resolve(..)
+                | exchange::Output::Turned(..)
+                | exchange::Output::Stands(..)
+                | exchange::Output::Known(..) => panic!("there are neither names nor trunks"),
+            }
+        }
+    }
+
+    fn report(&mut self, scene: &mut Scene, event: Event) {
+        let session = session_of(&event);
+        if let Some(id) = self.sessions.get(&session).copied() {
+            scene.pipe(Pipe::FromSip, id, Job::Call(id, Input::Sip(event)));
         }
     }
 
@@ -223,16 +278,17 @@ impl Server {
         let since_epoch = Duration::from_secs(1_800_000_000);
         let call = CallId::new(since_epoch, &mut scene.random);
         let came = Arrival { call, trunk: Badge::default(), at: scene.now, since_epoch };
-        self.arrived += 1;
         let call = Call {
             conductor: Conductor::new(came, incoming, Arc::new(self.briefing())),
-            bound: address(Side::Server, 20_000 + 2 * self.arrived),
+            bound: BTreeMap::new(),
+            attached: PortId(id.0),
             actor: 0,
             ear: Ear::default(),
             mouth: Mouth::default(),
             thoughts: BTreeSet::new(),
         };
         self.calls.insert(id, call);
+        self.sessions.insert(id, id);
         self.drain_call(scene, id);
     }
 
@@ -241,7 +297,8 @@ impl Server {
         Briefing {
             plan: Plan { routes: self.routes.clone() },
             agents: agents.collect(),
-            trunks: BTreeMap::new(),
+            trunks: BTreeMap::from([(Arc::from(""), self.terms.clone())]),
+            tapes: Tapes::default(),
             media: MediaPolicy {
                 address: address(Side::Server, 0).ip(),
                 codecs: vec![Codec::Pcmu, Codec::Pcma],
@@ -269,20 +326,30 @@ impl Server {
     }
 
     fn carry_out(&mut self, scene: &mut Scene, id: SessionId, output: Output) {
-        let order = |order| Job::Media(id, order);
         match output {
             Output::Sip(command) => scene.pipe(Pipe::ToSip, id, Job::Sip(command)),
-            Output::Place(_) => panic!("nobody is called yet"),
-            Output::BindSocket => self.bind(scene, id),
-            Output::OpenPort(settings) => {
+            Output::Place(placement) => {
+                self.sessions.insert(placement.session, id);
+                scene.pipe(Pipe::ToSip, id, Job::Place(placement));
+            }
+            Output::BindSocket(port) => self.bind(scene, id, port),
+            Output::OpenPort(port, settings) => {
                 let Some(call) = self.calls.get_mut(&id) else { return };
-                call.mouth.open(settings.codec.rate());
-                scene.pipe(Pipe::ToMedia, id, order(Order::Open(settings)));
+                if port == call.attached {
+                    call.mouth.open(settings.codec.rate());
+                }
+                scene.pipe(Pipe::ToMedia, id, Job::Media(port, Order::Open(settings)));
             }
-            Output::Media(command) => {
-                scene.pipe(Pipe::ToMedia, id, order(Order::Command(command)));
+            Output::Media(port, command) => {
+                scene.pipe(Pipe::ToMedia, id, Job::Media(port, Order::Command(command)));
             }
-            Output::ClosePort => scene.pipe(Pipe::ToMedia, id, order(Order::Close)),
+            Output::ClosePort(port) => {
+                scene.pipe(Pipe::ToMedia, id, Job::Media(port, Order::Close));
+            }
+            Output::Attach(port) => {
+                let Some(call) = self.calls.get_mut(&id) else { return };
+                call.attached = port;
+            }
             Output::Engage(casting) => {
                 let named = self.actors.iter().position(|actor| actor.name == casting.name);
                 let Some(call) = self.calls.get_mut(&id) else { return };
@@ -294,16 +361,22 @@ impl Server {
             Output::Fact(fact) => self.facts.push((scene.millis(scene.now), id, fact)),
             Output::Over => {
                 // The task of the call ends and whatever it held is dropped.
-                self.calls.remove(&id);
-                scene.pipe(Pipe::ToMedia, id, order(Order::Close));
+                let Some(call) = self.calls.remove(&id) else { return };
+                for port in call.bound.into_keys() {
+                    scene.pipe(Pipe::ToMedia, id, Job::Media(port, Order::Close));
+                }
+                self.sessions.retain(|_, call| *call != id);
             }
         }
     }
 
-    fn bind(&mut self, scene: &mut Scene, id: SessionId) {
+    fn bind(&mut self, scene: &mut Scene, id: SessionId, port: PortId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let bound = (self.arrived <= self.pairs).then_some(call.bound);
-        let input = Input::Socket(bound);
+        self.bound += 1;
+        let bound = address(Side::Server, 20_000 + 2 * self.bound);
+        let bound = (self.bound <= self.pairs).then_some(bound);
+        call.bound.extend(bound.map(|bound| (port, bound)));
+        let input = Input::Socket(port, bound);
         if self.bind_after.is_zero() {
             call.conductor.handle(scene.now, input);
         } else {
@@ -353,13 +426,13 @@ impl Server {
             scene.later(Duration::ZERO, Job::Call(id, Input::Mind(input)));
         }
         if fed {
-            scene.pipe(Pipe::ToMedia, id, Job::Media(id, Order::Feed));
+            scene.pipe(Pipe::ToMedia, id, Job::Media(call.attached, Order::Feed));
         }
     }
 
     // Media.
 
-    fn obey(&mut self, scene: &mut Scene, id: SessionId, order: Order) {
+    fn obey(&mut self, scene: &mut Scene, id: PortId, order: Order) {
         match order {
             Order::Open(settings) => {
                 let port = Port::new(*settings, scene.now, &mut scene.random);
@@ -377,57 +450,77 @@ impl Server {
         }
     }
 
+    /// The call to which a port belongs.
+    fn owner(&self, port: PortId) -> Option<SessionId> {
+        let owns = |call: &Call| call.bound.contains_key(&port);
+        self.calls.iter().find(|(_, call)| owns(call)).map(|(id, _)| *id)
+    }
+
     /// Moves what stands in the ring into the port, so that it is not far ahead.
-    fn feed(&mut self, scene: &mut Scene, id: SessionId) {
+    fn feed(&mut self, scene: &mut Scene, id: PortId) {
+        let Some(owner) = self.owner(id) else { return };
         while self.ports.get(&id).is_some_and(|port| port.queued() < AHEAD) {
-            let Some(call) = self.calls.get_mut(&id) else { return };
+            let Some(call) = self.calls.get_mut(&owner) else { return };
+            if call.attached != id {
+                return;
+            }
             let Some(command) = call.mouth.take() else { return };
             self.with_port(scene, id, |port, now| port.handle(now, command));
         }
     }
 
-    fn with_port(
-        &mut self,
-        scene: &mut Scene,
-        id: SessionId,
-        act: impl FnOnce(&mut Port, Instant),
-    ) {
+    fn with_port(&mut self, scene: &mut Scene, id: PortId, act: impl FnOnce(&mut Port, Instant)) {
         if let Some(port) = self.ports.get_mut(&id) {
             act(port, scene.now);
             self.drain_port(scene, id);
         }
     }
 
-    fn drain_port(&mut self, scene: &mut Scene, id: SessionId) {
+    /// Carries out what a port wants, and what those want that it passes something to.
+    fn drain_port(&mut self, scene: &mut Scene, id: PortId) {
+        let mut passages = VecDeque::from(self.drain_one(scene, id));
+        while let Some((from, to, passage)) = passages.pop_front() {
+            if let Some(port) = self.ports.get_mut(&to) {
+                port.take(scene.now, from, &passage);
+            }
+            passages.extend(self.drain_one(scene, to));
+        }
+    }
+
+    fn drain_one(&mut self, scene: &mut Scene, id: PortId) -> Vec<(PortId, PortId, Passage)> {
         use media::event::Output as Media;
-        let Some(port) = self.ports.get_mut(&id) else { return };
+        let owner = self.owner(id);
+        let mut passages = Vec::new();
+        let Some(port) = self.ports.get_mut(&id) else { return passages };
         while let Some(output) = port.poll() {
-            let call = self.calls.get_mut(&id);
+            let call = owner.and_then(|owner| Some((owner, self.calls.get_mut(&owner)?)));
+            let Some((owner, call)) = call else { continue };
+            let bound = call.bound[&id];
             match output {
                 Media::SendRtp { to, bytes } => {
-                    self.packets
-                        .push(Sent { at: scene.millis(scene.now), is_voice: is_voice(&bytes) });
-                    let Some(call) = call else { continue };
-                    scene.stream(call.bound, to, bytes);
+                    let sent = Sent { at: scene.millis(scene.now), is_voice: is_voice(&bytes) };
+                    if side_of(to.ip()) == Side::Phone {
+                        self.packets.push(sent);
+                    }
+                    scene.stream(bound, to, bytes);
                 }
                 Media::SendRtcp { to, bytes } => {
-                    let Some(call) = call else { continue };
-                    let from = address(Side::Server, call.bound.port() + 1);
-                    scene.stream(from, to, bytes);
+                    scene.stream(address(Side::Server, bound.port() + 1), to, bytes);
                 }
                 Media::Heard(frame) => {
-                    let Some(call) = call else { continue };
                     if let Some(input) = call.ear.hear(scene.now, frame, &scene.tongue) {
-                        scene.later(Duration::ZERO, Job::Call(id, Input::Mind(input)));
+                        scene.later(Duration::ZERO, Job::Call(owner, Input::Mind(input)));
                     }
                 }
                 Media::Window(window) => port.hear(scene.now, probability(&window)),
                 Media::Recorded { .. } => {}
+                Media::Pass { to, passage } => passages.push((id, to, passage)),
                 Media::Event(event) => {
-                    scene.pipe(Pipe::FromMedia, id, Job::Call(id, Input::Media(event)));
+                    scene.pipe(Pipe::FromMedia, owner, Job::Call(owner, Input::Media(id, event)));
                 }
             }
         }
+        passages
     }
 }
 

@@ -1,0 +1,216 @@
+//! Somebody is called: legs are placed, ring, answer or do not.
+
+use std::time::Instant;
+
+use super::{Conductor, Work};
+use crate::base::destination::Destination;
+use crate::call::cause::Cause;
+use crate::call::dial::{Purpose, Round};
+use crate::call::event::Output;
+use crate::call::leg::{Leg, State};
+use crate::call::placement::{Caller, Placement};
+use crate::sip::event::{Refusal, SessionId};
+
+impl Conductor {
+    /// Tries the next round; when there is none, nobody was reached.
+    pub(super) fn next_round(&mut self, now: Instant) {
+        let Some(dial) = &mut self.dial else { return };
+        match dial.next_round() {
+            Some(Round::Call(destinations)) => {
+                if self.leg(self.near).is_some_and(|leg| !leg.is_bound()) {
+                    self.ready_near(now);
+                }
+                for destination in destinations {
+                    self.dial_leg(now, destination);
+                }
+            }
+            Some(Round::Go(destination)) => self.go(now, destination),
+            None => self.nobody_reached(now),
+        }
+    }
+
+    fn dial_leg(&mut self, now: Instant, destination: Destination) {
+        let fact = self.chronicle.dialled(now, &destination);
+        self.out.push_back(Output::Fact(fact));
+        let number = u8::try_from(self.legs.len()).unwrap_or(u8::MAX);
+        let session = self.chronicle.call().session(number);
+        let mut leg = Leg::to(destination, session);
+        let Some(dial) = &mut self.dial else { return };
+        dial.try_leg(session);
+        if number < MOST_LEGS {
+            leg.bind(&mut self.out);
+            self.legs.push(leg);
+        } else {
+            leg.ended();
+            self.legs.push(leg);
+            self.attempt_failed(now, session, Cause::Full);
+        }
+    }
+
+    /// A leg has its socket: it can be placed.
+    pub(super) fn place(&mut self, session: SessionId) {
+        let dearest = self.leg(self.near).and_then(|leg| {
+            // What the caller will speak, so that nothing needs to be decoded between both.
+            leg.codec().or_else(|| leg.foresee(&self.incoming.body))
+        });
+        let Some(ring_limit) = self.dial.as_ref().map(|dial| dial.ring()) else { return };
+        let Some(leg) = self.leg_mut(session) else { return };
+        let (Some(body), Some(destination)) = (leg.offer(dearest), leg.destination().cloned())
+        else {
+            return;
+        };
+        let caller = self.caller(&destination);
+        let headers = Vec::new();
+        let placement = Placement { session, destination, caller, body, headers, ring_limit };
+        self.out.push_back(Output::Place(Box::new(placement)));
+    }
+
+    /// As whom a destination is called: as the caller; a carrier is told that the call comes by
+    /// the number that was called first.
+    fn caller(&self, destination: &Destination) -> Caller {
+        let number = self.incoming.calling_user.clone();
+        let outside = matches!(destination, Destination::Tel(_) | Destination::Trunk { .. });
+        if outside && !self.trunk.phone.is_empty() {
+            // Outside nobody knows the name of a phone of ours; without a number it is the trunk's.
+            let number = self.trunk.caller_id.to_string();
+            let name = self.incoming.calling_name.clone();
+            return Caller { number, name, ..Caller::default() };
+        }
+        let called = &self.incoming.called_user;
+        let is_number = called.starts_with('+') && called.len() > 4;
+        Caller {
+            anonymous: number.is_empty() || number.eq_ignore_ascii_case("anonymous"),
+            name: self.incoming.calling_name.clone(),
+            diverted_by: (outside && is_number).then(|| called.clone()),
+            number,
+        }
+    }
+
+    /// A leg rings, perhaps with early media.
+    pub(super) fn progressed(&mut self, now: Instant, session: SessionId, body: &[u8]) {
+        let agreement = self.with(session, |leg, out| leg.progressed(body, out)).flatten();
+        self.agreed(session, agreement);
+        let Some(dial) = self.dial.as_mut().filter(|dial| dial.tries(session)) else { return };
+        let is_early =
+            self.legs.iter().any(|leg| leg.session() == session && leg.state() == State::Early)
+                && dial.hears_early(session);
+        match (dial.purpose(), is_early) {
+            (Purpose::Route, true) => self.ring_early(now, session),
+            (Purpose::Route, false) => {
+                let near = self.near;
+                self.with(near, |leg, out| leg.ring(out));
+            }
+            (Purpose::Transfer(_), true) => self.connect(session),
+            (Purpose::Transfer(_) | Purpose::Referral(_), _) => {}
+        }
+    }
+
+    /// The caller hears what the other side plays before it answers.
+    fn ring_early(&mut self, now: Instant, session: SessionId) {
+        let wish = self.leg(session).and_then(Leg::codec);
+        let (near, offer) = (self.near, self.incoming.body.clone());
+        match self.with(near, |leg, out| leg.ring_early(&offer, wish, out)) {
+            Some(Ok(agreement)) => {
+                self.agreed(near, agreement);
+                if self.leg(near).is_some_and(Leg::has_port) {
+                    self.connect(session);
+                } else {
+                    self.with(near, |leg, out| leg.ring(out));
+                }
+            }
+            Some(Err(refusal)) => self.end_as(now, Cause::IncompatibleMedia, refusal),
+            None => {}
+        }
+    }
+
+    /// A leg was answered: it wins, if it is still wanted.
+    pub(super) fn answered(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        (body, headers): (&[u8], &[(String, String)]),
+    ) {
+        let is_wanted = self.dial.as_ref().is_some_and(|dial| dial.tries(session));
+        if !is_wanted {
+            return self.drop_leg(session, Cause::Canceled);
+        }
+        match self.with(session, |leg, out| leg.answered(body, out)) {
+            Some(Ok(agreement)) => {
+                self.agreed(session, agreement);
+                self.chronicle.leg_answered(now, self.place_of(session), headers);
+                self.won(now, session);
+            }
+            Some(Err(_)) => {
+                self.drop_leg(session, Cause::IncompatibleMedia);
+                self.attempt_failed(now, session, Cause::IncompatibleMedia);
+            }
+            None => {}
+        }
+    }
+
+    fn won(&mut self, now: Instant, session: SessionId) {
+        let Some(dial) = self.dial.take() else { return };
+        for other in dial.others(session) {
+            let reason = COMPLETED_ELSEWHERE.to_owned();
+            self.with(other, |leg, out| leg.end(Refusal::status(480), reason, out));
+        }
+        match dial.purpose().clone() {
+            Purpose::Route => {
+                if let Some(codec) = self.leg(session).and_then(Leg::codec) {
+                    let near = self.near;
+                    self.with(near, |leg, _| leg.prefer(codec));
+                }
+                self.far = Some(session);
+                self.work = Work::Bridged;
+                self.answer_near(now);
+                self.join(now);
+            }
+            Purpose::Transfer(_) => self.transfer_answered(now, session),
+            Purpose::Referral(by) => self.referral_answered(now, session, by),
+        }
+    }
+
+    /// A leg came to nothing before it was answered.
+    pub(super) fn attempt_failed(&mut self, now: Instant, session: SessionId, cause: Cause) {
+        let was_heard = self.dial.as_ref().is_some_and(|dial| dial.early() == Some(session));
+        let Some(dial) = self.dial.as_mut().filter(|dial| dial.tries(session)) else { return };
+        let was_last = dial.failed(session, cause);
+        if was_heard {
+            self.wait_on();
+        }
+        if was_last {
+            self.next_round(now);
+        }
+    }
+
+    fn nobody_reached(&mut self, now: Instant) {
+        let Some(dial) = self.dial.take() else { return };
+        match dial.purpose() {
+            Purpose::Route => self.end(now, dial.cause()),
+            Purpose::Transfer(call) => self.transfer_failed(now, call, dial.cause()),
+            Purpose::Referral(by) => self.referral_failed(now, *by, dial.cause()),
+        }
+    }
+
+    /// Ends a leg that nobody wants any more.
+    pub(super) fn drop_leg(&mut self, session: SessionId, cause: Cause) {
+        let (refusal, reason) = (cause.refusal(), cause.reason_header());
+        self.with(session, |leg, out| leg.end(refusal, reason, out));
+    }
+
+    /// Drops everybody who is being called.
+    pub(super) fn stop_dialling(&mut self) {
+        let Some(dial) = self.dial.take() else { return };
+        // No leg has this session: these are all that are being called.
+        for session in dial.others(self.near) {
+            self.drop_leg(session, Cause::Canceled);
+        }
+    }
+}
+
+/// The most legs of one call; sessions are numbered with an octet.
+pub const MOST_LEGS: u8 = 64;
+
+/// Why a fork is cancelled when another one was answered (RFC 3326 3.1): phones then list no
+/// missed call.
+const COMPLETED_ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";

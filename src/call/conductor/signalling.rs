@@ -1,0 +1,131 @@
+//! What the signalling and the ports of the legs say, and to whom it matters.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::{Conductor, Work};
+use crate::agent;
+use crate::agent::event::Progress;
+use crate::base::id::PortId;
+use crate::call::cause::Cause;
+use crate::call::drill::Happening;
+use crate::call::event::Output;
+use crate::call::leg::State;
+use crate::media;
+use crate::sip::event::{Event, SessionId};
+
+impl Conductor {
+    pub(super) fn signalled(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Confirmed { session, body } => self.confirmed(now, session, &body),
+            Event::Reoffered { session, body } => {
+                let agreement = self.with(session, |leg, out| leg.reoffered(&body, out)).flatten();
+                self.agreed(session, agreement);
+                self.rewire();
+            }
+            Event::Progressed { session, body, .. } => self.progressed(now, session, &body),
+            Event::Answered { session, body, headers } => {
+                self.answered(now, session, (&body, &headers));
+            }
+            Event::Referred { session, status } if session == self.near => {
+                self.refer_moved(now, status);
+            }
+            Event::ReferReceived { session, target } => {
+                self.asked_to_refer(now, session, &target);
+            }
+            Event::Ended { session, ending } => self.leg_ended(now, session, &ending),
+            // An INFO with keys belongs to a later step.
+            Event::Info { .. }
+            | Event::Referred { .. }
+            | Event::Incoming(_)
+            | Event::Told { .. } => {}
+        }
+    }
+
+    fn confirmed(&mut self, now: Instant, session: SessionId, body: &Bytes) {
+        match self.with(session, |leg, out| leg.confirm(body, out)) {
+            Some(Ok(agreement)) => {
+                let opened = agreement.is_some();
+                self.agreed(session, agreement);
+                if opened {
+                    self.rewire();
+                }
+                self.came_up(now, session);
+            }
+            Some(Err(_)) => self.end(now, Cause::IncompatibleMedia),
+            None => {}
+        }
+    }
+
+    /// The caller is there, once: at the ACK, or at the first packet when that comes before it.
+    fn came_up(&mut self, now: Instant, session: SessionId) {
+        let Some(leg) = self.leg_mut(session) else { return };
+        if leg.state() != State::Answering {
+            return;
+        }
+        leg.come_up();
+        if session != self.incoming.session {
+            // Who took another's place finds the call at work.
+            return;
+        }
+        let fact = self.chronicle.answered(now);
+        self.out.push_back(Output::Fact(fact));
+        match &mut self.work {
+            Work::Agent => self.open_desk(now),
+            Work::Drill(drill) => drill.handle(now, Happening::Up),
+            Work::Dialling
+            | Work::Referring(_)
+            | Work::Transferring
+            | Work::Bridged
+            | Work::Ending(_)
+            | Work::Over => {}
+        }
+    }
+
+    pub(super) fn media_moved(&mut self, now: Instant, port: PortId, event: media::event::Event) {
+        use media::event::Event as Media;
+        let session = SessionId(port.0);
+        let input = match event {
+            Media::Heard { .. } => return self.came_up(now, session),
+            Media::SpeechStarted { .. } => agent::event::Input::SpeechStarted,
+            Media::SpeechEnded { last_voiced } => agent::event::Input::SpeechEnded { last_voiced },
+            Media::Digit(digit) => {
+                if let Work::Drill(drill) = &mut self.work {
+                    return drill.handle(now, Happening::Key(digit));
+                }
+                agent::event::Input::Digit(digit.key())
+            }
+            Media::Started { utterance, at } => {
+                agent::event::Input::Spoken { utterance, progress: Progress::Started { at } }
+            }
+            Media::Finished { utterance, at } => {
+                agent::event::Input::Spoken { utterance, progress: Progress::Finished { at } }
+            }
+            Media::Flushed { heard, .. } => {
+                let heard =
+                    heard.iter().map(|played| (played.utterance, played.heard, played.total));
+                agent::event::Input::Flushed { heard: heard.collect() }
+            }
+            Media::Silent { .. } => return self.fell_silent(now, session),
+            Media::Quality(quality) => {
+                self.chronicle.quality(self.place_of(session), quality);
+                self.with(session, |leg, _| leg.port_closed());
+                return self.check_over(now);
+            }
+        };
+        // What was cut may have been heard at the port of somebody who left.
+        if self.is_near(port) || matches!(input, agent::event::Input::Flushed { .. }) {
+            self.desk.tell(now, input);
+        }
+    }
+
+    /// A peer sends nothing any more. One that still rings need not; and whoever listens to
+    /// somebody silent is not silent itself.
+    fn fell_silent(&mut self, now: Instant, session: SessionId) {
+        let matters = session == self.near || Some(session) == self.far;
+        if matters && self.leg(session).is_some_and(|leg| leg.is_up()) {
+            self.end(now, Cause::MediaTimeout);
+        }
+    }
+}

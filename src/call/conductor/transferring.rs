@@ -1,0 +1,216 @@
+//! The near side is connected with somebody else: by REFER, by a leg of our own, or because a peer
+//! asked us to call somebody in its place.
+
+use std::time::{Duration, Instant};
+
+use super::{Conductor, Referring, Timer, Work};
+use crate::agent::event::Input;
+use crate::agent::tool::{ToolCall, ToolResult, names};
+use crate::base::destination::Destination;
+use crate::call::briefing::Refer;
+use crate::call::cause::Cause;
+use crate::call::dial::{Dial, Purpose};
+use crate::call::event::Output;
+use crate::call::leg::Leg;
+use crate::call::record::Manner;
+use crate::call::transfer::{self, Target};
+use crate::dialplan::runner;
+use crate::media::event::{Attention, Command};
+use crate::media::link::Links;
+use crate::sip::event::{self, Refusal, SessionId};
+use crate::sip::uri::Uri;
+
+impl Conductor {
+    /// The agent wants a tool.
+    pub(super) fn run(&mut self, now: Instant, call: ToolCall) {
+        if call.name != names::TRANSFER_CALL {
+            let result = transfer::failed(&call, "there is no such tool");
+            return self.desk.tell(now, Input::ToolDone(result));
+        }
+        let Some(casting) = self.desk.casting().cloned() else { return };
+        let terms = self.briefing.trunks.get(&self.trunk.name);
+        let refer = terms.map_or(Refer::First, |terms| terms.refer);
+        match transfer::target(&call, &casting.assistant, refer) {
+            Err(result) => self.desk.tell(now, Input::ToolDone(result)),
+            Ok(Target::Agent(name)) => match self.briefing.agents.get(&name).cloned() {
+                Some(next) => {
+                    self.cast(&name, next);
+                    self.open_desk(now);
+                }
+                None => {
+                    let result = transfer::failed(&call, "nobody can be reached there");
+                    self.desk.tell(now, Input::ToolDone(result));
+                }
+            },
+            Ok(Target::Refer(target, to)) => {
+                self.work = Work::Referring(Referring { call, to, accepted: false });
+                self.timers.set(Timer::Refer, now + REFER_WITHIN);
+                self.sip(event::Command::Refer { session: self.near, target });
+            }
+            Ok(Target::Bridge(to)) => self.call_for_agent(now, call, to),
+        }
+    }
+
+    // By REFER.
+
+    pub(super) fn refer_moved(&mut self, now: Instant, status: u16) {
+        if let Work::Drill(_) = self.work {
+            return match status {
+                0..=199 => {}
+                200..=299 => self.end(now, Cause::Transferred),
+                300.. => self.end(now, Cause::Rejected(status)),
+            };
+        }
+        let Work::Referring(referring) = &mut self.work else { return };
+        if status < 200 {
+            referring.accepted = true;
+            return;
+        }
+        let (call, to) = (referring.call.clone(), referring.to.clone());
+        // The peer does not do REFER: we can call there ourselves.
+        let unwilling = !referring.accepted && matches!(status, 403 | 405 | 420 | 501 | 603);
+        self.timers.clear(Timer::Refer);
+        if unwilling {
+            return self.call_for_agent(now, call, to);
+        }
+        let failed = (status >= 300).then_some(Cause::Rejected(status));
+        let fact = self.chronicle.transferred(now, &to.to_string(), Manner::Refer, failed);
+        self.out.push_back(Output::Fact(fact));
+        if failed.is_none() {
+            return self.end(now, Cause::Transferred);
+        }
+        let content = format!("nobody answered there (SIP {status})");
+        let result = ToolResult { id: call.id, content, failed: true };
+        self.work = Work::Agent;
+        self.desk.tell(now, Input::ToolDone(result));
+    }
+
+    // By a leg of our own.
+
+    fn call_for_agent(&mut self, now: Instant, call: ToolCall, to: Destination) {
+        self.work = Work::Transferring;
+        self.dial = Some(Dial::new(Purpose::Transfer(call), vec![to], Vec::new(), None));
+        self.wait_on();
+        self.next_round(now);
+    }
+
+    pub(super) fn transfer_answered(&mut self, now: Instant, session: SessionId) {
+        let to = self.written_destination(session);
+        let fact = self.chronicle.transferred(now, &to, Manner::Bridge, None);
+        self.out.push_back(Output::Fact(fact));
+        self.leave_desk(now);
+        self.far = Some(session);
+        self.work = Work::Bridged;
+        self.join(now);
+    }
+
+    pub(super) fn transfer_failed(&mut self, now: Instant, call: &ToolCall, cause: Cause) {
+        let to = self.legs.last().map(Leg::session).map(|last| self.written_destination(last));
+        let to = to.unwrap_or_default();
+        let fact = self.chronicle.transferred(now, &to, Manner::Bridge, Some(cause));
+        self.out.push_back(Output::Fact(fact));
+        self.give_back_to_agent();
+        self.work = Work::Agent;
+        let content = cause.in_words();
+        let result = ToolResult { id: call.id.clone(), content, failed: true };
+        self.desk.tell(now, Input::ToolDone(result));
+    }
+
+    /// The near side hears and is heard by the agent again.
+    pub(super) fn give_back_to_agent(&mut self) {
+        self.media(Command::NoMusic);
+        self.media(Command::Connect(Links::default()));
+        self.media(Command::Attend(Attention::Speech));
+    }
+
+    fn written_destination(&self, session: SessionId) -> String {
+        let leg = self.leg(session).and_then(Leg::destination);
+        leg.map(Destination::to_string).unwrap_or_default()
+    }
+
+    // Because a peer asked.
+
+    /// A peer wants somebody else in its place. It reaches whom it could have dialled itself, and
+    /// nobody else: its target goes through the dialplan in its own context (T1, T7).
+    pub(super) fn asked_to_refer(&mut self, now: Instant, session: SessionId, target: &str) {
+        let takes_part = session == self.near || Some(session) == self.far;
+        let may = matches!(self.work, Work::Bridged)
+            || matches!(self.work, Work::Agent) && self.desk.is_open();
+        let planned = self.planned(target);
+        let (true, true, None, Some((to, ring))) = (takes_part, may, &self.dial, planned) else {
+            let outcome = Err(Refusal::status(603));
+            return self.sip(event::Command::AnswerRefer { session, outcome });
+        };
+        self.sip(event::Command::AnswerRefer { session, outcome: Ok(100) });
+        self.dial = Some(Dial::new(Purpose::Referral(session), to, Vec::new(), ring));
+        self.next_round(now);
+    }
+
+    /// Where the dialplan sends a target, if somebody is called there.
+    fn planned(&self, target: &str) -> Option<(Vec<Destination>, Option<Duration>)> {
+        let uri = Uri::parse(target).ok()?;
+        let user = uri.user_unescaped();
+        let call = runner::Call {
+            did: &user,
+            caller: &self.incoming.calling_user,
+            trunk: &self.trunk.name,
+            context: &self.trunk.context,
+        };
+        let route = self.briefing.plan.route(&call)?;
+        let is_called = !route.to.is_empty() && route.to.iter().all(Destination::is_called);
+        is_called.then(|| (route.to.clone(), route.ring))
+    }
+
+    pub(super) fn referral_answered(&mut self, now: Instant, session: SessionId, by: SessionId) {
+        let to = self.written_destination(session);
+        let fact = self.chronicle.transferred(now, &to, Manner::Referral, None);
+        self.out.push_back(Output::Fact(fact));
+        self.sip(event::Command::AnswerRefer { session: by, outcome: Ok(200) });
+        self.leaving = Some(by);
+        self.timers.set(Timer::Leave, now + LEAVES_WITHIN);
+        self.take_place(now, session, by);
+    }
+
+    /// A leg takes the place of another one, at the agent's ear or in a bridge.
+    pub(super) fn take_place(&mut self, now: Instant, session: SessionId, of: SessionId) {
+        self.with(of, |leg, out| leg.connect(Links::default(), out));
+        if of == self.near {
+            if matches!(self.work, Work::Agent) {
+                // Who leaves hears no more of the agent, which goes on with somebody else.
+                self.silence_agent();
+            }
+            self.near = session;
+        } else {
+            self.far = Some(session);
+        }
+        if matches!(self.work, Work::Bridged) {
+            return self.join(now);
+        }
+        if let Some(port) = self.leg(session).map(Leg::port) {
+            self.out.push_back(Output::Attach(port));
+        }
+        self.media(Command::Attend(Attention::Speech));
+    }
+
+    pub(super) fn referral_failed(&mut self, now: Instant, by: SessionId, cause: Cause) {
+        let to = self.legs.last().map(Leg::session).map(|last| self.written_destination(last));
+        let to = to.unwrap_or_default();
+        let fact = self.chronicle.transferred(now, &to, Manner::Referral, Some(cause));
+        self.out.push_back(Output::Fact(fact));
+        let outcome = Ok(cause.refusal().status);
+        self.sip(event::Command::AnswerRefer { session: by, outcome });
+    }
+
+    /// Who sent somebody else in its place is hung up, if it did not do so itself.
+    pub(super) fn dismiss_leaving(&mut self) {
+        if let Some(session) = self.leaving.take() {
+            self.drop_leg(session, Cause::Transferred);
+        }
+    }
+}
+
+/// How long a referred call may take to be answered.
+const REFER_WITHIN: Duration = Duration::from_secs(40);
+
+/// How long a peer may take to hang up when its transfer has worked.
+const LEAVES_WITHIN: Duration = Duration::from_secs(2);

@@ -1,0 +1,100 @@
+//! The desk of an agent in a call: who sits there, and the session at work.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::agent::event::{Input, Output};
+use crate::agent::session::{Opening, Session};
+use crate::base::template;
+use crate::call::briefing::Casting;
+
+/// Where an agent sits, or nobody.
+#[derive(Debug, Default)]
+pub struct Desk {
+    casting: Option<Arc<Casting>>,
+    session: Option<Session>,
+    /// The agent is gone: only what was heard of its last words still counts.
+    left: bool,
+}
+
+impl Desk {
+    /// Seats an agent; its session begins with `open`.
+    pub fn seat(&mut self, casting: Arc<Casting>) {
+        self.casting = Some(casting);
+    }
+
+    /// Who sits there.
+    pub fn casting(&self) -> Option<&Arc<Casting>> {
+        self.casting.as_ref()
+    }
+
+    /// Whether an agent is at work.
+    pub fn is_open(&self) -> bool {
+        self.session.is_some() && !self.left
+    }
+
+    /// Lets the agent begin; another one before it hands the conversation over.
+    pub fn open(&mut self, now: Instant, variables: &template::Variables) {
+        let Some(casting) = self.casting.clone() else { return };
+        let rendered = |text: &Option<String>| {
+            let text = text.as_deref()?;
+            // A template that fails was refused by `check`; its plain text is better than silence.
+            Some(template::render(text, variables).unwrap_or_else(|_| text.to_owned()))
+        };
+        let opening = Opening {
+            instructions: rendered(&casting.assistant.prompt).unwrap_or_default(),
+            first_message: rendered(&casting.assistant.first_message),
+            tools: casting.tools.clone(),
+        };
+        let mut session = match &self.session {
+            Some(before) => Session::after(before, casting.assistant.clone(), opening, now),
+            None => Session::new(casting.assistant.clone(), opening, now),
+        };
+        session.handle(now, Input::Began);
+        self.session = Some(session);
+        self.left = false;
+    }
+
+    /// Tells the agent something, if one is at work.
+    pub fn tell(&mut self, now: Instant, input: Input) {
+        let counts = !self.left || matches!(input, Input::Flushed { .. });
+        if let Some(session) = self.session.as_mut().filter(|_| counts) {
+            session.handle(now, input);
+        }
+    }
+
+    /// The agent leaves; what it was saying is cut.
+    pub fn leave(&mut self, now: Instant) {
+        self.tell(now, Input::HungUp);
+        self.left = true;
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self, now: Instant) {
+        if let Some(session) = self.session.as_mut().filter(|_| !self.left) {
+            session.tick(now);
+        }
+    }
+
+    /// What the agent wants next; of one that left, only what it notes.
+    pub fn poll(&mut self) -> Option<Output> {
+        let session = self.session.as_mut()?;
+        loop {
+            match session.poll()? {
+                note @ Output::Note(_) => return Some(note),
+                _ if self.left => {}
+                output => return Some(output),
+            }
+        }
+    }
+
+    /// When `tick` wants to be called.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.session.as_ref().filter(|_| !self.left).and_then(Session::deadline)
+    }
+
+    /// Nobody sits there any more.
+    pub fn clear(&mut self) {
+        self.session = None;
+    }
+}

@@ -1,0 +1,174 @@
+//! Dialling: whom the call tries to reach, one round after the other, and what came of it.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::agent::tool::ToolCall;
+use crate::base::destination::Destination;
+use crate::call::cause::Cause;
+use crate::sip::event::SessionId;
+
+/// An attempt to reach somebody.
+#[derive(Debug)]
+pub struct Dial {
+    purpose: Purpose,
+    rounds: VecDeque<Round>,
+    ring: Duration,
+    trying: Vec<SessionId>,
+    /// The cause that tells most of those who did not answer.
+    worst: Option<Cause>,
+    /// Whose early media is heard.
+    early: Option<SessionId>,
+}
+
+/// For whom somebody is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    /// The route of the call says so.
+    Route,
+    /// The agent connects the caller with somebody.
+    Transfer(ToolCall),
+    /// A peer asked us by REFER to call somebody in its place.
+    Referral(SessionId),
+}
+
+/// What is tried next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Round {
+    /// These are called at once; the first to answer wins.
+    Call(Vec<Destination>),
+    /// The call goes there.
+    Go(Destination),
+}
+
+impl Dial {
+    /// Plans the rounds: those of `to` at once, then those of `otherwise` one after the other.
+    pub fn new(
+        purpose: Purpose,
+        to: Vec<Destination>,
+        otherwise: Vec<Destination>,
+        ring: Option<Duration>,
+    ) -> Self {
+        let called: Vec<Destination> = to.iter().filter(|to| to.is_called()).cloned().collect();
+        let first = match (called.is_empty(), to.into_iter().next()) {
+            (true, Some(destination)) => Some(Round::Go(destination)),
+            (true, None) => None,
+            (false, _) => Some(Round::Call(called.into_iter().take(MOST_AT_ONCE).collect())),
+        };
+        let later = otherwise.into_iter().take(MOST_ROUNDS).map(|destination| {
+            let is_called = destination.is_called();
+            if is_called { Round::Call(vec![destination]) } else { Round::Go(destination) }
+        });
+        Self {
+            purpose,
+            rounds: first.into_iter().chain(later).collect(),
+            ring: ring.unwrap_or(RING),
+            trying: Vec::new(),
+            worst: None,
+            early: None,
+        }
+    }
+
+    /// For whom.
+    pub fn purpose(&self) -> &Purpose {
+        &self.purpose
+    }
+
+    /// How long it rings in each round.
+    pub fn ring(&self) -> Duration {
+        self.ring
+    }
+
+    /// What is tried next, if anything is left.
+    pub fn next_round(&mut self) -> Option<Round> {
+        self.trying.clear();
+        self.early = None;
+        self.rounds.pop_front()
+    }
+
+    /// Another leg is being called.
+    pub fn try_leg(&mut self, session: SessionId) {
+        self.trying.push(session);
+    }
+
+    /// Whether a leg is one of those being called.
+    pub fn tries(&self, session: SessionId) -> bool {
+        self.trying.contains(&session)
+    }
+
+    /// Those that are being called, without one.
+    pub fn others(&self, session: SessionId) -> Vec<SessionId> {
+        self.trying.iter().copied().filter(|other| *other != session).collect()
+    }
+
+    /// A leg has early media: whether it is the one that is heard.
+    pub fn hears_early(&mut self, session: SessionId) -> bool {
+        *self.early.get_or_insert(session) == session
+    }
+
+    /// Whose early media is heard.
+    pub fn early(&self) -> Option<SessionId> {
+        self.early
+    }
+
+    /// A leg did not come to an answer; tells whether it was the last of its round.
+    pub fn failed(&mut self, session: SessionId, cause: Cause) -> bool {
+        let before = self.trying.len();
+        self.trying.retain(|other| *other != session);
+        if self.early == Some(session) {
+            self.early = None;
+        }
+        if self.worst.is_none_or(|worst| worst.rank() <= cause.rank()) {
+            self.worst = Some(cause);
+        }
+        before > 0 && self.trying.is_empty()
+    }
+
+    /// Why nobody was reached.
+    pub fn cause(&self) -> Cause {
+        self.worst.unwrap_or(Cause::NoRoute)
+    }
+}
+
+/// How long it rings when nobody says for how long.
+pub const RING: Duration = Duration::from_secs(30);
+
+/// How many are called at once.
+const MOST_AT_ONCE: usize = 16;
+
+/// How many rounds follow the first.
+const MOST_ROUNDS: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn destinations(texts: &[&str]) -> Vec<Destination> {
+        texts.iter().map(|text| text.parse().expect("a destination")).collect()
+    }
+
+    #[test]
+    fn some_are_called_at_once_and_others_one_after_the_other() {
+        let to = destinations(&["phone:101", "sip:a@192.0.2.1"]);
+        let otherwise = destinations(&["tel:+4971112340", "agent:desk"]);
+        let mut dial = Dial::new(Purpose::Route, to.clone(), otherwise.clone(), None);
+        assert_eq!(dial.next_round(), Some(Round::Call(to)));
+        assert_eq!(dial.next_round(), Some(Round::Call(vec![otherwise[0].clone()])));
+        assert_eq!(dial.next_round(), Some(Round::Go(otherwise[1].clone())));
+        assert_eq!(dial.next_round(), None);
+    }
+
+    #[test]
+    fn the_last_to_fail_ends_the_round_and_the_cause_is_that_which_tells_most() {
+        let mut dial = Dial::new(Purpose::Route, destinations(&["phone:101"]), Vec::new(), None);
+        dial.next_round();
+        let [one, two, stranger] = [SessionId(1), SessionId(2), SessionId(3)];
+        dial.try_leg(one);
+        dial.try_leg(two);
+        assert!(dial.hears_early(two) && !dial.hears_early(one));
+        assert!(!dial.failed(two, Cause::Busy));
+        assert_eq!((dial.early(), dial.others(one)), (None, Vec::new()));
+        assert!(!dial.failed(stranger, Cause::NoAnswer) && dial.failed(one, Cause::NoAnswer));
+        assert_eq!(dial.cause(), Cause::Busy);
+    }
+}

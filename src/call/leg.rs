@@ -1,0 +1,411 @@
+//! A leg: one dialog of the call with its port, from the INVITE, theirs or ours, to the last word
+//! of the port.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::audio::codec::Codec;
+use crate::base::destination::Destination;
+use crate::base::id::PortId;
+use crate::call::briefing::MediaPolicy;
+use crate::call::event::Output;
+use crate::call::negotiation::{Negotiation, Peer};
+use crate::media;
+use crate::media::event::Attention;
+use crate::media::link::Links;
+use crate::media::music::Tape;
+use crate::sip::event::{Command, Incoming, Refusal, SessionId};
+
+/// One leg of a call.
+#[derive(Debug)]
+pub struct Leg {
+    session: SessionId,
+    state: State,
+    /// Whom we call; nobody, when this is the leg of the caller.
+    destination: Option<Destination>,
+    /// Where its signalling comes from, as far as that is known.
+    signalling: Option<IpAddr>,
+    negotiation: Option<Negotiation>,
+    socket: Socket,
+}
+
+/// Where a leg stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// The INVITE is there, or about to be sent.
+    Calling,
+    /// It rings.
+    Ringing,
+    /// It rings, and media flows already.
+    Early,
+    /// We sent 200; the peer has not confirmed it.
+    Answering,
+    /// It is up.
+    Up,
+    /// We want it to end; the signalling has not said so yet.
+    Ending,
+    /// The signalling is over.
+    Over,
+}
+
+/// Where its port stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Socket {
+    None,
+    Bound,
+    Open,
+    Closing,
+    Closed,
+}
+
+/// What the agreement of a leg came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Agreement {
+    /// The codec.
+    pub codec: Codec,
+    /// Whether it is recorded.
+    pub recording: bool,
+}
+
+impl Leg {
+    /// The leg of a caller.
+    pub fn of_caller(incoming: &Incoming) -> Self {
+        let signalling = Some(incoming.flow.remote.ip());
+        Self::new(incoming.session, None, signalling)
+    }
+
+    /// A leg to a destination.
+    pub fn to(destination: Destination, session: SessionId) -> Self {
+        Self::new(session, Some(destination), None)
+    }
+
+    fn new(
+        session: SessionId,
+        destination: Option<Destination>,
+        signalling: Option<IpAddr>,
+    ) -> Self {
+        Self {
+            session,
+            state: State::Calling,
+            destination,
+            signalling,
+            negotiation: None,
+            socket: Socket::None,
+        }
+    }
+
+    /// The session at the SIP endpoint.
+    pub fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// The port.
+    pub fn port(&self) -> PortId {
+        PortId(self.session.0)
+    }
+
+    /// Whom we call there; nobody, when this is the leg of the caller.
+    pub fn destination(&self) -> Option<&Destination> {
+        self.destination.as_ref()
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Whether it was accepted and has not ended.
+    pub fn is_up(&self) -> bool {
+        matches!(self.state, State::Answering | State::Up)
+    }
+
+    /// Whether the signalling is over and the port said its last word.
+    pub fn is_gone(&self) -> bool {
+        self.state == State::Over && matches!(self.socket, Socket::None | Socket::Closed)
+    }
+
+    /// Whether it has a port that may play and hear.
+    pub fn has_port(&self) -> bool {
+        self.socket == Socket::Open
+    }
+
+    /// Whether the peer put us on hold.
+    pub fn is_held(&self) -> bool {
+        self.negotiation.as_ref().is_some_and(Negotiation::is_held)
+    }
+
+    /// The codec that was agreed.
+    pub fn codec(&self) -> Option<Codec> {
+        self.negotiation.as_ref().and_then(Negotiation::codec)
+    }
+
+    // Media.
+
+    /// Wants a socket for its port.
+    pub fn bind(&mut self, out: &mut VecDeque<Output>) {
+        out.push_back(Output::BindSocket(self.port()));
+    }
+
+    /// Takes its socket, and how media is done on it.
+    pub fn bound(&mut self, local: SocketAddr, policy: MediaPolicy, recording: bool) {
+        let peer = Peer { session: self.session, signalling: self.signalling };
+        self.socket = Socket::Bound;
+        self.negotiation = Some(Negotiation::new(policy, local, peer, recording));
+    }
+
+    /// Whether it has a socket.
+    pub fn is_bound(&self) -> bool {
+        self.negotiation.is_some()
+    }
+
+    /// The offer of a leg that we place, with this codec before the others.
+    pub fn offer(&mut self, dearest: Option<Codec>) -> Option<Bytes> {
+        let negotiation = self.negotiation.as_mut()?;
+        if let Some(codec) = dearest {
+            negotiation.prefer(codec);
+        }
+        Some(negotiation.first_offer())
+    }
+
+    /// Opens or updates the port with what was agreed.
+    pub fn agree(&mut self, out: &mut VecDeque<Output>) -> Option<Agreement> {
+        let negotiation = self.negotiation.as_mut()?;
+        let settings = negotiation.settings()?;
+        let agreement = Agreement { codec: settings.codec, recording: settings.recording };
+        let port = PortId(self.session.0);
+        if negotiation.opens() {
+            self.socket = Socket::Open;
+            out.push_back(Output::OpenPort(port, Box::new(settings)));
+            out.push_back(Output::Media(port, media::event::Command::Start));
+        } else {
+            let update = media::event::Command::Update(Box::new(settings));
+            out.push_back(Output::Media(port, update));
+        }
+        Some(agreement)
+    }
+
+    /// Orders something of its port.
+    pub fn media(&self, command: media::event::Command, out: &mut VecDeque<Output>) {
+        if self.socket == Socket::Open {
+            out.push_back(Output::Media(self.port(), command));
+        }
+    }
+
+    /// Connects its port, and stops the music.
+    pub fn connect(&self, links: Links, out: &mut VecDeque<Output>) {
+        self.media(media::event::Command::NoMusic, out);
+        self.media(media::event::Command::Attend(Attention::Keys), out);
+        self.media(media::event::Command::Connect(links), out);
+    }
+
+    /// Disconnects its port and plays a tape.
+    pub fn entertain(&self, tape: &Arc<Tape>, out: &mut VecDeque<Output>) {
+        self.media(media::event::Command::Connect(Links::default()), out);
+        self.media(media::event::Command::Music(tape.clone()), out);
+    }
+
+    /// Its port closes; the last event of an open one is its quality.
+    pub fn close_port(&mut self, out: &mut VecDeque<Output>) {
+        match self.socket {
+            Socket::Bound => {
+                out.push_back(Output::ClosePort(self.port()));
+                self.socket = Socket::Closed;
+            }
+            Socket::Open => {
+                out.push_back(Output::ClosePort(self.port()));
+                self.socket = Socket::Closing;
+            }
+            Socket::None | Socket::Closing | Socket::Closed => {}
+        }
+    }
+
+    /// The port said its last word.
+    pub fn port_closed(&mut self) {
+        self.socket = Socket::Closed;
+    }
+
+    // Signalling of the caller's leg.
+
+    /// The codec that a caller's offer would come to, if there is one that we can take.
+    pub fn foresee(&self, offer: &[u8]) -> Option<Codec> {
+        self.negotiation.as_ref().and_then(|negotiation| negotiation.foresee(offer))
+    }
+
+    /// Lets the caller hear that it rings.
+    pub fn ring(&mut self, out: &mut VecDeque<Output>) {
+        if self.state == State::Calling {
+            self.state = State::Ringing;
+            self.progress(180, None, out);
+        }
+    }
+
+    /// Lets the caller hear what comes before the answer: 183 with a session description, and the
+    /// port opens. Without an offer there is no early media.
+    ///
+    /// # Errors
+    /// 488 with a Warning when the caller's offer does not fit.
+    pub fn ring_early(
+        &mut self,
+        offer: &[u8],
+        wish: Option<Codec>,
+        out: &mut VecDeque<Output>,
+    ) -> Result<Option<Agreement>, Refusal> {
+        if offer.is_empty() || !matches!(self.state, State::Calling | State::Ringing) {
+            return Ok(None);
+        }
+        let Some(negotiation) = self.negotiation.as_mut() else { return Ok(None) };
+        if let Some(codec) = wish {
+            negotiation.prefer(codec);
+        }
+        let body = negotiation.first_answer(offer)?;
+        self.state = State::Early;
+        let agreement = self.agree(out);
+        self.progress(183, Some(body), out);
+        Ok(agreement)
+    }
+
+    /// Accepts the caller with 200; the port opens, if it is not open yet.
+    ///
+    /// # Errors
+    /// 488 with a Warning when the caller's offer does not fit.
+    pub fn answer(
+        &mut self,
+        offer: &[u8],
+        headers: Vec<(String, String)>,
+        out: &mut VecDeque<Output>,
+    ) -> Result<Option<Agreement>, Refusal> {
+        let Some(negotiation) = self.negotiation.as_mut() else {
+            return Err(Refusal::status(480));
+        };
+        let body = negotiation.first_answer(offer)?;
+        let opens = !matches!(self.state, State::Early);
+        if self.state == State::Calling {
+            self.progress(180, None, out);
+        }
+        let agreement = if opens { self.agree(out) } else { None };
+        self.state = State::Answering;
+        out.push_back(Output::Sip(Command::Answer { session: self.session, body, headers }));
+        Ok(agreement)
+    }
+
+    /// Prefers a codec in what is still to be agreed.
+    pub fn prefer(&mut self, codec: Codec) {
+        if let Some(negotiation) = &mut self.negotiation {
+            negotiation.prefer(codec);
+        }
+    }
+
+    /// The ACK arrived, perhaps with the answer to our offer.
+    ///
+    /// # Errors
+    /// When there is no agreement now.
+    pub fn confirm(
+        &mut self,
+        body: &[u8],
+        out: &mut VecDeque<Output>,
+    ) -> Result<Option<Agreement>, Refusal> {
+        let Some(negotiation) = self.negotiation.as_mut() else { return Ok(None) };
+        let accepted = negotiation.late_answer(body)?;
+        Ok(if accepted { self.agree(out) } else { None })
+    }
+
+    /// The caller's side confirmed the answer, or sent its first packet.
+    pub fn come_up(&mut self) {
+        if self.state == State::Answering {
+            self.state = State::Up;
+        }
+    }
+
+    fn progress(&self, status: u16, body: Option<Bytes>, out: &mut VecDeque<Output>) {
+        let session = self.session;
+        out.push_back(Output::Sip(Command::Progress { session, status, body }));
+    }
+
+    // Signalling of a leg that we placed.
+
+    /// It rings there; early media, if there is any, opens the port.
+    pub fn progressed(&mut self, body: &[u8], out: &mut VecDeque<Output>) -> Option<Agreement> {
+        if !matches!(self.state, State::Calling | State::Ringing | State::Early) {
+            return None;
+        }
+        if self.state == State::Calling {
+            self.state = State::Ringing;
+        }
+        let accepted = !body.is_empty() && self.accept(body);
+        if !accepted {
+            return None;
+        }
+        self.state = State::Early;
+        self.agree(out)
+    }
+
+    /// It was answered there.
+    ///
+    /// # Errors
+    /// When its session description does not fit.
+    pub fn answered(
+        &mut self,
+        body: &[u8],
+        out: &mut VecDeque<Output>,
+    ) -> Result<Option<Agreement>, Refusal> {
+        // An answer without a description stands by the one that came before it.
+        let agreed = self.codec().is_some();
+        let accepted = self.accept(body) || agreed && body.is_empty();
+        if !accepted {
+            return Err(Refusal::status(488));
+        }
+        self.state = State::Up;
+        Ok(self.agree(out))
+    }
+
+    fn accept(&mut self, body: &[u8]) -> bool {
+        self.negotiation.as_mut().is_some_and(|it| it.accept(body).is_ok())
+    }
+
+    // Signalling of both.
+
+    /// Answers a re-INVITE.
+    pub fn reoffered(&mut self, body: &[u8], out: &mut VecDeque<Output>) -> Option<Agreement> {
+        let session = self.session;
+        let Some(negotiation) = self.negotiation.as_mut() else {
+            let answer = Err(Refusal::status(488));
+            out.push_back(Output::Sip(Command::AnswerReoffer { session, answer }));
+            return None;
+        };
+        let answer = negotiation.answer_again(body);
+        let agreement = if answer.is_ok() { self.agree(out) } else { None };
+        out.push_back(Output::Sip(Command::AnswerReoffer { session, answer }));
+        agreement
+    }
+
+    /// Refuses a caller who was not answered.
+    pub fn refuse(&mut self, refusal: Refusal, out: &mut VecDeque<Output>) {
+        self.state = State::Ending;
+        out.push_back(Output::Sip(Command::Refuse { session: self.session, refusal }));
+    }
+
+    /// Ends the leg from our side, in whatever state it is: a caller who waits is refused, a leg
+    /// that we place is cancelled, one that is up gets BYE.
+    pub fn end(&mut self, refusal: Refusal, reason: String, out: &mut VecDeque<Output>) {
+        let waits = matches!(self.state, State::Calling | State::Ringing | State::Early);
+        match self.state {
+            State::Ending | State::Over => {}
+            _ if waits && self.destination.is_none() => self.refuse(refusal, out),
+            // Nothing was sent yet: there is nobody who could tell its end.
+            State::Calling if self.negotiation.is_none() => self.state = State::Over,
+            State::Calling | State::Ringing | State::Early | State::Answering | State::Up => {
+                self.state = State::Ending;
+                let (session, reason) = (self.session, Some(reason));
+                out.push_back(Output::Sip(Command::HangUp { session, reason }));
+            }
+        }
+    }
+
+    /// The signalling is over.
+    pub fn ended(&mut self) {
+        self.state = State::Over;
+    }
+}

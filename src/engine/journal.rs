@@ -1,0 +1,52 @@
+//! The journal: one line of the log for what happens to a call, as people know it from their
+//! telephone systems. The call's identity is in the span; numbers are personal data.
+
+use crate::call::cause::Cause;
+use crate::call::event::Fact;
+use crate::call::record::Record;
+
+/// Writes a fact into the log, if it is one of the signalling.
+pub fn write(fact: &Fact) {
+    match fact {
+        Fact::Started { from, to, route, destination } => {
+            tracing::info!(pii.from = from, pii.to = to, route, destination, "call arrived");
+        }
+        Fact::Answered => tracing::info!("call answered"),
+        Fact::AgentChanged { agent } => tracing::info!(agent, "agent has the line"),
+        Fact::Dialled { to } => tracing::info!(pii.to = to, "dialling"),
+        Fact::Bridged { with } => tracing::info!(pii.with = with, "bridged"),
+        Fact::Transferred { to, manner, failed } => {
+            let outcome = failed.map_or("worked", Cause::end_reason);
+            let manner = manner.name();
+            tracing::info!(pii.to = to, manner, outcome, "transfer");
+        }
+        Fact::Ended { record, .. } => legs_of(record),
+        Fact::CallerSaid { .. }
+        | Fact::AgentSaid { .. }
+        | Fact::ToolCalled { .. }
+        | Fact::TurnTimed { .. } => {}
+    }
+}
+
+/// How each leg fared; the end of the call itself is told with its record.
+fn legs_of(record: &Record) {
+    for (number, leg) in record.legs.iter().enumerate() {
+        let outcome = match (leg.cause, leg.answered) {
+            (Some(cause), _) => cause.end_reason(),
+            (None, Some(_)) => "answered",
+            (None, None) => "not answered",
+        };
+        let quality = &leg.quality;
+        tracing::info!(
+            leg = number,
+            pii.to = leg.to,
+            outcome,
+            codec = leg.codec,
+            received = quality.received,
+            sent = quality.sent,
+            lost = quality.lost,
+            jitter_ms = quality.jitter.as_secs_f64() * 1_000.0,
+            "leg ended"
+        );
+    }
+}

@@ -1,0 +1,60 @@
+//! What ports of one call pass to each other: packets as they came, never through the call's task.
+
+use bytes::Bytes;
+
+use crate::audio::codec::Codec;
+use crate::base::id::PortId;
+
+/// Who is connected with a port.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Links {
+    /// Who is told what the peer of this port says.
+    pub told: Vec<PortId>,
+    /// Whom the peer of this port hears. One alone is relayed packet by packet; several are mixed.
+    pub hears: Vec<PortId>,
+}
+
+impl Links {
+    /// Two ports that talk with each other, seen by one of them.
+    pub fn with(other: PortId) -> Self {
+        Self { told: vec![other], hears: vec![other] }
+    }
+
+    /// A port that is heard by a listener and talks with nobody new.
+    pub fn and_told(mut self, listener: PortId) -> Self {
+        self.told.push(listener);
+        self
+    }
+
+    /// A port that hears one more.
+    pub fn and_hears(mut self, speaker: PortId) -> Self {
+        self.hears.push(speaker);
+        self
+    }
+}
+
+/// One packet of a peer on its way to the peer of another port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passage {
+    /// Which stream of the speaker; another one begins with a new source or a restarted clock.
+    pub stream: u32,
+    /// The extended sequence number in that stream: what is lost or swapped stays so.
+    pub index: u64,
+    /// The RTP time in that stream, by the clock of the content.
+    pub timestamp: u32,
+    /// Whether the marker bit was there.
+    pub marker: bool,
+    /// What the payload is.
+    pub content: Content,
+    /// The payload.
+    pub payload: Bytes,
+}
+
+/// What is passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// Voice.
+    Voice(Codec),
+    /// A telephone event (RFC 4733).
+    Key,
+}
