@@ -50,7 +50,7 @@ fn missing(
     if known.contains(&name) || subject.key(&format!("{table}.{name}")).is_some() {
         return None;
     }
-    let label = match did_you_mean(name, known.into_iter()) {
+    let label = match did_you_mean(name, known) {
         Some(name) => format!("did you mean `{kind}:{name}`?"),
         None => "not defined".to_owned(),
     };

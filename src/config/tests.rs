@@ -487,3 +487,24 @@ fn mistakes_in_accounts_are_found() {
     let loaded = loaded("[trunks.x]\npreset = \"sipgat\"\n", SOUND);
     assert!(rendered(&loaded).contains("did you mean \"sipgate\"?"), "{}", rendered(&loaded));
 }
+
+#[test]
+fn phones_and_what_is_let_out_are_checked() {
+    let codes_of = |server: &str| codes(&loaded(server, SOUND));
+    let secret = "password = \"${env:KEY}\"\n";
+    assert_eq!(codes_of(&format!("[phones.101]\n{secret}")), [""; 0]);
+    assert_eq!(codes_of("[phones.101]\nname = \"Anna\"\n"), ["phone.no_password"]);
+    assert_eq!(codes_of("[phones.101]\npassword = \"x\"\n"), ["secret.plaintext"]);
+    let open = format!("[phones.101]\n{secret}networks = [\"0.0.0.0/0\"]\n");
+    assert_eq!(codes_of(&open), ["phone.open"]);
+    let group = format!("[phones.101]\n{secret}[groups.all]\nmembers = [\"phone:102\"]\n");
+    assert_eq!(codes_of(&group), ["route.unknown_target"]);
+    for key in ["allow = [\"*\"]", "emergency = \"allow\""] {
+        let opened = format!("[security.outbound]\n{key}\n");
+        assert_eq!(codes_of(&opened), ["security.outbound_open"], "{key}");
+    }
+    assert_eq!(codes_of("[sip.registrar]\nmin_expires = \"2h\"\n"), ["value.range"]);
+    let server = format!("[phones.101]\n{secret}context = \"internal\"\n");
+    let plan = "[[route]]\ncontext = \"internal\"\nto = \"phone:102\"\n";
+    assert_eq!(codes(&loaded(&server, &format!("{plan}{SOUND}"))), ["route.unknown_target"]);
+}

@@ -150,7 +150,7 @@ impl Bindings {
 impl Binding {
     fn new(now: Instant, contact: Contact, request: &Request<'_>) -> Self {
         Self {
-            until: now + contact.lasts,
+            until: now.checked_add(contact.lasts).unwrap_or(now),
             contact,
             path: request.path.clone(),
             flow: request.flow,

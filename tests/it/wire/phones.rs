@@ -42,7 +42,6 @@ ext     = "101"
 to      = "phone:101"
 
 [[route]]
-context = "internal"
 ext     = "600"
 to      = "group:both"
 
@@ -103,6 +102,41 @@ impl Handset {
         let signed = Signed { method: "REGISTER", uri: &uri, body: b"" };
         let value = challenge.answer(&by, &signed, Turn { number, cnonce: "cn" });
         format!("Authorization: {value}\r\n")
+    }
+
+    /// How long a wrong password takes to be refused.
+    async fn time_of_wrong_answer(&mut self) -> Duration {
+        let challenge = self.ask("").await.expect("a challenge");
+        let answer = self.answer(&challenge, 1);
+        let began = Instant::now();
+        assert!(self.ask(&answer).await.expect("an answer").starts_with("SIP/2.0 401"));
+        began.elapsed()
+    }
+
+    /// Waits for a request of that method.
+    async fn wait_for(&mut self, method: &str) -> String {
+        loop {
+            let request = self.wire.receive(PATIENCE).await;
+            let request = request.unwrap_or_else(|| panic!("{method} does not come"));
+            if request.starts_with(method) {
+                return request;
+            }
+        }
+    }
+
+    /// Answers a request.
+    async fn reply(&self, request: &str, status: &str, body: &str) {
+        let copied = ["Via", "From", "Call-ID", "CSeq"];
+        let copied = copied.map(|name| format!("{name}: {}\r\n", header(request, name))).concat();
+        let (to, local) = (header(request, "To"), self.wire.local);
+        let content = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let answer = format!(
+            "SIP/2.0 {status}\r\n{copied}To: {to};tag=handset\r\nContact: <sip:{}@{local}>\r\n\
+             {content}Content-Length: {}\r\n\r\n{body}",
+            self.user,
+            body.len()
+        );
+        self.wire.send(answer.as_bytes()).await;
     }
 
     /// Is challenged and answers; gives the last answer.
@@ -267,6 +301,55 @@ async fn two_phones_call_each_other_through_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_group_rings_everywhere_and_stops_where_nobody_was_the_first() {
+    let server = Server::start(house()).await;
+    let mut anna = Handset::new("127.0.0.3:0", server.address, ("101", "secret")).await;
+    let mut ben = Handset::new("127.0.0.4:0", server.address, ("102", "other")).await;
+    for phone in [&mut anna, &mut ben] {
+        assert!(phone.register().await.expect("an answer").starts_with("SIP/2.0 200"));
+    }
+    let mut caller = Wire::open("127.0.0.1:0", server.address).await;
+    let body = caller.description();
+    let invite = caller.request("INVITE", "600", &body);
+    caller.send(invite.as_bytes()).await;
+    let for_anna = anna.wait_for("INVITE").await;
+    let for_ben = ben.wait_for("INVITE").await;
+    assert!(for_anna.starts_with(&format!("INVITE sip:101@{}", anna.wire.local)), "{for_anna}");
+    ben.reply(&for_ben, "180 Ringing", "").await;
+    anna.reply(&for_anna, "200 OK", &anna.wire.description()).await;
+    anna.wait_for("ACK").await;
+    let cancel = ben.wait_for("CANCEL").await;
+    assert!(header(&cancel, "Reason").contains("Call completed elsewhere"), "{cancel}");
+    ben.reply(&cancel, "200 OK", "").await;
+    ben.reply(&for_ben, "487 Request Terminated", "").await;
+    loop {
+        let answer = caller.receive(PATIENCE).await.expect("an answer");
+        if answer.starts_with("SIP/2.0 200") {
+            break;
+        }
+        assert!(answer.starts_with("SIP/2.0 1"), "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answer_takes_as_long_for_an_unknown_user_as_for_a_known_one() {
+    let patient = "[security.sip]\nban = { after = 100000, within = \"1s\", for = \"1s\" }\n\
+                   max_invites = { per_ip = \"10000/s\", burst = 10000 }\n";
+    let server = Server::start(house().and(patient)).await;
+    let mut known = Handset::new("127.0.0.3:0", server.address, ("101", "guess")).await;
+    let mut unknown = Handset::new("127.0.0.3:0", server.address, ("999", "guess")).await;
+    let (mut of_known, mut of_unknown) = (Vec::new(), Vec::new());
+    for _ in 0..200 {
+        of_known.push(known.time_of_wrong_answer().await);
+        of_unknown.push(unknown.time_of_wrong_answer().await);
+    }
+    let (known, unknown) = (median(of_known), median(of_unknown));
+    let difference = known.abs_diff(unknown);
+    println!("known {known:?}, unknown {unknown:?}, difference {difference:?}");
+    assert!(difference < Duration::from_millis(1), "{known:?} and {unknown:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_phone_that_is_not_registered_is_unavailable() {
     let server = Server::start(house()).await;
     let outcome = call(&server.uri("102"), Vec::new(), Duration::from_secs(2)).await;
@@ -344,6 +427,11 @@ impl Baresip {
         }
         self.child.wait().await.expect("it is our child");
     }
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
 }
 
 fn scenario(name: &str) -> PathBuf {
