@@ -5,6 +5,7 @@
 mod dialling;
 mod drilling;
 mod ending;
+mod holding;
 mod joining;
 mod replacing;
 mod serving;

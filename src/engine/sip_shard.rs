@@ -294,7 +294,11 @@ impl SipShard {
                 let gone = self.streams.forget(connection);
                 self.lose(gone);
             }
-            Order::Leave => self.exchange.leave(clock::now()),
+            Order::Leave => {
+                self.exchange.leave(clock::now());
+                // Balancers that ask are told to send calls elsewhere.
+                self.endpoint.handle(clock::now(), Input::Command(Command::Drain));
+            }
             Order::Place(mailbox, placement) => {
                 self.calls.insert(placement.session, mailbox);
                 self.exchange.place(clock::now(), placement);

@@ -13,7 +13,7 @@ use crate::call::briefing::{Briefing, MediaPolicy, Refer, Tapes, Terms};
 use crate::config::diagnostic::Severity;
 use crate::config::load::Loaded;
 use crate::config::report::{self, Format};
-use crate::config::settings::{self, Detector, Server, UnknownSource};
+use crate::config::settings::{self, Detector, Server, SessionTimers, UnknownSource};
 use crate::engine::doors;
 use crate::media::music::Tape;
 use crate::net::tls;
@@ -23,6 +23,7 @@ use crate::server::casting::{self, CastError};
 use crate::server::inspection::Inspection;
 use crate::server::running::{Blueprint, Folders};
 use crate::server::trunks;
+use crate::sip::dialog::session_timer::{Mode, Policy};
 use crate::sip::endpoint;
 use crate::sip::event::Transport;
 
@@ -157,11 +158,23 @@ fn endpoint_settings(server: &Server, max_calls: usize) -> endpoint::Settings {
         user_agent: format!("{}/{}", server.machine.name, env!("CARGO_PKG_VERSION")),
         advertised: server.sip.external_address,
         largest_datagram: server.sip.tcp_above,
+        session_timers: session_timers(server),
+        families: server.trunks.values().map(|trunk| trunk.sources().collect()).collect(),
         // A trunk is trusted: as many calls may wait for their ACK as there may be calls.
         max_half_open_per_source: max_calls.max(10),
         max_sessions: max_calls.saturating_mul(2).max(100),
         ..endpoint::Settings::default()
     }
+}
+
+fn session_timers(server: &Server) -> Policy {
+    let mode = match server.sip.session_timers {
+        SessionTimers::Never => Mode::Never,
+        SessionTimers::Accept => Mode::Accept,
+        SessionTimers::Prefer => Mode::Prefer,
+        SessionTimers::Require => Mode::Require,
+    };
+    Policy { mode, expires: server.sip.session_expires, ..Policy::default() }
 }
 
 fn admission_settings(server: &Server) -> admission::Settings {

@@ -19,11 +19,7 @@ impl Conductor {
     pub(super) fn signalled(&mut self, now: Instant, event: Event) {
         match event {
             Event::Confirmed { session, body } => self.confirmed(now, session, &body),
-            Event::Reoffered { session, body } => {
-                let agreement = self.with(session, |leg, out| leg.reoffered(&body, out)).flatten();
-                self.agreed(session, agreement);
-                self.rewire();
-            }
+            Event::Reoffered { session, body } => self.reoffered(now, session, &body),
             Event::Progressed { session, body, .. } => self.progressed(now, session, &body),
             Event::Answered { session, body, headers } => {
                 self.answered(now, session, (&body, &headers));
@@ -53,6 +49,7 @@ impl Conductor {
                 self.agreed(session, agreement);
                 if opened {
                     self.rewire();
+                    self.check_hold(now, session);
                 }
                 self.came_up(now, session);
             }
@@ -75,7 +72,10 @@ impl Conductor {
         let fact = self.chronicle.answered(now);
         self.out.push_back(Output::Fact(fact));
         match &mut self.work {
-            Work::Agent => self.open_desk(now),
+            Work::Agent => {
+                self.open_desk(now);
+                self.tell_of_hold(now);
+            }
             Work::Drill(drill) => drill.handle(now, Happening::Up),
             Work::Dialling
             | Work::Referring(_)
