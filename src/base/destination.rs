@@ -26,6 +26,8 @@ pub enum Destination {
     },
     /// `phone:101`: a phone that is registered with us.
     Phone(String),
+    /// `group:sales`: every phone of a group at once; the first that answers has the call.
+    Group(String),
     /// `echo`, `tone`, `ring:5` and the like: a test.
     Drill(Drill),
     /// `reject` or `reject:603`: a final answer without a word.
@@ -41,8 +43,8 @@ pub enum Destination {
 pub enum NotADestination {
     /// The part before the colon is not known.
     #[error(
-        "`{0}` is not a kind of destination: there are agent:, phone:, trunk:, sip:, tel:, reject, \
-         busy and hangup, and to test echo, tone, ring:, early, noanswer, digits and refer:"
+        "`{0}` is not a kind of destination: there are agent:, phone:, group:, trunk:, sip:, tel:, \
+         reject, busy and hangup, and to test echo, tone, ring:, early, noanswer, digits and refer:"
     )]
     Kind(String),
     /// The part after the colon does not fit.
@@ -75,6 +77,8 @@ impl FromStr for Destination {
             "trunk" => trunk(value),
             "phone" if is_name(value) => Ok(Self::Phone(value.to_owned())),
             "phone" => Err(NotADestination::Value(format!("`{value}` is not the name of a phone"))),
+            "group" if is_name(value) => Ok(Self::Group(value.to_owned())),
+            "group" => Err(NotADestination::Value(format!("`{value}` is not the name of a group"))),
             "reject" => status(603).map(Self::Reject),
             "hangup" => status(480).map(Self::HangUp),
             "busy" if value.is_empty() => Ok(Self::Busy),
@@ -90,7 +94,9 @@ impl Destination {
     /// Whether somebody is called there, on a leg of its own.
     pub fn is_called(&self) -> bool {
         match self {
-            Self::Sip(_) | Self::Tel(_) | Self::Trunk { .. } | Self::Phone(_) => true,
+            Self::Sip(_) | Self::Tel(_) | Self::Trunk { .. } | Self::Phone(_) | Self::Group(_) => {
+                true
+            }
             Self::Agent(_) | Self::Drill(_) | Self::Reject(_) | Self::Busy | Self::HangUp(_) => {
                 false
             }
@@ -106,6 +112,7 @@ impl fmt::Display for Destination {
             Self::Tel(number) => write!(f, "tel:{number}"),
             Self::Trunk { trunk, number } => write!(f, "trunk:{trunk}/{number}"),
             Self::Phone(name) => write!(f, "phone:{name}"),
+            Self::Group(name) => write!(f, "group:{name}"),
             Self::Drill(drill) => drill.fmt(f),
             Self::Reject(status) => write!(f, "reject:{status}"),
             Self::Busy => f.write_str("busy"),
@@ -155,6 +162,7 @@ mod tests {
             "trunk:carrier/+4971112340",
             "trunk:office-pbx/*97",
             "phone:101",
+            "group:sales",
             "echo",
             "tone",
             "ring:5",

@@ -9,6 +9,7 @@ pub mod language;
 pub mod network;
 pub mod number;
 pub mod random;
+pub mod recent;
 pub mod secret;
 pub mod template;
 pub mod units;

@@ -102,6 +102,18 @@ where
     source.deserialize_str(Visitor(PhantomData))
 }
 
+/// The same, for an optional key.
+///
+/// # Errors
+/// As [`parsed`].
+pub fn optional_parsed<'de, T, D>(source: D) -> Result<Option<T>, D::Error>
+where
+    T: FromStr<Err: fmt::Display>,
+    D: Deserializer<'de>,
+{
+    parsed(source).map(Some)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

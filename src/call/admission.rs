@@ -1,11 +1,31 @@
 //! Admission: what a datagram's source may do, decided before a single octet is parsed (T2, T3).
+//!
+//! Trunks are known by their addresses and never limited. Whoever we wrote to, and registered
+//! phones, have a budget that no phone needs. Whoever may still prove to be a phone, and
+//! strangers, have tiny ones, each alone and all together; those who offend are not heard at all.
+
+mod bans;
+mod bucket;
+pub mod caps;
+
+mod source;
+mod tally;
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::bans::Bans;
+pub use self::bans::Policy;
+pub use self::bucket::{Bucket, Budget};
+use self::caps::Caps;
+use self::source::Source;
+pub use self::tally::{Reason, Tally};
 use crate::base::network::Network;
+use crate::base::random::Random;
+use crate::base::recent::Recent;
+use crate::sip::event::{Notice, Offence, Refusal, SessionId};
 
 /// Stands at the door of a SIP shard.
 #[derive(Debug)]
@@ -13,35 +33,70 @@ pub struct Doorkeeper {
     settings: Settings,
     /// Where trunks are registered that have no address in the settings.
     learned: HashMap<IpAddr, Badge>,
-    strangers: Bucket,
-    sources: HashMap<IpAddr, Bucket>,
-    /// When the table was last swept: a flood from many addresses must not sweep for each packet.
-    swept: Option<Instant>,
-    refused: u64,
+    /// The buckets of each class: of every source, and of all together.
+    acquainted: Class,
+    guests: Class,
+    strangers: Class,
+    bans: Bans,
+    /// From where registered phones speak.
+    phones: HashMap<Arc<str>, Vec<SocketAddr>>,
+    addresses: HashMap<SocketAddr, u32>,
+    /// Whom we wrote to, and when: their answers and requests are expected.
+    acquaintances: Recent<Source, Instant>,
+    caps: Caps,
+    random: Random,
+    tally: Tally,
 }
 
-/// Who is known, and how much strangers may ask.
+/// Who is known, and how much others may ask.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The trunks and where they send from.
     pub trunks: Vec<Trunk>,
-    /// Whether strangers are told (403) or met with silence.
-    pub tell_strangers: bool,
-    /// What one stranger's address may send.
+    /// The phones that may register.
+    pub phones: Vec<Badge>,
+    /// From where they may.
+    pub phone_networks: Vec<Network>,
+    /// What a stranger meets.
+    pub strangers: Strangers,
+    /// What one address of a stranger may send, and one where phones may be.
     pub per_source: Budget,
     /// What all strangers together may send.
     pub together: Budget,
+    /// What all those together may send who may prove to be phones.
+    pub guests_together: Budget,
+    /// When somebody is banned.
+    pub ban: Policy,
+    /// How many calls there may be.
+    pub caps: caps::Settings,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             trunks: Vec::new(),
-            tell_strangers: false,
-            per_source: Budget { per_second: 5, burst: 20 },
-            together: Budget { per_second: 50, burst: 100 },
+            phones: Vec::new(),
+            phone_networks: Vec::new(),
+            strangers: Strangers::Drop,
+            per_source: Budget { per_second: 5.0, burst: 20 },
+            together: Budget { per_second: 50.0, burst: 100 },
+            guests_together: Budget { per_second: 500.0, burst: 1_000 },
+            ban: Policy::default(),
+            caps: caps::Settings::default(),
         }
     }
+}
+
+/// What a stranger meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Strangers {
+    /// Silence.
+    #[default]
+    Drop,
+    /// 403.
+    Reject,
+    /// The demand to prove himself.
+    Challenge,
 }
 
 /// A peer that we exchange calls with.
@@ -53,22 +108,17 @@ pub struct Trunk {
     pub allow: Vec<Network>,
 }
 
-/// What a call knows of the trunk that it came by.
+/// What a call knows of whom it came from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Badge {
-    /// The name in the configuration.
+    /// The name of the trunk in the configuration; empty when it came from a phone.
     pub name: Arc<str>,
     /// The context that routes see; empty without one.
     pub context: Arc<str>,
-}
-
-/// So many a second, and so many at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
-    /// How many are let in each second in the long run.
-    pub per_second: u32,
-    /// How many are let in at once.
-    pub burst: u32,
+    /// The name of the phone; empty when it came by a trunk.
+    pub phone: Arc<str>,
+    /// The number that the phone shows to the outside; empty without one.
+    pub caller_id: Arc<str>,
 }
 
 /// What the source of a datagram is.
@@ -76,52 +126,82 @@ pub struct Budget {
 pub enum Verdict {
     /// A trunk.
     Trunk(Badge),
+    /// Somebody who may prove to be a phone.
+    Guest,
     /// Nobody we know, met with silence (but OPTIONS may be answered).
     Stranger,
     /// Nobody we know, and it is told so.
     Refused,
-    /// Nobody we know, and it asks too much: not even parsed.
+    /// Nobody we know, and it asks too much or is banned: not even parsed.
     Ignored,
 }
 
-impl Trunk {
-    fn lets_in(&self, source: IpAddr) -> bool {
-        self.allow.iter().any(|network| network.contains(source))
-    }
-}
-
 impl Doorkeeper {
-    /// Makes a doorkeeper.
-    pub fn new(settings: Settings) -> Self {
-        let strangers = Bucket::full(settings.together);
+    /// Makes a doorkeeper. `random` spreads the times after which those come back who are refused.
+    pub fn new(settings: Settings, random: Random) -> Self {
         Self {
-            settings,
             learned: HashMap::new(),
-            strangers,
-            sources: HashMap::new(),
-            swept: None,
-            refused: 0,
+            acquainted: Class::new(ACQUAINTED, PLENTY),
+            guests: Class::new(settings.per_source, settings.guests_together),
+            strangers: Class::new(settings.per_source, settings.together),
+            bans: Bans::new(settings.ban),
+            caps: Caps::new(settings.caps.clone()),
+            random,
+            phones: HashMap::new(),
+            addresses: HashMap::new(),
+            acquaintances: Recent::holding(MOST_ACQUAINTANCES),
+            tally: Tally::default(),
+            settings,
         }
     }
 
-    /// Judges a datagram by its source address.
-    pub fn judge(&mut self, now: Instant, source: IpAddr) -> Verdict {
-        let known = self.settings.trunks.iter().find(|trunk| trunk.lets_in(source));
-        let badge = known.map(|trunk| &trunk.badge).or_else(|| self.learned.get(&source));
-        if let Some(badge) = badge {
+    /// Judges a datagram by where it came from.
+    pub fn judge(&mut self, now: Instant, remote: SocketAddr) -> Verdict {
+        if let Some(badge) = self.trunk_at(remote.ip()) {
             return Verdict::Trunk(badge.clone());
         }
-        self.refused = self.refused.saturating_add(1);
-        if !self.affords(now, source) {
+        let source = Source::of(remote.ip());
+        let is_phone = self.addresses.contains_key(&remote);
+        let may_be_phone = is_phone || self.may_be_phone(remote.ip());
+        let class = if is_phone || self.is_acquainted(now, source) {
+            &mut self.acquainted
+        } else if self.bans.hold(now, source) {
+            self.tally.count(Reason::Banned);
+            return Verdict::Ignored;
+        } else if may_be_phone {
+            &mut self.guests
+        } else {
+            self.tally.count(Reason::Stranger);
+            &mut self.strangers
+        };
+        if let Err(reason) = class.admit(now, source) {
+            self.tally.count(reason);
             return Verdict::Ignored;
         }
-        if self.settings.tell_strangers { Verdict::Refused } else { Verdict::Stranger }
+        match self.settings.strangers {
+            _ if may_be_phone => Verdict::Guest,
+            Strangers::Challenge => Verdict::Guest,
+            Strangers::Reject => Verdict::Refused,
+            Strangers::Drop => Verdict::Stranger,
+        }
+    }
+
+    /// The badge of a call: that of the phone which proved itself, else that of the trunk at the
+    /// address.
+    pub fn badge(&self, phone: Option<&Arc<str>>, address: IpAddr) -> Badge {
+        let of_phone = |name: &Arc<str>| {
+            let known = self.settings.phones.iter().find(|badge| badge.phone == *name);
+            known.cloned().unwrap_or_default()
+        };
+        match phone {
+            Some(phone) => of_phone(phone),
+            None => self.trunk_at(address).cloned().unwrap_or_default(),
+        }
     }
 
     /// Whether a source is no stranger.
     pub fn is_known(&self, source: IpAddr) -> bool {
-        self.learned.contains_key(&source)
-            || self.settings.trunks.iter().any(|trunk| trunk.lets_in(source))
+        self.trunk_at(source).is_some() || self.may_be_phone(source)
     }
 
     /// A trunk is registered at this address: it is no stranger from now on.
@@ -131,120 +211,146 @@ impl Doorkeeper {
         }
     }
 
-    /// How many datagrams of strangers came.
-    pub fn refused(&self) -> u64 {
-        self.refused
+    /// Takes note of what the user agent found out.
+    pub fn notice(&mut self, now: Instant, notice: &Notice) {
+        match notice {
+            Notice::PhoneRegistered { phone, reaches } => {
+                let at = reaches.iter().map(|reach| reach.flow.remote).collect();
+                self.phone_speaks(phone, at);
+            }
+            Notice::PhoneGone { phone } => self.phone_speaks(phone, Vec::new()),
+            Notice::Offended { flow, offence } => self.offended(now, flow.remote.ip(), *offence),
+        }
     }
 
-    fn affords(&mut self, now: Instant, source: IpAddr) -> bool {
-        if self.sources.len() >= MOST_SOURCES && !self.sources.contains_key(&source) {
-            self.sweep(now);
-            if self.sources.len() >= MOST_SOURCES {
-                return false;
+    /// Remembers that we wrote this to somebody: a request makes acquainted, an answer does not.
+    pub fn wrote(&mut self, now: Instant, remote: SocketAddr, octets: &[u8]) {
+        if !octets.starts_with(b"SIP/2.0") {
+            *self.acquaintances.entry(Source::of(remote.ip()), || now) = now;
+        }
+    }
+
+    /// How often the door stayed shut.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Counts a new call to `number`, if there is room for it.
+    ///
+    /// # Errors
+    /// With how it is refused.
+    pub fn admit(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        asked: (&Badge, &str),
+    ) -> Result<(), Refusal> {
+        self.caps.admit(now, session, asked).map_err(|reason| {
+            self.tally.count(reason);
+            reason.refusal(&mut self.random)
+        })
+    }
+
+    /// There was no room behind the door: how the call is refused.
+    pub fn full(&mut self) -> Refusal {
+        self.tally.count(Reason::Full);
+        Reason::Full.refusal(&mut self.random)
+    }
+
+    /// A call that was admitted is over.
+    pub fn over(&mut self, session: SessionId) {
+        self.caps.over(session);
+    }
+
+    fn trunk_at(&self, address: IpAddr) -> Option<&Badge> {
+        let sends = |trunk: &&Trunk| trunk.allow.iter().any(|network| network.contains(address));
+        let known = self.settings.trunks.iter().find(sends).map(|trunk| &trunk.badge);
+        known.or_else(|| self.learned.get(&address))
+    }
+
+    fn may_be_phone(&self, address: IpAddr) -> bool {
+        self.settings.phone_networks.iter().any(|network| network.contains(address))
+    }
+
+    fn is_acquainted(&self, now: Instant, source: Source) -> bool {
+        let wrote = self.acquaintances.find(&source);
+        wrote.is_some_and(|at| now.saturating_duration_since(*at) < ACQUAINTED_FOR)
+    }
+
+    fn phone_speaks(&mut self, phone: &Arc<str>, at: Vec<SocketAddr>) {
+        for before in self.phones.remove(phone).unwrap_or_default() {
+            if let Some(count) = self.addresses.get_mut(&before) {
+                *count = count.saturating_sub(1);
+                if *count == 0 {
+                    self.addresses.remove(&before);
+                }
             }
         }
-        let budget = self.settings.per_source;
-        let own = self.sources.entry(source).or_insert_with(|| Bucket::full(budget));
-        own.take(now, budget) && self.strangers.take(now, self.settings.together)
+        for address in &at {
+            *self.addresses.entry(*address).or_default() += 1;
+        }
+        if !at.is_empty() {
+            self.phones.insert(phone.clone(), at);
+        }
     }
 
-    /// Forgets whoever has a full bucket again, at most once a second.
-    fn sweep(&mut self, now: Instant) {
-        if self.swept.is_some_and(|swept| now < swept + Duration::from_secs(1)) {
-            return;
+    /// Somebody did what nobody should. Trunks are never banned: they are mostly misconfigured.
+    fn offended(&mut self, now: Instant, address: IpAddr, offence: Offence) {
+        let (reason, weight) = match offence {
+            Offence::WrongPassword => (Reason::WrongPassword, 1),
+            Offence::Malformed => (Reason::Malformed, 1),
+            Offence::Scanner => (Reason::Scanner, self.bans.fatal()),
+            Offence::TollNumber => (Reason::TollNumber, self.bans.fatal().div_ceil(2)),
+        };
+        self.tally.count(reason);
+        if self.trunk_at(address).is_none() {
+            self.bans.note(now, Source::of(address), weight);
         }
-        self.swept = Some(now);
-        let budget = self.settings.per_source;
-        self.sources.retain(|_, bucket| !bucket.is_full(now, budget));
     }
 }
 
-/// A token bucket, in thousandths of a token.
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    level: u64,
-    at: Option<Instant>,
+/// The buckets of a class of sources.
+#[derive(Debug)]
+struct Class {
+    per_source: Budget,
+    together: Budget,
+    sources: Recent<Source, Bucket>,
+    all: Option<Bucket>,
 }
 
-impl Bucket {
-    fn full(budget: Budget) -> Self {
-        Self { level: u64::from(budget.burst) * 1_000, at: None }
+impl Class {
+    fn new(per_source: Budget, together: Budget) -> Self {
+        Self { per_source, together, sources: Recent::holding(MOST_SOURCES), all: None }
     }
 
-    fn fill(&mut self, now: Instant, budget: Budget) {
-        let elapsed = self.at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
-        let more = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        let more = more.saturating_mul(u64::from(budget.per_second));
-        self.level = self.level.saturating_add(more).min(u64::from(budget.burst) * 1_000);
-        // A fill of nothing keeps the old time, or many quick asks would never earn a token.
-        if more > 0 || self.at.is_none() {
-            self.at = Some(now);
+    fn admit(&mut self, now: Instant, source: Source) -> Result<(), Reason> {
+        let budget = self.per_source;
+        if !self.sources.entry(source, || Bucket::full(now, budget)).take(now, budget) {
+            return Err(Reason::SourceRate);
         }
-    }
-
-    fn take(&mut self, now: Instant, budget: Budget) -> bool {
-        self.fill(now, budget);
-        let enough = self.level >= 1_000;
-        if enough {
-            self.level -= 1_000;
-        }
-        enough
-    }
-
-    fn is_full(&mut self, now: Instant, budget: Budget) -> bool {
-        self.fill(now, budget);
-        self.level >= u64::from(budget.burst) * 1_000
+        let together = self.together;
+        let all = self.all.get_or_insert_with(|| Bucket::full(now, together));
+        if all.take(now, together) { Ok(()) } else { Err(Reason::SharedRate) }
     }
 }
 
 /// How many addresses of registrars are known.
 const MOST_LEARNED: usize = 1_000;
 
-/// How many addresses of strangers are remembered.
-const MOST_SOURCES: usize = 10_000;
+/// How many sources of a class are remembered.
+const MOST_SOURCES: usize = 50_000;
+
+/// How many of those are remembered that we wrote to.
+const MOST_ACQUAINTANCES: usize = 20_000;
+
+/// For how long somebody is acquainted: longer than any transaction and any ping lasts.
+const ACQUAINTED_FOR: Duration = Duration::from_secs(600);
+
+/// What one registered phone may send, or somebody that we wrote to.
+const ACQUAINTED: Budget = Budget { per_second: 100.0, burst: 500 };
+
+/// What all of those may send.
+const PLENTY: Budget = Budget { per_second: 20_000.0, burst: 40_000 };
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn doorkeeper() -> Doorkeeper {
-        let allow = vec!["10.0.0.0/8".parse().expect("a network")];
-        let trunk = Trunk { badge: badge(), allow };
-        Doorkeeper::new(Settings { trunks: vec![trunk], ..Settings::default() })
-    }
-
-    fn badge() -> Badge {
-        Badge { name: "pbx".into(), context: "".into() }
-    }
-
-    #[test]
-    fn a_trunk_is_never_limited() {
-        let (mut door, now) = (doorkeeper(), Instant::now());
-        let pbx = "10.1.2.3".parse().expect("an address");
-        assert!((0..10_000).all(|_| door.judge(now, pbx) == Verdict::Trunk(badge())));
-    }
-
-    #[test]
-    fn a_flood_of_one_stranger_is_ignored_and_forgiven_later() {
-        let (mut door, now) = (doorkeeper(), Instant::now());
-        let stranger = "203.0.113.9".parse().expect("an address");
-        let heard = (0..1_000).filter(|_| door.judge(now, stranger) == Verdict::Stranger).count();
-        assert_eq!(heard, 20);
-        let later = now + Duration::from_secs(1);
-        let heard = (0..1_000).filter(|_| door.judge(later, stranger) == Verdict::Stranger).count();
-        assert_eq!(heard, 5);
-    }
-
-    #[test]
-    fn a_flood_of_many_strangers_is_bounded_in_answers_and_in_memory() {
-        let (mut door, now) = (doorkeeper(), Instant::now());
-        let mut heard = 0;
-        for number in 0..50_000_u32 {
-            let source = IpAddr::from((0xCB00_0000 + number).to_be_bytes());
-            heard += usize::from(door.judge(now, source) == Verdict::Stranger);
-        }
-        assert_eq!(heard, 100);
-        assert!(door.sources.len() <= MOST_SOURCES);
-        assert_eq!(door.refused(), 50_000);
-    }
-}
+mod tests;

@@ -39,6 +39,8 @@ pub enum Cause {
     /// The media that the caller offers cannot be used; the Warning code says why
     /// (RFC 3261 20.43).
     IncompatibleMedia,
+    /// The number may not be called (T1).
+    Blocked,
     /// As many calls as may be are up.
     Full,
     /// The server is shutting down.
@@ -67,6 +69,7 @@ impl Cause {
             Self::NoAnswer => "no_answer",
             Self::Unreachable => "unreachable",
             Self::IncompatibleMedia => "incompatible_media",
+            Self::Blocked => "blocked",
             Self::Full => "full",
             Self::ServerShutdown => "server_shutdown",
             Self::InternalError => "internal_error",
@@ -80,6 +83,7 @@ impl Cause {
             Self::NoRoute => 404,
             Self::Rejected(status) => status,
             Self::Busy => 486,
+            Self::Blocked => 403,
             Self::IncompatibleMedia => 488,
             Self::Full | Self::ServerShutdown => 503,
             Self::InternalError | Self::ProviderError => 500,
@@ -111,6 +115,7 @@ impl Cause {
             Self::Busy => 17,
             Self::NoAnswer => 19,
             Self::Unreachable => 20,
+            Self::Blocked => 21,
             Self::Rejected(status) => of_status(status),
             Self::SignallingTimeout | Self::MediaTimeout => 102,
             Self::IncompatibleMedia => 65,

@@ -237,7 +237,8 @@ impl Conductor {
             Destination::Sip(_)
             | Destination::Tel(_)
             | Destination::Trunk { .. }
-            | Destination::Phone(_) => self.end(now, Cause::NoRoute),
+            | Destination::Phone(_)
+            | Destination::Group(_) => self.end(now, Cause::NoRoute),
         }
     }
 

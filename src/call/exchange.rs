@@ -1,14 +1,17 @@
 //! The exchange: knows by which ways a leg can be placed, tries one after the other, and keeps the
 //! trunks registered. It stands between the calls and the endpoint of a SIP shard, which owns it.
 
+mod forks;
 mod hunt;
 mod lines;
+pub mod phones;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::forks::Forks;
 use self::hunt::{Hunt, Step};
 use self::lines::{Asked, Ring};
 use crate::base::destination::Destination;
@@ -16,10 +19,13 @@ use crate::base::random::Random;
 use crate::call::admission::Badge;
 use crate::call::cause::Cause;
 use crate::call::identity;
+use crate::call::outbound::Guard;
 use crate::call::placement::Placement;
 use crate::call::trunk::{self, Health, Purpose, Trunk};
 use crate::sip::event::{AskId, Command, Ending, Event, Flow, Outgoing, Party, SessionId};
+use crate::sip::registration::Enrolment;
 use crate::sip::route::Sockets;
+use crate::sip::transaction::agenda::Agenda;
 use crate::sip::uri::{Host, Uri};
 
 /// The exchange of a SIP shard.
@@ -27,6 +33,8 @@ use crate::sip::uri::{Host, Uri};
 pub struct Exchange {
     settings: Settings,
     hunts: HashMap<SessionId, Hunt>,
+    /// When something is due for a leg.
+    agenda: Agenda<SessionId>,
     trunks: BTreeMap<Arc<str>, Trunk>,
     /// Whose Contact has that user part.
     contacts: HashMap<Arc<str>, Badge>,
@@ -38,6 +46,10 @@ pub struct Exchange {
     last_lookup: LookupId,
     /// Hosts that were silent, and until when they are tried last.
     silent: HashMap<SocketAddr, Instant>,
+    phones: phones::Phones,
+    forks: Forks,
+    /// Who says which numbers may be called.
+    guard: Option<Guard>,
     outputs: VecDeque<Output>,
 }
 
@@ -89,6 +101,8 @@ pub enum Output {
     Resolve(LookupId, String),
     /// Calls can go by a trunk now, or cannot.
     Turned(Arc<str>, Health),
+    /// The registration of a trunk stands otherwise than before.
+    Stands(Arc<str>, Enrolment),
     /// A trunk is registered at this address: its requests are those of the trunk.
     Known(Badge, IpAddr),
 }
@@ -108,6 +122,7 @@ impl Exchange {
         Self {
             settings,
             hunts: HashMap::new(),
+            agenda: Agenda::default(),
             trunks,
             contacts,
             asked: HashMap::new(),
@@ -116,6 +131,9 @@ impl Exchange {
             lookups: HashMap::new(),
             last_lookup: LookupId::default(),
             silent: HashMap::new(),
+            phones: phones::Phones::default(),
+            forks: Forks::new(),
+            guard: None,
             outputs: VecDeque::new(),
         }
     }
@@ -132,12 +150,11 @@ impl Exchange {
                 self.by_trunks(&names, number.to_e164(), placement)
             }
             Destination::Trunk { trunk, number } => {
-                let names: Vec<&Arc<str>> =
-                    self.trunks.keys().filter(|name| ***name == **trunk).collect();
-                self.by_trunks(&names, number, placement)
+                let name: Arc<str> = trunk.as_str().into();
+                self.by_trunks(&[&name], number, placement)
             }
-            Destination::Phone(_)
-            | Destination::Agent(_)
+            Destination::Phone(_) | Destination::Group(_) => self.to_phones(placement),
+            Destination::Agent(_)
             | Destination::Drill(_)
             | Destination::Reject(_)
             | Destination::Busy
@@ -148,11 +165,25 @@ impl Exchange {
     /// Places a leg. Its events come with the session's identity, whichever way is taken.
     pub fn place(&mut self, now: Instant, placement: Box<Placement>) {
         let session = placement.session;
+        let guard = self.guard.as_mut();
+        let may = guard.map(|guard| guard.admit(now, session, &placement.destination));
+        if let Some(Err(denial)) = may {
+            let reason = Some(denial.to_string());
+            let status = Cause::Blocked.refusal().status;
+            let ending = Ending::Refused { by: Party::Us, status, reason };
+            return self.outputs.push_back(Output::Event(Event::Ended { session, ending }));
+        }
         let ways = match self.ways(&placement) {
-            Ok(ways) if self.hunts.len() < MOST_HUNTS => ways,
+            Ok(ways) if self.hunts.len() + self.forks.len() < MOST_HUNTS => ways,
             Ok(_) => return self.refuse(session, Cause::Full),
             Err(cause) => return self.refuse(session, cause),
         };
+        let is_forked =
+            matches!(placement.destination, Destination::Phone(_) | Destination::Group(_))
+                && ways.len() > 1;
+        if is_forked {
+            return self.ring_all(now, &placement, ways);
+        }
         let hunt = Hunt::new(placement, ways, now);
         self.hunts.insert(session, hunt);
         self.advance(session, now);
@@ -160,10 +191,20 @@ impl Exchange {
 
     /// Takes an event of the endpoint; gives back what the call is to be told.
     pub fn hear(&mut self, now: Instant, event: Event) -> Option<Event> {
+        let told = match self.forks.hear(&event) {
+            Some(meaning) => self.follow(meaning),
+            None => self.hear_hunt(now, event),
+        };
+        self.note_end(told.as_ref());
+        told
+    }
+
+    fn hear_hunt(&mut self, now: Instant, event: Event) -> Option<Event> {
         match &event {
             Event::Progressed { session, .. } => {
                 if let Some(hunt) = self.hunts.get_mut(session) {
                     hunt.progressed();
+                    self.rearm(*session);
                 }
             }
             Event::Answered { session, .. } => self.forget(*session),
@@ -199,6 +240,7 @@ impl Exchange {
             && let Some(hunt) = self.hunts.get_mut(session)
         {
             let is_waiting = hunt.give_up();
+            self.rearm(*session);
             if is_waiting {
                 let (session, reason) = (*session, reason.clone());
                 self.forget(session);
@@ -207,19 +249,24 @@ impl Exchange {
                 return None;
             }
         }
-        Some(command)
+        let mut commands = self.forks.obey(command).into_iter();
+        let first = commands.next();
+        self.outputs.extend(commands.map(Output::Command));
+        first
+    }
+
+    /// Asks the guard before a number is called.
+    #[must_use]
+    pub fn with_guard(mut self, guard: Guard) -> Self {
+        self.guard = Some(guard);
+        self
     }
 
     /// Takes what the resolver found, the best first; nothing means that there is nothing.
     pub fn resolved(&mut self, now: Instant, lookup: LookupId, flows: Vec<Flow>) {
         let flows = self.by_silence(flows, now);
         match self.lookups.remove(&lookup) {
-            Some(Ring::Hunt(session)) => {
-                if let Some(hunt) = self.hunts.get_mut(&session) {
-                    hunt.resolved(flows);
-                    self.advance(session, now);
-                }
-            }
+            Some(Ring::Hunt(session)) => self.found(session, flows, now),
             Some(Ring::Errand(asked)) => self.ask(Asked { flows: flows.into(), ..*asked }, now),
             None => {}
         }
@@ -227,27 +274,35 @@ impl Exchange {
 
     /// Does what is due.
     pub fn tick(&mut self, now: Instant) {
-        let due: Vec<SessionId> = self
-            .hunts
-            .iter()
-            .filter(|(_, hunt)| hunt.deadline() <= now)
-            .map(|(session, _)| *session)
-            .collect();
-        for session in due {
+        while let Some(session) = self.agenda.pop_due(now) {
             self.hunt_due(session, now);
+            self.rearm(session);
         }
         self.tick_trunks(now);
+        let stopped = self.forks.tick(now);
+        self.outputs.extend(stopped.into_iter().map(Output::Command));
     }
 
     /// Gives the next thing to be done.
     pub fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if let Some(Output::Event(event)) = &output {
+            self.note_end(Some(event));
+        }
+        output
     }
 
     /// When `tick` wants to be called.
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
         let trunks = self.trunks.values().filter_map(|trunk| trunk.deadline(now));
-        self.hunts.values().map(Hunt::deadline).chain(trunks).min()
+        trunks.chain(self.agenda.next()).chain(self.forks.deadline()).min()
+    }
+
+    /// A leg that is over makes room for others.
+    fn note_end(&mut self, event: Option<&Event>) {
+        if let (Some(Event::Ended { session, .. }), Some(guard)) = (event, &mut self.guard) {
+            guard.over(*session);
+        }
     }
 
     fn hunt_due(&mut self, session: SessionId, now: Instant) {
@@ -265,20 +320,24 @@ impl Exchange {
         self.outputs.push_back(Output::Command(Command::Forsake { session }));
     }
 
+    /// Goes on with the hosts of a way.
+    fn found(&mut self, session: SessionId, flows: Vec<Flow>, now: Instant) {
+        if let Some(hunt) = self.hunts.get_mut(&session) {
+            hunt.resolved(flows);
+            self.advance(session, now);
+        }
+    }
+
     /// Takes the next step of a hunt.
     fn advance(&mut self, session: SessionId, now: Instant) {
         let Some(hunt) = self.hunts.get_mut(&session) else { return };
-        match hunt.next(now) {
+        let step = hunt.next(now);
+        self.rearm(session);
+        match step {
             Step::Invite(way, flow) => self.invite(session, &way, flow),
             Step::Resolve(uri) => match self.settings.sockets.straight(&uri) {
-                Some(flow) => {
-                    hunt.resolved(vec![flow]);
-                    self.advance(session, now);
-                }
-                None if names_an_address(&uri) => {
-                    hunt.resolved(Vec::new());
-                    self.advance(session, now);
-                }
+                Some(flow) => self.found(session, vec![flow], now),
+                None if names_an_address(&uri) => self.found(session, Vec::new(), now),
                 None => self.look_up(uri, Ring::Hunt(session)),
             },
             Step::Nothing => {
@@ -328,8 +387,16 @@ impl Exchange {
         self.settings.sockets.iter().map(|(_, socket)| socket).find(fits)
     }
 
+    /// Notes when something is due for a leg.
+    fn rearm(&mut self, session: SessionId) {
+        self.agenda.arm(session, self.hunts.get(&session).map(Hunt::deadline));
+    }
+
     fn forget(&mut self, session: SessionId) {
-        self.hunts.remove(&session);
+        if self.hunts.remove(&session).is_none() {
+            return;
+        }
+        self.agenda.arm(session, None);
         self.lookups.retain(|_, ring| !matches!(ring, Ring::Hunt(of) if *of == session));
     }
 
@@ -370,6 +437,9 @@ const MOST_HUNTS: usize = 10_000;
 
 /// The Reason of a CANCEL for a phone that nobody answers (Q.850: 19).
 const NO_ANSWER: &str = "Q.850;cause=19;text=\"no answer\"";
+
+/// By when the endpoint has ended a call that is cancelled: 64·T1 and another 64·T1.
+const ENDS_WITHIN: Duration = Duration::from_secs(70);
 
 /// How long a host may keep silent while there is another one: instead of 64·T1.
 const SILENCE: Duration = Duration::from_secs(4);

@@ -5,7 +5,7 @@
 mod reading;
 mod writing;
 
-pub use reading::{Said, read};
+pub use reading::{Said, header_variables, read};
 pub use writing::{Written, plain, write};
 
 use std::sync::Arc;

@@ -9,6 +9,7 @@ pub mod exchange;
 pub mod identity;
 pub mod negotiation;
 pub mod numbering;
+pub mod outbound;
 pub mod placement;
 pub mod record;
 pub mod transfer;

@@ -66,13 +66,10 @@ impl Numbering {
         let Country { calling_code, national_prefix, .. } = self.country;
         let national = strip(digits, national_prefix);
         match (self.format, national) {
-            // Where numbers come with their country there are no national ones; a zero in front
-            // can only be one all the same, for no country begins with it.
-            (Format::PlusE164 | Format::E164 | Format::International, _)
-                if !digits.starts_with('0') =>
-            {
-                Some(digits.to_owned())
-            }
+            // No country begins with a zero: that is a national number all the same.
+            (Format::E164, _) if !digits.starts_with('0') => Some(digits.to_owned()),
+            // A number that should have its sign and has none may be a long extension.
+            (Format::PlusE164 | Format::International, _) if !digits.starts_with('0') => None,
             (_, Some(national)) => Some(format!("{calling_code}{national}")),
             (Format::National, None) if national_prefix.is_empty() => {
                 Some(format!("{calling_code}{digits}"))
@@ -115,6 +112,7 @@ mod tests {
             ("DE", Format::National, "0041443000000", "+41443000000"),
             ("DE", Format::International, "004971112345", "+4971112345"),
             ("DE", Format::PlusE164, "071112345", "+4971112345"),
+            ("DE", Format::PlusE164, "4971112345", "4971112345"),
             ("DE", Format::PlusE164, "+4971112345;phone-context=x", "+4971112345"),
             ("US", Format::National, "14155550100", "+14155550100"),
             ("US", Format::National, "0114971112345", "+4971112345"),

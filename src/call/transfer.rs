@@ -39,7 +39,7 @@ pub fn target(call: &ToolCall, assistant: &Assistant, refer: Refer) -> Result<Ta
         Destination::Sip(uri) => Ok(by_refer(uri.clone())),
         Destination::Tel(number) => Ok(by_refer(format!("tel:{number}"))),
         // Only we know that trunk and that phone.
-        Destination::Trunk { .. } | Destination::Phone(_) => {
+        Destination::Trunk { .. } | Destination::Phone(_) | Destination::Group(_) => {
             Ok(Target::Bridge(transfer.to.clone()))
         }
         Destination::Drill(_)

@@ -9,14 +9,14 @@ use crate::base::random::Random;
 use crate::call::identity::Profile;
 use crate::sip::account::Account;
 use crate::sip::method::Method;
-use crate::sip::registration::{self, Errand, Registration, Standing, is_life, route_of};
+use crate::sip::registration::{self, Enrolment, Errand, Registration, is_life, route_of};
 
 /// One trunk.
 #[derive(Debug)]
 pub struct Trunk {
     settings: Settings,
     registration: Option<Registration>,
-    standing: Option<Standing>,
+    enrolment: Option<Enrolment>,
     pings: Option<Pings>,
     /// What was told last: nothing before the first answer.
     told: Option<Health>,
@@ -80,6 +80,8 @@ pub enum Output {
     Ask(Purpose, Box<Errand>),
     /// Calls can go by it, or cannot.
     Turned(Health),
+    /// Its registration stands otherwise than before.
+    Stands(Enrolment),
 }
 
 /// Whether calls can go by a trunk.
@@ -99,7 +101,7 @@ pub struct Report {
     /// Whether calls can go by it; nothing before the first answer.
     pub health: Option<Health>,
     /// How its registration stands, if it has one that has been answered.
-    pub standing: Option<Standing>,
+    pub enrolment: Option<Enrolment>,
     /// Where its calls go.
     pub peer: String,
 }
@@ -127,7 +129,7 @@ impl Trunk {
         });
         Self {
             registration: registration.map(|it| Registration::new(it, random.split())),
-            standing: None,
+            enrolment: None,
             pings,
             told: None,
             out: VecDeque::new(),
@@ -199,7 +201,7 @@ impl Trunk {
 
     /// Whether nothing of it is left at its registrar.
     pub fn is_gone(&self) -> bool {
-        self.registration.is_none() || self.standing == Some(Standing::Gone)
+        self.registration.is_none() || self.enrolment == Some(Enrolment::Gone)
     }
 
     /// Where its calls go: the registrar that serves us, else its peers.
@@ -230,7 +232,7 @@ impl Trunk {
         Report {
             name: self.settings.name.clone(),
             health: self.told.clone(),
-            standing: self.standing.clone(),
+            enrolment: self.enrolment.clone(),
             peer: self.peers().into_iter().next().unwrap_or_default(),
         }
     }
@@ -251,27 +253,30 @@ impl Trunk {
                 registration::Output::Probe(errand) => {
                     self.out.push_back(Output::Ask(Purpose::Probe, errand));
                 }
-                registration::Output::Changed(standing) => self.stands(standing),
+                registration::Output::Changed(enrolment) => self.stands(enrolment),
             }
         }
     }
 
-    fn stands(&mut self, standing: Standing) {
-        let health = match &standing {
-            Standing::Registered { .. } => Health::Up,
-            Standing::Rejected { status } => {
+    fn stands(&mut self, enrolment: Enrolment) {
+        let health = match &enrolment {
+            Enrolment::Registered { .. } => Health::Up,
+            Enrolment::Rejected { status } => {
                 Health::Down(format!("credentials rejected ({status})"))
             }
-            Standing::Failed { status: 408, .. } => Health::Down("no answer to REGISTER".into()),
-            Standing::Failed { status, .. } => Health::Down(format!("not registered ({status})")),
-            Standing::Gone => Health::Down("unregistered".to_owned()),
+            Enrolment::Failed { status: 408, .. } => Health::Down("no answer to REGISTER".into()),
+            Enrolment::Failed { status, .. } => Health::Down(format!("not registered ({status})")),
+            Enrolment::Gone => Health::Down("unregistered".to_owned()),
         };
         if health == Health::Up
             && let Some(pings) = &mut self.pings
         {
             (pings.misses, pings.unanswered) = (0, false);
         }
-        self.standing = Some(standing);
+        if self.enrolment.as_ref() != Some(&enrolment) {
+            self.out.push_back(Output::Stands(enrolment.clone()));
+        }
+        self.enrolment = Some(enrolment);
         self.turn(health);
     }
 
@@ -359,7 +364,8 @@ mod tests {
     }
 
     fn outputs(trunk: &mut Trunk) -> Vec<Output> {
-        std::iter::from_fn(|| trunk.poll()).collect()
+        let told = std::iter::from_fn(|| trunk.poll());
+        told.filter(|output| !matches!(output, Output::Stands(_))).collect()
     }
 
     fn told(purpose: Purpose, status: u16) -> Input {
@@ -419,7 +425,7 @@ mod tests {
             .iter()
             .filter_map(|output| match output {
                 Output::Ask(Purpose::Register, errand) => Some(errand.hop.as_str()),
-                Output::Ask(..) | Output::Turned(_) => None,
+                Output::Ask(..) | Output::Turned(_) | Output::Stands(_) => None,
             })
             .collect();
         assert_eq!(hops, ["sip:a", "sip:b"]);

@@ -315,6 +315,11 @@ fn secrets(subject: &Subject<'_>) -> Vec<Diagnostic> {
         let there = both.into_iter().filter(|(_, password)| password.is_some());
         paths.extend(there.map(|(key, _)| format!("trunks.{name}.{key}")));
     }
+    for (name, phone) in &subject.server.phones {
+        let both = [("password", &phone.password), ("ha1", &phone.ha1)];
+        let there = both.into_iter().filter(|(_, secret)| secret.is_some());
+        paths.extend(there.map(|(key, _)| format!("phones.{name}.{key}")));
+    }
     let strict = subject.server.security.require_secret_refs;
     let told = |path: String| {
         let span = subject.place(&path)?;

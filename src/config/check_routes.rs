@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::destination::Destination;
+use crate::config::check_phone;
 use crate::config::diagnostic::{Diagnostic, did_you_mean};
 use crate::config::source::Span;
 use crate::config::subject::Subject;
@@ -74,9 +75,10 @@ pub fn unknown_destination(
             let place = subject.place(path);
             Some(Diagnostic::error("route.unknown_target", message).at(place, label))
         }
+        Destination::Phone(name) => check_phone::unknown_phone(subject, name, path),
+        Destination::Group(name) => check_phone::unknown_group(subject, name, path),
         Destination::Sip(_)
         | Destination::Tel(_)
-        | Destination::Phone(_)
         | Destination::Drill(_)
         | Destination::Reject(_)
         | Destination::Busy
@@ -129,14 +131,15 @@ fn unknown_trunks(subject: &Subject<'_>, route: &Route, path: &str) -> Vec<Diagn
 }
 
 fn unknown_contexts(subject: &Subject<'_>, route: &Route, path: &str) -> Vec<Diagnostic> {
-    let known: Vec<&str> =
-        subject.server.trunks.values().filter_map(|trunk| trunk.context.as_deref()).collect();
+    let of_trunks = subject.server.trunks.values().filter_map(|trunk| trunk.context.as_deref());
+    let of_phones = subject.server.phones.values().filter_map(|phone| phone.context.as_deref());
+    let known: Vec<&str> = of_trunks.chain(of_phones).collect();
     let missing = |(at, name): (usize, &String)| {
         if known.contains(&name.as_str()) {
             return None;
         }
         let place = element(subject, &format!("{path}.context"), at);
-        let message = format!("no trunk has the context `{name}`");
+        let message = format!("no trunk and no phone has the context `{name}`");
         let diagnostic = Diagnostic::warning("ref.unknown", message);
         Some(match did_you_mean(name, known.iter().copied()) {
             Some(name) => diagnostic.at(place, format!("did you mean `{name}`?")),

@@ -11,10 +11,12 @@ use crate::agent::assistant::Assistant;
 use crate::base::country::Country;
 use crate::base::language::Language;
 use crate::base::units::{self, parsed};
-use crate::config::network::{Frequency, PortRange};
+use crate::config::network::PortRange;
+use crate::config::phone::{Group, Phone, Registering};
 
 pub use crate::config::listen::{Listen, OpenedTls, Tls, Transport};
 pub use crate::config::provider::{Job, Provider, ProviderKind};
+pub use crate::config::security::{MaxInvites, Security, SipSecurity, UnknownSource};
 pub use crate::config::trunk::{Inbound, Trunk};
 
 /// Everything that belongs to the machine: sockets, trunks, providers, storage, security.
@@ -36,6 +38,10 @@ pub struct Server {
     pub media: Media,
     /// Carriers and telephone systems, by name.
     pub trunks: BTreeMap<String, Trunk>,
+    /// Phones that register with us, by name.
+    pub phones: BTreeMap<String, Phone>,
+    /// Phones that ring together, by name.
+    pub groups: BTreeMap<String, Group>,
     /// Who hears, thinks and speaks, by name.
     pub providers: BTreeMap<String, Provider>,
     /// Who is let in.
@@ -86,6 +92,11 @@ pub struct Sip {
     /// How long a call lives without a refresh: 90 s or more.
     #[serde(deserialize_with = "units::duration")]
     pub session_expires: Duration,
+    /// The domain of our phones: what their passwords belong to, and what stands in From of calls
+    /// to them; without it, `voxtrunk` and the address of the socket.
+    pub domain: Option<String>,
+    /// How phones register.
+    pub registrar: Registering,
     /// A request of more octets goes by TCP to peers that know it (RFC 3261 18.1.1).
     pub tcp_above: usize,
     /// The name servers, as `"192.0.2.53:53"`; without any, those of the system.
@@ -174,48 +185,6 @@ pub enum Detector {
     Kernel,
     /// ONNX Runtime, loaded at run time (feature `ort`).
     Ort,
-}
-
-/// `[security]`: who is let in.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Security {
-    /// Whether a secret in plain text is an error and not only a warning.
-    pub require_secret_refs: bool,
-    /// SIP.
-    pub sip: SipSecurity,
-}
-
-/// `[security.sip]`: what happens to requests from nobody we know.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SipSecurity {
-    /// What a request from an unknown address gets.
-    pub unknown_source: UnknownSource,
-    /// How many INVITEs an address may send.
-    pub max_invites: MaxInvites,
-}
-
-/// What a request from an unknown address gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum UnknownSource {
-    /// Nothing.
-    #[default]
-    Drop,
-    /// 403, without keeping any state.
-    Reject,
-}
-
-/// How many INVITEs an address may send.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct MaxInvites {
-    /// In the long run, for each address.
-    #[serde(deserialize_with = "parsed")]
-    pub per_ip: Frequency,
-    /// At once.
-    pub burst: u32,
 }
 
 /// `[storage]`: where calls are kept.
@@ -357,6 +326,8 @@ impl Default for Sip {
             max_calls: 100,
             session_timers: SessionTimers::default(),
             session_expires: Duration::from_secs(1_800),
+            domain: None,
+            registrar: Registering::default(),
             tcp_above: 1_300,
             name_servers: Vec::new(),
             tls: OpenedTls::default(),
@@ -385,12 +356,6 @@ impl Default for Vad {
             min_speech: Duration::from_millis(64),
             min_silence: Duration::from_millis(160),
         }
-    }
-}
-
-impl Default for MaxInvites {
-    fn default() -> Self {
-        Self { per_ip: Frequency { per_second: 10.0 }, burst: 20 }
     }
 }
 

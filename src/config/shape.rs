@@ -35,7 +35,6 @@ fn without_index(part: &str) -> &str {
 
 const KEYS: &[&str] = &[
     "server.timezone",
-    "sip.domain",
     "sip.local_networks",
     "sip.options_reply",
     "sip.session_timers",
@@ -46,7 +45,8 @@ const KEYS: &[&str] = &[
     "rtp.jitter",
     "http",
     "tls.*.acme",
-    "phones",
+    "phones.*.voicemail",
+    "phones.*.codecs",
     "tenants",
     "webhooks",
     "metrics",
@@ -63,9 +63,7 @@ const KEYS: &[&str] = &[
     "storage.recordings.format",
     "storage.recordings.encrypt",
     "storage.recordings.retention",
-    "security.sip.ban",
-    "security.sip.block_agents",
-    "security.outbound",
+    "security.outbound.daily_budget",
     "security.http",
     "security.privacy",
     "hours",
@@ -74,7 +72,6 @@ const KEYS: &[&str] = &[
     "menus",
     "queues",
     "voicemail",
-    "groups",
     "flows",
     "squads",
     "tools",
@@ -111,7 +108,6 @@ const KEYS: &[&str] = &[
 const VALUES: &[(&str, &[&str])] = &[
     ("sip.external_address", &["stun"]),
     ("rtp.codecs", &["opus", "g722"]),
-    ("security.sip.unknown_source", &["challenge"]),
     ("providers.*.kind", &["local"]),
     ("agents.*.tools", &["send_dtmf", "take_message", "now", "transfer"]),
 ];
@@ -121,8 +117,6 @@ const DESTINATIONS: &[&str] = &[
     "flow",
     "menu",
     "queue",
-    "phone",
-    "group",
     "voicemail",
     "trunk",
     "stream",

@@ -170,8 +170,8 @@ fn value_after(text: &str, at: usize) -> Option<Range<usize>> {
 }
 
 /// Keys whose values are secrets wherever they stand.
-const SECRET_KEYS: [&str; 6] =
-    ["api_key", "password", "secret", "token", "authorization", "x-api-key"];
+const SECRET_KEYS: [&str; 7] =
+    ["api_key", "password", "ha1", "secret", "token", "authorization", "x-api-key"];
 
 #[cfg(test)]
 mod tests {

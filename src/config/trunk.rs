@@ -10,6 +10,7 @@ use crate::base::country::Country;
 use crate::base::network::Network;
 use crate::base::secret::Secret;
 use crate::base::units;
+use crate::config::network::Frequency;
 use crate::dialplan::pattern::Match;
 
 /// `[trunks.NAME]`: a carrier or a telephone system.
@@ -66,6 +67,9 @@ pub struct Trunk {
     pub caller_id: Option<String>,
     /// The most calls at once with it.
     pub max_calls: Option<u32>,
+    /// How many calls it may begin: `"20/s"`.
+    #[serde(deserialize_with = "units::optional_parsed")]
+    pub max_cps: Option<Frequency>,
     /// The trunk that takes its calls when it is down.
     pub failover: Option<String>,
     /// The context that routes see.
@@ -93,6 +97,9 @@ pub struct Outbound {
     pub password: Option<Secret>,
     /// The number to call from when nobody says which.
     pub caller_id: Option<String>,
+    /// The only numbers that may be called by it, as they are dialled there or in E.164; without
+    /// any, those of `[security.outbound]`.
+    pub allow: Vec<Match>,
 }
 
 /// How SIP is carried to a trunk.

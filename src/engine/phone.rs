@@ -180,7 +180,8 @@ impl Phone {
         let trunk = admission::Trunk { badge: admission::Badge::default(), allow: peers };
         let settings = admission::Settings { trunks: vec![trunk], ..Default::default() };
         let (arrivals, _) = mpsc::channel(1);
-        let (shard, sip) = SipShard::new(doors, endpoint, Doorkeeper::new(settings), arrivals);
+        let doorkeeper = Doorkeeper::new(settings, clock::random());
+        let (shard, sip) = SipShard::new(doors, endpoint, doorkeeper, arrivals);
         let stop = CancellationToken::new();
         let mut random = clock::random();
         let ports = Arc::new(Ports::new(local, 40_000..=48_999, random.u32() >> 8));

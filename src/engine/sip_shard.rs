@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::call::admission::{Badge, Doorkeeper, Verdict};
 use crate::call::event;
 use crate::call::exchange::{self, Exchange};
+use crate::call::outbound::Guard;
 use crate::call::placement::Placement;
 use crate::call::trunk::{self, Health};
 use crate::engine::clock;
@@ -21,10 +23,11 @@ use crate::engine::streams::{Caps, Happening, Streams};
 use crate::net::line::{LineId, News};
 use crate::sip::endpoint::Endpoint;
 use crate::sip::event::{
-    Command, Connection, Event, Flow, Incoming, Input, Output, Refusal, SessionId, Standing,
-    Transport,
+    Command, Connection, Event, Flow, Incoming, Input, Notice, Output, Refusal, SessionId,
+    Standing, Transport,
 };
 use crate::sip::message::Message;
+use crate::sip::registration::Enrolment;
 use crate::sip::route::Sockets;
 
 /// Owns sockets, connections and the user agent behind them.
@@ -70,6 +73,10 @@ pub enum Order {
     Close(Connection),
     /// No new calls: every registration is removed.
     Leave,
+    /// An operator asks how the trunks stand.
+    Trunks(oneshot::Sender<Vec<trunk::Report>>),
+    /// An operator wants a trunk registered anew.
+    Renew(Arc<str>),
 }
 
 /// How others reach a shard. Orders wait when the shard is behind.
@@ -129,6 +136,13 @@ impl SipShard {
     pub fn with_trunks(mut self, trunks: Vec<(Badge, trunk::Settings)>) -> Self {
         let settings = exchange::Settings { sockets: self.sockets.clone(), trunks };
         self.exchange = Exchange::new(settings, clock::random(), clock::now());
+        self
+    }
+
+    /// Lets calls go to phones, and asks the guard before a number is called.
+    #[must_use]
+    pub fn with_phones(mut self, phones: exchange::phones::Settings, guard: Guard) -> Self {
+        self.exchange = self.exchange.with_phones(phones).with_guard(guard);
         self
     }
 
@@ -206,7 +220,7 @@ impl SipShard {
                 self.streams.know(connection);
                 self.alias(connection, &bytes);
             }
-            Some(Standing::Stranger | Standing::Refused) => {}
+            Some(Standing::Guest | Standing::Stranger | Standing::Refused) => {}
             // Who asks too much is not listened to any longer.
             None => {
                 let gone = self.streams.forget(connection);
@@ -250,9 +264,10 @@ impl SipShard {
     fn judge(&mut self, bytes: Bytes, flow: Flow) -> Option<Standing> {
         let now = clock::now();
         let is_addressed = self.exchange.addressee(&bytes).is_some();
-        let standing = match self.doorkeeper.judge(now, flow.remote.ip()) {
+        let standing = match self.doorkeeper.judge(now, flow.remote) {
             _ if is_addressed => Standing::Trusted,
             Verdict::Trunk(_) => Standing::Trusted,
+            Verdict::Guest => Standing::Guest,
             // Silence hides nothing where a connection was accepted.
             Verdict::Stranger if flow.transport.is_reliable() => Standing::Refused,
             Verdict::Stranger => Standing::Stranger,
@@ -265,6 +280,7 @@ impl SipShard {
 
     /// Sends a message to where it goes.
     fn transmit(&mut self, flow: Flow, bytes: Bytes) {
+        self.doorkeeper.wrote(clock::now(), flow.remote, &bytes);
         if let Some(connection) = flow.connection() {
             let is_welcome = is_welcome(&bytes);
             if let Err(lost) = self.streams.send(flow, bytes) {
@@ -290,6 +306,12 @@ impl SipShard {
                 }
             }
             Order::Name(address, domain) => self.streams.named(address, &domain),
+            Order::Trunks(asker) => {
+                asker.send(self.exchange.reports()).ok();
+            }
+            Order::Renew(trunk) => {
+                self.exchange.renew(&trunk, clock::now());
+            }
             Order::Close(connection) => {
                 let gone = self.streams.forget(connection);
                 self.lose(gone);
@@ -320,12 +342,8 @@ impl SipShard {
                 }
                 exchange::Output::Event(event) => self.tell(event),
                 exchange::Output::Known(badge, address) => self.doorkeeper.learn(badge, address),
-                exchange::Output::Turned(trunk, Health::Up) => {
-                    tracing::info!(%trunk, "trunk is up");
-                }
-                exchange::Output::Turned(trunk, Health::Down(why)) => {
-                    tracing::warn!(%trunk, why, "trunk is down");
-                }
+                exchange::Output::Turned(trunk, health) => note_health(&trunk, &health),
+                exchange::Output::Stands(trunk, enrolment) => note_enrolment(&trunk, &enrolment),
                 exchange::Output::Resolve(lookup, uri) => self.lookups.ask(lookup, uri),
             }
         }
@@ -335,8 +353,12 @@ impl SipShard {
         while let Some(output) = self.endpoint.poll() {
             match output {
                 Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
+                Output::Notice(notice) => self.notice(&notice),
                 Output::Event(Event::Incoming(incoming)) => self.arrive(incoming),
                 Output::Event(event) => {
+                    if let Event::Ended { session, .. } = &event {
+                        self.doorkeeper.over(*session);
+                    }
                     if let Some(event) = self.exchange.hear(clock::now(), event) {
                         self.tell(event);
                     }
@@ -348,20 +370,39 @@ impl SipShard {
     fn arrive(&mut self, mut incoming: Box<Incoming>) {
         let session = incoming.session;
         let addressee = self.exchange.owner_of(&incoming.called_user);
-        let trunk = match self.doorkeeper.judge(clock::now(), incoming.flow.remote.ip()) {
-            Verdict::Trunk(trunk) => trunk,
-            Verdict::Stranger | Verdict::Refused | Verdict::Ignored => Badge::default(),
-        };
-        let trunk = addressee.unwrap_or(trunk);
+        let known = self.doorkeeper.badge(incoming.phone.as_ref(), incoming.flow.remote.ip());
+        let trunk = addressee.unwrap_or(known);
         self.exchange.read(&trunk.name, &mut incoming);
+        let asked = (&trunk, incoming.called_user.as_str());
+        if let Err(refusal) = self.doorkeeper.admit(clock::now(), session, asked) {
+            return self.refuse(session, refusal);
+        }
         let (mailbox, inbox) = mailbox::pair();
         let arrival = Arrival { incoming, trunk, mailbox: mailbox.clone(), inbox };
         if self.arrivals.try_send(arrival).is_ok() {
             self.calls.insert(session, mailbox);
         } else {
-            let refusal = Refusal { status: 503, warning: None, retry_after: Some(5) };
-            let command = Command::Refuse { session, refusal };
-            self.endpoint.handle(clock::now(), Input::Command(command));
+            let refusal = self.doorkeeper.full();
+            self.refuse(session, refusal);
+        }
+    }
+
+    fn refuse(&mut self, session: SessionId, refusal: Refusal) {
+        let command = Command::Refuse { session, refusal };
+        self.endpoint.handle(clock::now(), Input::Command(command));
+    }
+
+    fn notice(&mut self, notice: &Notice) {
+        self.doorkeeper.notice(clock::now(), notice);
+        self.exchange.notice(notice);
+        match notice {
+            Notice::PhoneRegistered { phone, reaches } => {
+                tracing::info!(%phone, places = reaches.len(), "phone registered");
+            }
+            Notice::PhoneGone { phone } => tracing::info!(%phone, "phone gone"),
+            Notice::Offended { flow, offence } => {
+                tracing::debug!(source = %flow.remote.ip(), ?offence, "offended");
+            }
         }
     }
 
@@ -378,6 +419,32 @@ impl SipShard {
             let command = Command::HangUp { session, reason: None };
             self.endpoint.handle(clock::now(), Input::Command(command));
         }
+    }
+}
+
+fn note_health(trunk: &str, health: &Health) {
+    match health {
+        Health::Up => tracing::info!(trunk, "trunk is up"),
+        Health::Down(why) => tracing::warn!(trunk, why, "trunk is down"),
+    }
+}
+
+fn note_enrolment(trunk: &str, enrolment: &Enrolment) {
+    match enrolment {
+        Enrolment::Registered { registrar, granted } => {
+            let seconds = granted.as_secs();
+            tracing::info!(trunk, registrar, seconds, "registered");
+        }
+        Enrolment::Rejected { status } => tracing::error!(
+            trunk,
+            status,
+            "credentials rejected: check username, auth_username and password of the trunk",
+        ),
+        Enrolment::Failed { status, retry } => {
+            let seconds = retry.as_secs();
+            tracing::warn!(trunk, status, seconds, "not registered, will try again");
+        }
+        Enrolment::Gone => tracing::info!(trunk, "unregistered"),
     }
 }
 

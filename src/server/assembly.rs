@@ -8,12 +8,11 @@ use std::sync::Arc;
 use crate::audio::codec::Codec;
 use crate::audio::speech;
 use crate::audio::wav;
-use crate::call::admission::{self, Budget};
 use crate::call::briefing::{Briefing, MediaPolicy, Refer, Tapes, Terms};
 use crate::config::diagnostic::Severity;
 use crate::config::load::Loaded;
 use crate::config::report::{self, Format};
-use crate::config::settings::{self, Detector, Server, SessionTimers, UnknownSource};
+use crate::config::settings::{self, Detector, Server, SessionTimers};
 use crate::engine::doors;
 use crate::media::music::Tape;
 use crate::net::tls;
@@ -21,8 +20,9 @@ use crate::providers::error::ProviderError;
 use crate::providers::vad::registry as vad;
 use crate::server::casting::{self, CastError};
 use crate::server::inspection::Inspection;
+use crate::server::phones::{self, PhoneError};
 use crate::server::running::{Blueprint, Folders};
-use crate::server::trunks;
+use crate::server::{door, trunks};
 use crate::sip::dialog::session_timer::{Mode, Policy};
 use crate::sip::endpoint;
 use crate::sip::event::Transport;
@@ -33,6 +33,9 @@ pub enum AssemblyError {
     /// An agent cannot be put on the line.
     #[error(transparent)]
     Cast(#[from] CastError),
+    /// A phone cannot be had.
+    #[error(transparent)]
+    Phone(#[from] PhoneError),
     /// The hold music cannot be had.
     #[error("the hold music `{path}` cannot be read: {why}")]
     Music {
@@ -98,7 +101,10 @@ pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
     Ok(Blueprint {
         sip: doors(&server),
         endpoint: endpoint_settings(&server, max_calls),
-        admission: admission_settings(&server),
+        admission: door::admission(&server),
+        outbound: door::outbound(&server),
+        registrar: phones::registrar(&server)?,
+        phones: phones::groups(&server),
         trunks: trunks::settings(&server),
         rtp: (server.rtp_address(), server.rtp.ports.first..=server.rtp.ports.last),
         briefing,
@@ -163,6 +169,7 @@ fn endpoint_settings(server: &Server, max_calls: usize) -> endpoint::Settings {
         // A trunk is trusted: as many calls may wait for their ACK as there may be calls.
         max_half_open_per_source: max_calls.max(10),
         max_sessions: max_calls.saturating_mul(2).max(100),
+        scanners: scanners(server),
         ..endpoint::Settings::default()
     }
 }
@@ -177,21 +184,11 @@ fn session_timers(server: &Server) -> Policy {
     Policy { mode, expires: server.sip.session_expires, ..Policy::default() }
 }
 
-fn admission_settings(server: &Server) -> admission::Settings {
-    let trunks = server.trunks.iter().map(|(name, trunk)| admission::Trunk {
-        badge: trunks::badge(name, trunk),
-        allow: trunk.sources().collect(),
-    });
-    let sip = &server.security.sip;
-    admission::Settings {
-        trunks: trunks.collect(),
-        tell_strangers: sip.unknown_source == UnknownSource::Reject,
-        per_source: Budget {
-            per_second: sip.max_invites.per_ip.per_second.ceil() as u32,
-            burst: sip.max_invites.burst,
-        },
-        ..admission::Settings::default()
-    }
+/// What scanners call themselves: those that are known, and those that the operator has met.
+fn scanners(server: &Server) -> Vec<String> {
+    let met = server.security.sip.block_agents.iter().map(|name| name.to_lowercase());
+    let met = met.filter(|name| !name.is_empty());
+    endpoint::Settings::default().scanners.into_iter().chain(met).collect()
 }
 
 fn terms(server: &Server) -> BTreeMap<Arc<str>, Terms> {

@@ -4,7 +4,9 @@ pub mod running;
 
 pub mod assembly;
 pub mod casting;
+pub mod door;
 pub mod inspection;
+pub mod phones;
 pub mod preset;
 pub mod trunks;
 

@@ -15,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 use crate::call::admission::{self, Badge, Doorkeeper};
 use crate::call::briefing::Briefing;
 use crate::call::event::Fact;
+use crate::call::exchange::phones;
+use crate::call::outbound::{self, Guard};
 use crate::call::trunk;
 use crate::engine::ai::crew::Crew;
 use crate::engine::bus::{Bus, Told};
@@ -30,6 +32,7 @@ use crate::net::ports::Ports;
 use crate::providers::detector::Detector;
 use crate::sip::endpoint::{self, Endpoint};
 use crate::sip::event::Transport;
+use crate::sip::registrar::{self, Registrar};
 use crate::sip::route::Sockets;
 use crate::store::call_files::CallFiles;
 
@@ -41,6 +44,12 @@ pub struct Blueprint {
     pub endpoint: endpoint::Settings,
     /// Who is let in.
     pub admission: admission::Settings,
+    /// Which numbers may be called.
+    pub outbound: outbound::Settings,
+    /// Who knows the phones, when phones may register.
+    pub registrar: Option<registrar::Settings>,
+    /// What the exchange knows of phones beforehand.
+    pub phones: phones::Settings,
     /// The trunks that are registered and asked after, and what calls are told of each.
     pub trunks: Vec<(Badge, trunk::Settings)>,
     /// Where media is bound.
@@ -133,9 +142,17 @@ impl Running {
         let tcp = sockets.of(Transport::Tcp);
         let settings = endpoint::Settings { tcp, ..blueprint.endpoint };
         let endpoint = Endpoint::new(settings, clock::random());
-        let doorkeeper = Doorkeeper::new(blueprint.admission);
+        let endpoint = match blueprint.registrar {
+            Some(settings) => {
+                let registrar = Registrar::new(settings, clock::random(), clock::now());
+                endpoint.with_registrar(registrar)
+            }
+            None => endpoint,
+        };
+        let doorkeeper = Doorkeeper::new(blueprint.admission, clock::random());
         let (shard, sip) = SipShard::new(doors, endpoint, doorkeeper, sender);
         let shard = shard.with_trunks(blueprint.trunks);
+        let shard = shard.with_phones(blueprint.phones, Guard::new(blueprint.outbound));
         let leaving = sip.clone();
         let local = sip.local;
         let house = Arc::new(House {

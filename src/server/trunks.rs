@@ -21,7 +21,8 @@ pub fn settings(server: &Server) -> Vec<(Badge, trunk::Settings)> {
 
 /// What a call is told of its trunk.
 pub fn badge(name: &str, trunk: &Trunk) -> Badge {
-    Badge { name: name.into(), context: trunk.context.as_deref().unwrap_or_default().into() }
+    let context = trunk.context.as_deref().unwrap_or_default().into();
+    Badge { name: name.into(), context, ..Badge::default() }
 }
 
 fn line(name: &str, trunk: &Trunk, server: &Server) -> trunk::Settings {

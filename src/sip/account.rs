@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::digest::{
     Authorization, Challenge, Credentials, Ha1, Hash, Side, Signed, Turn, strongest,
 };
-use super::event::SessionId;
 use super::message::{Message, StartLine};
+use crate::base::id::SessionId;
 use crate::base::random::Random;
 use crate::base::secret::ExposeSecret;
 

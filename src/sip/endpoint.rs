@@ -10,6 +10,7 @@ mod asking;
 mod calling;
 mod carrying;
 mod commands;
+mod guests;
 mod inside;
 mod leaving;
 mod offering;
@@ -37,6 +38,7 @@ use super::dialog::arrival::Origin;
 use super::dialog::invite::Session;
 use super::dialog::table::Table;
 use super::event::{AskId, Ending, Event, Input, Output, SessionId};
+use super::registrar::Registrar;
 use super::transaction::agenda::Agenda;
 use super::transaction::layer::{Datagram, Fired, Layer, TransactionId};
 use crate::base::random::Random;
@@ -57,6 +59,8 @@ pub struct Endpoint {
     /// The accounts that answer challenges, and how often each request was sent because of them.
     wallet: Wallet,
     tries: HashMap<TransactionId, Tries>,
+    /// Who knows the phones, when phones may register.
+    registrar: Option<Registrar>,
     /// Who refused a TCP connection, and until when no other one is tried.
     without_tcp: HashMap<SocketAddr, Instant>,
     /// Re-INVITEs whose session is gone: a final answer is still acknowledged for a while.
@@ -131,6 +135,7 @@ impl Endpoint {
             tag_secret: random.u64(),
             wallet: Wallet::default(),
             tries: HashMap::new(),
+            registrar: None,
             without_tcp: HashMap::new(),
             lingering: Agenda::default(),
             service: Service::Open,
@@ -147,7 +152,10 @@ impl Endpoint {
                 self.receive(bytes, flow, standing, now);
             }
             Input::Command(command) => self.obey(command, now),
-            Input::ConnectionLost(connection) => self.connection_lost(connection, now),
+            Input::ConnectionLost(connection) => {
+                self.lose_phones_by(connection);
+                self.connection_lost(connection, now);
+            }
         }
     }
 
@@ -166,6 +174,10 @@ impl Endpoint {
         while let Some(transaction) = self.lingering.pop_due(now) {
             self.layer.forget(transaction);
         }
+        if let Some(registrar) = &mut self.registrar {
+            registrar.tick(now);
+        }
+        self.drain_notices();
     }
 
     /// Gives the next thing to be done.
@@ -175,8 +187,9 @@ impl Endpoint {
 
     /// Tells when `tick` is due.
     pub fn deadline(&self) -> Option<Instant> {
-        let times = [self.layer.deadline(), self.sessions.deadline(), self.lingering.next()];
-        times.into_iter().flatten().min()
+        let phones = self.registrar.as_ref().and_then(Registrar::deadline);
+        let (layer, sessions) = (self.layer.deadline(), self.sessions.deadline());
+        [layer, sessions, phones, self.lingering.next()].into_iter().flatten().min()
     }
 
     /// Whether nothing is kept: no transaction, no session, no output.

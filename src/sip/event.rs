@@ -14,12 +14,16 @@ use crate::sip::method::Method;
 
 pub use crate::base::id::SessionId;
 pub use crate::sip::flow::{Connection, Flow, Transport};
+pub use crate::sip::notice::{Notice, Offence, Reach};
 
 /// What admission thinks of the source of a datagram (T2, T3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// The source is a trunk, or a peer that we called.
     Trusted,
+    /// Somebody who may prove to be a phone: OPTIONS are answered, whatever else begins something
+    /// is challenged statelessly.
+    Guest,
     /// Nobody we know: OPTIONS may be answered statelessly, everything else is dropped in silence.
     Stranger,
     /// Nobody we know, and the operator wants strangers told: a stateless 403.
@@ -297,6 +301,8 @@ pub struct Incoming {
     pub session: SessionId,
     /// Where it came from.
     pub flow: Flow,
+    /// The name of the phone that proved to have sent it; then it is also the user that calls.
+    pub phone: Option<Arc<str>>,
     /// The Request-URI as it stands.
     pub request_uri: String,
     /// The user part of the Request-URI, unescaped: the number or extension called.
@@ -471,6 +477,70 @@ pub enum Event {
     },
 }
 
+impl Command {
+    /// The session that it is for.
+    pub fn session_mut(&mut self) -> Option<&mut SessionId> {
+        match self {
+            Self::Invite(outgoing) => Some(&mut outgoing.session),
+            Self::Ask(_) | Self::Drain => None,
+            Self::Redirect { session, .. }
+            | Self::Reoffer { session, .. }
+            | Self::AnswerOffer { session, .. }
+            | Self::Tell { session, .. }
+            | Self::ReferToSession { session, .. }
+            | Self::Credentials { session, .. }
+            | Self::Forsake { session }
+            | Self::Progress { session, .. }
+            | Self::Answer { session, .. }
+            | Self::Refuse { session, .. }
+            | Self::HangUp { session, .. }
+            | Self::AnswerReoffer { session, .. }
+            | Self::Refer { session, .. }
+            | Self::AnswerRefer { session, .. } => Some(session),
+        }
+    }
+}
+
+impl Event {
+    /// The session that it is of.
+    pub fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::Incoming(incoming) => Some(incoming.session),
+            Self::Told { .. } => None,
+            Self::Progressed { session, .. }
+            | Self::Answered { session, .. }
+            | Self::Confirmed { session, .. }
+            | Self::Reoffered { session, .. }
+            | Self::ReferReceived { session, .. }
+            | Self::Referred { session, .. }
+            | Self::Redirected { session, .. }
+            | Self::OfferAnswered { session, .. }
+            | Self::Written { session, .. }
+            | Self::Info { session, .. }
+            | Self::Ended { session, .. } => Some(*session),
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn session_mut(&mut self) -> Option<&mut SessionId> {
+        match self {
+            Self::Incoming(incoming) => Some(&mut incoming.session),
+            Self::Told { .. } => None,
+            Self::Progressed { session, .. }
+            | Self::Answered { session, .. }
+            | Self::Confirmed { session, .. }
+            | Self::Reoffered { session, .. }
+            | Self::ReferReceived { session, .. }
+            | Self::Referred { session, .. }
+            | Self::Redirected { session, .. }
+            | Self::OfferAnswered { session, .. }
+            | Self::Written { session, .. }
+            | Self::Info { session, .. }
+            | Self::Ended { session, .. } => Some(session),
+        }
+    }
+}
+
 impl Event {
     /// A request that has its answer from ourselves.
     pub(super) fn untold(id: AskId, status: u16) -> Self {
@@ -490,4 +560,6 @@ pub enum Output {
     },
     /// Tell the owner of the call.
     Event(Event),
+    /// Tell whoever stands at the door.
+    Notice(Notice),
 }

@@ -17,6 +17,8 @@ pub mod parse;
 pub mod account;
 pub mod digest;
 pub mod nonces;
+pub mod notice;
+pub mod registrar;
 pub mod registration;
 
 pub mod check;

@@ -100,12 +100,12 @@ pub enum Output {
     /// Send this OPTIONS.
     Probe(Box<Errand>),
     /// It stands otherwise than before.
-    Changed(Standing),
+    Changed(Enrolment),
 }
 
 /// How a registration stands, as far as others need to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum Enrolment {
     /// Calls reach us.
     Registered {
         /// The SIP URI of the registrar.
@@ -273,7 +273,7 @@ impl Registration {
     fn gone(&mut self) {
         self.probe_at = None;
         self.state = State::Gone;
-        self.out.push_back(Output::Changed(Standing::Gone));
+        self.out.push_back(Output::Changed(Enrolment::Gone));
     }
 
     fn answered(&mut self, answer: &Answer, now: Instant) {
@@ -308,7 +308,7 @@ impl Registration {
         };
         self.probe_at = (self.registrar != 0).then(|| now + PROBE_EVERY);
         let registrar = self.registrar().to_owned();
-        self.out.push_back(Output::Changed(Standing::Registered { registrar, granted }));
+        self.out.push_back(Output::Changed(Enrolment::Registered { registrar, granted }));
     }
 
     /// The credentials are wrong: more attempts would only look like an attack.
@@ -317,7 +317,7 @@ impl Registration {
         (self.failed, self.rounds) = (0, 0);
         let retry = self.jittered(LONGEST_PAUSE);
         self.state = State::Waiting { until: now + retry };
-        self.out.push_back(Output::Changed(Standing::Rejected { status }));
+        self.out.push_back(Output::Changed(Enrolment::Rejected { status }));
     }
 
     /// A registrar does not serve us: the next one is asked at once; after the last there is a
@@ -336,7 +336,7 @@ impl Registration {
         let retry = pause.max(retry_after.unwrap_or_default().min(LONGEST_RETRY));
         self.registrar = 0;
         self.state = State::Waiting { until: now + retry };
-        self.out.push_back(Output::Changed(Standing::Failed { status, retry }));
+        self.out.push_back(Output::Changed(Enrolment::Failed { status, retry }));
     }
 
     /// A pause with up to a quarter taken off or added: a thousand clients of a registrar that was

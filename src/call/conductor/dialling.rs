@@ -70,6 +70,12 @@ impl Conductor {
     fn caller(&self, destination: &Destination) -> Caller {
         let number = self.incoming.calling_user.clone();
         let outside = matches!(destination, Destination::Tel(_) | Destination::Trunk { .. });
+        if outside && !self.trunk.phone.is_empty() {
+            // Outside nobody knows the name of a phone of ours; without a number it is the trunk's.
+            let number = self.trunk.caller_id.to_string();
+            let name = self.incoming.calling_name.clone();
+            return Caller { number, name, ..Caller::default() };
+        }
         let called = &self.incoming.called_user;
         let is_number = called.starts_with('+') && called.len() > 4;
         Caller {

@@ -9,6 +9,7 @@ use crate::agent::event::Over;
 use crate::call::briefing::Casting;
 use crate::call::cause::Cause;
 use crate::call::event::Output;
+use crate::call::identity;
 use crate::media::event::Command;
 
 impl Conductor {
@@ -23,6 +24,7 @@ impl Conductor {
     /// The agent that is seated begins.
     pub(super) fn open_desk(&mut self, now: Instant) {
         let mut variables = self.chronicle.variables();
+        variables.extend(identity::header_variables(&self.incoming));
         variables.extend(self.route_sets.clone());
         self.desk.open(now, &variables);
     }

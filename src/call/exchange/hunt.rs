@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::{Hop, SILENCE, Way};
+use super::{ENDS_WITHIN, Hop, SILENCE, Way};
 use crate::call::placement::Placement;
 use crate::sip::event::{Ending, Flow};
 
@@ -129,6 +129,3 @@ impl Hunt {
 
 /// How many hosts of one way are tried.
 const MOST_HOSTS: usize = 16;
-
-/// By when the endpoint has ended a call that is cancelled: 64·T1 and another 64·T1.
-const ENDS_WITHIN: std::time::Duration = std::time::Duration::from_secs(70);

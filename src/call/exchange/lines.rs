@@ -153,6 +153,9 @@ impl Exchange {
                 trunk::Output::Turned(health) => {
                     self.outputs.push_back(Output::Turned(name, health));
                 }
+                trunk::Output::Stands(enrolment) => {
+                    self.outputs.push_back(Output::Stands(name, enrolment));
+                }
                 trunk::Output::Ask(purpose, errand) => self.begin(name, purpose, errand, now),
             }
         }

@@ -24,15 +24,7 @@ impl Bench {
     }
 
     fn place(&mut self, destination: &str) -> Vec<Output> {
-        let placement = Placement {
-            session: LEG,
-            destination: destination.parse().expect("a destination"),
-            caller: Caller { number: "+4971112345".into(), ..Caller::default() },
-            body: Bytes::from_static(b"v=0\r\n"),
-            headers: vec![("X-Customer".into(), "42".into())],
-            ring_limit: Duration::from_secs(60),
-        };
-        self.exchange.place(self.now, Box::new(placement));
+        self.exchange.place(self.now, Box::new(placement(destination)));
         self.drain()
     }
 
@@ -53,6 +45,17 @@ impl Bench {
         self.now += span;
         self.exchange.tick(self.now);
         self.drain()
+    }
+}
+
+fn placement(destination: &str) -> Placement {
+    Placement {
+        session: LEG,
+        destination: destination.parse().expect("a destination"),
+        caller: Caller { number: "+4971112345".into(), ..Caller::default() },
+        body: Bytes::from_static(b"v=0\r\n"),
+        headers: vec![("X-Customer".into(), "42".into())],
+        ring_limit: Duration::from_secs(60),
     }
 }
 

@@ -1,6 +1,9 @@
 //! What an INVITE of a trunk says of caller and called.
 
+use std::collections::BTreeSet;
+
 use super::{DidPlace, Profile};
+use crate::base::template::{self, Variables};
 use crate::sip::address::{NameAddr, addresses};
 use crate::sip::event::Incoming;
 use crate::sip::uri::{Host, Uri};
@@ -33,6 +36,19 @@ pub fn read(profile: &Profile, incoming: &Incoming) -> Said {
     }
 }
 
+/// What templates may name of an INVITE: its X-headers and who forwarded it, the first of each.
+pub fn header_variables(incoming: &Incoming) -> Variables {
+    let is_told = |name: &str| {
+        let is_own = name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-"));
+        is_own || TOLD.iter().any(|told| told.eq_ignore_ascii_case(name))
+    };
+    let told = incoming.headers.iter().filter(|(name, _)| is_told(name)).take(MOST_VARIABLES);
+    let mut known = BTreeSet::new();
+    let first = told.filter(|(name, _)| known.insert(name.to_ascii_lowercase()));
+    let clean = |value: &str| value.chars().filter(|letter| !letter.is_control()).collect();
+    first.map(|(name, value)| (template::header(name), clean(value))).collect()
+}
+
 fn called(profile: &Profile, incoming: &Incoming) -> String {
     let tells = |user: &String| !user.is_empty() && !is_account(profile, user);
     let place = |place: &DidPlace| match place {
@@ -40,8 +56,12 @@ fn called(profile: &Profile, incoming: &Incoming) -> String {
         DidPlace::To => address_user(incoming, "To"),
         DidPlace::PCalledPartyId => address_user(incoming, "P-Called-Party-ID"),
     };
-    let places: &[DidPlace] =
-        if profile.did_from.is_empty() { &[DidPlace::RequestUri] } else { &profile.did_from };
+    let places: &[DidPlace] = match (&profile.did_from[..], &*profile.contact_user) {
+        ([], "") => &[DidPlace::RequestUri],
+        // A registrar writes our Contact into the Request-URI.
+        ([], _) => &[DidPlace::RequestUri, DidPlace::PCalledPartyId, DidPlace::To],
+        (places, _) => places,
+    };
     let found = places.iter().filter_map(place).find(tells);
     let called = found.or_else(|| profile.line.clone());
     profile.numbering.read(&called.unwrap_or_else(|| incoming.called_user.clone()))
@@ -118,6 +138,12 @@ fn values<'a>(incoming: &'a Incoming, name: &str) -> impl Iterator<Item = &'a st
     let named = incoming.headers.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name));
     named.map(|(_, value)| value.as_str())
 }
+
+/// Headers that templates may name beside those that begin with X-.
+const TOLD: [&str; 5] = ["User-to-User", "Subject", "Diversion", "Alert-Info", "P-Called-Party-ID"];
+
+/// How many headers templates may name.
+const MOST_VARIABLES: usize = 64;
 
 /// How many entries of a history are read.
 const MOST_HISTORY: usize = 16;

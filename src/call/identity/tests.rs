@@ -24,13 +24,12 @@ fn profile(format: Format, identity: Identity) -> Profile {
 
 fn incoming(called: &str, from: (&str, Option<&str>), headers: &[(&str, &str)]) -> Incoming {
     let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    let flow = Flow::udp(
-        "192.0.2.1:5060".parse().expect("an address"),
-        "192.0.2.9:5060".parse().expect("an address"),
-    );
+    let address = |text: &str| text.parse().expect("an address");
+    let flow = Flow::udp(address("192.0.2.1:5060"), address("192.0.2.9:5060"));
     Incoming {
         session: SessionId(1),
         flow,
+        phone: None,
         request_uri: format!("sip:{called}@192.0.2.1"),
         called_user: called.to_owned(),
         calling_user: from.0.to_owned(),
@@ -61,6 +60,9 @@ fn the_called_number_is_found_where_the_trunk_puts_it() {
         let said = read(&profile, &incoming(called, ("x", None), headers));
         assert_eq!(said.called, number, "{called} {headers:?}");
     }
+    let silent = Profile { did_from: Vec::new(), ..profile.clone() };
+    let invite = incoming("vt-x1", ("x", None), &[("To", "<sip:4971112346@h>")]);
+    assert_eq!(read(&silent, &invite).called, "+4971112346");
     let line = Profile { line: Some("+4971100".to_owned()), ..profile };
     assert_eq!(read(&line, &incoming("vt-x1", ("x", None), &[])).called, "+4971100");
 }
@@ -150,4 +152,14 @@ fn names_and_numbers_cannot_break_out_of_their_header() {
     let from = crate::sip::address::NameAddr::parse(written.from.as_bytes()).expect("one address");
     assert_eq!(from.display().as_deref(), Some("a\" <sip:evil@h>\\"));
     assert_eq!(from.uri().user_unescaped(), "1>@evil");
+}
+
+#[test]
+fn x_headers_become_variables_and_others_do_not() {
+    let headers =
+        [("X-Customer", "4711\u{1b}"), ("x-customer", "2"), ("Via", "x"), ("X-Tier", "gold")];
+    let variables = header_variables(&incoming("1", ("x", None), &headers));
+    let text = "{{ sip.header[\"X-Customer\"] }} {{ sip.header[\"X-Tier\"] }} {{ sip.header.Via }}";
+    let rendered = crate::base::template::render(text, &variables).expect("it renders");
+    assert_eq!(rendered, "4711 gold ");
 }

@@ -98,7 +98,7 @@ fn carry(
                 let hang_up = Command::HangUp { session, reason: None };
                 from.handle(now, Input::Command(hang_up));
             }
-            Output::Event(_) => {}
+            Output::Event(_) | Output::Notice(_) => {}
         }
     }
     moved

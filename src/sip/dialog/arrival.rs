@@ -1,6 +1,7 @@
 //! A message that has arrived: checked, with the fields that every message must carry read once.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -10,6 +11,7 @@ use crate::sip::event::{Flow, Transport};
 use crate::sip::header::Name;
 use crate::sip::message::{CSeq, Message, StartLine};
 use crate::sip::method::Method;
+use crate::sip::registrar::Phone;
 use crate::sip::transaction::key::Key;
 use crate::sip::uri::{Host, Scheme, Uri};
 use crate::sip::via::{Rport, Via};
@@ -32,6 +34,8 @@ pub struct Arrival {
     pub from_tag: String,
     /// The tag in To; empty when there is none.
     pub to_tag: String,
+    /// The phone that proved to have sent it.
+    pub phone: Option<Arc<Phone>>,
     branch: String,
     sent_by: String,
 }
@@ -252,7 +256,19 @@ impl Head {
         let Self { cseq: CSeq { number: sequence, method }, .. } = self;
         let flow = self.reply.map_or(flow, |reply| reply.flow(flow));
         let Self { call_id, from_tag, to_tag, branch, sent_by, .. } = self;
-        Arrival { message, flow, method, sequence, call_id, from_tag, to_tag, branch, sent_by }
+        let phone = None;
+        Arrival {
+            message,
+            flow,
+            method,
+            sequence,
+            call_id,
+            from_tag,
+            to_tag,
+            phone,
+            branch,
+            sent_by,
+        }
     }
 }
 

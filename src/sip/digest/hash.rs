@@ -84,6 +84,14 @@ impl Ha1 {
         Self { hash, hexadecimal: hash.of(&user_realm_password) }
     }
 
+    /// Takes what was hashed elsewhere; `None` when it is not of the length of such a hash, or not
+    /// in hexadecimal digits.
+    pub fn from_hexadecimal(hash: Hash, text: &str) -> Option<Self> {
+        let length = hash.of_bytes(b"").len();
+        let fits = text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        fits.then(|| Self { hash, hexadecimal: text.to_ascii_lowercase() })
+    }
+
     /// The hash function it was made with.
     pub fn hash(&self) -> Hash {
         self.hash

@@ -188,13 +188,19 @@ fn digested(invite: &Arrival, session: SessionId) -> Incoming {
     let from = invite.message.from();
     let uri = invite.message.request_uri();
     let user = |uri: Uri<'_>| uri.user_unescaped().into_owned();
+    let named = || from.ok().and_then(|from| from.display().map(Cow::into_owned));
+    // L7: who calls is told by the password, not by a header.
+    let phone = invite.phone.as_deref();
+    let proved = phone.map(|phone| phone.name.to_string());
     Incoming {
         session,
         flow: invite.flow,
+        phone: phone.map(|phone| phone.name.clone()),
         request_uri: uri.map(|uri| uri.as_str().to_owned()).unwrap_or_default(),
         called_user: uri.map(user).unwrap_or_default(),
-        calling_user: from.map(|from| user(from.uri())).unwrap_or_default(),
-        calling_name: from.ok().and_then(|from| from.display().map(Cow::into_owned)),
+        calling_user: proved
+            .unwrap_or_else(|| from.map(|from| user(from.uri())).unwrap_or_default()),
+        calling_name: phone.map_or_else(named, |phone| phone.display.clone()),
         sip_call_id: invite.call_id.clone(),
         user_agent: invite.text(Name::UserAgent),
         headers: invite.headers(),

@@ -26,7 +26,8 @@ impl Endpoint {
         if !fits {
             return self.report(Event::untold(id, 400));
         }
-        if self.is_full() {
+        // A flood of calls must not cost us our registrations: the reserve is theirs too.
+        if self.layer.len() >= self.settings.max_transactions.saturating_mul(2) {
             return self.report(Event::untold(id, 503));
         }
         let branch = self.branch();

@@ -6,6 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::offering::LONGEST;
+use super::writing::cancellation;
 use super::{Endpoint, Invitation, Reinvitation, Use};
 use crate::sip::account::{Answers, Bound, Tries};
 use crate::sip::dialog::arrival::Arrival;
@@ -128,6 +129,20 @@ impl Endpoint {
         let changes = vec![(Name::SessionExpires, seconds.clone()), (Name::MinSe, seconds)];
         self.repeat(id, (challenged, &changes), purpose, now);
         true
+    }
+
+    /// Cancels a forsaken INVITE that somebody rings for after all.
+    pub(super) fn disown(&mut self, id: TransactionId, now: Instant) {
+        let Some(Use::Invite(invitation)) = self.layer.user(id) else { return };
+        if invitation.session != NOBODY {
+            return;
+        }
+        invitation.session = NOBODY_AT_ALL;
+        let Some(invite) = self.layer.message(id) else { return };
+        let Some((bytes, key)) = cancellation(&invite.bytes, None) else { return };
+        let datagram = Datagram { flow: invite.flow, bytes };
+        self.layer.request(key, &datagram, Use::Told, now);
+        self.send(datagram);
     }
 
     fn send_again(
@@ -291,6 +306,8 @@ const NOBODY: SessionId = SessionId(u64::MAX);
 
 /// How often an INVITE is sent again because its session would be too brief.
 const MOST_TOO_BRIEF: u8 = 3;
+/// The same, once it has been cancelled.
+const NOBODY_AT_ALL: SessionId = SessionId(u64::MAX - 1);
 
 /// How many requests are remembered that were sent again, before those that are over go.
 const MOST_TRIED: usize = 1_024;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{Endpoint, Use};
 use crate::sip::dialog::arrival::Arrival;
-use crate::sip::event::{Flow, Standing};
+use crate::sip::event::{Flow, Offence, Standing};
 use crate::sip::header::Name;
 use crate::sip::message::Message;
 use crate::sip::method::Method;
@@ -18,7 +18,12 @@ impl Endpoint {
         let message = match Message::parse_datagram(&bytes) {
             Ok(message) => message,
             Err(ParseError::KeepAlive) => return,
-            Err(ParseError::Dropped(_)) => return self.drop_input(),
+            Err(ParseError::Dropped(_)) => {
+                if standing != Standing::Trusted {
+                    self.offend(flow, Offence::Malformed);
+                }
+                return self.drop_input();
+            }
             Err(ParseError::Refused(refused)) => {
                 let status = (refused.flaw.status(), refused.flaw.to_string());
                 return self.complain(&refused.message, flow, standing, status);
@@ -36,9 +41,11 @@ impl Endpoint {
         }
         match standing {
             Standing::Trusted => self.asked(arrival, now),
-            Standing::Stranger | Standing::Refused if self.knows(&arrival) => {
+            Standing::Guest | Standing::Stranger | Standing::Refused if self.knows(&arrival) => {
                 self.asked(arrival, now);
             }
+            _ if self.is_unwelcome(&arrival, standing) => {}
+            Standing::Guest => self.welcome(arrival, now),
             Standing::Refused => self.answer_stateless(&arrival, 403, &[]),
             // T3: a stranger's request keeps nothing here.
             Standing::Stranger if arrival.method == Method::Options => {
@@ -57,7 +64,7 @@ impl Endpoint {
     }
 
     /// Takes a request of somebody we know.
-    fn asked(&mut self, request: Arrival, now: Instant) {
+    pub(super) fn asked(&mut self, request: Arrival, now: Instant) {
         if request.method == Method::Ack {
             return self.acknowledged(&request, now);
         }
@@ -69,6 +76,13 @@ impl Endpoint {
         }
         if request.method == Method::Cancel {
             return self.cancelled(&request, now);
+        }
+        match request.method {
+            Method::Register => return self.register(&request, now),
+            Method::Subscribe if self.registrar.is_some() => {
+                return self.answer_stateless(&request, 489, &[]);
+            }
+            _ => {}
         }
         if let Some(objection) = self.objection(&request) {
             let (status, headers) = objection;
@@ -146,6 +160,9 @@ impl Endpoint {
             }
             Heard::Deliver(id) => id,
         };
+        if status < 200 {
+            self.disown(id, now);
+        }
         if challenged.is_some_and(|challenged| self.prove(id, &challenged, response, now)) {
             return;
         }

@@ -24,6 +24,9 @@ pub struct Settings {
     pub largest_datagram: usize,
     /// The methods that are served; others get 405.
     pub methods: Vec<Method>,
+    /// What scanners call themselves, in small letters: a request of nobody we know that has one
+    /// of these in its User-Agent or in the name of From gets no answer.
+    pub scanners: Vec<String>,
     /// T1, T2 and T4.
     pub timers: Timers,
     /// What we want of session timers.
@@ -67,6 +70,7 @@ impl Default for Settings {
                 Method::Prack,
                 Method::Message,
             ],
+            scanners: SCANNERS.map(str::to_owned).to_vec(),
             timers: Timers::default(),
             session_timers: Policy::default(),
             families: Vec::new(),
@@ -102,3 +106,19 @@ impl Settings {
         same.or_else(|| self.tcp.iter().find(|it| it.is_ipv4() == local.is_ipv4())).copied()
     }
 }
+
+/// What the scanners that are met most call themselves.
+const SCANNERS: [&str; 12] = [
+    "friendly-scanner",
+    "friendly-request",
+    "sipvicious",
+    "sipcli",
+    "sip-scan",
+    "sundayddr",
+    "iwar",
+    "vaxsipuseragent",
+    "siparmyknife",
+    "smap",
+    "sipptk",
+    "pplsip",
+];

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::{Endpoint, Service};
 use crate::sip::dialog::arrival::Arrival;
-use crate::sip::event::{Flow, Standing};
+use crate::sip::event::{Flow, Offence, Standing};
 use crate::sip::message::Message;
 use crate::sip::method::Method;
 use crate::sip::print;
@@ -62,8 +62,11 @@ impl Endpoint {
                 print::refuse(message, (status.0, status.1.as_str()), flow.remote, &tag)
             }
             Standing::Refused => print::refuse(message, 403, flow.remote, &tag),
-            Standing::Stranger => None,
+            Standing::Guest | Standing::Stranger => None,
         };
+        if standing != Standing::Trusted {
+            self.offend(flow, Offence::Malformed);
+        }
         self.drop_input();
         if let Some(answer) = answer {
             self.send_bounded(message, flow, answer);

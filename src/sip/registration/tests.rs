@@ -48,10 +48,10 @@ impl Bench {
         self.registration.handle(self.now, Input::Answered { status, headers });
     }
 
-    fn standing(&mut self) -> Standing {
+    fn enrolment(&mut self) -> Enrolment {
         let outputs = self.outputs();
         let changed = outputs.iter().rev().find_map(|output| match output {
-            Output::Changed(standing) => Some(standing.clone()),
+            Output::Changed(enrolment) => Some(enrolment.clone()),
             Output::Register(_) | Output::Probe(_) => None,
         });
         changed.unwrap_or_else(|| panic!("nothing changed in {outputs:?}"))
@@ -74,7 +74,7 @@ fn a_registration_is_refreshed_at_85_percent_of_what_was_granted() {
     let contact = "<sip:other@10.0.0.1>;expires=9, <sip:vt-carrier-x1@10.0.0.2>;expires=100";
     bench.answer(200, &[("Contact", contact), ("Expires", "300"), ("CSeq", "7 REGISTER")]);
     let granted = Duration::from_secs(100);
-    assert_eq!(bench.standing(), Standing::Registered { registrar: "sip:a".into(), granted });
+    assert_eq!(bench.enrolment(), Enrolment::Registered { registrar: "sip:a".into(), granted });
     assert_eq!(bench.next(), 85);
     let outputs = bench.outputs();
     let [Output::Register(errand)] = &outputs[..] else { panic!("{outputs:?}") };
@@ -89,7 +89,7 @@ fn a_registrar_that_wants_a_longer_time_gets_it_at_once() {
     bench.answer(423, &[("Min-Expires", "1800")]);
     assert_eq!(bench.register(), ("sip:a".into(), 1800));
     bench.answer(423, &[("Min-Expires", "1800")]);
-    assert!(matches!(bench.standing(), Standing::Failed { status: 423, .. }), "no loop");
+    assert!(matches!(bench.enrolment(), Enrolment::Failed { status: 423, .. }), "no loop");
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn rejected_credentials_are_told_and_not_tried_again_for_long() {
         let mut bench = Bench::new(&["a", "b"]);
         bench.register();
         bench.answer(status, &[]);
-        assert_eq!(bench.standing(), Standing::Rejected { status });
+        assert_eq!(bench.enrolment(), Enrolment::Rejected { status });
         assert!((675..=1125).contains(&bench.next()));
     }
 }
@@ -124,7 +124,10 @@ fn a_registrar_says_when_to_come_back() {
     let mut bench = Bench::new(&["a"]);
     bench.register();
     bench.answer(503, &[("Retry-After", "120 (maintenance)")]);
-    assert_eq!(bench.standing(), Standing::Failed { status: 503, retry: Duration::from_secs(120) });
+    assert_eq!(
+        bench.enrolment(),
+        Enrolment::Failed { status: 503, retry: Duration::from_secs(120) }
+    );
     assert_eq!(bench.next(), 120);
 }
 
@@ -139,8 +142,8 @@ fn the_second_registrar_takes_over_and_gives_back() {
     assert_eq!(bench.next(), 8, "the first is silent");
     assert_eq!(bench.register().0, "sip:b");
     bench.answer(200, &[("Expires", "300")]);
-    let standing = bench.standing();
-    assert!(matches!(&standing, Standing::Registered { registrar, .. } if registrar == "sip:b"));
+    let enrolment = bench.enrolment();
+    assert!(matches!(&enrolment, Enrolment::Registered { registrar, .. } if registrar == "sip:b"));
     assert_eq!(bench.next(), 30);
     let outputs = bench.outputs();
     let [Output::Probe(probe)] = &outputs[..] else { panic!("{outputs:?}") };
@@ -163,7 +166,7 @@ fn a_registration_is_removed_at_the_end() {
     bench.registration.handle(bench.now, Input::Leave);
     assert_eq!(bench.register(), ("sip:a".into(), 0));
     bench.answer(200, &[]);
-    assert_eq!(bench.standing(), Standing::Gone);
+    assert_eq!(bench.enrolment(), Enrolment::Gone);
     assert_eq!(bench.registration.deadline(bench.now), None);
 }
 

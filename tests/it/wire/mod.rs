@@ -4,6 +4,7 @@ mod caller;
 mod certificates;
 mod datagrams;
 mod ear;
+mod line;
 mod server;
 
 mod attacks;
@@ -12,6 +13,9 @@ mod bridging;
 mod crowd;
 mod door;
 mod faults;
+mod kamailio;
+mod peers;
+mod phones;
 mod recording;
 mod sipp;
 mod speech;

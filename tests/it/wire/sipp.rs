@@ -60,7 +60,7 @@ async fn an_invite_that_comes_again_gets_the_same_answer_again() {
 }
 
 /// Plays a scenario over UDP; gives what went wrong.
-async fn play(scenario: PathBuf, from: &str, to: String) -> Option<String> {
+pub async fn play(scenario: PathBuf, from: &str, to: String) -> Option<String> {
     play_over("u1", scenario, from, to).await
 }
 

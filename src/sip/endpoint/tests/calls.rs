@@ -304,7 +304,7 @@ fn an_endpoint_may_call_itself() {
                 ends.push(ending);
                 continue;
             }
-            Output::Event(_) => continue,
+            Output::Event(_) | Output::Notice(_) => continue,
         };
         endpoint.handle(now, input);
     }

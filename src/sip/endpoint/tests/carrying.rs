@@ -43,6 +43,7 @@ impl Bench {
                     sent.push((flow, String::from_utf8(bytes.to_vec()).unwrap()));
                 }
                 Output::Event(event) => self.events.push(event),
+                Output::Notice(_) => {}
             }
         }
         sent

@@ -129,7 +129,7 @@ fn requests_go_to_the_port_of_the_contact_only_at_the_address_of_the_peer() {
         endpoint.handle(now, Input::Command(Command::HangUp { session, reason }));
         let sent = std::iter::from_fn(|| endpoint.poll()).find_map(|output| match output {
             Output::Transmit { flow, .. } => Some(flow.remote),
-            Output::Event(_) => None,
+            Output::Event(_) | Output::Notice(_) => None,
         });
         assert_eq!(sent, Some(expected.parse().unwrap()), "{contact}");
     }

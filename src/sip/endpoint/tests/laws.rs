@@ -251,6 +251,7 @@ impl World {
                     }
                     self.said.push(format!("{event:?}"));
                 }
+                Output::Notice(notice) => self.said.push(format!("{notice:?}")),
             }
         }
     }

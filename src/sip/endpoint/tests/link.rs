@@ -192,6 +192,7 @@ impl Link {
                     Side::Callee => self.callee_events.push(event),
                 },
                 Output::Transmit { flow, bytes } => self.transmit(side, flow, bytes),
+                Output::Notice(_) => {}
             }
         }
     }

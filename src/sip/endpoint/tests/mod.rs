@@ -3,6 +3,7 @@
 mod calls;
 mod cancel;
 mod carrying;
+mod guests;
 mod inside;
 mod laws;
 mod link;

@@ -174,7 +174,9 @@ fn a_forsaken_invite_ends_at_once_and_its_late_answer_is_hung_up() {
     assert!(raw.command(Command::Forsake { session: CALL }).is_empty());
     assert!(matches!(raw.events.last(), Some(Event::Ended { ending: Ending::Lost, .. })));
     let second = raw.invite(CALL);
-    assert!(raw.receive(&respond(&first, "180 Ringing", "t", "")).is_empty());
+    let cancel = raw.receive(&respond(&first, "180 Ringing", "t", "")).remove(0);
+    assert!(cancel.starts_with("CANCEL ") && header(&cancel, "Via") == header(&first, "Via"));
+    assert!(raw.receive(&respond(&first, "183 Progress", "t", "")).is_empty(), "once");
     let sent = raw.receive(&respond(&first, "200 OK", "t", "Contact: <sip:ann@192.0.2.1>\r\n"));
     assert!(sent[0].starts_with("ACK ") && sent[1].starts_with("BYE "), "{sent:?}");
     raw.receive(&respond(&second, "180 Ringing", "t2", ""));

@@ -93,6 +93,7 @@ pub struct Raw {
     pub now: Instant,
     pub endpoint: Endpoint,
     pub events: Vec<Event>,
+    pub notices: Vec<crate::sip::event::Notice>,
 }
 
 impl Raw {
@@ -102,7 +103,7 @@ impl Raw {
 
     pub fn with(settings: Settings) -> Self {
         let endpoint = Endpoint::new(settings, Random::repeatable(5));
-        Self { now: Instant::now(), endpoint, events: Vec::new() }
+        Self { now: Instant::now(), endpoint, events: Vec::new(), notices: Vec::new() }
     }
 
     /// Feeds a message of the trusted peer; tells what was sent because of it.
@@ -198,6 +199,7 @@ impl Raw {
                     sent.push(String::from_utf8(bytes.to_vec()).expect("our messages are text"));
                 }
                 Output::Event(event) => self.events.push(event),
+                Output::Notice(notice) => self.notices.push(notice),
             }
         }
         sent

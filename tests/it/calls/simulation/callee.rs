@@ -135,7 +135,7 @@ impl Callee {
                 false => port.handle_rtp(now, from, &bytes),
             });
         }
-        let flow = sip::event::Flow { local: to, remote: from };
+        let flow = sip::event::Flow::udp(to, from);
         let standing = Standing::Trusted;
         self.endpoint.handle(scene.now, sip::event::Input::Received { bytes, flow, standing });
         self.drain_endpoint(scene);
@@ -170,6 +170,7 @@ impl Callee {
                     scene.signal(flow.local, flow.remote, bytes);
                 }
                 sip::event::Output::Event(event) => self.signalled(scene, event),
+                sip::event::Output::Notice(_) => {}
             }
         }
     }

@@ -239,6 +239,7 @@ impl Phone {
                     scene.signal(flow.local, flow.remote, bytes);
                 }
                 sip::event::Output::Event(event) => self.signalled(scene, event),
+                sip::event::Output::Notice(_) => {}
             }
         }
     }

@@ -25,8 +25,9 @@ use voxtrunk::rtp::packet::Packet;
 use voxtrunk::sip;
 use voxtrunk::sip::endpoint::{Endpoint, Settings};
 use voxtrunk::sip::event::{
-    Command, Event, Flow, Incoming, Refusal, SessionId as Session, Standing,
+    Command, Event, Flow, Incoming, Refusal, SessionId as Session, Standing, Transport,
 };
+use voxtrunk::sip::route::Sockets;
 
 use super::actor::Actor;
 use super::ear::Ear;
@@ -101,7 +102,7 @@ impl Server {
             sessions: BTreeMap::new(),
             exchange: Exchange::new(
                 exchange::Settings {
-                    sockets: vec![address(Side::Server, SIP)],
+                    sockets: Sockets::new([(Transport::Udp, address(Side::Server, SIP))]),
                     ..exchange::Settings::default()
                 },
                 scene.random.split(),
@@ -243,6 +244,7 @@ impl Server {
                             self.report(scene, event);
                         }
                     }
+                    sip::event::Output::Notice(notice) => self.exchange.notice(&notice),
                 }
             }
             let Some(output) = self.exchange.poll() else { return };
@@ -253,6 +255,7 @@ impl Server {
                 exchange::Output::Event(event) => self.report(scene, event),
                 exchange::Output::Resolve(..)
                 | exchange::Output::Turned(..)
+                | exchange::Output::Stands(..)
                 | exchange::Output::Known(..) => panic!("there are neither names nor trunks"),
             }
         }

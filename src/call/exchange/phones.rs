@@ -1,0 +1,113 @@
+//! The phones that are registered with us, and the ways to them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::forks::Meaning;
+use super::{Exchange, Hop, Output, Way, foreign_headers};
+use crate::base::destination::Destination;
+use crate::call::cause::Cause;
+use crate::call::identity;
+use crate::call::placement::Placement;
+use crate::sip::event::{Command, Notice, Outgoing, Reach};
+
+/// Where phones are, and which belong together.
+#[derive(Debug, Default)]
+pub(super) struct Phones {
+    settings: Settings,
+    reaches: HashMap<Arc<str>, Vec<Reach>>,
+}
+
+/// What is known of phones beforehand.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// The domain of the phones: what stands in From of calls to them; empty takes the address of
+    /// the socket.
+    pub domain: String,
+    /// The phones of each group, by its name.
+    pub groups: HashMap<Arc<str>, Vec<Arc<str>>>,
+}
+
+impl Exchange {
+    /// Lets calls go to phones.
+    #[must_use]
+    pub fn with_phones(mut self, settings: Settings) -> Self {
+        self.phones.settings = settings;
+        self
+    }
+
+    /// Takes note of phones that come and go.
+    pub fn notice(&mut self, notice: &Notice) {
+        match notice {
+            Notice::PhoneRegistered { phone, reaches } => {
+                self.phones.reaches.insert(phone.clone(), reaches.clone());
+            }
+            Notice::PhoneGone { phone } => {
+                self.phones.reaches.remove(phone);
+            }
+            Notice::Offended { .. } => {}
+        }
+    }
+
+    /// The ways to a phone, or to every phone of a group.
+    pub(super) fn to_phones(&self, placement: &Placement) -> Result<Vec<Way>, Cause> {
+        let reaches: Vec<&Reach> = match &placement.destination {
+            Destination::Phone(name) => self.phones.of(name).collect(),
+            Destination::Group(name) => {
+                let group = self.phones.settings.groups.get(name.as_str()).ok_or(Cause::NoRoute)?;
+                group.iter().flat_map(|name| self.phones.of(name)).collect()
+            }
+            _ => return Err(Cause::NoRoute),
+        };
+        if reaches.is_empty() {
+            return Err(Cause::Unreachable);
+        }
+        let reaches = reaches.into_iter().take(MOST_FORKS);
+        Ok(reaches.map(|reach| self.way_to(reach, placement)).collect())
+    }
+
+    /// Rings at every place at once.
+    pub(super) fn ring_all(&mut self, now: Instant, placement: &Placement, ways: Vec<Way>) {
+        let until = now + placement.ring_limit;
+        let forks = self.forks.begin(placement.session, ways.len(), until);
+        for (session, way) in forks.into_iter().zip(ways) {
+            let Hop::Flow(flow) = way.hop else { continue };
+            let outgoing = Outgoing {
+                session,
+                target: way.target,
+                from: way.from,
+                flow,
+                body: placement.body.clone(),
+                headers: way.headers,
+            };
+            self.outputs.push_back(Output::Command(Command::Invite(Box::new(outgoing))));
+        }
+    }
+
+    /// Does what an event of a fork means.
+    pub(super) fn follow(&mut self, meaning: Meaning) -> Option<crate::sip::event::Event> {
+        self.outputs.extend(meaning.commands.into_iter().map(Output::Command));
+        meaning.event
+    }
+
+    fn way_to(&self, reach: &Reach, placement: &Placement) -> Way {
+        let socket = reach.flow.local.to_string();
+        let domain = self.phones.settings.domain.as_str();
+        let host = if domain.is_empty() { &socket } else { domain };
+        let (from, own) = identity::plain(&placement.caller, host);
+        let routes = reach.routes.iter().map(|route| ("Route".to_owned(), route.clone()));
+        let headers = routes.chain(own).chain(foreign_headers(placement)).collect();
+        let hop = Hop::Flow(reach.flow);
+        Way { target: reach.uri.clone(), from, hop, headers, account: None }
+    }
+}
+
+impl Phones {
+    fn of(&self, name: &str) -> impl Iterator<Item = &Reach> {
+        self.reaches.get(name).into_iter().flatten()
+    }
+}
+
+/// At how many places a leg rings at once.
+const MOST_FORKS: usize = 32;

@@ -1,0 +1,152 @@
+//! Who is let in and what is let out, as it stands under `[security]`.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::base::country::Country;
+use crate::base::units::{self, parsed};
+use crate::config::network::Frequency;
+use crate::dialplan::pattern::Match;
+
+/// `[security]`: who is let in and what is let out.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Security {
+    /// Whether a secret in plain text is an error and not only a warning.
+    pub require_secret_refs: bool,
+    /// SIP.
+    pub sip: SipSecurity,
+    /// Which numbers may be called.
+    pub outbound: OutboundSecurity,
+}
+
+/// `[security.sip]`: what happens to requests from nobody we know.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SipSecurity {
+    /// What a request from an unknown address gets.
+    pub unknown_source: UnknownSource,
+    /// How many requests an address may send.
+    pub max_invites: MaxInvites,
+    /// When an address is not heard any more.
+    pub ban: Ban,
+    /// What scanners call themselves; these are added to those that are known.
+    pub block_agents: Vec<String>,
+    /// The most calls to one number at once.
+    pub max_calls_per_number: Option<u32>,
+}
+
+/// What a request from an unknown address gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnknownSource {
+    /// Nothing.
+    #[default]
+    Drop,
+    /// 403, without keeping any state.
+    Reject,
+    /// The demand for a password, without keeping any state.
+    Challenge,
+}
+
+/// How many requests an address may send.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MaxInvites {
+    /// In the long run, for each address.
+    #[serde(deserialize_with = "parsed")]
+    pub per_ip: Frequency,
+    /// At once.
+    pub burst: u32,
+}
+
+/// When an address is not heard any more, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ban {
+    /// So many wrong passwords and the like are forgiven.
+    pub after: u32,
+    /// Those within this time count together.
+    #[serde(deserialize_with = "units::duration")]
+    pub within: Duration,
+    /// How long the first ban lasts; each further one lasts twice as long.
+    #[serde(rename = "for", deserialize_with = "units::duration")]
+    pub lasts: Duration,
+}
+
+/// `[security.outbound]`: which numbers may be called, and how often.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutboundSecurity {
+    /// The countries that may be called; without any and without `allow`, that of the server.
+    pub allow_countries: Vec<Country>,
+    /// Further numbers that may be called.
+    pub allow: Vec<Match>,
+    /// Classes of numbers that are refused.
+    pub deny: Vec<CostClass>,
+    /// Whether those who save lives may be called.
+    pub emergency: Permission,
+    /// The most calls out at once.
+    pub max_calls: u32,
+    /// The most calls out that begin in a minute.
+    pub max_per_minute: u32,
+    /// The most calls out that begin in an hour.
+    pub max_per_hour: u32,
+    /// The most calls to one number that begin in an hour.
+    pub max_per_number: u32,
+}
+
+/// A class of numbers that cost more than others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CostClass {
+    /// The called party earns: 0900, 0137 and the like.
+    Premium,
+    /// Dearer than it looks: 0180 and the like.
+    Shared,
+    /// Satellites and networks without a country.
+    Satellite,
+    /// Countries that stolen lines are made to call.
+    Fraud,
+}
+
+/// Whether something may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Permission {
+    /// It may not.
+    #[default]
+    Deny,
+    /// It may.
+    Allow,
+}
+
+impl Default for MaxInvites {
+    fn default() -> Self {
+        Self { per_ip: Frequency { per_second: 10.0 }, burst: 20 }
+    }
+}
+
+impl Default for Ban {
+    fn default() -> Self {
+        let (within, lasts) = (Duration::from_secs(60), Duration::from_secs(3_600));
+        Self { after: 10, within, lasts }
+    }
+}
+
+impl Default for OutboundSecurity {
+    fn default() -> Self {
+        use CostClass::{Fraud, Premium, Satellite, Shared};
+        Self {
+            allow_countries: Vec::new(),
+            allow: Vec::new(),
+            deny: vec![Premium, Shared, Satellite, Fraud],
+            emergency: Permission::Deny,
+            max_calls: 20,
+            max_per_minute: 30,
+            max_per_hour: 300,
+            max_per_number: 20,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! From the security of the operator's file to the doorkeeper and to the guard before the way out.
+
+use crate::call::admission::{self, Budget, Policy, Strangers, caps};
+use crate::call::outbound;
+use crate::call::outbound::ranges::Class;
+use crate::config::security::{CostClass, Permission};
+use crate::config::settings::{Server, UnknownSource};
+use crate::server::{phones, trunks};
+
+/// Who is let in.
+pub fn admission(server: &Server) -> admission::Settings {
+    let lines = server.trunks.iter().map(|(name, trunk)| admission::Trunk {
+        badge: trunks::badge(name, trunk),
+        allow: trunk.sources().collect(),
+    });
+    let paces = server.trunks.iter().filter_map(|(name, trunk)| {
+        let per_second = trunk.max_cps?.per_second;
+        // A second's worth may come at once: carriers send in bursts.
+        let burst = per_second.ceil().max(1.0) as u32;
+        Some((name.as_str().into(), Budget { per_second, burst }))
+    });
+    let sip = &server.security.sip;
+    let (per_second, burst) = (sip.max_invites.per_ip.per_second, sip.max_invites.burst);
+    admission::Settings {
+        trunks: lines.collect(),
+        phones: phones::badges(server),
+        phone_networks: server.phones.values().flat_map(|phone| phone.sources()).collect(),
+        strangers: match sip.unknown_source {
+            UnknownSource::Drop => Strangers::Drop,
+            UnknownSource::Reject => Strangers::Reject,
+            UnknownSource::Challenge => Strangers::Challenge,
+        },
+        per_source: Budget { per_second, burst },
+        ban: Policy { after: sip.ban.after, within: sip.ban.within, lasts: sip.ban.lasts },
+        caps: caps::Settings {
+            paces: paces.collect(),
+            phones: phones::caps(server),
+            per_number: sip.max_calls_per_number.map(|most| most as usize),
+            together: Some(server.sip.max_calls as usize),
+        },
+        ..admission::Settings::default()
+    }
+}
+
+/// What is let out.
+pub fn outbound(server: &Server) -> outbound::Settings {
+    let settings = &server.security.outbound;
+    let class = |it: &CostClass| match it {
+        CostClass::Premium => Class::Premium,
+        CostClass::Shared => Class::Shared,
+        CostClass::Satellite => Class::Satellite,
+        CostClass::Fraud => Class::Fraud,
+    };
+    let emergency = (settings.emergency == Permission::Deny).then_some(Class::Emergency);
+    let own = server.trunks.iter().filter(|(_, trunk)| !trunk.outbound.allow.is_empty());
+    let own = own.map(|(name, trunk)| (name.as_str().into(), trunk.outbound.allow.clone()));
+    outbound::Settings {
+        country: server.machine.country,
+        countries: settings.allow_countries.clone(),
+        allow: settings.allow.clone(),
+        trunks: own.collect(),
+        deny: settings.deny.iter().map(class).chain(emergency).collect(),
+        max_calls: settings.max_calls as usize,
+        per_minute: settings.max_per_minute,
+        per_hour: settings.max_per_hour,
+        per_number: settings.max_per_number,
+    }
+}
