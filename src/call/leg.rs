@@ -400,6 +400,12 @@ impl Leg {
         agreement
     }
 
+    /// Sends a caller who was not answered elsewhere.
+    pub fn redirect(&mut self, targets: Vec<String>, out: &mut VecDeque<Output>) {
+        self.state = State::Ending;
+        out.push_back(Output::Sip(Command::Redirect { session: self.session, targets }));
+    }
+
     /// Refuses a caller who was not answered.
     pub fn refuse(&mut self, refusal: Refusal, out: &mut VecDeque<Output>) {
         self.state = State::Ending;

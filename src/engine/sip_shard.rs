@@ -369,6 +369,9 @@ impl SipShard {
 
     fn arrive(&mut self, mut incoming: Box<Incoming>) {
         let session = incoming.session;
+        if let Some(replaced) = incoming.replaces {
+            return self.replace(self.exchange.leg_of(replaced), incoming);
+        }
         let addressee = self.exchange.owner_of(&incoming.called_user);
         let known = self.doorkeeper.badge(incoming.phone.as_ref(), incoming.flow.remote.ip());
         let trunk = addressee.unwrap_or(known);
@@ -384,6 +387,20 @@ impl SipShard {
         } else {
             let refusal = self.doorkeeper.full();
             self.refuse(session, refusal);
+        }
+    }
+
+    /// Hands an INVITE to the call that has the leg which it replaces.
+    fn replace(&mut self, replaced: SessionId, incoming: Box<Incoming>) {
+        let session = incoming.session;
+        let Some(mailbox) = self.calls.get(&replaced).cloned() else {
+            return self.refuse(session, Refusal::status(481));
+        };
+        let input = event::Input::Replace { session: replaced, incoming };
+        if mailbox.post(input).is_ok() {
+            self.calls.insert(session, mailbox);
+        } else {
+            self.refuse(session, Refusal::status(480));
         }
     }
 
