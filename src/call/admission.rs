@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use self::bans::Bans;
 pub use self::bans::Policy;
 pub use self::bucket::{Bucket, Budget};
-use self::caps::Caps;
+use self::caps::{Caps, Newcomer};
 use self::source::Source;
 pub use self::tally::{Reason, Tally};
 use crate::base::network::Network;
@@ -42,7 +42,7 @@ pub struct Doorkeeper {
     phones: HashMap<Arc<str>, Vec<SocketAddr>>,
     addresses: HashMap<SocketAddr, u32>,
     /// Whom we wrote to, and when: their answers and requests are expected.
-    acquaintances: Recent<Source, Instant>,
+    acquaintances: Recent<SocketAddr, Instant>,
     caps: Caps,
     random: Random,
     tally: Tally,
@@ -163,7 +163,8 @@ impl Doorkeeper {
         let source = Source::of(remote.ip());
         let is_phone = self.addresses.contains_key(&remote);
         let may_be_phone = is_phone || self.may_be_phone(remote.ip());
-        let class = if is_phone || self.is_acquainted(now, source) {
+        let is_calling = self.caps.is_calling(remote);
+        let class = if is_phone || is_calling || self.is_acquainted(now, remote) {
             &mut self.acquainted
         } else if self.bans.hold(now, source) {
             self.tally.count(Reason::Banned);
@@ -201,7 +202,7 @@ impl Doorkeeper {
 
     /// Whether a source is no stranger.
     pub fn is_known(&self, source: IpAddr) -> bool {
-        self.trunk_at(source).is_some() || self.may_be_phone(source)
+        self.trunk_at(source).is_some()
     }
 
     /// A trunk is registered at this address: it is no stranger from now on.
@@ -226,7 +227,7 @@ impl Doorkeeper {
     /// Remembers that we wrote this to somebody: a request makes acquainted, an answer does not.
     pub fn wrote(&mut self, now: Instant, remote: SocketAddr, octets: &[u8]) {
         if !octets.starts_with(b"SIP/2.0") {
-            *self.acquaintances.entry(Source::of(remote.ip()), || now) = now;
+            *self.acquaintances.entry(remote, || now) = now;
         }
     }
 
@@ -235,17 +236,12 @@ impl Doorkeeper {
         &self.tally
     }
 
-    /// Counts a new call to `number`, if there is room for it.
+    /// Counts a new call, if there is room for it. Until it is over, whoever is there is heard.
     ///
     /// # Errors
     /// With how it is refused.
-    pub fn admit(
-        &mut self,
-        now: Instant,
-        session: SessionId,
-        asked: (&Badge, &str),
-    ) -> Result<(), Refusal> {
-        self.caps.admit(now, session, asked).map_err(|reason| {
+    pub fn admit(&mut self, now: Instant, newcomer: &Newcomer<'_>) -> Result<(), Refusal> {
+        self.caps.admit(now, newcomer).map_err(|reason| {
             self.tally.count(reason);
             reason.refusal(&mut self.random)
         })
@@ -272,8 +268,8 @@ impl Doorkeeper {
         self.settings.phone_networks.iter().any(|network| network.contains(address))
     }
 
-    fn is_acquainted(&self, now: Instant, source: Source) -> bool {
-        let wrote = self.acquaintances.find(&source);
+    fn is_acquainted(&self, now: Instant, remote: SocketAddr) -> bool {
+        let wrote = self.acquaintances.find(&remote);
         wrote.is_some_and(|at| now.saturating_duration_since(*at) < ACQUAINTED_FOR)
     }
 

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::call::admission::caps::Newcomer;
 use crate::call::admission::{Badge, Doorkeeper, Verdict};
 use crate::call::event;
 use crate::call::exchange::{self, Exchange};
@@ -376,8 +377,13 @@ impl SipShard {
         let known = self.doorkeeper.badge(incoming.phone.as_ref(), incoming.flow.remote.ip());
         let trunk = addressee.unwrap_or(known);
         self.exchange.read(&trunk.name, &mut incoming);
-        let asked = (&trunk, incoming.called_user.as_str());
-        if let Err(refusal) = self.doorkeeper.admit(clock::now(), session, asked) {
+        let newcomer = Newcomer {
+            session,
+            badge: &trunk,
+            number: &incoming.called_user,
+            address: incoming.flow.remote,
+        };
+        if let Err(refusal) = self.doorkeeper.admit(clock::now(), &newcomer) {
             return self.refuse(session, refusal);
         }
         let (mailbox, inbox) = mailbox::pair();

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,6 +18,7 @@ pub struct Caps {
     calls: HashMap<SessionId, Held>,
     by_phone: HashMap<Arc<str>, usize>,
     by_number: HashMap<String, usize>,
+    by_address: HashMap<SocketAddr, usize>,
     paces: HashMap<Arc<str>, Bucket>,
 }
 
@@ -33,10 +35,24 @@ pub struct Settings {
     pub together: Option<usize>,
 }
 
+/// A call that asks for room.
+#[derive(Debug, Clone, Copy)]
+pub struct Newcomer<'a> {
+    /// Its session.
+    pub session: SessionId,
+    /// Whom it came from.
+    pub badge: &'a Badge,
+    /// The number that is called.
+    pub number: &'a str,
+    /// Where it came from.
+    pub address: SocketAddr,
+}
+
 #[derive(Debug)]
 struct Held {
     phone: Arc<str>,
     number: String,
+    address: SocketAddr,
 }
 
 impl Caps {
@@ -47,20 +63,17 @@ impl Caps {
             calls: HashMap::new(),
             by_phone: HashMap::new(),
             by_number: HashMap::new(),
+            by_address: HashMap::new(),
             paces: HashMap::new(),
         }
     }
 
-    /// Counts a new call to `number`, if there is room for it.
+    /// Counts a new call, if there is room for it.
     ///
     /// # Errors
     /// With the cap that is reached.
-    pub fn admit(
-        &mut self,
-        now: Instant,
-        session: SessionId,
-        (badge, number): (&Badge, &str),
-    ) -> Result<(), Reason> {
+    pub fn admit(&mut self, now: Instant, newcomer: &Newcomer<'_>) -> Result<(), Reason> {
+        let Newcomer { session, badge, number, address } = *newcomer;
         if self.settings.together.is_some_and(|most| self.calls.len() >= most) {
             return Err(Reason::Full);
         }
@@ -80,7 +93,8 @@ impl Caps {
         }
         *self.by_phone.entry(badge.phone.clone()).or_default() += 1;
         *self.by_number.entry(number.to_owned()).or_default() += 1;
-        let held = Held { phone: badge.phone.clone(), number: number.to_owned() };
+        *self.by_address.entry(address).or_default() += 1;
+        let held = Held { phone: badge.phone.clone(), number: number.to_owned(), address };
         self.calls.insert(session, held);
         Ok(())
     }
@@ -90,6 +104,12 @@ impl Caps {
         let Some(held) = self.calls.remove(&session) else { return };
         release(&mut self.by_phone, &held.phone);
         release(&mut self.by_number, &held.number);
+        release(&mut self.by_address, &held.address);
+    }
+
+    /// Whether a call from there is up.
+    pub fn is_calling(&self, address: SocketAddr) -> bool {
+        self.by_address.contains_key(&address)
     }
 
     /// How many calls are up.
@@ -133,6 +153,9 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
+    const HERE: SocketAddr =
+        SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 5060);
+
     fn badge(name: &str, phone: &str) -> Badge {
         Badge { name: name.into(), phone: phone.into(), ..Badge::default() }
     }
@@ -152,7 +175,8 @@ mod tests {
         let mut session = SessionId(0);
         let mut admit = |caps: &mut Caps, name: &str, phone: &str, number: &str, at| {
             session = session.next();
-            caps.admit(at, session, (&badge(name, phone), number))
+            let badge = badge(name, phone);
+            caps.admit(at, &Newcomer { session, badge: &badge, number, address: HERE })
         };
         let by_carrier: Vec<bool> =
             (0..5).map(|_| admit(&mut caps, "carrier", "", "1", now).is_ok()).collect();
@@ -168,13 +192,17 @@ mod tests {
         }
         assert_eq!(caps.calls(), 0);
         assert!(caps.by_phone.is_empty() && caps.by_number.is_empty());
+        assert!(caps.by_address.is_empty());
     }
 
     #[test]
     fn a_flood_of_calls_is_bounded_and_refused_with_a_time_to_come_back() {
         let (mut caps, now) = (caps(), Instant::now());
         for number in 0..100_000_u64 {
-            caps.admit(now, SessionId(number), (&badge("pbx", ""), &number.to_string())).ok();
+            let (badge, session) = (badge("pbx", ""), SessionId(number));
+            let number = number.to_string();
+            let newcomer = Newcomer { session, badge: &badge, number: &number, address: HERE };
+            caps.admit(now, &newcomer).ok();
         }
         assert_eq!((caps.calls(), caps.by_number.len()), (50, 50));
         let mut random = Random::repeatable(1);

@@ -146,3 +146,17 @@ fn a_call_wears_the_badge_of_its_phone_or_of_its_trunk() {
     assert_eq!(door.badge(None, "10.1.2.3".parse().expect("an address")), badge());
     assert_eq!(door.badge(None, "192.0.2.1".parse().expect("an address")), Badge::default());
 }
+
+#[test]
+fn whoever_is_in_a_call_is_heard_whatever_others_at_his_address_do() {
+    let (mut door, now) = (doorkeeper(), Instant::now());
+    let (caller, thief) = (at("192.168.1.7:5060"), at("192.168.1.7:6000"));
+    let session = SessionId(1);
+    let newcomer = Newcomer { session, badge: &phone(), number: "102", address: caller };
+    door.admit(now, &newcomer).expect("there is room");
+    door.notice(now, &offended(thief, Offence::Scanner));
+    assert_eq!(door.judge(now, caller), Verdict::Guest);
+    assert_eq!(door.judge(now, thief), Verdict::Ignored);
+    door.over(session);
+    assert_eq!(door.judge(now, caller), Verdict::Ignored);
+}
