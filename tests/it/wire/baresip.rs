@@ -63,7 +63,8 @@ async fn baresip_calls_by_tcp_and_by_tls() {
     let server = Server::start(House::demo().and(&authority.listening(&["tcp", "tls"]))).await;
     for transport in ["tcp", "tls"] {
         let folder = Folder::new();
-        let says = Frame::silence(Codec::Pcmu.rate(), Duration::from_secs(30));
+        // What baresip heard is on the disk when it has no more to say.
+        let says = Frame::silence(Codec::Pcmu.rate(), Duration::from_secs(8));
         folder.put("says.wav", wav::write(&says));
         let more = format!("sip_cafile {}\n", authority.file.display());
         let target = format!("sip:demo@{};transport={transport}", server.listens(transport));
