@@ -52,6 +52,10 @@ pub enum Input {
     },
     /// A tool that the session ordered has run.
     ToolDone(ToolResult),
+    /// The caller holds the call: nobody hears, and nobody speaks.
+    Held,
+    /// The caller is back.
+    Resumed,
     /// The session should say its goodbye and end (drain, limits from outside).
     WindUp,
     /// The line is gone. What was being said is cut; `Flushed` tells how much of it was heard.

@@ -23,6 +23,7 @@ pub mod speech;
 
 mod answering;
 mod closing;
+mod holding;
 pub mod session;
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::agent::conversation::Conversation;
 use crate::agent::endpointing::Completeness;
 use crate::agent::event::{Input, Note, Output, Over, PauseId, Progress, Transcript, UtteranceId};
 use crate::agent::floor::{Event, Manner, Next, Order, State};
+use crate::agent::holding;
 use crate::agent::phrases::Phrases;
 use crate::agent::speech::{Line, Role, Sent, Speech, Stage};
 use crate::agent::tool::Tool;
@@ -44,6 +45,7 @@ pub struct Session {
     pub(super) failures: u32,
     pub(super) ending: Ending,
     pub(super) life: Life,
+    pub(super) line: holding::Line,
     pub(super) out: VecDeque<Output>,
 }
 
@@ -88,6 +90,7 @@ impl Session {
             failures: 0,
             ending: Ending::None,
             life: Life::Fresh,
+            line: holding::Line::Open,
             out: VecDeque::new(),
             assistant,
         }
@@ -123,11 +126,11 @@ impl Session {
         // Every deadline moves the state or itself; the bound guards against a slip of ours.
         for _ in 0..MAX_STEPS {
             let Some(due) = self.deadline().filter(|due| *due <= now) else { return };
-            if self.turn.deadline() == Some(due) {
+            if self.line == holding::Line::Open && self.turn.deadline() == Some(due) {
                 self.turn.handle(now, Event::Deadline);
             } else if self.stuck_at() == Some(due) {
                 self.voice_is_stuck(now);
-            } else {
+            } else if !self.ends_unheard(now, Over::MaxDuration) {
                 self.life = Life::Live { until: None };
                 self.conclude(now, Over::MaxDuration, self.phrases.goodbye.clone());
             }
@@ -143,7 +146,8 @@ impl Session {
     /// When `tick` has something to do.
     pub fn deadline(&self) -> Option<Instant> {
         let Life::Live { until } = self.life else { return None };
-        [until, self.turn.deadline(), self.stuck_at()].into_iter().flatten().min()
+        let turn = (self.line == holding::Line::Open).then(|| self.turn.deadline()).flatten();
+        [until, turn, self.stuck_at()].into_iter().flatten().min()
     }
 
     /// Does what the turn orders, until nothing moves any more.
@@ -187,6 +191,9 @@ impl Session {
             Input::Spoken { utterance, progress } => self.spoken(now, utterance, progress),
             Input::Flushed { heard } => self.account(now, Sent::Known(&heard)),
             Input::ToolDone(result) => self.tool_done(now, result),
+            Input::Held => self.be_held(now),
+            Input::Resumed => self.be_taken_back(now),
+            Input::WindUp if self.ends_unheard(now, Over::WoundUp) => {}
             Input::WindUp => self.conclude(now, Over::WoundUp, self.phrases.goodbye.clone()),
             Input::HungUp => {
                 self.drop_answer(now);

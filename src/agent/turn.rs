@@ -90,6 +90,13 @@ impl Turn {
         self.silence.quiet(now);
     }
 
+    /// The caller is back: the silence until now was none, and patience begins anew.
+    pub fn resumes(&mut self, now: Instant) {
+        self.silence.broken();
+        self.silence.quiet(now);
+        self.moved = now;
+    }
+
     /// The model or a tool moved: patience begins anew.
     pub fn answer_moved(&mut self, now: Instant) {
         self.moved = now;

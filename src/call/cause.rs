@@ -174,6 +174,8 @@ impl Cause {
             _ if answered => "completed",
             Self::Canceled | Self::CallerHangup => "canceled",
             Self::Busy => "busy",
+            // The caller was told where to call instead.
+            Self::Transferred => "completed",
             Self::NoAnswer => "no_answer",
             _ => "failed",
         }

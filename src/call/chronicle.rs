@@ -11,7 +11,7 @@ use crate::call::cause::Cause;
 use crate::call::event::Fact;
 use crate::call::leg::Agreement;
 use crate::call::record::{
-    Bridge, Latency, Leg, Line, Manner, Record, Speaker, ToolUse, Transfer, Turn,
+    Bridge, Hold, Latency, Leg, Line, Manner, Record, Speaker, ToolUse, Transfer, Turn,
 };
 use crate::media::event::Quality;
 use crate::sip::event::Incoming;
@@ -59,6 +59,7 @@ impl Chronicle {
             turns: Vec::new(),
             tools: Vec::new(),
             bridges: Vec::new(),
+            holds: Vec::new(),
             transfers: Vec::new(),
             false_interruptions: 0,
             interruptions: 0,
@@ -145,6 +146,22 @@ impl Chronicle {
         self.record.bridges.push(Bridge { at: self.since(now), legs });
         let with = legs.iter().rev().find_map(|leg| self.record.legs.get(*leg)?.to.clone());
         Fact::Bridged { with: with.unwrap_or_default() }
+    }
+
+    /// A peer put its leg on hold.
+    pub fn held(&mut self, now: Instant, leg: usize) -> Fact {
+        self.record.holds.push(Hold { at: self.since(now), leg, lasted: None });
+        Fact::Held { leg }
+    }
+
+    /// A leg goes on after a hold.
+    pub fn resumed(&mut self, now: Instant, leg: usize) -> Fact {
+        let since = self.since(now);
+        let mut holds = self.record.holds.iter_mut().rev();
+        let hold = holds.find(|hold| hold.leg == leg && hold.lasted.is_none());
+        let lasted =
+            hold.map_or(Duration::ZERO, |hold| *hold.lasted.insert(since.saturating_sub(hold.at)));
+        Fact::Resumed { leg, lasted }
     }
 
     /// A transfer was tried.

@@ -5,6 +5,7 @@
 mod dialling;
 mod drilling;
 mod ending;
+mod holding;
 mod joining;
 mod replacing;
 mod serving;
@@ -36,6 +37,7 @@ use crate::sip::event::{Command, Incoming, SessionId};
 
 pub use dialling::MOST_LEGS;
 pub use ending::CALL_HEADER;
+use ending::redirection;
 
 /// One call.
 #[derive(Debug)]
@@ -200,6 +202,7 @@ impl Conductor {
         let Some(route) = self.briefing.plan.route(&call) else {
             return self.end(now, Cause::NoRoute);
         };
+        let targets = redirection(route);
         self.route_sets = route.set.clone();
         self.route_records = route.record;
         let written: Vec<String> = route.to.iter().map(Destination::to_string).collect();
@@ -208,6 +211,9 @@ impl Conductor {
         let dial = Dial::new(Purpose::Route, route.to.clone(), route.otherwise.clone(), route.ring);
         let fact = self.chronicle.routed(&name, &destination);
         self.out.push_back(Output::Fact(fact));
+        if let Some(targets) = targets {
+            return self.redirect(now, targets);
+        }
         self.dial = Some(dial);
         self.next_round(now);
     }

@@ -19,6 +19,8 @@ pub struct Dial {
     worst: Option<Cause>,
     /// Whose early media is heard.
     early: Option<SessionId>,
+    /// What the INVITEs say besides: whom they replace, and who asks for it.
+    headers: Vec<(String, String)>,
 }
 
 /// For whom somebody is called.
@@ -66,7 +68,19 @@ impl Dial {
             trying: Vec::new(),
             worst: None,
             early: None,
+            headers: Vec::new(),
         }
+    }
+
+    /// The same with these headers in the INVITEs.
+    #[must_use]
+    pub fn with_headers(self, headers: Vec<(String, String)>) -> Self {
+        Self { headers, ..self }
+    }
+
+    /// Further headers of the INVITEs, by name and value.
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
     }
 
     /// For whom.

@@ -131,6 +131,18 @@ pub enum Fact {
         /// Why it failed, if it did.
         failed: Option<Cause>,
     },
+    /// A peer put its leg on hold.
+    Held {
+        /// The place of the leg in the record, from 0.
+        leg: usize,
+    },
+    /// A leg goes on after a hold.
+    Resumed {
+        /// The place of the leg in the record, from 0.
+        leg: usize,
+        /// How long it was held.
+        lasted: Duration,
+    },
     /// The latency of a turn is known.
     TurnTimed {
         /// Which turn of the call, from 1.

@@ -189,6 +189,11 @@ impl Exchange {
         self.advance(session, now);
     }
 
+    /// The leg of a call that a session of the endpoint belongs to.
+    pub fn leg_of(&self, session: SessionId) -> SessionId {
+        self.forks.leg_of(session)
+    }
+
     /// Takes an event of the endpoint; gives back what the call is to be told.
     pub fn hear(&mut self, now: Instant, event: Event) -> Option<Event> {
         let told = match self.forks.hear(&event) {
@@ -222,6 +227,9 @@ impl Exchange {
             | Event::Reoffered { .. }
             | Event::ReferReceived { .. }
             | Event::Referred { .. }
+            | Event::Redirected { .. }
+            | Event::OfferAnswered { .. }
+            | Event::Written { .. }
             | Event::Info { .. } => {}
             Event::Told { .. } => {
                 self.told(event, now);

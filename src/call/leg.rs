@@ -12,7 +12,7 @@ use crate::base::destination::Destination;
 use crate::base::id::PortId;
 use crate::call::briefing::MediaPolicy;
 use crate::call::event::Output;
-use crate::call::negotiation::{Negotiation, Peer};
+use crate::call::negotiation::{Change, Negotiation, Peer};
 use crate::media;
 use crate::media::event::Attention;
 use crate::media::link::Links;
@@ -30,6 +30,16 @@ pub struct Leg {
     signalling: Option<IpAddr>,
     negotiation: Option<Negotiation>,
     socket: Socket,
+    hold: Hold,
+}
+
+/// Whether the peer wants to hear us, as far as the record knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// It does.
+    None,
+    /// It does not.
+    Held,
 }
 
 /// Where a leg stands.
@@ -94,6 +104,7 @@ impl Leg {
             signalling,
             negotiation: None,
             socket: Socket::None,
+            hold: Hold::None,
         }
     }
 
@@ -135,6 +146,12 @@ impl Leg {
     /// Whether the peer put us on hold.
     pub fn is_held(&self) -> bool {
         self.negotiation.as_ref().is_some_and(Negotiation::is_held)
+    }
+
+    /// Tells whether the peer has put us on hold or taken us back since this was asked last.
+    pub fn hold_moved(&mut self) -> Option<Hold> {
+        let hold = if self.is_held() { Hold::Held } else { Hold::None };
+        (std::mem::replace(&mut self.hold, hold) != hold).then_some(hold)
     }
 
     /// The codec that was agreed.
@@ -375,10 +392,18 @@ impl Leg {
             out.push_back(Output::Sip(Command::AnswerReoffer { session, answer }));
             return None;
         };
-        let answer = negotiation.answer_again(body);
-        let agreement = if answer.is_ok() { self.agree(out) } else { None };
+        let again = negotiation.answer_again(body);
+        let changes = again.as_ref().is_ok_and(|again| again.change == Change::Some);
+        let agreement = if changes { self.agree(out) } else { None };
+        let answer = again.map(|again| again.answer);
         out.push_back(Output::Sip(Command::AnswerReoffer { session, answer }));
         agreement
+    }
+
+    /// Sends a caller who was not answered elsewhere.
+    pub fn redirect(&mut self, targets: Vec<String>, out: &mut VecDeque<Output>) {
+        self.state = State::Ending;
+        out.push_back(Output::Sip(Command::Redirect { session: self.session, targets }));
     }
 
     /// Refuses a caller who was not answered.

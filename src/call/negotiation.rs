@@ -1,6 +1,7 @@
 //! Offer and answer of one leg (RFC 3264): from session descriptions to the settings of its port.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -27,6 +28,26 @@ pub struct Negotiation {
     opened: bool,
     /// What the caller was answered first: a 200 says what the 183 before it said.
     answer: Option<Bytes>,
+    /// The last offer of the peer, and our answer to it.
+    last: Option<(Bytes, Bytes)>,
+}
+
+/// The answer to a re-INVITE.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Again {
+    /// The session description.
+    pub answer: Bytes,
+    /// What it changes.
+    pub change: Change,
+}
+
+/// Whether an agreement changes what was agreed before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing: the peer only shows that it is there.
+    None,
+    /// Something, perhaps.
+    Some,
 }
 
 /// Who is at the other end of a leg.
@@ -57,6 +78,7 @@ impl Negotiation {
             offered: false,
             opened: false,
             answer: None,
+            last: None,
         }
     }
 
@@ -131,9 +153,14 @@ impl Negotiation {
     ///
     /// # Errors
     /// 488 with a Warning when nothing fits; what was agreed before stands.
-    pub fn answer_again(&mut self, offer: &[u8]) -> Result<Bytes, Refusal> {
+    pub fn answer_again(&mut self, offer: &[u8]) -> Result<Again, Refusal> {
+        if let Some((_, said)) = self.last.as_ref().filter(|(heard, _)| *heard == offer) {
+            // A refresh (RFC 4028 7.4): the same words, and so the same version (RFC 3264 8).
+            return Ok(Again { answer: said.clone(), change: Change::None });
+        }
         self.local.version += 1;
-        if offer.is_empty() { Ok(self.offer()) } else { self.answer(offer) }
+        let answer = if offer.is_empty() { self.offer() } else { self.answer(offer)? };
+        Ok(Again { answer, change: Change::Some })
     }
 
     /// Whether `settings` are for a port that is not open yet; asked once per agreement.
@@ -157,21 +184,28 @@ impl Negotiation {
             speech: self.policy.speech.clone(),
             recording: self.recording,
             cname: format!("{:016x}@voxtrunk", self.local.session_id),
-            timeout: self.policy.timeout,
+            // Who says that it sends nothing is not missed.
+            timeout: if agreed.direction.receives() { self.policy.timeout } else { NEVER },
         })
     }
 
     fn answer(&mut self, offer: &[u8]) -> Result<Bytes, Refusal> {
         let (answer, agreed) = negotiate::answer(offer, &self.local).map_err(not_acceptable)?;
         (self.agreed, self.offered) = (Some(agreed), false);
-        Ok(Bytes::from(answer))
+        let answer = Bytes::from(answer);
+        self.last = Some((Bytes::copy_from_slice(offer), answer.clone()));
+        Ok(answer)
     }
 
     fn offer(&mut self) -> Bytes {
         self.offered = true;
+        self.last = None;
         Bytes::from(negotiate::offer(&self.local))
     }
 }
+
+/// Longer than any call.
+const NEVER: Duration = Duration::from_secs(10 * 86_400);
 
 fn sends(direction: Direction) -> bool {
     matches!(direction, Direction::SendReceive | Direction::SendOnly)

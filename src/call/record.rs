@@ -36,6 +36,8 @@ pub struct Record {
     pub tools: Vec<ToolUse>,
     /// Who talked with whom, in order.
     pub bridges: Vec<Bridge>,
+    /// The holds, in order.
+    pub holds: Vec<Hold>,
     /// The transfers that were tried, in order.
     pub transfers: Vec<Transfer>,
     /// How often the agent paused for nothing.
@@ -84,6 +86,17 @@ pub struct Bridge {
     pub at: Duration,
     /// The places of the legs in the record, from 0.
     pub legs: [usize; 2],
+}
+
+/// A peer did not want to hear us for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// Since the call arrived.
+    pub at: Duration,
+    /// The place of the leg in the record, from 0.
+    pub leg: usize,
+    /// How long; `None` when the leg ended on hold.
+    pub lasted: Option<Duration>,
 }
 
 /// A transfer that was tried.

@@ -86,6 +86,12 @@ pub struct Sip {
     pub external_address: Option<IpAddr>,
     /// The most calls at once; beyond it 503 with Retry-After.
     pub max_calls: u32,
+    /// Whether calls are refreshed from time to time, so that a peer that vanished is noticed
+    /// (RFC 4028).
+    pub session_timers: SessionTimers,
+    /// How long a call lives without a refresh: 90 s or more.
+    #[serde(deserialize_with = "units::duration")]
+    pub session_expires: Duration,
     /// The domain of our phones: what their passwords belong to, and what stands in From of calls
     /// to them; without it, `voxtrunk` and the address of the socket.
     pub domain: Option<String>,
@@ -97,6 +103,21 @@ pub struct Sip {
     pub name_servers: Vec<SocketAddr>,
     /// TLS connections that we open.
     pub tls: OpenedTls,
+}
+
+/// Whether calls have a session timer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SessionTimers {
+    /// Never.
+    Never,
+    /// When the peer asks for it.
+    #[default]
+    Accept,
+    /// Always; alone, if the peer does not know how.
+    Prefer,
+    /// Always; who does not know how is refused.
+    Require,
 }
 
 /// `[rtp]`: where and how audio flows.
@@ -303,6 +324,8 @@ impl Default for Sip {
             listen: vec![Listen::plain(Transport::Udp, bind)],
             external_address: None,
             max_calls: 100,
+            session_timers: SessionTimers::default(),
+            session_expires: Duration::from_secs(1_800),
             domain: None,
             registrar: Registering::default(),
             tcp_above: 1_300,

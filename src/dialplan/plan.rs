@@ -41,6 +41,9 @@ pub struct Route {
     /// The context of that trunk.
     #[serde(default, deserialize_with = "one_or_many")]
     pub context: Vec<String>,
+    /// How it goes to `sip:` and `tel:` addresses.
+    #[serde(default)]
+    pub how: How,
     /// Where the call goes. Several are called at once, and the first to answer has the call.
     #[serde(deserialize_with = "one_or_many")]
     pub to: Vec<Destination>,
@@ -57,6 +60,17 @@ pub struct Route {
     /// Variables for the templates of the agent.
     #[serde(default, deserialize_with = "variables")]
     pub set: Variables,
+}
+
+/// How a call goes to `sip:` and `tel:` addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum How {
+    /// We call there and connect both.
+    #[default]
+    Dial,
+    /// The caller is told to call there itself: 302 (RFC 3261 21.3.3).
+    Redirect,
 }
 
 /// A key of a route that a call is compared with.
@@ -84,6 +98,7 @@ impl Route {
             ext: Vec::new(),
             trunk: Vec::new(),
             context: Vec::new(),
+            how: How::Dial,
             to: vec![to],
             ring: None,
             otherwise: Vec::new(),

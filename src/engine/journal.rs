@@ -15,6 +15,10 @@ pub fn write(fact: &Fact) {
         Fact::AgentChanged { agent } => tracing::info!(agent, "agent has the line"),
         Fact::Dialled { to } => tracing::info!(pii.to = to, "dialling"),
         Fact::Bridged { with } => tracing::info!(pii.with = with, "bridged"),
+        Fact::Held { leg } => tracing::info!(leg, "on hold"),
+        Fact::Resumed { leg, lasted } => {
+            tracing::info!(leg, held_ms = lasted.as_millis() as u64, "resumed");
+        }
         Fact::Transferred { to, manner, failed } => {
             let outcome = failed.map_or("worked", Cause::end_reason);
             let manner = manner.name();

@@ -320,6 +320,9 @@ impl Conversation<'_> {
             Event::Incoming(_)
             | Event::Confirmed { .. }
             | Event::Referred { .. }
+            | Event::Redirected { .. }
+            | Event::OfferAnswered { .. }
+            | Event::Written { .. }
             | Event::Info { .. }
             | Event::Told { .. }
             | Event::Ended { .. } => {}

@@ -316,7 +316,11 @@ impl SipShard {
                 let gone = self.streams.forget(connection);
                 self.lose(gone);
             }
-            Order::Leave => self.exchange.leave(clock::now()),
+            Order::Leave => {
+                self.exchange.leave(clock::now());
+                // Balancers that ask are told to send calls elsewhere.
+                self.endpoint.handle(clock::now(), Input::Command(Command::Drain));
+            }
             Order::Place(mailbox, placement) => {
                 self.calls.insert(placement.session, mailbox);
                 self.exchange.place(clock::now(), placement);
@@ -365,6 +369,9 @@ impl SipShard {
 
     fn arrive(&mut self, mut incoming: Box<Incoming>) {
         let session = incoming.session;
+        if let Some(replaced) = incoming.replaces {
+            return self.replace(self.exchange.leg_of(replaced), incoming);
+        }
         let addressee = self.exchange.owner_of(&incoming.called_user);
         let known = self.doorkeeper.badge(incoming.phone.as_ref(), incoming.flow.remote.ip());
         let trunk = addressee.unwrap_or(known);
@@ -380,6 +387,20 @@ impl SipShard {
         } else {
             let refusal = self.doorkeeper.full();
             self.refuse(session, refusal);
+        }
+    }
+
+    /// Hands an INVITE to the call that has the leg which it replaces.
+    fn replace(&mut self, replaced: SessionId, incoming: Box<Incoming>) {
+        let session = incoming.session;
+        let Some(mailbox) = self.calls.get(&replaced).cloned() else {
+            return self.refuse(session, Refusal::status(481));
+        };
+        let input = event::Input::Replace { session: replaced, incoming };
+        if mailbox.post(input).is_ok() {
+            self.calls.insert(session, mailbox);
+        } else {
+            self.refuse(session, Refusal::status(480));
         }
     }
 
@@ -403,7 +424,7 @@ impl SipShard {
     }
 
     fn tell(&mut self, event: Event) {
-        let Some(session) = session_of(&event) else { return };
+        let Some(session) = event.session() else { return };
         let over = matches!(event, Event::Ended { .. });
         let Some(mailbox) = self.calls.get(&session) else { return };
         let delivered = mailbox.post(event::Input::Sip(event));
@@ -441,21 +462,6 @@ fn note_enrolment(trunk: &str, enrolment: &Enrolment) {
             tracing::warn!(trunk, status, seconds, "not registered, will try again");
         }
         Enrolment::Gone => tracing::info!(trunk, "unregistered"),
-    }
-}
-
-fn session_of(event: &Event) -> Option<SessionId> {
-    match event {
-        Event::Incoming(incoming) => Some(incoming.session),
-        Event::Told { .. } => None,
-        Event::Progressed { session, .. }
-        | Event::Answered { session, .. }
-        | Event::Confirmed { session, .. }
-        | Event::Reoffered { session, .. }
-        | Event::ReferReceived { session, .. }
-        | Event::Referred { session, .. }
-        | Event::Info { session, .. }
-        | Event::Ended { session, .. } => Some(*session),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::call::briefing::{Briefing, MediaPolicy, Refer, Tapes, Terms};
 use crate::config::diagnostic::Severity;
 use crate::config::load::Loaded;
 use crate::config::report::{self, Format};
-use crate::config::settings::{self, Detector, Server};
+use crate::config::settings::{self, Detector, Server, SessionTimers};
 use crate::media::music::Tape;
 use crate::providers::error::ProviderError;
 use crate::providers::vad::registry as vad;
@@ -22,6 +22,7 @@ use crate::server::listening;
 use crate::server::phones::{self, PhoneError};
 use crate::server::running::{Blueprint, Folders};
 use crate::server::{door, trunks};
+use crate::sip::dialog::session_timer::{Mode, Policy};
 use crate::sip::endpoint;
 
 /// Why there is no blueprint.
@@ -117,12 +118,24 @@ fn endpoint_settings(server: &Server, max_calls: usize) -> endpoint::Settings {
         user_agent: format!("{}/{}", server.machine.name, env!("CARGO_PKG_VERSION")),
         advertised: server.sip.external_address,
         largest_datagram: server.sip.tcp_above,
+        session_timers: session_timers(server),
+        families: server.trunks.values().map(|trunk| trunk.sources().collect()).collect(),
         // A trunk is trusted: as many calls may wait for their ACK as there may be calls.
         max_half_open_per_source: max_calls.max(10),
         max_sessions: max_calls.saturating_mul(2).max(100),
         scanners: scanners(server),
         ..endpoint::Settings::default()
     }
+}
+
+fn session_timers(server: &Server) -> Policy {
+    let mode = match server.sip.session_timers {
+        SessionTimers::Never => Mode::Never,
+        SessionTimers::Accept => Mode::Accept,
+        SessionTimers::Prefer => Mode::Prefer,
+        SessionTimers::Require => Mode::Require,
+    };
+    Policy { mode, expires: server.sip.session_expires, ..Policy::default() }
 }
 
 /// What scanners call themselves: those that are known, and those that the operator has met.

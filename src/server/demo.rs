@@ -152,6 +152,8 @@ async fn tell_until_end(mut watch: broadcast::Receiver<Told>) -> Option<Outcome>
             | Fact::AgentSaid { .. }
             | Fact::Dialled { .. }
             | Fact::Bridged { .. }
+            | Fact::Held { .. }
+            | Fact::Resumed { .. }
             | Fact::Transferred { .. }
             | Fact::ToolCalled { .. } => {}
         }

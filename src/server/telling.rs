@@ -29,6 +29,10 @@ pub fn line(fact: &Fact) -> Option<String> {
         Fact::ToolCalled { name } => Some(format!("           · tool `{name}`")),
         Fact::Dialled { to } => Some(format!("           · dialling {to}")),
         Fact::Bridged { with } => Some(format!("           · talks with {with}")),
+        Fact::Held { .. } => Some("           · on hold".to_owned()),
+        Fact::Resumed { lasted, .. } => {
+            Some(format!("           · back after {:.1} s on hold", lasted.as_secs_f64()))
+        }
         Fact::Transferred { to, manner, failed } => {
             let outcome = failed.map_or("worked", Cause::end_reason);
             Some(format!("           · transfer to {to} by {}: {outcome}", manner.name()))

@@ -13,12 +13,16 @@ mod commands;
 mod guests;
 mod inside;
 mod leaving;
+mod offering;
 mod offers;
+mod pracking;
 mod proving;
 mod receiving;
 mod referring;
+mod replacing;
 pub mod settings;
 mod stateless;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod writing;
@@ -35,6 +39,7 @@ use super::dialog::invite::Session;
 use super::dialog::table::Table;
 use super::event::{AskId, Ending, Event, Input, Output, SessionId};
 use super::registrar::Registrar;
+use super::transaction::agenda::Agenda;
 use super::transaction::layer::{Datagram, Fired, Layer, TransactionId};
 use crate::base::random::Random;
 
@@ -58,7 +63,17 @@ pub struct Endpoint {
     registrar: Option<Registrar>,
     /// Who refused a TCP connection, and until when no other one is tried.
     without_tcp: HashMap<SocketAddr, Instant>,
+    /// Re-INVITEs whose session is gone: a final answer is still acknowledged for a while.
+    lingering: Agenda<TransactionId>,
+    service: Service,
     dropped: u64,
+}
+
+/// Whether new calls are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Service {
+    Open,
+    Draining,
 }
 
 /// What a transaction is for.
@@ -72,13 +87,17 @@ enum Use {
     Served,
     /// Our INVITE.
     Invite(Invitation),
+    /// Our re-INVITE.
+    Reinvite(Reinvitation),
+    /// Our UPDATE.
+    Update(SessionId),
     /// Our BYE; to a superfluous answer of a fork there belongs no session.
     Bye(Option<SessionId>),
     /// Our REFER.
     Refer(SessionId),
     /// Our request outside of any dialog, and the account that may answer for it.
     Ask(AskId, Option<Bound>),
-    /// Our CANCEL or NOTIFY: nobody waits for the answer.
+    /// Our CANCEL, NOTIFY, PRACK, INFO or MESSAGE: nobody waits for the answer.
     Told,
 }
 
@@ -88,6 +107,13 @@ struct Invitation {
     session: SessionId,
     /// The ACK for each tag that accepted it: the first won, the others were hung up.
     acks: Vec<(String, Datagram)>,
+}
+
+/// Our re-INVITE, with the ACK once it was accepted.
+#[derive(Debug)]
+struct Reinvitation {
+    session: SessionId,
+    ack: Option<Datagram>,
 }
 
 impl Endpoint {
@@ -111,6 +137,8 @@ impl Endpoint {
             tries: HashMap::new(),
             registrar: None,
             without_tcp: HashMap::new(),
+            lingering: Agenda::default(),
+            service: Service::Open,
             dropped: 0,
             random,
             settings,
@@ -147,6 +175,9 @@ impl Endpoint {
             registrar.tick(now);
         }
         self.drain_notices();
+        while let Some(transaction) = self.lingering.pop_due(now) {
+            self.layer.forget(transaction);
+        }
     }
 
     /// Gives the next thing to be done.
@@ -157,7 +188,9 @@ impl Endpoint {
     /// Tells when `tick` is due.
     pub fn deadline(&self) -> Option<Instant> {
         let phones = self.registrar.as_ref().and_then(Registrar::deadline);
-        [self.layer.deadline(), self.sessions.deadline(), phones].into_iter().flatten().min()
+        let times =
+            [self.layer.deadline(), self.sessions.deadline(), self.lingering.next(), phones];
+        times.into_iter().flatten().min()
     }
 
     /// Whether nothing is kept: no transaction, no session, no output.
@@ -165,6 +198,7 @@ impl Endpoint {
         self.layer.is_empty()
             && self.sessions.is_empty()
             && self.origins.is_empty()
+            && self.lingering.is_empty()
             && self.outputs.is_empty()
     }
 
@@ -201,6 +235,7 @@ impl Endpoint {
     /// Puts a session back that goes on, or reports its end. Whoever took a session calls this.
     fn settle(&mut self, mut session: Session, ending: Option<Ending>, now: Instant) {
         let Some(ending) = ending else { return self.sessions.put(session) };
+        self.abandon_own(&mut session, now);
         self.refuse_pending(&mut session, now);
         self.report(Event::Ended { session: session.id, ending });
     }
@@ -214,6 +249,8 @@ impl Endpoint {
             Use::Pending(session) => self.forget_pending(*session),
             Use::Served
             | Use::Invite(_)
+            | Use::Reinvite(_)
+            | Use::Update(_)
             | Use::Bye(_)
             | Use::Refer(_)
             | Use::Ask(..)

@@ -73,7 +73,10 @@ pub enum Command {
         /// The session.
         session: SessionId,
     },
-    /// Sends a provisional answer (180, or 183 with a body) to an incoming INVITE.
+    /// The server takes no more calls: OPTIONS outside of calls get 503 from now on.
+    Drain,
+    /// Sends a provisional answer (180, or 183 with a body) to an incoming INVITE. One with a body
+    /// arrives for sure when the caller knows how (RFC 3262).
     Progress {
         /// The session.
         session: SessionId,
@@ -106,6 +109,37 @@ pub enum Command {
         /// The Reason header's value (RFC 3326), such as `Q.850;cause=16;text="…"`.
         reason: Option<String>,
     },
+    /// Sends an incoming call elsewhere: 302 with these URIs as Contact, the dearest first.
+    Redirect {
+        /// The session.
+        session: SessionId,
+        /// `sip:`, `sips:` or `tel:` URIs.
+        targets: Vec<String>,
+    },
+    /// Offers another session description: by re-INVITE, or by UPDATE while the call is not
+    /// answered. `Event::OfferAnswered` follows; an offer that meets one of the peer's is sent
+    /// again by itself.
+    Reoffer {
+        /// The session.
+        session: SessionId,
+        /// The session description.
+        body: Bytes,
+    },
+    /// Answers an offer that the peer made in its answer to our INVITE without one: the answer
+    /// goes into the ACK, or into the PRACK of a provisional answer.
+    AnswerOffer {
+        /// The session.
+        session: SessionId,
+        /// The session description.
+        body: Bytes,
+    },
+    /// Says something within a session: INFO or MESSAGE.
+    Tell {
+        /// The session.
+        session: SessionId,
+        /// What.
+        note: Box<Note>,
+    },
     /// Answers a re-INVITE that arrived as `Event::Reoffered`.
     AnswerReoffer {
         /// The session.
@@ -120,6 +154,14 @@ pub enum Command {
         /// A `sip:` or `tel:` URI.
         target: String,
     },
+    /// Asks the peer to take the place of us in another session of ours (RFC 3515, RFC 3891): the
+    /// attended transfer.
+    ReferToSession {
+        /// The session.
+        session: SessionId,
+        /// The other session, which must be up.
+        other: SessionId,
+    },
     /// Answers a REFER that arrived as `Event::ReferReceived`, first with 202 and then by NOTIFY
     /// with the outcome, or refuses it.
     AnswerRefer {
@@ -128,6 +170,26 @@ pub enum Command {
         /// The status of the referred call for the NOTIFY (200: it worked), or a refusal.
         outcome: Result<u16, Refusal>,
     },
+}
+
+/// What is said within a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// How.
+    pub kind: NoteKind,
+    /// The Content-Type.
+    pub content_type: String,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// How something is said within a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoteKind {
+    /// INFO (RFC 6086): for machines, such as a key of the telephone.
+    Info,
+    /// MESSAGE (RFC 3428): for people.
+    Message,
 }
 
 /// An INVITE to be sent.
@@ -141,7 +203,7 @@ pub struct Outgoing {
     pub from: String,
     /// Through which of our sockets, and to where.
     pub flow: Flow,
-    /// The session description offered.
+    /// The session description offered; empty when the peer is to make the offer.
     pub body: Bytes,
     /// Further headers, by name and value. Those named Route lead the INVITE.
     pub headers: Vec<(String, String)>,
@@ -257,6 +319,9 @@ pub struct Incoming {
     pub headers: Vec<(String, String)>,
     /// The session description offered; empty when the INVITE came without one.
     pub body: Bytes,
+    /// The session that the caller wants to take the place of (RFC 3891): to be hung up when this
+    /// one is answered.
+    pub replaces: Option<SessionId>,
 }
 
 /// Who ended a session.
@@ -291,10 +356,11 @@ pub enum Ending {
         by: Party,
         /// The status code.
         status: u16,
-        /// The reason phrase or Warning.
+        /// The text of the Warning, the Reason header's value, or the reason phrase.
         reason: Option<String>,
     },
-    /// The peer stopped answering: no ACK within 64·T1, no answer to INVITE or BYE.
+    /// The peer stopped answering: no ACK or PRACK within 64·T1, no answer to INVITE or BYE, no
+    /// refresh before the session timer ran out.
     Lost,
 }
 
@@ -309,8 +375,16 @@ pub enum Event {
         session: SessionId,
         /// 101 to 199.
         status: u16,
-        /// Early media, if offered.
+        /// Early media, if offered. After an INVITE of ours without an offer it is one, to be
+        /// answered by `Command::AnswerOffer`.
         body: Bytes,
+    },
+    /// Our INVITE was sent elsewhere (3xx); `Event::Ended` follows.
+    Redirected {
+        /// The session.
+        session: SessionId,
+        /// The URIs that may be called instead, the dearest first: `sip:`, `sips:` or `tel:`.
+        targets: Vec<String>,
     },
     /// Our INVITE was accepted; the ACK has been sent.
     Answered {
@@ -329,6 +403,16 @@ pub enum Event {
         /// A session description, when the INVITE had none.
         body: Bytes,
     },
+    /// Our offer has its answer: that of `Command::Reoffer`, or one that went in a provisional
+    /// answer to an INVITE without an offer. Comes unasked when a refresh of ours is answered
+    /// otherwise than before.
+    OfferAnswered {
+        /// The session.
+        session: SessionId,
+        /// The session description, or the status that refuses ours: then what was agreed before
+        /// stands. 491 says that both offered at once; the owner may offer again.
+        outcome: Result<Bytes, u16>,
+    },
     /// The peer sent a re-INVITE (or UPDATE) inside the session.
     Reoffered {
         /// The session.
@@ -340,8 +424,12 @@ pub enum Event {
     ReferReceived {
         /// The session.
         session: SessionId,
-        /// The URI in Refer-To.
+        /// The URI in Refer-To, without headers.
         target: String,
+        /// The value of Replaces for the INVITE to it: the call that it is to take the place of.
+        replaces: Option<String>,
+        /// Who asks (Referred-By, RFC 3892), as it stands.
+        referred_by: Option<String>,
     },
     /// Our REFER moved: 202 accepted is `status: 100`, then what NOTIFY's sipfrag says; 300 and
     /// more is a failure, be it of the REFER itself or of the referred call.
@@ -353,6 +441,15 @@ pub enum Event {
     },
     /// A body arrived in an INFO (DTMF relay and the like).
     Info {
+        /// The session.
+        session: SessionId,
+        /// The Content-Type.
+        content_type: String,
+        /// The body.
+        body: Bytes,
+    },
+    /// A MESSAGE arrived inside the session.
+    Written {
         /// The session.
         session: SessionId,
         /// The Content-Type.
@@ -385,7 +482,7 @@ impl Command {
     pub fn session_mut(&mut self) -> Option<&mut SessionId> {
         match self {
             Self::Invite(outgoing) => Some(&mut outgoing.session),
-            Self::Ask(_) => None,
+            Self::Ask(_) | Self::Drain => None,
             Self::Credentials { session, .. }
             | Self::Forsake { session }
             | Self::Progress { session, .. }
@@ -394,6 +491,11 @@ impl Command {
             | Self::HangUp { session, .. }
             | Self::AnswerReoffer { session, .. }
             | Self::Refer { session, .. }
+            | Self::Redirect { session, .. }
+            | Self::Reoffer { session, .. }
+            | Self::AnswerOffer { session, .. }
+            | Self::Tell { session, .. }
+            | Self::ReferToSession { session, .. }
             | Self::AnswerRefer { session, .. } => Some(session),
         }
     }
@@ -411,6 +513,9 @@ impl Event {
             | Self::Reoffered { session, .. }
             | Self::ReferReceived { session, .. }
             | Self::Referred { session, .. }
+            | Self::Redirected { session, .. }
+            | Self::OfferAnswered { session, .. }
+            | Self::Written { session, .. }
             | Self::Info { session, .. }
             | Self::Ended { session, .. } => Some(*session),
         }
@@ -427,6 +532,9 @@ impl Event {
             | Self::Reoffered { session, .. }
             | Self::ReferReceived { session, .. }
             | Self::Referred { session, .. }
+            | Self::Redirected { session, .. }
+            | Self::OfferAnswered { session, .. }
+            | Self::Written { session, .. }
             | Self::Info { session, .. }
             | Self::Ended { session, .. } => Some(session),
         }

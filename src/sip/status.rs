@@ -53,6 +53,25 @@ pub fn phrase(code: u16) -> &'static str {
     }
 }
 
+/// The cause of ITU-T Q.850 that a final status comes to, where it is about the call and not about
+/// the protocol (RFC 3398 8.2.6.1, read backwards).
+pub fn q850(status: u16) -> Option<u8> {
+    match status {
+        403 | 433 | 603 | 607 | 608 => Some(21),
+        404 | 604 => Some(1),
+        408 | 504 => Some(102),
+        410 => Some(22),
+        480 => Some(18),
+        484 => Some(28),
+        486 | 600 => Some(17),
+        488 | 606 => Some(65),
+        500 => Some(41),
+        502 => Some(38),
+        503 => Some(42),
+        _ => None,
+    }
+}
+
 fn class_phrase(code: u16) -> &'static str {
     match code {
         0..=199 => "Session Progress",

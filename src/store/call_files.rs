@@ -9,7 +9,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::call::cause::Cause;
-use crate::call::record::{Bridge, Latency, Leg, Line, Record, Speaker, ToolUse, Transfer, Turn};
+use crate::call::record::{
+    Bridge, Hold, Latency, Leg, Line, Record, Speaker, ToolUse, Transfer, Turn,
+};
 
 /// Writes records below a folder.
 #[derive(Debug, Clone)]
@@ -73,6 +75,7 @@ fn document(record: &Record) -> Value {
         "false_interruptions": record.false_interruptions,
         "legs": record.legs.iter().map(leg).collect::<Vec<_>>(),
         "bridges": record.bridges.iter().map(bridge).collect::<Vec<_>>(),
+        "holds": record.holds.iter().map(hold).collect::<Vec<_>>(),
         "transfers": record.transfers.iter().map(transfer).collect::<Vec<_>>(),
         "transcript": record.transcript.iter().map(line).collect::<Vec<_>>(),
         "turns": record.turns.iter().map(turn).collect::<Vec<_>>(),
@@ -103,6 +106,14 @@ fn leg(leg: &Leg) -> Value {
 
 fn bridge(bridge: &Bridge) -> Value {
     json!({ "start_ms": millis(bridge.at), "legs": bridge.legs })
+}
+
+fn hold(hold: &Hold) -> Value {
+    json!({
+        "start_ms": millis(hold.at),
+        "leg": hold.leg,
+        "duration_ms": hold.lasted.map(millis),
+    })
 }
 
 fn transfer(transfer: &Transfer) -> Value {

@@ -9,7 +9,7 @@ use crate::call::dial::{Purpose, Round};
 use crate::call::event::Output;
 use crate::call::leg::{Leg, State};
 use crate::call::placement::{Caller, Placement};
-use crate::sip::event::{Refusal, SessionId};
+use crate::sip::event::{Command, Refusal, SessionId};
 
 impl Conductor {
     /// Tries the next round; when there is none, nobody was reached.
@@ -60,7 +60,7 @@ impl Conductor {
             return;
         };
         let caller = self.caller(&destination);
-        let headers = Vec::new();
+        let headers = self.dial.as_ref().map(|dial| dial.headers().to_vec()).unwrap_or_default();
         let placement = Placement { session, destination, caller, body, headers, ring_limit };
         self.out.push_back(Output::Place(Box::new(placement)));
     }
@@ -101,7 +101,12 @@ impl Conductor {
                 self.with(near, |leg, out| leg.ring(out));
             }
             (Purpose::Transfer(_), true) => self.connect(session),
-            (Purpose::Transfer(_) | Purpose::Referral(_), _) => {}
+            (Purpose::Referral(by), _) => {
+                // Who asked hears how it goes (RFC 3515 2.4.4).
+                let by = *by;
+                self.sip(Command::AnswerRefer { session: by, outcome: Ok(180) });
+            }
+            (Purpose::Transfer(_), _) => {}
         }
     }
 

@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use super::{Conductor, Timer, Work};
 use crate::agent;
+use crate::base::destination::Destination;
 use crate::call::cause::Cause;
 use crate::call::event::Output;
 use crate::call::leg::{Leg, State};
+use crate::dialplan::plan::{How, Route};
 use crate::sip::event::{Ending, Party, Refusal, SessionId};
 
 impl Conductor {
@@ -116,6 +118,14 @@ impl Conductor {
         self.out.push_back(Output::Over);
     }
 
+    /// Sends a caller who was not answered elsewhere.
+    pub(super) fn redirect(&mut self, now: Instant, targets: Vec<String>) {
+        self.work = Work::Ending(Cause::Transferred);
+        let near = self.near;
+        self.with(near, |leg, out| leg.redirect(targets, out));
+        self.check_over(now);
+    }
+
     /// The server is draining. Whoever talks with somebody else may finish.
     pub(super) fn wind_up(&mut self, now: Instant) {
         match self.work {
@@ -130,6 +140,24 @@ impl Conductor {
             Work::Bridged | Work::Ending(_) | Work::Over => {}
         }
     }
+}
+
+/// The addresses that a route sends callers to, if it does.
+pub(super) fn redirection(route: &Route) -> Option<Vec<String>> {
+    let uri = |destination: &Destination| match destination {
+        Destination::Sip(uri) => Some(uri.clone()),
+        Destination::Tel(number) => Some(format!("tel:{number}")),
+        Destination::Agent(_)
+        | Destination::Trunk { .. }
+        | Destination::Phone(_)
+        | Destination::Group(_)
+        | Destination::Drill(_)
+        | Destination::Reject(_)
+        | Destination::Busy
+        | Destination::HangUp(_) => None,
+    };
+    let targets: Vec<String> = route.to.iter().filter_map(uri).collect();
+    (route.how == How::Redirect && !targets.is_empty()).then_some(targets)
 }
 
 /// The header of our 200 that names the call, so that a caller can find its record.

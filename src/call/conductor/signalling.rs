@@ -11,19 +11,17 @@ use crate::base::id::PortId;
 use crate::call::cause::Cause;
 use crate::call::drill::Happening;
 use crate::call::event::Output;
+use crate::call::keys;
 use crate::call::leg::State;
 use crate::media;
+use crate::media::event::Digit;
 use crate::sip::event::{Event, SessionId};
 
 impl Conductor {
     pub(super) fn signalled(&mut self, now: Instant, event: Event) {
         match event {
             Event::Confirmed { session, body } => self.confirmed(now, session, &body),
-            Event::Reoffered { session, body } => {
-                let agreement = self.with(session, |leg, out| leg.reoffered(&body, out)).flatten();
-                self.agreed(session, agreement);
-                self.rewire();
-            }
+            Event::Reoffered { session, body } => self.reoffered(now, session, &body),
             Event::Progressed { session, body, .. } => self.progressed(now, session, &body),
             Event::Answered { session, body, headers } => {
                 self.answered(now, session, (&body, &headers));
@@ -31,15 +29,47 @@ impl Conductor {
             Event::Referred { session, status } if session == self.near => {
                 self.refer_moved(now, status);
             }
-            Event::ReferReceived { session, target } => {
-                self.asked_to_refer(now, session, &target);
+            Event::ReferReceived { session, target, replaces, referred_by } => {
+                let headers = [("Replaces", replaces), ("Referred-By", referred_by)];
+                let headers =
+                    headers.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+                self.asked_to_refer(now, (session, &target), headers.collect());
             }
             Event::Ended { session, ending } => self.leg_ended(now, session, &ending),
-            // An INFO with keys belongs to a later step.
-            Event::Info { .. }
+            Event::Info { session, content_type, body } => {
+                if let Some(digit) = keys::read(&content_type, &body) {
+                    self.pressed(now, session, digit);
+                }
+            }
+            // An order of ours that nobody waits for, and texts, for which there is no reader yet.
+            Event::OfferAnswered { .. }
+            | Event::Redirected { .. }
+            | Event::Written { .. }
             | Event::Referred { .. }
             | Event::Incoming(_)
             | Event::Told { .. } => {}
+        }
+    }
+
+    /// A key came by the signalling: for whoever would hear it on the line.
+    fn pressed(&mut self, now: Instant, session: SessionId, digit: Digit) {
+        let other = match (session == self.near, self.far) {
+            (true, Some(far)) => Some(far),
+            (false, Some(far)) if far == session => Some(self.near),
+            (true, None) | (false, _) => None,
+        };
+        match (&mut self.work, other) {
+            (Work::Drill(drill), _) if session == self.near => {
+                drill.handle(now, Happening::Key(digit));
+            }
+            (Work::Bridged, Some(other)) => {
+                let dial = media::event::Command::Dial(vec![digit]);
+                self.with(other, |leg, out| leg.media(dial, out));
+            }
+            (Work::Agent, _) if session == self.near => {
+                self.desk.tell(now, agent::event::Input::Digit(digit.key()));
+            }
+            _ => {}
         }
     }
 
@@ -50,6 +80,7 @@ impl Conductor {
                 self.agreed(session, agreement);
                 if opened {
                     self.rewire();
+                    self.check_hold(now, session);
                 }
                 self.came_up(now, session);
             }
@@ -72,7 +103,10 @@ impl Conductor {
         let fact = self.chronicle.answered(now);
         self.out.push_back(Output::Fact(fact));
         match &mut self.work {
-            Work::Agent => self.open_desk(now),
+            Work::Agent => {
+                self.open_desk(now);
+                self.tell_of_hold(now);
+            }
             Work::Drill(drill) => drill.handle(now, Happening::Up),
             Work::Dialling
             | Work::Referring(_)

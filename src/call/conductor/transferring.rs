@@ -132,7 +132,12 @@ impl Conductor {
 
     /// A peer wants somebody else in its place. It reaches whom it could have dialled itself, and
     /// nobody else: its target goes through the dialplan in its own context (T1, T7).
-    pub(super) fn asked_to_refer(&mut self, now: Instant, session: SessionId, target: &str) {
+    pub(super) fn asked_to_refer(
+        &mut self,
+        now: Instant,
+        (session, target): (SessionId, &str),
+        headers: Vec<(String, String)>,
+    ) {
         let takes_part = session == self.near || Some(session) == self.far;
         let may = matches!(self.work, Work::Bridged)
             || matches!(self.work, Work::Agent) && self.desk.is_open();
@@ -142,7 +147,8 @@ impl Conductor {
             return self.sip(event::Command::AnswerRefer { session, outcome });
         };
         self.sip(event::Command::AnswerRefer { session, outcome: Ok(100) });
-        self.dial = Some(Dial::new(Purpose::Referral(session), to, Vec::new(), ring));
+        let dial = Dial::new(Purpose::Referral(session), to, Vec::new(), ring);
+        self.dial = Some(dial.with_headers(headers));
         self.next_round(now);
     }
 
@@ -190,6 +196,7 @@ impl Conductor {
             self.out.push_back(Output::Attach(port));
         }
         self.media(Command::Attend(Attention::Speech));
+        self.tell_of_hold(now);
     }
 
     pub(super) fn referral_failed(&mut self, now: Instant, by: SessionId, cause: Cause) {

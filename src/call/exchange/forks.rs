@@ -64,6 +64,11 @@ impl Forks {
         ringing
     }
 
+    /// The leg that a session is a fork of, or itself.
+    pub fn leg_of(&self, session: SessionId) -> SessionId {
+        self.owners.get(&session).copied().unwrap_or(session)
+    }
+
     /// How many legs there are.
     pub fn len(&self) -> usize {
         self.legs.len()

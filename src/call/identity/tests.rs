@@ -38,6 +38,7 @@ fn incoming(called: &str, from: (&str, Option<&str>), headers: &[(&str, &str)]) 
         user_agent: None,
         headers: headers.iter().map(pair).collect(),
         body: Bytes::new(),
+        replaces: None,
     }
 }
 

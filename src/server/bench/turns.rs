@@ -101,6 +101,8 @@ async fn timed(mut facts: broadcast::Receiver<crate::engine::bus::Told>) -> Vec<
                 | Fact::AgentSaid { .. }
                 | Fact::Dialled { .. }
                 | Fact::Bridged { .. }
+                | Fact::Held { .. }
+                | Fact::Resumed { .. }
                 | Fact::Transferred { .. }
                 | Fact::ToolCalled { .. } => {}
             },

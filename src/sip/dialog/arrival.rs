@@ -182,13 +182,15 @@ impl Arrival {
         matches!(self.method, Method::Invite | Method::Update)
     }
 
-    /// Why a response refuses, for people: the text of its Warning, or its phrase.
+    /// Why a response refuses: the text of its Warning, its Reason, or its phrase.
     pub fn explanation(&self) -> String {
         let warning = self.text(Name::Warning).unwrap_or_default();
         let quoted = warning.split_once('"').and_then(|(_, rest)| rest.rsplit_once('"'));
         match (quoted, self.message.start_line()) {
             (Some((text, _)), _) => text.replace('\\', ""),
-            (None, StartLine::Response { reason, .. }) => reason.into_owned(),
+            (None, StartLine::Response { reason, .. }) => {
+                self.text(Name::Reason).unwrap_or_else(|| reason.into_owned())
+            }
             (None, StartLine::Request { .. }) => String::new(),
         }
     }

@@ -1,11 +1,16 @@
 //! An INVITE session (RFC 3261 13 to 15): from the first INVITE, ours or theirs, to the last BYE.
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
 
 use super::answer::Answer;
 use super::arrival::Arrival;
-use super::refer::Referral;
+use super::offers::Offers;
+use super::refer::{Referral, Subscription};
+use super::reliable::{Received, Reliable};
+use super::session_timer::{Agreed, SessionTimer};
 use super::state::{Dialog, DialogId};
 use crate::sip::event::{Connection, Flow, Party, SessionId};
 use crate::sip::transaction::layer::TransactionId;
@@ -39,12 +44,31 @@ pub enum Phase {
 pub struct Calling {
     /// The INVITE.
     pub transaction: TransactionId,
-    /// The dialogs of its provisional answers.
-    pub early: Vec<DialogId>,
+    /// What it offers; nothing, when the peer is to make the offer.
+    pub offer: Bytes,
+    /// The dialogs of its provisional answers, one for each branch of a fork.
+    pub early: Vec<Early>,
+    /// For how long a session it asks, if it does (RFC 4028 7.1).
+    pub asked: Option<Duration>,
+    /// How often that was too brief.
+    pub too_brief: u8,
     /// Why it is to be cancelled, if it is.
     pub cancel: Option<Cancel>,
     /// When nobody waits for the final answer any more.
     pub until: Instant,
+}
+
+/// An early dialog of our INVITE.
+#[derive(Debug)]
+pub struct Early {
+    /// The dialog.
+    pub dialog: Dialog,
+    /// What is offered in it.
+    pub offers: Offers,
+    /// The order of its reliable answers.
+    pub received: Received,
+    /// The RSeq of an offer that waits for the owner's answer.
+    pub unanswered: Option<u32>,
 }
 
 /// Our wish to end an INVITE that rings.
@@ -65,6 +89,10 @@ pub struct Ringing {
     pub invite: Arrival,
     /// The dialog that an answer confirms.
     pub dialog: Dialog,
+    /// What is offered in it.
+    pub offers: Offers,
+    /// The provisional answers that must arrive.
+    pub reliable: Reliable,
     /// When the provisional answer is repeated, so that no proxy gives up (13.3.1.1).
     pub remind_at: Option<Instant>,
 }
@@ -74,20 +102,37 @@ pub struct Ringing {
 pub struct Up {
     /// Its dialog.
     pub dialog: Dialog,
+    /// Who sent the INVITE.
+    pub caller: Party,
     /// Our 200 that waits for an ACK.
     pub answer: Option<Answer>,
     /// Whether that 200 is the first of the session, so that its ACK is news.
     pub is_confirmed: bool,
     /// Our wish to end a session that has no ACK yet: BYE must wait for it (15).
     pub hang_up: Option<HangUp>,
-    /// A re-INVITE or UPDATE that waits for the owner.
-    pub reoffer: Option<Reoffer>,
+    /// What is offered in it.
+    pub offers: Offers,
+    /// The ACK of an answer that brought an offer: it waits for the owner's answer (13.2.2.4).
+    pub owed: Option<Owed>,
+    /// The session timer, if there is one.
+    pub timer: Option<SessionTimer>,
     /// A REFER of the peer.
     pub referral: Option<Referral>,
     /// Whether the peer has sent a REFER before: then the next one's NOTIFYs need an id.
     pub was_referred: bool,
-    /// Whether our own REFER is under way.
-    pub refers: bool,
+    /// Our own REFER, if one is under way.
+    pub refers: Option<Subscription>,
+}
+
+/// An ACK that we owe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owed {
+    /// Our INVITE.
+    pub transaction: TransactionId,
+    /// Its CSeq.
+    pub sequence: u32,
+    /// When the owner has had time enough.
+    pub until: Instant,
 }
 
 /// A wish to hang up.
@@ -95,15 +140,6 @@ pub struct Up {
 pub struct HangUp {
     /// The Reason header's value.
     pub reason: Option<String>,
-}
-
-/// A re-INVITE or UPDATE that waits for the owner.
-#[derive(Debug)]
-pub struct Reoffer {
-    /// Its transaction.
-    pub transaction: TransactionId,
-    /// The request itself, to be answered.
-    pub request: Arrival,
 }
 
 /// A session after our BYE.
@@ -119,9 +155,16 @@ impl Session {
     /// When a timer of the session fires next.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.phase {
-            Phase::Calling(calling) => Some(calling.until),
-            Phase::Ringing(ringing) => ringing.remind_at,
-            Phase::Up(up) => up.answer.as_ref().map(Answer::deadline),
+            Phase::Calling(calling) => {
+                let early = calling.early.iter().filter_map(|early| early.offers.deadline());
+                early.chain([calling.until]).min()
+            }
+            Phase::Ringing(ringing) => {
+                let reliable = ringing.reliable.deadline();
+                let times = [ringing.remind_at, reliable, ringing.offers.deadline()];
+                times.into_iter().flatten().min()
+            }
+            Phase::Up(up) => up.deadline(),
             Phase::Leaving(_) => None,
         }
     }
@@ -175,7 +218,7 @@ impl Session {
     /// The dialogs in which the peer may speak.
     pub fn dialogs(&self) -> Vec<&DialogId> {
         match &self.phase {
-            Phase::Calling(calling) => calling.early.iter().collect(),
+            Phase::Calling(calling) => calling.early.iter().map(|early| &early.dialog.id).collect(),
             Phase::Ringing(ringing) => vec![&ringing.dialog.id],
             Phase::Up(up) => vec![&up.dialog.id],
             Phase::Leaving(leaving) => vec![&leaving.dialog.id],
@@ -183,18 +226,112 @@ impl Session {
     }
 }
 
+impl Session {
+    /// A dialog of the session with its offers: the one named, or of several the last.
+    pub fn talk(&mut self, named: Option<&DialogId>) -> Option<(&mut Dialog, &mut Offers)> {
+        let (dialog, offers) = match &mut self.phase {
+            Phase::Calling(calling) => {
+                let is_it = |early: &&mut Early| named.is_none_or(|id| *id == early.dialog.id);
+                let early = calling.early.iter_mut().rev().find(is_it)?;
+                (&mut early.dialog, &mut early.offers)
+            }
+            Phase::Ringing(ringing) => (&mut ringing.dialog, &mut ringing.offers),
+            Phase::Up(up) => (&mut up.dialog, &mut up.offers),
+            Phase::Leaving(_) => return None,
+        };
+        Some((dialog, offers))
+    }
+
+    /// Its dialog, once it is up.
+    pub fn dialog(&self) -> Option<&Dialog> {
+        match &self.phase {
+            Phase::Up(up) => Some(&up.dialog),
+            Phase::Leaving(leaving) => Some(&leaving.dialog),
+            Phase::Calling(_) | Phase::Ringing(_) => None,
+        }
+    }
+
+    /// Every set of offers in it.
+    pub fn all_offers(&mut self) -> Vec<&mut Offers> {
+        match &mut self.phase {
+            Phase::Calling(calling) => {
+                calling.early.iter_mut().map(|early| &mut early.offers).collect()
+            }
+            Phase::Ringing(ringing) => vec![&mut ringing.offers],
+            Phase::Up(up) => vec![&mut up.offers],
+            Phase::Leaving(_) => Vec::new(),
+        }
+    }
+
+    /// The dialog of the request of ours with that transaction.
+    pub fn asked_by(&mut self, id: TransactionId) -> Option<(&mut Dialog, &mut Offers)> {
+        let named = match &self.phase {
+            Phase::Calling(calling) => {
+                let early = calling.early.iter().find(|early| early.offers.is_ours(id))?;
+                Some(early.dialog.id.clone())
+            }
+            Phase::Ringing(_) | Phase::Up(_) | Phase::Leaving(_) => None,
+        };
+        self.talk(named.as_ref()).filter(|(_, offers)| offers.is_ours(id))
+    }
+
+    /// Who sent the INVITE.
+    pub fn caller(&self) -> Party {
+        match &self.phase {
+            Phase::Calling(_) => Party::Us,
+            Phase::Ringing(_) => Party::Peer,
+            Phase::Up(up) => up.caller,
+            Phase::Leaving(_) => Party::Us,
+        }
+    }
+}
+
 impl Up {
-    /// A session that has just been accepted in `dialog`, by whom.
-    pub fn new(dialog: Dialog, accepted_by: Party) -> Self {
+    /// A session that the peer has just accepted in `dialog`.
+    pub fn accepted(dialog: Dialog, offers: Offers) -> Self {
+        Self { is_confirmed: true, ..Self::new(dialog, offers, Party::Us) }
+    }
+
+    /// A session that we have just accepted in `dialog`.
+    pub fn answered(dialog: Dialog, offers: Offers) -> Self {
+        Self::new(dialog, offers, Party::Peer)
+    }
+
+    fn new(dialog: Dialog, offers: Offers, caller: Party) -> Self {
         Self {
             dialog,
+            caller,
             answer: None,
-            is_confirmed: accepted_by == Party::Peer,
+            is_confirmed: false,
             hang_up: None,
-            reoffer: None,
+            offers,
+            owed: None,
+            timer: None,
             referral: None,
             was_referred: false,
-            refers: false,
+            refers: None,
         }
+    }
+
+    /// What was agreed about the session timer.
+    pub fn timed(&self) -> Option<Agreed> {
+        self.timer.as_ref().map(SessionTimer::agreed)
+    }
+
+    /// The session was refreshed, and this was agreed about its timer.
+    pub fn time(&mut self, agreed: Option<Agreed>, now: Instant) {
+        self.timer = agreed.map(|agreed| SessionTimer::start(agreed, now));
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let times = [
+            self.answer.as_ref().map(Answer::deadline),
+            self.offers.deadline(),
+            self.timer.as_ref().map(SessionTimer::deadline),
+            self.referral.as_ref().and_then(|referral| referral.until),
+            self.refers.as_ref().map(|subscription| subscription.until),
+            self.owed.map(|owed| owed.until),
+        ];
+        times.into_iter().flatten().min()
     }
 }

@@ -3,6 +3,10 @@
 pub mod answer;
 pub mod arrival;
 pub mod invite;
+pub mod offers;
 pub mod refer;
+pub mod reliable;
+pub mod replaces;
+pub mod session_timer;
 pub mod state;
 pub mod table;

@@ -1,5 +1,7 @@
 //! REFER within a session (RFC 3515): the implicit subscription, on both of its sides.
 
+use std::time::{Duration, Instant};
+
 use super::arrival::Arrival;
 use crate::sip::transaction::layer::TransactionId;
 
@@ -13,6 +15,29 @@ pub struct Referral {
     pub event_id: Option<u32>,
     /// Whether the peer wants to hear of it; `Refer-Sub: false` says no (RFC 4488).
     pub subscribed: bool,
+    /// When the peer has waited long enough for the outcome.
+    pub until: Option<Instant>,
+    /// The last status that was told.
+    pub status: u16,
+}
+
+/// A REFER of ours: from its sending to the last NOTIFY.
+#[derive(Debug)]
+pub struct Subscription {
+    /// When nobody waits for the outcome any more.
+    pub until: Instant,
+}
+
+/// How long the outcome of a REFER is waited for when nobody says how long.
+pub const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Reads for how long a subscription still holds: `active;expires=60`.
+pub fn expires(state: &str) -> Option<Duration> {
+    let expires = state.split(';').skip(1).find_map(|param| {
+        let (name, value) = param.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("expires").then(|| value.trim().parse::<u32>().ok())?
+    })?;
+    Some(Duration::from_secs(expires.clamp(1, 3_600).into()))
 }
 
 /// Reads the status out of a `message/sipfrag` body (RFC 3420): its first line is a status line.
@@ -30,6 +55,15 @@ pub fn sipfrag_status(body: &[u8]) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_subscription_tells_how_long_it_holds() {
+        assert_eq!(expires("active;expires=60"), Some(Duration::from_secs(60)));
+        assert_eq!(expires("active; Expires = 999999"), Some(Duration::from_secs(3_600)));
+        for silent in ["active", "terminated;reason=noresource", "active;expires=x", ""] {
+            assert_eq!(expires(silent), None, "{silent}");
+        }
+    }
 
     #[test]
     fn a_sipfrag_tells_its_status() {

@@ -5,11 +5,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::offers::timed;
 use super::writing::with_sdp;
 use super::{Endpoint, Use};
 use crate::sip::dialog::answer::Answer;
 use crate::sip::dialog::arrival::Arrival;
 use crate::sip::dialog::invite::{Phase, Ringing, Session, Up};
+use crate::sip::dialog::offers::{First, Offers};
+use crate::sip::dialog::reliable::{Acceptance, Provisional, Reliable};
 use crate::sip::event::{Ending, Event, Incoming, Party, SessionId};
 use crate::sip::header::Name;
 use crate::sip::method::Method;
@@ -24,6 +27,13 @@ impl Endpoint {
         if self.origins.contains_key(&invite.origin()) {
             return self.answer_stateless(&invite, 482, &[]);
         }
+        if let Err((status, headers)) = self.timed_by_request(&invite, None) {
+            return self.answer_stateless(&invite, status, &headers);
+        }
+        let replaces = match self.replaced_by(&invite) {
+            Ok(replaces) => replaces,
+            Err(status) => return self.answer_stateless(&invite, status, &[]),
+        };
         let source = invite.flow.remote.ip();
         let crowded = self.sessions.half_open(source) >= self.settings.max_half_open_per_source;
         if crowded || self.is_full() {
@@ -39,8 +49,11 @@ impl Endpoint {
         self.answer(transaction, 100, trying.finish(), now);
         let tag = self.random.token(20);
         let dialog = invite.dialog_as_server(&tag);
-        self.report(Event::Incoming(Box::new(digested(&invite, id))));
-        let ringing = Ringing { transaction, invite, dialog, remind_at: None };
+        let incoming = Incoming { replaces, ..digested(&invite, id) };
+        self.report(Event::Incoming(Box::new(incoming)));
+        let reliable = Reliable::new(&invite.message, self.random.u32() >> 8);
+        let offers = Offers::new(&invite.message, First::Open, Bytes::new());
+        let ringing = Ringing { transaction, invite, dialog, offers, reliable, remind_at: None };
         let phase = Phase::Ringing(Box::new(ringing));
         self.sessions.put(Session { id, phase, half_open: Some(source) });
     }
@@ -58,18 +71,11 @@ impl Endpoint {
             return None;
         }
         ringing.remind_at = Some(now + REMINDER);
-        let tag = ringing.dialog.id.local_tag.clone();
-        let answer = self
-            .response(&ringing.invite, status, &tag)
-            .header("Contact", &self.contact_towards(&ringing.invite));
-        let answer = match body {
-            Some(body) => with_sdp(answer, &body),
-            None => answer.finish(),
-        };
-        self.answer(ringing.transaction, status, answer, now);
+        self.provide(ringing, Provisional { status, body }, now);
         None
     }
 
+    /// Answers with 200, as soon as the caller has every provisional answer that must arrive.
     pub(super) fn accept(
         &mut self,
         session: &mut Session,
@@ -77,21 +83,45 @@ impl Endpoint {
         headers: &[(String, String)],
         now: Instant,
     ) -> Option<Ending> {
-        let Phase::Ringing(ringing) = &session.phase else { return None };
-        let transaction = ringing.transaction;
-        let mut up = Up::new(ringing.dialog.clone(), Party::Us);
-        let answer =
-            self.accepting(&ringing.invite, &up.dialog.id.local_tag).extra_headers(headers);
-        let answer = with_sdp(answer, &body);
+        let Phase::Ringing(ringing) = &mut session.phase else { return None };
+        let acceptance = Acceptance { body, headers: headers.to_vec() };
+        if ringing.reliable.holds(&acceptance) {
+            return None;
+        }
+        let agreed = self.timed_by_request(&ringing.invite, None).unwrap_or(None);
+        let tag = ringing.dialog.id.local_tag.clone();
+        let answer = timed(self.accepting(&ringing.invite, &tag), agreed).extra_headers(headers);
+        let answer = with_sdp(answer, &acceptance.body);
+        let datagram = self.answer(ringing.transaction, 200, answer, now)?;
+        let Offers { theirs, ours, .. } = &mut ringing.offers;
+        let said = acceptance.body;
+        let offers = Offers {
+            theirs: theirs.take(),
+            ours: ours.take(),
+            ..Offers::new(&ringing.invite.message, First::Settled, said)
+        };
+        let mut up = Up::answered(ringing.dialog.clone(), offers);
         let sequence = ringing.invite.sequence;
-        let datagram = self.answer(transaction, 200, answer, now)?;
         up.answer = Some(Answer::sent(datagram, sequence, self.settings.timers, now));
+        up.time(agreed, now);
         session.phase = Phase::Up(Box::new(up));
         None
     }
 
+    /// Lets the timers of an INVITE fire that is not answered.
+    pub(super) fn ringing_due(&mut self, session: &mut Session, now: Instant) -> Option<Ending> {
+        if let Some(ending) = self.own_due(session, now) {
+            return Some(ending);
+        }
+        let Phase::Ringing(ringing) = &mut session.phase else { return None };
+        if ringing.remind_at.is_some_and(|at| at <= now) {
+            self.remind(ringing, now);
+        }
+        self.provisional_due(ringing, now)
+    }
+
     /// Says once more that it rings.
-    pub(super) fn remind(&mut self, ringing: &mut Ringing, now: Instant) {
+    fn remind(&mut self, ringing: &mut Ringing, now: Instant) {
         ringing.remind_at = Some(now + REMINDER);
         if let Some(again) = self.layer.message(ringing.transaction) {
             self.send(again);
@@ -108,7 +138,7 @@ impl Endpoint {
         let whose = match self.layer.user(invite) {
             Some(Use::Incoming(session, _) | Use::Pending(session)) => *session,
             Some(Use::Served | Use::Invite(_) | Use::Bye(_) | Use::Refer(_))
-            | Some(Use::Ask(..) | Use::Told)
+            | Some(Use::Ask(..) | Use::Told | Use::Reinvite(_) | Use::Update(_))
             | None => {
                 return self.answer_stateless(cancel, 481, &[]);
             }
@@ -139,7 +169,7 @@ impl Endpoint {
                 Some(Ending::Cancelled { by: Party::Peer, reason: cancel.text(Name::Reason) })
             }
             Phase::Up(up) => {
-                let pending = up.reoffer.take_if(|reoffer| is_invite(&reoffer.request))?;
+                let pending = up.offers.theirs.take_if(|reoffer| is_invite(&reoffer.request))?;
                 let answer = self.response(&pending.request, 487, "").finish();
                 self.answer(pending.transaction, 487, answer, now);
                 None
@@ -175,5 +205,6 @@ fn digested(invite: &Arrival, session: SessionId) -> Incoming {
         user_agent: invite.text(Name::UserAgent),
         headers: invite.headers(),
         body: invite.body(),
+        replaces: None,
     }
 }

@@ -2,12 +2,18 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
+
+use super::replacing::targets;
 use super::writing::{cancellation, is_secure};
 use super::{Endpoint, Invitation, Use};
 use crate::sip::dialog::arrival::Arrival;
-use crate::sip::dialog::invite::{Calling, Phase, Session, Up};
-use crate::sip::dialog::state::Dialog;
+use crate::sip::dialog::invite::{Calling, Early, Owed, Phase, Session, Up};
+use crate::sip::dialog::offers::{First, Offers};
+use crate::sip::dialog::reliable::{Received, rseq};
+use crate::sip::dialog::state::{Dialog, DialogId};
 use crate::sip::event::{Ending, Event, Outgoing, Party, SessionId};
+use crate::sip::message::Message;
 use crate::sip::transaction::key::Key;
 use crate::sip::transaction::layer::{Datagram, TransactionId};
 
@@ -39,7 +45,15 @@ impl Endpoint {
         let purpose = Use::Invite(Invitation { session: id, acks: Vec::new() });
         let transaction = self.open(key, datagram, purpose, now);
         let until = now + self.settings.ring_limit;
-        let calling = Calling { transaction, early: Vec::new(), cancel: None, until };
+        let calling = Calling {
+            transaction,
+            offer: outgoing.body,
+            early: Vec::new(),
+            asked: self.settings.session_timers.asked(),
+            too_brief: 0,
+            cancel: None,
+            until,
+        };
         self.sessions.put(Session { id, phase: Phase::Calling(calling), half_open: None });
     }
 
@@ -56,6 +70,10 @@ impl Endpoint {
             200..=299 => self.accepted(id, answer, now),
             300.. => {
                 let Some(session) = self.sessions.take(session) else { return };
+                if (300..=302).contains(&answer.status()) && session.is_calling(id) {
+                    let targets = targets(answer);
+                    self.report(Event::Redirected { session: session.id, targets });
+                }
                 let ending = match &session.phase {
                     Phase::Calling(calling) => Some(refused(calling, answer)),
                     Phase::Ringing(_) | Phase::Up(_) | Phase::Leaving(_) => None,
@@ -74,13 +92,116 @@ impl Endpoint {
         if status == 100 {
             return;
         }
-        let dialog = answer.dialog_id_as_client();
-        let fresh = !answer.to_tag.is_empty() && !calling.early.contains(&dialog);
-        if fresh && calling.early.len() < MAX_FORKS {
-            calling.early.push(dialog);
+        let is_heard = self.heard_early(calling, answer, now);
+        if is_heard && status != DIALOG_OVER {
+            let body = answer.body();
+            self.report(Event::Progressed { session: session.id, status, body });
+        }
+    }
+
+    /// Notes the early dialog of a provisional answer, and acknowledges one that wants it; false
+    /// when it is a repetition or out of order (RFC 3262 4).
+    fn heard_early(&mut self, calling: &mut Calling, answer: &Arrival, now: Instant) -> bool {
+        let rseq = rseq(&answer.message);
+        let has_no_offer = calling.offer.is_empty();
+        let Some(early) = self.early_dialog(calling, answer) else { return rseq.is_none() };
+        let Some(rseq) = rseq else { return true };
+        if !early.received.take(rseq) {
+            return false;
         }
         let body = answer.body();
-        self.report(Event::Progressed { session: session.id, status, body });
+        let is_offer = has_no_offer && !body.is_empty();
+        if !body.is_empty() {
+            early.offers.heard = body;
+        }
+        if is_offer && early.offers.first == First::Open {
+            early.unanswered = Some(rseq);
+            return true;
+        }
+        if !early.offers.heard.is_empty() {
+            early.offers.first = First::Settled;
+        }
+        let named = (rseq, answer.sequence);
+        self.acknowledge_provisional(early, named, &Bytes::new(), now);
+        if answer.status() == DIALOG_OVER {
+            let over = early.dialog.id.clone();
+            calling.early.retain(|early| early.dialog.id != over);
+        }
+        true
+    }
+
+    /// The early dialog of a provisional answer, as far as there is room for another branch.
+    fn early_dialog<'a>(
+        &self,
+        calling: &'a mut Calling,
+        answer: &Arrival,
+    ) -> Option<&'a mut Early> {
+        let flow = self.layer.flow(calling.transaction)?;
+        let id = answer.dialog_id_as_client();
+        let known = calling.early.iter().position(|early| early.dialog.id == id);
+        if let Some(known) = known {
+            let early = calling.early.get_mut(known)?;
+            early.offers.update = early.offers.update.after(&answer.message);
+            answer.refresh(&mut early.dialog);
+            return Some(early);
+        }
+        if answer.to_tag.is_empty() || calling.early.len() >= MAX_FORKS {
+            return None;
+        }
+        let offers = Offers::new(&answer.message, First::Open, calling.offer.clone());
+        let dialog = answer.dialog_as_client(flow);
+        calling.early.push(Early {
+            dialog,
+            offers,
+            received: Received::default(),
+            unanswered: None,
+        });
+        calling.early.last_mut()
+    }
+
+    /// Answers the offer of a provisional answer or of the 200: by PRACK or ACK.
+    pub(super) fn answer_offer(
+        &mut self,
+        session: &mut Session,
+        body: Bytes,
+        now: Instant,
+    ) -> Option<Ending> {
+        match &mut session.phase {
+            Phase::Calling(calling) => {
+                let sequence = self.layer.message(calling.transaction);
+                let sequence = sequence.and_then(|invite| sequence_of(&invite.bytes));
+                let waits = |early: &&mut Early| early.unanswered.is_some();
+                let early = calling.early.iter_mut().find(waits);
+                let (Some(sequence), Some(early)) = (sequence, early) else {
+                    self.drop_input();
+                    return None;
+                };
+                let rseq = early.unanswered.take()?;
+                early.offers.first = First::Settled;
+                early.offers.said.clone_from(&body);
+                self.acknowledge_provisional(early, (rseq, sequence), &body, now);
+            }
+            Phase::Up(up) => {
+                let Some(owed) = up.owed.take() else {
+                    self.drop_input();
+                    return None;
+                };
+                up.offers.said.clone_from(&body);
+                let ack = self.acknowledgement(&up.dialog, owed.sequence, &body);
+                self.acknowledge_accepted(owed.transaction, &up.dialog.id.remote_tag, ack);
+            }
+            Phase::Ringing(_) | Phase::Leaving(_) => self.drop_input(),
+        }
+        None
+    }
+
+    /// Sends the ACK of a 200, and remembers it for repetitions of that.
+    fn acknowledge_accepted(&mut self, id: TransactionId, tag: &str, ack: Datagram) {
+        let ack = self.credited(id, ack);
+        if let Some(Use::Invite(invitation)) = self.layer.user(id) {
+            invitation.acks.push((tag.to_owned(), ack.clone()));
+        }
+        self.send(ack);
     }
 
     /// Takes a 2xx: the first wins, those of other branches of a fork are hung up (13.2.2.4).
@@ -97,27 +218,63 @@ impl Endpoint {
         let session = invitation.session;
         let Some(flow) = self.layer.flow(id) else { return };
         let dialog = answer.dialog_as_client(flow);
-        let ack = self.acknowledgement(&dialog);
-        let ack = self.credited(id, ack);
-        if let Some(Use::Invite(invitation)) = self.layer.user(id) {
-            invitation.acks.push((answer.to_tag.clone(), ack.clone()));
-        }
-        self.send(ack);
         match self.sessions.take(session) {
             Some(session) if session.is_calling(id) => self.connect(session, dialog, answer, now),
             other => {
+                let owes = other.as_ref().is_some_and(|session| owes(session, &dialog.id));
                 if let Some(other) = other {
                     self.sessions.put(other);
                 }
+                if owes {
+                    return;
+                }
+                let ack = self.acknowledgement(&dialog, answer.sequence, &Bytes::new());
+                self.acknowledge_accepted(id, &answer.to_tag, ack);
                 self.say_bye(dialog, None, None, now);
             }
         }
     }
 
-    fn connect(&mut self, mut session: Session, dialog: Dialog, answer: &Arrival, now: Instant) {
+    fn connect(
+        &mut self,
+        mut session: Session,
+        mut dialog: Dialog,
+        answer: &Arrival,
+        now: Instant,
+    ) {
         let Phase::Calling(calling) = &mut session.phase else { return self.sessions.put(session) };
-        let cancel = calling.cancel.take();
-        session.phase = Phase::Up(Box::new(Up::new(dialog, Party::Peer)));
+        let transaction = calling.transaction;
+        let is_early = |early: &Early| early.dialog.id == dialog.id;
+        let early = calling.early.iter().position(is_early).map(|at| calling.early.swap_remove(at));
+        let (mut offers, before) = match early {
+            Some(early) => (early.offers, Some(early.dialog)),
+            None => {
+                let said = calling.offer.clone();
+                (Offers::new(&answer.message, First::Open, said), None)
+            }
+        };
+        if let Some(before) = before {
+            dialog.local_sequence = dialog.local_sequence.max(before.local_sequence);
+            dialog.remote_sequence = before.remote_sequence;
+        }
+        let body = answer.body();
+        let is_offer = calling.offer.is_empty() && offers.first == First::Open && !body.is_empty();
+        offers.first = First::Settled;
+        offers.update = offers.update.after(&answer.message);
+        if !body.is_empty() {
+            offers.heard = body;
+        }
+        let (cancel, asked) = (calling.cancel.take(), calling.asked);
+        let mut up = Up::accepted(dialog, offers);
+        up.time(self.settings.session_timers.accept(&answer.message, asked), now);
+        if is_offer && cancel.is_none() {
+            let until = now + self.settings.timers.patience();
+            up.owed = Some(Owed { transaction, sequence: answer.sequence, until });
+        } else {
+            let ack = self.acknowledgement(&up.dialog, answer.sequence, &Bytes::new());
+            self.acknowledge_accepted(transaction, &answer.to_tag, ack);
+        }
+        session.phase = Phase::Up(Box::new(up));
         match cancel {
             // The answer crossed our CANCEL: nobody wants it any more.
             Some(cancel) => self.leave(&mut session, cancel.reason, now),
@@ -127,6 +284,20 @@ impl Endpoint {
             }
         }
         self.settle(session, None, now);
+    }
+
+    /// The owner had no answer to the offer of the 200: its ACK goes without, and the call ends.
+    pub(super) fn owed_due(&mut self, up: &mut Up, now: Instant) -> Option<Ending> {
+        let owed = up.owed.take_if(|owed| owed.until <= now)?;
+        self.acknowledge_owed(up, owed);
+        self.say_bye(up.dialog.clone(), None, None, now);
+        Some(Ending::Lost)
+    }
+
+    /// Acknowledges an answer whose offer nobody answered.
+    pub(super) fn acknowledge_owed(&mut self, up: &Up, owed: Owed) {
+        let ack = self.acknowledgement(&up.dialog, owed.sequence, &Bytes::new());
+        self.acknowledge_accepted(owed.transaction, &up.dialog.id.remote_tag, ack);
     }
 
     /// Sends CANCEL, once; after it the final answer is awaited for 64·T1 (9.1).
@@ -144,7 +315,14 @@ impl Endpoint {
     }
 
     /// Nobody answered our INVITE in time: it is cancelled, or given up when it was already.
-    pub(super) fn calling_due(&mut self, calling: &mut Calling, now: Instant) -> Option<Ending> {
+    pub(super) fn calling_due(&mut self, session: &mut Session, now: Instant) -> Option<Ending> {
+        if let Some(ending) = self.own_due(session, now) {
+            return Some(ending);
+        }
+        let Phase::Calling(calling) = &mut session.phase else { return None };
+        if calling.until > now {
+            return None;
+        }
         if let Some(cancel) = calling.cancel.take_if(|cancel| cancel.sent) {
             self.layer.forget(calling.transaction);
             return Some(Ending::Cancelled { by: Party::Us, reason: cancel.reason });
@@ -160,6 +338,19 @@ impl Endpoint {
         self.settle(session, Some(Ending::Lost), now);
     }
 }
+
+/// Whether a session still owes the ACK of the answer that established it in that dialog.
+fn owes(session: &Session, dialog: &DialogId) -> bool {
+    matches!(&session.phase, Phase::Up(up) if up.owed.is_some() && up.dialog.id == *dialog)
+}
+
+fn sequence_of(invite: &Bytes) -> Option<u32> {
+    let invite = Message::parse_datagram(invite).ok()?;
+    Some(invite.cseq().ok()?.number)
+}
+
+/// A branch of a fork is over while others go on (RFC 6228).
+const DIALOG_OVER: u16 = 199;
 
 fn refused(calling: &Calling, answer: &Arrival) -> Ending {
     let status = answer.status();

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::Endpoint;
+use super::{Endpoint, Service};
 use crate::sip::account::Bound;
 use crate::sip::dialog::invite::{Calling, Cancel, HangUp, Phase, Session};
 use crate::sip::event::{Command, Ending, Party, Refusal, SessionId};
@@ -12,6 +12,28 @@ impl Endpoint {
     pub(super) fn obey(&mut self, command: Command, now: Instant) {
         match command {
             Command::Invite(outgoing) => self.call(*outgoing, now),
+            Command::Drain => self.service = Service::Draining,
+            Command::Redirect { session, targets } => {
+                self.with(session, now, |endpoint, session| {
+                    endpoint.redirect(session, &targets, now)
+                });
+            }
+            Command::Reoffer { session, body } => {
+                self.with(session, now, |endpoint, session| endpoint.reoffer(session, body, now));
+            }
+            Command::AnswerOffer { session, body } => {
+                self.with(session, now, |endpoint, session| {
+                    endpoint.answer_offer(session, body, now)
+                });
+            }
+            Command::Tell { session, note } => {
+                self.with(session, now, |endpoint, session| endpoint.tell(session, &note, now));
+            }
+            Command::ReferToSession { session, other } => {
+                self.with(session, now, |endpoint, session| {
+                    endpoint.refer_to_session(session, other, now)
+                });
+            }
             Command::Ask(asking) => self.ask(*asking, now),
             Command::Credentials { session, account, peer } => {
                 self.wallet.bind(session, Bound { account, peer });

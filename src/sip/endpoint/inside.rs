@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Endpoint, Use};
 use crate::sip::dialog::arrival::Arrival;
 use crate::sip::dialog::invite::{Phase, Session};
-use crate::sip::event::{Ending, Event, Party, SessionId};
+use crate::sip::event::{Ending, Event, Flow, Party, SessionId};
 use crate::sip::header::Name;
 use crate::sip::method::Method;
 use crate::sip::transaction::server_invite::Acknowledged;
@@ -25,9 +25,11 @@ impl Endpoint {
         session.heard_through(request.flow);
         let ending = match &mut session.phase {
             Phase::Calling(_) => {
-                let status = if request.makes_offer() { 491 } else { 481 };
-                self.object(request, status, now);
-                None
+                let talk = session.talk(Some(&request.dialog_id_as_server()));
+                match talk.map(|(dialog, _)| dialog.count(request.sequence)) {
+                    Some(Ok(())) => self.inside_early(&mut session, request, now),
+                    Some(Err(_)) | None => self.overtaken(request, now),
+                }
             }
             Phase::Ringing(ringing) => match ringing.dialog.count(request.sequence) {
                 Ok(()) => self.inside_ringing(&mut session, request, now),
@@ -57,7 +59,32 @@ impl Endpoint {
             Phase::Up(up) => up.dialog.flow,
             Phase::Leaving(leaving) => leaving.dialog.flow,
         };
-        flow.is_of_one_peer(&request.flow).then_some(session.id)
+        self.is_kin(&flow, &request.flow).then_some(session.id)
+    }
+
+    /// Whether a request may belong to a dialog that goes through `flow`: it comes from the same
+    /// peer, or from another address of a peer that has several (T7).
+    fn is_kin(&self, flow: &Flow, from: &Flow) -> bool {
+        let (own, other) = (flow.remote.ip(), from.remote.ip());
+        let is_as_safe = !flow.transport.is_secure() || from.transport.is_secure();
+        flow.is_of_one_peer(from) || is_as_safe && self.settings.are_kin(own, other)
+    }
+
+    /// A request inside an early dialog of our INVITE.
+    fn inside_early(
+        &mut self,
+        session: &mut Session,
+        request: &Arrival,
+        now: Instant,
+    ) -> Option<Ending> {
+        match request.method {
+            Method::Invite | Method::Update => self.reoffered(session, request, now),
+            Method::Info => self.informed(session, request, now),
+            Method::Message => self.written_to(session, request, now),
+            Method::Options => self.object(request, 200, now),
+            _ => self.object(request, 481, now),
+        }
+        None
     }
 
     /// A request inside the early dialog of an INVITE that we have not answered.
@@ -77,19 +104,8 @@ impl Endpoint {
                 self.answer(ringing.transaction, 487, answer, now);
                 Some(Ending::Cancelled { by: Party::Peer, reason: request.text(Name::Reason) })
             }
-            Method::Invite => self.overtaken(request, now),
-            Method::Options => {
-                self.object(request, 200, now);
-                None
-            }
-            Method::Info => {
-                self.informed(session, request, now);
-                None
-            }
-            _ => {
-                self.object(request, if request.makes_offer() { 491 } else { 481 }, now);
-                None
-            }
+            Method::Prack => self.acknowledged_provisional(session, request, now),
+            _ => self.inside_early(session, request, now),
         }
     }
 
@@ -107,21 +123,13 @@ impl Endpoint {
             }
             Method::Invite | Method::Update => self.reoffered(session, request, now),
             Method::Info => self.informed(session, request, now),
+            Method::Message => self.written_to(session, request, now),
             Method::Refer => self.asked_to_refer(session, request, now),
             Method::Notify => self.notified(session, request, now),
             Method::Options => self.object(request, 200, now),
             _ => self.object(request, 481, now),
         }
         None
-    }
-
-    fn informed(&mut self, session: &Session, request: &Arrival, now: Instant) {
-        self.object(request, 200, now);
-        let body = request.body();
-        if !body.is_empty() {
-            let content_type = request.text(Name::ContentType).unwrap_or_default();
-            self.report(Event::Info { session: session.id, content_type, body });
-        }
     }
 
     /// 500 for a request that comes too late or too early (12.2.2, 14.2).
@@ -132,6 +140,17 @@ impl Endpoint {
 
     /// Answers a request inside a dialog at once, by a transaction that absorbs its repetitions.
     pub(super) fn object(&mut self, request: &Arrival, status: u16, now: Instant) {
+        self.object_with(request, status, &[], now);
+    }
+
+    /// The same, with further headers.
+    pub(super) fn object_with(
+        &mut self,
+        request: &Arrival,
+        status: u16,
+        headers: &[(&str, String)],
+        now: Instant,
+    ) {
         let key = request.key();
         let transaction = if request.method == Method::Invite {
             self.layer.serve_invite(key, request.flow, Use::Served)
@@ -141,6 +160,9 @@ impl Endpoint {
         let mut answer = self.response(request, status, "");
         if request.method == Method::Options && status == 200 {
             answer = self.described(answer);
+        }
+        for (name, value) in headers {
+            answer = answer.header(name, value);
         }
         if status == 500 {
             answer = answer.header("Retry-After", &self.random.below(10).to_string());
@@ -165,6 +187,9 @@ impl Endpoint {
         let hang_up = up.hang_up.take();
         session.half_open = None;
         let body = ack.body();
+        if !body.is_empty() {
+            up.offers.heard = body.clone();
+        }
         if is_news || !body.is_empty() {
             self.report(Event::Confirmed { session: id, body });
         }

@@ -2,9 +2,11 @@
 
 use std::time::Instant;
 
-use super::{Endpoint, Use};
+use super::{Endpoint, Reinvitation, Use};
 use crate::sip::dialog::answer::Impatience;
 use crate::sip::dialog::invite::{Leaving, Phase, Session, Up};
+use crate::sip::dialog::offers::{Own, Stage};
+use crate::sip::dialog::session_timer::Wish;
 use crate::sip::dialog::state::Dialog;
 use crate::sip::event::{Ending, Event, Party, SessionId};
 use crate::sip::method::Method;
@@ -14,7 +16,11 @@ impl Endpoint {
     /// Says BYE in a session that is up; its end is reported when BYE is answered.
     pub(super) fn leave(&mut self, session: &mut Session, reason: Option<String>, now: Instant) {
         self.refuse_pending(session, now);
+        self.abandon_own(session, now);
         let Phase::Up(up) = &mut session.phase else { return };
+        if let Some(owed) = up.owed.take() {
+            self.acknowledge_owed(up, owed);
+        }
         let dialog = up.dialog.clone();
         self.say_bye(dialog.clone(), Some(session.id), reason.as_deref(), now);
         session.phase = Phase::Leaving(Leaving { dialog, reason });
@@ -66,21 +72,39 @@ impl Endpoint {
 
     /// Answers with 487 what the owner has not answered in a session that ends (15.1.2).
     pub(super) fn refuse_pending(&mut self, session: &mut Session, now: Instant) {
-        let Phase::Up(up) = &mut session.phase else { return };
-        let reoffer = up.reoffer.take().map(|reoffer| (reoffer.transaction, reoffer.request));
-        let referral = up.referral.take().and_then(|referral| referral.pending);
-        for (transaction, request) in [reoffer, referral].into_iter().flatten() {
+        let theirs = session.all_offers().into_iter().filter_map(|offers| offers.theirs.take());
+        let theirs = theirs.map(|reoffer| (reoffer.transaction, reoffer.request));
+        let mut pending: Vec<_> = theirs.collect();
+        if let Phase::Up(up) = &mut session.phase {
+            pending.extend(up.referral.take().and_then(|referral| referral.pending));
+        }
+        for (transaction, request) in pending {
             let answer = self.response(&request, 487, "").finish();
             self.answer(transaction, 487, answer, now);
+        }
+    }
+
+    /// Leaves a re-INVITE of ours in a session that ends to its answer, which is acknowledged if it
+    /// comes soon.
+    pub(super) fn abandon_own(&mut self, session: &mut Session, now: Instant) {
+        let until = now + self.settings.timers.patience();
+        for offers in session.all_offers() {
+            if let Some(Own { stage: Stage::Sent { transaction, .. }, .. }) = offers.ours.take()
+                && self.layer.is_open(transaction)
+            {
+                self.lingering.arm(transaction, Some(until));
+            }
         }
     }
 
     /// Nobody answered an UPDATE or REFER until the peer gave up: the next one may come.
     pub(super) fn forget_pending(&mut self, session: SessionId) {
         let Some(mut session) = self.sessions.take(session) else { return };
+        let is_gone = |id: TransactionId| self.layer.flow(id).is_none();
+        for offers in session.all_offers() {
+            offers.theirs.take_if(|reoffer| is_gone(reoffer.transaction));
+        }
         if let Phase::Up(up) = &mut session.phase {
-            let is_gone = |id: TransactionId| self.layer.flow(id).is_none();
-            up.reoffer.take_if(|reoffer| is_gone(reoffer.transaction));
             up.referral
                 .take_if(|referral| referral.pending.as_ref().is_some_and(|(id, _)| is_gone(*id)));
         }
@@ -92,10 +116,13 @@ impl Endpoint {
         self.forget_purpose(&purpose);
         match purpose {
             Use::Invite(invitation) => self.invite_lost(invitation.session, now),
+            Use::Reinvite(Reinvitation { session, .. }) | Use::Update(session) => {
+                self.own_lost(session, now);
+            }
             Use::Bye(session) => self.bye_lost(session, now),
             Use::Refer(session) => self.refer_answered(session, 408, now),
             Use::Ask(id, _) => self.report(Event::untold(id, 408)),
-            // A refusal without its ACK, a CANCEL or NOTIFY into the void: nothing is lost.
+            // A refusal without its ACK, a CANCEL, NOTIFY, PRACK or INFO into the void: nothing is lost.
             Use::Incoming(..) | Use::Pending(_) | Use::Served | Use::Told => {}
         }
     }
@@ -103,15 +130,33 @@ impl Endpoint {
     /// Lets the timer of a session fire.
     pub(super) fn session_due(&mut self, mut session: Session, now: Instant) {
         let ending = match &mut session.phase {
-            Phase::Calling(calling) => self.calling_due(calling, now),
-            Phase::Ringing(ringing) => {
-                self.remind(ringing, now);
-                None
-            }
-            Phase::Up(up) => self.answer_due(up, now),
+            Phase::Calling(_) => self.calling_due(&mut session, now),
+            Phase::Ringing(_) => self.ringing_due(&mut session, now),
+            Phase::Up(_) => self.up_due(&mut session, now),
             Phase::Leaving(_) => None,
         };
         self.settle(session, ending, now);
+    }
+
+    /// Lets the timers of a session fire that is up: each that is due.
+    fn up_due(&mut self, session: &mut Session, now: Instant) -> Option<Ending> {
+        let Phase::Up(up) = &mut session.phase else { return None };
+        if let Some(ending) = self.answer_due(up, now).or_else(|| self.owed_due(up, now)) {
+            return Some(ending);
+        }
+        match up.timer.as_mut().and_then(|timer| timer.tick(now)) {
+            Some(Wish::Expired) => {
+                self.say_bye(up.dialog.clone(), None, Some(EXPIRED), now);
+                return Some(Ending::Lost);
+            }
+            Some(Wish::Refresh) => self.refresh_session(session, now),
+            None => {}
+        }
+        if let Some(ending) = self.own_due(session, now) {
+            return Some(ending);
+        }
+        self.referrals_due(session, now);
+        None
     }
 
     /// Our 200 goes out again, or the session is lost for want of an ACK (13.3.1.4).
@@ -134,3 +179,6 @@ impl Endpoint {
         self.report(Event::Referred { session, status });
     }
 }
+
+/// The Reason of our BYE when nobody refreshed the session (RFC 3326).
+const EXPIRED: &str = "SIP;cause=408;text=\"session timer expired\"";

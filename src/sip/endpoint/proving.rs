@@ -5,11 +5,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::offering::LONGEST;
 use super::writing::cancellation;
-use super::{Endpoint, Invitation, Use};
+use super::{Endpoint, Invitation, Reinvitation, Use};
 use crate::sip::account::{Answers, Bound, Tries};
 use crate::sip::dialog::arrival::Arrival;
 use crate::sip::dialog::invite::{Phase, Session};
+use crate::sip::dialog::session_timer::least_of;
 use crate::sip::event::{Ending, SessionId};
 use crate::sip::header::Name;
 use crate::sip::message::Message;
@@ -25,10 +27,10 @@ pub(super) struct Challenged {
 }
 
 impl Endpoint {
-    /// The request that a 401 or 407 is for, as it was sent. To be asked before the layer hears
+    /// The request that a 401, 407 or 422 is for, as it was sent. To be asked before the layer hears
     /// the response: then the ACK takes the place of an INVITE.
     pub(super) fn challenged(&mut self, response: &Arrival) -> Option<Challenged> {
-        if !matches!(response.status(), 401 | 407) {
+        if !matches!(response.status(), 401 | 407 | 422) {
             return None;
         }
         let datagram = self.layer.message(self.layer.find(&response.client_key())?)?;
@@ -45,6 +47,9 @@ impl Endpoint {
         response: &Arrival,
         now: Instant,
     ) -> bool {
+        if response.status() == 422 {
+            return self.lengthen(id, challenged, response, now);
+        }
         let Some(bound) = self.bound_to(id) else { return false };
         if challenged.datagram.flow.remote.ip() != bound.peer {
             return false;
@@ -109,6 +114,37 @@ impl Endpoint {
         self.send(datagram);
     }
 
+    /// Asks for a longer session, as the peer demands with 422 (RFC 4028 7.3).
+    fn lengthen(
+        &mut self,
+        id: TransactionId,
+        challenged: &Challenged,
+        response: &Arrival,
+        now: Instant,
+    ) -> bool {
+        let Some(&mut Use::Invite(Invitation { session, .. })) = self.layer.user(id) else {
+            return false;
+        };
+        let least = least_of(&response.message);
+        let Some(mut taken) = self.sessions.take(session) else { return false };
+        let may = match &mut taken.phase {
+            Phase::Calling(calling) if calling.cancel.is_none() => {
+                let is_longer = calling.asked.is_none_or(|asked| asked < least);
+                calling.too_brief = calling.too_brief.saturating_add(1);
+                calling.asked = Some(least);
+                is_longer && least <= LONGEST && calling.too_brief <= MOST_TOO_BRIEF
+            }
+            Phase::Calling(_) | Phase::Ringing(_) | Phase::Up(_) | Phase::Leaving(_) => false,
+        };
+        self.sessions.put(taken);
+        let Some(purpose) = self.layer.user(id).filter(|_| may) else { return false };
+        let purpose = std::mem::replace(purpose, Use::Told);
+        let seconds = least.as_secs().to_string();
+        let changes = vec![(Name::SessionExpires, seconds.clone()), (Name::MinSe, seconds)];
+        self.repeat(id, (challenged, &changes), purpose, now);
+        true
+    }
+
     fn send_again(
         &mut self,
         id: TransactionId,
@@ -116,22 +152,45 @@ impl Endpoint {
         purpose: Use,
         now: Instant,
     ) {
+        let proofs = answers.values.iter();
+        let proofs = proofs.map(|(side, _, value)| (side.answer_header(), value.clone()));
+        let mut changes: Vec<(Name, String)> = proofs.collect();
+        // Credentials for another realm stay.
+        for field in challenged.request.fields() {
+            let is_proof = matches!(field.name(), Name::Authorization | Name::ProxyAuthorization);
+            if is_proof && !is_renewed(&field, answers) {
+                changes.push((field.name(), field.text().into_owned()));
+            }
+        }
+        if let Some(next) = self.repeat(id, (challenged, &changes), purpose, now) {
+            self.tried(id, next, answers.tries);
+        }
+    }
+
+    /// Sends a request of ours again with other headers, as another transaction.
+    fn repeat(
+        &mut self,
+        id: TransactionId,
+        (challenged, changes): (&Challenged, &[(Name, String)]),
+        purpose: Use,
+        now: Instant,
+    ) -> Option<TransactionId> {
         let request = &challenged.request;
-        let Some(method) = request.method().cloned() else { return };
+        let method = request.method().cloned()?;
         let before = request.cseq().map(|cseq| cseq.number).unwrap_or_default();
         let session = purpose.session();
         let sequence = self.sequence_after(before, session);
         let branch = self.branch();
         let via = self.via(challenged.datagram.flow, &branch);
-        let bytes = again(request, &via, sequence, answers);
+        let bytes = again(request, &via, sequence, changes);
         let datagram = Datagram { flow: challenged.datagram.flow, bytes };
         let key = Key::client(&branch, method.as_str());
         let next = self.open(key, datagram, purpose, now);
-        self.tried(id, next, answers.tries);
         if let Some(mut session) = session.and_then(|session| self.sessions.take(session)) {
             session.renew(id, next);
             self.sessions.put(session);
         }
+        Some(next)
     }
 
     /// The CSeq that follows `before`, counted in the dialog of the session if there is one.
@@ -167,6 +226,7 @@ impl Use {
     fn session(&self) -> Option<SessionId> {
         match self {
             Self::Invite(Invitation { session, .. }) | Self::Refer(session) => Some(*session),
+            Self::Reinvite(Reinvitation { session, .. }) | Self::Update(session) => Some(*session),
             Self::Bye(session) => *session,
             Self::Incoming(..) | Self::Pending(_) | Self::Served | Self::Ask(..) | Self::Told => {
                 None
@@ -183,11 +243,14 @@ impl Session {
         {
             calling.transaction = next;
         }
+        for offers in self.all_offers() {
+            offers.renew(before, next);
+        }
     }
 }
 
-/// Writes a request once more: the same but for branch, CSeq and credentials.
-fn again(request: &Message, via: &str, sequence: u32, answers: &Answers) -> Bytes {
+/// Writes a request once more: the same but for branch, CSeq and what is changed.
+fn again(request: &Message, via: &str, sequence: u32, changes: &[(Name, String)]) -> Bytes {
     let method = request.method().cloned().unwrap_or(Method::Options);
     let uri = request.request_uri().map(|uri| uri.as_str().to_owned()).unwrap_or_default();
     let mut builder = Builder::request(&method, &uri).header("Via", via);
@@ -198,12 +261,12 @@ fn again(request: &Message, via: &str, sequence: u32, answers: &Answers) -> Byte
             Name::Via | Name::ContentLength => {}
             Name::ContentType => content_type = Some(text.into_owned()),
             Name::CSeq => builder = builder.header("CSeq", &format!("{sequence} {method}")),
-            Name::Authorization | Name::ProxyAuthorization if is_renewed(&field, answers) => {}
+            name if changes.iter().any(|(changed, _)| *changed == name) => {}
             _ => builder = builder.header(field.name_text(), &text),
         }
     }
-    for (side, _, value) in &answers.values {
-        builder = builder.header(side.answer_header().as_str(), value);
+    for (name, value) in changes {
+        builder = builder.header(name.as_str(), value);
     }
     match content_type {
         Some(content_type) => builder.finish_with(&content_type, &request.body()),
@@ -243,6 +306,8 @@ const NOBODY: SessionId = SessionId(u64::MAX);
 
 /// The same, once it has been cancelled.
 const NOBODY_AT_ALL: SessionId = SessionId(u64::MAX - 1);
+/// How often an INVITE is sent again because its session would be too brief.
+const MOST_TOO_BRIEF: u8 = 3;
 
 /// How many requests are remembered that were sent again, before those that are over go.
 const MOST_TRIED: usize = 1_024;

@@ -96,6 +96,10 @@ impl Endpoint {
             Method::Options => self.answer_options(&request),
             // T7: nobody is referred anywhere outside of a call.
             Method::Refer => self.answer_stateless(&request, 403, &[]),
+            // Nobody reads what is written to no call.
+            Method::Message => {
+                self.answer_stateless(&request, 405, &[("Allow", self.allowed())]);
+            }
             _ => self.answer_stateless(&request, 481, &[]),
         }
     }
@@ -109,10 +113,8 @@ impl Endpoint {
         if request.method == Method::Options && message.max_forwards() == Ok(Some(0)) {
             return Some((483, Vec::new()));
         }
-        let unknown: Vec<&str> = message
-            .tokens(Name::Require)
-            .filter(|token| !token.eq_ignore_ascii_case(super::writing::EXTENSIONS))
-            .collect();
+        let unknown: Vec<&str> =
+            message.tokens(Name::Require).filter(|token| !self.supports(token)).collect();
         if !unknown.is_empty() {
             return Some((420, vec![("Unsupported", unknown.join(", "))]));
         }
@@ -166,6 +168,8 @@ impl Endpoint {
         }
         match self.layer.user(id) {
             Some(Use::Invite(_)) => self.invite_answered(id, response, now),
+            Some(Use::Reinvite(_)) => self.reinvite_answered(id, response, now),
+            Some(&mut Use::Update(session)) => self.own_answered((id, session), response, now),
             Some(&mut Use::Bye(session)) => self.bye_answered(session, status, now),
             Some(&mut Use::Refer(session)) => self.refer_answered(session, status, now),
             Some(&mut Use::Ask(id, _)) => self.ask_answered(id, response),

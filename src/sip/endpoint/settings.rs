@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::base::network::Network;
+use crate::sip::dialog::session_timer::Policy;
 use crate::sip::event::SessionId;
 use crate::sip::method::Method;
 use crate::sip::transaction::timers::Timers;
@@ -27,6 +29,11 @@ pub struct Settings {
     pub scanners: Vec<String>,
     /// T1, T2 and T4.
     pub timers: Timers,
+    /// What we want of session timers.
+    pub session_timers: Policy,
+    /// The addresses of each peer that has several, such as those of a trunk: in a dialog with one
+    /// of them, the others may speak, too (T7).
+    pub families: Vec<Vec<Network>>,
     /// How long our INVITE may ring before it is cancelled, should its owner forget it.
     pub ring_limit: Duration,
     /// How many transactions may be kept before new calls get 503. Requests inside of calls may
@@ -60,9 +67,13 @@ impl Default for Settings {
                 Method::Update,
                 Method::Refer,
                 Method::Notify,
+                Method::Prack,
+                Method::Message,
             ],
             scanners: SCANNERS.map(str::to_owned).to_vec(),
             timers: Timers::default(),
+            session_timers: Policy::default(),
+            families: Vec::new(),
             ring_limit: Duration::from_secs(180),
             max_transactions: 20_000,
             max_sessions: 2_000,
@@ -73,6 +84,22 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Whether two addresses are of one peer: the same, or both in the ranges of one family, which
+    /// is for each of them the narrowest that it fits.
+    pub(super) fn are_kin(&self, one: IpAddr, other: IpAddr) -> bool {
+        one == other || self.family(one).is_some_and(|own| self.family(other) == Some(own))
+    }
+
+    fn family(&self, address: IpAddr) -> Option<usize> {
+        let narrowest = |family: &Vec<Network>| {
+            let fitting = family.iter().filter(|network| network.contains(address));
+            fitting.map(Network::prefix).max()
+        };
+        let fitting = self.families.iter().enumerate();
+        let fitting = fitting.filter_map(|(index, family)| Some((narrowest(family)?, index)));
+        fitting.max_by_key(|(prefix, index)| (*prefix, std::cmp::Reverse(*index))).map(|it| it.1)
+    }
+
     /// The TCP socket beside one for datagrams: on the same address, else of the same family.
     pub(super) fn tcp_beside(&self, local: SocketAddr) -> Option<SocketAddr> {
         let same = self.tcp.iter().find(|socket| socket.ip() == local.ip());

@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::Endpoint;
+use super::{Endpoint, Service};
 use crate::sip::dialog::arrival::Arrival;
 use crate::sip::event::{Flow, Offence, Standing};
 use crate::sip::message::Message;
@@ -34,6 +34,9 @@ impl Endpoint {
 
     /// Answers OPTIONS (11.2).
     pub(super) fn answer_options(&mut self, request: &Arrival) {
+        if self.service == Service::Draining {
+            return self.answer_full(request);
+        }
         let answer = self.response(request, 200, &self.stateless_tag(request));
         let answer = self.described(answer).finish();
         self.send_bounded(&request.message, request.flow, answer);

@@ -8,18 +8,21 @@ use bytes::Bytes;
 use super::Endpoint;
 use crate::sip::address::NameAddr;
 use crate::sip::dialog::arrival::Arrival;
+use crate::sip::dialog::session_timer;
 use crate::sip::dialog::state::Dialog;
 use crate::sip::event::{Flow, Outgoing, Refusal, Transport};
 use crate::sip::header::Name;
 use crate::sip::message::{Message, StartLine};
 use crate::sip::method::Method;
 use crate::sip::print::{Builder, ToTag};
+use crate::sip::status::q850;
 use crate::sip::transaction::key::Key;
 use crate::sip::transaction::layer::{Datagram, TransactionId};
 use crate::sip::uri::{Scheme, Uri};
 
-/// The extensions that we support: a REFER without NOTIFY (RFC 4488).
-pub(super) const EXTENSIONS: &str = "norefersub";
+/// The extensions that we support: reliable provisional answers (RFC 3262), a call in the place
+/// of another one (RFC 3891), a REFER without NOTIFY (RFC 4488). Session timers if so set.
+const EXTENSIONS: [&str; 3] = ["100rel", "replaces", "norefersub"];
 /// The bodies that we read in INVITE and UPDATE.
 pub(super) const SDP: &str = "application/sdp";
 
@@ -28,7 +31,22 @@ impl Endpoint {
     pub(super) fn response(&self, request: &Arrival, status: u16, tag: &str) -> Builder {
         let tag = if tag.is_empty() { ToTag::AsReceived } else { ToTag::Added(tag) };
         let builder = Builder::answer(&request.message, status, request.flow.remote, tag);
-        if status == 100 { builder } else { builder.header("Server", &self.settings.user_agent) }
+        if status == 100 {
+            // RFC 3261 8.2.6.1: so that the client can estimate the round trip.
+            return builder.copy(&request.message, Name::Timestamp);
+        }
+        builder.header("Server", &self.settings.user_agent)
+    }
+
+    /// The extensions that we support.
+    pub(super) fn extensions(&self) -> String {
+        let timer = self.settings.session_timers.is_supported().then_some(session_timer::EXTENSION);
+        timer.into_iter().chain(EXTENSIONS).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether we support an extension.
+    pub(super) fn supports(&self, token: &str) -> bool {
+        self.extensions().split(", ").any(|known| known.eq_ignore_ascii_case(token))
     }
 
     /// Begins a 200 to an INVITE or UPDATE.
@@ -36,7 +54,7 @@ impl Endpoint {
         self.response(request, 200, tag)
             .header("Contact", &self.contact_towards(request))
             .header("Allow", &self.allowed())
-            .header("Supported", EXTENSIONS)
+            .header("Supported", &self.extensions())
     }
 
     /// Writes a refusal with its Warning and Retry-After.
@@ -46,6 +64,10 @@ impl Endpoint {
             let text = warning.text.replace(['"', '\\'], "'");
             let agent = self.sent_by(request.flow);
             answer = answer.header("Warning", &format!("{} {agent} \"{text}\"", warning.code));
+        }
+        if let Some(cause) = q850(refusal.status).filter(|_| request.method == Method::Invite) {
+            // RFC 6432: for gateways, which know more causes than SIP has statuses.
+            answer = answer.header("Reason", &format!("Q.850;cause={cause}"));
         }
         if let Some(seconds) = refusal.retry_after {
             answer = answer.header("Retry-After", &seconds.to_string());
@@ -58,7 +80,7 @@ impl Endpoint {
         answer
             .header("Allow", &self.allowed())
             .header("Accept", SDP)
-            .header("Supported", EXTENSIONS)
+            .header("Supported", &self.extensions())
     }
 
     /// Sends an answer by its transaction, unless that has had its final one.
@@ -87,11 +109,17 @@ impl Endpoint {
         (builder.header("User-Agent", &self.settings.user_agent), key)
     }
 
-    /// Writes the ACK of a 2xx that established `dialog`: the dialog's, not the transaction's.
-    pub(super) fn acknowledgement(&mut self, dialog: &Dialog) -> Datagram {
+    /// Writes the ACK of a 2xx to an INVITE with that CSeq in `dialog`: the dialog's, not the
+    /// transaction's. The body answers an offer of the 2xx.
+    pub(super) fn acknowledgement(
+        &mut self,
+        dialog: &Dialog,
+        sequence: u32,
+        body: &Bytes,
+    ) -> Datagram {
         let branch = self.branch();
-        let ack = self.inside_as(dialog, &Method::Ack, dialog.local_sequence, &branch);
-        Datagram { flow: dialog.next_hop(), bytes: ack.finish() }
+        let ack = self.inside_as(dialog, &Method::Ack, sequence, &branch);
+        Datagram { flow: dialog.next_hop(), bytes: with_sdp(ack, body) }
     }
 
     fn inside_as(&self, dialog: &Dialog, method: &Method, sequence: u32, branch: &str) -> Builder {
@@ -123,17 +151,34 @@ impl Endpoint {
         for (_, route) in outgoing.headers.iter().filter(|(name, _)| is_route(name)) {
             invite = invite.header("Route", route);
         }
-        let invite = invite
+        let mut invite = invite
             .header("From", &format!("{};tag={tag}", outgoing.from))
             .header("To", &format!("<{target}>"))
             .header("Call-ID", &call_id)
             .header("CSeq", "1 INVITE")
             .header("Contact", &self.contact_for(target, outgoing.flow))
             .header("Allow", &self.allowed())
-            .header("Supported", EXTENSIONS)
+            .header("Supported", &self.extensions())
             .header("User-Agent", &self.settings.user_agent)
             .extra_headers(&outgoing.headers);
+        let policy = self.settings.session_timers;
+        if let Some(interval) = policy.asked() {
+            invite = invite
+                .header("Session-Expires", &interval.as_secs().to_string())
+                .header("Min-SE", &policy.least.as_secs().to_string());
+        }
+        for extension in self.demands(outgoing) {
+            invite = invite.header("Require", extension);
+        }
         Some(with_sdp(invite, &outgoing.body))
+    }
+
+    /// The extensions without which our INVITE makes no sense.
+    fn demands(&self, outgoing: &Outgoing) -> Vec<&'static str> {
+        let replaces = outgoing.headers.iter().any(|(name, _)| is(name, Name::Replaces));
+        let timer = self.settings.session_timers.mode == session_timer::Mode::Require;
+        let replaces = replaces.then_some("replaces");
+        replaces.into_iter().chain(timer.then_some(session_timer::EXTENSION)).collect()
     }
 
     pub(super) fn branch(&mut self) -> String {
@@ -230,6 +275,11 @@ fn beside(invite: &Message, method: &Method) -> Option<Builder> {
         .copy(invite, Name::CallId)
         .header("CSeq", &format!("{sequence} {method}"));
     Some(builder)
+}
+
+/// Whether a text is the name of that header.
+fn is(text: &str, name: Name) -> bool {
+    Name::from_text(text.trim().as_bytes()) == name
 }
 
 /// Whether a URI asks for safety on the whole way.

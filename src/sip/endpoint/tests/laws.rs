@@ -6,10 +6,12 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::link::invite;
-use super::raw::{PEER, Raw, STRANGER, Text, flow_from, respond, to_tag};
+use super::raw::{PEER, Raw, STRANGER, Text, flow_from, header, respond, to_tag};
 use crate::base::random::Random;
 use crate::sip::endpoint::{Endpoint, Settings};
-use crate::sip::event::{Command, Event, Input, Outgoing, Output, Refusal, SessionId, Standing};
+use crate::sip::event::{
+    Command, Event, Input, Note, NoteKind, Outgoing, Output, Refusal, SessionId, Standing,
+};
 
 /// One thing that happens to the endpoint.
 #[derive(Debug, Clone)]
@@ -21,12 +23,14 @@ enum Happening {
         sequence: u32,
         branch: u8,
         knows: bool,
+        says: usize,
     },
     /// A response to one of our requests, by number.
     Response {
         status: u16,
         request: usize,
         tag: u8,
+        says: usize,
     },
     /// One of our own requests comes back, or any octets.
     Echo(usize),
@@ -41,24 +45,52 @@ enum Happening {
     Wait(u32),
 }
 
-const METHODS: [&str; 10] =
-    ["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "REFER", "NOTIFY", "MESSAGE"];
+const METHODS: [&str; 11] = [
+    "INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "REFER", "NOTIFY", "MESSAGE",
+    "PRACK",
+];
+
+/// What a peer may say of itself, by number.
+const TRAITS: [&str; 6] = [
+    "",
+    "Supported: 100rel, timer\r\nAllow: UPDATE\r\n",
+    "Require: 100rel\r\nSupported: timer\r\nSession-Expires: 100\r\n",
+    "Supported: timer\r\nSession-Expires: 90;refresher=uas\r\nAllow: UPDATE\r\n",
+    "Supported: timer\r\nSession-Expires: 30\r\n",
+    "Replaces: call-0;to-tag=x;from-tag=annstag\r\nMin-SE: 200\r\n",
+];
+
+/// What a peer may say in an answer, by number.
+const ANSWERS: [&str; 6] = [
+    "",
+    "Require: 100rel\r\nRSeq: 1\r\nAllow: UPDATE\r\n",
+    "Require: 100rel\r\nRSeq: 2\r\n",
+    "Session-Expires: 90;refresher=uac\r\nAllow: UPDATE\r\n",
+    "Session-Expires: 90;refresher=uas\r\n",
+    "Min-SE: 300\r\nRetry-After: 1\r\n",
+];
 
 fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
-        6 => (0..METHODS.len(), 0..3_u8, 1..6_u32, 0..6_u8, any::<bool>()).prop_map(
-            |(method, dialog, sequence, branch, knows)| {
-                Happening::Request { method, dialog, sequence, branch, knows }
-            }
+        6 => (0..METHODS.len(), 0..3_u8, 1..6_u32, 0..6_u8, any::<bool>(), 0..TRAITS.len())
+            .prop_map(|(method, dialog, sequence, branch, knows, says)| {
+                Happening::Request { method, dialog, sequence, branch, knows, says }
+            }),
+        6 => (statuses(), any::<usize>(), 0..3_u8, 0..ANSWERS.len()).prop_map(
+            |(status, request, tag, says)| Happening::Response { status, request, tag, says }
         ),
-        4 => (100..700_u16, any::<usize>(), 0..3_u8)
-            .prop_map(|(status, request, tag)| Happening::Response { status, request, tag }),
         1 => any::<usize>().prop_map(Happening::Echo),
         1 => prop::collection::vec(any::<u8>(), 0..60).prop_map(Happening::Octets),
-        6 => (0..10_u8, 0..4_u64).prop_map(|(kind, session)| Happening::Command { kind, session }),
+        6 => (0..16_u8, 0..4_u64).prop_map(|(kind, session)| Happening::Command { kind, session }),
         1 => (0..METHODS.len()).prop_map(|method| Happening::Stranger { method }),
         3 => (0..40_000_u32).prop_map(Happening::Wait),
     ]
+}
+
+/// Any status, and often those that mean something.
+fn statuses() -> impl Strategy<Value = u16> {
+    let known = [100, 180, 183, 199, 200, 302, 401, 408, 422, 481, 487, 488, 491, 500];
+    prop_oneof![prop::sample::select(known.to_vec()), 100..700_u16]
 }
 
 /// An endpoint to which things happen, and everything it said.
@@ -67,6 +99,7 @@ struct World {
     now: Instant,
     requests: Vec<String>,
     tags: Vec<String>,
+    rseqs: Vec<String>,
     sessions: Vec<SessionId>,
     said: Vec<String>,
     began: Vec<SessionId>,
@@ -80,6 +113,7 @@ impl World {
             now,
             requests: Vec::new(),
             tags: Vec::new(),
+            rseqs: Vec::new(),
             sessions: Vec::new(),
             said: Vec::new(),
             began: Vec::new(),
@@ -89,7 +123,7 @@ impl World {
 
     fn live(&mut self, happening: &Happening) {
         match happening {
-            Happening::Request { method, dialog, sequence, branch, knows } => {
+            Happening::Request { method, dialog, sequence, branch, knows, says } => {
                 let mut text = Text::new(METHODS[*method])
                     .sequence(*sequence)
                     .branch(&format!("z9hG4bK-{dialog}-{branch}"));
@@ -101,11 +135,19 @@ impl World {
                     text.to_tag = self.tags.get(usize::from(*dialog)).cloned();
                 }
                 text = text.extra("Refer-To: <sip:x@192.0.2.3>\r\nEvent: refer\r\n");
+                text = text.extra("Content-Type: application/sdp\r\n").extra(TRAITS[*says]);
+                if let Some(rseq) = self.rseqs.get(usize::from(*branch)) {
+                    text = text.extra(&format!("RAck: {rseq} {dialog} INVITE\r\n"));
+                }
+                if says % 2 == 1 {
+                    text.body = "v=0\r\n".to_owned();
+                }
                 self.receive(text.write().into(), PEER, Standing::Trusted);
             }
-            Happening::Response { status, request, tag } => {
+            Happening::Response { status, request, tag, says } => {
                 let Some(request) = pick(&self.requests, *request) else { return };
-                let contact = format!("Contact: <sip:t{tag}@192.0.2.1>\r\n");
+                let said = ANSWERS[*says];
+                let contact = format!("Contact: <sip:t{tag}@192.0.2.1>\r\n{said}");
                 let text = respond(request, &format!("{status} X"), &format!("t{tag}"), &contact);
                 self.receive(text.into(), PEER, Standing::Trusted);
             }
@@ -138,6 +180,9 @@ impl World {
                 let Command::Invite(outgoing) = invite(session) else { return };
                 let mut outgoing: Outgoing = *outgoing;
                 outgoing.flow = flow_from(PEER);
+                if kind == 1 {
+                    outgoing.body = Bytes::new();
+                }
                 let lives = |list: &[SessionId]| list.iter().filter(|id| **id == session).count();
                 if lives(&self.began) == lives(&self.ended) {
                     self.began.push(session);
@@ -148,8 +193,17 @@ impl World {
             3 | 4 => Command::Answer { session, body, headers: Vec::new() },
             5 => Command::Refuse { session, refusal: refused },
             6 => Command::HangUp { session, reason: Some("Q.850;cause=16".to_owned()) },
-            7 => Command::AnswerReoffer { session, answer: Ok(body) },
+            7 | 10 => Command::AnswerReoffer { session, answer: Ok(body) },
             8 => Command::Refer { session, target: "sip:x@192.0.2.3".to_owned() },
+            11 => Command::Reoffer { session, body },
+            12 => Command::AnswerOffer { session, body },
+            13 => Command::ReferToSession { session, other: SessionId(2) },
+            14 => {
+                let content_type = "text/plain".to_owned();
+                let note = Note { kind: NoteKind::Message, content_type, body };
+                Command::Tell { session, note: Box::new(note) }
+            }
+            15 => Command::Redirect { session, targets: vec!["sip:x@192.0.2.3".to_owned()] },
             _ => Command::AnswerRefer { session, outcome: Ok(200) },
         };
         self.endpoint.handle(self.now, Input::Command(command));
@@ -183,6 +237,7 @@ impl World {
                     } else if text.contains("To: <sip:desk@192.0.2.2>;tag=") {
                         self.tags.push(to_tag(&text));
                     }
+                    self.rseqs.extend(header(&text, "RSeq").map(str::to_owned));
                     self.said.push(format!("{flow:?} {text}"));
                 }
                 Output::Event(event) => {

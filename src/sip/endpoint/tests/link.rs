@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::base::random::Random;
+use crate::sip::dialog::session_timer::{Mode, Policy};
 use crate::sip::endpoint::{Endpoint, Settings};
 use crate::sip::event::{Command, Event, Flow, Input, Outgoing, Output, SessionId, Standing};
 
@@ -83,6 +84,14 @@ impl Link {
             weather,
             random: Random::repeatable(seed),
         }
+    }
+
+    /// Both want session timers.
+    pub fn prefer_timers(&mut self) {
+        let session_timers = Policy { mode: Mode::Prefer, ..Policy::default() };
+        let settings = Settings { session_timers, ..Settings::default() };
+        self.caller = Endpoint::new(settings.clone(), Random::repeatable(11));
+        self.callee = Endpoint::new(settings, Random::repeatable(12));
     }
 
     /// Has an order given `after` the present.

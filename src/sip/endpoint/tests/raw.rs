@@ -162,13 +162,30 @@ impl Raw {
 
     /// Calls the peer; gives back our INVITE.
     pub fn invite(&mut self, session: SessionId) -> String {
+        self.invite_as(session, b"v=0\r\n", Vec::new())
+    }
+
+    pub fn invite_without_offer(&mut self, session: SessionId) -> String {
+        self.invite_as(session, b"", Vec::new())
+    }
+
+    pub fn invite_with(&mut self, session: SessionId, headers: Vec<(String, String)>) -> String {
+        self.invite_as(session, b"v=0\r\n", headers)
+    }
+
+    fn invite_as(
+        &mut self,
+        session: SessionId,
+        body: &'static [u8],
+        headers: Vec<(String, String)>,
+    ) -> String {
         let outgoing = Outgoing {
             session,
             target: "sip:ann@192.0.2.1".to_owned(),
             from: "<sip:desk@192.0.2.2>".to_owned(),
             flow: flow_from(PEER),
-            body: Bytes::from_static(b"v=0\r\n"),
-            headers: Vec::new(),
+            body: Bytes::from_static(body),
+            headers,
         };
         self.command(Command::Invite(Box::new(outgoing))).remove(0)
     }

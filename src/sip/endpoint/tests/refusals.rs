@@ -15,7 +15,7 @@ fn first_status(sent: &[String]) -> Option<u16> {
 #[test]
 fn an_unknown_method_gets_405_and_what_is_allowed() {
     let mut raw = Raw::new();
-    for method in ["REGISTER", "SUBSCRIBE", "MESSAGE", "PUBLISH", "PRACK", "FROBNICATE"] {
+    for method in ["REGISTER", "SUBSCRIBE", "MESSAGE", "PUBLISH", "FROBNICATE"] {
         let sent = raw.receive(&Text::new(method).write());
         assert_eq!(first_status(&sent), Some(405), "{method}");
         let allow = header(&sent[0], "Allow").expect("405 names the methods");
@@ -27,10 +27,13 @@ fn an_unknown_method_gets_405_and_what_is_allowed() {
 #[test]
 fn an_extension_that_we_lack_gets_420_and_its_name() {
     let mut raw = Raw::new();
-    let sent =
-        raw.receive(&Text::invite().extra("Require: 100rel, nothingSupportsThis\r\n").write());
+    let sent = raw.receive(
+        &Text::invite()
+            .extra("Require: timer, precondition, 100rel, nothingSupportsThis\r\n")
+            .write(),
+    );
     assert_eq!(first_status(&sent), Some(420));
-    assert_eq!(header(&sent[0], "Unsupported"), Some("100rel, nothingSupportsThis"));
+    assert_eq!(header(&sent[0], "Unsupported"), Some("precondition, nothingSupportsThis"));
     assert!(raw.events.is_empty());
     assert!(raw.endpoint.is_idle());
 }
@@ -108,7 +111,7 @@ fn options_tell_what_we_can() {
 #[test]
 fn a_request_for_a_dialog_that_is_not_gets_481() {
     let mut raw = Raw::new();
-    for method in ["BYE", "INFO", "UPDATE", "NOTIFY", "REFER"] {
+    for method in ["BYE", "INFO", "UPDATE", "NOTIFY", "REFER", "PRACK", "MESSAGE"] {
         let sent = raw.receive(&Text::new(method).with_to_tag("gone").write());
         assert_eq!(first_status(&sent), Some(481), "{method}");
     }

@@ -194,6 +194,9 @@ impl Callee {
             | Event::Progressed { .. }
             | Event::Answered { .. }
             | Event::ReferReceived { .. }
+            | Event::Redirected { .. }
+            | Event::OfferAnswered { .. }
+            | Event::Written { .. }
             | Event::Info { .. }
             | Event::Told { .. } => {}
         }

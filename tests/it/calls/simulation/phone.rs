@@ -248,7 +248,7 @@ impl Phone {
         match event {
             Event::Progressed { .. } => self.note(scene, Moment::Rang),
             Event::Answered { body, .. } => self.answered(scene, &body),
-            Event::ReferReceived { session, target } => {
+            Event::ReferReceived { session, target, .. } => {
                 self.note(scene, Moment::Referred(target));
                 let outcome = self.refer.map_err(Refusal::status);
                 self.order(scene, Command::AnswerRefer { session, outcome });
@@ -263,6 +263,9 @@ impl Phone {
             | Event::Confirmed { .. }
             | Event::Reoffered { .. }
             | Event::Referred { .. }
+            | Event::Redirected { .. }
+            | Event::OfferAnswered { .. }
+            | Event::Written { .. }
             | Event::Info { .. }
             | Event::Told { .. } => panic!("nobody does this to the phone: {event:?}"),
         }

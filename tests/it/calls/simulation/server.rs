@@ -547,6 +547,9 @@ fn session_of(event: &Event) -> Session {
         | Event::Reoffered { session, .. }
         | Event::ReferReceived { session, .. }
         | Event::Referred { session, .. }
+        | Event::Redirected { session, .. }
+        | Event::OfferAnswered { session, .. }
+        | Event::Written { session, .. }
         | Event::Info { session, .. }
         | Event::Ended { session, .. } => *session,
         Event::Told { .. } => unreachable!("nobody asks anything outside of calls"),
