@@ -8,7 +8,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::stream::Stream;
 use super::websocket::WebSocket;
@@ -250,26 +250,18 @@ async fn frames(mut socket: WebSocket, pipe: &mut Pipe, mut peer: Peer, limits: 
     loop {
         let sent = tokio::select! {
             frame = socket.next() => {
-                let message = match frame {
-                    Some(Ok(message)) => message,
-                    Some(Err(_)) => return End::Broken,
-                    None => return End::ByPeer,
-                };
                 octets_before = socket.get_ref().octets();
                 slow_looks = 0;
-                let bytes = match message {
-                    Message::Text(text) => Bytes::from(text),
-                    Message::Binary(bytes) => bytes,
-                    Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Bytes::new(),
-                    Message::Close(_) => return End::ByPeer,
+                let bytes = match payload(frame) {
+                    Ok(bytes) => bytes,
+                    Err(end) => return end,
                 };
                 if peer.is_known || !bytes.is_empty() {
                     idle.set(sleep(limits.idle_of(&peer)));
                 }
                 match &*bytes {
-                    b"" => Ok(()),
-                    b"\r\n\r\n" => send(&mut socket, Message::text("\r\n")).await,
-                    b"\r\n" => Ok(()),
+                    b"" | PONG => Ok(()),
+                    PING => send(&mut socket, framed(Bytes::from_static(PONG))).await,
                     _ => {
                         is_due = false;
                         pipe.tell(News::Message(bytes)).await;
@@ -302,6 +294,17 @@ async fn frames(mut socket: WebSocket, pipe: &mut Pipe, mut peer: Peer, limits: 
         if let Err(end) = sent {
             return end;
         }
+    }
+}
+
+/// What a frame brings; nothing, if it is none of SIP's.
+fn payload(frame: Option<Result<Message, tungstenite::Error>>) -> Result<Bytes, End> {
+    match frame {
+        Some(Ok(Message::Text(text))) => Ok(Bytes::from(text)),
+        Some(Ok(Message::Binary(bytes))) => Ok(bytes),
+        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(Bytes::new()),
+        Some(Err(_)) => Err(End::Broken),
+        Some(Ok(Message::Close(_))) | None => Err(End::ByPeer),
     }
 }
 

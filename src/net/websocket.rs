@@ -35,6 +35,7 @@ impl Origins {
 ///
 /// # Errors
 /// When it does not, or is refused: it has been told.
+#[expect(clippy::result_large_err, reason = "the callback of tungstenite has that shape")]
 pub async fn accept(stream: Stream, origins: &Origins) -> Result<WebSocket, Box<Error>> {
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
