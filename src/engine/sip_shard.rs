@@ -424,7 +424,7 @@ impl SipShard {
     }
 
     fn tell(&mut self, event: Event) {
-        let Some(session) = session_of(&event) else { return };
+        let Some(session) = event.session() else { return };
         let over = matches!(event, Event::Ended { .. });
         let Some(mailbox) = self.calls.get(&session) else { return };
         let delivered = mailbox.post(event::Input::Sip(event));
@@ -462,24 +462,6 @@ fn note_enrolment(trunk: &str, enrolment: &Enrolment) {
             tracing::warn!(trunk, status, seconds, "not registered, will try again");
         }
         Enrolment::Gone => tracing::info!(trunk, "unregistered"),
-    }
-}
-
-fn session_of(event: &Event) -> Option<SessionId> {
-    match event {
-        Event::Incoming(incoming) => Some(incoming.session),
-        Event::Told { .. } => None,
-        Event::Progressed { session, .. }
-        | Event::Answered { session, .. }
-        | Event::Confirmed { session, .. }
-        | Event::Reoffered { session, .. }
-        | Event::ReferReceived { session, .. }
-        | Event::Referred { session, .. }
-        | Event::Redirected { session, .. }
-        | Event::OfferAnswered { session, .. }
-        | Event::Written { session, .. }
-        | Event::Info { session, .. }
-        | Event::Ended { session, .. } => Some(*session),
     }
 }
 

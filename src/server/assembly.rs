@@ -12,7 +12,11 @@ use crate::call::briefing::{Briefing, MediaPolicy, Refer, Tapes, Terms};
 use crate::config::diagnostic::Severity;
 use crate::config::load::Loaded;
 use crate::config::report::{self, Format};
+<<<<<<< HEAD
 use crate::config::settings::{self, Detector, Server, SessionTimers};
+=======
+use crate::config::settings::{self, Detector, Server};
+>>>>>>> main
 use crate::engine::doors;
 use crate::media::music::Tape;
 use crate::net::tls;

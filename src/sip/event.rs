@@ -483,12 +483,7 @@ impl Command {
         match self {
             Self::Invite(outgoing) => Some(&mut outgoing.session),
             Self::Ask(_) | Self::Drain => None,
-            Self::Redirect { session, .. }
-            | Self::Reoffer { session, .. }
-            | Self::AnswerOffer { session, .. }
-            | Self::Tell { session, .. }
-            | Self::ReferToSession { session, .. }
-            | Self::Credentials { session, .. }
+            Self::Credentials { session, .. }
             | Self::Forsake { session }
             | Self::Progress { session, .. }
             | Self::Answer { session, .. }
@@ -496,6 +491,11 @@ impl Command {
             | Self::HangUp { session, .. }
             | Self::AnswerReoffer { session, .. }
             | Self::Refer { session, .. }
+            | Self::Redirect { session, .. }
+            | Self::Reoffer { session, .. }
+            | Self::AnswerOffer { session, .. }
+            | Self::Tell { session, .. }
+            | Self::ReferToSession { session, .. }
             | Self::AnswerRefer { session, .. } => Some(session),
         }
     }
