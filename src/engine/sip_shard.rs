@@ -473,10 +473,15 @@ pub async fn until(deadline: Option<Instant>) {
     }
 }
 
-/// Whether whoever is sent this is no stranger: we ask him, or give him what he asked for.
+/// Whether whoever is sent this is no stranger: we ask him, or give him what he asked for. That we
+/// are there is told to anybody.
 fn is_welcome(message: &Bytes) -> bool {
-    !message.starts_with(b"SIP/2.0 ") || message.starts_with(b"SIP/2.0 2")
+    let is_about_us = || message.windows(OPTIONS.len()).any(|window| window == OPTIONS);
+    !message.starts_with(b"SIP/2.0 ") || (message.starts_with(b"SIP/2.0 2") && !is_about_us())
 }
+
+/// How the CSeq of a question for our abilities ends.
+const OPTIONS: &[u8] = b" OPTIONS\r\n";
 
 /// What a peer says in Via that wants its connection used both ways.
 const ALIAS: &[u8] = b"alias";

@@ -12,24 +12,18 @@ use crate::call::briefing::{Briefing, MediaPolicy, Refer, Tapes, Terms};
 use crate::config::diagnostic::Severity;
 use crate::config::load::Loaded;
 use crate::config::report::{self, Format};
-<<<<<<< HEAD
 use crate::config::settings::{self, Detector, Server, SessionTimers};
-=======
-use crate::config::settings::{self, Detector, Server};
->>>>>>> main
-use crate::engine::doors;
 use crate::media::music::Tape;
-use crate::net::tls;
 use crate::providers::error::ProviderError;
 use crate::providers::vad::registry as vad;
 use crate::server::casting::{self, CastError};
 use crate::server::inspection::Inspection;
+use crate::server::listening;
 use crate::server::phones::{self, PhoneError};
 use crate::server::running::{Blueprint, Folders};
 use crate::server::{door, trunks};
 use crate::sip::dialog::session_timer::{Mode, Policy};
 use crate::sip::endpoint;
-use crate::sip::event::Transport;
 
 /// Why there is no blueprint.
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +97,7 @@ pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
         tapes: tapes(&server)?,
     };
     Ok(Blueprint {
-        sip: doors(&server),
+        sip: listening::doors(&server),
         endpoint: endpoint_settings(&server, max_calls),
         admission: door::admission(&server),
         outbound: door::outbound(&server),
@@ -117,50 +111,6 @@ pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
         max_calls,
         folders: Folders { calls: server.calls_folder(), recordings: server.recordings_folder() },
     })
-}
-
-/// Where SIP is spoken, and with which certificates.
-pub fn doors(server: &Server) -> doors::Settings {
-    let listen = server.sip.listen.iter().map(|listen| doors::Listen {
-        transport: transport(listen.transport),
-        bind: listen.bind,
-        tls: listen
-            .tls
-            .as_ref()
-            .filter(|_| listen.transport.is_secure())
-            .and_then(|name| server.tls.get(name))
-            .map(tls_files)
-            .unwrap_or_default(),
-        origins: listen.origins.clone(),
-    });
-    let opened = &server.sip.tls;
-    let identity = opened.identity.as_ref().and_then(|name| server.tls.get(name));
-    doors::Settings {
-        listen: listen.collect(),
-        client: tls::Files {
-            identity: identity.map(|tls| (tls.cert.clone(), tls.key.clone())),
-            authorities: opened.ca.clone(),
-        },
-        name_servers: server.sip.name_servers.clone(),
-    }
-}
-
-/// The files of a certificate for a server.
-pub fn tls_files(tls: &settings::Tls) -> tls::Files {
-    tls::Files {
-        identity: Some((tls.cert.clone(), tls.key.clone())),
-        authorities: tls.client_ca.clone(),
-    }
-}
-
-fn transport(transport: settings::Transport) -> Transport {
-    match transport {
-        settings::Transport::Udp => Transport::Udp,
-        settings::Transport::Tcp => Transport::Tcp,
-        settings::Transport::Tls => Transport::Tls,
-        settings::Transport::Ws => Transport::Ws,
-        settings::Transport::Wss => Transport::Wss,
-    }
 }
 
 fn endpoint_settings(server: &Server, max_calls: usize) -> endpoint::Settings {

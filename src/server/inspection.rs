@@ -9,7 +9,7 @@ use crate::config::settings::{Server, Tls};
 use crate::net::tls::{self, TlsError};
 use crate::providers::registry::Registry;
 use crate::providers::tts::flite;
-use crate::server::{assembly, casting};
+use crate::server::{casting, listening};
 
 /// Looks at settings with knowledge of the machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -65,7 +65,7 @@ fn certificates(server: &Server) -> Vec<Fault> {
         fault
     };
     let tried = |(name, tls): (&String, &Tls)| {
-        let why = tls::Server::load(assembly::tls_files(tls)).err()?;
+        let why = tls::Server::load(listening::tls_files(tls)).err()?;
         Some(unusable(name, why))
     };
     server.tls.iter().filter_map(tried).collect()

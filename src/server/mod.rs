@@ -6,6 +6,7 @@ pub mod assembly;
 pub mod casting;
 pub mod door;
 pub mod inspection;
+mod listening;
 pub mod phones;
 pub mod preset;
 pub mod trunks;

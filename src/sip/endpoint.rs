@@ -171,22 +171,13 @@ impl Endpoint {
         while let Some(session) = self.sessions.take_due(now) {
             self.session_due(session, now);
         }
-<<<<<<< HEAD
-        while let Some(transaction) = self.lingering.pop_due(now) {
-            self.layer.forget(transaction);
-        }
-=======
->>>>>>> main
         if let Some(registrar) = &mut self.registrar {
             registrar.tick(now);
         }
         self.drain_notices();
-<<<<<<< HEAD
-=======
         while let Some(transaction) = self.lingering.pop_due(now) {
             self.layer.forget(transaction);
         }
->>>>>>> main
     }
 
     /// Gives the next thing to be done.
@@ -197,14 +188,9 @@ impl Endpoint {
     /// Tells when `tick` is due.
     pub fn deadline(&self) -> Option<Instant> {
         let phones = self.registrar.as_ref().and_then(Registrar::deadline);
-<<<<<<< HEAD
-        let (layer, sessions) = (self.layer.deadline(), self.sessions.deadline());
-        [layer, sessions, phones, self.lingering.next()].into_iter().flatten().min()
-=======
         let times =
             [self.layer.deadline(), self.sessions.deadline(), self.lingering.next(), phones];
         times.into_iter().flatten().min()
->>>>>>> main
     }
 
     /// Whether nothing is kept: no transaction, no session, no output.

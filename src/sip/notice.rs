@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::sip::event::Flow;
+use crate::sip::flow::Flow;
 
 /// Something that is to be known beside the calls.
 #[derive(Debug, Clone, PartialEq, Eq)]

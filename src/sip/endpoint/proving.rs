@@ -100,8 +100,6 @@ impl Endpoint {
         Some(Ending::Lost)
     }
 
-<<<<<<< HEAD
-=======
     /// Cancels a forsaken INVITE that somebody rings for after all.
     pub(super) fn disown(&mut self, id: TransactionId, now: Instant) {
         let Some(Use::Invite(invitation)) = self.layer.user(id) else { return };
@@ -116,7 +114,6 @@ impl Endpoint {
         self.send(datagram);
     }
 
->>>>>>> main
     /// Asks for a longer session, as the peer demands with 422 (RFC 4028 7.3).
     fn lengthen(
         &mut self,
@@ -146,23 +143,6 @@ impl Endpoint {
         let changes = vec![(Name::SessionExpires, seconds.clone()), (Name::MinSe, seconds)];
         self.repeat(id, (challenged, &changes), purpose, now);
         true
-<<<<<<< HEAD
-    }
-
-    /// Cancels a forsaken INVITE that somebody rings for after all.
-    pub(super) fn disown(&mut self, id: TransactionId, now: Instant) {
-        let Some(Use::Invite(invitation)) = self.layer.user(id) else { return };
-        if invitation.session != NOBODY {
-            return;
-        }
-        invitation.session = NOBODY_AT_ALL;
-        let Some(invite) = self.layer.message(id) else { return };
-        let Some((bytes, key)) = cancellation(&invite.bytes, None) else { return };
-        let datagram = Datagram { flow: invite.flow, bytes };
-        self.layer.request(key, &datagram, Use::Told, now);
-        self.send(datagram);
-=======
->>>>>>> main
     }
 
     fn send_again(
@@ -324,17 +304,10 @@ fn with_credentials_of(invite: &Bytes, ack: &Bytes) -> Option<Bytes> {
 /// The session of an INVITE that nobody waits for: an answer to it is hung up.
 const NOBODY: SessionId = SessionId(u64::MAX);
 
-<<<<<<< HEAD
-/// How often an INVITE is sent again because its session would be too brief.
-const MOST_TOO_BRIEF: u8 = 3;
-/// The same, once it has been cancelled.
-const NOBODY_AT_ALL: SessionId = SessionId(u64::MAX - 1);
-=======
 /// The same, once it has been cancelled.
 const NOBODY_AT_ALL: SessionId = SessionId(u64::MAX - 1);
 /// How often an INVITE is sent again because its session would be too brief.
 const MOST_TOO_BRIEF: u8 = 3;
->>>>>>> main
 
 /// How many requests are remembered that were sent again, before those that are over go.
 const MOST_TRIED: usize = 1_024;

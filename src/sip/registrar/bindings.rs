@@ -201,13 +201,15 @@ pub const FULL: u16 = 1_000;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sip::event::Transport;
     use proptest::prelude::*;
 
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn flow(port: u16) -> Flow {
         let remote = std::net::SocketAddr::from(([192, 0, 2, 7], port));
-        Flow::udp("192.0.2.1:5060".parse().expect("an address"), remote)
+        let local = "192.0.2.1:5060".parse().expect("an address");
+        Flow { transport: Transport::Tcp, ..Flow::udp(local, remote) }
     }
 
     fn contact(uri: &str) -> Contact {
@@ -257,7 +259,7 @@ mod tests {
         bind("b", 5061, device("sip:1@192.168.0.7:9", 2));
         let after = bind("c", 5062, device("sip:1@192.168.0.8:77", 1));
         assert_eq!(after, ["sip:1@192.168.0.7:9", "sip:1@192.168.0.8:77"]);
-        bindings.lose(flow(5061));
+        bindings.lose(flow(5061).connection().expect("a stream"));
         assert_eq!(uris(&bindings), ["sip:1@192.168.0.8:77"]);
     }
 

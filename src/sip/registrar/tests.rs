@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::sip::digest::{Credentials, Signed, Turn};
+use crate::sip::event::Transport;
 use crate::sip::notice::Reach;
 use proptest::prelude::*;
 
@@ -209,7 +210,11 @@ fn an_answer_to_another_request_proves_nothing() {
 #[test]
 fn bindings_expire_and_go_with_their_connection() {
     let mut stage = Stage::new();
-    let (desk, sofa) = (flow(7, 5060), flow(8, 5060));
+    let stream = |last: u8| Flow { transport: Transport::Tcp, ..flow(last, 5060) };
+    let (desk, sofa) = (stream(7), stream(8));
+    let lose = |stage: &mut Stage, flow: Flow| {
+        stage.registrar.lose(flow.connection().expect("a stream"));
+    };
     let secret = ("101", "secret");
     stage.register(desk, secret, "Contact: <sip:101@10.0.0.7>;expires=60\r\n");
     stage.register(sofa, secret, "Contact: <sip:101@10.0.0.8>;expires=600\r\n");
@@ -217,9 +222,9 @@ fn bindings_expire_and_go_with_their_connection() {
     assert_eq!(stage.registrar.deadline(), Some(stage.now + Duration::from_secs(60)));
     stage.registrar.tick(stage.now + Duration::from_secs(60));
     assert_eq!(stage.reaches()[0].flow, sofa);
-    stage.registrar.lose(desk);
+    lose(&mut stage, desk);
     assert_eq!(stage.notices(), []);
-    stage.registrar.lose(sofa);
+    lose(&mut stage, sofa);
     assert_eq!(stage.notices(), [Notice::PhoneGone { phone: "101".into() }]);
     assert_eq!((stage.registrar.reachable(), stage.registrar.deadline()), (0, None));
 }

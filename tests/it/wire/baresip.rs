@@ -77,7 +77,7 @@ async fn baresip_calls_by_tcp_and_by_tls() {
     }
     let records = server.records(2).await;
     for record in records {
-        assert_eq!(record["end_reason"], "caller_hung_up", "{record:#}");
+        assert_eq!(record["end_reason"], "caller_hangup", "{record:#}");
     }
 }
 

@@ -23,6 +23,8 @@ pub struct House {
     pub bind: String,
     /// The media ports.
     pub ports: String,
+    /// The address whose calls count as calls from a trunk.
+    pub trunk: String,
 }
 
 /// A server at work. Dropping it kills it.
@@ -50,6 +52,7 @@ impl House {
             dialplan: None,
             bind: "127.0.0.1:0".to_owned(),
             ports: "22000-29999".to_owned(),
+            trunk: "127.0.0.1".to_owned(),
         }
     }
 
@@ -93,8 +96,8 @@ impl House {
             "[server]\nname = \"voxtrunk-test\"\ndata_dir = \"../data\"\n\
              dialplans = {dialplans:?}\nmodels = {models:?}\n\
              [[sip.listen]]\nbind = {:?}\n[rtp]\nports = {:?}\n\
-             [trunks.local]\ninbound = {{ allow = [\"127.0.0.1\"] }}\n{}",
-            self.bind, self.ports, self.settings
+             [trunks.local]\ninbound = {{ allow = [{:?}] }}\n{}",
+            self.bind, self.ports, self.trunk, self.settings
         );
         folder.put("conf/server.toml", &text)
     }

@@ -73,7 +73,7 @@ pub async fn play_over(
 ) -> Option<String> {
     let folder = Folder::new();
     let mut sipp = Command::new("sipp");
-    sipp.args(["-t", transport]);
+    sipp.args(["-t", transport, "-max_socket", "100"]);
     sipp.arg("-sf").arg(&scenario).args(["-s", "porter", "-i", from, "-mi", from, "-bind_local"]);
     sipp.args(["-m", "1", "-timeout", "20s", "-timeout_error", "-nostdin", "-trace_err"]).arg(to);
     sipp.current_dir(folder.path("")).stdin(Stdio::null()).kill_on_drop(true);

@@ -61,8 +61,9 @@ impl Setup {
         let allow = ["127.0.0.1", "::1"].map(|it| it.parse().expect("an address")).to_vec();
         let trunk = Trunk { badge: Badge::default(), allow };
         let settings = admission::Settings { trunks: vec![trunk], ..Default::default() };
+        let doorkeeper = Doorkeeper::new(settings, clock::random());
         let (arrivals, incoming) = mpsc::channel(256);
-        let (shard, sip) = SipShard::new(doors, endpoint, Doorkeeper::new(settings), arrivals);
+        let (shard, sip) = SipShard::new(doors, endpoint, doorkeeper, arrivals);
         let mut tasks = JoinSet::new();
         tasks.spawn(shard.with_caps(caps).run(CancellationToken::new()));
         tasks.spawn(answer_all(incoming, sip.clone()));
