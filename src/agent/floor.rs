@@ -5,6 +5,15 @@ use std::time::Instant;
 use crate::agent::caller::Words;
 use crate::agent::event::{PauseId, TurnTimes};
 
+/// Whether the caller is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// It is.
+    Here,
+    /// It holds the call: time stands still for turns and silences.
+    Held,
+}
+
 /// The six states, each with its data.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum State {

@@ -3,25 +3,16 @@
 use std::time::Instant;
 
 use super::event::{Output, Over};
-use super::floor::{Event, State};
+use super::floor::{Event, Presence, State};
 use super::session::{Life, Session};
-
-/// Whether the caller is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Line {
-    /// It is.
-    Open,
-    /// It holds the call: time stands still for turns and silences.
-    Held,
-}
 
 impl Session {
     /// Stops at the next frame; what the caller was saying counts as said.
     pub(super) fn be_held(&mut self, now: Instant) {
-        if self.line == Line::Held {
+        if self.line == Presence::Held {
             return;
         }
-        self.line = Line::Held;
+        self.line = Presence::Held;
         if matches!(self.turn.state(), State::Hearing { .. }) {
             self.turn.handle(now, Event::SpeechEnded { last_voiced: now });
         }
@@ -31,10 +22,10 @@ impl Session {
 
     /// Goes on where it stopped; the silence while nobody listened was none.
     pub(super) fn be_taken_back(&mut self, now: Instant) {
-        if self.line == Line::Open {
+        if self.line == Presence::Here {
             return;
         }
-        self.line = Line::Open;
+        self.line = Presence::Here;
         self.turn.resumes(now);
         // Who had just begun to speak over the agent is not there any more: the turn lets it go on.
         if !matches!(self.turn.state(), State::Yielding(_)) {
@@ -45,7 +36,7 @@ impl Session {
 
     /// Whether a goodbye would be said to nobody; then the conversation is over without it.
     pub(super) fn ends_unheard(&mut self, now: Instant, why: Over) -> bool {
-        let unheard = self.line == Line::Held && self.life != Life::Over;
+        let unheard = self.line == Presence::Held && self.life != Life::Over;
         if unheard {
             self.end(now, why);
         }

@@ -11,8 +11,7 @@ use crate::agent::caller::Words;
 use crate::agent::conversation::Conversation;
 use crate::agent::endpointing::Completeness;
 use crate::agent::event::{Input, Note, Output, Over, PauseId, Progress, Transcript, UtteranceId};
-use crate::agent::floor::{Event, Manner, Next, Order, State};
-use crate::agent::holding;
+use crate::agent::floor::{Event, Manner, Next, Order, Presence, State};
 use crate::agent::phrases::Phrases;
 use crate::agent::speech::{Line, Role, Sent, Speech, Stage};
 use crate::agent::tool::Tool;
@@ -45,7 +44,7 @@ pub struct Session {
     pub(super) failures: u32,
     pub(super) ending: Ending,
     pub(super) life: Life,
-    pub(super) line: holding::Line,
+    pub(super) line: Presence,
     pub(super) out: VecDeque<Output>,
 }
 
@@ -90,7 +89,7 @@ impl Session {
             failures: 0,
             ending: Ending::None,
             life: Life::Fresh,
-            line: holding::Line::Open,
+            line: Presence::Here,
             out: VecDeque::new(),
             assistant,
         }
@@ -126,7 +125,7 @@ impl Session {
         // Every deadline moves the state or itself; the bound guards against a slip of ours.
         for _ in 0..MAX_STEPS {
             let Some(due) = self.deadline().filter(|due| *due <= now) else { return };
-            if self.line == holding::Line::Open && self.turn.deadline() == Some(due) {
+            if self.line == Presence::Here && self.turn.deadline() == Some(due) {
                 self.turn.handle(now, Event::Deadline);
             } else if self.stuck_at() == Some(due) {
                 self.voice_is_stuck(now);
@@ -146,7 +145,7 @@ impl Session {
     /// When `tick` has something to do.
     pub fn deadline(&self) -> Option<Instant> {
         let Life::Live { until } = self.life else { return None };
-        let turn = (self.line == holding::Line::Open).then(|| self.turn.deadline()).flatten();
+        let turn = (self.line == Presence::Here).then(|| self.turn.deadline()).flatten();
         [until, turn, self.stuck_at()].into_iter().flatten().min()
     }
 

@@ -78,9 +78,9 @@ fn an_interruption_leaves_only_what_was_heard() {
     ];
     assert_eq!(transcript[2..], expected);
     assert_eq!(stage.notes().filter(|(_, note)| **note == Note::Interrupted).count(), 1);
-    // Held at the edge, dropped after the least speech that counts.
+    // Held at the edge, dropped after the least speech that counts, measured from edge to edge.
     assert_eq!(stage.first(|it| *it == Output::Pause), Some(6_060));
-    assert_eq!(stage.first(|it| matches!(it, Output::Flush { .. })), Some(6_460));
+    assert_eq!(stage.first(|it| matches!(it, Output::Flush { .. })), Some(6_560));
     let history = &stage.requests()[1].messages;
     assert_eq!(history[2], agent("Today we have soup, fish and bread. Tomorrow there will", true));
 }

@@ -1,5 +1,4 @@
-//! What the phone does by hand inside its dialog, because its endpoint never does: re-INVITEs, and
-//! an ACK with an answer.
+//! What the phone does by hand inside its dialog, because its endpoint does it otherwise: re-INVITEs.
 
 use bytes::Bytes;
 use voxtrunk::sdp::negotiate::{self, Local};
@@ -11,8 +10,6 @@ use voxtrunk::sip::print::Builder;
 /// The dialog of the phone, as far as its messages show it.
 #[derive(Debug, Default)]
 pub struct Dialog {
-    /// What the ACK of the first INVITE carries, when the offer came late.
-    late_answer: Option<String>,
     invite: Option<Message>,
     answer: Option<Message>,
     reinvites: u32,
@@ -21,15 +18,12 @@ pub struct Dialog {
 }
 
 impl Dialog {
-    /// Looks at a message that the phone's endpoint sends; gives what is sent in its place.
-    pub fn transmit(&mut self, bytes: Bytes) -> Bytes {
-        let Ok(message) = Message::parse_datagram(&bytes) else { return bytes };
-        match (message.method(), &self.late_answer) {
-            (Some(Method::Invite), _) => self.invite = Some(message),
-            (Some(Method::Ack), Some(answer)) => return with_body(&bytes, answer),
-            (Some(_) | None, _) => {}
+    /// Looks at a message that the phone's endpoint sends.
+    pub fn transmit(&mut self, bytes: &Bytes) {
+        let Ok(message) = Message::parse_datagram(bytes) else { return };
+        if message.method() == Some(&Method::Invite) {
+            self.invite = Some(message);
         }
-        bytes
     }
 
     /// Looks at a message that arrives; gives the ACK when it answers a re-INVITE of ours, which
@@ -56,14 +50,6 @@ impl Dialog {
             Some((answer, _)) => ack.finish_with("application/sdp", answer.as_bytes()),
             None => ack.finish(),
         })
-    }
-
-    /// Answers the offer in a 200, for the ACK that follows.
-    pub fn answer_late(&mut self, message: &Message, local: &Local) {
-        if message.status() == Some(200) && self.late_answer.is_none() {
-            let (answer, _) = negotiate::answer(&message.body(), local).expect("an offer");
-            self.late_answer = Some(answer);
-        }
     }
 
     /// A re-INVITE with this offer, when there is a dialog.
@@ -96,15 +82,6 @@ impl Dialog {
             .header("CSeq", &format!("{number} {}", method.as_str()));
         Some(request)
     }
-}
-
-/// The same message with a session description.
-fn with_body(bytes: &Bytes, body: &str) -> Bytes {
-    let text = std::str::from_utf8(bytes).expect("our own message");
-    let head = text.strip_suffix("Content-Length: 0\r\n\r\n").expect("an ACK without a body");
-    let length = body.len();
-    let kind = "Content-Type: application/sdp\r\n";
-    Bytes::from(format!("{head}{kind}Content-Length: {length}\r\n\r\n{body}"))
 }
 
 /// Re-INVITEs are counted from here, above whatever the endpoint counts.

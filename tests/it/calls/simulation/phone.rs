@@ -204,9 +204,6 @@ impl Phone {
             });
         }
         if let Ok(message) = Message::parse_datagram(&bytes) {
-            if matches!(self.offer, Offer::Late) {
-                self.dialog.answer_late(&message, &self.local);
-            }
             if let Some(ack) = self.dialog.receive(&message) {
                 return scene.signal(to, from, ack);
             }
@@ -235,7 +232,7 @@ impl Phone {
         while let Some(output) = self.endpoint.poll() {
             match output {
                 sip::event::Output::Transmit { flow, bytes } => {
-                    let bytes = self.dialog.transmit(bytes);
+                    self.dialog.transmit(&bytes);
                     scene.signal(flow.local, flow.remote, bytes);
                 }
                 sip::event::Output::Event(event) => self.signalled(scene, event),
@@ -247,7 +244,7 @@ impl Phone {
     fn signalled(&mut self, scene: &mut Scene, event: Event) {
         match event {
             Event::Progressed { .. } => self.note(scene, Moment::Rang),
-            Event::Answered { body, .. } => self.answered(scene, &body),
+            Event::Answered { session, body, .. } => self.answered(scene, session, &body),
             Event::ReferReceived { session, target, .. } => {
                 self.note(scene, Moment::Referred(target));
                 let outcome = self.refer.map_err(Refusal::status);
@@ -271,10 +268,14 @@ impl Phone {
         }
     }
 
-    fn answered(&mut self, scene: &mut Scene, body: &[u8]) {
+    fn answered(&mut self, scene: &mut Scene, session: SessionId, body: &[u8]) {
         self.note(scene, Moment::Answered);
         let agreed = match self.offer {
-            Offer::Late => negotiate::answer(body, &self.local).expect("an offer").1,
+            Offer::Late => {
+                let (answer, agreed) = negotiate::answer(body, &self.local).expect("an offer");
+                self.order(scene, Command::AnswerOffer { session, body: answer.into() });
+                agreed
+            }
             Offer::Usual | Offer::These(_) => {
                 negotiate::accept(body, &self.local).expect("an answer")
             }
