@@ -41,6 +41,12 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
     pub fn len(&self) -> usize {
         self.young.len() + self.old.len()
     }
+
+    /// Whether there is none.
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 #[cfg(test)]

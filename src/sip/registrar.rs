@@ -332,4 +332,5 @@ const KNOWN: [&str; 2] = ["path", "outbound"];
 const NONCE_LIVES: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 mod tests;

@@ -153,7 +153,7 @@ impl Reliable {
     }
 
     /// What goes out next, now that the one before has arrived.
-    pub fn next(&mut self) -> Option<Provisional> {
+    pub fn take_next(&mut self) -> Option<Provisional> {
         if self.flight.is_some() { None } else { self.waiting.pop_front() }
     }
 
@@ -283,10 +283,10 @@ mod tests {
         let rack = |rseq, sequence| Rack { rseq, sequence };
         assert_eq!(reliable.acknowledge(rack(2, 4), 4), None);
         assert_eq!(reliable.acknowledge(rack(1, 3), 4), None);
-        assert_eq!(reliable.next(), None);
+        assert_eq!(reliable.take_next(), None);
         assert_eq!(reliable.acknowledge(rack(1, 4), 4), Some(Carried::Description));
         assert_eq!(reliable.acknowledge(rack(1, 4), 4), None, "once");
-        assert_eq!(reliable.next(), Some(ringing()));
+        assert_eq!(reliable.take_next(), Some(ringing()));
         assert_eq!(reliable.manner(&ringing()), Manner::Numbered(2));
         reliable.sent(datagram(), Timers::default(), now);
         assert_eq!(reliable.release(), None);

@@ -14,25 +14,19 @@ impl Endpoint {
             Command::Invite(outgoing) => self.call(*outgoing, now),
             Command::Drain => self.service = Service::Draining,
             Command::Redirect { session, targets } => {
-                self.with(session, now, |endpoint, session| {
-                    endpoint.redirect(session, &targets, now)
-                });
+                self.with(session, now, |it, session| it.redirect(session, &targets, now));
             }
             Command::Reoffer { session, body } => {
-                self.with(session, now, |endpoint, session| endpoint.reoffer(session, body, now));
+                self.with(session, now, |it, session| it.reoffer(session, body, now));
             }
             Command::AnswerOffer { session, body } => {
-                self.with(session, now, |endpoint, session| {
-                    endpoint.answer_offer(session, body, now)
-                });
+                self.with(session, now, |it, session| it.answer_offer(session, body, now));
             }
             Command::Tell { session, note } => {
-                self.with(session, now, |endpoint, session| endpoint.tell(session, &note, now));
+                self.with(session, now, |it, session| it.tell(session, &note, now));
             }
             Command::ReferToSession { session, other } => {
-                self.with(session, now, |endpoint, session| {
-                    endpoint.refer_to_session(session, other, now)
-                });
+                self.with(session, now, |it, session| it.refer_to_session(session, other, now));
             }
             Command::Ask(asking) => self.ask(*asking, now),
             Command::Credentials { session, account, peer } => {
@@ -42,35 +36,25 @@ impl Endpoint {
                 self.with(session, now, Self::forsake);
             }
             Command::Progress { session, status, body } => {
-                self.with(session, now, |endpoint, session| {
-                    endpoint.progress(session, status, body, now)
-                });
+                self.with(session, now, |it, session| it.progress(session, status, body, now));
             }
             Command::Answer { session, body, headers } => {
-                self.with(session, now, |endpoint, session| {
-                    endpoint.accept(session, body, &headers, now)
-                });
+                self.with(session, now, |it, session| it.accept(session, body, &headers, now));
             }
             Command::Refuse { session, refusal } => {
-                self.with(session, now, |endpoint, session| {
-                    endpoint.refuse(session, &refusal, now)
-                });
+                self.with(session, now, |it, session| it.refuse(session, &refusal, now));
             }
             Command::HangUp { session, reason } => {
-                self.with(session, now, |endpoint, session| endpoint.hang_up(session, reason, now));
+                self.with(session, now, |it, session| it.hang_up(session, reason, now));
             }
             Command::AnswerReoffer { session, answer } => {
-                self.with(session, now, |endpoint, session| {
-                    endpoint.answer_reoffer(session, answer, now)
-                });
+                self.with(session, now, |it, session| it.answer_reoffer(session, answer, now));
             }
             Command::Refer { session, target } => {
-                self.with(session, now, |endpoint, session| endpoint.refer(session, &target, now));
+                self.with(session, now, |it, session| it.refer(session, &target, now));
             }
             Command::AnswerRefer { session, outcome } => {
-                self.with(session, now, |endpoint, session| {
-                    endpoint.answer_refer(session, outcome, now)
-                });
+                self.with(session, now, |it, session| it.answer_refer(session, outcome, now));
             }
         }
     }

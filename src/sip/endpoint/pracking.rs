@@ -71,7 +71,7 @@ impl Endpoint {
         if let Some(Acceptance { body, headers }) = ringing.reliable.release() {
             return self.accept(session, body, &headers, now);
         }
-        if let Some(next) = ringing.reliable.next() {
+        if let Some(next) = ringing.reliable.take_next() {
             self.provide(ringing, next, now);
         }
         None

@@ -199,6 +199,7 @@ impl Contact {
 pub const FULL: u16 = 1_000;
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 mod tests {
     use super::*;
     use crate::sip::event::Transport;

@@ -121,6 +121,7 @@ const LONGEST: usize = 512;
 const AN_HOUR: u32 = 3_600;
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 mod tests {
     use super::*;
 

@@ -31,6 +31,7 @@ pub struct Callee {
     /// What it does, each so many milliseconds after it answered.
     pub script: VecDeque<(u64, Act)>,
     /// Every INVITE that came, and how each call ended.
+    #[allow(clippy::vec_box)]
     pub invites: Vec<Box<Incoming>>,
     pub endings: Vec<Ending>,
     /// The keys that it heard.

@@ -203,10 +203,10 @@ impl Phone {
                 }
             });
         }
-        if let Ok(message) = Message::parse_datagram(&bytes) {
-            if let Some(ack) = self.dialog.receive(&message) {
-                return scene.signal(to, from, ack);
-            }
+        if let Ok(message) = Message::parse_datagram(&bytes)
+            && let Some(ack) = self.dialog.receive(&message)
+        {
+            return scene.signal(to, from, ack);
         }
         let (flow, standing) = (Flow::udp(to, from), Standing::Trusted);
         self.endpoint.handle(scene.now, sip::event::Input::Received { bytes, flow, standing });
