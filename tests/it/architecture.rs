@@ -227,10 +227,14 @@ impl Source {
     fn test_modules(&self) -> Vec<String> {
         let lines: Vec<&str> = self.text.lines().collect();
         let own = self.module();
+        let after_attributes =
+            |at: usize| lines.iter().skip(at + 1).find(|line| !line.starts_with("#["));
         lines
-            .windows(2)
-            .filter(|pair| pair[0] == "#[cfg(test)]")
-            .filter_map(|pair| pair[1].trim_end_matches(';').rsplit_once("mod "))
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| **line == "#[cfg(test)]")
+            .filter_map(|(at, _)| after_attributes(at))
+            .filter_map(|line| line.trim_end_matches(';').rsplit_once("mod "))
             .map(|(_, name)| if own == "lib" { name.to_owned() } else { format!("{own}::{name}") })
             .collect()
     }
