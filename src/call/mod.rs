@@ -12,6 +12,7 @@ pub mod numbering;
 pub mod outbound;
 pub mod placement;
 pub mod record;
+pub mod stir;
 pub mod transfer;
 
 pub mod desk;

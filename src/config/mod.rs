@@ -6,6 +6,7 @@ mod check_listen;
 mod check_machine;
 mod check_phone;
 mod check_routes;
+mod check_stir;
 pub mod diagnostic;
 mod dialplans;
 mod explain;
@@ -25,6 +26,7 @@ pub mod security;
 pub mod settings;
 mod shape;
 pub mod source;
+pub mod stir;
 pub mod subject;
 #[cfg(test)]
 mod tests;

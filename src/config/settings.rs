@@ -288,10 +288,13 @@ impl Server {
             &mut self.storage.calls,
             &mut self.storage.recordings.location,
             &mut self.media.hold_music,
+            &mut self.security.stir.authorities,
         ];
         let certificates =
             self.tls.values_mut().flat_map(Tls::files).chain(self.sip.tls.ca.as_mut());
-        let all = always.into_iter().chain(chosen.into_iter().flatten()).chain(certificates);
+        let keys = self.trunks.values_mut().filter_map(|trunk| trunk.stir.key.as_mut());
+        let all = always.into_iter().chain(chosen.into_iter().flatten());
+        let all = all.chain(certificates).chain(keys);
         for path in all {
             *path = tidied(&folder.join(&*path));
         }

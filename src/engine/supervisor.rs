@@ -79,7 +79,13 @@ impl Supervisor {
         let call = CallId::new(since_epoch, &mut self.random);
         let span = tracing::info_span!("call", %call);
         let trunk = arrival.trunk.name.clone();
-        let came = chronicle::Arrival { call, trunk: arrival.trunk, at: clock::now(), since_epoch };
+        let came = chronicle::Arrival {
+            call,
+            trunk: arrival.trunk,
+            at: clock::now(),
+            since_epoch,
+            verification: arrival.verification,
+        };
         let conductor = Conductor::new(came, arrival.incoming, self.briefing.clone());
         let task = CallTask::new(call, conductor, self.house.clone(), arrival.mailbox);
         let running = task.run(arrival.inbox, self.stops.clone()).instrument(span);

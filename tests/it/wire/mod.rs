@@ -17,6 +17,7 @@ mod kamailio;
 mod peers;
 mod phones;
 mod recording;
+mod signatures;
 mod sipp;
 mod speech;
 mod transports;
