@@ -12,6 +12,7 @@ mod baresip;
 mod bridging;
 mod crowd;
 mod door;
+mod echo;
 mod faults;
 mod kamailio;
 mod peers;
