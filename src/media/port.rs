@@ -239,6 +239,7 @@ impl Port {
             lost: self.source.lost(),
             discarded: self.discarded,
             jitter: self.source.reception().map_or(Duration::ZERO, |it| it.jitter()),
+            max_jitter: self.source.reception().map_or(Duration::ZERO, |it| it.max_jitter()),
             round_trip: self.session.round_trip(),
         }
     }

@@ -99,6 +99,7 @@ fn leg(leg: &Leg) -> Value {
             "lost": leg.quality.lost,
             "discarded": leg.quality.discarded,
             "jitter_ms": leg.quality.jitter.as_secs_f64() * 1_000.0,
+            "max_jitter_ms": leg.quality.max_jitter.as_secs_f64() * 1_000.0,
             "round_trip_ms": leg.quality.round_trip.map(millis),
         },
     })
