@@ -10,6 +10,7 @@ pub mod sip_shard;
 pub mod stir;
 pub mod streams;
 
+pub mod announcements;
 pub mod journal;
 
 pub mod gauges;

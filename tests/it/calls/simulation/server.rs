@@ -257,6 +257,7 @@ impl Server {
                 | exchange::Output::Sign(..)
                 | exchange::Output::Turned(..)
                 | exchange::Output::Stands(..)
+                | exchange::Output::Tried(..)
                 | exchange::Output::Known(..) => panic!("there are neither names nor trunks"),
             }
         }
