@@ -19,6 +19,7 @@ mod kamailio;
 mod peers;
 mod phones;
 mod recording;
+mod signatures;
 mod sipp;
 mod speech;
 mod transports;
