@@ -3,9 +3,12 @@
 mod caller;
 mod certificates;
 mod datagrams;
+mod deskphone;
 mod ear;
 mod line;
+mod proxy;
 mod server;
+mod softphone;
 
 mod attacks;
 mod baresip;
@@ -19,4 +22,5 @@ mod phones;
 mod recording;
 mod sipp;
 mod speech;
+mod story;
 mod transports;
