@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::agent::event::Note;
+use crate::base::attestation::Attested;
 use crate::base::destination::Destination;
 use crate::base::id::CallId;
 use crate::base::template::Variables;
@@ -13,6 +14,7 @@ use crate::call::leg::Agreement;
 use crate::call::record::{
     Bridge, Hold, Kind, Latency, Leg, Line, Manner, Record, Speaker, ToolUse, Transfer, Turn,
 };
+use crate::call::stir::Verification;
 use crate::media::event::Quality;
 use crate::sip::event::Incoming;
 
@@ -47,6 +49,8 @@ pub struct Arrival {
     pub at: Instant,
     /// The same, since the Unix epoch.
     pub since_epoch: Duration,
+    /// What came of checking its signature, where the trunk wants that.
+    pub verification: Option<Verification>,
 }
 
 impl Chronicle {
@@ -65,6 +69,7 @@ impl Chronicle {
             name: incoming.calling_name.clone(),
             to: incoming.called_user.clone(),
             trunk: arrival.trunk.name.to_string(),
+            verification: arrival.verification.clone(),
             route: None,
             agents: Vec::new(),
             legs: vec![leg],
@@ -87,6 +92,33 @@ impl Chronicle {
     /// The call.
     pub fn call(&self) -> CallId {
         self.record.call
+    }
+
+    /// The record as far as it is written.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// How long ago the call arrived.
+    pub fn age(&self, now: Instant) -> Duration {
+        self.since(now)
+    }
+
+    /// The signature of the call was checked.
+    pub fn verified(&self) -> Option<Fact> {
+        self.record.verification.clone().map(Fact::Verified)
+    }
+
+    /// The header that tells the signer what is wrong with a call that we take all the same
+    /// (RFC 9410 5).
+    pub fn complaint(&self) -> Option<(String, String)> {
+        let reason = self.record.verification.as_ref().and_then(Verification::reason);
+        reason.map(|reason| ("Reason".to_owned(), reason))
+    }
+
+    /// How far somebody whom we believe vouches for the caller's number.
+    pub fn attested(&self) -> Attested {
+        self.record.verification.as_ref().map_or(Attested::Nobody, Verification::attested)
     }
 
     /// A route took the call.
@@ -282,8 +314,14 @@ impl Chronicle {
             ("caller_name", self.record.name.clone().unwrap_or_default()),
             ("called", self.record.to.clone()),
             ("trunk", self.record.trunk.clone()),
+            ("attestation", self.attested().to_string()),
+            ("verstat", self.verstat().to_owned()),
         ];
         pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    fn verstat(&self) -> &'static str {
+        self.record.verification.as_ref().map_or("", Verification::verstat)
     }
 
     fn line(&mut self, line: Line) -> Option<Fact> {

@@ -218,5 +218,5 @@ fn sends(direction: Direction) -> bool {
 
 fn not_acceptable(why: refusal::Refusal) -> Refusal {
     let warning = Warning { code: why.warning, text: why.text.to_owned() };
-    Refusal { status: 488, warning: Some(warning), retry_after: None }
+    Refusal { warning: Some(warning), ..Refusal::status(488) }
 }

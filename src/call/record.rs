@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::agent::event::TurnTimes;
 use crate::base::id::CallId;
 use crate::call::cause::Cause;
+use crate::call::stir::Verification;
 use crate::media::event::Quality;
 
 /// Everything that is kept of one call.
@@ -22,6 +23,8 @@ pub struct Record {
     pub to: String,
     /// Which trunk it came by.
     pub trunk: String,
+    /// What came of checking the signature of the caller's number, if that was done.
+    pub verification: Option<Verification>,
     /// The route that took it.
     pub route: Option<String>,
     /// The agents that spoke, in order.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::audio::codec::Codec;
@@ -25,7 +26,7 @@ use crate::engine::mailbox::{self, Inbox, Mailbox};
 use crate::engine::media_shard::{self, MediaHandle, Opening, Pipes};
 use crate::engine::recorder::Recorder;
 use crate::engine::sip_shard::{self, SipHandle, SipShard, until};
-use crate::media::event::{self as media, Digit, Settings};
+use crate::media::event::{self as media, Digit, Quality, Settings};
 use crate::net::dns::Names;
 use crate::net::ports::{Pair, Ports};
 use crate::net::tls;
@@ -126,6 +127,8 @@ pub enum Moment {
     Hears(char),
     /// The last sample of what the phone said was sent.
     Said,
+    /// How well the other side was received in the whole call.
+    Received(Quality),
     /// The call is over.
     Over(Ending),
 }
@@ -290,7 +293,7 @@ impl Conversation<'_> {
             tokio::select! {
                 input = inbox.inputs.recv() => match input {
                     Some(Input::Sip(Event::Ended { ending, .. })) => {
-                        self.close();
+                        self.close(&mut inbox).await;
                         self.tell(Moment::Over(ending.clone())).await;
                         return ending;
                     }
@@ -457,8 +460,21 @@ impl Conversation<'_> {
         self.order(Command::HangUp { session: self.session, reason: None }).await;
     }
 
-    fn close(&self) {
+    /// Closes the port, if the call ever had one, and tells how well it was received.
+    async fn close(&self, inbox: &mut Inbox) {
         self.phone.media.order(media_shard::Order::Close(self.port()));
+        let quality = async {
+            while let Some(input) = inbox.inputs.recv().await {
+                if let Input::Media(_, media::Event::Quality(quality)) = input {
+                    return Some(quality);
+                }
+            }
+            None
+        };
+        let had_port = self.sockets.is_none();
+        if had_port && let Ok(Some(quality)) = timeout(LAST_WORD, quality).await {
+            self.tell(Moment::Received(quality)).await;
+        }
     }
 
     fn port(&self) -> PortId {
@@ -517,6 +533,9 @@ pub async fn resolve(target: &str) -> Result<Reached, PhoneError> {
 
 /// How long the other side is quiet before the next line.
 const BEAT: Duration = Duration::from_millis(700);
+
+/// How long the media thread may take to say how well a call was received.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// How long the phone waits for a word before it goes on all the same.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);

@@ -201,6 +201,8 @@ pub struct Quality {
     pub discarded: u64,
     /// Interarrival jitter.
     pub jitter: Duration,
+    /// The most that a packet came later than its timestamp's distance to the one before says.
+    pub max_jitter: Duration,
     /// Round-trip time by RTCP, when the peer reports.
     pub round_trip: Option<Duration>,
 }

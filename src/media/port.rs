@@ -174,6 +174,7 @@ impl Port {
             playout: &mut self.playout,
             to: self.source.destination(),
             recorder: self.recorder.as_mut(),
+            tap: &mut self.receiver.tap,
             out: &mut self.out,
         };
         self.sender.take(now, (from, passage), &mut desk);
@@ -239,6 +240,7 @@ impl Port {
             lost: self.source.lost(),
             discarded: self.discarded,
             jitter: self.source.reception().map_or(Duration::ZERO, |it| it.jitter()),
+            max_jitter: self.source.reception().map_or(Duration::ZERO, |it| it.max_jitter()),
             round_trip: self.session.round_trip(),
         }
     }
@@ -343,6 +345,7 @@ impl Port {
             playout: &mut self.playout,
             to: self.source.destination(),
             recorder: self.recorder.as_mut(),
+            tap: &mut self.receiver.tap,
             out: &mut self.out,
         };
         self.sender.advance(now, &mut desk);

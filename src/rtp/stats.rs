@@ -69,6 +69,12 @@ impl Reception {
         self.jitter.duration()
     }
 
+    /// The most by which a packet came later than its distance to the one before says
+    /// (`max_jitter` of RFC 3611 4.6).
+    pub fn max_jitter(&self) -> Duration {
+        self.jitter.most()
+    }
+
     /// Remembers a sender report of this source by the middle 32 bits of its NTP time.
     pub fn reported(&mut self, ntp_middle: u32, arrived: Instant) {
         self.last_report = Some((ntp_middle, arrived));
@@ -116,6 +122,8 @@ struct Jitter {
     last: Option<(u32, Instant)>,
     /// Sixteen times the jitter, in units of the RTP clock.
     scaled: u64,
+    /// The most that a packet was late, in units of the RTP clock.
+    most: u64,
 }
 
 impl Jitter {
@@ -126,11 +134,13 @@ impl Jitter {
         let elapsed = arrived.saturating_duration_since(last_arrived);
         let ticks = elapsed.as_micros() * u128::from(self.clock_rate) / 1_000_000;
         let advance = timestamp.wrapping_sub(last_timestamp) as i32;
-        let difference = (ticks as i64).saturating_sub(i64::from(advance)).unsigned_abs();
+        let late = (ticks as i64).saturating_sub(i64::from(advance));
+        let difference = late.unsigned_abs();
         // A clock that jumped is another clock, not jitter.
         if difference > u64::from(self.clock_rate) * 2 {
             return;
         }
+        self.most = self.most.max(u64::try_from(late).unwrap_or(0));
         self.scaled = self.scaled + difference - ((self.scaled + 8) >> 4).min(self.scaled);
     }
 
@@ -139,11 +149,16 @@ impl Jitter {
     }
 
     fn duration(&self) -> Duration {
-        Duration::from_micros(
-            (u64::from(self.ticks()) * 1_000_000)
-                .checked_div(u64::from(self.clock_rate))
-                .unwrap_or(0),
-        )
+        self.lasting(u64::from(self.ticks()))
+    }
+
+    fn most(&self) -> Duration {
+        self.lasting(self.most)
+    }
+
+    fn lasting(&self, ticks: u64) -> Duration {
+        let micros = ticks.saturating_mul(1_000_000).checked_div(u64::from(self.clock_rate));
+        Duration::from_micros(micros.unwrap_or(0))
     }
 }
 
@@ -162,7 +177,7 @@ mod tests {
         for packet in 0..100_u32 {
             reception.measure(packet * 160, at(start, u64::from(packet) * 20));
         }
-        assert_eq!(reception.jitter(), Duration::ZERO);
+        assert_eq!((reception.jitter(), reception.max_jitter()), (Duration::ZERO, Duration::ZERO));
     }
 
     #[test]
@@ -176,6 +191,7 @@ mod tests {
         }
         let jitter = reception.jitter().as_millis();
         assert!((9..=10).contains(&jitter), "{jitter} ms");
+        assert_eq!(reception.max_jitter(), Duration::from_millis(10));
     }
 
     #[test]

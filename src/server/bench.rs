@@ -1,5 +1,6 @@
 //! `voxtrunk bench`: measures this machine. It judges nothing: a missed target is a figure, too.
 
+mod apart;
 mod media;
 mod signalling;
 mod stage;

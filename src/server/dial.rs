@@ -116,6 +116,10 @@ async fn script(order: &Order) -> Result<Script, String> {
     Ok(Script { lines, recording: Some(order.record.clone()), patience, hang_up_after: None })
 }
 
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
+}
+
 /// Prints what happens; gives the identity of the call when a voxtrunk answered.
 async fn tell(mut moments: mpsc::Receiver<phone::Timed>) -> Option<String> {
     let mut answered = None;
@@ -132,6 +136,13 @@ async fn tell(mut moments: mpsc::Receiver<phone::Timed>) -> Option<String> {
             Moment::Presses(keys) => format!("you:  [keys {keys}]"),
             Moment::Hears(key) => format!("they press {key}"),
             Moment::Said => continue,
+            Moment::Received(quality) => format!(
+                "received {} packets, {} lost, jitter {:.1} ms, at most {:.1} ms",
+                quality.received,
+                quality.lost,
+                millis(quality.jitter),
+                millis(quality.max_jitter),
+            ),
             Moment::Over(Ending::Bye { by, .. }) => format!("over, by {by:?}").to_lowercase(),
             Moment::Over(_) => "over".to_owned(),
         };

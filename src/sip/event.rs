@@ -276,6 +276,8 @@ pub struct Refusal {
     pub warning: Option<Warning>,
     /// Retry-After in seconds.
     pub retry_after: Option<u32>,
+    /// A value of Reason (RFC 3326) beside the cause that follows from the status.
+    pub reason: Option<String>,
 }
 
 /// A Warning header (RFC 3261 20.43).
@@ -290,7 +292,7 @@ pub struct Warning {
 impl Refusal {
     /// Refuses with a bare status.
     pub fn status(status: u16) -> Self {
-        Self { status, warning: None, retry_after: None }
+        Self { status, warning: None, retry_after: None, reason: None }
     }
 }
 

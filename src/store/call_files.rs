@@ -12,6 +12,7 @@ use crate::call::cause::Cause;
 use crate::call::record::{
     Bridge, Hold, Latency, Leg, Line, Record, Speaker, ToolUse, Transfer, Turn,
 };
+use crate::call::stir::{Flaw, Verification};
 
 /// Writes records below a folder.
 #[derive(Debug, Clone)]
@@ -64,6 +65,7 @@ fn document(record: &Record) -> Value {
         "from": { "number": record.from, "name": record.name },
         "to": { "number": record.to },
         "trunk": record.trunk,
+        "stir": record.verification.as_ref().map(stir),
         "route": record.route,
         "agents": record.agents,
         "started_at": timestamp(record.began),
@@ -99,8 +101,22 @@ fn leg(leg: &Leg) -> Value {
             "lost": leg.quality.lost,
             "discarded": leg.quality.discarded,
             "jitter_ms": leg.quality.jitter.as_secs_f64() * 1_000.0,
+            "max_jitter_ms": leg.quality.max_jitter.as_secs_f64() * 1_000.0,
             "round_trip_ms": leg.quality.round_trip.map(millis),
         },
+    })
+}
+
+fn stir(verification: &Verification) -> Value {
+    let said = verification.said.as_ref();
+    let flaw = verification.flaw.as_ref();
+    json!({
+        "verstat": verification.verstat(),
+        "attestation": said.map(|said| said.attestation.letter()),
+        "origid": said.map(|said| said.origin.to_string()),
+        "signer": said.map(|said| said.signer.as_str()),
+        "status": flaw.map(Flaw::status),
+        "reason": flaw.map(ToString::to_string),
     })
 }
 

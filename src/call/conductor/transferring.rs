@@ -168,6 +168,7 @@ impl Conductor {
             caller: &self.incoming.calling_user,
             trunk: &self.trunk.name,
             context: &self.trunk.context,
+            attested: self.chronicle.attested(),
         };
         let route = self.briefing.plan.route(&call)?;
         let is_called = !route.to.is_empty() && route.to.iter().all(Destination::is_called);

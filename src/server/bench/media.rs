@@ -6,12 +6,15 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::{Figure, millis, stage};
+use super::apart::{Apart, Cores};
+use super::{Figure, median, millis, quantile, stage};
 use crate::audio::codec::Codec;
+use crate::audio::echo::EchoGate;
 use crate::audio::frame::Rate;
 use crate::audio::resample::Resampler;
 use crate::engine::clock;
-use crate::engine::phone::{Act, Line, Script, When};
+use crate::engine::phone::{Act, Line, Moment, Script, Timed, When};
+use crate::media::event::Quality;
 use crate::providers::vad::{benchmark, registry as vad};
 use crate::server::demo;
 
@@ -51,7 +54,21 @@ fn samples() -> Vec<Figure> {
         wide.clear();
         resampler.push(&frame, &mut wide);
     });
+    let mut gate = EchoGate::new();
+    for at in 0..100_u32 {
+        // Noise that does not repeat: the gate has to look everywhere.
+        let noise = |salt: u32| -> Vec<i16> {
+            (0..160).map(|it| ((at * 160 + it) * salt % 6_151) as i16 - 3_075).collect()
+        };
+        gate.play(&noise(7_919), Rate::NARROW);
+        gate.hear(&noise(104_729), Rate::NARROW);
+    }
+    let echo = stage::cost(20, || {
+        std::hint::black_box(gate.is_echo());
+    });
     vec![
+        Figure::new("media.echo_search", echo.as_secs_f64() * 1e6, "µs")
+            .told("at most once in 32 ms, and only while the line sounds like speech"),
         Figure::new("media.g711", g711.as_nanos() as f64, "ns").told("20 ms there and back"),
         Figure::new("media.resample", resample.as_secs_f64() * 1e6, "µs")
             .told("20 ms, 8 to 16 kHz"),
@@ -60,47 +77,23 @@ fn samples() -> Vec<Figure> {
 
 /// The resident memory of a server of its own that waits for calls.
 async fn idle_memory() -> Result<Figure, String> {
-    let program = std::env::current_exe().map_err(|why| why.to_string())?;
-    let mut child = tokio::process::Command::new(program)
-        .args(["serve", "--config", "conf/bench.toml"])
-        .env("RUST_LOG", "info")
-        .stderr(std::process::Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|why| why.to_string())?;
-    let mut errors = child.stderr.take().map(tokio::io::BufReader::new).ok_or("no pipe")?;
-    let mut line = String::new();
-    while !line.contains("ready for calls") {
-        use tokio::io::AsyncBufReadExt;
-        line.clear();
-        let read = tokio::time::timeout(Duration::from_secs(30), errors.read_line(&mut line));
-        if matches!(read.await, Ok(Ok(0)) | Ok(Err(_)) | Err(_)) {
-            return Err("the server for the memory figure does not start".to_owned());
-        }
-    }
-    let status = format!("/proc/{}/status", child.id().unwrap_or_default());
-    let status = std::fs::read_to_string(status).map_err(|why| why.to_string())?;
-    let kilobytes = status.lines().find_map(|line| {
-        line.strip_prefix("VmRSS:")?.trim().trim_end_matches(" kB").parse::<f64>().ok()
-    });
-    child.kill().await.ok();
-    let megabytes = kilobytes.ok_or("no VmRSS")? / 1_024.0;
-    Ok(Figure::new("media.idle_memory", megabytes, "MB")
+    let server = Apart::start(Cores::All).await?;
+    Ok(Figure::new("media.idle_memory", server.memory()?, "MB")
         .at_most(60.0)
         .told("the demo's four agents loaded, without Whisper"))
 }
 
-/// Many calls at once, both ends in this process.
+/// Many calls at once to a server of its own on one core; the callers share the other cores.
 async fn many_calls() -> Result<Vec<Figure>, String> {
-    let server = stage::server(22_000..=22_199).await?;
+    let server = Apart::start(Cores::First).await?;
     let media = stage::phone_media()?;
     let voice = stage::voice()?;
     let question = demo::spoken(&voice, "what are your opening hours").await?;
-    let target = format!("sip:demo@{}", server.local());
-    let (began, before) = (clock::now(), stage::process_time());
+    let target = format!("sip:demo@{}", server.address);
+    let (began, before) = (clock::now(), server.processor_time()?);
     let mut calls = JoinSet::new();
     for _ in 0..CALLS {
-        let mut phone = stage::phone(&server, &media)?;
+        let mut phone = stage::phone(server.address.ip(), &media)?;
         let act = Act::Say("question".to_owned(), question.clone());
         let script = Script {
             lines: vec![Line { when: When::Quiet, act }],
@@ -109,33 +102,40 @@ async fn many_calls() -> Result<Vec<Figure>, String> {
         };
         let target = target.clone();
         calls.spawn(async move {
-            let (sender, mut moments) = mpsc::channel(64);
-            let ignore = async { while moments.recv().await.is_some() {} };
-            tokio::join!(phone.call(&target, script, sender), ignore).0.is_ok()
+            let (sender, moments) = mpsc::channel(64);
+            let (ending, heard) =
+                tokio::join!(phone.call(&target, script, sender), reception(moments));
+            ending.ok().and(heard)
         });
     }
-    let mut whole = 0;
-    while let Some(done) = calls.join_next().await {
-        whole += usize::from(done.unwrap_or(false));
-    }
+    let heard: Vec<Quality> = calls.join_all().await.into_iter().flatten().collect();
     let took = clock::now().saturating_duration_since(began).as_secs_f64();
-    let spent = stage::process_time().saturating_sub(before).as_secs_f64();
-    let gauges = server.gauges();
-    let (wakes, late, worst) = gauges.wakes();
-    let (unheard, undelivered) = gauges.losses();
-    server.drain(Duration::from_secs(2)).await;
-    let share = 100.0 * spent / took / CALLS as f64;
+    let spent = server.processor_time()?.saturating_sub(before).as_secs_f64();
+    let late: Vec<f64> = heard.iter().map(|call| millis(call.max_jitter)).collect();
+    let packets: u64 = heard.iter().map(|call| call.received).sum();
+    let lost: u64 = heard.iter().map(|call| call.lost).sum();
     Ok(vec![
-        Figure::new("media.calls_whole", whole as f64, "calls").told(format!("of {CALLS} at once")),
-        Figure::new("media.late_over_40ms", late as f64, "wakes")
-            .at_most(0.0)
-            .told(format!("of {wakes}; each wake sends what is due for a call")),
-        Figure::new("media.worst_lateness", millis(worst), "ms").at_most(40.0),
-        Figure::new("media.cpu_per_call", share, "% of a core")
-            .told("caller and server in one process, so about twice the server's"),
-        Figure::new("media.lost_to_listeners", (unheard + undelivered) as f64, "frames")
-            .at_most(0.0),
+        Figure::new("media.calls_whole", heard.len() as f64, "calls")
+            .told(format!("of {CALLS} at once, the server with all its engines on one core")),
+        Figure::new("media.late_at_most", quantile(&late, 1.0), "ms").at_most(40.0).told(format!(
+            "the latest of {packets} packets, at the caller's; median call {:.1} ms",
+            median(&late)
+        )),
+        Figure::new("media.lost", lost as f64, "packets").at_most(0.0),
+        Figure::new("media.cpu_per_call", 100.0 * spent / took / CALLS as f64, "% of a core")
+            .told("the server alone: signalling, audio, listening, thinking, speaking"),
     ])
+}
+
+/// How well a call was received.
+async fn reception(mut moments: mpsc::Receiver<Timed>) -> Option<Quality> {
+    let mut heard = None;
+    while let Some((_, moment)) = moments.recv().await {
+        if let Moment::Received(quality) = moment {
+            heard = Some(quality);
+        }
+    }
+    heard
 }
 
 const CALLS: usize = 50;

@@ -108,7 +108,7 @@ fn carry(
 async fn answers() -> Result<Vec<Figure>, String> {
     let server = stage::server(21_000..=21_199).await?;
     let media = stage::phone_media()?;
-    let mut phone = stage::phone(&server, &media)?;
+    let mut phone = stage::phone(server.local().ip(), &media)?;
     let target = format!("sip:demo@{}", server.local());
     let mut answered = Vec::new();
     for _ in 0..CALLS {

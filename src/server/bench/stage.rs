@@ -1,5 +1,6 @@
 //! The stage of the benchmarks: a running demo server, phones, and processor time.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,9 +37,8 @@ pub fn phone_media() -> Result<(MediaHandle, Recorder), String> {
     Ok((media, Recorder::start().map_err(thread)?))
 }
 
-/// A phone that may call `server`.
-pub fn phone(server: &Running, media: &(MediaHandle, Recorder)) -> Result<Phone, String> {
-    let address = server.local().ip();
+/// A phone that may call whoever is at `address`.
+pub fn phone(address: IpAddr, media: &(MediaHandle, Recorder)) -> Result<Phone, String> {
     let peer = address.to_string().parse().map_err(|_| "no address".to_owned())?;
     let (media, recorder) = media.clone();
     Phone::new(address, vec![peer], media, recorder).map_err(|why| why.to_string())
@@ -53,12 +53,6 @@ pub fn voice() -> Result<Flite, String> {
 /// The processor time of this thread.
 pub fn thread_time() -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
-}
-
-/// The processor time of this process.
-pub fn process_time() -> Duration {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 

@@ -15,7 +15,7 @@ use crate::server::demo;
 pub async fn measure() -> Result<Vec<Figure>, String> {
     let server = stage::server(23_000..=23_199).await?;
     let media = stage::phone_media()?;
-    let mut phone = stage::phone(&server, &media)?;
+    let mut phone = stage::phone(server.local().ip(), &media)?;
     let voice = stage::voice()?;
     let target = format!("sip:demo@{}", server.local());
     let (mut turns, mut stops) = (Vec::new(), Vec::new());
@@ -80,6 +80,7 @@ async fn interruptions(mut moments: mpsc::Receiver<crate::engine::phone::Timed>)
             | Moment::Presses(_)
             | Moment::Hears(_)
             | Moment::Said
+            | Moment::Received(_)
             | Moment::Over(_) => {}
         }
     }
@@ -98,6 +99,7 @@ async fn timed(mut facts: broadcast::Receiver<crate::engine::bus::Told>) -> Vec<
                 | Fact::Answered
                 | Fact::AgentChanged { .. }
                 | Fact::CallerSaid { .. }
+                | Fact::Verified(_)
                 | Fact::AgentSaid { .. }
                 | Fact::Dialled { .. }
                 | Fact::Bridged { .. }

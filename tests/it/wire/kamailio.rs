@@ -67,7 +67,7 @@ async fn a_call_of_ours_is_let_out_with_our_credentials() {
 }
 
 /// What a Kamailio is like.
-struct Plan {
+pub struct Plan {
     port: u16,
     /// The longest time that it grants, in seconds.
     longest: u32,
@@ -82,7 +82,8 @@ impl Default for Plan {
     }
 }
 
-async fn start(plan: Plan) -> Kamailio {
+/// Starts a Kamailio and waits until it answers.
+pub async fn start(plan: Plan) -> Kamailio {
     let config = include_str!("kamailio/kamailio.cfg")
         .replace("LONGEST", &plan.longest.to_string())
         .replace("ALGORITHM", plan.algorithm)
@@ -90,7 +91,8 @@ async fn start(plan: Plan) -> Kamailio {
     Kamailio::run(&config, plan.port, &[]).await
 }
 
-fn account(registrars: &[&Kamailio], expires: &str) -> String {
+/// The trunk `carrier`, with these registrars.
+pub fn account(registrars: &[&Kamailio], expires: &str) -> String {
     let hosts: Vec<String> =
         registrars.iter().map(|kamailio| format!("\"127.0.0.1:{}\"", kamailio.port)).collect();
     format!(
