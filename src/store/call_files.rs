@@ -138,6 +138,8 @@ fn transfer(transfer: &Transfer) -> Value {
         "at_ms": millis(transfer.at),
         "to": transfer.to,
         "manner": transfer.manner.name(),
+        "kind": transfer.kind.name(),
+        "by_leg": transfer.by,
         "outcome": if transfer.failed.is_none() { "worked" } else { "failed" },
         "reason": transfer.failed.map(Cause::end_reason),
         "q850": transfer.failed.map(Cause::q850),
