@@ -12,7 +12,7 @@ use crate::call::cause::Cause;
 use crate::call::event::Fact;
 use crate::call::leg::Agreement;
 use crate::call::record::{
-    Bridge, Hold, Latency, Leg, Line, Manner, Record, Speaker, ToolUse, Transfer, Turn,
+    Bridge, Hold, Kind, Latency, Leg, Line, Manner, Record, Speaker, ToolUse, Transfer, Turn,
 };
 use crate::call::stir::Verification;
 use crate::media::event::Quality;
@@ -23,6 +23,19 @@ use crate::sip::event::Incoming;
 pub struct Chronicle {
     arrived: Instant,
     record: Record,
+}
+
+/// A transfer as it was tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Try {
+    /// Where to. Personal data.
+    pub to: String,
+    /// How.
+    pub manner: Manner,
+    /// Whether somebody was asked there before.
+    pub kind: Kind,
+    /// The place of the leg whose peer wanted it; `None` when the agent did.
+    pub by: Option<usize>,
 }
 
 /// How a call came to us.
@@ -81,6 +94,16 @@ impl Chronicle {
         self.record.call
     }
 
+    /// The record as far as it is written.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// How long ago the call arrived.
+    pub fn age(&self, now: Instant) -> Duration {
+        self.since(now)
+    }
+
     /// The signature of the call was checked.
     pub fn verified(&self) -> Option<Fact> {
         self.record.verification.clone().map(Fact::Verified)
@@ -96,16 +119,6 @@ impl Chronicle {
     /// How far somebody whom we believe vouches for the caller's number.
     pub fn attested(&self) -> Attested {
         self.record.verification.as_ref().map_or(Attested::Nobody, Verification::attested)
-    }
-
-    /// The record as far as it is written.
-    pub fn record(&self) -> &Record {
-        &self.record
-    }
-
-    /// How long ago the call arrived.
-    pub fn age(&self, now: Instant) -> Duration {
-        self.since(now)
     }
 
     /// A route took the call.
@@ -197,15 +210,9 @@ impl Chronicle {
     }
 
     /// A transfer was tried.
-    pub fn transferred(
-        &mut self,
-        now: Instant,
-        to: &str,
-        manner: Manner,
-        failed: Option<Cause>,
-    ) -> Fact {
-        let (at, to) = (self.since(now), to.to_owned());
-        self.record.transfers.push(Transfer { at, to: to.clone(), manner, failed });
+    pub fn transferred(&mut self, now: Instant, try_of: Try, failed: Option<Cause>) -> Fact {
+        let (at, Try { to, manner, kind, by }) = (self.since(now), try_of);
+        self.record.transfers.push(Transfer { at, to: to.clone(), manner, kind, by, failed });
         Fact::Transferred { to, manner, failed }
     }
 
@@ -226,6 +233,11 @@ impl Chronicle {
     /// Whether the caller's side ever confirmed the answer.
     pub fn was_answered(&self) -> bool {
         self.record.answered.is_some()
+    }
+
+    /// Whether a leg was ever answered.
+    pub fn was_leg_answered(&self, leg: usize) -> bool {
+        self.record.legs.get(leg).is_some_and(|leg| leg.answered.is_some())
     }
 
     /// An agent took over.

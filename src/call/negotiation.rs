@@ -82,6 +82,11 @@ impl Negotiation {
         }
     }
 
+    /// The signalling of a leg that we placed comes from there.
+    pub fn heard_from(&mut self, address: IpAddr) {
+        self.signalling = Some(address);
+    }
+
     /// Sets a codec before the others, in what is still to be offered or answered.
     pub fn prefer(&mut self, codec: Codec) {
         // Sorting is stable: the others keep their order.

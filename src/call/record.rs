@@ -111,8 +111,31 @@ pub struct Transfer {
     pub to: String,
     /// How.
     pub manner: Manner,
+    /// Whether somebody was asked there before.
+    pub kind: Kind,
+    /// The place in the record, from 0, of the leg whose peer wanted it; `None` when the agent did.
+    pub by: Option<usize>,
     /// Why it failed, if it did.
     pub failed: Option<Cause>,
+}
+
+/// Whether somebody was asked at the target of a transfer before it was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Nobody was: it rings there.
+    Blind,
+    /// Somebody was: the call takes the place of the one in which it was asked (RFC 3891).
+    Attended,
+}
+
+impl Kind {
+    /// The name in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Blind => "blind",
+            Self::Attended => "attended",
+        }
+    }
 }
 
 /// How a transfer is done.
@@ -124,6 +147,8 @@ pub enum Manner {
     Bridge,
     /// A peer asked us to call (REFER) in its place.
     Referral,
+    /// Somebody called us to take the place of a peer (Replaces).
+    Replaced,
 }
 
 impl Manner {
@@ -133,6 +158,7 @@ impl Manner {
             Self::Refer => "refer",
             Self::Bridge => "bridge",
             Self::Referral => "referral",
+            Self::Replaced => "replaced",
         }
     }
 }

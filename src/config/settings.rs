@@ -307,12 +307,8 @@ impl Server {
         let certificates =
             self.tls.values_mut().flat_map(Tls::files).chain(self.sip.tls.ca.as_mut());
         let keys = self.trunks.values_mut().filter_map(|trunk| trunk.stir.key.as_mut());
-        let all = always
-            .into_iter()
-            .chain(chosen.into_iter().flatten())
-            .chain(certificates)
-            .chain(keys)
-            .chain(control);
+        let all = always.into_iter().chain(chosen.into_iter().flatten());
+        let all = all.chain(certificates).chain(control).chain(keys);
         for path in all {
             *path = tidied(&folder.join(&*path));
         }

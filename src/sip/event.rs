@@ -380,6 +380,8 @@ pub enum Event {
         /// Early media, if offered. After an INVITE of ours without an offer it is one, to be
         /// answered by `Command::AnswerOffer`.
         body: Bytes,
+        /// Where it came from.
+        from: IpAddr,
     },
     /// Our INVITE was sent elsewhere (3xx); `Event::Ended` follows.
     Redirected {
@@ -396,6 +398,8 @@ pub enum Event {
         body: Bytes,
         /// Every header of the answer by name and value.
         headers: Vec<(String, String)>,
+        /// Where it came from.
+        from: IpAddr,
     },
     /// The ACK to our 200 arrived: the call is up. Comes again when the ACK of a re-INVITE brings
     /// a session description.

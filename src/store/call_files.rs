@@ -107,7 +107,7 @@ fn leg(leg: &Leg) -> Value {
     })
 }
 
-/// What came of checking a signature, as records and events tell it.
+/// What the check of a caller's signature said.
 pub fn stir(verification: &Verification) -> Value {
     let said = verification.said.as_ref();
     let flaw = verification.flaw.as_ref();
@@ -138,6 +138,8 @@ fn transfer(transfer: &Transfer) -> Value {
         "at_ms": millis(transfer.at),
         "to": transfer.to,
         "manner": transfer.manner.name(),
+        "kind": transfer.kind.name(),
+        "by_leg": transfer.by,
         "outcome": if transfer.failed.is_none() { "worked" } else { "failed" },
         "reason": transfer.failed.map(Cause::end_reason),
         "q850": transfer.failed.map(Cause::q850),

@@ -3,9 +3,12 @@
 mod caller;
 mod certificates;
 mod datagrams;
+mod deskphone;
 mod ear;
 mod line;
+mod proxy;
 mod server;
+mod softphone;
 
 mod attacks;
 mod baresip;
@@ -22,4 +25,5 @@ mod recording;
 mod signatures;
 mod sipp;
 mod speech;
+mod story;
 mod transports;
