@@ -177,6 +177,8 @@ pub struct Vad {
     /// How much silence makes it end.
     #[serde(deserialize_with = "units::duration")]
     pub min_silence: Duration,
+    /// Whether an echo of what the caller hears is no speech.
+    pub echo_gate: bool,
 }
 
 /// Which implementation runs the network of speech detection.
@@ -371,6 +373,7 @@ impl Default for Vad {
             threshold: 0.5,
             min_speech: Duration::from_millis(64),
             min_silence: Duration::from_millis(160),
+            echo_gate: true,
         }
     }
 }

@@ -198,6 +198,7 @@ fn media_policy(server: &Server) -> MediaPolicy {
             release: (vad.threshold - 0.15).max(0.05),
             min_speech: vad.min_speech,
             min_silence: vad.min_silence,
+            echo_gate: vad.echo_gate,
         },
     }
 }

@@ -294,8 +294,8 @@ fn passing(reason: &str) -> ProviderError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audio::frame::Frame;
     use crate::agent::event::PauseId;
+    use crate::audio::frame::Frame;
     use crate::base::random::Random;
     use crate::providers::error::Retry;
     use crate::providers::stt::rehearsal::{hear, next};

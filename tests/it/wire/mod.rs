@@ -13,6 +13,7 @@ mod bridging;
 mod control;
 mod crowd;
 mod door;
+mod echo;
 mod faults;
 mod kamailio;
 mod peers;
