@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::agent::saying::chunk::Clock;
+use crate::agent::saying::speaker::Speaker;
 use crate::base::destination::Destination;
 use crate::base::language::Language;
 use crate::base::units;
@@ -17,6 +19,12 @@ pub struct Assistant {
     pub name: Option<String>,
     /// The language that it speaks and hears.
     pub language: Option<Language>,
+    /// The languages that it may change to in a call when the caller speaks them.
+    pub languages: Vec<Language>,
+    /// How words are read that the voice gets wrong: `ACME = "Ackmi"`.
+    pub pronunciations: BTreeMap<String, String>,
+    /// How times of day are said in German: `formal` or `colloquial` ("halb drei").
+    pub times: Clock,
     /// What it says when the call is up; a template. Without it the caller speaks first.
     pub first_message: Option<String>,
     /// What it is told to be and do (a language model's system prompt); a template.
@@ -56,6 +64,9 @@ impl Default for Assistant {
         Self {
             name: None,
             language: None,
+            languages: Vec::new(),
+            pronunciations: BTreeMap::new(),
+            times: Clock::default(),
             first_message: None,
             prompt: None,
             prompt_file: None,
@@ -80,6 +91,11 @@ impl Assistant {
     /// The language that it speaks; English unless said otherwise.
     pub fn spoken_language(&self) -> Language {
         self.language.clone().unwrap_or_else(Language::english)
+    }
+
+    /// Who finds the words for what it says in a language.
+    pub fn speaker(&self, language: &Language) -> Speaker {
+        Speaker::new(language, &self.pronunciations).with_clock(self.times)
     }
 }
 

@@ -123,8 +123,10 @@ pub enum Progress {
 pub struct Utterance {
     /// Its identity; utterances are heard in this order.
     pub id: UtteranceId,
-    /// The words.
+    /// The words, as the record keeps them.
     pub text: String,
+    /// The words, as a voice reads them: numbers and short forms are written out.
+    pub spoken: String,
     /// Whether it may be synthesised but must not be heard until `Output::Release`.
     pub held: bool,
 }

@@ -83,7 +83,7 @@ impl Session {
             phrases: Phrases::of(&assistant),
             opening,
             turn: Turn::new(Arc::clone(&assistant), now),
-            speech: Speech::new(),
+            speech: Speech::new(assistant.speaker(&assistant.spoken_language())),
             answer: Answer::default(),
             conversation: Conversation::default(),
             failures: 0,

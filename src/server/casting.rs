@@ -124,6 +124,7 @@ fn fixed_lines(assistant: &Assistant) -> Vec<String> {
     }
     let language = assistant.spoken_language();
     let fixed = texts.into_iter().filter(|text| !text.contains("{{") && !text.contains("{%"));
+    let speaker = assistant.speaker(&language);
     fixed
         .flat_map(|text| {
             let mut splitter = Splitter::new(&language);
@@ -131,6 +132,7 @@ fn fixed_lines(assistant: &Assistant) -> Vec<String> {
             clauses.extend(splitter.finish());
             clauses
         })
+        .map(|clause| speaker.say(&clause).said().to_owned())
         .collect()
 }
 

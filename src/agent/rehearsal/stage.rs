@@ -227,7 +227,7 @@ impl Stage {
             }
             Output::Abandon(thought) => self.abandoned.push(thought),
             Output::Speak(utterance) => {
-                let total = pace(&utterance.text).as_millis() as u64 / 10 * 10 + 10;
+                let total = pace(&utterance.spoken).as_millis() as u64 / 10 * 10 + 10;
                 let ready = self.now + 50;
                 let (id, text, held) = (utterance.id, utterance.text, utterance.held);
                 self.mouth.push_back(Clip { id, text, held, ready, heard: 0, total });
