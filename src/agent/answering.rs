@@ -35,6 +35,7 @@ impl Session {
             instructions: self.opening.instructions.clone(),
             messages: conversation.messages(),
             tools: if offers { self.opening.tools.clone() } else { Vec::new() },
+            today: self.opening.today,
         }
     }
 

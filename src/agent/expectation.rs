@@ -39,12 +39,16 @@ impl Expectation {
         };
         // The last thing that is named is asked for; statements name things too.
         let asks = text.contains('?') || words.iter().any(|word| ASKING.contains(&word.as_str()));
-        let named = words.iter().rev().find_map(|word| {
-            let found = table.iter().find(|(name, _)| {
-                word == name || (name.len() > 4 && word.ends_with(name))
-            });
+        let named = words.iter().rev().filter_map(|word| {
+            let found = table
+                .iter()
+                .find(|(name, _)| word == name || (name.len() > 4 && word.ends_with(name)));
             found.map(|(_, kind)| *kind)
         });
+        let named: Vec<Kind> = named.collect();
+        // A "phone number" is a phone, and only then a number.
+        let special = named.iter().find(|kind| !matches!(kind, Kind::Digits(None) | Kind::Name));
+        let named = special.or(named.first()).copied();
         named.filter(|_| asks).map_or(Self::Anything, Self::Value)
     }
 
@@ -70,8 +74,18 @@ impl Expectation {
 }
 
 const ASKING: [&str; 12] = [
-    "please", "tell", "give", "say", "spell", "bitte", "nennen", "sagen", "geben", "buchstabieren",
-    "what", "wie",
+    "please",
+    "tell",
+    "give",
+    "say",
+    "spell",
+    "bitte",
+    "nennen",
+    "sagen",
+    "geben",
+    "buchstabieren",
+    "what",
+    "wie",
 ];
 const ENGLISH: &[(&str, Kind)] = &[
     ("phone", Kind::Phone),

@@ -16,6 +16,7 @@ pub mod saying;
 pub mod barge_in;
 pub mod caller;
 pub mod endpointing;
+pub mod expectation;
 pub mod floor;
 pub mod intents;
 mod overlap;

@@ -16,6 +16,7 @@ use crate::agent::phrases::Phrases;
 use crate::agent::speech::{Line, Role, Sent, Speech, Stage};
 use crate::agent::tool::Tool;
 use crate::agent::turn::Turn;
+use crate::base::calendar::Date;
 use crate::base::language::Language;
 
 /// What a session is given besides the agent: texts rendered for this call, and its tools.
@@ -27,6 +28,8 @@ pub struct Opening {
     pub first_message: Option<String>,
     /// The tools that the model may call.
     pub tools: Vec<Tool>,
+    /// The day of the call, from which others are counted.
+    pub today: Option<Date>,
 }
 
 /// One agent at work.

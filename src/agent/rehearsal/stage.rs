@@ -74,6 +74,7 @@ impl Stage {
             instructions: "Be kind.".to_owned(),
             first_message: Some(first.to_owned()),
             tools: vec![tool(names::END_CALL), tool("look_up")],
+            today: None,
         };
         Self {
             start,

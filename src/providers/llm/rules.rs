@@ -33,7 +33,7 @@ impl Model for Rules {
     }
 
     fn think(&self, request: Request) -> BoxStream<'static, Result<Delta, ProviderError>> {
-        let reply = self.dialogue.reply(&request.messages);
+        let reply = self.dialogue.reply_on(request.today, &request.messages);
         let text = (!reply.text.is_empty()).then_some(Delta::Text(reply.text));
         // Unique within the conversation, and the same when the same thought is thought again.
         let id = format!("rules-{}", request.messages.len());
