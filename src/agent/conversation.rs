@@ -74,6 +74,18 @@ impl Conversation {
         }
     }
 
+    /// What the agent said since the caller's last turn.
+    pub fn last_words(&self) -> String {
+        let mut words = String::new();
+        let since = self.entries.iter().rposition(|it| matches!(it, Entry::Caller { .. }));
+        for entry in self.entries.iter().skip(since.map_or(0, |at| at + 1)) {
+            if let Entry::Agent { text, .. } = entry {
+                join(&mut words, text);
+            }
+        }
+        words
+    }
+
     /// The agent is about to say `text`.
     pub fn agent(&mut self, utterance: UtteranceId, text: String) {
         self.push(Entry::Agent { utterance, text, interrupted: false });

@@ -44,6 +44,10 @@ impl Expected {
 
     /// The next answer is to be this. Parts of another value are forgotten.
     pub fn ask(&mut self, expectation: Expectation) {
+        // "Go on, please" asks for the rest of what was begun.
+        if expectation == Expectation::Anything && !self.before.is_empty() {
+            return;
+        }
         if self.expectation != expectation {
             self.before.clear();
         }

@@ -10,6 +10,7 @@ pub mod conversation;
 pub mod sentence;
 
 pub mod hearing;
+pub mod languages;
 pub mod lexicon;
 pub mod saying;
 

@@ -86,6 +86,11 @@ impl Turn {
         &self.state
     }
 
+    /// The conversation goes on in the language of `assistant`.
+    pub fn changes_language(&mut self, assistant: &Assistant) {
+        self.barge_in = BargeIn::new(assistant);
+    }
+
     /// The caller was asked for this, in the language of `context`. A turn that has begun is
     /// judged by what it began with.
     pub fn expects(&mut self, expectation: Expectation, context: Context) {

@@ -139,7 +139,8 @@ impl Ordeal {
                 | Output::Forget
                 | Output::Pause
                 | Output::Resume
-                | Output::Note(_) => {}
+                | Output::Note(_)
+                | Output::Speaks(_) => {}
             }
         }
         assert!(self.session.deadline().is_none_or(|due| due > self.now));
