@@ -231,7 +231,7 @@ impl Dialogue {
             }
             (Pending::Slot { intent, slots, asked, .. }, _) => {
                 let slot = self.slot(intent, &asked)?;
-                if let Some(value) = slot.kind().from_keys(keys) {
+                if let Some(value) = slot.from_keys(keys) {
                     let values = Values::from([(asked.clone(), value)]);
                     let waiting = Waiting { intent, slots, asked: Some(asked) };
                     return Some(self.fill(state, waiting, values));

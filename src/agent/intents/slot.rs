@@ -141,9 +141,6 @@ impl Kind {
     /// place in a list.
     pub fn from_keys(&self, keys: &str) -> Option<String> {
         let keys = keys.trim_end_matches('#');
-        if let Self::Value(kind) = self {
-            return Self::value_from_keys(*kind, keys);
-        }
         let number: u32 = keys.parse().ok()?;
         let place = |length: usize| {
             usize::try_from(number).ok()?.checked_sub(1).filter(|place| *place < length)
@@ -164,14 +161,6 @@ impl Kind {
             Self::Value(_) => None,
             Self::List(items) => items.get(place(items.len())?).cloned(),
         }
-    }
-
-    /// Keys are digits in any language.
-    fn value_from_keys(kind: value::Kind, keys: &str) -> Option<String> {
-        let words = [keys.to_owned()];
-        let digits = !keys.is_empty() && keys.bytes().all(|b| b.is_ascii_digit());
-        let heard = hear::read(kind, &words, &Context::of(Locale::german()));
-        heard.value().filter(|_| digits).map(ToString::to_string)
     }
 
     /// The value as the agent says it.
@@ -267,6 +256,15 @@ impl Slot {
     /// The type.
     pub fn kind(&self) -> &Kind {
         &self.kind
+    }
+
+    /// The value that pressed keys mean; digits of telephone numbers, cards and postcodes too.
+    pub fn from_keys(&self, keys: &str) -> Option<String> {
+        let Kind::Value(kind) = self.kind else { return self.kind.from_keys(keys) };
+        let keys = keys.trim_end_matches('#');
+        let digits = !keys.is_empty() && keys.bytes().all(|b| b.is_ascii_digit());
+        let heard = hear::read(kind, &[keys.to_owned()], &self.context);
+        heard.value().filter(|_| digits).map(ToString::to_string)
     }
 
     /// The body of a JSGF rule for all values.

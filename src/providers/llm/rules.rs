@@ -157,4 +157,18 @@ mod tests {
         assert!(text(&rules, &["Was kostet eine Inspektion?"]).contains("60 Euro"));
         assert!(text(&rules, &["Verbinden Sie mich mit dem Verkauf"]).contains("verbinde Sie"));
     }
+
+    #[test]
+    fn the_clerk_of_the_example_takes_a_number_in_pieces() {
+        let rules = rules("../examples/callback.toml", "callback");
+        let pieces =
+            ["please call me back", "five five five one two three", "double four five six"];
+        assert_eq!(text(&rules, &pieces[..1]), "What is your phone number?");
+        assert_eq!(text(&rules, &pieces[..2]), "Go on, please.");
+        assert_eq!(text(&rules, &pieces), "I have +1 555 123 4456. Is that right?");
+        assert_eq!(
+            text(&rules, &["call me back", "#5551234567", "#1"]),
+            "Thank you, we will call you."
+        );
+    }
 }

@@ -20,3 +20,4 @@ mod recording;
 mod sipp;
 mod speech;
 mod transports;
+mod values;
