@@ -2,6 +2,7 @@
 
 pub mod codec;
 pub mod conceal;
+pub mod echo;
 pub mod frame;
 pub mod g711;
 pub mod mix;

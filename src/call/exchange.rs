@@ -5,6 +5,8 @@ mod forks;
 mod hunt;
 mod lines;
 pub mod phones;
+mod traffic;
+mod trials;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -14,6 +16,10 @@ use std::time::{Duration, Instant};
 use self::forks::Forks;
 use self::hunt::{Hunt, Step};
 use self::lines::{Asked, Ring};
+pub use self::traffic::Count;
+use self::traffic::Traffic;
+use self::trials::Trials;
+pub use self::trials::{Step as TrialStep, Trial, Untried};
 use crate::base::destination::Destination;
 use crate::base::random::Random;
 use crate::call::admission::Badge;
@@ -21,6 +27,7 @@ use crate::call::cause::Cause;
 use crate::call::identity;
 use crate::call::outbound::Guard;
 use crate::call::placement::Placement;
+use crate::call::stir::Claim;
 use crate::call::trunk::{self, Health, Purpose, Trunk};
 use crate::sip::event::{AskId, Command, Ending, Event, Flow, Outgoing, Party, SessionId};
 use crate::sip::registration::Enrolment;
@@ -50,6 +57,8 @@ pub struct Exchange {
     forks: Forks,
     /// Who says which numbers may be called.
     guard: Option<Guard>,
+    traffic: Traffic,
+    trials: Trials,
     outputs: VecDeque<Output>,
 }
 
@@ -75,6 +84,8 @@ pub struct Way {
     pub headers: Vec<(String, String)>,
     /// The trunk whose credentials answer challenges.
     pub account: Option<Arc<str>>,
+    /// What is to be signed for it.
+    pub claim: Option<Claim>,
 }
 
 /// Where a request goes.
@@ -95,6 +106,8 @@ pub struct LookupId(pub u64);
 pub enum Output {
     /// An order for the endpoint.
     Command(Command),
+    /// An INVITE for the endpoint, to be signed before.
+    Sign(Box<Outgoing>, Claim),
     /// An event for the call that the session belongs to.
     Event(Event),
     /// Where does this SIP URI lead? Answered by `resolved`.
@@ -105,6 +118,8 @@ pub enum Output {
     Stands(Arc<str>, Enrolment),
     /// A trunk is registered at this address: its requests are those of the trunk.
     Known(Badge, IpAddr),
+    /// A trunk was tried for an operator.
+    Tried(Box<Trial>),
 }
 
 impl Exchange {
@@ -134,6 +149,8 @@ impl Exchange {
             phones: phones::Phones::default(),
             forks: Forks::new(),
             guard: None,
+            traffic: Traffic::default(),
+            trials: Trials::default(),
             outputs: VecDeque::new(),
         }
     }
@@ -284,6 +301,7 @@ impl Exchange {
             self.rearm(session);
         }
         self.tick_trunks(now);
+        self.tick_trials(now);
         let stopped = self.forks.tick(now);
         self.outputs.extend(stopped.into_iter().map(Output::Command));
     }
@@ -300,12 +318,15 @@ impl Exchange {
     /// When `tick` wants to be called.
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
         let trunks = self.trunks.values().filter_map(|trunk| trunk.deadline(now));
-        trunks.chain(self.agenda.next()).chain(self.forks.deadline()).min()
+        let others = [self.agenda.next(), self.forks.deadline(), self.trials_deadline()];
+        trunks.chain(others.into_iter().flatten()).min()
     }
 
     /// A leg that is over makes room for others.
     fn note_end(&mut self, event: Option<&Event>) {
-        if let (Some(Event::Ended { session, .. }), Some(guard)) = (event, &mut self.guard) {
+        let Some(Event::Ended { session, .. }) = event else { return };
+        self.traffic.over(*session);
+        if let Some(guard) = &mut self.guard {
             guard.over(*session);
         }
     }
@@ -357,6 +378,10 @@ impl Exchange {
     fn invite(&mut self, session: SessionId, way: &Way, flow: Flow) {
         let Some(hunt) = self.hunts.get(&session) else { return };
         let account = way.account.as_ref().and_then(|name| self.account(name));
+        if let Some(trunk) = &way.account {
+            self.traffic.carry(session, trunk, traffic::Way::Out);
+            self.traffic.meet(trunk, flow.remote);
+        }
         if let Some(account) = account {
             let peer = flow.remote.ip();
             let command = Command::Credentials { session, account, peer };
@@ -370,7 +395,10 @@ impl Exchange {
             body: hunt.body(),
             headers: way.headers.clone(),
         };
-        self.outputs.push_back(Output::Command(Command::Invite(Box::new(outgoing))));
+        self.outputs.push_back(match way.claim.clone() {
+            Some(claim) => Output::Sign(Box::new(outgoing), claim),
+            None => Output::Command(Command::Invite(Box::new(outgoing))),
+        });
     }
 
     /// The way to a SIP address that stands for itself.
@@ -384,7 +412,7 @@ impl Exchange {
         let (from, mut headers) = identity::plain(&placement.caller, &own.to_string());
         headers.extend(foreign_headers(placement));
         let hop = Hop::Host(uri.to_owned());
-        Ok(Way { target: uri.to_owned(), from, hop, headers, account: None })
+        Ok(Way { target: uri.to_owned(), from, hop, headers, account: None, claim: None })
     }
 
     fn socket_for(&self, peer: Option<IpAddr>) -> Option<SocketAddr> {
@@ -426,7 +454,8 @@ fn names_an_address(uri: &str) -> bool {
 }
 
 /// Headers that no call chooses.
-const OURS: [&str; 8] = [
+const OURS: [&str; 9] = [
+    "Identity",
     "Route",
     "Privacy",
     "P-Asserted-Identity",

@@ -10,8 +10,10 @@ pub mod identity;
 pub mod negotiation;
 pub mod numbering;
 pub mod outbound;
+pub mod overview;
 pub mod placement;
 pub mod record;
+pub mod stir;
 pub mod transfer;
 
 pub mod desk;

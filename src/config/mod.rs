@@ -6,6 +6,8 @@ mod check_listen;
 mod check_machine;
 mod check_phone;
 mod check_routes;
+mod check_stir;
+pub mod control;
 pub mod diagnostic;
 mod dialplans;
 mod explain;
@@ -24,7 +26,9 @@ pub mod report;
 pub mod security;
 pub mod settings;
 mod shape;
+pub mod socket;
 pub mod source;
+pub mod stir;
 pub mod subject;
 #[cfg(test)]
 mod tests;

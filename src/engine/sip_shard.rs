@@ -1,25 +1,31 @@
 //! The SIP shard: one task that owns sockets and connections and every transaction and dialog.
 
+mod questions;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+pub use self::questions::{DoorReport, Question};
+use crate::base::id::CallId;
 use crate::call::admission::caps::Newcomer;
 use crate::call::admission::{Badge, Doorkeeper, Verdict};
 use crate::call::event;
-use crate::call::exchange::{self, Exchange};
+use crate::call::exchange::{self, Exchange, Trial, Untried};
 use crate::call::outbound::Guard;
 use crate::call::placement::Placement;
-use crate::call::trunk::{self, Health};
+use crate::call::trunk;
+use crate::engine::announcements::{Announcement, Announcer};
 use crate::engine::clock;
 use crate::engine::doors::{self, Datagrams, Doors};
 use crate::engine::lookups::{Found, Lookups};
-use crate::engine::mailbox::{self, Inbox, Mailbox};
+use crate::engine::mailbox::{self, Mailbox};
+use crate::engine::stir::{self, Stir};
 use crate::engine::streams::{Caps, Happening, Streams};
 use crate::net::line::{LineId, News};
 use crate::sip::endpoint::Endpoint;
@@ -28,8 +34,10 @@ use crate::sip::event::{
     Standing, Transport,
 };
 use crate::sip::message::Message;
-use crate::sip::registration::Enrolment;
 use crate::sip::route::Sockets;
+use crate::sip::trace::{Entry, Trace};
+
+pub use crate::engine::arrival::Arrival;
 
 /// Owns sockets, connections and the user agent behind them.
 #[derive(Debug)]
@@ -41,22 +49,18 @@ pub struct SipShard {
     doorkeeper: Doorkeeper,
     exchange: Exchange,
     lookups: Lookups,
+    stir: Stir,
     calls: HashMap<SessionId, Mailbox>,
+    announcer: Announcer,
+    /// What was said of late, and who looks on.
+    trace: Trace,
+    live: Option<broadcast::Sender<Entry>>,
+    /// Where the message that is being answered came from, if from nobody we know.
+    stranger: Option<SocketAddr>,
+    /// Who waits for the trial of a trunk.
+    trials: HashMap<Arc<str>, Vec<oneshot::Sender<Result<Trial, Untried>>>>,
     orders: mpsc::Receiver<Order>,
     arrivals: mpsc::Sender<Arrival>,
-}
-
-/// A new call, with the mailbox into which its signalling is already being posted.
-#[derive(Debug)]
-pub struct Arrival {
-    /// The INVITE.
-    pub incoming: Box<Incoming>,
-    /// Which trunk it came by.
-    pub trunk: Badge,
-    /// Into the call.
-    pub mailbox: Mailbox,
-    /// For the call's task.
-    pub inbox: Inbox,
 }
 
 /// What calls order of a shard.
@@ -74,8 +78,10 @@ pub enum Order {
     Close(Connection),
     /// No new calls: every registration is removed.
     Leave,
-    /// An operator asks how the trunks stand.
-    Trunks(oneshot::Sender<Vec<trunk::Report>>),
+    /// A session is the first of this call.
+    Named(SessionId, CallId),
+    /// An operator asks something.
+    Ask(Question),
     /// An operator wants a trunk registered anew.
     Renew(Arc<str>),
 }
@@ -118,7 +124,13 @@ impl SipShard {
             doorkeeper,
             exchange,
             lookups: Lookups::new(sockets.clone(), name_servers),
+            stir: Stir::default(),
             calls: HashMap::new(),
+            announcer: Announcer::default(),
+            trace: Trace::holding(0),
+            live: None,
+            stranger: None,
+            trials: HashMap::new(),
             orders,
             arrivals,
         };
@@ -140,10 +152,31 @@ impl SipShard {
         self
     }
 
+    /// Checks the signatures of calls, and signs our own.
+    #[must_use]
+    pub fn with_stir(mut self, settings: stir::Settings) -> Self {
+        self.stir = Stir::new(settings);
+        self
+    }
+
     /// Lets calls go to phones, and asks the guard before a number is called.
     #[must_use]
     pub fn with_phones(mut self, phones: exchange::phones::Settings, guard: Guard) -> Self {
         self.exchange = self.exchange.with_phones(phones).with_guard(guard);
+        self
+    }
+
+    /// Keeps the messages of late, of at most so many octets; of none it keeps nothing.
+    #[must_use]
+    pub fn with_trace(mut self, octets: usize) -> Self {
+        self.trace = Trace::holding(octets);
+        self
+    }
+
+    /// Tells what happens beside the calls to others, too.
+    #[must_use]
+    pub fn with_announcer(mut self, announcer: Announcer) -> Self {
+        self.announcer = announcer;
         self
     }
 
@@ -163,6 +196,7 @@ impl SipShard {
                 happening = self.streams.next() => self.happen(happening),
                 Some(order) = self.orders.recv() => self.obey(order),
                 Some(found) = self.lookups.next() => self.resolved(found),
+                Some(checked) = self.stir.next() => self.deliver_all(checked),
                 () = until(deadline) => {}
             }
             self.endpoint.tick(clock::now());
@@ -275,12 +309,14 @@ impl SipShard {
             Verdict::Refused => Standing::Refused,
             Verdict::Ignored => return None,
         };
+        self.note_heard(&bytes, flow, standing);
         self.endpoint.handle(now, Input::Received { bytes, flow, standing });
         Some(standing)
     }
 
     /// Sends a message to where it goes.
     fn transmit(&mut self, flow: Flow, bytes: Bytes) {
+        self.note_said(&bytes, flow);
         self.doorkeeper.wrote(clock::now(), flow.remote, &bytes);
         if let Some(connection) = flow.connection() {
             let is_welcome = is_welcome(&bytes);
@@ -307,9 +343,8 @@ impl SipShard {
                 }
             }
             Order::Name(address, domain) => self.streams.named(address, &domain),
-            Order::Trunks(asker) => {
-                asker.send(self.exchange.reports()).ok();
-            }
+            Order::Named(session, call) => self.trace.name(session, call),
+            Order::Ask(question) => self.answer(question),
             Order::Renew(trunk) => {
                 self.exchange.renew(&trunk, clock::now());
             }
@@ -339,12 +374,25 @@ impl SipShard {
             let Some(output) = self.exchange.poll() else { return };
             match output {
                 exchange::Output::Command(command) => {
+                    if let Command::Invite(outgoing) = &command {
+                        self.trace.expect(self.exchange.leg_of(outgoing.session));
+                    }
+                    self.endpoint.handle(clock::now(), Input::Command(command));
+                }
+                exchange::Output::Sign(mut outgoing, claim) => {
+                    outgoing.headers.extend(self.stir.sign(&claim));
+                    let command = Command::Invite(outgoing);
                     self.endpoint.handle(clock::now(), Input::Command(command));
                 }
                 exchange::Output::Event(event) => self.tell(event),
                 exchange::Output::Known(badge, address) => self.doorkeeper.learn(badge, address),
-                exchange::Output::Turned(trunk, health) => note_health(&trunk, &health),
-                exchange::Output::Stands(trunk, enrolment) => note_enrolment(&trunk, &enrolment),
+                exchange::Output::Turned(trunk, health) => {
+                    self.announcer.tell(Announcement::Trunk { trunk, health });
+                }
+                exchange::Output::Stands(trunk, enrolment) => {
+                    self.announcer.tell(Announcement::Registration { trunk, enrolment });
+                }
+                exchange::Output::Tried(trial) => self.tried(&trial),
                 exchange::Output::Resolve(lookup, uri) => self.lookups.ask(lookup, uri),
             }
         }
@@ -370,13 +418,14 @@ impl SipShard {
 
     fn arrive(&mut self, mut incoming: Box<Incoming>) {
         let session = incoming.session;
+        self.trace.relate(&incoming.sip_call_id, session);
         if let Some(replaced) = incoming.replaces {
             return self.replace(self.exchange.leg_of(replaced), incoming);
         }
         let addressee = self.exchange.owner_of(&incoming.called_user);
         let known = self.doorkeeper.badge(incoming.phone.as_ref(), incoming.flow.remote.ip());
         let trunk = addressee.unwrap_or(known);
-        self.exchange.read(&trunk.name, &mut incoming);
+        let said = self.exchange.read(&trunk.name, &mut incoming).unwrap_or_default();
         let newcomer = Newcomer {
             session,
             badge: &trunk,
@@ -387,10 +436,25 @@ impl SipShard {
             return self.refuse(session, refusal);
         }
         let (mailbox, inbox) = mailbox::pair();
-        let arrival = Arrival { incoming, trunk, mailbox: mailbox.clone(), inbox };
-        if self.arrivals.try_send(arrival).is_ok() {
-            self.calls.insert(session, mailbox);
-        } else {
+        // What happens while its signature is checked waits for the call.
+        self.calls.insert(session, mailbox.clone());
+        let arrival = Arrival { incoming, trunk, verification: None, mailbox, inbox };
+        if let Some(arrival) = self.stir.check(arrival, said) {
+            self.deliver(arrival);
+        }
+    }
+
+    fn deliver_all(&mut self, arrivals: Vec<Arrival>) {
+        for arrival in arrivals {
+            self.deliver(arrival);
+        }
+    }
+
+    /// Hands a new call to the supervisor.
+    fn deliver(&mut self, arrival: Arrival) {
+        let session = arrival.incoming.session;
+        if self.arrivals.try_send(arrival).is_err() {
+            self.calls.remove(&session);
             let refusal = self.doorkeeper.full();
             self.refuse(session, refusal);
         }
@@ -418,14 +482,11 @@ impl SipShard {
     fn notice(&mut self, notice: &Notice) {
         self.doorkeeper.notice(clock::now(), notice);
         self.exchange.notice(notice);
-        match notice {
-            Notice::PhoneRegistered { phone, reaches } => {
-                tracing::info!(%phone, places = reaches.len(), "phone registered");
-            }
-            Notice::PhoneGone { phone } => tracing::info!(%phone, "phone gone"),
-            Notice::Offended { flow, offence } => {
-                tracing::debug!(source = %flow.remote.ip(), ?offence, "offended");
-            }
+        if let Notice::Offended { flow, offence } = notice {
+            tracing::debug!(source = %flow.remote.ip(), ?offence, "offended");
+        }
+        if let Some(announcement) = Announcement::of(notice) {
+            self.announcer.tell(announcement);
         }
     }
 
@@ -442,32 +503,6 @@ impl SipShard {
             let command = Command::HangUp { session, reason: None };
             self.endpoint.handle(clock::now(), Input::Command(command));
         }
-    }
-}
-
-fn note_health(trunk: &str, health: &Health) {
-    match health {
-        Health::Up => tracing::info!(trunk, "trunk is up"),
-        Health::Down(why) => tracing::warn!(trunk, why, "trunk is down"),
-    }
-}
-
-fn note_enrolment(trunk: &str, enrolment: &Enrolment) {
-    match enrolment {
-        Enrolment::Registered { registrar, granted } => {
-            let seconds = granted.as_secs();
-            tracing::info!(trunk, registrar, seconds, "registered");
-        }
-        Enrolment::Rejected { status } => tracing::error!(
-            trunk,
-            status,
-            "credentials rejected: check username, auth_username and password of the trunk",
-        ),
-        Enrolment::Failed { status, retry } => {
-            let seconds = retry.as_secs();
-            tracing::warn!(trunk, status, seconds, "not registered, will try again");
-        }
-        Enrolment::Gone => tracing::info!(trunk, "unregistered"),
     }
 }
 

@@ -174,6 +174,7 @@ impl Port {
             playout: &mut self.playout,
             to: self.source.destination(),
             recorder: self.recorder.as_mut(),
+            tap: &mut self.receiver.tap,
             out: &mut self.out,
         };
         self.sender.take(now, (from, passage), &mut desk);
@@ -344,6 +345,7 @@ impl Port {
             playout: &mut self.playout,
             to: self.source.destination(),
             recorder: self.recorder.as_mut(),
+            tap: &mut self.receiver.tap,
             out: &mut self.out,
         };
         self.sender.advance(now, &mut desk);

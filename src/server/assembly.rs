@@ -17,10 +17,12 @@ use crate::media::music::Tape;
 use crate::providers::error::ProviderError;
 use crate::providers::vad::registry as vad;
 use crate::server::casting::{self, CastError};
+use crate::server::control::view::LimitsView;
 use crate::server::inspection::Inspection;
 use crate::server::listening;
 use crate::server::phones::{self, PhoneError};
-use crate::server::running::{Blueprint, Folders};
+use crate::server::running::{Blueprint, Control, Folders};
+use crate::server::stir::{self, StirError};
 use crate::server::{door, trunks};
 use crate::sip::dialog::session_timer::{Mode, Policy};
 use crate::sip::endpoint;
@@ -34,6 +36,9 @@ pub enum AssemblyError {
     /// A phone cannot be had.
     #[error(transparent)]
     Phone(#[from] PhoneError),
+    /// Signatures of calls can neither be checked nor made.
+    #[error(transparent)]
+    Stir(#[from] StirError),
     /// The hold music cannot be had.
     #[error("the hold music `{path}` cannot be read: {why}")]
     Music {
@@ -104,13 +109,25 @@ pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
         registrar: phones::registrar(&server)?,
         phones: phones::groups(&server),
         trunks: trunks::settings(&server),
+        stir: stir::settings(&server)?,
         rtp: (server.rtp_address(), server.rtp.ports.first..=server.rtp.ports.last),
         briefing,
         crews: cast.crews,
         detector,
         max_calls,
+        control: control(&server),
         folders: Folders { calls: server.calls_folder(), recordings: server.recordings_folder() },
     })
+}
+
+fn control(server: &Server) -> Control {
+    let limits = server.trunks.iter().map(|(name, trunk)| {
+        let max_calls = trunk.max_calls.map(u64::from);
+        let max_cps = trunk.max_cps.map(|most| most.per_second);
+        (name.clone(), LimitsView { max_calls, max_cps })
+    });
+    let trace = server.control.trace;
+    Control { socket: server.control_socket(), trace, limits: limits.collect() }
 }
 
 fn endpoint_settings(server: &Server, max_calls: usize) -> endpoint::Settings {
@@ -186,6 +203,7 @@ fn media_policy(server: &Server) -> MediaPolicy {
             release: (vad.threshold - 0.15).max(0.05),
             min_speech: vad.min_speech,
             min_silence: vad.min_silence,
+            echo_gate: vad.echo_gate,
         },
     }
 }

@@ -1,5 +1,6 @@
 //! Puts the house together and takes it down.
 
+pub mod control;
 pub mod running;
 
 pub mod assembly;
@@ -9,10 +10,12 @@ pub mod inspection;
 mod listening;
 pub mod phones;
 pub mod preset;
+pub mod stir;
 pub mod trunks;
 
 pub mod bench;
 pub mod check;
+pub mod console;
 pub mod demo;
 pub mod dial;
 pub mod serve;
