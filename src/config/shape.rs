@@ -90,7 +90,6 @@ const KEYS: &[&str] = &[
     "agents.*.turns.detector",
     "agents.*.turns.on_punctuation",
     "agents.*.turns.on_no_punctuation",
-    "agents.*.turns.on_number",
     "agents.*.interrupt.always",
     "agents.*.interrupt.backoff",
     "agents.*.after",

@@ -27,3 +27,4 @@ mod sipp;
 mod speech;
 mod story;
 mod transports;
+mod values;
