@@ -8,7 +8,6 @@ use crate::sip::dialog::invite::{Phase, Session};
 use crate::sip::event::{Ending, Event, Note, NoteKind};
 use crate::sip::header::Name;
 use crate::sip::method::Method;
-use crate::sip::transaction::layer::Datagram;
 
 impl Endpoint {
     /// Says something within a session. Before there is a dialog there is nobody to hear it.
@@ -29,8 +28,7 @@ impl Endpoint {
         };
         let (request, key) = self.request_inside(dialog, &method);
         let bytes = request.finish_with(&note.content_type, &note.body);
-        let datagram = Datagram { flow: dialog.next_hop(), bytes };
-        self.open(key, datagram, Use::Told, now);
+        self.open_inside(dialog, (key, bytes), Use::Told, now);
         None
     }
 

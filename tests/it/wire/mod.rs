@@ -12,6 +12,7 @@ mod baresip;
 mod bridging;
 mod control;
 mod crowd;
+mod dialogs;
 mod door;
 mod echo;
 mod faults;
