@@ -11,7 +11,8 @@ use serde_json::Value;
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
-use super::caller::call;
+use super::caller::{call, recorded};
+use super::datagrams::Wire;
 use super::peers::free_port;
 use super::server::{Folder, House, PATIENCE, SOURCE, Server, finish, within};
 
@@ -19,7 +20,7 @@ use super::server::{Folder, House, PATIENCE, SOURCE, Server, finish, within};
 async fn whatever_a_caller_does_inside_of_a_call_ends_with_its_cause() {
     let scenarios = Scenario::all("inside");
     assert!(scenarios.len() >= 40, "{}", scenarios.len());
-    let server = Server::start(house("accept", &[])).await;
+    let server = Server::start(house("session_timers = \"accept\"", &[])).await;
     let mut playing = JoinSet::new();
     for scenario in &scenarios {
         let (scenario, to) = (scenario.clone(), server.address.to_string());
@@ -36,14 +37,14 @@ async fn whatever_whom_we_call_does_ends_with_its_cause() {
     let callees = scenarios.iter().zip(&ports);
     let routes = callees.map(|(scenario, port)| (scenario.name(), *port));
     let routes: Vec<(String, u16)> = routes.collect();
-    let server = Server::start(house("prefer", &routes)).await;
+    let server = Server::start(house("session_timers = \"prefer\"\nsession_expires = \"4s\"", &routes)).await;
     let mut playing = JoinSet::new();
     for (scenario, (name, port)) in scenarios.iter().zip(routes) {
         let (scenario, target) = (scenario.clone(), server.uri(&name));
         playing.spawn(async move {
             let callee = tokio::spawn(async move { scenario.plays_as_callee(port).await });
             within(PATIENCE, "SIPp at its port", || is_taken(port).then_some(())).await;
-            call(&target, Vec::new(), Duration::from_secs(20)).await;
+            call(&target, Vec::new(), Duration::from_secs(8)).await;
             callee.await.expect("no panic")
         });
     }
@@ -175,13 +176,11 @@ fn house(timers: &str, callees: &[(String, u16)]) -> House {
             )
         })
         .collect();
-    for (did, to) in [("ann", own("echo")), ("occupied", own("busy"))] {
+    // Ann hangs up by herself: nobody lets her refer anybody.
+    for (did, to) in [("ann", own("refer")), ("occupied", own("busy"))] {
         routes += &format!("[[route]]\ndid = {did:?}\nto = {to:?}\n");
     }
-    let settings = format!(
-        "[sip]\nt1 = \"100ms\"\nsession_timers = {timers:?}\nsession_min_se = \"2s\"\n\
-         session_expires = \"4s\"\n"
-    );
+    let settings = format!("[sip]\nt1 = \"100ms\"\nsession_min_se = \"2s\"\n{timers}\n");
     let dialplan = std::fs::read_to_string(Path::new(SOURCE).join("sipp-scenarios/dialplan.toml"));
     let house = House::with(&(routes + &dialplan.expect("it is there"))).and(&settings);
     House { bind: format!("127.0.0.1:{port}"), ..house }
@@ -200,4 +199,48 @@ fn media_port() -> u16 {
             return port;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_belongs_to_its_peer_whatever_port_it_speaks_from() {
+    let trunk = "[trunks.other]\ninbound = { allow = [\"127.0.0.9\"] }\n";
+    let server = Server::start(House::porter().and(trunk)).await;
+    let mut wire = Wire::open("127.0.0.1:0", server.address).await;
+    let body = wire.description();
+    let answer = wire.call("porter", &body).await;
+    // Somebody else who is trusted, and a stranger, know every tag: they are of no call.
+    for (address, answered) in [("127.0.0.9:0", true), ("127.0.0.3:0", false)] {
+        let forger = Wire::open(address, server.address).await;
+        forger.send(forger.inside(&answer, "7 BYE").as_bytes()).await;
+        let told = forger.receive(Duration::from_secs(1)).await;
+        assert_eq!(told.is_some(), answered, "{address}: {told:?}");
+        assert!(told.is_none_or(|told| told.starts_with("SIP/2.0 481")));
+    }
+    // The same address, another port, as after NAT has forgotten the first.
+    let moved = Wire::open("127.0.0.1:0", server.address).await;
+    moved.send(moved.inside(&answer, "2 OPTIONS").as_bytes()).await;
+    let told = moved.receive(Duration::from_secs(5)).await.expect("an answer");
+    assert!(told.starts_with("SIP/2.0 200"), "{told}");
+    moved.send(moved.inside(&answer, "3 BYE").as_bytes()).await;
+    let told = moved.receive(Duration::from_secs(5)).await.expect("an answer");
+    assert!(told.starts_with("SIP/2.0 200"), "{told}");
+    assert_eq!(server.record().await["end_reason"], "caller_hangup");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_is_held_by_the_other_side_of_a_bridge_hears_music() {
+    let scenario = Path::new(SOURCE).join("sipp-scenarios/called/holds.xml");
+    let scenario = Scenario::read(scenario);
+    let port = free_port();
+    let server = Server::start(house("", &[(scenario.name(), port)])).await;
+    let callee = tokio::spawn(async move { scenario.plays_as_callee(port).await });
+    within(PATIENCE, "SIPp at its port", || is_taken(port).then_some(())).await;
+    let path = server.folder.path("held.wav");
+    let outcome = recorded(&server.uri("holds"), Vec::new(), path).await;
+    assert!(outcome.they_hung_up(), "{:?}", outcome.ending);
+    assert_eq!(callee.await.expect("no panic"), None);
+    let heard = outcome.heard.expect("it was recorded");
+    let loud = heard.samples.iter().filter(|sample| sample.unsigned_abs() > 500).count();
+    let rate = heard.rate.0 as usize;
+    assert!(loud > rate / 5, "SIPp sends no sound: what is heard is our music ({loud})");
 }
