@@ -95,6 +95,14 @@ pub struct Sip {
     /// How long a call lives without a refresh: 90 s or more.
     #[serde(deserialize_with = "units::duration")]
     pub session_expires: Duration,
+    /// The shortest life without a refresh that a peer may ask for: its Min-SE. RFC 4028 wants
+    /// 90 s or more.
+    #[serde(deserialize_with = "units::duration")]
+    pub session_min_se: Duration,
+    /// T1 of RFC 3261: the estimated round trip. A message that nobody answers is repeated after
+    /// it for the first time, and given up after 64 times as long; T2 and T4 grow with it.
+    #[serde(deserialize_with = "units::duration")]
+    pub t1: Duration,
     /// The domain of our phones: what their passwords belong to, and what stands in From of calls
     /// to them; without it, `voxtrunk` and the address of the socket.
     pub domain: Option<String>,
@@ -343,6 +351,8 @@ impl Default for Sip {
             max_calls: 100,
             session_timers: SessionTimers::default(),
             session_expires: Duration::from_secs(1_800),
+            session_min_se: Duration::from_secs(90),
+            t1: Duration::from_millis(500),
             domain: None,
             registrar: Registering::default(),
             tcp_above: 1_300,

@@ -37,8 +37,6 @@ const KEYS: &[&str] = &[
     "server.timezone",
     "sip.local_networks",
     "sip.options_reply",
-    "sip.session_timers",
-    "sip.session_expires",
     "rtp.ptime",
     "rtp.dtmf",
     "rtp.srtp",

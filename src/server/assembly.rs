@@ -25,6 +25,7 @@ use crate::server::running::{Blueprint, Control, Folders};
 use crate::server::stir::{self, StirError};
 use crate::server::{door, trunks};
 use crate::sip::dialog::session_timer::{Mode, Policy};
+use crate::sip::transaction::timers::Timers;
 use crate::sip::endpoint;
 
 /// Why there is no blueprint.
@@ -135,6 +136,7 @@ fn endpoint_settings(server: &Server, max_calls: usize) -> endpoint::Settings {
         user_agent: format!("{}/{}", server.machine.name, env!("CARGO_PKG_VERSION")),
         advertised: server.sip.external_address,
         largest_datagram: server.sip.tcp_above,
+        timers: Timers::with_t1(server.sip.t1),
         session_timers: session_timers(server),
         families: server.trunks.values().map(|trunk| trunk.sources().collect()).collect(),
         // A trunk is trusted: as many calls may wait for their ACK as there may be calls.
@@ -152,7 +154,7 @@ fn session_timers(server: &Server) -> Policy {
         SessionTimers::Prefer => Mode::Prefer,
         SessionTimers::Require => Mode::Require,
     };
-    Policy { mode, expires: server.sip.session_expires, ..Policy::default() }
+    Policy { mode, expires: server.sip.session_expires, least: server.sip.session_min_se }
 }
 
 /// What scanners call themselves: those that are known, and those that the operator has met.

@@ -15,6 +15,7 @@ mod baresip;
 mod bridging;
 mod control;
 mod crowd;
+mod dialogs;
 mod door;
 mod echo;
 mod faults;
