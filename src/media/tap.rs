@@ -61,6 +61,11 @@ impl Tap {
         }
     }
 
+    /// Takes samples at another rate from now on: another codec was agreed.
+    pub fn retune(&mut self, rate: Rate) {
+        self.upsample = Resampler::new(rate, Rate::WIDE);
+    }
+
     /// Takes samples that arrived at `at`.
     pub fn push(&mut self, samples: &[i16], at: Instant, out: &mut VecDeque<Output>) {
         let before = self.pending.len();
