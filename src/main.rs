@@ -5,6 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use voxtrunk::server::console::command::{Form, Target};
+use voxtrunk::server::console::{calls, phones, status, trace, trunks};
+use voxtrunk::server::control::protocol::Wish;
 use voxtrunk::server::{bench, check, demo, dial, preset, serve};
 
 /// A self-hosted SIP/RTP media server with built-in AI voice agents.
@@ -36,10 +39,14 @@ enum Command {
         #[arg(long)]
         once: bool,
     },
-    /// Call a SIP address with a phone of our own, play speech, and record what is heard.
+    /// Call a SIP address with a phone of our own; or look at the calls of the running server.
+    #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
     Call {
+        #[command(subcommand)]
+        command: Option<CallCommand>,
         /// Whom to call, such as `sip:demo@127.0.0.1:5060` or `sip:demo@pbx.example;transport=tls`.
-        target: String,
+        #[arg(required = true)]
+        target: Option<String>,
         /// Say this (English, by flite); may be given more than once, in order.
         #[arg(long, value_name = "TEXT")]
         say: Vec<String>,
@@ -65,6 +72,25 @@ enum Command {
         #[command(flatten)]
         config: Config,
     },
+    /// How the running server stands: calls, trunks, phones, what was turned away, memory.
+    Status(Server),
+    /// What happens to the running server and its calls, as it happens.
+    Events(Server),
+    /// The trunks of the running server.
+    Trunk {
+        #[command(subcommand)]
+        command: TrunkCommand,
+    },
+    /// The phones that register with the running server.
+    Phone {
+        #[command(subcommand)]
+        command: PhoneCommand,
+    },
+    /// The signalling of the running server.
+    Sip {
+        #[command(subcommand)]
+        command: SipCommand,
+    },
     /// Show what is filled in for the customers of a carrier (`preset` in a trunk).
     Preset {
         #[command(subcommand)]
@@ -79,6 +105,110 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum CallCommand {
+    /// The calls that are up.
+    List(Server),
+    /// One of them, with its legs.
+    Show {
+        /// Its identity, or the end of it.
+        id: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// End one of them.
+    Hangup {
+        /// Its identity, or the end of it.
+        id: String,
+        /// Why, as Q.850 counts (`17`) or telephone systems call it (`user-busy`).
+        #[arg(long, default_value = "normal-clearing")]
+        cause: calls::Cause,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum TrunkCommand {
+    /// All of them: registered until when, up or down since when, calls in and out.
+    List(Server),
+    /// One of them, with its last refusal and what may be done.
+    Show {
+        /// Its name in conf/server.toml.
+        name: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Ask one now whether it is there, register anew, and explain what comes of it.
+    Test {
+        /// Its name in conf/server.toml.
+        name: String,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum PhoneCommand {
+    /// All of them, with every place where they ring.
+    List(Server),
+}
+
+#[derive(Debug, Subcommand)]
+enum SipCommand {
+    /// What was said on the wire, as a ladder: the last calls, or those that are looked for.
+    Trace {
+        #[command(flatten)]
+        wish: TraceWish,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+#[derive(Debug, Args)]
+struct TraceWish {
+    /// This call: its identity or a Call-ID, or the end of it.
+    #[arg(long, value_name = "ID")]
+    call_id: Option<String>,
+    /// Calls whose From has this in it.
+    #[arg(long, value_name = "TEXT")]
+    from: Option<String>,
+    /// Calls whose To has this in it.
+    #[arg(long, value_name = "TEXT")]
+    to: Option<String>,
+    /// Calls that this trunk, or this phone, takes part in.
+    #[arg(long, value_name = "NAME")]
+    trunk: Option<String>,
+    /// How many calls, the newest; 5 when nothing is said, and none before those that come.
+    #[arg(long, value_name = "N")]
+    last: Option<usize>,
+    /// Registrations and pings, too.
+    #[arg(long)]
+    all: bool,
+    /// And then whatever comes, until Ctrl-C.
+    #[arg(long, short)]
+    follow: bool,
+    /// Whole messages instead of ladders; passwords and keys are blotted out.
+    #[arg(long)]
+    raw: bool,
+    /// Into a file for Wireshark or sngrep.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["raw", "json"])]
+    pcap: Option<PathBuf>,
+}
+
+/// Which running server, and in which form it answers.
+#[derive(Debug, Args)]
+struct Server {
+    #[command(flatten)]
+    config: Config,
+    /// Its control socket, if the settings are not to be looked at.
+    #[arg(long, value_name = "PATH", env = "VOXTRUNK_SOCKET")]
+    socket: Option<PathBuf>,
+    /// As JSON, one object a line.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -112,12 +242,60 @@ fn main() -> ExitCode {
             check::run(&config.config, matches!(format, Format::Json))
         }
         Command::Demo { config, once } => demo::run(&config, once),
-        Command::Call { target, say, wav, dtmf, codecs, ptime, record, ca, config } => {
+        Command::Call { command: Some(command), .. } => call(command),
+        Command::Call {
+            command: None,
+            target,
+            say,
+            wav,
+            dtmf,
+            codecs,
+            ptime,
+            record,
+            ca,
+            config,
+        } => {
+            let target = target.unwrap_or_default();
             let config = config.config;
             dial::run(dial::Order { target, say, wav, dtmf, codecs, ptime, record, ca, config })
+        }
+        Command::Status(server) => status::show(&server.target()),
+        Command::Events(server) => status::watch(&server.target()),
+        Command::Trunk { command: TrunkCommand::List(server) } => trunks::list(&server.target()),
+        Command::Trunk { command: TrunkCommand::Show { name, server } } => {
+            trunks::show(&server.target(), name)
+        }
+        Command::Trunk { command: TrunkCommand::Test { name, server } } => {
+            trunks::test(&server.target(), name)
+        }
+        Command::Phone { command: PhoneCommand::List(server) } => phones::list(&server.target()),
+        Command::Sip { command: SipCommand::Trace { wish, server } } => {
+            trace::run(&server.target(), wish.order())
         }
         Command::Preset { command: PresetCommand::List } => preset::list(),
         Command::Preset { command: PresetCommand::Show { name } } => preset::show(&name),
         Command::Bench { group, json } => bench::run(group, json),
+    }
+}
+
+fn call(command: CallCommand) -> ExitCode {
+    match command {
+        CallCommand::List(server) => calls::list(&server.target()),
+        CallCommand::Show { id, server } => calls::show(&server.target(), id),
+        CallCommand::Hangup { id, cause, server } => calls::hang_up(&server.target(), id, cause),
+    }
+}
+
+impl Server {
+    fn target(self) -> Target {
+        let form = if self.json { Form::Json } else { Form::Text };
+        Target { config: self.config.config, socket: self.socket, form }
+    }
+}
+
+impl TraceWish {
+    fn order(self) -> trace::Order {
+        let Self { call_id, from, to, trunk, last, all, follow, raw, pcap } = self;
+        trace::Order { wish: Wish { call: call_id, from, to, trunk, last, all, raw, follow }, pcap }
     }
 }

@@ -13,6 +13,8 @@ pub struct Settings {
     pub min_speech: Duration,
     /// How much silence in a row makes it end.
     pub min_silence: Duration,
+    /// Whether an echo of what we play is no speech.
+    pub echo_gate: bool,
 }
 
 impl Default for Settings {
@@ -22,6 +24,7 @@ impl Default for Settings {
             release: 0.35,
             min_speech: Duration::from_millis(64),
             min_silence: Duration::from_millis(160),
+            echo_gate: true,
         }
     }
 }

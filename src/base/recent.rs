@@ -36,6 +36,11 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         self.young.get(key).or_else(|| self.old.get(key))
     }
 
+    /// Every entry, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.young.iter().chain(&self.old)
+    }
+
     /// How many entries there are.
     #[cfg(test)]
     pub fn len(&self) -> usize {

@@ -236,6 +236,18 @@ impl Doorkeeper {
         &self.tally
     }
 
+    /// Who is banned now, and until when; in no order.
+    pub fn banned(&self, now: Instant) -> Vec<(String, Instant)> {
+        self.bans.banned(now).map(|(source, until)| (source.to_string(), until)).collect()
+    }
+
+    /// The trunk or the phone that is at an address, by name.
+    pub fn name_of(&self, remote: SocketAddr) -> Option<Arc<str>> {
+        let speaks = |(_, at): &(&Arc<str>, &Vec<SocketAddr>)| at.contains(&remote);
+        let phone = self.phones.iter().find(speaks).map(|(name, _)| name.clone());
+        phone.or_else(|| self.trunk_at(remote.ip()).map(|badge| badge.name.clone()))
+    }
+
     /// Counts a new call, if there is room for it. Until it is over, whoever is there is heard.
     ///
     /// # Errors

@@ -43,6 +43,11 @@ pub enum Cause {
     Blocked,
     /// As many calls as may be are up.
     Full,
+    /// The operator hung up.
+    AdminEnded {
+        /// The cause of Q.850 that the operator chose.
+        q850: u8,
+    },
     /// The server is shutting down.
     ServerShutdown,
     /// A fault of our own; it is a bug.
@@ -71,6 +76,7 @@ impl Cause {
             Self::IncompatibleMedia => "incompatible_media",
             Self::Blocked => "blocked",
             Self::Full => "full",
+            Self::AdminEnded { .. } => "admin_ended",
             Self::ServerShutdown => "server_shutdown",
             Self::InternalError => "internal_error",
         }
@@ -87,6 +93,7 @@ impl Cause {
             Self::IncompatibleMedia => 488,
             Self::Full | Self::ServerShutdown => 503,
             Self::InternalError | Self::ProviderError => 500,
+            Self::AdminEnded { q850 } => refusal_for(q850),
             Self::CalleeHangup
             | Self::AgentEnded
             | Self::Transferred
@@ -117,6 +124,7 @@ impl Cause {
             Self::Unreachable => 20,
             Self::Blocked => 21,
             Self::Rejected(status) => of_status(status),
+            Self::AdminEnded { q850 } => q850,
             Self::SignallingTimeout | Self::MediaTimeout => 102,
             Self::IncompatibleMedia => 65,
             Self::Full => 42,
@@ -201,6 +209,28 @@ fn of_status(status: u16) -> u8 {
     }
 }
 
+/// The status that refuses a call for a cause of Q.850 (RFC 3398 7.2.4.1).
+fn refusal_for(q850: u8) -> u16 {
+    match q850 {
+        1..=3 => 404,
+        17 => 486,
+        21 => 403,
+        22 => 410,
+        26 => 404,
+        27 => 502,
+        28 => 484,
+        29 => 501,
+        34 | 38 | 41 | 42 | 47 => 503,
+        55 | 57 => 403,
+        58 => 503,
+        65 | 70 => 488,
+        87 => 403,
+        88 => 503,
+        102 => 504,
+        _ => 480,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,6 +242,14 @@ mod tests {
         assert_eq!((refusal.status, refusal.retry_after), (503, Some(10)));
         assert_eq!(Cause::Full.final_state(false), "failed");
         assert_eq!(Cause::CallerHangup.final_state(true), "completed");
+    }
+
+    #[test]
+    fn an_operator_chooses_the_cause_and_the_caller_hears_what_it_means() {
+        let cause = Cause::AdminEnded { q850: 17 };
+        assert_eq!((cause.refusal().status, cause.q850()), (486, 17));
+        assert_eq!(cause.reason_header(), "Q.850;cause=17;text=\"admin_ended\"");
+        assert_eq!(Cause::AdminEnded { q850: 16 }.refusal().status, 480);
     }
 
     #[test]

@@ -76,6 +76,16 @@ impl Chronicle {
         self.record.call
     }
 
+    /// The record as far as it is written.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// How long ago the call arrived.
+    pub fn age(&self, now: Instant) -> Duration {
+        self.since(now)
+    }
+
     /// A route took the call.
     pub fn routed(&mut self, route: &str, destination: &str) -> Fact {
         self.record.route = Some(route.to_owned());

@@ -10,6 +10,7 @@ mod joining;
 mod replacing;
 mod serving;
 mod signalling;
+mod telling;
 mod transferring;
 
 use std::collections::VecDeque;
@@ -143,6 +144,7 @@ impl Conductor {
             Input::Media(port, event) => self.media_moved(now, port, event),
             Input::Mind(input) => self.desk.tell(now, input),
             Input::Replace { session, incoming } => self.replace(session, incoming),
+            Input::HangUp { q850 } => self.hung_up_by_operator(now, q850),
             Input::WindUp => self.wind_up(now),
             Input::Shutdown => self.end(now, Cause::ServerShutdown),
         }

@@ -32,6 +32,11 @@ pub enum Input {
         /// The INVITE.
         incoming: Box<sip::event::Incoming>,
     },
+    /// The operator ends the call, with this cause of Q.850.
+    HangUp {
+        /// 1 to 127; 16 is the ordinary one.
+        q850: u8,
+    },
     /// The server is draining: say goodbye soon.
     WindUp,
     /// The server is going down: hang up now.

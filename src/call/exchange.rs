@@ -5,6 +5,8 @@ mod forks;
 mod hunt;
 mod lines;
 pub mod phones;
+mod traffic;
+mod trials;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -14,6 +16,10 @@ use std::time::{Duration, Instant};
 use self::forks::Forks;
 use self::hunt::{Hunt, Step};
 use self::lines::{Asked, Ring};
+pub use self::traffic::Count;
+use self::traffic::Traffic;
+use self::trials::Trials;
+pub use self::trials::{Step as TrialStep, Trial, Untried};
 use crate::base::destination::Destination;
 use crate::base::random::Random;
 use crate::call::admission::Badge;
@@ -50,6 +56,8 @@ pub struct Exchange {
     forks: Forks,
     /// Who says which numbers may be called.
     guard: Option<Guard>,
+    traffic: Traffic,
+    trials: Trials,
     outputs: VecDeque<Output>,
 }
 
@@ -105,6 +113,8 @@ pub enum Output {
     Stands(Arc<str>, Enrolment),
     /// A trunk is registered at this address: its requests are those of the trunk.
     Known(Badge, IpAddr),
+    /// A trunk was tried for an operator.
+    Tried(Box<Trial>),
 }
 
 impl Exchange {
@@ -134,6 +144,8 @@ impl Exchange {
             phones: phones::Phones::default(),
             forks: Forks::new(),
             guard: None,
+            traffic: Traffic::default(),
+            trials: Trials::default(),
             outputs: VecDeque::new(),
         }
     }
@@ -284,6 +296,7 @@ impl Exchange {
             self.rearm(session);
         }
         self.tick_trunks(now);
+        self.tick_trials(now);
         let stopped = self.forks.tick(now);
         self.outputs.extend(stopped.into_iter().map(Output::Command));
     }
@@ -300,12 +313,15 @@ impl Exchange {
     /// When `tick` wants to be called.
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
         let trunks = self.trunks.values().filter_map(|trunk| trunk.deadline(now));
-        trunks.chain(self.agenda.next()).chain(self.forks.deadline()).min()
+        let others = [self.agenda.next(), self.forks.deadline(), self.trials_deadline()];
+        trunks.chain(others.into_iter().flatten()).min()
     }
 
     /// A leg that is over makes room for others.
     fn note_end(&mut self, event: Option<&Event>) {
-        if let (Some(Event::Ended { session, .. }), Some(guard)) = (event, &mut self.guard) {
+        let Some(Event::Ended { session, .. }) = event else { return };
+        self.traffic.over(*session);
+        if let Some(guard) = &mut self.guard {
             guard.over(*session);
         }
     }
@@ -357,6 +373,10 @@ impl Exchange {
     fn invite(&mut self, session: SessionId, way: &Way, flow: Flow) {
         let Some(hunt) = self.hunts.get(&session) else { return };
         let account = way.account.as_ref().and_then(|name| self.account(name));
+        if let Some(trunk) = &way.account {
+            self.traffic.carry(session, trunk, traffic::Way::Out);
+            self.traffic.meet(trunk, flow.remote);
+        }
         if let Some(account) = account {
             let peer = flow.remote.ip();
             let command = Command::Credentials { session, account, peer };

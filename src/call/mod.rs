@@ -10,6 +10,7 @@ pub mod identity;
 pub mod negotiation;
 pub mod numbering;
 pub mod outbound;
+pub mod overview;
 pub mod placement;
 pub mod record;
 pub mod transfer;

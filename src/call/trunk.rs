@@ -1,10 +1,13 @@
 //! A trunk at work: whether it is registered, whether it answers, and so whether calls can go by
 //! it. Its requests leave through the exchange.
 
+mod report;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use self::report::{Echo, EnrolmentReport, PingReport, Refused, Report};
 use crate::base::random::Random;
 use crate::call::identity::Profile;
 use crate::sip::account::Account;
@@ -17,9 +20,12 @@ pub struct Trunk {
     settings: Settings,
     registration: Option<Registration>,
     enrolment: Option<Enrolment>,
+    enrolled_at: Option<Instant>,
+    refusal: Option<Refused>,
     pings: Option<Pings>,
     /// What was told last: nothing before the first answer.
     told: Option<Health>,
+    turned_at: Option<Instant>,
     out: VecDeque<Output>,
 }
 
@@ -53,6 +59,8 @@ pub enum Purpose {
     Probe,
     /// OPTIONS to see whether it is there.
     Ping,
+    /// OPTIONS because an operator wants to know.
+    Trial,
 }
 
 /// What a trunk is told.
@@ -93,19 +101,6 @@ pub enum Health {
     Down(String),
 }
 
-/// How a trunk stands, for operators.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// Its name.
-    pub name: Arc<str>,
-    /// Whether calls can go by it; nothing before the first answer.
-    pub health: Option<Health>,
-    /// How its registration stands, if it has one that has been answered.
-    pub enrolment: Option<Enrolment>,
-    /// Where its calls go.
-    pub peer: String,
-}
-
 /// The questions whether it is there.
 #[derive(Debug)]
 struct Pings {
@@ -113,7 +108,9 @@ struct Pings {
     next: Instant,
     /// When the last one was sent, while it has no answer.
     unanswered: bool,
+    asked_at: Instant,
     misses: u32,
+    last: Option<Echo>,
 }
 
 impl Trunk {
@@ -125,13 +122,18 @@ impl Trunk {
             every: every.max(SHORTEST_PING),
             next: now + Duration::from_millis(u64::from(random.below(FIRST_PING_WITHIN_MS))),
             unanswered: false,
+            asked_at: now,
             misses: 0,
+            last: None,
         });
         Self {
             registration: registration.map(|it| Registration::new(it, random.split())),
             enrolment: None,
+            enrolled_at: None,
+            refusal: None,
             pings,
             told: None,
+            turned_at: None,
             out: VecDeque::new(),
             settings,
         }
@@ -142,18 +144,21 @@ impl Trunk {
         match input {
             Input::Told { purpose: Purpose::Ping, status, .. } => self.pinged(status, now),
             Input::Told { purpose: Purpose::Register, status, headers } => {
+                self.note_refusal(status, now);
                 self.tell(registration::Input::Answered { status, headers }, now);
             }
             Input::Told { purpose: Purpose::Probe, status, .. } => {
                 self.tell(registration::Input::Probed { status }, now);
             }
+            // Whoever asked is told by the exchange.
+            Input::Told { purpose: Purpose::Trial, .. } => {}
             Input::Renew => self.tell(registration::Input::Renew, now),
             Input::Leave => {
                 self.pings = None;
                 self.tell(registration::Input::Leave, now);
             }
         }
-        self.drain();
+        self.drain(now);
     }
 
     /// Does what is due.
@@ -161,15 +166,16 @@ impl Trunk {
         if let Some(registration) = &mut self.registration {
             registration.tick(now);
         }
-        self.drain();
+        self.drain(now);
         let Some(pings) = self.pings.as_mut().filter(|pings| pings.next <= now) else { return };
         pings.next = now + pings.every;
+        pings.asked_at = now;
         let missed = std::mem::replace(&mut pings.unanswered, true);
         if missed {
             self.missed(now);
         }
         if self.registration.as_ref().is_none_or(Registration::is_registered) {
-            let errand = self.ping();
+            let errand = self.question();
             self.out.push_back(Output::Ask(Purpose::Ping, Box::new(errand)));
         } else if let Some(pings) = &mut self.pings {
             // Without a registration there is nothing to be asked about: it says enough.
@@ -227,16 +233,6 @@ impl Trunk {
         }
     }
 
-    /// How it stands.
-    pub fn report(&self) -> Report {
-        Report {
-            name: self.settings.name.clone(),
-            health: self.told.clone(),
-            enrolment: self.enrolment.clone(),
-            peer: self.peers().into_iter().next().unwrap_or_default(),
-        }
-    }
-
     fn tell(&mut self, input: registration::Input, now: Instant) {
         if let Some(registration) = &mut self.registration {
             registration.handle(now, input);
@@ -244,7 +240,7 @@ impl Trunk {
     }
 
     /// Passes on what the registration wants.
-    fn drain(&mut self) {
+    fn drain(&mut self, now: Instant) {
         while let Some(output) = self.registration.as_mut().and_then(Registration::poll) {
             match output {
                 registration::Output::Register(errand) => {
@@ -253,12 +249,18 @@ impl Trunk {
                 registration::Output::Probe(errand) => {
                     self.out.push_back(Output::Ask(Purpose::Probe, errand));
                 }
-                registration::Output::Changed(enrolment) => self.stands(enrolment),
+                registration::Output::Changed(enrolment) => self.stands(enrolment, now),
             }
         }
     }
 
-    fn stands(&mut self, enrolment: Enrolment) {
+    fn note_refusal(&mut self, status: u16, at: Instant) {
+        if status >= 300 {
+            self.refusal = Some(Refused { status, at });
+        }
+    }
+
+    fn stands(&mut self, enrolment: Enrolment, now: Instant) {
         let health = match &enrolment {
             Enrolment::Registered { .. } => Health::Up,
             Enrolment::Rejected { status } => {
@@ -273,22 +275,28 @@ impl Trunk {
         {
             (pings.misses, pings.unanswered) = (0, false);
         }
+        if let Enrolment::Rejected { status } | Enrolment::Failed { status, .. } = &enrolment {
+            self.note_refusal(*status, now);
+        }
         if self.enrolment.as_ref() != Some(&enrolment) {
+            self.enrolled_at = Some(now);
             self.out.push_back(Output::Stands(enrolment.clone()));
         }
         self.enrolment = Some(enrolment);
-        self.turn(health);
+        self.turn(health, now);
     }
 
     fn pinged(&mut self, status: u16, now: Instant) {
         let Some(pings) = &mut self.pings else { return };
         pings.unanswered = false;
+        let after = now.saturating_duration_since(pings.asked_at);
+        pings.last = Some(Echo { status, at: now, after });
         if !is_life(status) {
             return self.missed(now);
         }
         pings.misses = 0;
         if self.registration.as_ref().is_none_or(Registration::is_registered) {
-            self.turn(Health::Up);
+            self.turn(Health::Up, now);
         }
     }
 
@@ -298,19 +306,21 @@ impl Trunk {
         if pings.misses != MISSES {
             return;
         }
-        self.turn(Health::Down("no answer to OPTIONS".to_owned()));
+        self.turn(Health::Down("no answer to OPTIONS".to_owned()), now);
         self.tell(registration::Input::Doubted, now);
-        self.drain();
+        self.drain(now);
     }
 
-    fn turn(&mut self, health: Health) {
+    fn turn(&mut self, health: Health, now: Instant) {
         if self.told.as_ref() != Some(&health) {
+            self.turned_at = Some(now);
             self.told = Some(health.clone());
             self.out.push_back(Output::Turned(health));
         }
     }
 
-    fn ping(&self) -> Errand {
+    /// The question whether it is there: OPTIONS; to nobody when there is nowhere to send it.
+    pub fn question(&self) -> Errand {
         let profile = &self.settings.profile;
         let user = if profile.user.is_empty() { "voxtrunk" } else { &profile.user };
         let hop = self.peers().into_iter().next().unwrap_or_default();

@@ -6,6 +6,7 @@ mod check_listen;
 mod check_machine;
 mod check_phone;
 mod check_routes;
+pub mod control;
 pub mod diagnostic;
 mod dialplans;
 mod explain;
@@ -24,6 +25,7 @@ pub mod report;
 pub mod security;
 pub mod settings;
 mod shape;
+pub mod socket;
 pub mod source;
 pub mod subject;
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::base::units::{self, parsed};
 use crate::config::network::PortRange;
 use crate::config::phone::{Group, Phone, Registering};
 
+pub use crate::config::control::{Control, Socket};
 pub use crate::config::listen::{Listen, OpenedTls, Tls, Transport};
 pub use crate::config::provider::{Job, Provider, ProviderKind};
 pub use crate::config::security::{MaxInvites, Security, SipSecurity, UnknownSource};
@@ -48,6 +49,8 @@ pub struct Server {
     pub security: Security,
     /// Where calls are kept.
     pub storage: Storage,
+    /// How operators talk to the running server.
+    pub control: Control,
     /// What is logged.
     pub log: Log,
 }
@@ -188,6 +191,8 @@ pub struct Vad {
     /// How much silence makes it end.
     #[serde(deserialize_with = "units::duration")]
     pub min_silence: Duration,
+    /// Whether an echo of what the caller hears is no speech.
+    pub echo_gate: bool,
 }
 
 /// Which implementation runs the network of speech detection.
@@ -289,6 +294,11 @@ impl Server {
         location.unwrap_or_else(|| self.machine.data_dir.join("recordings"))
     }
 
+    /// The control socket, if there is to be one.
+    pub fn control_socket(&self) -> Option<PathBuf> {
+        self.control.path(&self.machine.data_dir)
+    }
+
     /// The file of the network of speech detection.
     pub fn vad_model(&self) -> PathBuf {
         self.machine.models.join(&self.media.vad.model)
@@ -303,9 +313,17 @@ impl Server {
             &mut self.storage.recordings.location,
             &mut self.media.hold_music,
         ];
+        let control = match &mut self.control.socket {
+            Socket::At(path) => Some(path),
+            Socket::InDataFolder | Socket::Off => None,
+        };
         let certificates =
             self.tls.values_mut().flat_map(Tls::files).chain(self.sip.tls.ca.as_mut());
-        let all = always.into_iter().chain(chosen.into_iter().flatten()).chain(certificates);
+        let all = always
+            .into_iter()
+            .chain(chosen.into_iter().flatten())
+            .chain(certificates)
+            .chain(control);
         for path in all {
             *path = tidied(&folder.join(&*path));
         }
@@ -371,6 +389,7 @@ impl Default for Vad {
             threshold: 0.5,
             min_speech: Duration::from_millis(64),
             min_silence: Duration::from_millis(160),
+            echo_gate: true,
         }
     }
 }

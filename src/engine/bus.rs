@@ -23,6 +23,17 @@ pub struct Bus {
     watchers: broadcast::Sender<Told>,
 }
 
+/// Lets others watch the facts of all calls, without being one who tells them.
+#[derive(Debug, Clone)]
+pub struct Watching(broadcast::Sender<Told>);
+
+impl Watching {
+    /// Watches from now on.
+    pub fn watch(&self) -> broadcast::Receiver<Told> {
+        self.0.subscribe()
+    }
+}
+
 impl Bus {
     /// Makes a bus and the end for the writer; who watches calls `watch`.
     pub fn new() -> (Self, mpsc::Receiver<Told>) {
@@ -38,6 +49,11 @@ impl Bus {
         // Nobody watching is no error; nor is a writer that is gone at the very end.
         self.watchers.send(told.clone()).ok();
         self.writer.send(told).await.ok();
+    }
+
+    /// For those who watch later.
+    pub fn watching(&self) -> Watching {
+        Watching(self.watchers.clone())
     }
 
     /// Watches from now on.

@@ -143,6 +143,10 @@ impl CallTask {
                     Some(input) => self.conductor.handle(clock::now(), input),
                     None => return,
                 },
+                Some(asker) = inbox.inquiries.recv() => {
+                    // Who asked may have gone meanwhile.
+                    asker.send(self.conductor.overview(clock::now())).ok();
+                }
                 Some(done) = self.workers.join_next(), if !self.workers.is_empty() => {
                     if let Err(why) = done && why.is_panic() {
                         tracing::error!(%why, "a worker of the call broke");

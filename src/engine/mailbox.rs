@@ -1,14 +1,16 @@
 //! The mailbox of a call: bounded; a call that does not empty it is stuck and is ended.
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::call::event::Input;
+use crate::call::overview::Overview;
 
 /// The end into which shards and tasks post.
 #[derive(Debug, Clone)]
 pub struct Mailbox {
     inputs: mpsc::Sender<Input>,
+    inquiries: mpsc::Sender<Inquiry>,
     stuck: CancellationToken,
 }
 
@@ -17,9 +19,14 @@ pub struct Mailbox {
 pub struct Inbox {
     /// What was posted.
     pub inputs: mpsc::Receiver<Input>,
+    /// Operators who ask how the call stands.
+    pub inquiries: mpsc::Receiver<Inquiry>,
     /// Cancelled when the mailbox was full.
     pub stuck: CancellationToken,
 }
+
+/// The place for the answer to an operator.
+pub type Inquiry = oneshot::Sender<Overview>;
 
 /// The call did not empty its mailbox, or is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +35,10 @@ pub struct Undelivered;
 /// Makes a mailbox and its inbox.
 pub fn pair() -> (Mailbox, Inbox) {
     let (sender, inputs) = mpsc::channel(CAPACITY);
+    let (asker, inquiries) = mpsc::channel(INQUIRIES);
     let stuck = CancellationToken::new();
-    (Mailbox { inputs: sender, stuck: stuck.clone() }, Inbox { inputs, stuck })
+    let mailbox = Mailbox { inputs: sender, inquiries: asker, stuck: stuck.clone() };
+    (mailbox, Inbox { inputs, inquiries, stuck })
 }
 
 impl Mailbox {
@@ -46,6 +55,13 @@ impl Mailbox {
         })
     }
 
+    /// Asks how the call stands; nothing when it is gone, or is asked by too many at once.
+    pub async fn inquire(&self) -> Option<Overview> {
+        let (asker, answer) = oneshot::channel();
+        self.inquiries.try_send(asker).ok()?;
+        answer.await.ok()
+    }
+
     /// Posts and waits for room: for the tasks of the one call.
     ///
     /// # Errors
@@ -54,6 +70,9 @@ impl Mailbox {
         self.inputs.send(input).await.map_err(|_| Undelivered)
     }
 }
+
+/// How many operators may ask at once.
+const INQUIRIES: usize = 4;
 
 /// How many inputs may wait.
 const CAPACITY: usize = 64;

@@ -8,6 +8,7 @@ pub mod lookups;
 pub mod sip_shard;
 pub mod streams;
 
+pub mod announcements;
 pub mod journal;
 
 pub mod gauges;

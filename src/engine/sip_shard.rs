@@ -1,21 +1,26 @@
 //! The SIP shard: one task that owns sockets and connections and every transaction and dialog.
 
+mod questions;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+pub use self::questions::{DoorReport, Question};
+use crate::base::id::CallId;
 use crate::call::admission::caps::Newcomer;
 use crate::call::admission::{Badge, Doorkeeper, Verdict};
 use crate::call::event;
-use crate::call::exchange::{self, Exchange};
+use crate::call::exchange::{self, Exchange, Trial, Untried};
 use crate::call::outbound::Guard;
 use crate::call::placement::Placement;
-use crate::call::trunk::{self, Health};
+use crate::call::trunk;
+use crate::engine::announcements::{Announcement, Announcer};
 use crate::engine::clock;
 use crate::engine::doors::{self, Datagrams, Doors};
 use crate::engine::lookups::{Found, Lookups};
@@ -28,8 +33,8 @@ use crate::sip::event::{
     Standing, Transport,
 };
 use crate::sip::message::Message;
-use crate::sip::registration::Enrolment;
 use crate::sip::route::Sockets;
+use crate::sip::trace::{Entry, Trace};
 
 /// Owns sockets, connections and the user agent behind them.
 #[derive(Debug)]
@@ -42,6 +47,14 @@ pub struct SipShard {
     exchange: Exchange,
     lookups: Lookups,
     calls: HashMap<SessionId, Mailbox>,
+    announcer: Announcer,
+    /// What was said of late, and who looks on.
+    trace: Trace,
+    live: Option<broadcast::Sender<Entry>>,
+    /// Where the message that is being answered came from, if from nobody we know.
+    stranger: Option<SocketAddr>,
+    /// Who waits for the trial of a trunk.
+    trials: HashMap<Arc<str>, Vec<oneshot::Sender<Result<Trial, Untried>>>>,
     orders: mpsc::Receiver<Order>,
     arrivals: mpsc::Sender<Arrival>,
 }
@@ -74,8 +87,10 @@ pub enum Order {
     Close(Connection),
     /// No new calls: every registration is removed.
     Leave,
-    /// An operator asks how the trunks stand.
-    Trunks(oneshot::Sender<Vec<trunk::Report>>),
+    /// A session is the first of this call.
+    Named(SessionId, CallId),
+    /// An operator asks something.
+    Ask(Question),
     /// An operator wants a trunk registered anew.
     Renew(Arc<str>),
 }
@@ -119,6 +134,11 @@ impl SipShard {
             exchange,
             lookups: Lookups::new(sockets.clone(), name_servers),
             calls: HashMap::new(),
+            announcer: Announcer::default(),
+            trace: Trace::holding(0),
+            live: None,
+            stranger: None,
+            trials: HashMap::new(),
             orders,
             arrivals,
         };
@@ -144,6 +164,20 @@ impl SipShard {
     #[must_use]
     pub fn with_phones(mut self, phones: exchange::phones::Settings, guard: Guard) -> Self {
         self.exchange = self.exchange.with_phones(phones).with_guard(guard);
+        self
+    }
+
+    /// Keeps the messages of late, of at most so many octets; of none it keeps nothing.
+    #[must_use]
+    pub fn with_trace(mut self, octets: usize) -> Self {
+        self.trace = Trace::holding(octets);
+        self
+    }
+
+    /// Tells what happens beside the calls to others, too.
+    #[must_use]
+    pub fn with_announcer(mut self, announcer: Announcer) -> Self {
+        self.announcer = announcer;
         self
     }
 
@@ -275,12 +309,14 @@ impl SipShard {
             Verdict::Refused => Standing::Refused,
             Verdict::Ignored => return None,
         };
+        self.note_heard(&bytes, flow, standing);
         self.endpoint.handle(now, Input::Received { bytes, flow, standing });
         Some(standing)
     }
 
     /// Sends a message to where it goes.
     fn transmit(&mut self, flow: Flow, bytes: Bytes) {
+        self.note_said(&bytes, flow);
         self.doorkeeper.wrote(clock::now(), flow.remote, &bytes);
         if let Some(connection) = flow.connection() {
             let is_welcome = is_welcome(&bytes);
@@ -307,9 +343,8 @@ impl SipShard {
                 }
             }
             Order::Name(address, domain) => self.streams.named(address, &domain),
-            Order::Trunks(asker) => {
-                asker.send(self.exchange.reports()).ok();
-            }
+            Order::Named(session, call) => self.trace.name(session, call),
+            Order::Ask(question) => self.answer(question),
             Order::Renew(trunk) => {
                 self.exchange.renew(&trunk, clock::now());
             }
@@ -339,12 +374,20 @@ impl SipShard {
             let Some(output) = self.exchange.poll() else { return };
             match output {
                 exchange::Output::Command(command) => {
+                    if let Command::Invite(outgoing) = &command {
+                        self.trace.expect(self.exchange.leg_of(outgoing.session));
+                    }
                     self.endpoint.handle(clock::now(), Input::Command(command));
                 }
                 exchange::Output::Event(event) => self.tell(event),
                 exchange::Output::Known(badge, address) => self.doorkeeper.learn(badge, address),
-                exchange::Output::Turned(trunk, health) => note_health(&trunk, &health),
-                exchange::Output::Stands(trunk, enrolment) => note_enrolment(&trunk, &enrolment),
+                exchange::Output::Turned(trunk, health) => {
+                    self.announcer.tell(Announcement::Trunk { trunk, health });
+                }
+                exchange::Output::Stands(trunk, enrolment) => {
+                    self.announcer.tell(Announcement::Registration { trunk, enrolment });
+                }
+                exchange::Output::Tried(trial) => self.tried(&trial),
                 exchange::Output::Resolve(lookup, uri) => self.lookups.ask(lookup, uri),
             }
         }
@@ -370,6 +413,7 @@ impl SipShard {
 
     fn arrive(&mut self, mut incoming: Box<Incoming>) {
         let session = incoming.session;
+        self.trace.relate(&incoming.sip_call_id, session);
         if let Some(replaced) = incoming.replaces {
             return self.replace(self.exchange.leg_of(replaced), incoming);
         }
@@ -418,14 +462,11 @@ impl SipShard {
     fn notice(&mut self, notice: &Notice) {
         self.doorkeeper.notice(clock::now(), notice);
         self.exchange.notice(notice);
-        match notice {
-            Notice::PhoneRegistered { phone, reaches } => {
-                tracing::info!(%phone, places = reaches.len(), "phone registered");
-            }
-            Notice::PhoneGone { phone } => tracing::info!(%phone, "phone gone"),
-            Notice::Offended { flow, offence } => {
-                tracing::debug!(source = %flow.remote.ip(), ?offence, "offended");
-            }
+        if let Notice::Offended { flow, offence } = notice {
+            tracing::debug!(source = %flow.remote.ip(), ?offence, "offended");
+        }
+        if let Some(announcement) = Announcement::of(notice) {
+            self.announcer.tell(announcement);
         }
     }
 
@@ -442,32 +483,6 @@ impl SipShard {
             let command = Command::HangUp { session, reason: None };
             self.endpoint.handle(clock::now(), Input::Command(command));
         }
-    }
-}
-
-fn note_health(trunk: &str, health: &Health) {
-    match health {
-        Health::Up => tracing::info!(trunk, "trunk is up"),
-        Health::Down(why) => tracing::warn!(trunk, why, "trunk is down"),
-    }
-}
-
-fn note_enrolment(trunk: &str, enrolment: &Enrolment) {
-    match enrolment {
-        Enrolment::Registered { registrar, granted } => {
-            let seconds = granted.as_secs();
-            tracing::info!(trunk, registrar, seconds, "registered");
-        }
-        Enrolment::Rejected { status } => tracing::error!(
-            trunk,
-            status,
-            "credentials rejected: check username, auth_username and password of the trunk",
-        ),
-        Enrolment::Failed { status, retry } => {
-            let seconds = retry.as_secs();
-            tracing::warn!(trunk, status, seconds, "not registered, will try again");
-        }
-        Enrolment::Gone => tracing::info!(trunk, "unregistered"),
     }
 }
 

@@ -132,6 +132,11 @@ impl Streams {
         self.caps = caps;
     }
 
+    /// How many connections there are.
+    pub fn count(&self) -> usize {
+        self.links.len()
+    }
+
     /// Waits for the next thing to happen.
     pub async fn next(&mut self) -> Happening {
         loop {

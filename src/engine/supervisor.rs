@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinSet};
 use tracing::Instrument;
 
@@ -16,6 +16,7 @@ use crate::call::chronicle;
 use crate::call::conductor::{self, Conductor};
 use crate::engine::call_task::{CallTask, House, Stops};
 use crate::engine::clock;
+use crate::engine::mailbox::Mailbox;
 use crate::engine::sip_shard::{Arrival, Order};
 use crate::sip::event::{Command, SessionId};
 
@@ -28,8 +29,38 @@ pub struct Supervisor {
     stops: Stops,
     random: Random,
     calls: JoinSet<()>,
-    sessions: HashMap<Id, (SessionId, CallId, Arc<str>)>,
+    sessions: HashMap<Id, OnLine>,
     active: Arc<AtomicUsize>,
+    taken: u64,
+    refused: u64,
+    questions: mpsc::Receiver<Question>,
+}
+
+/// What operators ask of a supervisor.
+#[derive(Debug)]
+pub enum Question {
+    /// Which calls are up?
+    Calls(oneshot::Sender<Roll>),
+}
+
+/// The calls that are up, and how many there were.
+#[derive(Debug, Clone, Default)]
+pub struct Roll {
+    /// Those that are up, the oldest first.
+    pub calls: Vec<(CallId, Mailbox)>,
+    /// How many were taken since the beginning.
+    pub taken: u64,
+    /// How many were refused for want of room or of a trunk that may bring them.
+    pub refused: u64,
+}
+
+/// A call that is up.
+#[derive(Debug)]
+struct OnLine {
+    session: SessionId,
+    call: CallId,
+    trunk: Arc<str>,
+    mailbox: Mailbox,
 }
 
 impl Supervisor {
@@ -44,7 +75,18 @@ impl Supervisor {
             calls: JoinSet::new(),
             sessions: HashMap::new(),
             active: limits.active,
+            taken: 0,
+            refused: 0,
+            // Without operators nobody asks.
+            questions: mpsc::channel(1).1,
         }
+    }
+
+    /// Answers these questions.
+    #[must_use]
+    pub fn with_questions(mut self, questions: mpsc::Receiver<Question>) -> Self {
+        self.questions = questions;
+        self
     }
 
     /// Runs until arrivals end, or until the stop: then until the last call is over.
@@ -59,6 +101,7 @@ impl Supervisor {
                     Some(arrival) => self.admit(arrival).await,
                     None => break,
                 },
+                Some(question) = self.questions.recv() => self.answer(question),
                 () = self.stops.wind_up.cancelled(), if self.calls.is_empty() => return,
             }
             self.active.store(self.calls.len(), Ordering::Relaxed);
@@ -71,6 +114,7 @@ impl Supervisor {
     async fn admit(&mut self, arrival: Arrival) {
         let session = arrival.incoming.session;
         if let Err(cause) = self.judge(&arrival) {
+            self.refused = self.refused.saturating_add(1);
             tracing::warn!(cause = cause.end_reason(), "a call was refused");
             let refusal = cause.refusal();
             return self.order(Command::Refuse { session, refusal }).await;
@@ -81,10 +125,25 @@ impl Supervisor {
         let trunk = arrival.trunk.name.clone();
         let came = chronicle::Arrival { call, trunk: arrival.trunk, at: clock::now(), since_epoch };
         let conductor = Conductor::new(came, arrival.incoming, self.briefing.clone());
+        self.house.sip.order(Order::Named(session, call)).await;
+        let mailbox = arrival.mailbox.clone();
         let task = CallTask::new(call, conductor, self.house.clone(), arrival.mailbox);
         let running = task.run(arrival.inbox, self.stops.clone()).instrument(span);
         let handle = self.calls.spawn(running);
-        self.sessions.insert(handle.id(), (session, call, trunk));
+        self.taken = self.taken.saturating_add(1);
+        self.sessions.insert(handle.id(), OnLine { session, call, trunk, mailbox });
+    }
+
+    fn answer(&self, question: Question) {
+        match question {
+            Question::Calls(asker) => {
+                let up = self.sessions.values().map(|it| (it.call, it.mailbox.clone()));
+                let mut calls: Vec<(CallId, Mailbox)> = up.collect();
+                calls.sort_unstable_by_key(|(call, _)| *call);
+                // Who asked may have gone meanwhile.
+                asker.send(Roll { calls, taken: self.taken, refused: self.refused }).ok();
+            }
+        }
     }
 
     /// Whether there is room for the call, and its trunk may bring it.
@@ -96,7 +155,7 @@ impl Supervisor {
             return Err(Cause::Full);
         }
         let trunk = &arrival.trunk.name;
-        let others = self.sessions.values().filter(|(_, _, name)| name == trunk).count();
+        let others = self.sessions.values().filter(|it| it.trunk == *trunk).count();
         let terms = self.briefing.trunks.get(trunk);
         terms.map_or(Ok(()), |terms| terms.admit(&arrival.incoming.called_user, others))
     }
@@ -107,8 +166,8 @@ impl Supervisor {
             Ok((id, ())) => (*id, false),
             Err(why) => (why.id(), why.is_panic()),
         };
-        let session = self.sessions.remove(&id);
-        let (Some((session, call, _)), true) = (session, broke) else { return };
+        let line = self.sessions.remove(&id);
+        let (Some(OnLine { session, call, .. }), true) = (line, broke) else { return };
         tracing::error!("the task of a call broke; this is a bug");
         let placed = (1..conductor::MOST_LEGS).map(|number| call.session(number));
         for session in std::iter::once(session).chain(placed) {

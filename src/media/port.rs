@@ -176,6 +176,7 @@ impl Port {
             playout: &mut self.playout,
             to: self.source.destination(),
             recorder: self.recorder.as_mut(),
+            tap: &mut self.receiver.tap,
             out: &mut self.out,
         };
         self.sender.take(now, (from, passage), &mut desk);
@@ -348,6 +349,7 @@ impl Port {
             playout: &mut self.playout,
             to: self.source.destination(),
             recorder: self.recorder.as_mut(),
+            tap: &mut self.receiver.tap,
             out: &mut self.out,
         };
         self.sender.advance(now, &mut desk);

@@ -33,6 +33,7 @@ use crate::media::music::Tape;
 use crate::media::playout::Playout;
 use crate::media::record::Recorder;
 use crate::media::relay::Relay;
+use crate::media::tap::Tap;
 use crate::rtp::packet::Header;
 use crate::rtp::session::Sent;
 use crate::rtp::telephone_event::{self, Slot};
@@ -97,6 +98,8 @@ pub struct Desk<'a> {
     pub to: Option<SocketAddr>,
     /// The recording.
     pub recorder: Option<&'a mut Recorder>,
+    /// Whoever must know our voice again when it comes back.
+    pub tap: &'a mut Tap,
     /// The outputs of the port.
     pub out: &'a mut VecDeque<Output>,
 }
@@ -401,6 +404,7 @@ impl Sender {
     }
 
     fn record(&self, slot: u64, desk: &mut Desk<'_>) {
+        desk.tap.play(&self.frame, self.rate);
         if let (Some(recorder), Some(begin)) = (&mut desk.recorder, self.nominal(slot)) {
             recorder.slot(&self.frame, begin, desk.out);
         }

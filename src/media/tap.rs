@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::audio::echo::EchoGate;
 use crate::audio::frame::{Frame, Rate};
 use crate::audio::resample::Resampler;
 use crate::audio::speech::{Edge, Gate, Settings};
@@ -17,6 +18,8 @@ use crate::media::event::{Event, Output, WINDOW};
 pub struct Tap {
     settings: Settings,
     gate: Gate,
+    echo: EchoGate,
+    rate: Rate,
     upsample: Resampler,
     /// Samples at 16 kHz that make no whole frame yet.
     pending: Vec<i16>,
@@ -43,6 +46,8 @@ impl Tap {
         Self {
             gate: Gate::new(settings.clone()),
             settings,
+            echo: EchoGate::new(),
+            rate,
             upsample: Resampler::new(rate, Rate::WIDE),
             pending: Vec::with_capacity(FRAME * 4),
             window: Vec::with_capacity(WINDOW),
@@ -64,10 +69,21 @@ impl Tap {
     /// Takes samples at another rate from now on: another codec was agreed.
     pub fn retune(&mut self, rate: Rate) {
         self.upsample = Resampler::new(rate, Rate::WIDE);
+        self.rate = rate;
+    }
+
+    /// Takes what the caller is given to hear, at `rate`.
+    pub fn play(&mut self, samples: &[i16], rate: Rate) {
+        if self.settings.echo_gate {
+            self.echo.play(samples, rate);
+        }
     }
 
     /// Takes samples that arrived at `at`.
     pub fn push(&mut self, samples: &[i16], at: Instant, out: &mut VecDeque<Output>) {
+        if self.settings.echo_gate {
+            self.echo.hear(samples, self.rate);
+        }
         let before = self.pending.len();
         self.upsample.push(samples, &mut self.pending);
         let fresh = self.pending.get(before..).unwrap_or_default();
@@ -100,7 +116,9 @@ impl Tap {
         }
         self.windows_answered += 1;
         let end = self.windows_answered * WINDOW as u64;
-        match self.gate.hear(probability)? {
+        let speech = probability >= self.settings.release;
+        let echo = speech && self.settings.echo_gate && self.echo.is_echo();
+        match self.gate.hear(if echo { 0.0 } else { probability })? {
             Edge::Started => {
                 // The gate wants so much speech; the first window of it ended this long ago.
                 let rest = self.settings.min_speech.saturating_sub(Gate::WINDOW);

@@ -1,6 +1,6 @@
 //! Opus by libopus, through audiopus: one channel at 16 kHz.
 
-use audiopus::coder::{self, GenericCtl};
+use audiopus::coder;
 use audiopus::packet::Packet;
 use audiopus::{Application, Bandwidth, Bitrate, Channels, MutSignals, SampleRate, Signal};
 

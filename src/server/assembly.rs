@@ -11,16 +11,17 @@ use crate::call::briefing::{Briefing, MediaPolicy, Refer, Tapes, Terms};
 use crate::config::diagnostic::Severity;
 use crate::config::load::Loaded;
 use crate::config::report::{self, Format};
-use crate::config::settings::{self, Detector, Server, SessionTimers};
+use crate::config::settings::{Detector, Server, SessionTimers};
 use crate::media::music::Tape;
 use crate::providers::error::ProviderError;
 use crate::providers::vad::registry as vad;
 use crate::server::casting::{self, CastError};
 use crate::server::codecs;
+use crate::server::control::view::LimitsView;
 use crate::server::inspection::Inspection;
 use crate::server::listening;
 use crate::server::phones::{self, PhoneError};
-use crate::server::running::{Blueprint, Folders};
+use crate::server::running::{Blueprint, Control, Folders};
 use crate::server::{door, trunks};
 use crate::sip::dialog::session_timer::{Mode, Policy};
 use crate::sip::endpoint;
@@ -109,8 +110,19 @@ pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
         crews: cast.crews,
         detector,
         max_calls,
+        control: control(&server),
         folders: Folders { calls: server.calls_folder(), recordings: server.recordings_folder() },
     })
+}
+
+fn control(server: &Server) -> Control {
+    let limits = server.trunks.iter().map(|(name, trunk)| {
+        let max_calls = trunk.max_calls.map(u64::from);
+        let max_cps = trunk.max_cps.map(|most| most.per_second);
+        (name.clone(), LimitsView { max_calls, max_cps })
+    });
+    let trace = server.control.trace;
+    Control { socket: server.control_socket(), trace, limits: limits.collect() }
 }
 
 fn endpoint_settings(server: &Server, max_calls: usize) -> endpoint::Settings {
@@ -180,6 +192,7 @@ fn media_policy(server: &Server) -> MediaPolicy {
             release: (vad.threshold - 0.15).max(0.05),
             min_speech: vad.min_speech,
             min_silence: vad.min_silence,
+            echo_gate: vad.echo_gate,
         },
     }
 }

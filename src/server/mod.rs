@@ -1,5 +1,6 @@
 //! Puts the house together and takes it down.
 
+pub mod control;
 pub mod running;
 
 pub mod assembly;
@@ -14,6 +15,7 @@ pub mod trunks;
 
 pub mod bench;
 pub mod check;
+pub mod console;
 pub mod demo;
 pub mod dial;
 pub mod serve;

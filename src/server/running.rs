@@ -19,6 +19,7 @@ use crate::call::exchange::phones;
 use crate::call::outbound::{self, Guard};
 use crate::call::trunk;
 use crate::engine::ai::crew::Crew;
+use crate::engine::announcements::Announcer;
 use crate::engine::bus::{Bus, Told};
 use crate::engine::call_task::{House, Stops};
 use crate::engine::clock;
@@ -30,6 +31,11 @@ use crate::engine::sip_shard::{self, SipHandle, SipShard};
 use crate::engine::supervisor::{Limits, Supervisor};
 use crate::net::ports::Ports;
 use crate::providers::detector::Detector;
+use crate::server::control::claim::{Claim, ClaimError};
+use crate::server::control::clerk::Clerk;
+use crate::server::control::reports;
+use crate::server::control::socket::ControlSocket;
+use crate::server::control::view::LimitsView;
 use crate::sip::endpoint::{self, Endpoint};
 use crate::sip::event::Transport;
 use crate::sip::registrar::{self, Registrar};
@@ -64,6 +70,19 @@ pub struct Blueprint {
     pub max_calls: usize,
     /// Where records and recordings go.
     pub folders: Folders,
+    /// How operators talk to it.
+    pub control: Control,
+}
+
+/// How operators talk to a server.
+#[derive(Debug, Clone, Default)]
+pub struct Control {
+    /// The Unix socket, if there is to be one.
+    pub socket: Option<PathBuf>,
+    /// How many octets of SIP messages are kept for them.
+    pub trace: usize,
+    /// What each trunk may carry, by name.
+    pub limits: BTreeMap<String, LimitsView>,
 }
 
 /// Where records and recordings go.
@@ -93,6 +112,9 @@ pub enum StartError {
         /// What the kernel says.
         why: std::io::Error,
     },
+    /// The control socket cannot be had.
+    #[error(transparent)]
+    Control(#[from] ClaimError),
     /// A folder cannot be made.
     #[error("cannot write to {}: {why}", .folder.display())]
     Folder {
@@ -129,6 +151,8 @@ impl Running {
     /// # Errors
     /// When an address, a port range or a folder cannot be had.
     pub fn start(blueprint: Blueprint) -> Result<Self, StartError> {
+        // First of all: whoever holds it has the other sockets, too, and it says so best.
+        let claim = blueprint.control.socket.as_deref().map(Claim::take).transpose()?;
         let doors = Doors::open(blueprint.sip)?;
         let sockets = doors.sockets.clone();
         let ports = ports(blueprint.rtp)?;
@@ -153,6 +177,8 @@ impl Running {
         let (shard, sip) = SipShard::new(doors, endpoint, doorkeeper, sender);
         let shard = shard.with_trunks(blueprint.trunks);
         let shard = shard.with_phones(blueprint.phones, Guard::new(blueprint.outbound));
+        let announcer = Announcer::default();
+        let shard = shard.with_trace(blueprint.control.trace).with_announcer(announcer.clone());
         let leaving = sip.clone();
         let local = sip.local;
         let house = Arc::new(House {
@@ -169,11 +195,32 @@ impl Running {
         let active = Arc::new(AtomicUsize::new(0));
         let limits = Limits { max_calls: blueprint.max_calls, active: active.clone() };
         let briefing = Arc::new(blueprint.briefing);
+        let (asker, questions) = mpsc::channel(QUESTIONS);
         let supervisor = Supervisor::new(house, briefing, limits, stops.clone());
+        let supervisor = supervisor.with_questions(questions);
+        let clerk = Clerk {
+            sip: leaving.clone(),
+            calls: asker,
+            facts: bus.watching(),
+            announcer,
+            gauges: gauges.clone(),
+            active: active.clone(),
+            house: reports::House {
+                began: clock::now(),
+                max_calls: blueprint.max_calls,
+                limits: blueprint.control.limits,
+            },
+        };
         let (mut calls, mut others) = (JoinSet::new(), JoinSet::new());
         calls.spawn(supervisor.run(arrivals));
         others.spawn(shard.run(stop_shard.clone()));
         others.spawn(write_records(facts, files));
+        if let Some(claim) = claim {
+            let path = claim.path().to_owned();
+            let socket = ControlSocket::open(claim, clerk);
+            let socket = socket.map_err(|why| ClaimError::Refused { path, why })?;
+            others.spawn(socket.serve(stop_shard.clone()));
+        }
         Ok(Self {
             sip: leaving,
             local,
@@ -304,6 +351,9 @@ fn hint(why: &std::io::Error, taken: &str) -> String {
         _ => String::new(),
     }
 }
+
+/// How many questions of operators may wait for the supervisor.
+const QUESTIONS: usize = 16;
 
 /// How many new calls may wait for the supervisor.
 const ARRIVALS: usize = 256;

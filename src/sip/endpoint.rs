@@ -212,6 +212,11 @@ impl Endpoint {
         self.layer.len()
     }
 
+    /// Who knows the phones, if phones may register.
+    pub fn registrar(&self) -> Option<&Registrar> {
+        self.registrar.as_ref()
+    }
+
     /// How many datagrams and orders were of no use to anybody, since the beginning.
     pub fn dropped(&self) -> u64 {
         self.dropped

@@ -25,6 +25,10 @@ pub mod check;
 pub mod framing;
 pub mod print;
 
+// What operators are shown.
+pub mod redact;
+pub mod trace;
+
 pub mod address;
 pub mod header;
 pub mod method;

@@ -7,6 +7,7 @@
 
 mod bindings;
 mod keys;
+mod report;
 mod wish;
 
 use std::collections::{HashMap, VecDeque};
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use self::bindings::{Bindings, Outdated, Request};
 pub use self::keys::{Keys, NotAKey};
+pub use self::report::{BindingReport, Counts, PhoneReport};
 use self::wish::Wish;
 use super::digest::{Algorithm, Authorization, Challenge, Quality, Side};
 use super::event::{Connection, Flow};
@@ -40,6 +42,7 @@ pub struct Registrar {
     bindings: HashMap<Arc<str>, Bindings>,
     /// When the first binding expires.
     due: Option<Instant>,
+    counts: Counts,
     notices: VecDeque<Notice>,
 }
 
@@ -135,6 +138,7 @@ impl Registrar {
             nobody,
             bindings: HashMap::new(),
             due: None,
+            counts: Counts::default(),
             notices: VecDeque::new(),
         }
     }
@@ -151,7 +155,10 @@ impl Registrar {
         let is_right = self.is_right(request, &answer, account);
         let account = account.filter(|_| is_right).cloned();
         match (self.nonces.worth(now, &answer.nonce, source), account) {
-            (Worth::Fresh, Some(phone)) if self.nonces.spend(now, &answer) => Proof::Phone(phone),
+            (Worth::Fresh, Some(phone)) if self.nonces.spend(now, &answer) => {
+                self.counts.proved = self.counts.proved.saturating_add(1);
+                Proof::Phone(phone)
+            }
             // Repeated, or too late: whoever knows the password comes again with a new nonce.
             (Worth::Fresh | Worth::Old, Some(_)) => {
                 self.missing(now, source, (side, Staleness::Stale))
@@ -243,7 +250,9 @@ impl Registrar {
         let before = bindings.reaches();
         let call_id = request.call_id().unwrap_or_default();
         let sequence = request.cseq().map(|cseq| cseq.number).unwrap_or_default();
-        let series = Request { call_id, sequence, flow, path: path.clone() };
+        let agent =
+            request.text(Name::UserAgent).map(|it| it.chars().take(LONGEST_AGENT).collect());
+        let series = Request { call_id, sequence, flow, path: path.clone(), agent };
         let bound = match wish {
             Wish::Show => Ok(()),
             Wish::Clear => bindings.clear(&series),
@@ -290,6 +299,7 @@ impl Registrar {
 
     fn missing(&mut self, now: Instant, source: IpAddr, asked: (Side, Staleness)) -> Proof {
         let (side, staleness) = asked;
+        self.counts.challenged = self.counts.challenged.saturating_add(1);
         let nonce = self.nonces.make(now, source);
         let challenge = |algorithm: &Algorithm| Challenge {
             realm: self.realm.clone(),
@@ -327,6 +337,9 @@ enum Staleness {
 
 /// What a REGISTER may require of us.
 const KNOWN: [&str; 2] = ["path", "outbound"];
+
+/// How much of a User-Agent is remembered, in characters.
+const LONGEST_AGENT: usize = 128;
 
 /// How long a nonce is good (T2).
 const NONCE_LIVES: Duration = Duration::from_secs(60);

@@ -236,6 +236,29 @@ impl Registration {
         }
     }
 
+    /// Whether a REGISTER has no answer yet.
+    pub fn is_asking(&self) -> bool {
+        matches!(self.state, State::Asking { .. } | State::Leaving { .. })
+    }
+
+    /// Until when the registrar knows us.
+    pub fn known_until(&self) -> Option<Instant> {
+        match self.state {
+            State::Registered { expires_at, .. } => Some(expires_at),
+            State::Asking { known_until, .. } => known_until,
+            State::New | State::Waiting { .. } | State::Leaving { .. } | State::Gone => None,
+        }
+    }
+
+    /// When the next REGISTER is sent, if none is under way.
+    pub fn next_request(&self) -> Option<Instant> {
+        match self.state {
+            State::Registered { refresh_at, .. } => Some(refresh_at),
+            State::Waiting { until } => Some(until),
+            State::New | State::Asking { .. } | State::Leaving { .. } | State::Gone => None,
+        }
+    }
+
     /// The route that requests of ours take (RFC 3608), as the values of Route.
     pub fn service_route(&self) -> &[String] {
         &self.service_route

@@ -72,6 +72,14 @@ impl Bans {
         until.is_some_and(|until| now < until)
     }
 
+    /// Who is banned now, and until when; in no order.
+    pub fn banned(&self, now: Instant) -> impl Iterator<Item = (Source, Instant)> + '_ {
+        let held = move |(source, record): (&Source, &Record)| {
+            Some((*source, record.until.filter(|until| now < *until)?))
+        };
+        self.sources.iter().filter_map(held)
+    }
+
     /// How much it takes to be banned at once.
     pub fn fatal(&self) -> u32 {
         self.policy.after.saturating_add(1)

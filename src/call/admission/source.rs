@@ -1,5 +1,6 @@
 //! Whose address it is: what one household or one machine can have counts as one source.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 /// A source of datagrams: an IPv4 address, or the first 64 bits of an IPv6 address, for whoever
@@ -15,6 +16,15 @@ impl Source {
             IpAddr::V6(address) => {
                 Self(IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & NETWORK)))
             }
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V4(address) => address.fmt(f),
+            IpAddr::V6(address) => write!(f, "{address}/64"),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::traffic::{Count, Way as Direction};
 use super::{Exchange, Hop, LookupId, Output, Way, foreign_headers, names_an_address};
 use crate::call::admission::Badge;
 use crate::call::cause::Cause;
@@ -27,6 +28,8 @@ pub(super) struct Asked {
     /// The host that was asked last, and those that were not asked.
     pub flow: Option<Flow>,
     pub flows: VecDeque<Flow>,
+    /// When the host that was asked last was asked.
+    pub since: Instant,
 }
 
 /// Who waits for an answer of the resolver.
@@ -38,8 +41,23 @@ pub(super) enum Ring {
 
 impl Exchange {
     /// How the trunks stand, in the order of their names.
-    pub fn reports(&self) -> Vec<Report> {
-        self.trunks.values().map(trunk::Trunk::report).collect()
+    pub fn reports(&self) -> Vec<(Report, Count)> {
+        let report = |trunk: &trunk::Trunk| {
+            let report = trunk.report();
+            let count = self.traffic.of(&report.name);
+            (report, count)
+        };
+        self.trunks.values().map(report).collect()
+    }
+
+    /// The trunk that carries a session.
+    pub fn carrier(&self, session: SessionId) -> Option<&Arc<str>> {
+        self.traffic.carrier(session)
+    }
+
+    /// The trunk that was met at an address, if one was.
+    pub fn trunk_met_at(&self, remote: SocketAddr) -> Option<&Arc<str>> {
+        self.traffic.at(remote)
     }
 
     /// Has a trunk registered anew; false when there is none of that name.
@@ -84,6 +102,8 @@ impl Exchange {
     /// there answers if the trunk challenges what we say in the call.
     pub fn read(&mut self, trunk: &str, incoming: &mut Incoming) -> Option<Said> {
         let settings = self.trunks.get(trunk)?.settings();
+        self.traffic.carry(incoming.session, &settings.name, Direction::In);
+        self.traffic.meet(&settings.name, incoming.flow.remote);
         let said = identity::read(&settings.profile, incoming);
         incoming.called_user.clone_from(&said.called);
         incoming.calling_user.clone_from(&said.caller);
@@ -141,7 +161,7 @@ impl Exchange {
     }
 
     /// Sends what trunks want sent, and tells what they tell.
-    fn drain_trunks(&mut self, now: Instant) {
+    pub(super) fn drain_trunks(&mut self, now: Instant) {
         let mut wishes = Vec::new();
         for (name, trunk) in &mut self.trunks {
             while let Some(output) = trunk.poll() {
@@ -161,14 +181,21 @@ impl Exchange {
         }
     }
 
-    fn begin(&mut self, trunk: Arc<str>, purpose: Purpose, errand: Box<Errand>, now: Instant) {
+    pub(super) fn begin(
+        &mut self,
+        trunk: Arc<str>,
+        purpose: Purpose,
+        errand: Box<Errand>,
+        now: Instant,
+    ) {
         // Whoever was asked before and has said nothing is silent.
         let before = self.current.remove(&(trunk.clone(), purpose));
         if let Some(flow) = before.and_then(|id| self.asked.remove(&id)).and_then(|it| it.flow) {
             self.fell_silent(flow.remote, now);
         }
         let uri = errand.hop.clone();
-        let asked = Asked { trunk, purpose, errand, flow: None, flows: VecDeque::new() };
+        let asked =
+            Asked { trunk, purpose, errand, flow: None, flows: VecDeque::new(), since: now };
         match self.settings.sockets.straight(&uri) {
             Some(flow) => self.ask(Asked { flows: VecDeque::from([flow]), ..asked }, now),
             None if names_an_address(&uri) => self.ask(asked, now),
@@ -179,13 +206,15 @@ impl Exchange {
     /// Asks the next host; when there is none the trunk is told so.
     pub(super) fn ask(&mut self, mut asked: Asked, now: Instant) {
         let Some(flow) = asked.flows.pop_front() else {
+            self.note_answer(&asked, (408, &[]), now);
             return self.answer(&asked, 408, Vec::new(), now);
         };
         self.last_ask = AskId(self.last_ask.0.saturating_add(1));
         let id = self.last_ask;
         let errand = (*asked.errand).clone();
         let account = self.account(&asked.trunk);
-        asked.flow = Some(flow);
+        (asked.flow, asked.since) = (Some(flow), now);
+        self.traffic.meet(&asked.trunk, flow.remote);
         self.current.insert((asked.trunk.clone(), asked.purpose), id);
         self.asked.insert(id, asked);
         let asking = Asking {
@@ -210,6 +239,7 @@ impl Exchange {
     pub(super) fn told(&mut self, event: Event, now: Instant) {
         let Event::Told { id, status, headers, .. } = event else { return };
         let Some(asked) = self.asked.remove(&id) else { return };
+        self.note_answer(&asked, (status, &headers), now);
         if !is_life(status) {
             if let Some(flow) = asked.flow {
                 self.fell_silent(flow.remote, now);
@@ -232,6 +262,7 @@ impl Exchange {
             trunk.handle(now, Input::Told { purpose: asked.purpose, status, headers });
         }
         self.drain_trunks(now);
+        self.check_trial(asked);
     }
 
     pub(super) fn look_up(&mut self, uri: String, ring: Ring) {

@@ -15,13 +15,12 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::agent::event::{PauseId, Transcript};
-use crate::audio::frame::Frame;
+use crate::agent::event::Transcript;
 use crate::providers::error::ProviderError;
 use crate::providers::stt::floor;
 use crate::providers::stt::jsgf;
 use crate::providers::stt::pocketsphinx_sys::{self as sys, Decoder};
-use crate::providers::stt::recording::{Claim, Recording};
+use crate::providers::stt::recording::{Call, Claim, Recording};
 use crate::providers::transcriber::{Context, Heard, Listening, Transcriber};
 use crate::providers::workers::{Job, Size, Workers};
 
@@ -153,7 +152,9 @@ impl Transcriber for PocketSphinx {
                 .ok_or_else(|| lasting("hears only the phrases of intents, and there are none"))?;
             self.prepare(&grammar).await?;
             let recording = Recording::new(LONGEST, heard);
-            let call = Call { recording, grammar, workers: self.workers.clone() };
+            let call = Call::new(recording, self.workers.clone(), move |samples, claim| {
+                Work::Decode { grammar: grammar.clone(), samples, claim }
+            });
             Ok(Box::new(call) as Box<dyn Listening>)
         }
         .boxed()
@@ -162,35 +163,6 @@ impl Transcriber for PocketSphinx {
 
 /// A grammar that costs nothing, to have a decoder made.
 const WARM_UP: &str = "#JSGF V1.0; grammar warm; public <top> = yes | no;";
-
-/// One call being heard.
-struct Call {
-    recording: Recording,
-    grammar: Arc<str>,
-    workers: Arc<Workers<Work>>,
-}
-
-impl Listening for Call {
-    fn begin(&mut self) {
-        self.recording.begin();
-    }
-
-    fn hear(&mut self, frame: &Frame) {
-        self.recording.hear(frame);
-    }
-
-    fn finalize(&mut self, pause: PauseId) {
-        let (samples, claim) = self.recording.claim(pause);
-        let work = Work::Decode { grammar: self.grammar.clone(), samples, claim };
-        if let Err(Work::Decode { claim, .. }) = self.workers.push(work) {
-            claim.answer(Transcript::Failed);
-        }
-    }
-
-    fn forget(&mut self) {
-        self.recording.forget();
-    }
-}
 
 /// What a worker is asked.
 enum Work {
@@ -387,6 +359,7 @@ fn passing(reason: &str) -> ProviderError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::event::PauseId;
     use crate::audio::frame::{Frame, Rate};
     use crate::base::language::Language;
     use crate::providers::error::Retry;

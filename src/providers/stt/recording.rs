@@ -1,5 +1,5 @@
-//! The caller's turn as sound, and the claim on its text: what transcribers share that decode a
-//! whole utterance at each pause.
+//! The caller's turn as sound, the claim on its text, and a call that is heard with both: what
+//! transcribers share that decode a whole utterance at each pause.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,48 @@ use tokio::sync::mpsc;
 
 use crate::agent::event::{PauseId, Transcript};
 use crate::audio::frame::{Frame, Rate};
-use crate::providers::transcriber::Heard;
+use crate::providers::transcriber::{Heard, Listening};
+use crate::providers::workers::{Job, Workers};
+
+/// A call whose turns workers decode, each as a job `W`.
+pub(super) struct Call<W> {
+    recording: Recording,
+    workers: Arc<Workers<W>>,
+    job: Box<dyn Fn(Vec<i16>, Claim) -> W + Send>,
+}
+
+impl<W> Call<W> {
+    /// Makes a call; `job` is the work for the sound of a turn and the claim on its text.
+    pub fn new(
+        recording: Recording,
+        workers: Arc<Workers<W>>,
+        job: impl Fn(Vec<i16>, Claim) -> W + Send + 'static,
+    ) -> Self {
+        Self { recording, workers, job: Box::new(job) }
+    }
+}
+
+impl<W: Job> Listening for Call<W> {
+    fn begin(&mut self) {
+        self.recording.begin();
+    }
+
+    fn hear(&mut self, frame: &Frame) {
+        self.recording.hear(frame);
+    }
+
+    fn finalize(&mut self, pause: PauseId) {
+        // A claim voids the one before, so a call has at most one job that is ever begun: that is
+        // what makes the queue fair.
+        let (samples, claim) = self.recording.claim(pause);
+        // A job without a place in the queue takes its claim with it, which says so.
+        drop(self.workers.push((self.job)(samples, claim)));
+    }
+
+    fn forget(&mut self) {
+        self.recording.forget();
+    }
+}
 
 /// The sound of one call's present turn, at 16 kHz. When a turn grows too long, its beginning is
 /// lost.
@@ -55,6 +96,7 @@ impl Recording {
             pause,
             place: self.heard.clone().try_reserve_owned().ok(),
             heard: self.heard.clone(),
+            answered: false,
         };
         (self.samples.clone(), claim)
     }
@@ -77,7 +119,8 @@ impl Drop for Recording {
     }
 }
 
-/// The right to answer one pause with one text.
+/// The right to answer one pause with one text. One that is dropped has failed, whatever became
+/// of the worker that held it.
 pub(super) struct Claim {
     number: u64,
     claims: Arc<AtomicU64>,
@@ -85,6 +128,7 @@ pub(super) struct Claim {
     /// A place in the channel, taken beforehand: a worker never waits for a call.
     place: Option<mpsc::OwnedPermit<Heard>>,
     heard: mpsc::Sender<Heard>,
+    answered: bool,
 }
 
 impl Claim {
@@ -94,17 +138,27 @@ impl Claim {
     }
 
     /// Answers, unless the answer is no longer wanted.
-    pub fn answer(self, transcript: Transcript) {
-        if !self.holds() {
+    pub fn answer(mut self, transcript: Transcript) {
+        self.tell(transcript);
+    }
+
+    fn tell(&mut self, transcript: Transcript) {
+        if std::mem::replace(&mut self.answered, true) || !self.holds() {
             return;
         }
         let heard = Heard { pause: self.pause, transcript };
-        if let Some(place) = self.place {
+        if let Some(place) = self.place.take() {
             place.send(heard);
         } else if self.heard.try_send(heard).is_err() {
             // The call reads nothing any more; its supervisor ends it.
             tracing::warn!("a transcript was lost: the call does not take what it heard");
         }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.tell(Transcript::Failed);
     }
 }
 
@@ -160,6 +214,18 @@ mod tests {
         let (_, claim) = recording.claim(PauseId(2));
         drop(recording);
         assert!(!claim.holds());
+    }
+
+    #[test]
+    fn a_claim_that_is_dropped_has_failed() {
+        let (mut recording, mut heard) = recording(4);
+        drop(recording.claim(PauseId(1)));
+        let failed = Heard { pause: PauseId(1), transcript: Transcript::Failed };
+        assert_eq!(heard.try_recv(), Ok(failed));
+        let (_, claim) = recording.claim(PauseId(2));
+        recording.forget();
+        drop(claim);
+        assert!(heard.try_recv().is_err(), "nobody waits for it");
     }
 
     #[test]

@@ -17,12 +17,12 @@ use whisper_rs::{
     WhisperState,
 };
 
-use crate::agent::event::{PauseId, Transcript};
-use crate::audio::frame::{Frame, Rate};
+use crate::agent::event::Transcript;
+use crate::audio::frame::Rate;
 use crate::base::language::Language;
 use crate::providers::error::ProviderError;
 use crate::providers::stt::ggml;
-use crate::providers::stt::recording::{Claim, Recording};
+use crate::providers::stt::recording::{Call, Claim, Recording};
 use crate::providers::transcriber::{Context, Heard, Listening, Transcriber};
 use crate::providers::workers::{Job, Size, Workers};
 
@@ -126,47 +126,17 @@ impl Transcriber for Whisper {
         heard: mpsc::Sender<Heard>,
     ) -> BoxFuture<'_, Result<Box<dyn Listening>, ProviderError>> {
         async move {
-            let manner = Manner {
+            let manner = Arc::new(Manner {
                 parameters: self.parameters(&context.language)?,
                 prompt: self.prompt(&context.key_terms),
-            };
+            });
             let recording = Recording::new(LONGEST, heard);
-            let workers = self.workers.clone();
-            let call = Call { recording, manner: Arc::new(manner), workers };
+            let call = Call::new(recording, self.workers.clone(), move |samples, claim| {
+                Work::Decode { manner: manner.clone(), samples, claim }
+            });
             Ok(Box::new(call) as Box<dyn Listening>)
         }
         .boxed()
-    }
-}
-
-/// One call being heard.
-struct Call {
-    recording: Recording,
-    manner: Arc<Manner>,
-    workers: Arc<Workers<Work>>,
-}
-
-impl Listening for Call {
-    fn begin(&mut self) {
-        self.recording.begin();
-    }
-
-    fn hear(&mut self, frame: &Frame) {
-        self.recording.hear(frame);
-    }
-
-    fn finalize(&mut self, pause: PauseId) {
-        // A claim voids the one before, so a call has at most one job that is ever begun: that is
-        // what makes the queue fair.
-        let (samples, claim) = self.recording.claim(pause);
-        let work = Work::Decode { manner: self.manner.clone(), samples, claim };
-        if let Err(Work::Decode { claim, .. }) = self.workers.push(work) {
-            claim.answer(Transcript::Failed);
-        }
-    }
-
-    fn forget(&mut self) {
-        self.recording.forget();
     }
 }
 
@@ -324,6 +294,8 @@ fn passing(reason: &str) -> ProviderError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::event::PauseId;
+    use crate::audio::frame::Frame;
     use crate::base::random::Random;
     use crate::providers::error::Retry;
     use crate::providers::stt::rehearsal::{hear, next};

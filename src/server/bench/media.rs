@@ -10,6 +10,7 @@ use super::apart::{Apart, Cores};
 use super::{Figure, median, millis, quantile, stage};
 use crate::audio::codec::Codec;
 use crate::audio::coder::{Decoder, Encoder};
+use crate::audio::echo::EchoGate;
 use crate::audio::frame::Rate;
 use crate::audio::library::Profile;
 use crate::audio::resample::Resampler;
@@ -50,7 +51,21 @@ fn samples() -> Vec<Figure> {
         wide.clear();
         resampler.push(&frame, &mut wide);
     });
+    let mut gate = EchoGate::new();
+    for at in 0..100_u32 {
+        // Noise that does not repeat: the gate has to look everywhere.
+        let noise = |salt: u32| -> Vec<i16> {
+            (0..160).map(|it| ((at * 160 + it) * salt % 6_151) as i16 - 3_075).collect()
+        };
+        gate.play(&noise(7_919), Rate::NARROW);
+        gate.hear(&noise(104_729), Rate::NARROW);
+    }
+    let echo = stage::cost(20, || {
+        std::hint::black_box(gate.is_echo());
+    });
     vec![
+        Figure::new("media.echo_search", echo.as_secs_f64() * 1e6, "µs")
+            .told("at most once in 32 ms, and only while the line sounds like speech"),
         coding("media.g711", Codec::Pcma),
         coding("media.g722", Codec::G722),
         coding("media.opus", Codec::Opus),

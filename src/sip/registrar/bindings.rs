@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::sip::event::{Connection, Flow};
 use crate::sip::notice::Reach;
+use crate::sip::registrar::report::BindingReport;
 use crate::sip::uri::Uri;
 
 /// Where a phone can be reached.
@@ -17,6 +18,7 @@ pub struct Bindings {
 struct Binding {
     contact: Contact,
     path: Vec<String>,
+    agent: Option<String>,
     flow: Flow,
     call_id: String,
     sequence: u32,
@@ -48,6 +50,8 @@ pub struct Request<'a> {
     pub flow: Flow,
     /// The proxies that it came by (RFC 3327).
     pub path: Vec<String>,
+    /// What sent it (User-Agent).
+    pub agent: Option<String>,
 }
 
 /// A REGISTER is older than one that was heard before (RFC 3261 10.3, step 7).
@@ -112,14 +116,31 @@ impl Bindings {
 
     /// Where the phone rings, the most preferred first.
     pub fn reaches(&self) -> Vec<Reach> {
-        let mut sorted: Vec<&Binding> = self.list.iter().collect();
-        sorted.sort_by_key(|binding| std::cmp::Reverse(binding.contact.preference));
         let reach = |binding: &Binding| Reach {
             uri: binding.contact.uri.clone(),
             flow: binding.flow,
             routes: binding.path.clone(),
         };
-        sorted.into_iter().map(reach).collect()
+        self.sorted().into_iter().map(reach).collect()
+    }
+
+    /// The same for operators, with all that is known.
+    pub fn report(&self) -> Vec<BindingReport> {
+        let report = |binding: &Binding| BindingReport {
+            contact: binding.contact.uri.clone(),
+            flow: binding.flow,
+            path: binding.path.clone(),
+            user_agent: binding.agent.clone(),
+            refreshed: binding.refreshed,
+            until: binding.until,
+        };
+        self.sorted().into_iter().map(report).collect()
+    }
+
+    fn sorted(&self) -> Vec<&Binding> {
+        let mut sorted: Vec<&Binding> = self.list.iter().collect();
+        sorted.sort_by_key(|binding| std::cmp::Reverse(binding.contact.preference));
+        sorted
     }
 
     /// The values of Contact in the answer, with the seconds that are left.
@@ -153,6 +174,7 @@ impl Binding {
             until: now.checked_add(contact.lasts).unwrap_or(now),
             contact,
             path: request.path.clone(),
+            agent: request.agent.clone(),
             flow: request.flow,
             call_id: request.call_id.to_owned(),
             sequence: request.sequence,
@@ -218,7 +240,7 @@ mod tests {
     }
 
     fn request(call_id: &str, sequence: u32, port: u16) -> Request<'_> {
-        Request { call_id, sequence, flow: flow(port), path: Vec::new() }
+        Request { call_id, sequence, flow: flow(port), path: Vec::new(), agent: None }
     }
 
     fn uris(bindings: &Bindings) -> Vec<String> {

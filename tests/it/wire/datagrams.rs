@@ -73,10 +73,54 @@ impl Wire {
 
     /// A description of a call with audio at our address.
     pub fn description(&self) -> String {
+        self.description_at(9_000)
+    }
+
+    /// A description of a call with audio at a port of ours.
+    pub fn description_at(&self, port: u16) -> String {
         let address = self.local.ip();
         format!(
             "v=0\r\no=- 1 1 IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n\
-             m=audio 9000 RTP/AVP 0\r\n"
+             m=audio {port} RTP/AVP 0\r\n"
+        )
+    }
+
+    /// Calls an extension and acknowledges the answer, which it gives.
+    pub async fn call(&mut self, extension: &str, body: &str) -> String {
+        let invite = self.request("INVITE", extension, body);
+        self.send(invite.as_bytes()).await;
+        loop {
+            let answer = self.receive(Duration::from_secs(20)).await.expect("an answer");
+            if answer.starts_with("SIP/2.0 200") {
+                self.send(self.inside(&answer, "1 ACK").as_bytes()).await;
+                return answer;
+            }
+            assert!(answer.starts_with("SIP/2.0 1"), "{answer}");
+        }
+    }
+
+    /// Hangs up, if the other side has not.
+    pub async fn hang_up(&self, answer: &str) {
+        self.send(self.inside(answer, "2 BYE").as_bytes()).await;
+        loop {
+            let told = self.receive(Duration::from_secs(20)).await.expect("an answer");
+            if told.starts_with("SIP/2.0 ") {
+                let over = told.starts_with("SIP/2.0 200") || told.starts_with("SIP/2.0 481");
+                return assert!(over, "{told}");
+            }
+        }
+    }
+
+    /// A request inside the dialog that an answer made; `sequence` is its CSeq.
+    pub fn inside(&self, answer: &str, sequence: &str) -> String {
+        let (local, method) = (self.local, sequence.split(' ').next_back().unwrap_or_default());
+        let target = header(answer, "Contact").trim_matches(['<', '>']);
+        let copied = ["From", "To", "Call-ID"].map(|name| (name, header(answer, name)));
+        let copied = copied.map(|(name, value)| format!("{name}: {value}\r\n")).concat();
+        format!(
+            "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bK{method}x{};rport\r\n\
+             {copied}CSeq: {sequence}\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+            local.port()
         )
     }
 

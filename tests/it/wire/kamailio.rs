@@ -70,7 +70,7 @@ async fn a_call_of_ours_is_let_out_with_our_credentials() {
 }
 
 /// What a Kamailio is like.
-struct Plan {
+pub struct Plan {
     port: u16,
     /// The longest time that it grants, in seconds.
     longest: u32,
@@ -86,7 +86,7 @@ impl Default for Plan {
 }
 
 /// A Kamailio at work, ended when it is dropped.
-struct Kamailio {
+pub struct Kamailio {
     child: Child,
     port: u16,
     log: Arc<Mutex<Vec<String>>>,
@@ -94,7 +94,8 @@ struct Kamailio {
 }
 
 impl Kamailio {
-    async fn start(plan: Plan) -> Self {
+    /// Starts one and waits until it answers.
+    pub async fn start(plan: Plan) -> Self {
         let folder = Folder::new();
         let config = include_str!("kamailio/kamailio.cfg")
             .replace("MODULES", MODULES)
@@ -143,7 +144,8 @@ impl Kamailio {
         self.log.lock().expect("unpoisoned").join("\n")
     }
 
-    async fn die(mut self) {
+    /// Ends it.
+    pub async fn die(mut self) {
         terminate(self.child.id().expect("it runs"));
         self.child.wait().await.expect("it is our child");
     }
@@ -158,7 +160,8 @@ impl Drop for Kamailio {
     }
 }
 
-fn account(registrars: &[&Kamailio], expires: &str) -> String {
+/// The trunk `carrier`, with these registrars.
+pub fn account(registrars: &[&Kamailio], expires: &str) -> String {
     let hosts: Vec<String> =
         registrars.iter().map(|kamailio| format!("\"127.0.0.1:{}\"", kamailio.port)).collect();
     format!(

@@ -57,12 +57,12 @@ fn house() -> House {
 }
 
 /// A house where this machine is no trunk: baresip sends its audio from one address only.
-fn only_phones() -> House {
+pub fn only_phones() -> House {
     House { trunk: "192.0.2.1".to_owned(), ..house() }
 }
 
 /// A phone that is written by hand.
-struct Handset {
+pub struct Handset {
     wire: Wire,
     user: String,
     password: String,
@@ -70,7 +70,8 @@ struct Handset {
 }
 
 impl Handset {
-    async fn new(address: &str, server: SocketAddr, (user, password): (&str, &str)) -> Self {
+    /// One that is not registered.
+    pub async fn new(address: &str, server: SocketAddr, (user, password): (&str, &str)) -> Self {
         let wire = Wire::open(address, server).await;
         Self { wire, user: user.to_owned(), password: password.to_owned(), sequence: 0 }
     }
@@ -140,7 +141,7 @@ impl Handset {
     }
 
     /// Is challenged and answers; gives the last answer.
-    async fn register(&mut self) -> Option<String> {
+    pub async fn register(&mut self) -> Option<String> {
         let challenge = self.ask("").await?;
         let answer = self.answer(&challenge, 1);
         self.ask(&answer).await
@@ -358,14 +359,14 @@ async fn a_phone_that_is_not_registered_is_unavailable() {
 }
 
 /// A baresip without hardware.
-struct Baresip {
+pub struct Baresip {
     child: Child,
     folder: Folder,
 }
 
 impl Baresip {
     /// One that registers and answers by itself.
-    fn start(server: &Server, (user, password): (&str, &str), says: Vec<u8>) -> Self {
+    pub fn start(server: &Server, (user, password): (&str, &str), says: Vec<u8>) -> Self {
         let folder = Folder::new();
         folder.put("says.wav", says);
         let account = format!(
@@ -421,7 +422,8 @@ impl Baresip {
         })
     }
 
-    async fn stop(&mut self) {
+    /// Ends it.
+    pub async fn stop(&mut self) {
         if let Some(pid) = self.child.id() {
             super::server::terminate(pid);
         }

@@ -259,6 +259,7 @@ impl Server {
                 exchange::Output::Resolve(..)
                 | exchange::Output::Turned(..)
                 | exchange::Output::Stands(..)
+                | exchange::Output::Tried(..)
                 | exchange::Output::Known(..) => panic!("there are neither names nor trunks"),
             }
         }

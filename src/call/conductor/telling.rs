@@ -1,0 +1,65 @@
+//! What an operator is told, and what an operator wants.
+
+use std::time::Instant;
+
+use super::{Conductor, Work};
+use crate::call::cause::Cause;
+use crate::call::leg::{Leg, State};
+use crate::call::overview::{Doing, LegView, Overview};
+use crate::call::record;
+
+impl Conductor {
+    /// The call as it stands.
+    pub fn overview(&self, now: Instant) -> Overview {
+        let record = self.chronicle.record();
+        let legs = self.legs.iter().zip(&record.legs);
+        Overview {
+            call: record.call,
+            began: record.began,
+            age: self.chronicle.age(now),
+            answered: record.answered,
+            from: record.from.clone(),
+            name: record.name.clone(),
+            to: record.to.clone(),
+            trunk: record.trunk.clone(),
+            phone: self.trunk.phone.to_string(),
+            route: record.route.clone(),
+            agent: self.desk.casting().map(|casting| casting.name.clone()),
+            doing: self.doing(),
+            recorded: record.recorded,
+            legs: legs.map(|(leg, noted)| view(leg, noted)).collect(),
+        }
+    }
+
+    /// The operator ends the call.
+    pub(super) fn hung_up_by_operator(&mut self, now: Instant, q850: u8) {
+        self.end(now, Cause::AdminEnded { q850 });
+    }
+
+    fn doing(&self) -> Doing {
+        match self.work {
+            Work::Dialling => Doing::Dialling,
+            Work::Agent => Doing::Agent,
+            Work::Referring(_) => Doing::Referring,
+            Work::Transferring => Doing::Transferring,
+            Work::Bridged => Doing::Bridged,
+            Work::Drill(_) => Doing::Drill,
+            Work::Ending(_) | Work::Over => Doing::Ending,
+        }
+    }
+}
+
+fn view(leg: &Leg, noted: &record::Leg) -> LegView {
+    LegView {
+        session: leg.session(),
+        to: noted.to.clone(),
+        sip_call_id: noted.sip_call_id.clone(),
+        peer: noted.peer.clone(),
+        user_agent: noted.user_agent.clone(),
+        state: leg.state(),
+        is_held: leg.is_held() && leg.state() == State::Up,
+        codec: noted.codec,
+        began: noted.began,
+        answered: noted.answered,
+    }
+}

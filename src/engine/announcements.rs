@@ -1,0 +1,135 @@
+//! Announcements: what happens beside the calls, told to the log and to whoever watches.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::broadcast;
+
+use crate::call::trunk::Health;
+use crate::sip::event::Notice;
+use crate::sip::registration::Enrolment;
+
+/// Something that happened beside the calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Announcement {
+    /// Calls can go by a trunk, or cannot.
+    Trunk {
+        /// Its name.
+        trunk: Arc<str>,
+        /// Whether they can, and why not.
+        health: Health,
+    },
+    /// A registration of ours stands otherwise than before.
+    Registration {
+        /// The trunk.
+        trunk: Arc<str>,
+        /// How it stands.
+        enrolment: Enrolment,
+    },
+    /// A phone can be reached, and at how many places.
+    PhoneRegistered {
+        /// Its name.
+        phone: Arc<str>,
+        /// At how many places it rings.
+        places: usize,
+    },
+    /// A phone cannot be reached any more.
+    PhoneGone {
+        /// Its name.
+        phone: Arc<str>,
+    },
+}
+
+/// Tells announcements. Whoever is behind is told that he missed some.
+#[derive(Debug, Clone)]
+pub struct Announcer {
+    watchers: broadcast::Sender<Announcement>,
+}
+
+impl Default for Announcer {
+    fn default() -> Self {
+        Self { watchers: broadcast::channel(CAPACITY).0 }
+    }
+}
+
+impl Announcer {
+    /// Tells something to the log and to those who watch, if there are any.
+    pub fn tell(&self, announcement: Announcement) {
+        announcement.log();
+        self.watchers.send(announcement).ok();
+    }
+
+    /// Watches from now on.
+    pub fn watch(&self) -> broadcast::Receiver<Announcement> {
+        self.watchers.subscribe()
+    }
+}
+
+impl Announcement {
+    /// What a notice of the user agent has to tell, if it has.
+    pub fn of(notice: &Notice) -> Option<Self> {
+        match notice {
+            Notice::PhoneRegistered { phone, reaches } => {
+                Some(Self::PhoneRegistered { phone: phone.clone(), places: reaches.len() })
+            }
+            Notice::PhoneGone { phone } => Some(Self::PhoneGone { phone: phone.clone() }),
+            Notice::Offended { .. } => None,
+        }
+    }
+
+    /// Its name among all events.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Trunk { health: Health::Up, .. } => "trunk.up",
+            Self::Trunk { health: Health::Down(_), .. } => "trunk.down",
+            Self::Registration { enrolment, .. } => match enrolment {
+                Enrolment::Registered { .. } => "trunk.registered",
+                Enrolment::Rejected { .. } => "trunk.rejected",
+                Enrolment::Failed { .. } => "trunk.unreachable",
+                Enrolment::Gone => "trunk.unregistered",
+            },
+            Self::PhoneRegistered { .. } => "phone.registered",
+            Self::PhoneGone { .. } => "phone.gone",
+        }
+    }
+
+    fn log(&self) {
+        let event = self.name();
+        match self {
+            Self::Trunk { trunk, health: Health::Up } => {
+                tracing::info!(event, %trunk, "trunk is up");
+            }
+            Self::Trunk { trunk, health: Health::Down(why) } => {
+                tracing::warn!(event, %trunk, why, "trunk is down");
+            }
+            Self::Registration { trunk, enrolment } => log_enrolment(event, trunk, enrolment),
+            Self::PhoneRegistered { phone, places } => {
+                tracing::info!(event, %phone, places, "phone registered");
+            }
+            Self::PhoneGone { phone } => tracing::info!(event, %phone, "phone gone"),
+        }
+    }
+}
+
+fn log_enrolment(event: &str, trunk: &str, enrolment: &Enrolment) {
+    let seconds = |time: &Duration| time.as_secs();
+    match enrolment {
+        Enrolment::Registered { registrar, granted } => {
+            tracing::info!(event, trunk, registrar, seconds = seconds(granted), "registered");
+        }
+        Enrolment::Rejected { status } => tracing::error!(
+            event,
+            trunk,
+            status,
+            "credentials rejected: check username, auth_username and password of the trunk",
+        ),
+        Enrolment::Failed { status, retry } => {
+            let seconds = seconds(retry);
+            tracing::warn!(event, trunk, status, seconds, "not registered, will try again");
+        }
+        Enrolment::Gone => tracing::info!(event, trunk, "unregistered"),
+    }
+}
+
+/// How many announcements a watcher may be behind.
+const CAPACITY: usize = 256;

@@ -1,0 +1,169 @@
+//! `voxtrunk call list`, `show` and `hangup`: the calls that are up.
+
+use std::process::ExitCode;
+
+use crate::server::console::command::Target;
+use crate::server::console::paint::{Ink, Paint, harmless};
+use crate::server::console::table::{Cell, Table};
+use crate::server::console::time::span;
+use crate::server::control::protocol::{Ask, HangUp, Identified};
+use crate::server::control::view::{CallView, HungUpView, LegView, List, PartyView};
+
+/// Shows every call.
+pub fn list(target: &Target) -> ExitCode {
+    target.run(Ask::Calls, |calls: &List<CallView>, paint| {
+        (table(&calls.data, paint), ExitCode::SUCCESS)
+    })
+}
+
+/// Shows one.
+pub fn show(target: &Target, id: String) -> ExitCode {
+    let ask = Ask::Call(Identified { id });
+    target.run(ask, |call: &CallView, paint| (card(call, paint), ExitCode::SUCCESS))
+}
+
+/// Ends one.
+pub fn hang_up(target: &Target, id: String, cause: Cause) -> ExitCode {
+    let ask = Ask::HangUp(HangUp { id, q850: cause.0 });
+    target.run(ask, |done: &HungUpView, _| {
+        (format!("{} is being hung up (Q.850 cause {}).\n", done.id, done.q850), ExitCode::SUCCESS)
+    })
+}
+
+/// A cause of Q.850.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cause(pub u8);
+
+impl std::str::FromStr for Cause {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let word = text.to_ascii_lowercase().replace('_', "-");
+        let named = CAUSES.iter().find(|(name, _)| *name == word).map(|(_, value)| *value);
+        let value = named.or_else(|| text.parse().ok().filter(|value| (1..=127).contains(value)));
+        value.map(Self).ok_or_else(|| {
+            let names: Vec<&str> = CAUSES.iter().map(|(name, _)| *name).collect();
+            format!("a cause is a number of Q.850 from 1 to 127, or one of: {}", names.join(", "))
+        })
+    }
+}
+
+fn table(calls: &[CallView], paint: Paint) -> String {
+    if calls.is_empty() {
+        return "No call is up.\n".to_owned();
+    }
+    let heads = ["CALL", "AGE", "STATE", "FROM", "TO", "BY", "WITH", "CODEC"];
+    let mut table = Table::new(&heads);
+    for call in calls {
+        let with =
+            call.agent.clone().or_else(|| call.legs.iter().rev().find_map(|leg| leg.to.clone()));
+        let codecs: Vec<&str> = call.legs.iter().filter_map(|leg| leg.codec.as_deref()).collect();
+        table.row(vec![
+            Cell::new(&call.id),
+            Cell::new(span(call.age_ms / 1_000)),
+            Cell::painted(&call.doing, ink_of(call)),
+            Cell::new(party(&call.from)),
+            Cell::new(party(&call.to)),
+            Cell::maybe(call.trunk.as_ref().or(call.phone.as_ref())),
+            Cell::maybe(with),
+            Cell::maybe(Some(codecs.join(", "))),
+        ]);
+    }
+    table.print(paint)
+}
+
+fn card(call: &CallView, paint: Paint) -> String {
+    let mut lines = Vec::new();
+    let state = paint.ink(&format!("{}, {}", call.status, call.doing), ink_of(call));
+    lines.push(format!("{}   {state}", paint.ink(&call.id, Ink::Bold)));
+    let mut fact =
+        |name: &str, text: String| lines.push(format!("  {name:<10}{}", harmless(&text)));
+    fact("from", party(&call.from));
+    fact("to", party(&call.to));
+    match (&call.trunk, &call.phone) {
+        (Some(trunk), _) => fact("by trunk", trunk.clone()),
+        (None, Some(phone)) => fact("by phone", phone.clone()),
+        (None, None) => {}
+    }
+    for (name, value) in [("route", &call.route), ("agent", &call.agent)] {
+        if let Some(value) = value {
+            fact(name, value.clone());
+        }
+    }
+    fact("began", format!("{} ({} ago)", call.started_at, span(call.age_ms / 1_000)));
+    let answered = call.answered_ms.map(|after| format!("after {:.1} s", after as f64 / 1_000.0));
+    fact("answered", answered.unwrap_or_else(|| "not yet".to_owned()));
+    if call.recorded {
+        fact("recorded", "yes".to_owned());
+    }
+    format!("{}\n\n{}", lines.join("\n"), legs(&call.legs, paint))
+}
+
+fn legs(legs: &[LegView], paint: Paint) -> String {
+    let heads = ["LEG", "STATE", "WHO", "TRUNK", "CODEC", "PEER", "USER AGENT", "CALL-ID"];
+    let mut table = Table::new(&heads);
+    for (number, leg) in legs.iter().enumerate() {
+        let ink = match leg.state.as_str() {
+            "up" => Ink::Green,
+            "over" | "ending" => Ink::Faint,
+            _ => Ink::Yellow,
+        };
+        table.row(vec![
+            Cell::new(number.to_string()),
+            Cell::painted(&leg.state, ink),
+            Cell::new(leg.to.as_deref().unwrap_or("the caller")),
+            Cell::maybe(leg.trunk.as_deref()),
+            Cell::maybe(leg.codec.as_deref()),
+            Cell::maybe(leg.peer.as_deref()),
+            Cell::maybe(leg.user_agent.as_deref()),
+            Cell::maybe(leg.sip_call_id.as_deref()),
+        ]);
+    }
+    table.print(paint)
+}
+
+fn party(party: &PartyView) -> String {
+    match &party.name {
+        Some(name) => format!("{} \"{name}\"", party.number),
+        None => party.number.clone(),
+    }
+}
+
+fn ink_of(call: &CallView) -> Ink {
+    match call.status.as_str() {
+        "in-progress" => Ink::Green,
+        "ringing" => Ink::Yellow,
+        _ => Ink::Faint,
+    }
+}
+
+/// Causes by the names that telephone systems have for them.
+const CAUSES: [(&str, u8); 12] = [
+    ("unallocated-number", 1),
+    ("normal-clearing", 16),
+    ("user-busy", 17),
+    ("no-user-response", 18),
+    ("no-answer", 19),
+    ("subscriber-absent", 20),
+    ("call-rejected", 21),
+    ("number-changed", 22),
+    ("destination-out-of-order", 27),
+    ("normal-temporary-failure", 41),
+    ("switch-congestion", 42),
+    ("recovery-on-timer-expire", 102),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_a_number_or_a_name() {
+        assert_eq!("17".parse(), Ok(Cause(17)));
+        assert_eq!("USER_BUSY".parse(), Ok(Cause(17)));
+        assert_eq!("normal-clearing".parse(), Ok(Cause(16)));
+        assert!("0".parse::<Cause>().is_err());
+        assert!("128".parse::<Cause>().is_err());
+        assert!("tired".parse::<Cause>().unwrap_err().contains("user-busy"));
+    }
+}

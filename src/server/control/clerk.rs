@@ -1,0 +1,244 @@
+//! The clerk: answers operators. Whatever they ask is asked of its owner at that moment; nothing is
+//! kept for them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use crate::base::id::CallId;
+use crate::call::event::Input;
+use crate::call::exchange::{Trial, Untried};
+use crate::call::overview::Overview;
+use crate::engine::announcements::Announcer;
+use crate::engine::bus::Watching;
+use crate::engine::gauges::Gauges;
+use crate::engine::mailbox::Mailbox;
+use crate::engine::sip_shard::{Question, SipHandle};
+use crate::engine::supervisor::{self, Roll};
+use crate::server::control::asking::{ask_shard, going_down, json};
+use crate::server::control::diagnosis;
+use crate::server::control::events;
+use crate::server::control::protocol::{Ask, Fault, FaultCode, HangUp, Wish};
+use crate::server::control::reports::{self, House};
+use crate::server::control::times::When;
+use crate::server::control::view::{
+    CallView, HungUpView, List, PhoneView, StatusView, TrialView, TrunkView,
+};
+use crate::server::control::wiretap;
+
+/// Answers operators.
+#[derive(Debug)]
+pub struct Clerk {
+    /// The signalling.
+    pub sip: SipHandle,
+    /// The supervisor.
+    pub calls: mpsc::Sender<supervisor::Question>,
+    /// What happens in calls.
+    pub facts: Watching,
+    /// What happens beside them.
+    pub announcer: Announcer,
+    /// What the media shard counts.
+    pub gauges: Arc<Gauges>,
+    /// How many calls are up.
+    pub active: Arc<AtomicUsize>,
+    /// What does not change while the server runs.
+    pub house: House,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub enum Reply {
+    /// All of it.
+    Whole(Value),
+    /// One thing after the other.
+    Stream(Stream),
+}
+
+/// Things that come one after the other.
+#[derive(Debug)]
+pub enum Stream {
+    /// What is said on the wire.
+    Trace(Wish),
+    /// What happens.
+    Events,
+}
+
+impl Clerk {
+    /// Answers.
+    ///
+    /// # Errors
+    /// With what an operator is told when it does not work.
+    pub async fn ask(&self, ask: Ask) -> Result<Reply, Fault> {
+        let whole = match ask {
+            Ask::Status => json(&self.status().await?),
+            Ask::Trunks => json(&List { data: self.trunks().await? }),
+            Ask::Trunk(named) => json(&self.trunk(&named.name).await?),
+            Ask::TestTrunk(named) => json(&self.test(&named.name).await?),
+            Ask::Phones => json(&List { data: self.phones().await? }),
+            Ask::Calls => json(&List { data: self.overviews().await? }),
+            Ask::Call(wanted) => json(&self.call(&wanted.id).await?),
+            Ask::HangUp(order) => json(&self.hang_up(&order).await?),
+            Ask::Trace(wish) => return Ok(Reply::Stream(Stream::Trace(wish))),
+            Ask::Events => return Ok(Reply::Stream(Stream::Events)),
+        };
+        Ok(Reply::Whole(whole))
+    }
+
+    async fn sip<T>(
+        &self,
+        question: impl FnOnce(oneshot::Sender<T>) -> Question,
+    ) -> Result<T, Fault> {
+        ask_shard(&self.sip, question).await
+    }
+
+    async fn roll(&self) -> Result<Roll, Fault> {
+        let (asker, answer) = oneshot::channel();
+        self.calls.send(supervisor::Question::Calls(asker)).await.map_err(|_| going_down())?;
+        answer.await.map_err(|_| going_down())
+    }
+
+    async fn status(&self) -> Result<StatusView, Fault> {
+        let (door, trunks) = (self.sip(Question::Door).await?, self.trunks().await?);
+        // While the last calls end there may be nobody who keeps the roll.
+        let roll = self.roll().await.unwrap_or_default();
+        let sockets = self.sip.sockets.iter();
+        let listens = sockets.map(|(transport, address)| format!("{transport}:{address}"));
+        let state = reports::State {
+            house: &self.house,
+            listens: listens.collect(),
+            active: self.active.load(Ordering::Relaxed).max(roll.calls.len()),
+            roll: (roll.taken, roll.refused),
+            gauges: &self.gauges,
+        };
+        Ok(reports::status(&state, &door, &trunks))
+    }
+
+    async fn trunks(&self) -> Result<Vec<TrunkView>, Fault> {
+        let (reports, when) = (self.sip(Question::Trunks).await?, When::now());
+        let limits = |name: &str| self.house.limits.get(name).cloned().unwrap_or_default();
+        let view = |(report, count): &(_, _)| reports::trunk(report, *count, when);
+        let views = reports.iter().map(view);
+        Ok(views.map(|it| TrunkView { limits: limits(&it.name), ..it }).collect())
+    }
+
+    async fn trunk(&self, name: &str) -> Result<TrunkView, Fault> {
+        let trunks = self.trunks().await?;
+        let names: Vec<String> = trunks.iter().map(|trunk| trunk.name.clone()).collect();
+        let found = trunks.into_iter().find(|trunk| trunk.name == name);
+        found.ok_or_else(|| no_trunk(name, &names))
+    }
+
+    async fn test(&self, name: &str) -> Result<TrialView, Fault> {
+        let trial = self.sip(|asker| Question::Try(name.into(), asker)).await?;
+        let trial: Trial = match trial {
+            Ok(trial) => trial,
+            // Says which there are.
+            Err(Untried::Unknown) => {
+                return Err(self.trunk(name).await.err().unwrap_or_else(|| no_trunk(name, &[])));
+            }
+            Err(why @ Untried::Silent) => {
+                let message = format!("trunk `{name}`: {why}");
+                return Err(Fault::new(FaultCode::Impossible, message));
+            }
+        };
+        Ok(diagnosis::verdict(&trial, &self.trunk(name).await?))
+    }
+
+    async fn phones(&self) -> Result<Vec<PhoneView>, Fault> {
+        let (phones, when) = (self.sip(Question::Phones).await?, When::now());
+        Ok(phones.iter().map(|phone| reports::phone(phone, when)).collect())
+    }
+
+    async fn overviews(&self) -> Result<Vec<CallView>, Fault> {
+        let roll = self.roll().await?;
+        let asked = roll.calls.iter().map(|(_, mailbox)| inquire(mailbox));
+        let overviews: Vec<Overview> = join_all(asked).await.into_iter().flatten().collect();
+        self.views(overviews).await
+    }
+
+    async fn call(&self, id: &str) -> Result<CallView, Fault> {
+        let (call, mailbox) = self.find(id).await?;
+        let gone = || Fault::new(FaultCode::NotFound, format!("{call} has just ended"));
+        let overview = inquire(&mailbox).await.ok_or_else(gone)?;
+        self.views(vec![overview]).await?.pop().ok_or_else(gone)
+    }
+
+    /// Adds which trunk carries each leg.
+    async fn views(&self, overviews: Vec<Overview>) -> Result<Vec<CallView>, Fault> {
+        let legs = overviews.iter().flat_map(|it| &it.legs);
+        let sessions: Vec<_> = legs.map(|leg| leg.session).collect();
+        let carriers = self.sip(|asker| Question::Carriers(sessions, asker)).await?;
+        let mut carriers = carriers.into_iter();
+        let view = |overview: &Overview| {
+            let own = carriers.by_ref().take(overview.legs.len()).collect();
+            reports::call(overview, own)
+        };
+        Ok(overviews.iter().map(view).collect())
+    }
+
+    async fn hang_up(&self, order: &HangUp) -> Result<HungUpView, Fault> {
+        if !(1..=127).contains(&order.q850) {
+            let text = "a cause of Q.850 is a number from 1 to 127";
+            return Err(Fault::new(FaultCode::Impossible, text));
+        }
+        let (call, mailbox) = self.find(&order.id).await?;
+        let q850 = order.q850;
+        tracing::info!(%call, q850, "an operator hangs up");
+        let gone = |_| Fault::new(FaultCode::NotFound, format!("{call} has just ended"));
+        mailbox.deliver(Input::HangUp { q850 }).await.map_err(gone)?;
+        Ok(HungUpView { id: call.to_string(), q850 })
+    }
+
+    /// The call that is meant.
+    async fn find(&self, id: &str) -> Result<(CallId, Mailbox), Fault> {
+        let calls = self.roll().await?.calls;
+        let meant = |call: &CallId| {
+            let full = call.to_string();
+            full == id || id.len() >= SHORTEST_ID && full.ends_with(id)
+        };
+        let mut found = calls.into_iter().filter(|(call, _)| meant(call));
+        let first = found.next().ok_or_else(|| {
+            let text = format!("no call `{id}` is up: `voxtrunk call list` shows those that are");
+            Fault::new(FaultCode::NotFound, text)
+        })?;
+        if found.next().is_some() {
+            let text = format!("several calls end with `{id}`: write more of the identity");
+            return Err(Fault::new(FaultCode::Ambiguous, text));
+        }
+        Ok(first)
+    }
+}
+
+impl Stream {
+    /// Sends one thing after the other; tells how many were missed. Ends when nobody takes them.
+    pub async fn run(self, clerk: Arc<Clerk>, out: mpsc::Sender<Value>) -> u64 {
+        match self {
+            Self::Trace(wish) => wiretap::run(&clerk.sip, wish, out).await,
+            Self::Events => events::run(&clerk.facts, &clerk.announcer, out).await,
+        }
+    }
+}
+
+/// Asks a call how it stands; one that is too busy to say is left out.
+async fn inquire(mailbox: &Mailbox) -> Option<Overview> {
+    timeout(CALL_ANSWERS_WITHIN, mailbox.inquire()).await.ok().flatten()
+}
+
+fn no_trunk(name: &str, others: &[String]) -> Fault {
+    let text = match others {
+        [] => format!("there is no trunk `{name}`: conf/server.toml names none"),
+        others => format!("there is no trunk `{name}`; there are: {}", others.join(", ")),
+    };
+    Fault::new(FaultCode::NotFound, text)
+}
+
+/// The least of an identity that names a call.
+const SHORTEST_ID: usize = 4;
+
+/// How long a call may take to say how it stands.
+const CALL_ANSWERS_WITHIN: Duration = Duration::from_secs(2);

@@ -1,0 +1,126 @@
+//! What happens, as events: the names and shapes of the API.
+
+use serde_json::{Value, json};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+
+use crate::call::cause::Cause;
+use crate::call::event::Fact;
+use crate::call::trunk::Health;
+use crate::engine::announcements::{Announcement, Announcer};
+use crate::engine::bus::{Told, Watching};
+use crate::engine::clock;
+use crate::server::control::times::timestamp;
+use crate::sip::registration::Enrolment;
+
+/// Sends what happens from now on; tells how much was missed.
+pub async fn run(facts: &Watching, announcer: &Announcer, out: mpsc::Sender<Value>) -> u64 {
+    let (mut facts, mut announcements) = (facts.watch(), announcer.watch());
+    let mut missed = 0_u64;
+    loop {
+        let event = tokio::select! {
+            told = facts.recv() => told.map(|told| of_call(&told)),
+            told = announcements.recv() => told.map(|told| of_server(&told)),
+        };
+        let event = match event {
+            Ok(event) => event,
+            Err(RecvError::Lagged(count)) => {
+                missed = missed.saturating_add(count);
+                continue;
+            }
+            Err(RecvError::Closed) => return missed,
+        };
+        if out.send(event).await.is_err() {
+            return missed;
+        }
+    }
+}
+
+fn of_server(announcement: &Announcement) -> Value {
+    let data = match announcement {
+        Announcement::Trunk { trunk, health } => {
+            let reason = match health {
+                Health::Up => None,
+                Health::Down(why) => Some(why),
+            };
+            json!({ "trunk": &**trunk, "reason": reason })
+        }
+        Announcement::Registration { trunk, enrolment } => match enrolment {
+            Enrolment::Registered { registrar, granted } => {
+                json!({ "trunk": &**trunk, "registrar": registrar, "granted_s": granted.as_secs() })
+            }
+            Enrolment::Rejected { status } => json!({ "trunk": &**trunk, "status": status }),
+            Enrolment::Failed { status, retry } => {
+                json!({ "trunk": &**trunk, "status": status, "retry_in_s": retry.as_secs() })
+            }
+            Enrolment::Gone => json!({ "trunk": &**trunk }),
+        },
+        Announcement::PhoneRegistered { phone, places } => {
+            json!({ "phone": &**phone, "places": places })
+        }
+        Announcement::PhoneGone { phone } => json!({ "phone": &**phone }),
+    };
+    json!({
+        "type": announcement.name(),
+        "timestamp": timestamp(clock::since_epoch()),
+        "data": data,
+    })
+}
+
+fn of_call(told: &Told) -> Value {
+    let (name, data) = match &*told.fact {
+        Fact::Started { from, to, route, destination } => (
+            "call.ringing",
+            json!({ "from": from, "to": to, "route": route, "destination": destination }),
+        ),
+        Fact::Answered => ("call.started", json!({})),
+        Fact::AgentChanged { agent } => ("agent.handoff", json!({ "agent": agent })),
+        Fact::CallerSaid { at, text, keys } => (
+            "transcript.updated",
+            json!({ "role": "caller", "text": text, "keys": keys, "start_ms": at.as_millis() as u64 }),
+        ),
+        Fact::AgentSaid { at, text, interrupted } => (
+            "transcript.updated",
+            json!({
+                "role": "agent",
+                "text": text,
+                "interrupted": interrupted,
+                "start_ms": at.as_millis() as u64,
+            }),
+        ),
+        Fact::ToolCalled { name } => ("function.called", json!({ "name": name })),
+        Fact::Dialled { to } => ("call.updated", json!({ "dialled": to })),
+        Fact::Bridged { with } => ("call.updated", json!({ "bridged": with })),
+        Fact::Held { leg } => ("call.updated", json!({ "held": leg })),
+        Fact::Resumed { leg, lasted } => {
+            ("call.updated", json!({ "resumed": leg, "held_ms": lasted.as_millis() as u64 }))
+        }
+        Fact::Transferred { to, manner, failed: None } => {
+            ("call.transferred", json!({ "to": to, "manner": manner.name() }))
+        }
+        Fact::Transferred { to, manner, failed: Some(cause) } => (
+            "transfer.failed",
+            json!({ "to": to, "manner": manner.name(), "reason": cause.end_reason() }),
+        ),
+        Fact::TurnTimed { turn, latency } => (
+            "turn.completed",
+            json!({ "turn": turn, "latency_ms": latency.first_packet.map(|it| it.as_millis() as u64) }),
+        ),
+        Fact::Ended { cause, record } => ("call.ended", ended(*cause, record)),
+    };
+    json!({
+        "type": name,
+        "timestamp": timestamp(clock::since_epoch()),
+        "call_id": told.call.to_string(),
+        "data": data,
+    })
+}
+
+fn ended(cause: Cause, record: &crate::call::record::Record) -> Value {
+    json!({
+        "end_reason": cause.end_reason(),
+        "q850": cause.q850(),
+        "status": cause.final_state(record.answered.is_some()),
+        "duration_ms": record.lasted.as_millis() as u64,
+    })
+}

@@ -1,0 +1,15 @@
+//! The control socket: how operators talk to a running server.
+
+pub mod protocol;
+pub mod view;
+
+pub mod claim;
+pub mod socket;
+
+mod asking;
+pub mod clerk;
+mod diagnosis;
+mod events;
+pub mod reports;
+mod times;
+mod wiretap;

@@ -1,0 +1,219 @@
+//! The protocol of the control socket: a JSON object a line. A request names its version, a number
+//! of its own and what it asks; every answer repeats the number. Version 1 only grows.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// The version of the protocol.
+    pub v: u32,
+    /// Chosen by who asks; repeated in the answers.
+    #[serde(default)]
+    pub id: u64,
+    /// What is asked.
+    #[serde(flatten)]
+    pub ask: Ask,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "ask", content = "with")]
+pub enum Ask {
+    /// How the server stands.
+    #[serde(rename = "status")]
+    Status,
+    /// How every trunk stands.
+    #[serde(rename = "trunk.list")]
+    Trunks,
+    /// How one stands.
+    #[serde(rename = "trunk.show")]
+    Trunk(Named),
+    /// Whether one answers, and registers us.
+    #[serde(rename = "trunk.test")]
+    TestTrunk(Named),
+    /// Where the phones are.
+    #[serde(rename = "phone.list")]
+    Phones,
+    /// The calls that are up.
+    #[serde(rename = "call.list")]
+    Calls,
+    /// One of them.
+    #[serde(rename = "call.show")]
+    Call(Identified),
+    /// One of them is to end.
+    #[serde(rename = "call.hangup")]
+    HangUp(HangUp),
+    /// What is said on the wire; a stream.
+    #[serde(rename = "sip.trace")]
+    Trace(Wish),
+    /// What happens; a stream without end.
+    #[serde(rename = "events")]
+    Events,
+}
+
+/// Something by its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// The name.
+    pub name: String,
+}
+
+/// A call by its identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identified {
+    /// The identity, or the end of it, as long as no other ends so.
+    pub id: String,
+}
+
+/// A call that is to end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HangUp {
+    /// The identity, or the end of it.
+    pub id: String,
+    /// The cause of Q.850: 1 to 127.
+    #[serde(default = "ordinary")]
+    pub q850: u8,
+}
+
+/// Which messages are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Wish {
+    /// Those of this call: its identity or a Call-ID, or the end of it.
+    pub call: Option<String>,
+    /// Those whose From has this in it.
+    pub from: Option<String>,
+    /// Those whose To has this in it.
+    pub to: Option<String>,
+    /// Those of calls that this trunk, or this phone, takes part in.
+    pub trunk: Option<String>,
+    /// Those of so many calls, the newest.
+    pub last: Option<usize>,
+    /// Not of calls only: also registrations and pings.
+    pub all: bool,
+    /// With the text of each message, without its secrets.
+    pub raw: bool,
+    /// And then those that are said from now on.
+    pub follow: bool,
+}
+
+/// An answer, or a part of one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The version of the protocol.
+    pub v: u32,
+    /// The number of the request; 0 when it could not be read.
+    pub id: u64,
+    /// What is said.
+    #[serde(flatten)]
+    pub said: Said,
+}
+
+/// What an answer says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Said {
+    /// The whole answer.
+    Result(Value),
+    /// One thing of a stream.
+    Item(Value),
+    /// The end of a stream.
+    End {
+        /// How many things were left out, because who reads was too slow.
+        missed: u64,
+    },
+    /// It does not work.
+    Error(Fault),
+}
+
+/// Why something does not work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Fault {
+    /// For programs: one of [`FaultCode`].
+    pub code: FaultCode,
+    /// For people: what happened, and what to do.
+    pub message: String,
+}
+
+/// What kind of fault it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultCode {
+    /// It cannot be read.
+    Malformed,
+    /// It is longer than it may be.
+    TooLong,
+    /// The version is another one.
+    Version,
+    /// Who asks is not the user that the server runs as.
+    Forbidden,
+    /// Too many ask at once, or it took too long.
+    Busy,
+    /// There is no such thing.
+    NotFound,
+    /// Several things are meant.
+    Ambiguous,
+    /// It cannot be done with this one.
+    Impossible,
+}
+
+impl Fault {
+    /// A fault in words.
+    pub fn new(code: FaultCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+impl Answer {
+    /// An answer to the request of that number.
+    pub fn new(id: u64, said: Said) -> Self {
+        Self { v: VERSION, id, said }
+    }
+}
+
+fn ordinary() -> u8 {
+    16
+}
+
+/// The version that is spoken.
+pub const VERSION: u32 = 1;
+
+/// The longest request, in octets, its line end included.
+pub const LONGEST_REQUEST: usize = 16 * 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_and_answers_stand_on_one_line_as_they_are_documented() {
+        let ask = Ask::Trunk(Named { name: "carrier".to_owned() });
+        let request = Request { v: 1, id: 7, ask };
+        let text = serde_json::to_string(&request).unwrap();
+        assert_eq!(text, r#"{"v":1,"id":7,"ask":"trunk.show","with":{"name":"carrier"}}"#);
+        assert_eq!(serde_json::from_str::<Request>(&text).unwrap(), request);
+        let bare: Request = serde_json::from_str(r#"{"v":1,"ask":"status"}"#).unwrap();
+        assert_eq!(bare, Request { v: 1, id: 0, ask: Ask::Status });
+        let wish: Request = serde_json::from_str(r#"{"v":1,"ask":"sip.trace","with":{}}"#).unwrap();
+        assert_eq!(wish.ask, Ask::Trace(Wish::default()));
+        let hangup = r#"{"v":1,"ask":"call.hangup","with":{"id":"call_x"}}"#;
+        let hangup: Request = serde_json::from_str(hangup).unwrap();
+        assert_eq!(hangup.ask, Ask::HangUp(HangUp { id: "call_x".to_owned(), q850: 16 }));
+    }
+
+    #[test]
+    fn an_answer_says_one_thing() {
+        let fault = Fault::new(FaultCode::NotFound, "there is no trunk `x`");
+        let answer = Answer::new(3, Said::Error(fault));
+        let text = serde_json::to_string(&answer).unwrap();
+        let expected =
+            r#"{"v":1,"id":3,"error":{"code":"not_found","message":"there is no trunk `x`"}}"#;
+        assert_eq!(text, expected);
+        assert_eq!(serde_json::from_str::<Answer>(&text).unwrap(), answer);
+        let end = Answer::new(3, Said::End { missed: 0 });
+        assert_eq!(serde_json::to_string(&end).unwrap(), r#"{"v":1,"id":3,"end":{"missed":0}}"#);
+    }
+}
