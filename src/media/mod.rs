@@ -19,3 +19,5 @@ pub mod tap;
 mod bench;
 #[cfg(test)]
 mod bridges;
+#[cfg(test)]
+mod wide;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sdp_types::{Connection, Media, MediaType, Origin, Session, Time, TransportProto};
 
 use crate::audio::codec::Codec;
-use crate::audio::packing::{Content, Packing};
+use crate::audio::packing::{Content, Packing, Wishes};
 use crate::sdp::line::{COMFORT, COMFORT_NOISE, Direction, EVENT, EventRange, Events, Line};
 use crate::sdp::opus;
 use crate::sdp::refusal::Refusal;
@@ -27,21 +27,6 @@ pub struct Local {
     pub version: u64,
     /// How we would like audio to be packed.
     pub wishes: Wishes,
-}
-
-/// How we would like audio to be packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wishes {
-    /// How much audio in a packet, both ways, where the peer wishes nothing else.
-    pub ptime: Duration,
-    /// Whether silence may be described instead of sent (RFC 3389).
-    pub comfort: bool,
-}
-
-impl Default for Wishes {
-    fn default() -> Self {
-        Self { ptime: Duration::from_millis(20), comfort: false }
-    }
 }
 
 /// What both sides agreed to.

@@ -11,6 +11,7 @@ use voxtrunk::agent::event::{self as agent, ThoughtId};
 use voxtrunk::audio::codec::Codec;
 use voxtrunk::audio::coder::Decoder;
 use voxtrunk::audio::library::Libraries;
+use voxtrunk::audio::packing::Wishes;
 use voxtrunk::audio::speech;
 use voxtrunk::base::id::{CallId, PortId, SessionId};
 use voxtrunk::call::admission::Badge;
@@ -24,7 +25,6 @@ use voxtrunk::media;
 use voxtrunk::media::link::Passage;
 use voxtrunk::media::port::Port;
 use voxtrunk::rtp::packet::Packet;
-use voxtrunk::sdp::negotiate::Wishes;
 use voxtrunk::sip;
 use voxtrunk::sip::endpoint::{Endpoint, Settings};
 use voxtrunk::sip::event::{
