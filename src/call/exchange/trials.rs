@@ -209,6 +209,7 @@ mod tests {
                 registration: registers.then_some(registration),
                 ping_every: None,
                 failover: None,
+                signing: None,
             };
             let badge = Badge { name: "carrier".into(), ..Badge::default() };
             let socket = "192.0.2.1:5060".parse().expect("an address");

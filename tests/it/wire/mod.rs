@@ -13,6 +13,7 @@ mod softphone;
 mod attacks;
 mod baresip;
 mod bridging;
+mod codecs;
 mod control;
 mod crowd;
 mod dialogs;
