@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::agent::tool::ToolCall;
 use crate::base::destination::Destination;
 use crate::call::cause::Cause;
+use crate::call::record::Kind;
 use crate::sip::event::SessionId;
 
 /// An attempt to reach somebody.
@@ -31,7 +32,7 @@ pub enum Purpose {
     /// The agent connects the caller with somebody.
     Transfer(ToolCall),
     /// A peer asked us by REFER to call somebody in its place.
-    Referral(SessionId),
+    Referral(SessionId, Kind),
 }
 
 /// What is tried next.

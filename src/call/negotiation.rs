@@ -83,6 +83,11 @@ impl Negotiation {
         }
     }
 
+    /// The signalling of a leg that we placed comes from there.
+    pub fn heard_from(&mut self, address: IpAddr) {
+        self.signalling = Some(address);
+    }
+
     /// Sets a codec before the others, in what is still to be offered or answered.
     pub fn prefer(&mut self, codec: Codec) {
         // Sorting is stable: the others keep their order.
@@ -216,5 +221,5 @@ fn sends(direction: Direction) -> bool {
 
 fn not_acceptable(why: refusal::Refusal) -> Refusal {
     let warning = Warning { code: why.warning, text: why.text.to_owned() };
-    Refusal { status: 488, warning: Some(warning), retry_after: None }
+    Refusal { warning: Some(warning), ..Refusal::status(488) }
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::agent::assistant::Choice;
 use crate::config::check_listen;
+use crate::config::check_stir;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::provider::{Provider, ProviderKind};
 use crate::config::settings::Trunk;
@@ -23,6 +24,7 @@ pub fn machine(subject: &Subject<'_>) -> Vec<Diagnostic> {
     for (name, provider) in &subject.server.providers {
         found.extend(check_provider(subject, name, provider));
     }
+    found.extend(check_stir::signatures(subject));
     found.extend(secrets(subject));
     let outside = subject.external.machine(subject.server);
     found.extend(outside.into_iter().map(|fault| subject.diagnostic(fault, "")));

@@ -312,6 +312,7 @@ impl Server {
             &mut self.storage.calls,
             &mut self.storage.recordings.location,
             &mut self.media.hold_music,
+            &mut self.security.stir.authorities,
         ];
         let control = match &mut self.control.socket {
             Socket::At(path) => Some(path),
@@ -319,11 +320,9 @@ impl Server {
         };
         let certificates =
             self.tls.values_mut().flat_map(Tls::files).chain(self.sip.tls.ca.as_mut());
-        let all = always
-            .into_iter()
-            .chain(chosen.into_iter().flatten())
-            .chain(certificates)
-            .chain(control);
+        let keys = self.trunks.values_mut().filter_map(|trunk| trunk.stir.key.as_mut());
+        let all = always.into_iter().chain(chosen.into_iter().flatten());
+        let all = all.chain(certificates).chain(control).chain(keys);
         for path in all {
             *path = tidied(&folder.join(&*path));
         }

@@ -79,7 +79,6 @@ const KEYS: &[&str] = &[
     "route.tenant",
     "route.header",
     "route.anonymous",
-    "route.attestation",
     "route.when",
     "route.ring",
     "route.else",

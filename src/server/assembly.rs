@@ -22,6 +22,7 @@ use crate::server::inspection::Inspection;
 use crate::server::listening;
 use crate::server::phones::{self, PhoneError};
 use crate::server::running::{Blueprint, Control, Folders};
+use crate::server::stir::{self, StirError};
 use crate::server::{door, trunks};
 use crate::sip::dialog::session_timer::{Mode, Policy};
 use crate::sip::endpoint;
@@ -35,6 +36,9 @@ pub enum AssemblyError {
     /// A phone cannot be had.
     #[error(transparent)]
     Phone(#[from] PhoneError),
+    /// Signatures of calls can neither be checked nor made.
+    #[error(transparent)]
+    Stir(#[from] StirError),
     /// The hold music cannot be had.
     #[error("the hold music `{path}` cannot be read: {why}")]
     Music {
@@ -105,6 +109,7 @@ pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
         registrar: phones::registrar(&server)?,
         phones: phones::groups(&server),
         trunks: trunks::settings(&server),
+        stir: stir::settings(&server)?,
         rtp: (server.rtp_address(), server.rtp.ports.first..=server.rtp.ports.last),
         briefing,
         crews: cast.crews,

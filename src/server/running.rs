@@ -28,6 +28,7 @@ use crate::engine::gauges::Gauges;
 use crate::engine::media_shard::{MediaHandle, MediaShard};
 use crate::engine::recorder::Recorder;
 use crate::engine::sip_shard::{self, SipHandle, SipShard};
+use crate::engine::stir;
 use crate::engine::supervisor::{Limits, Supervisor};
 use crate::net::ports::Ports;
 use crate::providers::detector::Detector;
@@ -58,6 +59,8 @@ pub struct Blueprint {
     pub phones: phones::Settings,
     /// The trunks that are registered and asked after, and what calls are told of each.
     pub trunks: Vec<(Badge, trunk::Settings)>,
+    /// How signatures of calls are checked and made.
+    pub stir: stir::Settings,
     /// Where media is bound.
     pub rtp: (IpAddr, RangeInclusive<u16>),
     /// What each call is told.
@@ -175,7 +178,7 @@ impl Running {
         };
         let doorkeeper = Doorkeeper::new(blueprint.admission, clock::random());
         let (shard, sip) = SipShard::new(doors, endpoint, doorkeeper, sender);
-        let shard = shard.with_trunks(blueprint.trunks);
+        let shard = shard.with_trunks(blueprint.trunks).with_stir(blueprint.stir);
         let shard = shard.with_phones(blueprint.phones, Guard::new(blueprint.outbound));
         let announcer = Announcer::default();
         let shard = shard.with_trace(blueprint.control.trace).with_announcer(announcer.clone());

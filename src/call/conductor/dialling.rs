@@ -101,7 +101,7 @@ impl Conductor {
                 self.with(near, |leg, out| leg.ring(out));
             }
             (Purpose::Transfer(_), true) => self.connect(session),
-            (Purpose::Referral(by), _) => {
+            (Purpose::Referral(by, _), _) => {
                 // Who asked hears how it goes (RFC 3515 2.4.4).
                 let by = *by;
                 self.sip(Command::AnswerRefer { session: by, outcome: Ok(180) });
@@ -171,7 +171,7 @@ impl Conductor {
                 self.join(now);
             }
             Purpose::Transfer(_) => self.transfer_answered(now, session),
-            Purpose::Referral(by) => self.referral_answered(now, session, by),
+            Purpose::Referral(by, kind) => self.referral_answered(now, session, (by, kind)),
         }
     }
 
@@ -193,7 +193,9 @@ impl Conductor {
         match dial.purpose() {
             Purpose::Route => self.end(now, dial.cause()),
             Purpose::Transfer(call) => self.transfer_failed(now, call, dial.cause()),
-            Purpose::Referral(by) => self.referral_failed(now, *by, dial.cause()),
+            Purpose::Referral(by, kind) => {
+                self.referral_failed(now, (*by, *kind), dial.cause());
+            }
         }
     }
 

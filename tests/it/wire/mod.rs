@@ -3,9 +3,12 @@
 mod caller;
 mod certificates;
 mod datagrams;
+mod deskphone;
 mod ear;
 mod line;
+mod proxy;
 mod server;
+mod softphone;
 
 mod attacks;
 mod baresip;
@@ -20,6 +23,8 @@ mod kamailio;
 mod peers;
 mod phones;
 mod recording;
+mod signatures;
 mod sipp;
 mod speech;
+mod story;
 mod transports;

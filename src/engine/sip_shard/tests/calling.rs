@@ -6,6 +6,7 @@ use crate::base::destination::Destination;
 use crate::call::event::Input as CallInput;
 use crate::call::placement::{Caller, Placement};
 use crate::engine::doors::Listen;
+use crate::engine::mailbox::Inbox;
 use crate::net::dns::tests::{NameServer, a, srv};
 use crate::sip::event::{Ending, Outgoing};
 

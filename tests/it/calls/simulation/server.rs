@@ -257,6 +257,7 @@ impl Server {
                 }
                 exchange::Output::Event(event) => self.report(scene, event),
                 exchange::Output::Resolve(..)
+                | exchange::Output::Sign(..)
                 | exchange::Output::Turned(..)
                 | exchange::Output::Stands(..)
                 | exchange::Output::Tried(..)
@@ -275,13 +276,19 @@ impl Server {
     fn arrive(&mut self, scene: &mut Scene, incoming: Box<Incoming>) {
         let id = incoming.session;
         if self.winding_up || self.calls.len() >= self.max_calls {
-            let refusal = Refusal { status: 503, warning: None, retry_after: Some(10) };
+            let refusal = Refusal { retry_after: Some(10), ..Refusal::status(503) };
             let command = Command::Refuse { session: id, refusal };
             return scene.pipe(Pipe::ToSip, id, Job::Sip(command));
         }
         let since_epoch = Duration::from_secs(1_800_000_000);
         let call = CallId::new(since_epoch, &mut scene.random);
-        let came = Arrival { call, trunk: Badge::default(), at: scene.now, since_epoch };
+        let came = Arrival {
+            call,
+            trunk: Badge::default(),
+            at: scene.now,
+            since_epoch,
+            verification: None,
+        };
         let call = Call {
             conductor: Conductor::new(came, incoming, Arc::new(self.briefing())),
             bound: BTreeMap::new(),
