@@ -168,14 +168,7 @@ impl Running {
         let (sender, arrivals) = mpsc::channel(ARRIVALS);
         let tcp = sockets.of(Transport::Tcp);
         let settings = endpoint::Settings { tcp, ..blueprint.endpoint };
-        let endpoint = Endpoint::new(settings, clock::random());
-        let endpoint = match blueprint.registrar {
-            Some(settings) => {
-                let registrar = Registrar::new(settings, clock::random(), clock::now());
-                endpoint.with_registrar(registrar)
-            }
-            None => endpoint,
-        };
+        let endpoint = endpoint_of(settings, blueprint.registrar);
         let doorkeeper = Doorkeeper::new(blueprint.admission, clock::random());
         let (shard, sip) = SipShard::new(doors, endpoint, doorkeeper, sender);
         let shard = shard.with_trunks(blueprint.trunks).with_stir(blueprint.stir);
@@ -219,10 +212,7 @@ impl Running {
         others.spawn(shard.run(stop_shard.clone()));
         others.spawn(write_records(facts, files));
         if let Some(claim) = claim {
-            let path = claim.path().to_owned();
-            let socket = ControlSocket::open(claim, clerk);
-            let socket = socket.map_err(|why| ClaimError::Refused { path, why })?;
-            others.spawn(socket.serve(stop_shard.clone()));
+            others.spawn(control_socket(claim, clerk)?.serve(stop_shard.clone()));
         }
         Ok(Self {
             sip: leaving,
@@ -299,6 +289,22 @@ fn ports((address, range): (IpAddr, RangeInclusive<u16>)) -> Result<Ports, Start
     // A wrong address gives calls without sound: better no server than such calls.
     ports.bind().map_err(|why| StartError::Rtp { address, why })?;
     Ok(ports)
+}
+
+fn endpoint_of(settings: endpoint::Settings, registrar: Option<registrar::Settings>) -> Endpoint {
+    let endpoint = Endpoint::new(settings, clock::random());
+    match registrar {
+        Some(settings) => {
+            let registrar = Registrar::new(settings, clock::random(), clock::now());
+            endpoint.with_registrar(registrar)
+        }
+        None => endpoint,
+    }
+}
+
+fn control_socket(claim: Claim, clerk: Clerk) -> Result<ControlSocket, ClaimError> {
+    let path = claim.path().to_owned();
+    ControlSocket::open(claim, clerk).map_err(|why| ClaimError::Refused { path, why })
 }
 
 fn call_files(folder: &std::path::Path) -> Result<CallFiles, StartError> {

@@ -1,6 +1,7 @@
 //! Hearing: what a transcript means when a value is wanted.
 
 pub mod value;
+pub mod when;
 
 pub mod digits;
 pub mod spelling;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::agent::hearing::date::When;
+use crate::agent::hearing::when::When;
 use crate::agent::lexicon::currency::Currency;
 use crate::agent::lexicon::locale::{Locale, Region};
 use crate::base::calendar::Date;

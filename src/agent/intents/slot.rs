@@ -5,11 +5,11 @@ use super::numerals;
 use super::pattern::Pattern;
 use super::tokens;
 use super::tongue::{Global, Tongue};
-use crate::agent::hearing::date::When;
 use crate::agent::hearing::hear;
 use crate::agent::hearing::read_back;
 use crate::agent::hearing::shape;
 use crate::agent::hearing::value::{self, Context, Heard, Value};
+use crate::agent::hearing::when::When;
 use crate::agent::lexicon::locale::Locale;
 use crate::base::calendar::Date;
 

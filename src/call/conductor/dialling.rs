@@ -182,8 +182,7 @@ impl Conductor {
         let may_end_here = *dial.purpose() == Purpose::Route;
         let mut there: Vec<Destination> = Vec::new();
         for destination in targets.iter().flat_map(|target| self.route_of(target)) {
-            let was_called =
-                self.legs.iter().any(|leg| leg.destination() == Some(&destination));
+            let was_called = self.legs.iter().any(|leg| leg.destination() == Some(&destination));
             let fits = may_end_here || destination.is_called();
             if fits && !was_called && !there.contains(&destination) {
                 there.push(destination);

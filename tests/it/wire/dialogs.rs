@@ -37,7 +37,9 @@ async fn whatever_whom_we_call_does_ends_with_its_cause() {
     let callees = scenarios.iter().zip(&ports);
     let routes = callees.map(|(scenario, port)| (scenario.name(), *port));
     let routes: Vec<(String, u16)> = routes.collect();
-    let server = Server::start(house("session_timers = \"prefer\"\nsession_expires = \"4s\"", &routes)).await;
+    let server =
+        Server::start(house("session_timers = \"prefer\"\nsession_expires = \"4s\"", &routes))
+            .await;
     let mut playing = JoinSet::new();
     for (scenario, (name, port)) in scenarios.iter().zip(routes) {
         let (scenario, target) = (scenario.clone(), server.uri(&name));

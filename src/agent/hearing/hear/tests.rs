@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::agent::hearing::date::When;
 use crate::agent::hearing::read_back;
 use crate::agent::hearing::value::{Answer, Quarter};
+use crate::agent::hearing::when::When;
 use crate::agent::lexicon::account;
 use crate::agent::lexicon::cardinal;
 use crate::agent::lexicon::locale::Locale;
