@@ -18,7 +18,8 @@ pub use crate::config::control::{Control, Socket};
 pub use crate::config::listen::{Listen, OpenedTls, Tls, Transport};
 pub use crate::config::provider::{Job, Provider, ProviderKind};
 pub use crate::config::security::{MaxInvites, Security, SipSecurity, UnknownSource};
-pub use crate::config::trunk::{Inbound, Trunk};
+pub use crate::config::inbound::Inbound;
+pub use crate::config::trunk::Trunk;
 
 /// Everything that belongs to the machine: sockets, trunks, providers, storage, security.
 #[derive(Debug, Clone, Default, Deserialize)]

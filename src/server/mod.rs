@@ -6,6 +6,7 @@ pub mod running;
 pub mod assembly;
 pub mod casting;
 pub mod door;
+pub mod hosts;
 pub mod inspection;
 mod listening;
 pub mod phones;

@@ -8,7 +8,11 @@ fn doorkeeper() -> Doorkeeper {
 }
 
 fn doorkeeper_with(strangers: Strangers) -> Doorkeeper {
-    let trunk = Trunk { badge: badge(), allow: vec!["10.0.0.0/8".parse().expect("a network")] };
+    let trunk = Trunk {
+        badge: badge(),
+        allow: vec!["10.0.0.0/8".parse().expect("a network")],
+        ..Trunk::default()
+    };
     Doorkeeper::new(
         Settings {
             trunks: vec![trunk],
