@@ -9,6 +9,10 @@ pub mod tool;
 pub mod conversation;
 pub mod sentence;
 
+pub mod hearing;
+pub mod lexicon;
+pub mod saying;
+
 pub mod barge_in;
 pub mod caller;
 pub mod endpointing;

@@ -107,7 +107,8 @@ fn leg(leg: &Leg) -> Value {
     })
 }
 
-fn stir(verification: &Verification) -> Value {
+/// What the check of a caller's signature said.
+pub fn stir(verification: &Verification) -> Value {
     let said = verification.said.as_ref();
     let flaw = verification.flaw.as_ref();
     json!({
