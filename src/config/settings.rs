@@ -14,11 +14,13 @@ use crate::base::units::{self, parsed};
 use crate::config::network::PortRange;
 use crate::config::phone::{Group, Phone, Registering};
 
+pub use crate::config::codec::Codec;
 pub use crate::config::control::{Control, Socket};
+pub use crate::config::inbound::Inbound;
 pub use crate::config::listen::{Listen, OpenedTls, Tls, Transport};
 pub use crate::config::provider::{Job, Provider, ProviderKind};
 pub use crate::config::security::{MaxInvites, Security, SipSecurity, UnknownSource};
-pub use crate::config::trunk::{Inbound, Trunk};
+pub use crate::config::trunk::Trunk;
 
 /// Everything that belongs to the machine: sockets, trunks, providers, storage, security.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -152,25 +154,6 @@ pub struct Rtp {
     /// After how long without a packet the call ends.
     #[serde(deserialize_with = "units::duration")]
     pub timeout: Duration,
-}
-
-/// A codec by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Codec {
-    /// G.711 A-law.
-    Pcma,
-    /// G.711 µ-law.
-    Pcmu,
-    /// G.722.
-    G722,
-    /// Opus.
-    Opus,
-    /// Linear samples at 16 kHz.
-    L16,
-    /// Linear samples at 8 kHz.
-    #[serde(rename = "l16/8000")]
-    L16Narrow,
 }
 
 /// `[media]`: what is done with audio.
@@ -475,7 +458,7 @@ mod tests {
     #[test]
     fn a_request_belongs_to_the_trunk_with_the_narrowest_range() {
         let trunk = |allow: &str| Trunk {
-            inbound: Inbound { allow: vec![allow.parse().expect("a network")] },
+            inbound: Inbound { allow: vec![allow.parse().expect("a network")], auth: None },
             ..Trunk::default()
         };
         let by_host = Trunk { host: Some("192.0.2.1:5070".to_owned()), ..Trunk::default() };

@@ -11,6 +11,8 @@ use crate::base::attestation::Attested;
 use crate::base::destination::Destination;
 use crate::base::template::Variables;
 use crate::base::units;
+use crate::dialplan::list::one_or_many;
+use crate::dialplan::outbound::Outbound;
 use crate::dialplan::pattern::Match;
 
 /// Every route, in the order in which they are tried.
@@ -18,6 +20,8 @@ use crate::dialplan::pattern::Match;
 pub struct Plan {
     /// The routes.
     pub routes: Vec<Route>,
+    /// The ways out, in the order in which they are tried.
+    pub outbound: Vec<Outbound>,
 }
 
 /// One route, as it stands under `[[route]]`. A key without a value fits every call.
@@ -137,44 +141,6 @@ impl fmt::Display for Key {
             Self::Attestation => "attestation",
         })
     }
-}
-
-/// Takes one text or a list of texts.
-fn one_or_many<'de, T, D>(source: D) -> Result<Vec<T>, D::Error>
-where
-    T: Deserialize<'de>,
-    D: Deserializer<'de>,
-{
-    struct Visitor<T>(std::marker::PhantomData<T>);
-
-    impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
-        type Value = Vec<T>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a text or a list of texts")
-        }
-
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<T>, E> {
-            T::deserialize(de::value::StrDeserializer::new(text)).map(|one| vec![one])
-        }
-
-        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
-            let mut all = Vec::new();
-            while let Some(one) = list.next_element()? {
-                all.push(one);
-            }
-            if all.is_empty() {
-                return Err(de::Error::custom("an empty list fits no call: leave the key out"));
-            }
-            Ok(all)
-        }
-
-        fn visit_i64<E: de::Error>(self, number: i64) -> Result<Vec<T>, E> {
-            Err(E::custom(format!("a number is written as a text: did you mean \"{number}\"?")))
-        }
-    }
-
-    source.deserialize_any(Visitor(std::marker::PhantomData))
 }
 
 /// Takes a table of texts, numbers and truth values, and keeps them as texts.

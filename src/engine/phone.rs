@@ -203,7 +203,7 @@ impl Phone {
         let listen = [Transport::Udp, Transport::Tcp].map(|it| Listen::plain(it, any)).to_vec();
         let doors = Doors::open(doors::Settings { listen, client, ..Default::default() })?;
         let endpoint = Endpoint::new(endpoint::Settings::default(), clock::random());
-        let trunk = admission::Trunk { badge: admission::Badge::default(), allow: peers };
+        let trunk = admission::Trunk { allow: peers, ..admission::Trunk::default() };
         let settings = admission::Settings { trunks: vec![trunk], ..Default::default() };
         let (arrivals, _) = mpsc::channel(1);
         let doorkeeper = Doorkeeper::new(settings, clock::random());

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use crate::audio::speech;
 use crate::audio::wav;
 use crate::call::briefing::{Briefing, MediaPolicy, Refer, Tapes, Terms};
+use crate::call::numbering::{Format, Numbering};
 use crate::config::diagnostic::Severity;
 use crate::config::load::Loaded;
-use crate::config::report::{self, Format};
+use crate::config::report;
 use crate::config::settings::{Detector, Server, SessionTimers};
 use crate::media::music::Tape;
 use crate::providers::error::ProviderError;
@@ -73,7 +74,7 @@ pub fn load(config: &Path, show: Show) -> Result<Loaded, ExitCode> {
     if show == Show::Errors {
         loaded.diagnostics.retain(|found| found.severity == Severity::Error);
     }
-    let text = report::render(&loaded.diagnostics, &loaded.sources, Format::for_stderr());
+    let text = report::render(&loaded.diagnostics, &loaded.sources, report::Format::for_stderr());
     eprint!("{text}");
     if loaded.has_errors() {
         eprintln!("The configuration has errors: nothing was started.");
@@ -99,6 +100,8 @@ pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
         plan: loaded.plan,
         agents: cast.castings,
         trunks: terms(&server),
+        phones: phones::codecs(&server),
+        numbering: Numbering { country: server.machine.country, format: Format::National },
         media: media_policy(&server),
         tapes: tapes(&server)?,
     };
@@ -109,6 +112,7 @@ pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
         outbound: door::outbound(&server),
         registrar: phones::registrar(&server)?,
         phones: phones::groups(&server),
+        keep_alive: server.sip.registrar.keep_alive,
         trunks: trunks::settings(&server),
         stir: stir::settings(&server)?,
         rtp: (server.rtp_address(), server.rtp.ports.first..=server.rtp.ports.last),
@@ -168,7 +172,9 @@ fn terms(server: &Server) -> BTreeMap<Arc<str>, Terms> {
     let terms = server.trunks.iter().map(|(name, trunk)| {
         let max_calls = trunk.max_calls.map(|most| most as usize);
         let refer = if trunk.refer.unwrap_or(true) { Refer::First } else { Refer::Never };
-        (Arc::from(name.as_str()), Terms { numbers: trunk.numbers.clone(), max_calls, refer })
+        let codecs = codecs::of_settings(&trunk.codecs);
+        let terms = Terms { numbers: trunk.numbers.clone(), max_calls, refer, codecs };
+        (Arc::from(name.as_str()), terms)
     });
     terms.collect()
 }

@@ -7,6 +7,7 @@ pub mod assembly;
 pub mod casting;
 pub mod codecs;
 pub mod door;
+pub mod hosts;
 pub mod inspection;
 mod listening;
 pub mod phones;

@@ -57,6 +57,8 @@ pub struct Blueprint {
     pub registrar: Option<registrar::Settings>,
     /// What the exchange knows of phones beforehand.
     pub phones: phones::Settings,
+    /// How often phones are written to that came by UDP.
+    pub keep_alive: Duration,
     /// The trunks that are registered and asked after, and what calls are told of each.
     pub trunks: Vec<(Badge, trunk::Settings)>,
     /// How signatures of calls are checked and made.
@@ -178,6 +180,7 @@ impl Running {
         let (shard, sip) = SipShard::new(doors, endpoint, doorkeeper, sender);
         let shard = shard.with_trunks(blueprint.trunks).with_stir(blueprint.stir);
         let shard = shard.with_phones(blueprint.phones, Guard::new(blueprint.outbound));
+        let shard = shard.with_keep_alive(blueprint.keep_alive);
         let announcer = Announcer::default();
         let shard = shard.with_trace(blueprint.control.trace).with_announcer(announcer.clone());
         let leaving = sip.clone();

@@ -1,5 +1,6 @@
 //! Somebody is called: legs are placed, ring, answer or do not.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Conductor, Work};
@@ -48,7 +49,7 @@ impl Conductor {
     }
 
     /// A leg has its socket: it can be placed.
-    pub(super) fn place(&mut self, session: SessionId) {
+    pub(super) fn place(&mut self, now: Instant, session: SessionId) {
         let dearest = self.leg(self.near).and_then(|leg| {
             // What the caller will speak, so that nothing needs to be decoded between both.
             leg.codec().or_else(|| leg.foresee(&self.incoming.body))
@@ -59,10 +60,39 @@ impl Conductor {
         else {
             return;
         };
-        let caller = self.caller(&destination);
+        let mut caller = self.caller(&destination);
+        let Ok(trunks) = self.way_out(&destination, &mut caller) else {
+            self.with(session, |leg, out| {
+                leg.ended();
+                leg.close_port(out);
+            });
+            return self.attempt_failed(now, session, Cause::NoRoute);
+        };
         let headers = self.dial.as_ref().map(|dial| dial.headers().to_vec()).unwrap_or_default();
-        let placement = Placement { session, destination, caller, body, headers, ring_limit };
+        let placement =
+            Placement { session, destination, trunks, caller, body, headers, ring_limit };
         self.out.push_back(Output::Place(Box::new(placement)));
+    }
+
+    /// The trunks by which a number is called, and as whom, by the rules of the operator; without
+    /// rules, every trunk.
+    fn way_out(
+        &self,
+        destination: &Destination,
+        caller: &mut Caller,
+    ) -> Result<Vec<Arc<str>>, Cause> {
+        let (Destination::Tel(number), plan) = (destination, &self.briefing.plan) else {
+            return Ok(Vec::new());
+        };
+        if plan.outbound.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rule = plan.way_out(number.to_e164(), &self.trunk.context).ok_or(Cause::NoRoute)?;
+        if let Some(own) = &rule.caller_id {
+            caller.number.clone_from(own);
+            caller.anonymous = false;
+        }
+        Ok(rule.trunks.iter().map(|name| name.as_str().into()).collect())
     }
 
     /// As whom a destination is called: as the caller; a carrier is told that the call comes by

@@ -30,6 +30,7 @@ fn incoming(called: &str, from: (&str, Option<&str>), headers: &[(&str, &str)]) 
         session: SessionId(1),
         flow,
         phone: None,
+        trunk: None,
         request_uri: format!("sip:{called}@192.0.2.1"),
         called_user: called.to_owned(),
         calling_user: from.0.to_owned(),

@@ -177,6 +177,7 @@ mod tests {
             session: SessionId(1),
             flow: Flow::udp(local, local),
             phone: None,
+            trunk: None,
             request_uri: String::new(),
             called_user: String::new(),
             calling_user: String::new(),

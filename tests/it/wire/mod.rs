@@ -19,6 +19,7 @@ mod crowd;
 mod dialogs;
 mod door;
 mod echo;
+mod ends;
 mod faults;
 mod kamailio;
 mod peers;

@@ -306,7 +306,9 @@ impl Server {
     fn briefing(&self) -> Briefing {
         let agents = self.actors.iter().map(|actor| (actor.name.clone(), actor.casting()));
         Briefing {
-            plan: Plan { routes: self.routes.clone() },
+            plan: Plan { routes: self.routes.clone(), outbound: Vec::new() },
+            phones: BTreeMap::new(),
+            numbering: Default::default(),
             agents: agents.collect(),
             trunks: BTreeMap::from([(Arc::from(""), self.terms.clone())]),
             tapes: Tapes::default(),
