@@ -8,6 +8,7 @@ mod check_outbound;
 mod check_phone;
 mod check_routes;
 mod check_stir;
+pub mod codec;
 pub mod control;
 pub mod diagnostic;
 mod dialplans;

@@ -8,7 +8,7 @@ use crate::base::destination::Destination;
 use crate::base::network::Network;
 use crate::base::secret::Secret;
 use crate::base::units;
-use crate::config::settings::Codec;
+use crate::config::codec::Codec;
 
 /// `[phones.NAME]`: a phone that registers with us. Its name is the user part of its address.
 #[derive(Debug, Clone, Deserialize)]

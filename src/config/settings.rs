@@ -14,11 +14,12 @@ use crate::base::units::{self, parsed};
 use crate::config::network::PortRange;
 use crate::config::phone::{Group, Phone, Registering};
 
+pub use crate::config::codec::Codec;
 pub use crate::config::control::{Control, Socket};
+pub use crate::config::inbound::Inbound;
 pub use crate::config::listen::{Listen, OpenedTls, Tls, Transport};
 pub use crate::config::provider::{Job, Provider, ProviderKind};
 pub use crate::config::security::{MaxInvites, Security, SipSecurity, UnknownSource};
-pub use crate::config::inbound::Inbound;
 pub use crate::config::trunk::Trunk;
 
 /// Everything that belongs to the machine: sockets, trunks, providers, storage, security.
@@ -140,16 +141,6 @@ pub struct Rtp {
     /// After how long without a packet the call ends.
     #[serde(deserialize_with = "units::duration")]
     pub timeout: Duration,
-}
-
-/// A codec by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Codec {
-    /// G.711 A-law.
-    Pcma,
-    /// G.711 µ-law.
-    Pcmu,
 }
 
 /// `[media]`: what is done with audio.

@@ -10,9 +10,9 @@ use crate::base::country::Country;
 use crate::base::network::Network;
 use crate::base::secret::Secret;
 use crate::base::units;
+use crate::config::codec::Codec;
 use crate::config::inbound::Inbound;
 use crate::config::network::Frequency;
-use crate::config::settings::Codec;
 use crate::config::stir::TrunkStir;
 use crate::dialplan::pattern::Match;
 

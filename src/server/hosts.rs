@@ -7,6 +7,7 @@ use crate::base::random::Random;
 use crate::config::diagnostic::Severity;
 use crate::config::external::Fault;
 use crate::config::settings::Server;
+use crate::engine::clock;
 use crate::net::dns::{Names, Unanswered};
 use crate::sip::event::Transport;
 use crate::sip::route::Sockets;
@@ -92,8 +93,7 @@ fn days_left(path: &Path) -> Option<i64> {
     let (_, pem) = x509_parser::pem::parse_x509_pem(&text).ok()?;
     let certificate = pem.parse_x509().ok()?;
     let until = certificate.validity().not_after.timestamp();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
-    let now = i64::try_from(now.as_secs()).ok()?;
+    let now = i64::try_from(clock::since_epoch().as_secs()).ok()?;
     Some(until.saturating_sub(now).div_euclid(DAY))
 }
 

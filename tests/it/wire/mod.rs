@@ -17,6 +17,7 @@ mod control;
 mod crowd;
 mod door;
 mod echo;
+mod ends;
 mod faults;
 mod kamailio;
 mod peers;
