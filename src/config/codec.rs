@@ -10,4 +10,13 @@ pub enum Codec {
     Pcma,
     /// G.711 µ-law.
     Pcmu,
+    /// G.722.
+    G722,
+    /// Opus.
+    Opus,
+    /// Linear samples at 16 kHz.
+    L16,
+    /// Linear samples at 8 kHz.
+    #[serde(rename = "l16/8000")]
+    L16Narrow,
 }

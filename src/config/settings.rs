@@ -97,6 +97,14 @@ pub struct Sip {
     /// How long a call lives without a refresh: 90 s or more.
     #[serde(deserialize_with = "units::duration")]
     pub session_expires: Duration,
+    /// The shortest life without a refresh that a peer may ask for: its Min-SE. RFC 4028 wants
+    /// 90 s or more.
+    #[serde(deserialize_with = "units::duration")]
+    pub session_min_se: Duration,
+    /// T1 of RFC 3261: the estimated round trip. A message that nobody answers is repeated after
+    /// it for the first time, and given up after 64 times as long; T2 and T4 grow with it.
+    #[serde(deserialize_with = "units::duration")]
+    pub t1: Duration,
     /// The domain of our phones: what their passwords belong to, and what stands in From of calls
     /// to them; without it, `voxtrunk` and the address of the socket.
     pub domain: Option<String>,
@@ -136,6 +144,11 @@ pub struct Rtp {
     pub address: Option<IpAddr>,
     /// The codecs that we accept, the best first.
     pub codecs: Vec<Codec>,
+    /// How much audio in a packet, where the peer wishes nothing else: 10 to 60 ms.
+    #[serde(deserialize_with = "units::duration")]
+    pub ptime: Duration,
+    /// Whether silence is described instead of sent to peers that know how (RFC 3389).
+    pub comfort_noise: bool,
     /// Whether audio is sent to where it comes from, for peers behind NAT.
     pub symmetric: bool,
     /// After how long without a packet the call ends.
@@ -335,6 +348,8 @@ impl Default for Sip {
             max_calls: 100,
             session_timers: SessionTimers::default(),
             session_expires: Duration::from_secs(1_800),
+            session_min_se: Duration::from_secs(90),
+            t1: Duration::from_millis(500),
             domain: None,
             registrar: Registering::default(),
             tcp_above: 1_300,
@@ -349,7 +364,9 @@ impl Default for Rtp {
         Self {
             ports: PortRange { first: 20_000, last: 20_999 },
             address: None,
-            codecs: vec![Codec::Pcma, Codec::Pcmu],
+            codecs: vec![Codec::Opus, Codec::G722, Codec::Pcma, Codec::Pcmu],
+            ptime: Duration::from_millis(20),
+            comfort_noise: false,
             symmetric: true,
             timeout: Duration::from_secs(30),
         }

@@ -17,6 +17,7 @@ use crate::media::music::Tape;
 use crate::providers::error::ProviderError;
 use crate::providers::vad::registry as vad;
 use crate::server::casting::{self, CastError};
+use crate::server::codecs;
 use crate::server::control::view::LimitsView;
 use crate::server::inspection::Inspection;
 use crate::server::listening;
@@ -26,6 +27,7 @@ use crate::server::stir::{self, StirError};
 use crate::server::{door, trunks};
 use crate::sip::dialog::session_timer::{Mode, Policy};
 use crate::sip::endpoint;
+use crate::sip::transaction::timers::Timers;
 
 /// Why there is no blueprint.
 #[derive(Debug, thiserror::Error)]
@@ -138,6 +140,7 @@ fn endpoint_settings(server: &Server, max_calls: usize) -> endpoint::Settings {
         user_agent: format!("{}/{}", server.machine.name, env!("CARGO_PKG_VERSION")),
         advertised: server.sip.external_address,
         largest_datagram: server.sip.tcp_above,
+        timers: Timers::with_t1(server.sip.t1),
         session_timers: session_timers(server),
         families: server.trunks.values().map(|trunk| trunk.sources().collect()).collect(),
         // A trunk is trusted: as many calls may wait for their ACK as there may be calls.
@@ -155,7 +158,7 @@ fn session_timers(server: &Server) -> Policy {
         SessionTimers::Prefer => Mode::Prefer,
         SessionTimers::Require => Mode::Require,
     };
-    Policy { mode, expires: server.sip.session_expires, ..Policy::default() }
+    Policy { mode, expires: server.sip.session_expires, least: server.sip.session_min_se }
 }
 
 /// What scanners call themselves: those that are known, and those that the operator has met.
@@ -169,7 +172,7 @@ fn terms(server: &Server) -> BTreeMap<Arc<str>, Terms> {
     let terms = server.trunks.iter().map(|(name, trunk)| {
         let max_calls = trunk.max_calls.map(|most| most as usize);
         let refer = if trunk.refer.unwrap_or(true) { Refer::First } else { Refer::Never };
-        let codecs = phones::spoken(&trunk.codecs);
+        let codecs = codecs::of_settings(&trunk.codecs);
         let terms = Terms { numbers: trunk.numbers.clone(), max_calls, refer, codecs };
         (Arc::from(name.as_str()), terms)
     });
@@ -192,7 +195,9 @@ fn media_policy(server: &Server) -> MediaPolicy {
     let vad = &server.media.vad;
     MediaPolicy {
         address: server.advertised_rtp_address(),
-        codecs: phones::spoken(&server.rtp.codecs),
+        codecs: codecs::of_settings(&server.rtp.codecs),
+        wishes: codecs::wishes(&server.rtp),
+        libraries: codecs::libraries(),
         symmetric: server.rtp.symmetric,
         timeout: server.rtp.timeout,
         speech: speech::Settings {

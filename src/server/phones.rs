@@ -8,7 +8,8 @@ use crate::base::secret::ExposeSecret;
 use crate::call::admission::Badge;
 use crate::call::exchange::phones;
 use crate::config::phone::{DigestAlgorithm, Phone};
-use crate::config::settings::{self, Server, UnknownSource};
+use crate::config::settings::{Server, UnknownSource};
+use crate::server::codecs;
 use crate::sip::digest::Algorithm;
 use crate::sip::registrar::{self, Bounds, Keys, Role};
 
@@ -88,16 +89,7 @@ pub fn badges(server: &Server) -> Vec<Badge> {
 /// The codecs of phones that have their own.
 pub fn codecs(server: &Server) -> BTreeMap<Arc<str>, Vec<Codec>> {
     let own = server.phones.iter().filter(|(_, phone)| !phone.codecs.is_empty());
-    own.map(|(name, phone)| (name.as_str().into(), spoken(&phone.codecs))).collect()
-}
-
-/// The codecs of the operator's file.
-pub fn spoken(written: &[settings::Codec]) -> Vec<Codec> {
-    let codec = |it: &settings::Codec| match it {
-        settings::Codec::Pcma => Codec::Pcma,
-        settings::Codec::Pcmu => Codec::Pcmu,
-    };
-    written.iter().map(codec).collect()
+    own.map(|(name, phone)| (name.as_str().into(), codecs::of_settings(&phone.codecs))).collect()
 }
 
 /// The most calls of each phone.

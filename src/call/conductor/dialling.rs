@@ -205,6 +205,25 @@ impl Conductor {
         }
     }
 
+    /// Whom we call sends us elsewhere (RFC 3261 8.1.3.4). The call goes where the caller could
+    /// have dialled itself (T1), and nowhere twice.
+    pub(super) fn redirected(&mut self, now: Instant, session: SessionId, targets: &[String]) {
+        let Some(dial) = self.dial.as_ref().filter(|dial| dial.tries(session)) else { return };
+        let may_end_here = *dial.purpose() == Purpose::Route;
+        let mut there: Vec<Destination> = Vec::new();
+        for destination in targets.iter().flat_map(|target| self.route_of(target)) {
+            let was_called = self.legs.iter().any(|leg| leg.destination() == Some(&destination));
+            let fits = may_end_here || destination.is_called();
+            if fits && !was_called && !there.contains(&destination) {
+                there.push(destination);
+            }
+        }
+        let first = self.dial.as_mut().and_then(|dial| dial.redirected(there));
+        if let Some(destination) = first {
+            self.dial_leg(now, destination);
+        }
+    }
+
     /// A leg came to nothing before it was answered.
     pub(super) fn attempt_failed(&mut self, now: Instant, session: SessionId, cause: Cause) {
         let was_heard = self.dial.as_ref().is_some_and(|dial| dial.early() == Some(session));
