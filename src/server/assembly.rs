@@ -25,8 +25,8 @@ use crate::server::running::{Blueprint, Control, Folders};
 use crate::server::stir::{self, StirError};
 use crate::server::{door, trunks};
 use crate::sip::dialog::session_timer::{Mode, Policy};
-use crate::sip::transaction::timers::Timers;
 use crate::sip::endpoint;
+use crate::sip::transaction::timers::Timers;
 
 /// Why there is no blueprint.
 #[derive(Debug, thiserror::Error)]

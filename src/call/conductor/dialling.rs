@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::{Conductor, Work};
 use crate::base::destination::Destination;
+use crate::base::template;
 use crate::call::cause::Cause;
 use crate::call::dial::{Purpose, Round};
 use crate::call::event::Output;
@@ -60,9 +61,24 @@ impl Conductor {
             return;
         };
         let caller = self.caller(&destination);
-        let headers = self.dial.as_ref().map(|dial| dial.headers().to_vec()).unwrap_or_default();
+        let mut headers =
+            self.dial.as_ref().map(|dial| dial.headers().to_vec()).unwrap_or_default();
+        headers.extend(self.headers_of_route());
         let placement = Placement { session, destination, caller, body, headers, ring_limit };
         self.out.push_back(Output::Place(Box::new(placement)));
+    }
+
+    /// What the route wants said to whom we call; what comes to nothing is not said.
+    fn headers_of_route(&self) -> Vec<(String, String)> {
+        if self.route_headers.is_empty() {
+            return Vec::new();
+        }
+        let variables = self.variables();
+        let rendered = self.route_headers.iter().filter_map(|(name, text)| {
+            let value = template::render(text, &variables).ok()?;
+            (!value.trim().is_empty()).then(|| (name.clone(), value))
+        });
+        rendered.collect()
     }
 
     /// As whom a destination is called: as the caller; a carrier is told that the call comes by
@@ -182,8 +198,7 @@ impl Conductor {
         let may_end_here = *dial.purpose() == Purpose::Route;
         let mut there: Vec<Destination> = Vec::new();
         for destination in targets.iter().flat_map(|target| self.route_of(target)) {
-            let was_called =
-                self.legs.iter().any(|leg| leg.destination() == Some(&destination));
+            let was_called = self.legs.iter().any(|leg| leg.destination() == Some(&destination));
             let fits = may_end_here || destination.is_called();
             if fits && !was_called && !there.contains(&destination) {
                 there.push(destination);

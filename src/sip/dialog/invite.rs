@@ -194,8 +194,8 @@ impl Session {
     /// address, as after NAT has forgotten it: so do we from now on.
     pub fn heard_through(&mut self, flow: Flow) {
         let Some(dialog) = self.dialog_mut() else { return };
-        let is_same_host = dialog.flow.transport == flow.transport
-            && dialog.flow.remote.ip() == flow.remote.ip();
+        let is_same_host =
+            dialog.flow.transport == flow.transport && dialog.flow.remote.ip() == flow.remote.ip();
         if flow.transport.is_reliable() || is_same_host {
             dialog.flow = flow;
         }

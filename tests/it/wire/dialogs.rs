@@ -37,7 +37,9 @@ async fn whatever_whom_we_call_does_ends_with_its_cause() {
     let callees = scenarios.iter().zip(&ports);
     let routes = callees.map(|(scenario, port)| (scenario.name(), *port));
     let routes: Vec<(String, u16)> = routes.collect();
-    let server = Server::start(house("session_timers = \"prefer\"\nsession_expires = \"4s\"", &routes)).await;
+    let server =
+        Server::start(house("session_timers = \"prefer\"\nsession_expires = \"4s\"", &routes))
+            .await;
     let mut playing = JoinSet::new();
     for (scenario, (name, port)) in scenarios.iter().zip(routes) {
         let (scenario, target) = (scenario.clone(), server.uri(&name));
@@ -172,7 +174,9 @@ fn house(timers: &str, callees: &[(String, u16)]) -> House {
         .iter()
         .map(|(name, port)| {
             format!(
-                "[[route]]\ndid = {name:?}\nto = \"sip:{name}@127.0.0.1:{port}\"\nring = \"10s\"\n"
+                "[[route]]\ndid = {name:?}\nto = \"sip:{name}@127.0.0.1:{port}\"\nring = \"10s\"\n\
+                 set = {{ source = \"phone\" }}\n[route.headers]\nX-Told = \"from {{{{ source }}}}\"\n\
+                 X-Empty = \"{{{{ nothing }}}}\"\nSubject = \"tyres\"\n"
             )
         })
         .collect();
