@@ -8,6 +8,8 @@ use std::time::Duration;
 use crate::agent::assistant::Assistant;
 use crate::agent::tool::Tool;
 use crate::audio::codec::Codec;
+use crate::audio::library::Libraries;
+use crate::audio::packing::Wishes;
 use crate::audio::speech;
 use crate::call::cause::Cause;
 use crate::dialplan::pattern::Match;
@@ -102,6 +104,10 @@ pub struct MediaPolicy {
     pub address: IpAddr,
     /// Codecs in our order of preference.
     pub codecs: Vec<Codec>,
+    /// How we would like audio to be packed.
+    pub wishes: Wishes,
+    /// Where codecs come from that this house does not speak by itself.
+    pub libraries: Libraries,
     /// Whether media may latch to where packets come from (T8).
     pub symmetric: bool,
     /// After how long without a packet the call ends.

@@ -37,7 +37,6 @@ const KEYS: &[&str] = &[
     "server.timezone",
     "sip.local_networks",
     "sip.options_reply",
-    "rtp.ptime",
     "rtp.dtmf",
     "rtp.srtp",
     "rtp.jitter",
@@ -88,7 +87,6 @@ const KEYS: &[&str] = &[
     "agents.*.turns.detector",
     "agents.*.turns.on_punctuation",
     "agents.*.turns.on_no_punctuation",
-    "agents.*.turns.on_number",
     "agents.*.interrupt.always",
     "agents.*.interrupt.backoff",
     "agents.*.after",
@@ -104,7 +102,7 @@ const KEYS: &[&str] = &[
 
 const VALUES: &[(&str, &[&str])] = &[
     ("sip.external_address", &["stun"]),
-    ("rtp.codecs", &["opus", "g722"]),
+    ("rtp.codecs", &["g729"]),
     ("providers.*.kind", &["local"]),
     ("agents.*.tools", &["send_dtmf", "take_message", "now", "transfer"]),
 ];
@@ -135,7 +133,7 @@ mod tests {
         assert!(is_planned_key("agents.x.after.summary"));
         assert!(!is_planned_key("trunks.telekom.codecss"));
         assert!(!is_planned_key("sip"));
-        assert!(is_planned_value("rtp.codecs[0]", "opus"));
+        assert!(is_planned_value("rtp.codecs[0]", "g729"));
         assert!(!is_planned_value("rtp.codecs[0]", "opsu"));
         assert!(is_planned_destination("queue:sales"));
     }

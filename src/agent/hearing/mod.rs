@@ -20,3 +20,4 @@ pub mod yes_no;
 pub mod collect;
 pub mod hear;
 pub mod read_back;
+pub mod shape;

@@ -24,8 +24,8 @@ impl Conductor {
 
     /// The agent that is seated begins.
     pub(super) fn open_desk(&mut self, now: Instant) {
-        let variables = self.variables();
-        self.desk.open(now, &variables);
+        let (today, variables) = (self.chronicle.today(), self.variables());
+        self.desk.open(now, today, &variables);
     }
 
     /// What templates may name of this call.
@@ -60,6 +60,7 @@ impl Conductor {
                 | agent::event::Output::Think { .. }
                 | agent::event::Output::Abandon(_)
                 | agent::event::Output::Speak(_)
+                | agent::event::Output::Speaks(_)
                 | agent::event::Output::Release { .. }) => self.out.push_back(Output::Mind(order)),
             }
         }

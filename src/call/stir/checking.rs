@@ -226,7 +226,7 @@ mod tests {
         for order in [[div.as_str(), compact], [compact, div.as_str()]] {
             assert_eq!(flaw(&order), Some(Flaw::Malformed(Malformed::Compact)));
         }
-        let many = vec![div.as_str(); MOST_HEADERS];
+        let many = [div.as_str(); MOST_HEADERS];
         assert_eq!(flaw(&[&many[..], &[&good]].concat()), Some(Flaw::OtherKind));
         let rs256 = good.replace("alg=ES256", "alg=RS256");
         assert_eq!(flaw(&[&rs256]), Some(Flaw::Passport(passport::Flaw::Algorithm)));

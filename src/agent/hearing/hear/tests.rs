@@ -576,16 +576,16 @@ fn every_time_is_heard_as_it_is_said() {
 fn every_day_is_heard_as_it_is_said() {
     for context in [german(), english()] {
         let mut day: Date = "1999-12-01".parse().expect("a date");
-        for _ in 0..1_200 {
+        for _ in 0..300 {
             let heard = again(Kind::Date, &Value::Date(When::On(day)), &context);
             assert_eq!(heard, day.to_string());
-            day = day.plus_days(11).expect("a day");
+            day = day.plus_days(43).expect("a day");
         }
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn every_number_is_heard_as_it_is_written(number in 0_u64..1_000_000_000) {
