@@ -64,6 +64,8 @@ pub struct Conductor {
     desk: Desk,
     /// What the route says that templates may name.
     route_sets: template::Variables,
+    /// Headers of the INVITEs that the route wants, as templates.
+    route_headers: template::Variables,
     /// Whether the route says that its calls are recorded; otherwise the agent does.
     route_records: Option<bool>,
     chronicle: Chronicle,
@@ -129,6 +131,7 @@ impl Conductor {
             incoming,
             desk: Desk::default(),
             route_sets: template::Variables::new(),
+            route_headers: template::Variables::new(),
             route_records: None,
             timers: Deadlines::new(),
             out: VecDeque::new(),
@@ -222,6 +225,7 @@ impl Conductor {
         };
         let targets = redirection(route);
         self.route_sets = route.set.clone();
+        self.route_headers = route.headers.clone();
         self.route_records = route.record;
         let written: Vec<String> = route.to.iter().map(Destination::to_string).collect();
         let destination = written.join(", ");

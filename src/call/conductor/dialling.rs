@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::{Conductor, Work};
 use crate::base::destination::Destination;
+use crate::base::template;
 use crate::call::cause::Cause;
 use crate::call::dial::{Purpose, Round};
 use crate::call::event::Output;
@@ -68,7 +69,9 @@ impl Conductor {
             });
             return self.attempt_failed(now, session, Cause::NoRoute);
         };
-        let headers = self.dial.as_ref().map(|dial| dial.headers().to_vec()).unwrap_or_default();
+        let mut headers =
+            self.dial.as_ref().map(|dial| dial.headers().to_vec()).unwrap_or_default();
+        headers.extend(self.headers_of_route());
         let placement =
             Placement { session, destination, trunks, caller, body, headers, ring_limit };
         self.out.push_back(Output::Place(Box::new(placement)));
@@ -93,6 +96,19 @@ impl Conductor {
             caller.anonymous = false;
         }
         Ok(rule.trunks.iter().map(|name| name.as_str().into()).collect())
+    }
+
+    /// What the route wants said to whom we call; what comes to nothing is not said.
+    fn headers_of_route(&self) -> Vec<(String, String)> {
+        if self.route_headers.is_empty() {
+            return Vec::new();
+        }
+        let variables = self.variables();
+        let rendered = self.route_headers.iter().filter_map(|(name, text)| {
+            let value = template::render(text, &variables).ok()?;
+            (!value.trim().is_empty()).then(|| (name.clone(), value))
+        });
+        rendered.collect()
     }
 
     /// As whom a destination is called: as the caller; a carrier is told that the call comes by

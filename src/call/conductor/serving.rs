@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::{Conductor, Work};
 use crate::agent;
 use crate::agent::event::Over;
+use crate::base::template::Variables;
 use crate::call::briefing::Casting;
 use crate::call::cause::Cause;
 use crate::call::event::Output;
@@ -23,11 +24,16 @@ impl Conductor {
 
     /// The agent that is seated begins.
     pub(super) fn open_desk(&mut self, now: Instant) {
+        let (today, variables) = (self.chronicle.today(), self.variables());
+        self.desk.open(now, today, &variables);
+    }
+
+    /// What templates may name of this call.
+    pub(super) fn variables(&self) -> Variables {
         let mut variables = self.chronicle.variables();
         variables.extend(identity::header_variables(&self.incoming));
         variables.extend(self.route_sets.clone());
-        let today = self.chronicle.today();
-        self.desk.open(now, today, &variables);
+        variables
     }
 
     /// Carries out what the agent wants.
