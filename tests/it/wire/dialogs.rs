@@ -4,11 +4,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::process::Command;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::caller::{call, recorded};
@@ -21,10 +23,14 @@ async fn whatever_a_caller_does_inside_of_a_call_ends_with_its_cause() {
     let scenarios = Scenario::all("inside");
     assert!(scenarios.len() >= 40, "{}", scenarios.len());
     let server = Server::start(house("session_timers = \"accept\"", &[])).await;
-    let mut playing = JoinSet::new();
+    let (mut playing, table) = (JoinSet::new(), Arc::new(Semaphore::new(AT_ONCE)));
     for scenario in &scenarios {
         let (scenario, to) = (scenario.clone(), server.address.to_string());
-        playing.spawn(async move { scenario.plays_as_caller(&to).await });
+        let table = table.clone();
+        playing.spawn(async move {
+            let _seat = table.acquire().await.expect("it stays open");
+            scenario.plays_as_caller(&to).await
+        });
     }
     judge(&server, &scenarios, playing.join_all().await).await;
 }
@@ -40,10 +46,12 @@ async fn whatever_whom_we_call_does_ends_with_its_cause() {
     let server =
         Server::start(house("session_timers = \"prefer\"\nsession_expires = \"4s\"", &routes))
             .await;
-    let mut playing = JoinSet::new();
+    let (mut playing, table) = (JoinSet::new(), Arc::new(Semaphore::new(AT_ONCE)));
     for (scenario, (name, port)) in scenarios.iter().zip(routes) {
         let (scenario, target) = (scenario.clone(), server.uri(&name));
+        let table = table.clone();
         playing.spawn(async move {
+            let _seat = table.acquire().await.expect("it stays open");
             let callee = tokio::spawn(async move { scenario.plays_as_callee(port).await });
             within(PATIENCE, "SIPp at its port", || is_taken(port).then_some(())).await;
             call(&target, Vec::new(), Duration::from_secs(8)).await;
@@ -253,3 +261,6 @@ async fn who_is_held_by_the_other_side_of_a_bridge_hears_music() {
     let rate = heard.rate.0 as usize;
     assert!(loud > rate / 5, "SIPp sends no sound: what is heard is our music ({loud})");
 }
+
+/// How many scenarios are played at once: more would keep a small machine from answering in time.
+const AT_ONCE: usize = 8;
