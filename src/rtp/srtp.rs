@@ -4,14 +4,13 @@
 
 mod cipher;
 mod derivation;
-mod keys;
 mod mac;
 mod window;
 
 use self::cipher::Cipher;
-pub use self::keys::{Master, Mki, Suite};
 use self::window::Window;
 use super::packet::{self, FIXED};
+pub use crate::base::master_key::{Master, Mki, Suite};
 
 /// Hides what we send.
 #[derive(Debug)]

@@ -9,9 +9,8 @@ use aes_gcm::{AeadInPlace, Aes128Gcm, Aes256Gcm, Nonce, Tag};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::Refused;
+use super::{Refused, Suite};
 use super::derivation::Keys;
-use super::keys::Suite;
 use super::mac::Mac;
 
 /// The keys of one kind of packets, ready for use.

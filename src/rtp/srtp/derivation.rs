@@ -2,8 +2,8 @@
 
 use zeroize::Zeroizing;
 
+use super::Master;
 use super::cipher::Aes;
-use super::keys::Master;
 
 /// For what packets a key is derived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ fn expand(aes: &Aes, (salt, label): (&[u8], u8), out: &mut [u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rtp::srtp::keys::Suite;
+    use crate::base::master_key::Suite;
     use crate::rtp::srtp::tests::octets;
 
     #[test]

@@ -1,5 +1,5 @@
-//! What two parties agree on: a suite and a master key. A key never prints itself and is wiped
-//! when it is dropped.
+//! What two parties of SRTP agree on: a suite and a master key. A key never prints itself and is
+//! wiped when it is dropped.
 
 use std::fmt;
 
@@ -136,11 +136,13 @@ impl Master {
         &self.octets[..self.suite.master_length()]
     }
 
-    pub(super) fn key(&self) -> &[u8] {
+    /// The key.
+    pub fn key(&self) -> &[u8] {
         &self.octets[..self.suite.key_length()]
     }
 
-    pub(super) fn salt(&self) -> &[u8] {
+    /// The salt.
+    pub fn salt(&self) -> &[u8] {
         &self.octets[self.suite.key_length()..self.suite.master_length()]
     }
 }
