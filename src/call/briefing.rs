@@ -8,11 +8,13 @@ use std::time::Duration;
 use crate::agent::assistant::Assistant;
 use crate::agent::tool::Tool;
 use crate::audio::codec::Codec;
+use crate::audio::library::Libraries;
 use crate::audio::speech;
 use crate::call::cause::Cause;
 use crate::dialplan::pattern::Match;
 use crate::dialplan::plan::Plan;
 use crate::media::music::Tape;
+use crate::sdp::negotiate::Wishes;
 
 /// What every call that begins now is told; swapped whole on reload.
 #[derive(Debug)]
@@ -102,6 +104,10 @@ pub struct MediaPolicy {
     pub address: IpAddr,
     /// Codecs in our order of preference.
     pub codecs: Vec<Codec>,
+    /// How we would like audio to be packed.
+    pub wishes: Wishes,
+    /// Where codecs come from that this house does not speak by itself.
+    pub libraries: Libraries,
     /// Whether media may latch to where packets come from (T8).
     pub symmetric: bool,
     /// After how long without a packet the call ends.

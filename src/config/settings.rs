@@ -134,6 +134,11 @@ pub struct Rtp {
     pub address: Option<IpAddr>,
     /// The codecs that we accept, the best first.
     pub codecs: Vec<Codec>,
+    /// How much audio in a packet, where the peer wishes nothing else: 10 to 60 ms.
+    #[serde(deserialize_with = "units::duration")]
+    pub ptime: Duration,
+    /// Whether silence is described instead of sent to peers that know how (RFC 3389).
+    pub comfort_noise: bool,
     /// Whether audio is sent to where it comes from, for peers behind NAT.
     pub symmetric: bool,
     /// After how long without a packet the call ends.
@@ -149,6 +154,15 @@ pub enum Codec {
     Pcma,
     /// G.711 µ-law.
     Pcmu,
+    /// G.722.
+    G722,
+    /// Opus.
+    Opus,
+    /// Linear samples at 16 kHz.
+    L16,
+    /// Linear samples at 8 kHz.
+    #[serde(rename = "l16/8000")]
+    L16Narrow,
 }
 
 /// `[media]`: what is done with audio.
@@ -358,7 +372,9 @@ impl Default for Rtp {
         Self {
             ports: PortRange { first: 20_000, last: 20_999 },
             address: None,
-            codecs: vec![Codec::Pcma, Codec::Pcmu],
+            codecs: vec![Codec::Opus, Codec::G722, Codec::Pcma, Codec::Pcmu],
+            ptime: Duration::from_millis(20),
+            comfort_noise: false,
             symmetric: true,
             timeout: Duration::from_secs(30),
         }

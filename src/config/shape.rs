@@ -39,7 +39,6 @@ const KEYS: &[&str] = &[
     "sip.options_reply",
     "sip.session_timers",
     "sip.session_expires",
-    "rtp.ptime",
     "rtp.dtmf",
     "rtp.srtp",
     "rtp.jitter",
@@ -107,7 +106,7 @@ const KEYS: &[&str] = &[
 
 const VALUES: &[(&str, &[&str])] = &[
     ("sip.external_address", &["stun"]),
-    ("rtp.codecs", &["opus", "g722"]),
+    ("rtp.codecs", &["g729"]),
     ("providers.*.kind", &["local"]),
     ("agents.*.tools", &["send_dtmf", "take_message", "now", "transfer"]),
 ];
@@ -138,7 +137,7 @@ mod tests {
         assert!(is_planned_key("agents.x.after.summary"));
         assert!(!is_planned_key("trunks.telekom.codecss"));
         assert!(!is_planned_key("sip"));
-        assert!(is_planned_value("rtp.codecs[0]", "opus"));
+        assert!(is_planned_value("rtp.codecs[0]", "g729"));
         assert!(!is_planned_value("rtp.codecs[0]", "opsu"));
         assert!(is_planned_destination("queue:sales"));
     }

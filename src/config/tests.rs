@@ -117,7 +117,7 @@ fn mistakes_in_the_settings_are_reported_word_for_word() {
             "ports_that_cannot_work",
             "[sip]\nmax_calls = 50\n[[sip.listen]]\nbind = \"127.0.0.1:20010\"\n[rtp]\nports = \"20001-20020\"\n",
         ),
-        ("a_codec_of_a_later_version", "[rtp]\ncodecs = [\"opus\", \"pcam\"]\n"),
+        ("a_codec_of_a_later_version", "[rtp]\ncodecs = [\"g729\", \"pcam\"]\n"),
         (
             "sockets_that_cannot_be",
             "[[sip.listen]]\ntransport = \"tls\"\nbind = \"127.0.0.1:5061\"\n\n\

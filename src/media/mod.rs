@@ -4,6 +4,7 @@ pub mod event;
 pub mod link;
 pub mod port;
 
+pub mod decoding;
 pub mod inlet;
 pub mod music;
 pub mod playout;

@@ -3,5 +3,6 @@
 pub mod crypto;
 pub mod line;
 pub mod negotiate;
+pub mod opus;
 pub mod refusal;
 pub mod session;

@@ -5,18 +5,18 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::audio::codec::Codec;
 use crate::audio::speech;
 use crate::audio::wav;
 use crate::call::briefing::{Briefing, MediaPolicy, Refer, Tapes, Terms};
 use crate::config::diagnostic::Severity;
 use crate::config::load::Loaded;
 use crate::config::report::{self, Format};
-use crate::config::settings::{self, Detector, Server, SessionTimers};
+use crate::config::settings::{Detector, Server, SessionTimers};
 use crate::media::music::Tape;
 use crate::providers::error::ProviderError;
 use crate::providers::vad::registry as vad;
 use crate::server::casting::{self, CastError};
+use crate::server::codecs;
 use crate::server::control::view::LimitsView;
 use crate::server::inspection::Inspection;
 use crate::server::listening;
@@ -182,15 +182,9 @@ fn media_policy(server: &Server) -> MediaPolicy {
     let vad = &server.media.vad;
     MediaPolicy {
         address: server.advertised_rtp_address(),
-        codecs: server
-            .rtp
-            .codecs
-            .iter()
-            .map(|codec| match codec {
-                settings::Codec::Pcma => Codec::Pcma,
-                settings::Codec::Pcmu => Codec::Pcmu,
-            })
-            .collect(),
+        codecs: codecs::of_settings(&server.rtp.codecs),
+        wishes: codecs::wishes(&server.rtp),
+        libraries: codecs::libraries(),
         symmetric: server.rtp.symmetric,
         timeout: server.rtp.timeout,
         speech: speech::Settings {

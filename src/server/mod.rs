@@ -5,6 +5,7 @@ pub mod running;
 
 pub mod assembly;
 pub mod casting;
+pub mod codecs;
 pub mod door;
 pub mod inspection;
 mod listening;

@@ -10,6 +10,7 @@ mod server;
 mod attacks;
 mod baresip;
 mod bridging;
+mod codecs;
 mod control;
 mod crowd;
 mod door;

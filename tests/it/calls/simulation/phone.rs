@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use voxtrunk::audio::codec::Codec;
 use voxtrunk::audio::frame::{Frame, Rate};
+use voxtrunk::audio::library::Libraries;
 use voxtrunk::audio::speech;
 use voxtrunk::base::id::{SessionId, UtteranceId};
 use voxtrunk::media::event::{self as media, Digit};
 use voxtrunk::media::port::Port;
 use voxtrunk::sdp::line::Direction;
-use voxtrunk::sdp::negotiate::{self, Local};
+use voxtrunk::sdp::negotiate::{self, Local, Wishes};
 use voxtrunk::sip;
 use voxtrunk::sip::endpoint::{Endpoint, Settings};
 use voxtrunk::sip::event::{Command, Ending, Event, Flow, Outgoing, Refusal, Standing};
@@ -129,6 +130,7 @@ impl Phone {
             codecs: vec![Codec::Pcmu, Codec::Pcma],
             session_id: 7,
             version: 1,
+            wishes: Wishes::default(),
         };
         Self {
             endpoint: Endpoint::new(Settings::default(), scene.random.split()),
@@ -284,6 +286,8 @@ impl Phone {
             codec: agreed.codec,
             payload_type: agreed.payload_type,
             telephone_event: agreed.telephone_event,
+            packing: agreed.packing.clone(),
+            libraries: Libraries::default(),
             remote: agreed.remote,
             remote_rtcp: agreed.remote_rtcp,
             signalling: address(Side::Server, 0).ip(),

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use voxtrunk::agent::event::{self as agent, ThoughtId};
 use voxtrunk::audio::codec::Codec;
+use voxtrunk::audio::coder::Decoder;
+use voxtrunk::audio::library::Libraries;
 use voxtrunk::audio::speech;
 use voxtrunk::base::id::{CallId, PortId, SessionId};
 use voxtrunk::call::admission::Badge;
@@ -22,6 +24,7 @@ use voxtrunk::media;
 use voxtrunk::media::link::Passage;
 use voxtrunk::media::port::Port;
 use voxtrunk::rtp::packet::Packet;
+use voxtrunk::sdp::negotiate::Wishes;
 use voxtrunk::sip;
 use voxtrunk::sip::endpoint::{Endpoint, Settings};
 use voxtrunk::sip::event::{
@@ -303,6 +306,8 @@ impl Server {
             media: MediaPolicy {
                 address: address(Side::Server, 0).ip(),
                 codecs: vec![Codec::Pcmu, Codec::Pcma],
+                wishes: Wishes::default(),
+                libraries: Libraries::default(),
                 symmetric: true,
                 timeout: self.media_timeout,
                 speech: speech::Settings::default(),
@@ -535,7 +540,7 @@ pub fn probability(window: &media::event::Window) -> f32 {
 fn is_voice(bytes: &[u8]) -> bool {
     let packet = Packet::parse(bytes).expect("our own packet");
     let mut samples = Vec::new();
-    Codec::Pcmu.decode(packet.payload, &mut samples);
+    Decoder::plain(Codec::Pcmu).decode(packet.payload, &mut samples);
     packet.header.payload_type == 0 && power(&samples) >= QUIET
 }
 
