@@ -147,6 +147,15 @@ impl Master {
     }
 }
 
+/// The keys of both directions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keys {
+    /// What we send is hidden with this.
+    pub ours: Master,
+    /// What the peer sends is.
+    pub theirs: Master,
+}
+
 impl PartialEq for Master {
     fn eq(&self, other: &Self) -> bool {
         self.suite == other.suite

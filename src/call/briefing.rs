@@ -11,6 +11,7 @@ use crate::audio::codec::Codec;
 use crate::audio::library::Libraries;
 use crate::audio::speech;
 use crate::call::cause::Cause;
+use crate::call::keying::Srtp;
 use crate::dialplan::pattern::Match;
 use crate::dialplan::plan::Plan;
 use crate::media::music::Tape;
@@ -108,6 +109,8 @@ pub struct MediaPolicy {
     pub wishes: Wishes,
     /// Where codecs come from that this house does not speak by itself.
     pub libraries: Libraries,
+    /// How the machine and its trunks stand to SRTP.
+    pub srtp: Arc<Srtp>,
     /// Whether media may latch to where packets come from (T8).
     pub symmetric: bool,
     /// After how long without a packet the call ends.

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use crate::agent::event::Note;
 use crate::base::destination::Destination;
 use crate::base::id::CallId;
+use crate::base::master_key::Suite;
+use crate::base::random::Random;
 use crate::base::template::Variables;
 use crate::call::admission::Badge;
 use crate::call::cause::Cause;
@@ -24,7 +26,7 @@ pub struct Chronicle {
 }
 
 /// How a call came to us.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Arrival {
     /// The identity that the call was given.
     pub call: CallId,
@@ -34,6 +36,8 @@ pub struct Arrival {
     pub at: Instant,
     /// The same, since the Unix epoch.
     pub since_epoch: Duration,
+    /// Where its keys come from.
+    pub random: Random,
 }
 
 impl Chronicle {
@@ -122,6 +126,7 @@ impl Chronicle {
         self.record.recorded |= agreement.recording;
         if let Some(leg) = self.record.legs.get_mut(leg) {
             leg.codec = Some(agreement.codec.name());
+            leg.srtp = agreement.srtp.map(Suite::name);
         }
     }
 

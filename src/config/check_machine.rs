@@ -4,17 +4,18 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::agent::assistant::Choice;
-use crate::config::check_listen;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::provider::{Provider, ProviderKind};
 use crate::config::settings::Trunk;
 use crate::config::source::is_secret_key;
 use crate::config::subject::Subject;
+use crate::config::{check_listen, check_srtp};
 
 /// Checks the settings of the machine.
 pub fn machine(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let mut found = addresses(subject);
     found.extend(check_listen::listens(subject));
+    found.extend(check_srtp::machine(subject));
     found.extend(ports(subject));
     found.extend(speech(subject));
     for (name, trunk) in &subject.server.trunks {
@@ -139,6 +140,7 @@ fn speech(subject: &Subject<'_>) -> Option<Diagnostic> {
 fn check_trunk(subject: &Subject<'_>, name: &str, trunk: &Trunk) -> Vec<Diagnostic> {
     let (path, mut found) = (format!("trunks.{name}"), Vec::new());
     found.extend(check_account(subject, name, trunk));
+    found.extend(check_srtp::trunk(subject, name, trunk));
     if trunk.sources().next().is_none() && !trunk.registers() {
         let message = format!("nobody can call by trunk `{name}`");
         found.push(

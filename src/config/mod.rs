@@ -6,6 +6,7 @@ mod check_listen;
 mod check_machine;
 mod check_phone;
 mod check_routes;
+mod check_srtp;
 pub mod control;
 pub mod diagnostic;
 mod dialplans;
@@ -27,6 +28,7 @@ pub mod settings;
 mod shape;
 pub mod socket;
 pub mod source;
+pub mod srtp;
 pub mod subject;
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ use crate::base::network::Network;
 use crate::base::secret::Secret;
 use crate::base::units;
 use crate::config::network::Frequency;
+use crate::config::srtp::Srtp;
 use crate::dialplan::pattern::Match;
 
 /// `[trunks.NAME]`: a carrier or a telephone system.
@@ -65,6 +66,8 @@ pub struct Trunk {
     pub trusted_identity: bool,
     /// The number to call from when nobody says which.
     pub caller_id: Option<String>,
+    /// Whether packets are hidden (SRTP), if otherwise than `[rtp]` says.
+    pub srtp: Option<Srtp>,
     /// The most calls at once with it.
     pub max_calls: Option<u32>,
     /// How many calls it may begin: `"20/s"`.

@@ -123,7 +123,13 @@ impl Supervisor {
         let call = CallId::new(since_epoch, &mut self.random);
         let span = tracing::info_span!("call", %call);
         let trunk = arrival.trunk.name.clone();
-        let came = chronicle::Arrival { call, trunk: arrival.trunk, at: clock::now(), since_epoch };
+        let came = chronicle::Arrival {
+            call,
+            trunk: arrival.trunk,
+            at: clock::now(),
+            since_epoch,
+            random: clock::random(),
+        };
         let conductor = Conductor::new(came, arrival.incoming, self.briefing.clone());
         self.house.sip.order(Order::Named(session, call)).await;
         let mailbox = arrival.mailbox.clone();

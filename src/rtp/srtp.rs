@@ -155,9 +155,10 @@ impl Unprotector {
         let window = known.map_or(&fresh, |stream| &stream.rtp);
         let guesses = match (window.highest(), known.and_then(|stream| stream.resumes)) {
             (Some(highest), _) => [window::guess(highest, sequence), None],
-            (None, Some(last)) => {
-                [window::guess(last, sequence), Some(u64::from(sequence)).filter(|_| last >> 16 > 0)]
-            }
+            (None, Some(last)) => [
+                window::guess(last, sequence),
+                Some(u64::from(sequence)).filter(|_| last >> 16 > 0),
+            ],
             (None, None) => [Some(u64::from(sequence)), None],
         };
         let mut why = Refused::Replayed;

@@ -7,7 +7,9 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use sdp_types::Media;
 use zeroize::Zeroizing;
 
-use crate::base::master_key::{Master, Mki, Suite};
+use crate::base::master_key::{Keys, Master, Mki, Suite};
+use crate::sdp::line::{Line, Transport};
+use crate::sdp::refusal::Refusal;
 use crate::sdp::session::values;
 
 /// Whether the packets of a leg are hidden.
@@ -32,15 +34,6 @@ pub struct Terms {
     pub keys: Vec<Master>,
 }
 
-/// The keys of both directions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Keys {
-    /// What we send is hidden with this.
-    pub ours: Master,
-    /// What the peer sends is.
-    pub theirs: Master,
-}
-
 /// A line that we can take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Crypto {
@@ -60,6 +53,52 @@ impl Terms {
     pub fn offered(&self) -> impl Iterator<Item = Crypto> + '_ {
         let own = if self.policy == Policy::Off { &[][..] } else { &self.keys };
         (1..).zip(own).map(|(tag, master)| Crypto { tag, master: master.clone() })
+    }
+
+    /// What becomes of an offered line: the keys of both sides and the tag that names them, or a
+    /// line in the clear. Of the keys the offerer's dearest that we take is chosen
+    /// (RFC 4568 5.1.2).
+    ///
+    /// # Errors
+    /// When the peer insists on keys that we do not take, or we do and it has none.
+    pub fn answer(&self, line: &Line) -> Result<Option<(u32, Keys)>, Refusal> {
+        let may_be_plain = match (self.policy, line.transport) {
+            (Policy::Off, Transport::Plain) => return Ok(None),
+            (Policy::Off, Transport::Secured) => return Err(Refusal::TRANSPORT),
+            (Policy::Optional, Transport::Plain) => true,
+            (Policy::Optional, Transport::Secured) | (Policy::Required, _) => false,
+        };
+        let keys = line.keys.iter().find_map(|crypto| {
+            let ours = self.key(crypto.master.suite())?.clone();
+            Some((crypto.tag, Keys { ours, theirs: crypto.master.clone() }))
+        });
+        match keys {
+            None if may_be_plain => Ok(None),
+            None if self.keys.is_empty() => Err(Refusal::KEYS_IN_THE_OPEN),
+            None => Err(Refusal::KEYS),
+            Some(keys) => Ok(Some(keys)),
+        }
+    }
+
+    /// What becomes of the line that answers ours.
+    ///
+    /// # Errors
+    /// When it answers no key of ours: we wanted one, or it holds another one.
+    pub fn accept(&self, line: &Line, has_keys: bool) -> Result<Option<Keys>, Refusal> {
+        let matching = self.offered().find_map(|own| {
+            let is_same =
+                |it: &&Crypto| it.tag == own.tag && it.master.suite() == own.master.suite();
+            let theirs = line.keys.iter().find(is_same)?.master.clone();
+            Some(Keys { ours: own.master, theirs })
+        });
+        let is_plain = line.transport == Transport::Plain;
+        match (self.policy, matching) {
+            (_, Some(keys)) => Ok(Some(keys)),
+            (Policy::Off, None) if is_plain => Ok(None),
+            (Policy::Off, None) => Err(Refusal::TRANSPORT),
+            (Policy::Optional, None) if is_plain && !has_keys => Ok(None),
+            (Policy::Optional | Policy::Required, None) => Err(Refusal::KEYS),
+        }
     }
 }
 
@@ -161,7 +200,9 @@ mod tests {
         let plain = line(KEY).expect("a line");
         assert_eq!((plain.tag, plain.master.suite()), (1, Suite::Aes128Sha80));
         assert_eq!(plain.master.octets(), b"YS___semctl () {\t220;}\n}\nunles");
-        for rest in ["|2^20", "|2^48", "|1048576", " KDR=0 WSH=64", " -SOMETHING=new", "|2^31 WSH=128"] {
+        for rest in
+            ["|2^20", "|2^48", "|1048576", " KDR=0 WSH=64", " -SOMETHING=new", "|2^31 WSH=128"]
+        {
             assert_eq!(line(&format!("{KEY}{rest}")).as_ref(), Some(&plain), "{rest}");
         }
         for rest in ["|2^20|1:4", "|1:4"] {
@@ -188,7 +229,9 @@ mod tests {
 
     #[test]
     fn lines_without_sense_are_passed_over() {
-        for rest in ["|2^49", "|0", "|2^20|1:0", "|2^20|300:1", "|1:4|2^20", "|2^20|1:4|x", ";inline:AAAA"] {
+        for rest in
+            ["|2^49", "|0", "|2^20|1:0", "|2^20|300:1", "|1:4|2^20", "|2^20|1:4|x", ";inline:AAAA"]
+        {
             assert_eq!(line(&format!("{KEY}{rest}")), None, "{rest}");
         }
         for text in [

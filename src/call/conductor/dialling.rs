@@ -55,13 +55,13 @@ impl Conductor {
         });
         let Some(ring_limit) = self.dial.as_ref().map(|dial| dial.ring()) else { return };
         let Some(leg) = self.leg_mut(session) else { return };
-        let (Some(body), Some(destination)) = (leg.offer(dearest), leg.destination().cloned())
+        let (Some(offers), Some(destination)) = (leg.offer(dearest), leg.destination().cloned())
         else {
             return;
         };
         let caller = self.caller(&destination);
         let headers = self.dial.as_ref().map(|dial| dial.headers().to_vec()).unwrap_or_default();
-        let placement = Placement { session, destination, caller, body, headers, ring_limit };
+        let placement = Placement { session, destination, caller, offers, headers, ring_limit };
         self.out.push_back(Output::Place(Box::new(placement)));
     }
 

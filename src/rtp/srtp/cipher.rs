@@ -9,9 +9,9 @@ use aes_gcm::{AeadInPlace, Aes128Gcm, Aes256Gcm, Nonce, Tag};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{Refused, Suite};
 use super::derivation::Keys;
 use super::mac::Mac;
+use super::{Refused, Suite};
 
 /// The keys of one kind of packets, ready for use.
 pub enum Cipher {

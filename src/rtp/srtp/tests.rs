@@ -82,11 +82,7 @@ fn the_packets_of_known_implementations_are_written_and_read() {
         (Suite::Aes128Sha80, short, "4e55dc4ce79978d88ca4d215949d2402b78d6acc99ea179b8dbb"),
         (Suite::Aes128Sha32, short, "4e55dc4ce79978d88ca4d215949d2402b78d6acc"),
         (Suite::Aes256Sha80, long, "f1d9de17ff251ff1aa007774b0b4b40da08d9d9a5b3a55d8873b"),
-        (
-            Suite::Gcm128,
-            gcm,
-            "c5002ede04cfdd2eb91159e0880aa06ed2976826f796b201df3131a127e8a392",
-        ),
+        (Suite::Gcm128, gcm, "c5002ede04cfdd2eb91159e0880aa06ed2976826f796b201df3131a127e8a392"),
     ] {
         let master = master(suite, key);
         let plain = [octets(head), vec![0xab; 16]].concat();
@@ -98,11 +94,7 @@ fn the_packets_of_known_implementations_are_written_and_read() {
     }
     let plain = [octets("81c8000bcafebabe"), vec![0xab; 16]].concat();
     for (suite, key, hidden) in [
-        (
-            Suite::Aes128Sha80,
-            short,
-            "7128035be487b9bdbef89041f977a5a880000001993e08cd54d6c1230798",
-        ),
+        (Suite::Aes128Sha80, short, "7128035be487b9bdbef89041f977a5a880000001993e08cd54d6c1230798"),
         (
             Suite::Gcm128,
             gcm,

@@ -27,7 +27,8 @@ impl Window {
     pub fn note(&mut self, index: u64) {
         let highest = *self.highest.get_or_insert(index);
         if let Some(behind) = highest.checked_sub(index) {
-            self.seen |= u32::try_from(behind).ok().and_then(|it| 1_u128.checked_shl(it)).unwrap_or(0);
+            self.seen |=
+                u32::try_from(behind).ok().and_then(|it| 1_u128.checked_shl(it)).unwrap_or(0);
             return;
         }
         let ahead = u32::try_from(index - highest).unwrap_or(u32::MAX);

@@ -256,6 +256,12 @@ impl Server {
                     self.endpoint.handle(scene.now, sip::event::Input::Command(command));
                 }
                 exchange::Output::Event(event) => self.report(scene, event),
+                exchange::Output::Offered(session, srtp) => {
+                    if let Some(id) = self.sessions.get(&session).copied() {
+                        let offered = Input::Offered { session, srtp };
+                        scene.pipe(Pipe::FromSip, id, Job::Call(id, offered));
+                    }
+                }
                 exchange::Output::Resolve(..)
                 | exchange::Output::Turned(..)
                 | exchange::Output::Stands(..)
@@ -281,7 +287,9 @@ impl Server {
         }
         let since_epoch = Duration::from_secs(1_800_000_000);
         let call = CallId::new(since_epoch, &mut scene.random);
-        let came = Arrival { call, trunk: Badge::default(), at: scene.now, since_epoch };
+        let trunk = Badge::default();
+        let random = scene.random.split();
+        let came = Arrival { call, trunk, at: scene.now, since_epoch, random };
         let call = Call {
             conductor: Conductor::new(came, incoming, Arc::new(self.briefing())),
             bound: BTreeMap::new(),
@@ -307,6 +315,7 @@ impl Server {
                 address: address(Side::Server, 0).ip(),
                 codecs: vec![Codec::Pcmu, Codec::Pcma],
                 wishes: Wishes::default(),
+                srtp: Arc::default(),
                 libraries: Libraries::default(),
                 symmetric: true,
                 timeout: self.media_timeout,
