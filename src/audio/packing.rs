@@ -53,3 +53,18 @@ impl Default for Packing {
         }
     }
 }
+
+/// How we would like audio to be packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wishes {
+    /// How much audio in a packet, both ways, where the peer wishes nothing else.
+    pub ptime: Duration,
+    /// Whether silence may be described instead of sent (RFC 3389).
+    pub comfort: bool,
+}
+
+impl Default for Wishes {
+    fn default() -> Self {
+        Self { ptime: Duration::from_millis(20), comfort: false }
+    }
+}

@@ -82,6 +82,49 @@ impl<'de> Deserialize<'de> for Network {
     }
 }
 
+/// Whether an address is one of the public internet: what strangers may name for us to go to (T13).
+/// Addresses that lead elsewhere, such as those that hold an IPv4 address inside, are none.
+pub fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => !CLOSED_V4.iter().any(|(first, prefix)| {
+            let free = 32_u32.saturating_sub(*prefix);
+            address.to_bits() >> free == u32::from_be_bytes(*first) >> free
+        }),
+        IpAddr::V6(address) => {
+            let bits = address.to_bits();
+            // 2000::/3 is all that is given out.
+            bits >> 125 == 1
+                && !CLOSED_V6.iter().any(|(first, prefix)| {
+                    let free = 128_u32.saturating_sub(*prefix);
+                    bits >> free == *first >> free
+                })
+        }
+    }
+}
+
+/// What is not the public internet, by the IANA registry of special-purpose addresses (RFC 6890).
+const CLOSED_V4: [([u8; 4], u32); 15] = [
+    ([0, 0, 0, 0], 8),
+    ([10, 0, 0, 0], 8),
+    ([100, 64, 0, 0], 10),
+    ([127, 0, 0, 0], 8),
+    ([169, 254, 0, 0], 16),
+    ([172, 16, 0, 0], 12),
+    ([192, 0, 0, 0], 24),
+    ([192, 0, 2, 0], 24),
+    ([192, 88, 99, 0], 24),
+    ([192, 168, 0, 0], 16),
+    ([198, 18, 0, 0], 15),
+    ([198, 51, 100, 0], 24),
+    ([203, 0, 113, 0], 24),
+    ([224, 0, 0, 0], 4),
+    ([240, 0, 0, 0], 4),
+];
+
+/// The same inside of 2000::/3: protocols and tunnels, documentation, 6to4.
+const CLOSED_V6: [(u128, u32); 4] =
+    [(0x2001 << 112, 23), (0x2001_0db8 << 96, 32), (0x2002 << 112, 16), (0x3fff << 112, 20)];
+
 fn width(address: IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
 }
@@ -138,6 +181,42 @@ mod tests {
         assert!(why.contains("\"10.0.0.0/8\" or \"10.0.0.5\""), "{why}");
         for wrong in ["", "localhost", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1"] {
             assert!(wrong.parse::<Network>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_the_public_internet_is_public() {
+        for public in ["9.9.9.9", "172.32.0.1", "100.128.0.1", "2620:fe::fe", "::ffff:9.9.9.9"] {
+            assert!(is_public(public.parse().expect(public)), "{public}");
+        }
+        for closed in [
+            "0.0.0.0",
+            "10.1.2.3",
+            "100.64.0.1",
+            "127.0.0.1",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "192.0.2.1",
+            "198.19.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::127.0.0.1",
+            "fe80::1",
+            "fc00::1",
+            "fd12::1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+            "2001::1",
+            "2001:db8::1",
+            "ff02::1",
+            "3fff::1",
+        ] {
+            assert!(!is_public(closed.parse().expect(closed)), "{closed}");
         }
     }
 }

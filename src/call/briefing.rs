@@ -9,13 +9,13 @@ use crate::agent::assistant::Assistant;
 use crate::agent::tool::Tool;
 use crate::audio::codec::Codec;
 use crate::audio::library::Libraries;
+use crate::audio::packing::Wishes;
 use crate::audio::speech;
 use crate::call::cause::Cause;
 use crate::call::keying::Srtp;
 use crate::dialplan::pattern::Match;
 use crate::dialplan::plan::Plan;
 use crate::media::music::Tape;
-use crate::sdp::negotiate::Wishes;
 
 /// What every call that begins now is told; swapped whole on reload.
 #[derive(Debug)]

@@ -105,7 +105,7 @@ impl Cause {
             | Self::Unreachable => 480,
         };
         let retry_after = matches!(self, Self::Full | Self::ServerShutdown).then_some(10);
-        Refusal { status, warning: None, retry_after }
+        Refusal { retry_after, ..Refusal::status(status) }
     }
 
     /// The Q.850 cause value (ITU-T Q.850 table 1).

@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::agent::event::Note;
+use crate::base::attestation::Attested;
+use crate::base::calendar::Date;
 use crate::base::destination::Destination;
 use crate::base::id::CallId;
 use crate::base::master_key::Suite;
@@ -13,8 +15,9 @@ use crate::call::cause::Cause;
 use crate::call::event::Fact;
 use crate::call::leg::Agreement;
 use crate::call::record::{
-    Bridge, Hold, Latency, Leg, Line, Manner, Record, Speaker, ToolUse, Transfer, Turn,
+    Bridge, Hold, Kind, Latency, Leg, Line, Manner, Record, Speaker, ToolUse, Transfer, Turn,
 };
+use crate::call::stir::Verification;
 use crate::media::event::Quality;
 use crate::sip::event::Incoming;
 
@@ -23,6 +26,19 @@ use crate::sip::event::Incoming;
 pub struct Chronicle {
     arrived: Instant,
     record: Record,
+}
+
+/// A transfer as it was tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Try {
+    /// Where to. Personal data.
+    pub to: String,
+    /// How.
+    pub manner: Manner,
+    /// Whether somebody was asked there before.
+    pub kind: Kind,
+    /// The place of the leg whose peer wanted it; `None` when the agent did.
+    pub by: Option<usize>,
 }
 
 /// How a call came to us.
@@ -38,6 +54,8 @@ pub struct Arrival {
     pub since_epoch: Duration,
     /// Where its keys come from.
     pub random: Random,
+    /// What came of checking its signature, where the trunk wants that.
+    pub verification: Option<Verification>,
 }
 
 impl Chronicle {
@@ -56,6 +74,7 @@ impl Chronicle {
             name: incoming.calling_name.clone(),
             to: incoming.called_user.clone(),
             trunk: arrival.trunk.name.to_string(),
+            verification: arrival.verification.clone(),
             route: None,
             agents: Vec::new(),
             legs: vec![leg],
@@ -88,6 +107,23 @@ impl Chronicle {
     /// How long ago the call arrived.
     pub fn age(&self, now: Instant) -> Duration {
         self.since(now)
+    }
+
+    /// The signature of the call was checked.
+    pub fn verified(&self) -> Option<Fact> {
+        self.record.verification.clone().map(Fact::Verified)
+    }
+
+    /// The header that tells the signer what is wrong with a call that we take all the same
+    /// (RFC 9410 5).
+    pub fn complaint(&self) -> Option<(String, String)> {
+        let reason = self.record.verification.as_ref().and_then(Verification::reason);
+        reason.map(|reason| ("Reason".to_owned(), reason))
+    }
+
+    /// How far somebody whom we believe vouches for the caller's number.
+    pub fn attested(&self) -> Attested {
+        self.record.verification.as_ref().map_or(Attested::Nobody, Verification::attested)
     }
 
     /// A route took the call.
@@ -180,15 +216,9 @@ impl Chronicle {
     }
 
     /// A transfer was tried.
-    pub fn transferred(
-        &mut self,
-        now: Instant,
-        to: &str,
-        manner: Manner,
-        failed: Option<Cause>,
-    ) -> Fact {
-        let (at, to) = (self.since(now), to.to_owned());
-        self.record.transfers.push(Transfer { at, to: to.clone(), manner, failed });
+    pub fn transferred(&mut self, now: Instant, try_of: Try, failed: Option<Cause>) -> Fact {
+        let (at, Try { to, manner, kind, by }) = (self.since(now), try_of);
+        self.record.transfers.push(Transfer { at, to: to.clone(), manner, kind, by, failed });
         Fact::Transferred { to, manner, failed }
     }
 
@@ -209,6 +239,11 @@ impl Chronicle {
     /// Whether the caller's side ever confirmed the answer.
     pub fn was_answered(&self) -> bool {
         self.record.answered.is_some()
+    }
+
+    /// Whether a leg was ever answered.
+    pub fn was_leg_answered(&self, leg: usize) -> bool {
+        self.record.legs.get(leg).is_some_and(|leg| leg.answered.is_some())
     }
 
     /// An agent took over.
@@ -278,6 +313,11 @@ impl Chronicle {
         Fact::Ended { cause, record: Box::new(self.record.clone()) }
     }
 
+    /// The day on which the call arrived, in UTC.
+    pub fn today(&self) -> Option<Date> {
+        Date::at(self.record.began)
+    }
+
     /// What templates may name.
     pub fn variables(&self) -> Variables {
         let pairs = [
@@ -285,8 +325,14 @@ impl Chronicle {
             ("caller_name", self.record.name.clone().unwrap_or_default()),
             ("called", self.record.to.clone()),
             ("trunk", self.record.trunk.clone()),
+            ("attestation", self.attested().to_string()),
+            ("verstat", self.verstat().to_owned()),
         ];
         pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    fn verstat(&self) -> &'static str {
+        self.record.verification.as_ref().map_or("", Verification::verstat)
     }
 
     fn line(&mut self, line: Line) -> Option<Fact> {

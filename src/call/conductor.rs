@@ -31,7 +31,7 @@ use crate::call::chronicle::{Arrival, Chronicle};
 use crate::call::desk::Desk;
 use crate::call::dial::{Dial, Purpose};
 use crate::call::drill::{Drill, Happening};
-use crate::call::event::{Input, Output};
+use crate::call::event::{Fact, Input, Output};
 use crate::call::leg::{Agreement, Leg, State};
 use crate::dialplan::runner;
 use crate::media;
@@ -135,7 +135,9 @@ impl Conductor {
             timers: Deadlines::new(),
             out: VecDeque::new(),
         };
-        conductor.route(now);
+        if !conductor.is_refused(now) {
+            conductor.route(now);
+        }
         conductor
     }
 
@@ -200,12 +202,23 @@ impl Conductor {
 
     // Arriving.
 
+    /// Refuses a call whose signature is not what its trunk requires.
+    fn is_refused(&mut self, now: Instant) -> bool {
+        let Some(Fact::Verified(verification)) = self.chronicle.verified() else { return false };
+        let refusal = verification.refusal();
+        self.out.push_back(Output::Fact(Fact::Verified(verification)));
+        let Some(refusal) = refusal else { return false };
+        self.end_as(now, Cause::Rejected(refusal.status), refusal);
+        true
+    }
+
     fn route(&mut self, now: Instant) {
         let call = runner::Call {
             did: &self.incoming.called_user,
             caller: &self.incoming.calling_user,
             trunk: &self.trunk.name,
             context: &self.trunk.context,
+            attested: self.chronicle.attested(),
         };
         let Some(route) = self.briefing.plan.route(&call) else {
             return self.end(now, Cause::NoRoute);
@@ -321,7 +334,8 @@ impl Conductor {
 
     /// Answers the caller.
     fn answer_near(&mut self, now: Instant) {
-        let headers = vec![(CALL_HEADER.to_owned(), self.chronicle.call().to_string())];
+        let mut headers = vec![(CALL_HEADER.to_owned(), self.chronicle.call().to_string())];
+        headers.extend(self.chronicle.complaint());
         let (near, offer) = (self.near, self.incoming.body.clone());
         let Some(leg) = self.legs.iter_mut().find(|leg| leg.session() == near) else { return };
         match leg.answer(&offer, headers, &mut self.out) {

@@ -10,6 +10,7 @@ use crate::call::briefing::Casting;
 use crate::call::cause::Cause;
 use crate::call::placement::Placement;
 use crate::call::record::{Latency, Manner, Record};
+use crate::call::stir::Verification;
 use crate::media;
 use crate::sdp::crypto::Policy;
 use crate::sip;
@@ -84,6 +85,8 @@ pub enum Output {
 /// What happened in a call, in the past tense, for records and watchers.
 #[derive(Debug, Clone)]
 pub enum Fact {
+    /// The signature of the caller's number was checked.
+    Verified(Verification),
     /// The call arrived and a route took it.
     Started {
         /// Who calls, as dialled. Personal data.

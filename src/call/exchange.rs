@@ -27,6 +27,7 @@ use crate::call::cause::Cause;
 use crate::call::identity;
 use crate::call::outbound::Guard;
 use crate::call::placement::Placement;
+use crate::call::stir::Claim;
 use crate::call::trunk::{self, Health, Purpose, Trunk};
 use crate::sdp::crypto::Policy;
 use crate::sip::event::{AskId, Command, Ending, Event, Flow, Outgoing, Party, SessionId};
@@ -84,6 +85,8 @@ pub struct Way {
     pub headers: Vec<(String, String)>,
     /// The trunk whose credentials answer challenges.
     pub account: Option<Arc<str>>,
+    /// What is to be signed for it.
+    pub claim: Option<Claim>,
 }
 
 /// Where a request goes.
@@ -104,6 +107,8 @@ pub struct LookupId(pub u64);
 pub enum Output {
     /// An order for the endpoint.
     Command(Command),
+    /// An INVITE for the endpoint, to be signed before.
+    Sign(Box<Outgoing>, Claim),
     /// An event for the call that the session belongs to.
     Event(Event),
     /// A leg goes by a way on which packets are hidden so.
@@ -406,7 +411,10 @@ impl Exchange {
             body,
             headers: way.headers.clone(),
         };
-        self.outputs.push_back(Output::Command(Command::Invite(Box::new(outgoing))));
+        self.outputs.push_back(match way.claim.clone() {
+            Some(claim) => Output::Sign(Box::new(outgoing), claim),
+            None => Output::Command(Command::Invite(Box::new(outgoing))),
+        });
     }
 
     /// The way to a SIP address that stands for itself.
@@ -420,7 +428,7 @@ impl Exchange {
         let (from, mut headers) = identity::plain(&placement.caller, &own.to_string());
         headers.extend(foreign_headers(placement));
         let hop = Hop::Host(uri.to_owned());
-        Ok(Way { target: uri.to_owned(), from, hop, headers, account: None })
+        Ok(Way { target: uri.to_owned(), from, hop, headers, account: None, claim: None })
     }
 
     fn socket_for(&self, peer: Option<IpAddr>) -> Option<SocketAddr> {
@@ -462,7 +470,8 @@ fn names_an_address(uri: &str) -> bool {
 }
 
 /// Headers that no call chooses.
-const OURS: [&str; 8] = [
+const OURS: [&str; 9] = [
+    "Identity",
     "Route",
     "Privacy",
     "P-Asserted-Identity",

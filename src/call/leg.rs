@@ -371,6 +371,14 @@ impl Leg {
 
     // Signalling of a leg that we placed.
 
+    /// Its signalling comes from there: behind NAT, so does its media (T8).
+    pub fn heard_from(&mut self, address: IpAddr) {
+        self.signalling = Some(address);
+        if let Some(negotiation) = &mut self.negotiation {
+            negotiation.heard_from(address);
+        }
+    }
+
     /// It rings there; early media, if there is any, opens the port.
     pub fn progressed(&mut self, body: &[u8], out: &mut VecDeque<Output>) -> Option<Agreement> {
         if !matches!(self.state, State::Calling | State::Ringing | State::Early) {

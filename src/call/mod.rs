@@ -13,6 +13,7 @@ pub mod outbound;
 pub mod overview;
 pub mod placement;
 pub mod record;
+pub mod stir;
 pub mod transfer;
 
 pub mod desk;

@@ -93,6 +93,11 @@ impl Negotiation {
         }
     }
 
+    /// The signalling of a leg that we placed comes from there.
+    pub fn heard_from(&mut self, address: IpAddr) {
+        self.signalling = Some(address);
+    }
+
     /// Sets a codec before the others, in what is still to be offered or answered.
     pub fn prefer(&mut self, codec: Codec) {
         // Sorting is stable: the others keep their order.
@@ -277,16 +282,16 @@ fn sends(direction: Direction) -> bool {
 
 fn not_acceptable(why: refusal::Refusal) -> Refusal {
     let warning = Warning { code: why.warning, text: why.text.to_owned() };
-    Refusal { status: 488, warning: Some(warning), retry_after: None }
+    Refusal { warning: Some(warning), ..Refusal::status(488) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::audio::library::Libraries;
+    use crate::audio::packing::Wishes;
     use crate::audio::speech;
     use crate::call::keying::{Srtp, Ways};
-    use crate::sdp::negotiate::Wishes;
     use crate::sip::event::Transport;
     use std::sync::Arc;
 

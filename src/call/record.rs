@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::agent::event::TurnTimes;
 use crate::base::id::CallId;
 use crate::call::cause::Cause;
+use crate::call::stir::Verification;
 use crate::media::event::Quality;
 
 /// Everything that is kept of one call.
@@ -22,6 +23,8 @@ pub struct Record {
     pub to: String,
     /// Which trunk it came by.
     pub trunk: String,
+    /// What came of checking the signature of the caller's number, if that was done.
+    pub verification: Option<Verification>,
     /// The route that took it.
     pub route: Option<String>,
     /// The agents that spoke, in order.
@@ -110,8 +113,31 @@ pub struct Transfer {
     pub to: String,
     /// How.
     pub manner: Manner,
+    /// Whether somebody was asked there before.
+    pub kind: Kind,
+    /// The place in the record, from 0, of the leg whose peer wanted it; `None` when the agent did.
+    pub by: Option<usize>,
     /// Why it failed, if it did.
     pub failed: Option<Cause>,
+}
+
+/// Whether somebody was asked at the target of a transfer before it was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Nobody was: it rings there.
+    Blind,
+    /// Somebody was: the call takes the place of the one in which it was asked (RFC 3891).
+    Attended,
+}
+
+impl Kind {
+    /// The name in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Blind => "blind",
+            Self::Attended => "attended",
+        }
+    }
 }
 
 /// How a transfer is done.
@@ -123,6 +149,8 @@ pub enum Manner {
     Bridge,
     /// A peer asked us to call (REFER) in its place.
     Referral,
+    /// Somebody called us to take the place of a peer (Replaces).
+    Replaced,
 }
 
 impl Manner {
@@ -132,6 +160,7 @@ impl Manner {
             Self::Refer => "refer",
             Self::Bridge => "bridge",
             Self::Referral => "referral",
+            Self::Replaced => "replaced",
         }
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 pub use self::report::{Echo, EnrolmentReport, PingReport, Refused, Report};
 use crate::base::random::Random;
 use crate::call::identity::Profile;
+use crate::call::stir::Signing;
 use crate::sip::account::Account;
 use crate::sip::method::Method;
 use crate::sip::registration::{self, Enrolment, Errand, Registration, is_life, route_of};
@@ -48,6 +49,8 @@ pub struct Settings {
     pub ping_every: Option<Duration>,
     /// The trunk that takes its calls when it is down.
     pub failover: Option<Arc<str>>,
+    /// How calls by it are signed, if they are.
+    pub signing: Option<Signing>,
 }
 
 /// What one of its requests is for.
@@ -368,6 +371,7 @@ mod tests {
             registration: registers.then_some(registration),
             ping_every: Some(Duration::from_secs(30)),
             failover: None,
+            signing: None,
         };
         let now = Instant::now();
         (Trunk::new(settings, Random::repeatable(1), now), now)

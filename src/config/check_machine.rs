@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::agent::assistant::Choice;
 use crate::config::diagnostic::{Diagnostic, Severity};
@@ -9,13 +10,14 @@ use crate::config::provider::{Provider, ProviderKind};
 use crate::config::settings::Trunk;
 use crate::config::source::is_secret_key;
 use crate::config::subject::Subject;
-use crate::config::{check_listen, check_srtp};
+use crate::config::{check_listen, check_srtp, check_stir};
 
 /// Checks the settings of the machine.
 pub fn machine(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let mut found = addresses(subject);
     found.extend(check_listen::listens(subject));
     found.extend(check_srtp::machine(subject));
+    found.extend(times(subject));
     found.extend(ports(subject));
     found.extend(speech(subject));
     for (name, trunk) in &subject.server.trunks {
@@ -24,9 +26,30 @@ pub fn machine(subject: &Subject<'_>) -> Vec<Diagnostic> {
     for (name, provider) in &subject.server.providers {
         found.extend(check_provider(subject, name, provider));
     }
+    found.extend(check_stir::signatures(subject));
     found.extend(secrets(subject));
     let outside = subject.external.machine(subject.server);
     found.extend(outside.into_iter().map(|fault| subject.diagnostic(fault, "")));
+    found
+}
+
+/// The times of SIP: what is allowed, and what is wise.
+fn times(subject: &Subject<'_>) -> Vec<Diagnostic> {
+    let (sip, mut found) = (&subject.server.sip, Vec::new());
+    if !(SHORTEST_T1..=LONGEST_T1).contains(&sip.t1) {
+        found.push(
+            Diagnostic::error("sip.t1", "T1 is between 10ms and 10s")
+                .at(subject.place("sip.t1"), "an estimate of the round trip")
+                .help("500ms is right for the internet"),
+        );
+    }
+    if sip.session_min_se < LEAST_MIN_SE {
+        found.push(
+            Diagnostic::warning("sip.session_min_se", "RFC 4028 wants 90s or more")
+                .at(subject.place("sip.session_min_se"), "peers may refresh this often")
+                .help("less is for tests only"),
+        );
+    }
     found
 }
 
@@ -290,6 +313,13 @@ fn is_near(host: &str) -> bool {
         Err(_) => host == "localhost" || !host.contains('.') || host.ends_with(".internal"),
     }
 }
+
+/// The least that RFC 4028 allows.
+const LEAST_MIN_SE: Duration = Duration::from_secs(90);
+
+/// Less than this is no round trip of any network, more is one to the moon.
+const SHORTEST_T1: Duration = Duration::from_millis(10);
+const LONGEST_T1: Duration = Duration::from_secs(10);
 
 /// The names of all providers that agents use.
 fn used<'a>(subject: &Subject<'a>) -> BTreeSet<&'a str> {

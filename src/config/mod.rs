@@ -7,6 +7,7 @@ mod check_machine;
 mod check_phone;
 mod check_routes;
 mod check_srtp;
+mod check_stir;
 pub mod control;
 pub mod diagnostic;
 mod dialplans;
@@ -29,6 +30,7 @@ mod shape;
 pub mod socket;
 pub mod source;
 pub mod srtp;
+pub mod stir;
 pub mod subject;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::base::country::Country;
 use crate::base::units::{self, parsed};
 use crate::config::network::Frequency;
+use crate::config::stir::StirSecurity;
 use crate::dialplan::pattern::Match;
 
 /// `[security]`: who is let in and what is let out.
@@ -19,6 +20,8 @@ pub struct Security {
     pub sip: SipSecurity,
     /// Which numbers may be called.
     pub outbound: OutboundSecurity,
+    /// How signatures of calls are checked.
+    pub stir: StirSecurity,
 }
 
 /// `[security.sip]`: what happens to requests from nobody we know.

@@ -98,6 +98,14 @@ pub struct Sip {
     /// How long a call lives without a refresh: 90 s or more.
     #[serde(deserialize_with = "units::duration")]
     pub session_expires: Duration,
+    /// The shortest life without a refresh that a peer may ask for: its Min-SE. RFC 4028 wants
+    /// 90 s or more.
+    #[serde(deserialize_with = "units::duration")]
+    pub session_min_se: Duration,
+    /// T1 of RFC 3261: the estimated round trip. A message that nobody answers is repeated after
+    /// it for the first time, and given up after 64 times as long; T2 and T4 grow with it.
+    #[serde(deserialize_with = "units::duration")]
+    pub t1: Duration,
     /// The domain of our phones: what their passwords belong to, and what stands in From of calls
     /// to them; without it, `voxtrunk` and the address of the socket.
     pub domain: Option<String>,
@@ -323,6 +331,7 @@ impl Server {
             &mut self.storage.calls,
             &mut self.storage.recordings.location,
             &mut self.media.hold_music,
+            &mut self.security.stir.authorities,
         ];
         let control = match &mut self.control.socket {
             Socket::At(path) => Some(path),
@@ -330,11 +339,9 @@ impl Server {
         };
         let certificates =
             self.tls.values_mut().flat_map(Tls::files).chain(self.sip.tls.ca.as_mut());
-        let all = always
-            .into_iter()
-            .chain(chosen.into_iter().flatten())
-            .chain(certificates)
-            .chain(control);
+        let keys = self.trunks.values_mut().filter_map(|trunk| trunk.stir.key.as_mut());
+        let all = always.into_iter().chain(chosen.into_iter().flatten());
+        let all = all.chain(certificates).chain(control).chain(keys);
         for path in all {
             *path = tidied(&folder.join(&*path));
         }
@@ -369,6 +376,8 @@ impl Default for Sip {
             max_calls: 100,
             session_timers: SessionTimers::default(),
             session_expires: Duration::from_secs(1_800),
+            session_min_se: Duration::from_secs(90),
+            t1: Duration::from_millis(500),
             domain: None,
             registrar: Registering::default(),
             tcp_above: 1_300,

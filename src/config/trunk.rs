@@ -12,6 +12,7 @@ use crate::base::secret::Secret;
 use crate::base::units;
 use crate::config::network::Frequency;
 use crate::config::srtp::Srtp;
+use crate::config::stir::TrunkStir;
 use crate::dialplan::pattern::Match;
 
 /// `[trunks.NAME]`: a carrier or a telephone system.
@@ -80,6 +81,8 @@ pub struct Trunk {
     /// Whether its callers are sent elsewhere by REFER, as they are without a word; otherwise, and
     /// when it is refused, we call and connect both.
     pub refer: Option<bool>,
+    /// Whether callers must prove their number, and how we prove ours.
+    pub stir: TrunkStir,
 }
 
 /// Whose calls count as calls from a trunk.

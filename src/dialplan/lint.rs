@@ -44,6 +44,7 @@ impl Route {
             && covers_all(&self.ext, &later.ext)
             && holds_all(&self.trunk, &later.trunk)
             && holds_all(&self.context, &later.context)
+            && holds_all(&self.attestation, &later.attestation)
     }
 }
 
@@ -52,7 +53,7 @@ fn covers_all(ours: &[Match], theirs: &[Match]) -> bool {
     ours.is_empty() || (!theirs.is_empty() && theirs.iter().all(covered))
 }
 
-fn holds_all(ours: &[String], theirs: &[String]) -> bool {
+fn holds_all<T: PartialEq>(ours: &[T], theirs: &[T]) -> bool {
     ours.is_empty() || (!theirs.is_empty() && theirs.iter().all(|name| ours.contains(name)))
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
+use crate::base::attestation::Attested;
 use crate::base::destination::Destination;
 use crate::base::template::Variables;
 use crate::base::units;
@@ -41,6 +42,9 @@ pub struct Route {
     /// The context of that trunk.
     #[serde(default, deserialize_with = "one_or_many")]
     pub context: Vec<String>,
+    /// How far somebody whom we believe vouches for the number calling: `A`, `B`, `C` or `none`.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub attestation: Vec<Attested>,
     /// How it goes to `sip:` and `tel:` addresses.
     #[serde(default)]
     pub how: How,
@@ -86,6 +90,8 @@ pub enum Key {
     Trunk,
     /// The context.
     Context,
+    /// How far somebody vouches for the number calling.
+    Attestation,
 }
 
 impl Route {
@@ -98,6 +104,7 @@ impl Route {
             ext: Vec::new(),
             trunk: Vec::new(),
             context: Vec::new(),
+            attestation: Vec::new(),
             how: How::Dial,
             to: vec![to],
             ring: None,
@@ -115,6 +122,7 @@ impl Route {
         [&self.did, &self.caller, &self.ext].into_iter().all(|patterns| everything(patterns))
             && self.trunk.is_empty()
             && self.context.is_empty()
+            && self.attestation.is_empty()
     }
 }
 
@@ -126,6 +134,7 @@ impl fmt::Display for Key {
             Self::Ext => "ext",
             Self::Trunk => "trunk",
             Self::Context => "context",
+            Self::Attestation => "attestation",
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Finds the route of a call, and explains why the others did not fit.
 
+use crate::base::attestation::Attested;
 use crate::dialplan::pattern::Match;
 use crate::dialplan::plan::{Key, Plan, Route};
 
@@ -14,6 +15,8 @@ pub struct Call<'a> {
     pub trunk: &'a str,
     /// The context of the trunk; empty when it has none.
     pub context: &'a str,
+    /// How far somebody whom we believe vouches for the caller's number.
+    pub attested: Attested,
 }
 
 /// What one route says to a call.
@@ -70,6 +73,7 @@ impl Route {
             && fits_any(&self.ext, call.did)
             && is_any(&self.trunk, call.trunk)
             && is_any(&self.context, call.context)
+            && (self.attestation.is_empty() || self.attestation.contains(&call.attested))
     }
 
     /// Compares one key; `None` when the route does not have it.
@@ -82,6 +86,10 @@ impl Route {
             Key::Ext => (fits_any(&self.ext, call.did), listed(self.ext.iter().map(Match::text))),
             Key::Trunk => (is_any(&self.trunk, call.trunk), listed(&self.trunk)),
             Key::Context => (is_any(&self.context, call.context), listed(&self.context)),
+            Key::Attestation => (
+                self.attestation.contains(&call.attested),
+                listed(self.attestation.iter().map(Attested::to_string)),
+            ),
         };
         (!wanted.is_empty()).then_some(Check { key, fits, wanted })
     }
@@ -102,7 +110,8 @@ fn listed(texts: impl IntoIterator<Item = impl AsRef<str>>) -> String {
 }
 
 /// Every key, in the order in which they are explained.
-const KEYS: [Key; 5] = [Key::Did, Key::Caller, Key::Ext, Key::Trunk, Key::Context];
+const KEYS: [Key; 6] =
+    [Key::Did, Key::Caller, Key::Ext, Key::Trunk, Key::Context, Key::Attestation];
 
 #[cfg(test)]
 mod tests {

@@ -8,6 +8,13 @@ use crate::call::record::Record;
 /// Writes a fact into the log, if it is one of the signalling.
 pub fn write(fact: &Fact) {
     match fact {
+        Fact::Verified(verification) => {
+            let verstat = verification.verstat();
+            let attestation = verification.attested().to_string();
+            let flaw = verification.flaw.as_ref().map(ToString::to_string);
+            let signer = verification.said.as_ref().map(|said| said.signer.as_str());
+            tracing::info!(verstat, attestation, signer, flaw, "caller checked");
+        }
         Fact::Started { from, to, route, destination } => {
             tracing::info!(pii.from = from, pii.to = to, route, destination, "call arrived");
         }

@@ -3,9 +3,11 @@
 pub mod clock;
 pub mod mailbox;
 
+pub mod arrival;
 pub mod doors;
 pub mod lookups;
 pub mod sip_shard;
+pub mod stir;
 pub mod streams;
 
 pub mod announcements;

@@ -24,7 +24,8 @@ use crate::engine::announcements::{Announcement, Announcer};
 use crate::engine::clock;
 use crate::engine::doors::{self, Datagrams, Doors};
 use crate::engine::lookups::{Found, Lookups};
-use crate::engine::mailbox::{self, Inbox, Mailbox};
+use crate::engine::mailbox::{self, Mailbox};
+use crate::engine::stir::{self, Stir};
 use crate::engine::streams::{Caps, Happening, Streams};
 use crate::net::line::{LineId, News};
 use crate::sip::endpoint::Endpoint;
@@ -36,6 +37,8 @@ use crate::sip::message::Message;
 use crate::sip::route::Sockets;
 use crate::sip::trace::{Entry, Trace};
 
+pub use crate::engine::arrival::Arrival;
+
 /// Owns sockets, connections and the user agent behind them.
 #[derive(Debug)]
 pub struct SipShard {
@@ -46,6 +49,7 @@ pub struct SipShard {
     doorkeeper: Doorkeeper,
     exchange: Exchange,
     lookups: Lookups,
+    stir: Stir,
     calls: HashMap<SessionId, Mailbox>,
     announcer: Announcer,
     /// What was said of late, and who looks on.
@@ -57,19 +61,6 @@ pub struct SipShard {
     trials: HashMap<Arc<str>, Vec<oneshot::Sender<Result<Trial, Untried>>>>,
     orders: mpsc::Receiver<Order>,
     arrivals: mpsc::Sender<Arrival>,
-}
-
-/// A new call, with the mailbox into which its signalling is already being posted.
-#[derive(Debug)]
-pub struct Arrival {
-    /// The INVITE.
-    pub incoming: Box<Incoming>,
-    /// Which trunk it came by.
-    pub trunk: Badge,
-    /// Into the call.
-    pub mailbox: Mailbox,
-    /// For the call's task.
-    pub inbox: Inbox,
 }
 
 /// What calls order of a shard.
@@ -133,6 +124,7 @@ impl SipShard {
             doorkeeper,
             exchange,
             lookups: Lookups::new(sockets.clone(), name_servers),
+            stir: Stir::default(),
             calls: HashMap::new(),
             announcer: Announcer::default(),
             trace: Trace::holding(0),
@@ -157,6 +149,13 @@ impl SipShard {
     pub fn with_trunks(mut self, trunks: Vec<(Badge, trunk::Settings)>) -> Self {
         let settings = exchange::Settings { sockets: self.sockets.clone(), trunks };
         self.exchange = Exchange::new(settings, clock::random(), clock::now());
+        self
+    }
+
+    /// Checks the signatures of calls, and signs our own.
+    #[must_use]
+    pub fn with_stir(mut self, settings: stir::Settings) -> Self {
+        self.stir = Stir::new(settings);
         self
     }
 
@@ -197,6 +196,7 @@ impl SipShard {
                 happening = self.streams.next() => self.happen(happening),
                 Some(order) = self.orders.recv() => self.obey(order),
                 Some(found) = self.lookups.next() => self.resolved(found),
+                Some(checked) = self.stir.next() => self.deliver_all(checked),
                 () = until(deadline) => {}
             }
             self.endpoint.tick(clock::now());
@@ -379,6 +379,11 @@ impl SipShard {
                     }
                     self.endpoint.handle(clock::now(), Input::Command(command));
                 }
+                exchange::Output::Sign(mut outgoing, claim) => {
+                    outgoing.headers.extend(self.stir.sign(&claim));
+                    let command = Command::Invite(outgoing);
+                    self.endpoint.handle(clock::now(), Input::Command(command));
+                }
                 exchange::Output::Event(event) => self.tell(event),
                 exchange::Output::Offered(session, srtp) => {
                     if let Some(mailbox) = self.calls.get(&session) {
@@ -426,7 +431,7 @@ impl SipShard {
         let addressee = self.exchange.owner_of(&incoming.called_user);
         let known = self.doorkeeper.badge(incoming.phone.as_ref(), incoming.flow.remote.ip());
         let trunk = addressee.unwrap_or(known);
-        self.exchange.read(&trunk.name, &mut incoming);
+        let said = self.exchange.read(&trunk.name, &mut incoming).unwrap_or_default();
         let newcomer = Newcomer {
             session,
             badge: &trunk,
@@ -437,10 +442,25 @@ impl SipShard {
             return self.refuse(session, refusal);
         }
         let (mailbox, inbox) = mailbox::pair();
-        let arrival = Arrival { incoming, trunk, mailbox: mailbox.clone(), inbox };
-        if self.arrivals.try_send(arrival).is_ok() {
-            self.calls.insert(session, mailbox);
-        } else {
+        // What happens while its signature is checked waits for the call.
+        self.calls.insert(session, mailbox.clone());
+        let arrival = Arrival { incoming, trunk, verification: None, mailbox, inbox };
+        if let Some(arrival) = self.stir.check(arrival, said) {
+            self.deliver(arrival);
+        }
+    }
+
+    fn deliver_all(&mut self, arrivals: Vec<Arrival>) {
+        for arrival in arrivals {
+            self.deliver(arrival);
+        }
+    }
+
+    /// Hands a new call to the supervisor.
+    fn deliver(&mut self, arrival: Arrival) {
+        let session = arrival.incoming.session;
+        if self.arrivals.try_send(arrival).is_err() {
+            self.calls.remove(&session);
             let refusal = self.doorkeeper.full();
             self.refuse(session, refusal);
         }

@@ -129,6 +129,7 @@ impl Supervisor {
             at: clock::now(),
             since_epoch,
             random: clock::random(),
+            verification: arrival.verification,
         };
         let conductor = Conductor::new(came, arrival.incoming, self.briefing.clone());
         self.house.sip.order(Order::Named(session, call)).await;

@@ -22,3 +22,5 @@ mod bench;
 mod bridges;
 #[cfg(test)]
 mod secured;
+#[cfg(test)]
+mod wide;

@@ -381,8 +381,9 @@ impl Sender {
             self.resampler.push(&self.frame, &mut self.converted);
             self.encoder.encode(&self.converted, &mut payload);
         }
-        // Opus says with two octets or fewer that there is nothing to be sent (RFC 7587 3.1.3).
-        let rests = payload.is_empty() || codec == Codec::Opus && payload.len() <= 2;
+        // Opus says with two octets or fewer that nothing need be sent (RFC 7587 3.1.3).
+        let may_rest = codec == Codec::Opus && self.packing.profile.dtx;
+        let rests = payload.is_empty() || may_rest && payload.len() <= 2;
         if rests {
             self.mark = true;
         } else {

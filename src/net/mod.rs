@@ -10,3 +10,7 @@ pub mod tls;
 pub mod websocket;
 
 pub mod dns;
+
+// What strangers have us fetch, and what it is worth.
+pub mod foreign;
+pub mod stir;

@@ -88,6 +88,11 @@ impl Client {
         Kept::load(files, client_config).map(Self)
     }
 
+    /// What the next connection is opened with.
+    pub fn config(&self) -> ClientConfig {
+        (*self.0.current()).clone()
+    }
+
     /// What opens the next connection.
     pub fn connector(&self) -> TlsConnector {
         TlsConnector::from(self.0.current())

@@ -88,8 +88,8 @@ impl Decode for Decoder {
     }
 }
 
-/// Of 10: what is heard of more in speech is little, and what it costs is not.
-const COMPLEXITY: u8 = 4;
+/// Of 10: what is heard of more in speech at this rate is little, and 4 costs twice as much.
+const COMPLEXITY: u8 = 1;
 
 /// Wideband speech is transparent at this rate (RFC 7587 3.1.1: 16 to 20 kbit/s suffice).
 const BITS: u32 = 28_000;

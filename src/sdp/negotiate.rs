@@ -6,7 +6,7 @@ use std::time::Duration;
 use sdp_types::{Connection, Media, MediaType, Origin, Session, Time, TransportProto};
 
 use crate::audio::codec::Codec;
-use crate::audio::packing::{Content, Packing};
+use crate::audio::packing::{Content, Packing, Wishes};
 use crate::base::master_key::Keys;
 use crate::sdp::crypto::{self, Crypto, Policy, Terms};
 use crate::sdp::line::{COMFORT, COMFORT_NOISE, Direction, EVENT, EventRange, Events, Line, MUX};
@@ -31,21 +31,6 @@ pub struct Local {
     pub wishes: Wishes,
     /// How we stand to SRTP.
     pub srtp: Terms,
-}
-
-/// How we would like audio to be packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wishes {
-    /// How much audio in a packet, both ways, where the peer wishes nothing else.
-    pub ptime: Duration,
-    /// Whether silence may be described instead of sent (RFC 3389).
-    pub comfort: bool,
-}
-
-impl Default for Wishes {
-    fn default() -> Self {
-        Self { ptime: Duration::from_millis(20), comfort: false }
-    }
 }
 
 /// What both sides agreed to.

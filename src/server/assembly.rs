@@ -24,9 +24,11 @@ use crate::server::inspection::Inspection;
 use crate::server::listening;
 use crate::server::phones::{self, PhoneError};
 use crate::server::running::{Blueprint, Control, Folders};
+use crate::server::stir::{self, StirError};
 use crate::server::{door, trunks};
 use crate::sip::dialog::session_timer::{self, Mode};
 use crate::sip::endpoint;
+use crate::sip::transaction::timers::Timers;
 
 /// Why there is no blueprint.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +39,9 @@ pub enum AssemblyError {
     /// A phone cannot be had.
     #[error(transparent)]
     Phone(#[from] PhoneError),
+    /// Signatures of calls can neither be checked nor made.
+    #[error(transparent)]
+    Stir(#[from] StirError),
     /// The hold music cannot be had.
     #[error("the hold music `{path}` cannot be read: {why}")]
     Music {
@@ -107,6 +112,7 @@ pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
         registrar: phones::registrar(&server)?,
         phones: phones::groups(&server),
         trunks: trunks::settings(&server),
+        stir: stir::settings(&server)?,
         rtp: (server.rtp_address(), server.rtp.ports.first..=server.rtp.ports.last),
         briefing,
         crews: cast.crews,
@@ -132,6 +138,7 @@ fn endpoint_settings(server: &Server, max_calls: usize) -> endpoint::Settings {
         user_agent: format!("{}/{}", server.machine.name, env!("CARGO_PKG_VERSION")),
         advertised: server.sip.external_address,
         largest_datagram: server.sip.tcp_above,
+        timers: Timers::with_t1(server.sip.t1),
         session_timers: session_timers(server),
         families: server.trunks.values().map(|trunk| trunk.sources().collect()).collect(),
         // A trunk is trusted: as many calls may wait for their ACK as there may be calls.
@@ -149,8 +156,8 @@ fn session_timers(server: &Server) -> session_timer::Policy {
         SessionTimers::Prefer => Mode::Prefer,
         SessionTimers::Require => Mode::Require,
     };
-    let expires = server.sip.session_expires;
-    session_timer::Policy { mode, expires, ..session_timer::Policy::default() }
+    let (expires, least) = (server.sip.session_expires, server.sip.session_min_se);
+    session_timer::Policy { mode, expires, least }
 }
 
 /// What scanners call themselves: those that are known, and those that the operator has met.

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::audio::codec::Codec;
 use crate::audio::library::Libraries;
+use crate::audio::packing::Wishes;
 use crate::config::settings;
 use crate::providers::opus::Opus;
-use crate::sdp::negotiate::Wishes;
 
 /// The codecs of a setting, in its order.
 pub fn of_settings(codecs: &[settings::Codec]) -> Vec<Codec> {

@@ -157,6 +157,7 @@ async fn tell_until_end(mut watch: broadcast::Receiver<Told>) -> Option<Outcome>
             Fact::Started { .. }
             | Fact::Answered
             | Fact::AgentChanged { .. }
+            | Fact::Verified(_)
             | Fact::AgentSaid { .. }
             | Fact::Dialled { .. }
             | Fact::Bridged { .. }

@@ -11,6 +11,7 @@ pub mod inspection;
 mod listening;
 pub mod phones;
 pub mod preset;
+pub mod stir;
 pub mod trunks;
 
 pub mod bench;

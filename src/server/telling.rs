@@ -9,6 +9,10 @@ use crate::call::record::Latency;
 /// One line for a fact, if a person wants to see it.
 pub fn line(fact: &Fact) -> Option<String> {
     match fact {
+        Fact::Verified(verification) => {
+            let attested = verification.attested();
+            Some(format!("           · caller: {}, attested {attested}", verification.verstat()))
+        }
         Fact::Started { route, destination, .. } => {
             Some(format!("           · route `{route}` → {destination}"))
         }

@@ -9,6 +9,7 @@ use crate::call::numbering::{Format, Numbering};
 use crate::call::trunk;
 use crate::config::settings::Server;
 use crate::config::trunk::{Carrier, DidPlace, Identity, NumberFormat, Ping, Trunk};
+use crate::server::stir;
 use crate::sip::account::Account;
 use crate::sip::digest::Credentials;
 use crate::sip::registration;
@@ -75,6 +76,7 @@ fn line(name: &str, trunk: &Trunk, server: &Server) -> trunk::Settings {
         account,
         registration: trunk.registers().then_some(registration),
         failover: trunk.failover.as_deref().map(Arc::from),
+        signing: stir::signing(name, trunk, server),
     }
 }
 

@@ -276,6 +276,8 @@ pub struct Refusal {
     pub warning: Option<Warning>,
     /// Retry-After in seconds.
     pub retry_after: Option<u32>,
+    /// A value of Reason (RFC 3326) beside the cause that follows from the status.
+    pub reason: Option<String>,
 }
 
 /// A Warning header (RFC 3261 20.43).
@@ -290,7 +292,7 @@ pub struct Warning {
 impl Refusal {
     /// Refuses with a bare status.
     pub fn status(status: u16) -> Self {
-        Self { status, warning: None, retry_after: None }
+        Self { status, warning: None, retry_after: None, reason: None }
     }
 }
 
@@ -378,6 +380,8 @@ pub enum Event {
         /// Early media, if offered. After an INVITE of ours without an offer it is one, to be
         /// answered by `Command::AnswerOffer`.
         body: Bytes,
+        /// Where it came from.
+        from: IpAddr,
     },
     /// Our INVITE was sent elsewhere (3xx); `Event::Ended` follows.
     Redirected {
@@ -394,6 +398,8 @@ pub enum Event {
         body: Bytes,
         /// Every header of the answer by name and value.
         headers: Vec<(String, String)>,
+        /// Where it came from.
+        from: IpAddr,
     },
     /// The ACK to our 200 arrived: the call is up. Comes again when the ACK of a re-INVITE brings
     /// a session description.

@@ -21,6 +21,10 @@ pub mod notice;
 pub mod registrar;
 pub mod registration;
 
+// Who signed for the caller: the Identity header and what it carries.
+pub mod identity;
+pub mod passport;
+
 pub mod check;
 pub mod framing;
 pub mod print;

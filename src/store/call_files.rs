@@ -12,6 +12,7 @@ use crate::call::cause::Cause;
 use crate::call::record::{
     Bridge, Hold, Latency, Leg, Line, Record, Speaker, ToolUse, Transfer, Turn,
 };
+use crate::call::stir::{Flaw, Verification};
 
 /// Writes records below a folder.
 #[derive(Debug, Clone)]
@@ -64,6 +65,7 @@ fn document(record: &Record) -> Value {
         "from": { "number": record.from, "name": record.name },
         "to": { "number": record.to },
         "trunk": record.trunk,
+        "stir": record.verification.as_ref().map(stir),
         "route": record.route,
         "agents": record.agents,
         "started_at": timestamp(record.began),
@@ -107,6 +109,20 @@ fn leg(leg: &Leg) -> Value {
     })
 }
 
+/// What the check of a caller's signature said.
+pub fn stir(verification: &Verification) -> Value {
+    let said = verification.said.as_ref();
+    let flaw = verification.flaw.as_ref();
+    json!({
+        "verstat": verification.verstat(),
+        "attestation": said.map(|said| said.attestation.letter()),
+        "origid": said.map(|said| said.origin.to_string()),
+        "signer": said.map(|said| said.signer.as_str()),
+        "status": flaw.map(Flaw::status),
+        "reason": flaw.map(ToString::to_string),
+    })
+}
+
 fn bridge(bridge: &Bridge) -> Value {
     json!({ "start_ms": millis(bridge.at), "legs": bridge.legs })
 }
@@ -124,6 +140,8 @@ fn transfer(transfer: &Transfer) -> Value {
         "at_ms": millis(transfer.at),
         "to": transfer.to,
         "manner": transfer.manner.name(),
+        "kind": transfer.kind.name(),
+        "by_leg": transfer.by,
         "outcome": if transfer.failed.is_none() { "worked" } else { "failed" },
         "reason": transfer.failed.map(Cause::end_reason),
         "q850": transfer.failed.map(Cause::q850),

@@ -59,6 +59,26 @@ pub fn read(tokens: &[String], tongue: Tongue) -> Option<(u32, u32)> {
     Some((u32::try_from(total / 60).ok()?, u32::try_from(total % 60).ok()?))
 }
 
+/// Whether the words say which half of the day is meant.
+pub fn names_part_of_day(tokens: &[String], tongue: Tongue) -> bool {
+    let parts: &[&str] = match tongue {
+        Tongue::English => &["m", "morning", "afternoon", "evening", "noon"],
+        Tongue::German => &[
+            "früh",
+            "morgens",
+            "vormittags",
+            "vormittag",
+            "nachmittags",
+            "abends",
+            "nachmittag",
+            "abend",
+            "mittag",
+            "nachts",
+        ],
+    };
+    tokens.iter().any(|word| parts.contains(&word.as_str()))
+}
+
 /// Says a time: `half past nine` is said as `nine thirty`.
 pub fn spoken(hour: u32, minute: u32, tongue: Tongue) -> String {
     if tongue == Tongue::German {
@@ -109,8 +129,9 @@ fn in_part_of_day(hour: u32, rest: &[String], tongue: Tongue) -> Option<u32> {
     let (morning, later) = match tongue {
         Tongue::English => (has(&["a", "morning"]), has(&["p", "afternoon", "evening"])),
         Tongue::German => (
-            has(&["früh", "morgens", "vormittags", "vormittag"]),
-            has(&["nachmittags", "abends", "nachmittag", "abend"]),
+            has(&["früh", "morgens", "vormittags", "vormittag"]) || (has(&["nachts"]) && hour < 9),
+            has(&["nachmittags", "abends", "nachmittag", "abend"])
+                || (has(&["nachts"]) && hour > 8),
         ),
     };
     Some(match hour {
@@ -128,7 +149,7 @@ const ENGLISH_PART: &str = "(a m|p m|in the morning|in the afternoon|in the even
 const GERMAN_HOUR: &str = "(ein|eins|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|elf|zwölf\
      |dreizehn|vierzehn|fünfzehn|sechzehn|siebzehn|achtzehn|neunzehn|zwanzig)";
 const GERMAN_PART: &str =
-    "(früh|morgens|vormittags|nachmittags|abends|am vormittag|am nachmittag|am abend)";
+    "(früh|morgens|vormittags|nachmittags|abends|nachts|am vormittag|am nachmittag|am abend)";
 
 #[cfg(test)]
 mod tests {

@@ -101,7 +101,7 @@ impl Conductor {
                 self.with(near, |leg, out| leg.ring(out));
             }
             (Purpose::Transfer(_), true) => self.connect(session),
-            (Purpose::Referral(by), _) => {
+            (Purpose::Referral(by, _), _) => {
                 // Who asked hears how it goes (RFC 3515 2.4.4).
                 let by = *by;
                 self.sip(Command::AnswerRefer { session: by, outcome: Ok(180) });
@@ -171,7 +171,26 @@ impl Conductor {
                 self.join(now);
             }
             Purpose::Transfer(_) => self.transfer_answered(now, session),
-            Purpose::Referral(by) => self.referral_answered(now, session, by),
+            Purpose::Referral(by, kind) => self.referral_answered(now, session, (by, kind)),
+        }
+    }
+
+    /// Whom we call sends us elsewhere (RFC 3261 8.1.3.4). The call goes where the caller could
+    /// have dialled itself (T1), and nowhere twice.
+    pub(super) fn redirected(&mut self, now: Instant, session: SessionId, targets: &[String]) {
+        let Some(dial) = self.dial.as_ref().filter(|dial| dial.tries(session)) else { return };
+        let may_end_here = *dial.purpose() == Purpose::Route;
+        let mut there: Vec<Destination> = Vec::new();
+        for destination in targets.iter().flat_map(|target| self.route_of(target)) {
+            let was_called = self.legs.iter().any(|leg| leg.destination() == Some(&destination));
+            let fits = may_end_here || destination.is_called();
+            if fits && !was_called && !there.contains(&destination) {
+                there.push(destination);
+            }
+        }
+        let first = self.dial.as_mut().and_then(|dial| dial.redirected(there));
+        if let Some(destination) = first {
+            self.dial_leg(now, destination);
         }
     }
 
@@ -193,7 +212,9 @@ impl Conductor {
         match dial.purpose() {
             Purpose::Route => self.end(now, dial.cause()),
             Purpose::Transfer(call) => self.transfer_failed(now, call, dial.cause()),
-            Purpose::Referral(by) => self.referral_failed(now, *by, dial.cause()),
+            Purpose::Referral(by, kind) => {
+                self.referral_failed(now, (*by, *kind), dial.cause());
+            }
         }
     }
 

@@ -29,7 +29,12 @@ impl Conductor {
         });
         let cause = if was_answered { None } else { Some(Cause::of_ending(ending)) };
         let own = cause.filter(|_| session != self.incoming.session && was_wanted);
-        self.chronicle.leg_ended(now, self.place_of(session), own);
+        let place = self.place_of(session);
+        // Who was answered and takes part no more has somebody else in its place.
+        let takes_part = session == self.near || Some(session) == self.far;
+        let has_left = !takes_part && self.chronicle.was_leg_answered(place);
+        let own = if has_left { Some(Cause::Transferred) } else { own };
+        self.chronicle.leg_ended(now, place, own);
         if matches!(self.work, Work::Ending(_) | Work::Over) {
             return self.check_over(now);
         }

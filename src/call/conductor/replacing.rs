@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use super::{Conductor, Work};
 use crate::call::cause::Cause;
+use crate::call::event::Output;
 use crate::call::leg::Leg;
+use crate::call::record::{Kind, Manner};
 use crate::sip::event::{Command, Incoming, Refusal, SessionId};
 
 impl Conductor {
@@ -38,6 +40,10 @@ impl Conductor {
             Some(Ok(agreement)) => {
                 self.agreed(session, agreement);
                 self.chronicle.leg_answered(now, self.place_of(session), &[]);
+                let to = incoming.calling_user.clone();
+                let try_of = self.by_peer(of, (to, Manner::Replaced, Kind::Attended));
+                let fact = self.chronicle.transferred(now, try_of, None);
+                self.out.push_back(Output::Fact(fact));
                 self.take_place(now, session, of);
                 self.drop_leg(of, Cause::Transferred);
             }

@@ -26,7 +26,8 @@ impl Conductor {
         let mut variables = self.chronicle.variables();
         variables.extend(identity::header_variables(&self.incoming));
         variables.extend(self.route_sets.clone());
-        self.desk.open(now, &variables);
+        let today = self.chronicle.today();
+        self.desk.open(now, today, &variables);
     }
 
     /// Carries out what the agent wants.
@@ -53,6 +54,7 @@ impl Conductor {
                 | agent::event::Output::Think { .. }
                 | agent::event::Output::Abandon(_)
                 | agent::event::Output::Speak(_)
+                | agent::event::Output::Speaks(_)
                 | agent::event::Output::Release { .. }) => self.out.push_back(Output::Mind(order)),
             }
         }

@@ -22,8 +22,12 @@ impl Conductor {
         match event {
             Event::Confirmed { session, body } => self.confirmed(now, session, &body),
             Event::Reoffered { session, body } => self.reoffered(now, session, &body),
-            Event::Progressed { session, body, .. } => self.progressed(now, session, &body),
-            Event::Answered { session, body, headers } => {
+            Event::Progressed { session, body, from, .. } => {
+                self.with(session, |leg, _| leg.heard_from(from));
+                self.progressed(now, session, &body);
+            }
+            Event::Answered { session, body, headers, from } => {
+                self.with(session, |leg, _| leg.heard_from(from));
                 self.answered(now, session, (&body, &headers));
             }
             Event::Referred { session, status } if session == self.near => {
@@ -41,9 +45,9 @@ impl Conductor {
                     self.pressed(now, session, digit);
                 }
             }
+            Event::Redirected { session, targets } => self.redirected(now, session, &targets),
             // An order of ours that nobody waits for, and texts, for which there is no reader yet.
             Event::OfferAnswered { .. }
-            | Event::Redirected { .. }
             | Event::Written { .. }
             | Event::Referred { .. }
             | Event::Incoming(_)

@@ -9,11 +9,13 @@ use crate::agent::tool::{ToolCall, ToolResult, names};
 use crate::base::destination::Destination;
 use crate::call::briefing::Refer;
 use crate::call::cause::Cause;
+use crate::call::chronicle::Try;
 use crate::call::dial::{Dial, Purpose};
 use crate::call::event::Output;
 use crate::call::leg::Leg;
-use crate::call::record::Manner;
+use crate::call::record::{Kind, Manner};
 use crate::call::transfer::{self, Target};
+use crate::dialplan::plan::Route;
 use crate::dialplan::runner;
 use crate::media::event::{Attention, Command};
 use crate::media::link::Links;
@@ -74,7 +76,8 @@ impl Conductor {
             return self.call_for_agent(now, call, to);
         }
         let failed = (status >= 300).then_some(Cause::Rejected(status));
-        let fact = self.chronicle.transferred(now, &to.to_string(), Manner::Refer, failed);
+        let try_of = by_agent(to.to_string(), Manner::Refer);
+        let fact = self.chronicle.transferred(now, try_of, failed);
         self.out.push_back(Output::Fact(fact));
         if failed.is_none() {
             return self.end(now, Cause::Transferred);
@@ -96,7 +99,7 @@ impl Conductor {
 
     pub(super) fn transfer_answered(&mut self, now: Instant, session: SessionId) {
         let to = self.written_destination(session);
-        let fact = self.chronicle.transferred(now, &to, Manner::Bridge, None);
+        let fact = self.chronicle.transferred(now, by_agent(to, Manner::Bridge), None);
         self.out.push_back(Output::Fact(fact));
         self.leave_desk(now);
         self.far = Some(session);
@@ -107,7 +110,7 @@ impl Conductor {
     pub(super) fn transfer_failed(&mut self, now: Instant, call: &ToolCall, cause: Cause) {
         let to = self.legs.last().map(Leg::session).map(|last| self.written_destination(last));
         let to = to.unwrap_or_default();
-        let fact = self.chronicle.transferred(now, &to, Manner::Bridge, Some(cause));
+        let fact = self.chronicle.transferred(now, by_agent(to, Manner::Bridge), Some(cause));
         self.out.push_back(Output::Fact(fact));
         self.give_back_to_agent();
         self.work = Work::Agent;
@@ -142,18 +145,34 @@ impl Conductor {
         let may = matches!(self.work, Work::Bridged)
             || matches!(self.work, Work::Agent) && self.desk.is_open();
         let planned = self.planned(target);
+        let is_attended = headers.iter().any(|(name, _)| name == "Replaces");
+        let kind = if is_attended { Kind::Attended } else { Kind::Blind };
         let (true, true, None, Some((to, ring))) = (takes_part, may, &self.dial, planned) else {
+            let try_of = self.by_peer(session, (target.to_owned(), Manner::Referral, kind));
+            let fact = self.chronicle.transferred(now, try_of, Some(Cause::Rejected(603)));
+            self.out.push_back(Output::Fact(fact));
             let outcome = Err(Refusal::status(603));
             return self.sip(event::Command::AnswerRefer { session, outcome });
         };
         self.sip(event::Command::AnswerRefer { session, outcome: Ok(100) });
-        let dial = Dial::new(Purpose::Referral(session), to, Vec::new(), ring);
+        let dial = Dial::new(Purpose::Referral(session, kind), to, Vec::new(), ring);
         self.dial = Some(dial.with_headers(headers));
         self.next_round(now);
     }
 
     /// Where the dialplan sends a target, if somebody is called there.
     fn planned(&self, target: &str) -> Option<(Vec<Destination>, Option<Duration>)> {
+        let route = self.route_to(target)?;
+        let is_called = !route.to.is_empty() && route.to.iter().all(Destination::is_called);
+        is_called.then(|| (route.to.clone(), route.ring))
+    }
+
+    /// Where the dialplan sends a target, whatever that is.
+    pub(super) fn route_of(&self, target: &str) -> Vec<Destination> {
+        self.route_to(target).map(|route| route.to.clone()).unwrap_or_default()
+    }
+
+    fn route_to(&self, target: &str) -> Option<&Route> {
         let uri = Uri::parse(target).ok()?;
         let user = uri.user_unescaped();
         let call = runner::Call {
@@ -161,15 +180,20 @@ impl Conductor {
             caller: &self.incoming.calling_user,
             trunk: &self.trunk.name,
             context: &self.trunk.context,
+            attested: self.chronicle.attested(),
         };
-        let route = self.briefing.plan.route(&call)?;
-        let is_called = !route.to.is_empty() && route.to.iter().all(Destination::is_called);
-        is_called.then(|| (route.to.clone(), route.ring))
+        self.briefing.plan.route(&call)
     }
 
-    pub(super) fn referral_answered(&mut self, now: Instant, session: SessionId, by: SessionId) {
+    pub(super) fn referral_answered(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        (by, kind): (SessionId, Kind),
+    ) {
         let to = self.written_destination(session);
-        let fact = self.chronicle.transferred(now, &to, Manner::Referral, None);
+        let try_of = self.by_peer(by, (to, Manner::Referral, kind));
+        let fact = self.chronicle.transferred(now, try_of, None);
         self.out.push_back(Output::Fact(fact));
         self.sip(event::Command::AnswerRefer { session: by, outcome: Ok(200) });
         self.leaving = Some(by);
@@ -199,13 +223,24 @@ impl Conductor {
         self.tell_of_hold(now);
     }
 
-    pub(super) fn referral_failed(&mut self, now: Instant, by: SessionId, cause: Cause) {
+    pub(super) fn referral_failed(
+        &mut self,
+        now: Instant,
+        (by, kind): (SessionId, Kind),
+        cause: Cause,
+    ) {
         let to = self.legs.last().map(Leg::session).map(|last| self.written_destination(last));
-        let to = to.unwrap_or_default();
-        let fact = self.chronicle.transferred(now, &to, Manner::Referral, Some(cause));
+        let try_of = self.by_peer(by, (to.unwrap_or_default(), Manner::Referral, kind));
+        let fact = self.chronicle.transferred(now, try_of, Some(cause));
         self.out.push_back(Output::Fact(fact));
         let outcome = Ok(cause.refusal().status);
         self.sip(event::Command::AnswerRefer { session: by, outcome });
+    }
+
+    /// A transfer that the peer of a leg wants.
+    pub(super) fn by_peer(&self, session: SessionId, what: (String, Manner, Kind)) -> Try {
+        let (to, manner, kind) = what;
+        Try { to, manner, kind, by: Some(self.place_of(session)) }
     }
 
     /// Who sent somebody else in its place is hung up, if it did not do so itself.
@@ -214,6 +249,11 @@ impl Conductor {
             self.drop_leg(session, Cause::Transferred);
         }
     }
+}
+
+/// A transfer that the agent wants: nobody was asked before.
+fn by_agent(to: String, manner: Manner) -> Try {
+    Try { to, manner, kind: Kind::Blind, by: None }
 }
 
 /// How long a referred call may take to be answered.

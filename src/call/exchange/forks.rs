@@ -94,11 +94,13 @@ impl Forks {
             }
             // Early media of several phones cannot be heard at once: the caller hears that it
             // rings.
-            Event::Progressed { session, status, .. } if leg.winner.is_none() => {
+            Event::Progressed { session, status, from, .. } if leg.winner.is_none() => {
                 let is_new = std::mem::replace(&mut leg.told, status) != status;
-                let rings = Event::Progressed { session, status, body: bytes::Bytes::new() };
+                let body = bytes::Bytes::new();
+                let rings = Event::Progressed { session, status, body, from };
                 if is_new { Meaning::of(rings) } else { Meaning::default() }
             }
+            Event::Redirected { .. } if leg.winner.is_none() => Meaning::of(event),
             _ => Meaning::default(),
         };
         Some(meaning)
@@ -214,6 +216,8 @@ mod tests {
 
     const LEG: SessionId = SessionId(7);
 
+    const PEER: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
     fn stage(forks: usize) -> (Forks, Vec<SessionId>, Instant) {
         let (mut table, now) = (Forks::new(), Instant::now());
         let ids = table.begin(LEG, forks, now + Duration::from_secs(30));
@@ -221,11 +225,11 @@ mod tests {
     }
 
     fn answered(session: SessionId) -> Event {
-        Event::Answered { session, body: Bytes::new(), headers: Vec::new() }
+        Event::Answered { session, body: Bytes::new(), headers: Vec::new(), from: PEER }
     }
 
     fn rings(session: SessionId, status: u16) -> Event {
-        Event::Progressed { session, status, body: Bytes::from_static(b"v=0") }
+        Event::Progressed { session, status, body: Bytes::from_static(b"v=0"), from: PEER }
     }
 
     fn refused(session: SessionId, status: u16) -> Event {

@@ -137,6 +137,10 @@ impl Exchange {
         for trunk in known.filter(|trunk| trunk.is_usable()) {
             let settings = trunk.settings();
             let written = identity::write(&settings.profile, number, &placement.caller);
+            let claim = settings.signing.as_ref().zip(written.signed.as_ref());
+            let claim = claim.and_then(|(signing, (caller, called))| {
+                signing.claim(&settings.name, caller, called)
+            });
             let headers: Vec<(String, String)> =
                 written.headers.into_iter().chain(foreign_headers(placement)).collect();
             ways.extend(trunk.peers().into_iter().map(|peer| {
@@ -147,6 +151,7 @@ impl Exchange {
                     headers: routes.chain(headers.clone()).collect(),
                     hop: Hop::Host(peer),
                     account: Some(settings.name.clone()),
+                    claim: claim.clone(),
                 }
             }));
         }

@@ -112,7 +112,7 @@ impl Exchange {
         let routes = reach.routes.iter().map(|route| ("Route".to_owned(), route.clone()));
         let headers = routes.chain(own).chain(foreign_headers(placement)).collect();
         let hop = Hop::Flow(reach.flow);
-        Way { target: reach.uri.clone(), from, hop, headers, account: None }
+        Way { target: reach.uri.clone(), from, hop, headers, account: None, claim: None }
     }
 }
 

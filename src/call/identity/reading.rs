@@ -21,18 +21,25 @@ pub struct Said {
     pub is_anonymous: bool,
     /// The number that the call was forwarded from.
     pub diverted_by: Option<String>,
+    /// The number that calls even if it is withheld: for those who check it, and for nobody else.
+    pub caller_behind: String,
+    /// The number in To.
+    pub addressed: String,
 }
 
 /// Reads an INVITE as the profile of its trunk wants it read.
 pub fn read(profile: &Profile, incoming: &Incoming) -> Said {
     let (caller, name) = caller(profile, incoming);
     let is_anonymous = is_anonymous(incoming);
+    let addressed = address_user(incoming, "To").unwrap_or_default();
     Said {
         called: called(profile, incoming),
-        caller: if is_anonymous { "anonymous".to_owned() } else { caller },
+        caller: if is_anonymous { "anonymous".to_owned() } else { caller.clone() },
         name: name.filter(|_| !is_anonymous),
         is_anonymous,
         diverted_by: diverted_by(profile, incoming),
+        caller_behind: caller,
+        addressed: profile.numbering.read(&addressed),
     }
 }
 

@@ -12,6 +12,9 @@ pub struct Written {
     pub from: String,
     /// Who calls, where From does not say it.
     pub headers: Vec<(String, String)>,
+    /// Both numbers in one form, the caller's and the called one: what may be signed. A number that
+    /// is withheld is signed by nobody, for the signature would tell it.
+    pub signed: Option<(String, String)>,
 }
 
 /// Writes a call to `number` by a trunk.
@@ -19,7 +22,11 @@ pub fn write(profile: &Profile, number: &str, caller: &Caller) -> Written {
     let (domain, numbering) = (&profile.domain, &profile.numbering);
     let target = format!("sip:{}@{domain}", escaped(&numbering.write(number)));
     let chosen = Some(caller.number.as_str()).filter(|number| !number.is_empty());
-    let number = chosen.or(profile.caller_id.as_deref()).map(|number| numbering.write(number));
+    let chosen = chosen.or(profile.caller_id.as_deref());
+    let signed = chosen
+        .filter(|_| !caller.anonymous)
+        .map(|caller| (numbering.read(caller), numbering.read(number)));
+    let number = chosen.map(|number| numbering.write(number));
     let user = Some(profile.user.as_ref()).filter(|user| !user.is_empty());
     let shown = number.as_deref().or(user).unwrap_or("anonymous");
     let account = user.unwrap_or(shown);
@@ -51,7 +58,8 @@ pub fn write(profile: &Profile, number: &str, caller: &Caller) -> Written {
     if let Some(number) = &caller.diverted_by {
         say("Diversion", diversion(&numbering.write(number), domain));
     }
-    Written { target, from: if caller.anonymous { ANONYMOUS.to_owned() } else { from }, headers }
+    let from = if caller.anonymous { ANONYMOUS.to_owned() } else { from };
+    Written { target, from, headers, signed }
 }
 
 /// From and further headers for a call that goes by no trunk.

@@ -99,6 +99,7 @@ async fn timed(mut facts: broadcast::Receiver<crate::engine::bus::Told>) -> Vec<
                 | Fact::Answered
                 | Fact::AgentChanged { .. }
                 | Fact::CallerSaid { .. }
+                | Fact::Verified(_)
                 | Fact::AgentSaid { .. }
                 | Fact::Dialled { .. }
                 | Fact::Bridged { .. }

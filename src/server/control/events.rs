@@ -12,6 +12,7 @@ use crate::engine::bus::{Told, Watching};
 use crate::engine::clock;
 use crate::server::control::times::timestamp;
 use crate::sip::registration::Enrolment;
+use crate::store::call_files::stir;
 
 /// Sends what happens from now on; tells how much was missed.
 pub async fn run(facts: &Watching, announcer: &Announcer, out: mpsc::Sender<Value>) -> u64 {
@@ -89,6 +90,7 @@ fn of_call(told: &Told) -> Value {
             }),
         ),
         Fact::ToolCalled { name } => ("function.called", json!({ "name": name })),
+        Fact::Verified(verification) => ("call.updated", json!({ "stir": stir(verification) })),
         Fact::Dialled { to } => ("call.updated", json!({ "dialled": to })),
         Fact::Bridged { with } => ("call.updated", json!({ "bridged": with })),
         Fact::Held { leg } => ("call.updated", json!({ "held": leg })),

@@ -94,8 +94,8 @@ impl Endpoint {
         }
         let is_heard = self.heard_early(calling, answer, now);
         if is_heard && status != DIALOG_OVER {
-            let body = answer.body();
-            self.report(Event::Progressed { session: session.id, status, body });
+            let (body, from) = (answer.body(), answer.flow.remote.ip());
+            self.report(Event::Progressed { session: session.id, status, body, from });
         }
     }
 
@@ -280,7 +280,8 @@ impl Endpoint {
             Some(cancel) => self.leave(&mut session, cancel.reason, now),
             None => {
                 let (body, headers) = (answer.body(), answer.headers());
-                self.report(Event::Answered { session: session.id, body, headers });
+                let from = answer.flow.remote.ip();
+                self.report(Event::Answered { session: session.id, body, headers, from });
             }
         }
         self.settle(session, None, now);

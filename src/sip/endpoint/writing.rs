@@ -69,6 +69,9 @@ impl Endpoint {
             // RFC 6432: for gateways, which know more causes than SIP has statuses.
             answer = answer.header("Reason", &format!("Q.850;cause={cause}"));
         }
+        if let Some(reason) = &refusal.reason {
+            answer = answer.header("Reason", reason);
+        }
         if let Some(seconds) = refusal.retry_after {
             answer = answer.header("Retry-After", &seconds.to_string());
         }

@@ -32,6 +32,12 @@ impl Authority {
         }
     }
 
+    /// The files of a server of our own.
+    pub fn files(&self) -> voxtrunk::net::tls::Files {
+        let identity = Some((self.cert.clone(), self.key.clone()));
+        voxtrunk::net::tls::Files { identity, authorities: None }
+    }
+
     /// The settings of a server that listens for these transports too.
     pub fn listening(&self, transports: &[&str]) -> String {
         let mut text = format!("[tls.test]\ncert = {:?}\nkey = {:?}\n", self.cert, self.key);

@@ -9,11 +9,11 @@ use tokio::time::timeout;
 use voxtrunk::audio::codec::Codec;
 use voxtrunk::audio::coder::Decoder;
 use voxtrunk::audio::frame::{Frame, Rate};
+use voxtrunk::audio::packing::Wishes;
 use voxtrunk::audio::{resample, wav};
 use voxtrunk::engine::phone::{Moment, Offer};
 use voxtrunk::media::event::Quality;
 use voxtrunk::rtp::packet::{Header, Packet};
-use voxtrunk::sdp::negotiate::Wishes;
 use voxtrunk::server::codecs;
 
 use super::baresip;
@@ -250,4 +250,9 @@ prompt        = "You count."
 llm.provider  = "rules"
 stt.provider  = "pocketsphinx"
 tts           = { provider = "flite", voice = "rms" }
+
+[[agents.talker.intents]]
+id      = "goodbye"
+phrases = ["goodbye"]
+action  = "end_call"
 "#;

@@ -7,6 +7,7 @@ use crate::call::event::Input as CallInput;
 use crate::call::keying::Offers;
 use crate::call::placement::{Caller, Placement};
 use crate::engine::doors::Listen;
+use crate::engine::mailbox::Inbox;
 use crate::net::dns::tests::{NameServer, a, srv};
 use crate::sip::event::{Ending, Outgoing};
 

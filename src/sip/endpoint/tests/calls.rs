@@ -106,7 +106,7 @@ fn a_call_is_refused() {
     link.run(SECOND);
     let session = link.incoming();
     let warning = Warning { code: 305, text: "no codec in common".to_owned() };
-    let refusal = Refusal { status: 488, warning: Some(warning), retry_after: None };
+    let refusal = Refusal { warning: Some(warning), ..Refusal::status(488) };
     link.command(Side::Callee, Command::Refuse { session, refusal });
     link.run(SECOND);
     let reason = Some("no codec in common".to_owned());

@@ -11,6 +11,7 @@ use voxtrunk::agent::event::{self as agent, ThoughtId};
 use voxtrunk::audio::codec::Codec;
 use voxtrunk::audio::coder::Decoder;
 use voxtrunk::audio::library::Libraries;
+use voxtrunk::audio::packing::Wishes;
 use voxtrunk::audio::speech;
 use voxtrunk::base::id::{CallId, PortId, SessionId};
 use voxtrunk::call::admission::Badge;
@@ -24,7 +25,6 @@ use voxtrunk::media;
 use voxtrunk::media::link::Passage;
 use voxtrunk::media::port::Port;
 use voxtrunk::rtp::packet::Packet;
-use voxtrunk::sdp::negotiate::Wishes;
 use voxtrunk::sip;
 use voxtrunk::sip::endpoint::{Endpoint, Settings};
 use voxtrunk::sip::event::{
@@ -263,6 +263,7 @@ impl Server {
                     }
                 }
                 exchange::Output::Resolve(..)
+                | exchange::Output::Sign(..)
                 | exchange::Output::Turned(..)
                 | exchange::Output::Stands(..)
                 | exchange::Output::Tried(..)
@@ -281,15 +282,20 @@ impl Server {
     fn arrive(&mut self, scene: &mut Scene, incoming: Box<Incoming>) {
         let id = incoming.session;
         if self.winding_up || self.calls.len() >= self.max_calls {
-            let refusal = Refusal { status: 503, warning: None, retry_after: Some(10) };
+            let refusal = Refusal { retry_after: Some(10), ..Refusal::status(503) };
             let command = Command::Refuse { session: id, refusal };
             return scene.pipe(Pipe::ToSip, id, Job::Sip(command));
         }
         let since_epoch = Duration::from_secs(1_800_000_000);
         let call = CallId::new(since_epoch, &mut scene.random);
-        let trunk = Badge::default();
-        let random = scene.random.split();
-        let came = Arrival { call, trunk, at: scene.now, since_epoch, random };
+        let came = Arrival {
+            call,
+            trunk: Badge::default(),
+            at: scene.now,
+            since_epoch,
+            random: scene.random.split(),
+            verification: None,
+        };
         let call = Call {
             conductor: Conductor::new(came, incoming, Arc::new(self.briefing())),
             bound: BTreeMap::new(),
@@ -425,6 +431,7 @@ impl Server {
             agent::Output::Speak(utterance) => call.mouth.speak(utterance),
             agent::Output::Release { through } => call.mouth.release(through),
             agent::Output::Flush { through } => call.mouth.flush(through),
+            agent::Output::Speaks(_) => {}
             agent::Output::Pause
             | agent::Output::Resume
             | agent::Output::Run(_)
