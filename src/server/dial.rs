@@ -149,7 +149,7 @@ fn offer(order: &Order) -> Result<Offer, String> {
     if !order.codecs.is_empty() {
         offer.codecs = order.codecs.iter().map(named).collect::<Result<_, _>>()?;
     }
-    if !(10..=60).contains(&order.ptime) || order.ptime % 10 != 0 {
+    if !(10..=60).contains(&order.ptime) || !order.ptime.is_multiple_of(10) {
         return Err(format!("packets of {} ms: 10, 20, 30, 40, 50 or 60", order.ptime));
     }
     offer.suites = srtp::usual();
