@@ -19,7 +19,6 @@ pub mod transfer;
 pub mod desk;
 pub mod dial;
 pub mod drill;
-pub mod keying;
 pub mod keys;
 pub mod leg;
 pub mod trunk;

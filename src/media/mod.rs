@@ -4,7 +4,6 @@ pub mod event;
 pub mod link;
 pub mod port;
 
-pub mod armour;
 pub mod decoding;
 pub mod inlet;
 pub mod music;
@@ -20,7 +19,5 @@ pub mod tap;
 mod bench;
 #[cfg(test)]
 mod bridges;
-#[cfg(test)]
-mod secured;
 #[cfg(test)]
 mod wide;

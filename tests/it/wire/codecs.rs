@@ -176,7 +176,7 @@ async fn outcome_of((codec, millis): (Codec, u64), target: &str, folder: &Folder
 
 fn offer(codec: Codec, millis: u64) -> Offer {
     let wishes = Wishes { ptime: Duration::from_millis(millis), ..Wishes::default() };
-    Offer { codecs: vec![codec], wishes, libraries: codecs::libraries(), ..Offer::default() }
+    Offer { codecs: vec![codec], wishes, libraries: codecs::libraries() }
 }
 
 async fn heard_goodbye(outcome: &Outcome) -> bool {

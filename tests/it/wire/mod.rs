@@ -28,7 +28,6 @@ mod recording;
 mod signatures;
 mod sipp;
 mod speech;
-mod srtp;
 mod story;
 mod transports;
 mod values;

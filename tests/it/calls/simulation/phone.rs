@@ -14,7 +14,6 @@ use voxtrunk::audio::speech;
 use voxtrunk::base::id::{SessionId, UtteranceId};
 use voxtrunk::media::event::{self as media, Digit};
 use voxtrunk::media::port::Port;
-use voxtrunk::sdp::crypto::Terms;
 use voxtrunk::sdp::line::Direction;
 use voxtrunk::sdp::negotiate::{self, Local};
 use voxtrunk::sip;
@@ -133,7 +132,6 @@ impl Phone {
             session_id: 7,
             version: 1,
             wishes: Wishes::default(),
-            srtp: Terms::default(),
         };
         Self {
             endpoint: Endpoint::new(Settings::default(), scene.random.split()),
@@ -300,8 +298,6 @@ impl Phone {
             recording: false,
             cname: "phone".to_owned(),
             timeout: Duration::from_secs(600),
-            srtp: agreed.srtp.clone(),
-            mux: agreed.mux,
         };
         self.port = Some(Port::new(settings, scene.now, &mut scene.random));
         self.with_port(scene, |port, now| port.handle(now, media::Command::Start));
