@@ -19,8 +19,8 @@ async fn a_number_that_is_spoken_is_read_back_digit_by_digit() {
     let outcome = recorded(&server.uri("clerk"), lines, path).await;
     let record = server.record().await;
     let lines = said(&record, "agent");
-    assert!(lines.iter().any(|line| line.contains("I have +1 555 123 4567.")), "{lines:?}");
-    assert!(lines.iter().any(|line| line == "We will call."), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("I have +1 555 123 4567.")), "{record:#}");
+    assert!(lines.iter().any(|line| line == "We will call."), "{record:#}");
     hears_the_number(&outcome.heard.expect("it was recorded")).await;
 }
 
@@ -37,7 +37,7 @@ async fn a_number_that_is_pressed_is_read_back_digit_by_digit() {
     let outcome = recorded(&server.uri("clerk"), lines, path).await;
     let record = server.record().await;
     let lines = said(&record, "agent");
-    assert!(lines.iter().any(|line| line.contains("I have +1 555 123 4567.")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("I have +1 555 123 4567.")), "{record:#}");
     hears_the_number(&outcome.heard.expect("it was recorded")).await;
 }
 
