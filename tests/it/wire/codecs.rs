@@ -176,7 +176,7 @@ async fn outcome_of((codec, millis): (Codec, u64), target: &str, folder: &Folder
 
 fn offer(codec: Codec, millis: u64) -> Offer {
     let wishes = Wishes { ptime: Duration::from_millis(millis), ..Wishes::default() };
-    Offer { codecs: vec![codec], wishes, libraries: codecs::libraries() }
+    Offer { codecs: vec![codec], wishes, libraries: codecs::libraries(), ..Offer::default() }
 }
 
 async fn heard_goodbye(outcome: &Outcome) -> bool {
@@ -232,8 +232,8 @@ const CALLS: [(Codec, &str, u64); 14] = [
     (Codec::L16Wide, "L16", 60),
 ];
 
-/// So many calls at once.
-const AT_ONCE: usize = 3;
+/// So many calls at once: a machine under test has few cores.
+const AT_ONCE: usize = 2;
 
 const EVERY_CODEC: &str = r#""opus", "g722", "l16", "l16/8000", "pcma", "pcmu""#;
 

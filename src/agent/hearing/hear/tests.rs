@@ -440,6 +440,7 @@ fn postcodes_are_heard() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn yes_and_no_are_heard_as_people_say_them() {
     let of = |context: &Context, text: &str| line(&hear(Kind::YesNo, text, context));
     for text in [
