@@ -60,7 +60,7 @@ pub async fn recorded(target: &str, lines: Vec<Line>, path: PathBuf) -> Outcome 
 /// The same, from a phone that offers something else than G.711.
 pub async fn offering(offer: Offer, target: &str, lines: Vec<Line>, path: PathBuf) -> Outcome {
     let recording = Some(path.clone());
-    let patience = Duration::from_secs(4);
+    let patience = Duration::from_secs(10);
     let script = Script { lines, recording, patience, offer, ..Script::default() };
     let mut outcome = place(target, script).await;
     let (left, _) = sides(&path).await;
