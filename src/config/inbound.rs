@@ -3,10 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer};
 
 use crate::base::network::Network;
 use crate::base::secret::Secret;
+use crate::base::units;
 
 /// Whose calls count as calls from a trunk.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -79,7 +80,7 @@ impl fmt::Display for Sender {
 
 impl<'de> Deserialize<'de> for Sender {
     fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
-        String::deserialize(source)?.parse().map_err(de::Error::custom)
+        units::parsed(source)
     }
 }
 
