@@ -17,7 +17,8 @@ pub struct NameAddr<'a> {
 }
 
 impl<'a> NameAddr<'a> {
-    /// Reads one address; `None` when it breaks its grammar or carries two tags.
+    /// Reads one address; `None` when it breaks its grammar, carries two tags or one that is no
+    /// word: whoever cannot read a tag would add another one.
     pub fn parse(value: &'a [u8]) -> Option<Self> {
         let mut cursor = Cursor::new(lexer::trim(value));
         let display = match cursor.peek()? {
@@ -55,7 +56,8 @@ impl<'a> NameAddr<'a> {
     }
 
     fn with_one_tag(self) -> Option<Self> {
-        (!self.params.repeats("tag")).then_some(self)
+        let is_word = self.params.find("tag").is_none_or(|tag| tag.is_word());
+        (is_word && !self.params.repeats("tag")).then_some(self)
     }
 
     /// The display name, quotes and escapes undone, control characters dropped.

@@ -47,3 +47,5 @@ mod lexer;
 mod laws;
 #[cfg(test)]
 mod torture;
+#[cfg(test)]
+mod verdicts;

@@ -24,6 +24,11 @@ impl Param<'_> {
     pub fn text(&self) -> Cow<'_, str> {
         lexer::unquoted(self.value.unwrap_or_default())
     }
+
+    /// Whether the value is one word of visible ASCII, as tags and branches are.
+    pub(super) fn is_word(&self) -> bool {
+        self.value.is_some_and(|value| value.iter().all(u8::is_ascii_graphic))
+    }
 }
 
 impl<'a> Params<'a> {

@@ -133,6 +133,25 @@ fn ipv6_stands_wherever_a_host_stands() {
     );
 }
 
+/// Found by the fuzz target `sip_message`: the answer got a second tag behind one that nobody read.
+#[test]
+fn a_tag_or_branch_that_is_no_word_is_refused() {
+    for line in [
+        "To: <sip:b@c>;tag",
+        "To: <sip:b@c>;tag=2\u{9d}",
+        "From: <sip:b@c>;tag=\u{202e}x",
+        "Via: SIP/2.0/UDP h;branch=z9\u{202e}hG4bK",
+        "Via: SIP/2.0/UDP h;branch",
+    ] {
+        assert_eq!(status(invite(&[line])), 400, "{line}");
+    }
+    let octets: Vec<u8> = invite(&["To: <sip:b@c>;tag=2~"])
+        .bytes()
+        .map(|byte| if byte == b'~' { 0x9d } else { byte })
+        .collect();
+    assert_eq!(status(octets), 400);
+}
+
 #[test]
 fn telephone_numbers_are_addresses() {
     let message =

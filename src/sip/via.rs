@@ -28,8 +28,8 @@ pub enum Rport {
 }
 
 impl<'a> Via<'a> {
-    /// Reads one Via value; `None` when it breaks its grammar, is not of SIP/2.0, or says branch,
-    /// received or rport twice.
+    /// Reads one Via value; `None` when it breaks its grammar, is not of SIP/2.0, says branch,
+    /// received or rport twice, or has a branch that is no word.
     pub fn parse(value: &'a [u8]) -> Option<Self> {
         let mut cursor = Cursor::new(value);
         if !word(&mut cursor)?.eq_ignore_ascii_case("SIP") || !cursor.eat(b'/') {
@@ -56,7 +56,8 @@ impl<'a> Via<'a> {
         };
         let params = Params::parse(cursor.rest())?;
         let is_clear = !["branch", "received", "rport"].iter().any(|name| params.repeats(name));
-        is_clear.then_some(Self { transport, host, port, params })
+        let is_word = params.find("branch").is_none_or(|branch| branch.is_word());
+        (is_clear && is_word).then_some(Self { transport, host, port, params })
     }
 
     /// The transport as written: `UDP`, `TLS`, or a word that nobody knows.

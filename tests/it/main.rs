@@ -3,5 +3,6 @@
 mod architecture;
 mod calls;
 mod fakes;
+mod fuzzing;
 mod providers;
 mod wire;

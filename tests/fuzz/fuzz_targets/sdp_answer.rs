@@ -1,0 +1,4 @@
+//! The target `sdp_answer` for libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| voxtrunk_fuzz::bodies::run("sdp_answer", octets));

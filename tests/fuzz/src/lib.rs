@@ -1,0 +1,3 @@
+//! Hostile octets: what each target does with them, and how they are made.
+
+pub mod bodies;
