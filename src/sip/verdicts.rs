@@ -13,6 +13,7 @@ use super::torture::{invite, parse, rfc4475, source, valid};
 use super::uri::{Host, Uri};
 use super::via::Via;
 use crate::audio::codec::Codec;
+use crate::audio::packing::Wishes;
 use crate::base::random::Random;
 use crate::sdp::negotiate::{Local, answer};
 
@@ -219,6 +220,7 @@ fn descriptions_speak_both_families() {
         address: address.parse().expect("an address"),
         port: 4_000,
         codecs: vec![Codec::Pcmu],
+        wishes: Wishes::default(),
         session_id: 1,
         version: 1,
     };

@@ -74,7 +74,8 @@ async fn hears_the_number(clip: &voxtrunk::audio::frame::Frame) {
     assert!(all.contains("five five five"), "{heard:?}");
 }
 
-const READ: &str = "[i have plus one] five five five [one two three] [four five six seven | four three two one]";
+const READ: &str =
+    "[i have plus one] five five five [one two three] [four five six seven | four three two one]";
 
 const CLERK: &str = r#"
 [[route]]
