@@ -90,7 +90,7 @@ const RFC_4475: [(&str, &str, Verdict); 50] = [
     ("dblreq", "3.1.1.8", Status(405)),
     ("semiuri", "3.1.1.9", Status(200)),
     ("transports", "3.1.1.10", Status(200)),
-    ("mpart01", "3.1.1.11", Status(405)),
+    ("mpart01", "3.1.1.11", Status(415)),
     ("unreason", "3.1.1.12", Silence),
     ("noreason", "3.1.1.13", Silence),
     ("badinv01", "3.1.2.1", Status(400)),
