@@ -63,6 +63,13 @@ enum Command {
         /// Milliseconds of audio in a packet: 10 to 60.
         #[arg(long, value_name = "MS", default_value_t = 20)]
         ptime: u64,
+        /// Hide the packets (SRTP): required, or only if the other side can (optional).
+        #[arg(long, value_enum, num_args = 0..=1, value_name = "HOW",
+            default_value = "off", default_missing_value = "required")]
+        srtp: dial::Srtp,
+        /// Let the keys of SRTP go over UDP and TCP too, where others can read them.
+        #[arg(long)]
+        insecure_sdes: bool,
         /// Where the recording goes (what was heard left, what was said right).
         #[arg(long, value_name = "FILE", default_value = "call.wav")]
         record: PathBuf,
@@ -251,14 +258,24 @@ fn main() -> ExitCode {
             dtmf,
             codecs,
             ptime,
+            srtp,
+            insecure_sdes,
             record,
             ca,
             config,
-        } => {
-            let target = target.unwrap_or_default();
-            let config = config.config;
-            dial::run(dial::Order { target, say, wav, dtmf, codecs, ptime, record, ca, config })
-        }
+        } => dial::run(dial::Order {
+            target: target.unwrap_or_default(),
+            say,
+            wav,
+            dtmf,
+            codecs,
+            ptime,
+            srtp,
+            insecure_sdes,
+            record,
+            ca,
+            config: config.config,
+        }),
         Command::Status(server) => status::show(&server.target()),
         Command::Events(server) => status::watch(&server.target()),
         Command::Trunk { command: TrunkCommand::List(server) } => trunks::list(&server.target()),

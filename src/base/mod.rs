@@ -8,6 +8,7 @@ pub mod destination;
 pub mod drill;
 pub mod id;
 pub mod language;
+pub mod master_key;
 pub mod network;
 pub mod number;
 pub mod random;

@@ -14,6 +14,7 @@ use crate::audio::speech;
 use crate::base::destination::Destination;
 use crate::call::admission::Badge;
 use crate::call::cause::Cause;
+use crate::call::keying::Srtp;
 use crate::call::numbering::Numbering;
 use crate::dialplan::pattern::Match;
 use crate::dialplan::plan::Plan;
@@ -144,6 +145,8 @@ pub struct MediaPolicy {
     pub wishes: Wishes,
     /// Where codecs come from that this house does not speak by itself.
     pub libraries: Libraries,
+    /// How the machine and its trunks stand to SRTP.
+    pub srtp: Arc<Srtp>,
     /// Whether media may latch to where packets come from (T8).
     pub symmetric: bool,
     /// After how long without a packet the call ends.

@@ -7,6 +7,8 @@ use crate::base::attestation::Attested;
 use crate::base::calendar::Date;
 use crate::base::destination::Destination;
 use crate::base::id::CallId;
+use crate::base::master_key::Suite;
+use crate::base::random::Random;
 use crate::base::template::Variables;
 use crate::call::admission::Badge;
 use crate::call::cause::Cause;
@@ -40,7 +42,7 @@ pub struct Try {
 }
 
 /// How a call came to us.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Arrival {
     /// The identity that the call was given.
     pub call: CallId,
@@ -50,6 +52,8 @@ pub struct Arrival {
     pub at: Instant,
     /// The same, since the Unix epoch.
     pub since_epoch: Duration,
+    /// Where its keys come from.
+    pub random: Random,
     /// What came of checking its signature, where the trunk wants that.
     pub verification: Option<Verification>,
 }
@@ -158,6 +162,7 @@ impl Chronicle {
         self.record.recorded |= agreement.recording;
         if let Some(leg) = self.record.legs.get_mut(leg) {
             leg.codec = Some(agreement.codec.name());
+            leg.srtp = agreement.srtp.map(Suite::name);
         }
     }
 

@@ -23,6 +23,7 @@ use crate::base::deadlines::Deadlines;
 use crate::base::destination::Destination;
 use crate::base::id::PortId;
 use crate::base::number::Number;
+use crate::base::random::Random;
 use crate::base::template;
 use crate::call::admission::Badge;
 use crate::call::briefing::Briefing;
@@ -68,6 +69,7 @@ pub struct Conductor {
     route_headers: template::Variables,
     /// Whether the route says that its calls are recorded; otherwise the agent does.
     route_records: Option<bool>,
+    random: Random,
     chronicle: Chronicle,
     timers: Deadlines<Timer>,
     out: VecDeque<Output>,
@@ -133,6 +135,7 @@ impl Conductor {
             route_sets: template::Variables::new(),
             route_headers: template::Variables::new(),
             route_records: None,
+            random: arrival.random,
             timers: Deadlines::new(),
             out: VecDeque::new(),
         };
@@ -148,6 +151,9 @@ impl Conductor {
             Input::Sip(event) => self.signalled(now, event),
             Input::Socket(port, local) => self.bound(now, port, local),
             Input::Media(port, event) => self.media_moved(now, port, event),
+            Input::Offered { session, srtp } => {
+                self.with(session, |leg, _| leg.offered_with(srtp));
+            }
             Input::Mind(input) => self.desk.tell(now, input),
             Input::Replace { session, incoming } => self.replace(session, incoming),
             Input::HangUp { q850 } => self.hung_up_by_operator(now, q850),
@@ -293,9 +299,15 @@ impl Conductor {
         };
         let recording = session == self.near && self.is_recorded();
         let (is_near, replaces) = (session == self.near, self.is_replacing(session));
+        let trunk = if session == self.incoming.session { &*self.trunk.name } else { "" };
+        let random = self.random.split();
         let Some(leg) = self.legs.iter_mut().find(|leg| leg.session() == session) else { return };
+        let keying = match leg.transport() {
+            Some(transport) => policy.srtp.keying(trunk, transport, random),
+            None => policy.srtp.keying_of_ours(random),
+        };
         match local {
-            Some(local) => leg.bound(local, policy, recording),
+            Some(local) => leg.bound(local, policy, recording, keying),
             None if is_near => return self.end(now, Cause::Full),
             None if replaces => return self.refuse_replacing(503),
             None => {

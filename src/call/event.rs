@@ -12,6 +12,7 @@ use crate::call::placement::Placement;
 use crate::call::record::{Latency, Manner, Record};
 use crate::call::stir::Verification;
 use crate::media;
+use crate::sdp::crypto::Policy;
 use crate::sip;
 
 /// What a call is told.
@@ -23,6 +24,13 @@ pub enum Input {
     Socket(PortId, Option<SocketAddr>),
     /// The media of a port moved.
     Media(PortId, media::event::Event),
+    /// A leg that we place goes by a way on which packets are hidden so; its INVITE follows.
+    Offered {
+        /// The leg.
+        session: SessionId,
+        /// With keys, or without.
+        srtp: Policy,
+    },
     /// Those who hear, think and speak moved. Only transcripts, thoughts and utterances come
     /// here; the conductor makes the other inputs of a session itself.
     Mind(agent::event::Input),

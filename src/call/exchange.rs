@@ -29,6 +29,7 @@ use crate::call::outbound::Guard;
 use crate::call::placement::Placement;
 use crate::call::stir::Claim;
 use crate::call::trunk::{self, Health, Purpose, Trunk};
+use crate::sdp::crypto::Policy;
 use crate::sip::event::{AskId, Command, Ending, Event, Flow, Outgoing, Party, SessionId};
 use crate::sip::registration::Enrolment;
 use crate::sip::route::Sockets;
@@ -110,6 +111,8 @@ pub enum Output {
     Sign(Box<Outgoing>, Claim),
     /// An event for the call that the session belongs to.
     Event(Event),
+    /// A leg goes by a way on which packets are hidden so.
+    Offered(SessionId, Policy),
     /// Where does this SIP URI lead? Answered by `resolved`.
     Resolve(LookupId, String),
     /// Calls can go by a trunk now, or cannot.
@@ -360,7 +363,14 @@ impl Exchange {
     /// Takes the next step of a hunt.
     fn advance(&mut self, session: SessionId, now: Instant) {
         let Some(hunt) = self.hunts.get_mut(&session) else { return };
-        let step = hunt.next(now);
+        let mut step = hunt.next(now);
+        while let Step::Invite(way, flow) = &step
+            && hunt.offer(way, flow).is_none()
+        {
+            hunt.spurn();
+            step = hunt.next(now);
+        }
+        let is_spurned = hunt.has_spurned();
         self.rearm(session);
         match step {
             Step::Invite(way, flow) => self.invite(session, &way, flow),
@@ -369,6 +379,10 @@ impl Exchange {
                 None if names_an_address(&uri) => self.found(session, Vec::new(), now),
                 None => self.look_up(uri, Ring::Hunt(session)),
             },
+            Step::Nothing if is_spurned => {
+                self.forget(session);
+                self.refuse(session, Cause::IncompatibleMedia);
+            }
             Step::Nothing => {
                 self.forget(session);
                 let reason = Some("nobody can be reached there".to_owned());
@@ -380,6 +394,8 @@ impl Exchange {
 
     fn invite(&mut self, session: SessionId, way: &Way, flow: Flow) {
         let Some(hunt) = self.hunts.get(&session) else { return };
+        let Some((srtp, body)) = hunt.offer(way, &flow) else { return };
+        self.outputs.push_back(Output::Offered(session, srtp));
         let account = way.account.as_ref().and_then(|name| self.account(name));
         if let Some(trunk) = &way.account {
             self.traffic.carry(session, trunk, traffic::Way::Out);
@@ -395,7 +411,7 @@ impl Exchange {
             target: way.target.clone(),
             from: way.from.clone(),
             flow,
-            body: hunt.body(),
+            body,
             headers: way.headers.clone(),
         };
         self.outputs.push_back(match way.claim.clone() {

@@ -10,14 +10,17 @@ use bytes::Bytes;
 use crate::audio::codec::Codec;
 use crate::base::destination::Destination;
 use crate::base::id::PortId;
+use crate::base::master_key::Suite;
 use crate::call::briefing::MediaPolicy;
 use crate::call::event::Output;
+use crate::call::keying::{Keying, Offers};
 use crate::call::negotiation::{Change, Negotiation, Peer};
 use crate::media;
 use crate::media::event::Attention;
 use crate::media::link::Links;
 use crate::media::music::Tape;
-use crate::sip::event::{Command, Incoming, Refusal, SessionId};
+use crate::sdp::crypto::Policy;
+use crate::sip::event::{Command, Incoming, Refusal, SessionId, Transport};
 
 /// One leg of a call.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub struct Leg {
     destination: Option<Destination>,
     /// Where its signalling comes from, as far as that is known.
     signalling: Option<IpAddr>,
+    /// How its signalling is carried; nobody knows before a leg that we place is answered.
+    transport: Option<Transport>,
     negotiation: Option<Negotiation>,
     socket: Socket,
     hold: Hold,
@@ -78,13 +83,16 @@ pub struct Agreement {
     pub codec: Codec,
     /// Whether it is recorded.
     pub recording: bool,
+    /// The suite of SRTP, when packets are hidden.
+    pub srtp: Option<Suite>,
 }
 
 impl Leg {
     /// The leg of a caller.
     pub fn of_caller(incoming: &Incoming) -> Self {
         let signalling = Some(incoming.flow.remote.ip());
-        Self::new(incoming.session, None, signalling)
+        let transport = Some(incoming.flow.transport);
+        Self { transport, ..Self::new(incoming.session, None, signalling) }
     }
 
     /// A leg to a destination.
@@ -102,6 +110,7 @@ impl Leg {
             state: State::Calling,
             destination,
             signalling,
+            transport: None,
             negotiation: None,
             socket: Socket::None,
             hold: Hold::None,
@@ -166,9 +175,20 @@ impl Leg {
         out.push_back(Output::BindSocket(self.port()));
     }
 
-    /// Takes its socket, and how media is done on it.
-    pub fn bound(&mut self, local: SocketAddr, policy: MediaPolicy, recording: bool) {
-        let peer = Peer { session: self.session, signalling: self.signalling };
+    /// How its signalling is carried, if it is that of somebody who called us.
+    pub fn transport(&self) -> Option<Transport> {
+        self.transport
+    }
+
+    /// Takes its socket, how media is done on it and how we stand to SRTP there.
+    pub fn bound(
+        &mut self,
+        local: SocketAddr,
+        policy: MediaPolicy,
+        recording: bool,
+        keying: Keying,
+    ) {
+        let peer = Peer { session: self.session, signalling: self.signalling, keying };
         self.socket = Socket::Bound;
         self.negotiation = Some(Negotiation::new(policy, local, peer, recording));
     }
@@ -179,19 +199,27 @@ impl Leg {
     }
 
     /// The offer of a leg that we place, with this codec before the others.
-    pub fn offer(&mut self, dearest: Option<Codec>) -> Option<Bytes> {
+    pub fn offer(&mut self, dearest: Option<Codec>) -> Option<Offers> {
         let negotiation = self.negotiation.as_mut()?;
         if let Some(codec) = dearest {
             negotiation.prefer(codec);
         }
-        Some(negotiation.first_offer())
+        Some(negotiation.first_offers())
+    }
+
+    /// The way of a leg that we place was chosen: this is what was offered.
+    pub fn offered_with(&mut self, srtp: Policy) {
+        if let Some(negotiation) = &mut self.negotiation {
+            negotiation.offered_with(srtp);
+        }
     }
 
     /// Opens or updates the port with what was agreed.
     pub fn agree(&mut self, out: &mut VecDeque<Output>) -> Option<Agreement> {
         let negotiation = self.negotiation.as_mut()?;
         let settings = negotiation.settings()?;
-        let agreement = Agreement { codec: settings.codec, recording: settings.recording };
+        let (codec, recording) = (settings.codec, settings.recording);
+        let agreement = Agreement { codec, recording, srtp: negotiation.suite() };
         let port = PortId(self.session.0);
         if negotiation.opens() {
             self.socket = Socket::Open;

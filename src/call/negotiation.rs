@@ -7,8 +7,12 @@ use bytes::Bytes;
 
 use crate::audio::codec::Codec;
 use crate::base::id::SessionId;
+use crate::base::master_key::{Master, Suite};
+use crate::base::random::Random;
 use crate::call::briefing::MediaPolicy;
+use crate::call::keying::{Keying, Offers};
 use crate::media::event::Settings;
+use crate::sdp::crypto::{Policy, Terms};
 use crate::sdp::line::Direction;
 use crate::sdp::negotiate::{self, Agreed, Local};
 use crate::sdp::refusal;
@@ -19,6 +23,8 @@ use crate::sip::event::{Refusal, Warning};
 pub struct Negotiation {
     policy: MediaPolicy,
     local: Local,
+    /// Where further keys come from.
+    random: Random,
     signalling: Option<IpAddr>,
     recording: bool,
     agreed: Option<Agreed>,
@@ -51,12 +57,14 @@ pub enum Change {
 }
 
 /// Who is at the other end of a leg.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Peer {
     /// The session.
     pub session: SessionId,
     /// Where its signalling comes from; unknown for a leg that we place until it is answered.
     pub signalling: Option<IpAddr>,
+    /// How we stand to SRTP with it.
+    pub keying: Keying,
 }
 
 impl Negotiation {
@@ -69,10 +77,12 @@ impl Negotiation {
             session_id: peer.session.0,
             version: 1,
             wishes: policy.wishes,
+            srtp: peer.keying.terms,
         };
         Self {
             policy,
             local,
+            random: peer.keying.random,
             signalling: peer.signalling,
             recording,
             agreed: None,
@@ -99,9 +109,19 @@ impl Negotiation {
         negotiate::answer(offer, &self.local).ok().map(|(_, agreed)| agreed.codec)
     }
 
-    /// The offer of our INVITE.
-    pub fn first_offer(&mut self) -> Bytes {
-        self.offer()
+    /// The offer of our INVITE, for each way that it may go.
+    pub fn first_offers(&mut self) -> Offers {
+        self.offered = true;
+        let local = &self.local;
+        Offers::new(self.policy.srtp.clone(), |policy| {
+            let srtp = Terms { policy, ..local.srtp.clone() };
+            Bytes::from(negotiate::offer(&Local { srtp, ..local.clone() }))
+        })
+    }
+
+    /// The way was chosen: this is what was offered.
+    pub fn offered_with(&mut self, srtp: Policy) {
+        self.local.srtp.policy = srtp;
     }
 
     /// Takes the answer to the offer of our INVITE: early media, then that of the 200.
@@ -109,7 +129,7 @@ impl Negotiation {
     /// # Errors
     /// When it does not fit; what was agreed before stands.
     pub fn accept(&mut self, answer: &[u8]) -> Result<(), Refusal> {
-        self.agreed = Some(negotiate::accept(answer, &self.local).map_err(not_acceptable)?);
+        self.agreed = Some(self.read_answer(answer).map_err(not_acceptable)?);
         self.offered = false;
         Ok(())
     }
@@ -117,6 +137,11 @@ impl Negotiation {
     /// The codec that was agreed.
     pub fn codec(&self) -> Option<Codec> {
         self.agreed.as_ref().map(|agreed| agreed.codec)
+    }
+
+    /// The suite by which packets are hidden, if they are.
+    pub fn suite(&self) -> Option<Suite> {
+        Some(self.agreed.as_ref()?.srtp.as_ref()?.ours.suite())
     }
 
     /// Whether the peer does not want to hear us.
@@ -146,7 +171,7 @@ impl Negotiation {
         if !std::mem::take(&mut self.offered) {
             return Ok(false);
         }
-        match negotiate::accept(body, &self.local) {
+        match self.read_answer(body) {
             Ok(agreed) => self.agreed = Some(agreed),
             Err(_) if self.agreed.is_some() => {}
             Err(why) => return Err(not_acceptable(why)),
@@ -189,6 +214,8 @@ impl Negotiation {
             signalling: self.signalling.unwrap_or(agreed.remote.ip()),
             symmetric: self.policy.symmetric,
             sending: sends(agreed.direction),
+            srtp: agreed.srtp.clone(),
+            mux: agreed.mux,
             speech: self.policy.speech.clone(),
             recording: self.recording,
             cname: format!("{:016x}@voxtrunk", self.local.session_id),
@@ -198,11 +225,45 @@ impl Negotiation {
     }
 
     fn answer(&mut self, offer: &[u8]) -> Result<Bytes, Refusal> {
-        let (answer, agreed) = negotiate::answer(offer, &self.local).map_err(not_acceptable)?;
+        let (mut answer, mut agreed) = self.read_offer(offer).map_err(not_acceptable)?;
+        if self.must_change_keys(&agreed) {
+            (answer, agreed) = self.read_offer(offer).map_err(not_acceptable)?;
+        }
         (self.agreed, self.offered) = (Some(agreed), false);
         let answer = Bytes::from(answer);
         self.last = Some((Bytes::copy_from_slice(offer), answer.clone()));
         Ok(answer)
+    }
+
+    fn read_offer(&self, offer: &[u8]) -> Result<(String, Agreed), refusal::Refusal> {
+        let (answer, agreed) = negotiate::answer(offer, &self.local)?;
+        self.check_downgrade(&agreed)?;
+        Ok((answer, agreed))
+    }
+
+    fn read_answer(&self, answer: &[u8]) -> Result<Agreed, refusal::Refusal> {
+        let agreed = negotiate::accept(answer, &self.local)?;
+        self.check_downgrade(&agreed)?;
+        Ok(agreed)
+    }
+
+    /// What was once hidden is not sent in the clear later (T12).
+    fn check_downgrade(&self, agreed: &Agreed) -> Result<(), refusal::Refusal> {
+        let is_downgrade = self.suite().is_some() && agreed.srtp.is_none();
+        if is_downgrade { Err(refusal::Refusal::KEYS) } else { Ok(()) }
+    }
+
+    /// Who takes another key is given another one, too: a phone that holds and resumes wants both
+    /// directions renewed. Tells whether there is a new one.
+    fn must_change_keys(&mut self, agreed: &Agreed) -> bool {
+        let before = self.agreed.as_ref().and_then(|it| it.srtp.as_ref());
+        let (Some(before), Some(now)) = (before, &agreed.srtp) else { return false };
+        let changed = before.theirs != now.theirs;
+        let own = self.local.srtp.keys.iter_mut().find(|own| own.suite() == now.ours.suite());
+        if let (true, Some(own)) = (changed, own) {
+            *own = Master::random(own.suite(), &mut self.random);
+        }
+        changed
     }
 
     fn offer(&mut self) -> Bytes {
@@ -222,4 +283,144 @@ fn sends(direction: Direction) -> bool {
 fn not_acceptable(why: refusal::Refusal) -> Refusal {
     let warning = Warning { code: why.warning, text: why.text.to_owned() };
     Refusal { warning: Some(warning), ..Refusal::status(488) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::library::Libraries;
+    use crate::audio::packing::Wishes;
+    use crate::audio::speech;
+    use crate::call::keying::{Srtp, Ways};
+    use crate::sip::event::Transport;
+    use std::sync::Arc;
+
+    fn policy(srtp: Policy) -> MediaPolicy {
+        let suites = vec![Suite::Gcm128, Suite::Aes128Sha80];
+        let srtp = Srtp { policy: srtp, suites, ways: Ways::Secret, ..Srtp::default() };
+        MediaPolicy {
+            address: [192, 0, 2, 5].into(),
+            codecs: vec![Codec::Pcmu],
+            wishes: Wishes::default(),
+            libraries: Libraries::default(),
+            srtp: Arc::new(srtp),
+            symmetric: true,
+            timeout: Duration::from_secs(30),
+            speech: speech::Settings::default(),
+        }
+    }
+
+    /// A leg of a caller by TLS.
+    fn leg(srtp: Policy) -> Negotiation {
+        let policy = policy(srtp);
+        let keying = policy.srtp.keying("", Transport::Tls, Random::repeatable(4));
+        begin(policy, keying)
+    }
+
+    fn begin(policy: MediaPolicy, keying: Keying) -> Negotiation {
+        let bound = "192.0.2.5:4000".parse().expect("an address");
+        let peer = Peer { session: SessionId(1), signalling: None, keying };
+        Negotiation::new(policy, bound, peer, false)
+    }
+
+    fn offer(key: &str) -> String {
+        let head = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n";
+        match key {
+            "" => format!("{head}m=audio 5000 RTP/AVP 0\r\n"),
+            key => format!(
+                "{head}m=audio 5000 RTP/SAVP 0\r\n\
+                 a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{key}\r\n"
+            ),
+        }
+    }
+
+    const ONE: &str = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
+    const TWO: &str = "PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR";
+
+    fn keys(negotiation: &Negotiation) -> crate::base::master_key::Keys {
+        negotiation.settings().expect("an agreement").srtp.expect("keys")
+    }
+
+    #[test]
+    fn a_hold_with_another_key_is_given_another_key() {
+        let mut leg = leg(Policy::Optional);
+        leg.first_answer(offer(ONE).as_bytes()).expect("it is good");
+        let first = keys(&leg);
+        let hold = offer(ONE).replace("RTP/SAVP 0", "RTP/SAVP 0\r\na=sendonly");
+        let again = leg.answer_again(hold.as_bytes()).expect("it is good");
+        assert_eq!((again.change, keys(&leg)), (Change::Some, first.clone()));
+        let again = leg.answer_again(offer(TWO).as_bytes()).expect("it is good");
+        let second = keys(&leg);
+        assert_eq!(second.theirs.octets().len(), 30);
+        assert!(second.theirs != first.theirs && second.ours != first.ours);
+        let said = String::from_utf8_lossy(&again.answer).into_owned();
+        let written = crate::sdp::crypto::write(&crate::sdp::crypto::Crypto {
+            tag: 1,
+            master: second.ours.clone(),
+        });
+        assert!(said.contains(&written), "the answer holds the new key");
+        let refresh = leg.answer_again(offer(TWO).as_bytes()).expect("it is good");
+        assert_eq!((refresh.change, keys(&leg)), (Change::None, second));
+    }
+
+    #[test]
+    fn what_was_hidden_stays_hidden() {
+        let mut leg = leg(Policy::Optional);
+        leg.first_answer(offer(ONE).as_bytes()).expect("it is good");
+        let refusal = leg.answer_again(offer("").as_bytes()).expect_err("keys are missing");
+        let warning = refusal.warning.expect("a warning");
+        assert_eq!((refusal.status, warning.code), (488, 302));
+        assert!(leg.suite().is_some(), "what was agreed stands");
+        // Asked for an offer, we make one with keys; an answer without them changes nothing.
+        let again = leg.answer_again(b"").expect("an offer");
+        assert!(String::from_utf8_lossy(&again.answer).contains("a=crypto:1 AEAD_AES_128_GCM"));
+        assert_eq!(leg.late_answer(offer("").as_bytes()), Ok(true));
+        assert_eq!(leg.suite(), Some(Suite::Aes128Sha80));
+    }
+
+    #[test]
+    fn a_leg_in_the_clear_may_be_hidden_later() {
+        let mut leg = leg(Policy::Optional);
+        leg.first_answer(offer("").as_bytes()).expect("it is good");
+        assert_eq!(leg.suite(), None);
+        leg.answer_again(offer(ONE).as_bytes()).expect("it is good");
+        assert_eq!(leg.suite(), Some(Suite::Aes128Sha80));
+    }
+
+    #[test]
+    fn where_keys_are_needed_nothing_else_is_answered() {
+        let mut leg = leg(Policy::Required);
+        let refusal = leg.first_answer(offer("").as_bytes()).expect_err("keys are missing");
+        assert_eq!(refusal.status, 488);
+        let delayed = leg.first_answer(b"").expect("our offer");
+        let said = String::from_utf8_lossy(&delayed).into_owned();
+        assert!(said.contains("RTP/SAVP") && said.matches("a=crypto").count() == 2);
+        assert!(leg.late_answer(offer("").as_bytes()).is_err());
+    }
+
+    #[test]
+    fn our_own_offer_is_judged_by_the_way_it_went() {
+        for (srtp, answers) in [
+            (Policy::Off, [true, false]),
+            (Policy::Optional, [true, true]),
+            (Policy::Required, [false, true]),
+        ] {
+            let policy = policy(srtp);
+            let keying = policy.srtp.keying_of_ours(Random::repeatable(4));
+            let mut leg = begin(policy, keying);
+            let offers = leg.first_offers();
+            let (told, said) = offers.over(None, Transport::Tls).expect("a way");
+            assert_eq!(told, srtp);
+            let said = String::from_utf8_lossy(&said).into_owned();
+            assert_eq!(said.contains("a=crypto"), srtp != Policy::Off);
+            leg.offered_with(told);
+            let secured = offer(ONE).replace("crypto:1", "crypto:2");
+            let seen = [offer(""), secured].map(|answer| {
+                let accepted = leg.accept(answer.as_bytes()).is_ok();
+                leg.agreed = None;
+                accepted
+            });
+            assert_eq!(seen, answers, "{srtp:?}");
+        }
+    }
 }

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use crate::base::destination::Destination;
+use crate::call::keying::Offers;
 use crate::sip::event::SessionId;
 
 /// A leg to be placed.
@@ -19,8 +18,8 @@ pub struct Placement {
     pub trunks: Vec<Arc<str>>,
     /// As whom.
     pub caller: Caller,
-    /// The session description offered.
-    pub body: Bytes,
+    /// The session description offered, for each way that the leg may go.
+    pub offers: Offers,
     /// Further headers, by name and value.
     pub headers: Vec<(String, String)>,
     /// How long it may ring.

@@ -78,6 +78,8 @@ pub struct Leg {
     pub cause: Option<Cause>,
     /// The codec.
     pub codec: Option<&'static str>,
+    /// The suite by which packets were hidden (SRTP); `None`: they were in the clear.
+    pub srtp: Option<&'static str>,
     /// How well we received it.
     pub quality: Quality,
 }

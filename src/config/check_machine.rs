@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use crate::agent::assistant::Choice;
 use crate::base::secret::ExposeSecret;
-use crate::config::check_listen;
-use crate::config::check_stir;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::inbound::Sender;
 use crate::config::provider::{Provider, ProviderKind};
 use crate::config::settings::Trunk;
 use crate::config::source::is_secret_key;
 use crate::config::subject::Subject;
+use crate::config::{check_listen, check_srtp, check_stir};
 
 /// Checks the settings of the machine.
 pub fn machine(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let mut found = addresses(subject);
     found.extend(check_listen::listens(subject));
+    found.extend(check_srtp::machine(subject));
     found.extend(times(subject));
     found.extend(ports(subject));
     found.extend(speech(subject));
@@ -165,6 +165,7 @@ fn speech(subject: &Subject<'_>) -> Option<Diagnostic> {
 fn check_trunk(subject: &Subject<'_>, name: &str, trunk: &Trunk) -> Vec<Diagnostic> {
     let (path, mut found) = (format!("trunks.{name}"), Vec::new());
     found.extend(check_account(subject, name, trunk));
+    found.extend(check_srtp::trunk(subject, name, trunk));
     let has_source = trunk.sources().next().is_some() || !trunk.inbound.allow.is_empty();
     if !has_source && trunk.inbound.auth.is_none() && !trunk.registers() {
         let message = format!("nobody can call by trunk `{name}`");

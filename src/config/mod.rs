@@ -7,6 +7,7 @@ mod check_machine;
 mod check_outbound;
 mod check_phone;
 mod check_routes;
+mod check_srtp;
 mod check_stir;
 pub mod codec;
 pub mod control;
@@ -31,6 +32,7 @@ pub mod settings;
 mod shape;
 pub mod socket;
 pub mod source;
+pub mod srtp;
 pub mod stir;
 pub mod subject;
 #[cfg(test)]

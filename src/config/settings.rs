@@ -10,9 +10,11 @@ use serde::{Deserialize, Deserializer, de};
 use crate::agent::assistant::Assistant;
 use crate::base::country::Country;
 use crate::base::language::Language;
+use crate::base::master_key::Suite;
 use crate::base::units::{self, parsed};
 use crate::config::network::PortRange;
 use crate::config::phone::{Group, Phone, Registering};
+use crate::config::srtp;
 
 pub use crate::config::codec::Codec;
 pub use crate::config::control::{Control, Socket};
@@ -20,6 +22,7 @@ pub use crate::config::inbound::Inbound;
 pub use crate::config::listen::{Listen, OpenedTls, Tls, Transport};
 pub use crate::config::provider::{Job, Provider, ProviderKind};
 pub use crate::config::security::{MaxInvites, Security, SipSecurity, UnknownSource};
+pub use crate::config::srtp::Srtp;
 pub use crate::config::trunk::Trunk;
 
 /// Everything that belongs to the machine: sockets, trunks, providers, storage, security.
@@ -149,6 +152,14 @@ pub struct Rtp {
     pub ptime: Duration,
     /// Whether silence is described instead of sent to peers that know how (RFC 3389).
     pub comfort_noise: bool,
+    /// Whether packets are hidden (SRTP), where a trunk says nothing else.
+    pub srtp: Srtp,
+    /// The suites that we take, the best first.
+    #[serde(deserialize_with = "srtp::suites")]
+    pub srtp_suites: Vec<Suite>,
+    /// Whether keys of SRTP may go by signalling that others can read. They are secret over TLS
+    /// only.
+    pub insecure_sdes: bool,
     /// Whether audio is sent to where it comes from, for peers behind NAT.
     pub symmetric: bool,
     /// After how long without a packet the call ends.
@@ -367,6 +378,9 @@ impl Default for Rtp {
             codecs: vec![Codec::Opus, Codec::G722, Codec::Pcma, Codec::Pcmu],
             ptime: Duration::from_millis(20),
             comfort_noise: false,
+            srtp: Srtp::default(),
+            srtp_suites: srtp::usual(),
+            insecure_sdes: false,
             symmetric: true,
             timeout: Duration::from_secs(30),
         }

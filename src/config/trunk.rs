@@ -13,6 +13,7 @@ use crate::base::units;
 use crate::config::codec::Codec;
 use crate::config::inbound::Inbound;
 use crate::config::network::Frequency;
+use crate::config::srtp::Srtp;
 use crate::config::stir::TrunkStir;
 use crate::dialplan::pattern::Match;
 
@@ -68,6 +69,8 @@ pub struct Trunk {
     pub trusted_identity: bool,
     /// The number to call from when nobody says which.
     pub caller_id: Option<String>,
+    /// Whether packets are hidden (SRTP), if otherwise than `[rtp]` says.
+    pub srtp: Option<Srtp>,
     /// The most calls at once with it.
     pub max_calls: Option<u32>,
     /// How many calls it may begin: `"20/s"`.

@@ -19,6 +19,7 @@ use crate::audio::packing::Wishes;
 use crate::audio::resample;
 use crate::audio::speech;
 use crate::base::id::{PortId, SessionId, UtteranceId};
+use crate::base::master_key::{Master, Suite};
 use crate::base::network::Network;
 use crate::call::admission::{self, Doorkeeper};
 use crate::call::conductor::CALL_HEADER;
@@ -33,6 +34,7 @@ use crate::media::event::{self as media, Digit, Quality, Settings};
 use crate::net::dns::Names;
 use crate::net::ports::{Pair, Ports};
 use crate::net::tls;
+use crate::sdp::crypto::{Policy, Terms};
 use crate::sdp::line::Direction;
 use crate::sdp::negotiate::{self, Local};
 use crate::sip::endpoint::{self, Endpoint};
@@ -87,12 +89,17 @@ pub struct Offer {
     pub wishes: Wishes,
     /// Where codecs come from that this house does not speak by itself.
     pub libraries: Libraries,
+    /// Whether packets are hidden.
+    pub srtp: Policy,
+    /// The suites of SRTP, the dearest first.
+    pub suites: Vec<Suite>,
 }
 
 impl Default for Offer {
     fn default() -> Self {
         let (wishes, libraries) = (Wishes::default(), Libraries::default());
-        Self { codecs: vec![Codec::Pcmu, Codec::Pcma], wishes, libraries }
+        let (codecs, suites) = (vec![Codec::Pcmu, Codec::Pcma], Vec::new());
+        Self { codecs, wishes, libraries, srtp: Policy::Off, suites }
     }
 }
 
@@ -132,6 +139,8 @@ pub enum Moment {
     Answered {
         /// The codec agreed.
         codec: &'static str,
+        /// The suite of SRTP, when packets are hidden.
+        srtp: Option<&'static str>,
         /// The identity of the call at a voxtrunk.
         call: Option<String>,
     },
@@ -233,6 +242,9 @@ impl Phone {
         let session = SessionId((1 << 40) + self.calls);
         let (mailbox, inbox) = mailbox::pair();
         let sockets = self.ports.bind()?;
+        let mut random = clock::random();
+        let keys = script.offer.suites.iter().map(|suite| Master::random(*suite, &mut random));
+        let keys = keys.collect();
         let local = Local {
             address: sockets.local.ip(),
             port: sockets.local.port(),
@@ -240,6 +252,7 @@ impl Phone {
             session_id: clock::since_epoch().as_secs(),
             version: 1,
             wishes: script.offer.wishes,
+            srtp: Terms { policy: script.offer.srtp, keys },
         };
         let flow = self.sip.sockets.flow_to(transport, remote);
         let flow = flow.ok_or_else(|| PhoneError::Target(target.to_owned()))?;
@@ -365,6 +378,7 @@ impl Conversation<'_> {
             (Ok(agreed), Some(sockets)) => (agreed, sockets),
             _ => return self.hang_up().await,
         };
+        let srtp = agreed.srtp.as_ref().map(|keys| keys.ours.suite().name());
         let settings = Settings {
             codec: agreed.codec,
             payload_type: agreed.payload_type,
@@ -378,6 +392,8 @@ impl Conversation<'_> {
             sending: matches!(agreed.direction, Direction::SendReceive | Direction::SendOnly),
             speech: speech::Settings::default(),
             recording: self.recording.is_some(),
+            srtp: agreed.srtp,
+            mux: agreed.mux,
             cname: "phone@voxtrunk".to_owned(),
             timeout: Duration::from_secs(60),
         };
@@ -404,7 +420,7 @@ impl Conversation<'_> {
         });
         let named = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(CALL_HEADER));
         let call = named.map(|(_, value)| value.clone());
-        self.tell(Moment::Answered { codec: agreed.codec.name(), call }).await;
+        self.tell(Moment::Answered { codec: agreed.codec.name(), srtp, call }).await;
     }
 
     async fn media_moved(&mut self, event: media::Event) {

@@ -406,6 +406,12 @@ impl SipShard {
                     self.endpoint.handle(clock::now(), Input::Command(command));
                 }
                 exchange::Output::Event(event) => self.tell(event),
+                exchange::Output::Offered(session, srtp) => {
+                    if let Some(mailbox) = self.calls.get(&session) {
+                        // A call that does not listen hears of its end.
+                        mailbox.post(event::Input::Offered { session, srtp }).ok();
+                    }
+                }
                 exchange::Output::Known(badge, address) => self.doorkeeper.learn(badge, address),
                 exchange::Output::Turned(trunk, health) => {
                     self.announcer.tell(Announcement::Trunk { trunk, health });

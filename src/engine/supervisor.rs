@@ -128,6 +128,7 @@ impl Supervisor {
             trunk: arrival.trunk,
             at: clock::now(),
             since_epoch,
+            random: clock::random(),
             verification: arrival.verification,
         };
         let conductor = Conductor::new(came, arrival.incoming, self.briefing.clone());

@@ -9,6 +9,7 @@ use crate::audio::packing::Packing;
 use crate::audio::{codec::Codec, speech};
 use crate::base::id::{PortId, UtteranceId};
 use crate::base::random::Random;
+use crate::media::armour::{Armour, is_report};
 use crate::media::event::{Command, Event, Output, Settings};
 use crate::media::link::Passage;
 use crate::media::port::Port;
@@ -36,6 +37,8 @@ pub fn settings() -> Settings {
         sending: true,
         speech: speech::Settings::default(),
         recording: false,
+        srtp: None,
+        mux: false,
         cname: "port".into(),
         timeout: Duration::from_secs(30),
     }
@@ -78,6 +81,8 @@ pub struct Bench {
     pub passed: Vec<(PortId, Passage)>,
     /// Outputs of any kind.
     pub outputs: usize,
+    /// What opens what the port sends, when it is hidden.
+    pub armour: Option<Armour>,
 }
 
 impl Bench {
@@ -96,6 +101,7 @@ impl Bench {
             recorded: Vec::new(),
             passed: Vec::new(),
             outputs: 0,
+            armour: None,
         }
     }
 
@@ -160,7 +166,11 @@ impl Bench {
     pub fn drain(&mut self) {
         while let Some(output) = self.port.poll() {
             self.outputs += 1;
+            let output = self.unveiled(output);
             match output {
+                Output::SendRtp { to, bytes } if is_report(&bytes) => {
+                    self.reports.push((to, bytes))
+                }
                 Output::SendRtp { to, bytes } => {
                     let packet = Packet::parse(&bytes).expect("our own packet");
                     let (header, payload) = (packet.header, packet.payload.to_vec());
@@ -182,6 +192,18 @@ impl Bench {
                 Output::Pass { to, passage } => self.passed.push((to, passage)),
                 Output::Event(event) => self.events.push(event),
             }
+        }
+    }
+
+    fn unveiled(&mut self, output: Output) -> Output {
+        let mut open = |bytes: Vec<u8>| match &mut self.armour {
+            Some(armour) => armour.open(&bytes).expect("hidden as it should be").to_vec(),
+            None => bytes,
+        };
+        match output {
+            Output::SendRtp { to, bytes } => Output::SendRtp { to, bytes: open(bytes) },
+            Output::SendRtcp { to, bytes } => Output::SendRtcp { to, bytes: open(bytes) },
+            other => other,
         }
     }
 

@@ -15,6 +15,7 @@ use crate::audio::packing::Packing;
 use crate::audio::speech;
 use crate::base::id::PortId;
 pub use crate::base::id::UtteranceId;
+use crate::base::master_key::Keys;
 use crate::media::link::{Links, Passage};
 use crate::media::music::Tape;
 
@@ -53,6 +54,10 @@ pub struct Settings {
     pub speech: speech::Settings,
     /// Whether frames for a recording are given out.
     pub recording: bool,
+    /// The keys, when packets are hidden (SRTP).
+    pub srtp: Option<Keys>,
+    /// Whether RTCP shares the port of RTP, both ways (RFC 5761).
+    pub mux: bool,
     /// CNAME for RTCP; says nothing about a person.
     pub cname: String,
     /// After how long without any packet the port says `Event::Silent`.
@@ -206,6 +211,8 @@ pub struct Quality {
     pub lost: u64,
     /// Packets that came late, twice, or with another's address.
     pub discarded: u64,
+    /// Packets that SRTP refused: not authentic, or here before.
+    pub refused: u64,
     /// Interarrival jitter.
     pub jitter: Duration,
     /// The most that a packet came later than its timestamp's distance to the one before says.
@@ -217,7 +224,7 @@ pub struct Quality {
 /// What a port wants done.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
-    /// Send an RTP packet.
+    /// Send a packet from the RTP socket: RTP, or RTCP where it shares the port.
     SendRtp {
         /// Where to.
         to: SocketAddr,

@@ -4,6 +4,7 @@ pub mod event;
 pub mod link;
 pub mod port;
 
+pub mod armour;
 pub mod decoding;
 pub mod inlet;
 pub mod music;
@@ -19,5 +20,7 @@ pub mod tap;
 mod bench;
 #[cfg(test)]
 mod bridges;
+#[cfg(test)]
+mod secured;
 #[cfg(test)]
 mod wide;

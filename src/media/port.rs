@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::base::id::PortId;
 use crate::base::random::Random;
+use crate::media::armour::{Armour, is_report};
 use crate::media::event::{Command, Event, Output, Quality, Settings};
 use crate::media::link::{Links, Passage};
 use crate::media::playout::Playout;
@@ -24,6 +25,8 @@ use crate::rtp::session::Session;
 #[derive(Debug)]
 pub struct Port {
     settings: Settings,
+    /// What hides and proves packets, when that was agreed.
+    armour: Option<Box<Armour>>,
     source: Source,
     receiver: Receiver,
     playout: Playout,
@@ -38,6 +41,7 @@ pub struct Port {
     heard: bool,
     received: u64,
     discarded: u64,
+    refused: u64,
     /// Where the peer's reports come from.
     reports_from: Option<SocketAddr>,
     out: VecDeque<Output>,
@@ -75,6 +79,7 @@ impl Port {
             sender,
             session,
             recorder: settings.recording.then(|| Recorder::new(rate)),
+            armour: settings.srtp.clone().map(|keys| Box::new(Armour::new(keys))),
             settings,
             links: Links::default(),
             stream: 0,
@@ -82,6 +87,7 @@ impl Port {
             heard: false,
             received: 0,
             discarded: 0,
+            refused: 0,
             reports_from: None,
             out: VecDeque::new(),
         }
@@ -92,6 +98,18 @@ impl Port {
         if matches!(self.state, State::Closed) {
             return;
         }
+        if is_report(bytes) {
+            return if self.settings.mux {
+                self.handle_rtcp(now, from, bytes)
+            } else {
+                self.discarded += 1
+            };
+        }
+        self.unveiled(bytes, |port, bytes| port.heard(now, from, bytes));
+    }
+
+    /// Takes a packet in the clear.
+    fn heard(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
         let Ok(packet) = Packet::parse(bytes) else {
             self.discarded += 1;
             return;
@@ -123,6 +141,22 @@ impl Port {
         if matches!(self.state, State::Closed) {
             return;
         }
+        self.unveiled(bytes, |port, bytes| port.reported(now, from, bytes));
+    }
+
+    /// Lets a datagram be used, when it is hidden as it should be: before anything of it is looked
+    /// at (L1).
+    fn unveiled(&mut self, bytes: &[u8], take: impl FnOnce(&mut Self, &[u8])) {
+        let Some(mut armour) = self.armour.take() else { return take(self, bytes) };
+        match armour.open(bytes) {
+            Some(bytes) => take(self, bytes),
+            None => self.refused += 1,
+        }
+        self.armour = Some(armour);
+    }
+
+    /// Takes reports in the clear.
+    fn reported(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
         let known = self.source.may_report(from)
             && self.session.handle(now, bytes, self.source.reception_mut()).is_ok();
         if !known {
@@ -211,7 +245,18 @@ impl Port {
 
     /// Gives what is to be done next.
     pub fn poll(&mut self) -> Option<Output> {
-        self.out.pop_front()
+        loop {
+            let mut output = self.out.pop_front()?;
+            let is_sent = match (&mut output, &mut self.armour) {
+                (Output::SendRtp { bytes, .. } | Output::SendRtcp { bytes, .. }, Some(armour)) => {
+                    armour.hide(bytes)
+                }
+                _ => true,
+            };
+            if is_sent {
+                return Some(output);
+            }
+        }
     }
 
     /// When `tick` has something to do.
@@ -241,6 +286,7 @@ impl Port {
             sent: self.sender.sent_packets(),
             lost: self.source.lost(),
             discarded: self.discarded,
+            refused: self.refused,
             jitter: self.source.reception().map_or(Duration::ZERO, |it| it.jitter()),
             max_jitter: self.source.reception().map_or(Duration::ZERO, |it| it.max_jitter()),
             round_trip: self.session.round_trip(),
@@ -253,12 +299,10 @@ impl Port {
         if matches!(self.state, State::Closed) {
             return;
         }
-        if matches!(self.state, State::Running { .. })
-            && let Some(to) = self.reports_to()
-        {
+        if matches!(self.state, State::Running { .. }) {
             let sent = self.sender.sent(now);
             let bytes = self.session.goodbye(now, &sent, self.source.reception_mut());
-            self.out.push_back(Output::SendRtcp { to, bytes });
+            self.send_report(bytes);
         }
         if let Some(mut recorder) = self.recorder.take() {
             recorder.finish(&mut self.out);
@@ -324,6 +368,12 @@ impl Port {
     }
 
     fn update(&mut self, now: Instant, settings: Settings) {
+        match (&mut self.armour, &settings.srtp) {
+            (Some(armour), Some(keys)) => armour.rekey(keys.clone()),
+            (armour @ None, Some(keys)) => *armour = Some(Box::new(Armour::new(keys.clone()))),
+            // What was once hidden is never sent in the clear; nobody agrees to that.
+            (Some(_) | None, None) => {}
+        }
         self.source.describe(&settings);
         self.receiver.describe(&settings);
         self.sender.describe(now, &settings);
@@ -358,9 +408,16 @@ impl Port {
     fn report(&mut self, now: Instant) {
         let sent = self.sender.sent(now);
         let bytes = self.session.report(now, &sent, self.source.reception_mut());
-        if let Some(to) = self.reports_to() {
-            self.out.push_back(Output::SendRtcp { to, bytes });
+        self.send_report(bytes);
+    }
+
+    fn send_report(&mut self, bytes: Vec<u8>) {
+        if self.settings.mux {
+            let sent = self.source.destination().map(|to| Output::SendRtp { to, bytes });
+            return self.out.extend(sent);
         }
+        let sent = self.reports_to().map(|to| Output::SendRtcp { to, bytes });
+        self.out.extend(sent);
     }
 
     /// Where our reports go: to the described address; when media comes from elsewhere, to where

@@ -121,7 +121,9 @@ impl Sender {
             telephone_event: settings.telephone_event,
             enabled: settings.sending,
             ssrc: random.u32(),
-            sequence: random.u16(),
+            // In the lower half: who hears SRTP from its second packet on must not mistake where
+            // the numbers wrap (RFC 3711 3.3.1).
+            sequence: random.u16() & 0x7fff,
             base: random.u32(),
             started: None,
             slot: 0,

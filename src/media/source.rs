@@ -5,7 +5,8 @@
 //! address than packets come from; then, once and only among the first packets, media latches to
 //! another port of that address, or, when the described address is private, to the address that
 //! signalling came from. Later the port may move only when a NAT forgot its binding: same address,
-//! same source, the sequence goes on, and the old port is silent.
+//! same source, the sequence goes on, and the old port is silent. What SRTP has proven may latch and
+//! move from any address.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -35,6 +36,9 @@ pub struct Source {
     described: SocketAddr,
     signalling: IpAddr,
     symmetric: bool,
+    /// Whether what is judged here was proven by a key: then it is the peer's, wherever it comes
+    /// from (T8).
+    keyed: bool,
     clock_rate: u32,
     latch: Latch,
     stream: Option<Stream>,
@@ -75,6 +79,7 @@ impl Source {
             described: settings.remote,
             signalling: settings.signalling,
             symmetric: settings.symmetric,
+            keyed: settings.srtp.is_some(),
             clock_rate: settings.codec.clock_rate(),
             latch: Latch::OPEN,
             stream: None,
@@ -86,6 +91,7 @@ impl Source {
     /// Takes a new session description. Another address opens the latch again.
     pub fn describe(&mut self, settings: &Settings) {
         self.symmetric = settings.symmetric;
+        self.keyed = settings.srtp.is_some();
         self.clock_rate = settings.codec.clock_rate();
         if let Some(stream) = &mut self.stream {
             stream.reception.retime(self.clock_rate);
@@ -116,7 +122,7 @@ impl Source {
 
     /// Whether a control packet may be the peer's.
     pub fn may_report(&self, from: SocketAddr) -> bool {
-        self.destination().is_some_and(|peer| peer.ip() == from.ip())
+        self.keyed || self.destination().is_some_and(|peer| peer.ip() == from.ip())
     }
 
     /// The reception of the stream that is heard.
@@ -167,7 +173,7 @@ impl Source {
             }
             Latch::Closed { from: latched, makeshift } => {
                 let moved = self.symmetric
-                    && from.ip() == latched.ip()
+                    && (self.keyed || from.ip() == latched.ip())
                     && self.stream.as_ref().is_some_and(|stream| stream.moves(now, header));
                 if moved {
                     self.latch = Latch::Closed { from, makeshift };
@@ -184,8 +190,12 @@ impl Source {
         header: &Header,
         (chances, hope): (u8, Option<(SocketAddr, u32, Probation)>),
     ) -> bool {
-        if !self.symmetric || chances == 0 || !self.may_latch(from.ip()) {
+        if !self.symmetric || chances == 0 && !self.keyed || !self.may_latch(from.ip()) {
             return false;
+        }
+        if self.keyed {
+            self.latch = Latch::Closed { from, makeshift: true };
+            return true;
         }
         let mut proof = match hope {
             Some((address, ssrc, proof)) if address == from && ssrc == header.ssrc => proof,
@@ -205,7 +215,7 @@ impl Source {
     /// describe any address of the machine and still send over loopback.
     fn may_latch(&self, address: IpAddr) -> bool {
         let means_nothing = is_private(self.described.ip()) || self.signalling.is_loopback();
-        address == self.described.ip() || means_nothing && address == self.signalling
+        self.keyed || address == self.described.ip() || means_nothing && address == self.signalling
     }
 
     fn begin(&mut self, now: Instant, header: &Header) -> Judgement {

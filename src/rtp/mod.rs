@@ -1,8 +1,9 @@
-//! RTP (RFC 3550): packets, sequence, reception, telephone events, RTCP, statistics.
+//! RTP (RFC 3550): packets, sequence, reception, SRTP, telephone events, RTCP, statistics.
 
 pub mod packet;
 pub mod rtcp;
 pub mod sequence;
 pub mod session;
+pub mod srtp;
 pub mod stats;
 pub mod telephone_event;

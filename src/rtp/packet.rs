@@ -1,5 +1,7 @@
 //! RTP packets (RFC 3550 5.1): a borrowed view of what arrives and a writer for what is sent.
 
+use super::srtp::MAX_TRAILER;
+
 /// The largest datagram that can be a packet of voice; a longer one is refused unread.
 pub const MAX_PACKET: usize = 2_048;
 
@@ -41,7 +43,7 @@ pub struct Header {
 impl Header {
     /// Writes a packet of this header and a payload.
     pub fn write(&self, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(FIXED + payload.len());
+        let mut bytes = Vec::with_capacity(FIXED + payload.len() + MAX_TRAILER);
         bytes.push(VERSION << 6);
         bytes.push(u8::from(self.marker) << 7 | (self.payload_type & 0x7f));
         bytes.extend_from_slice(&self.sequence.to_be_bytes());
@@ -93,6 +95,18 @@ impl<'a> Packet<'a> {
     }
 }
 
+/// Where the payload of a packet begins, behind its sources and its extension: what SRTP leaves in
+/// the clear (RFC 3711 3.1). `None` when it is no RTP packet, or cut off before.
+pub fn payload_begin(bytes: &[u8]) -> Option<usize> {
+    let (&[first, second, ..], rest) = bytes.split_first_chunk::<FIXED>()?;
+    if bytes.len() > MAX_PACKET || first >> 6 != VERSION || (192..=223).contains(&second) {
+        return None;
+    }
+    let (_, rest) = rest.split_at_checked(usize::from(first & 0x0f) * 4)?;
+    let rest = if first & 0x10 == 0 { rest } else { after_extension(rest).ok()? };
+    Some(bytes.len() - rest.len())
+}
+
 /// Skips a header extension: a profile word, a length in words, the words (RFC 3550 5.3.1).
 fn after_extension(bytes: &[u8]) -> Result<&[u8], Malformed> {
     let (&[_, _, high, low], rest) = bytes.split_first_chunk::<4>().ok_or(Malformed::Short)?;
@@ -114,7 +128,7 @@ fn before_padding(bytes: &[u8]) -> Result<&[u8], Malformed> {
 const VERSION: u8 = 2;
 
 /// The length of the fixed header.
-const FIXED: usize = 12;
+pub const FIXED: usize = 12;
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@ use sdp_types::{Connection, Media, Session};
 
 use crate::audio::codec::Codec;
 use crate::audio::library::Profile;
+use crate::sdp::crypto::{self, Crypto};
 use crate::sdp::opus;
 use crate::sdp::refusal::Refusal;
 use crate::sdp::session::{in_force, values};
@@ -14,6 +15,12 @@ use crate::sdp::session::{in_force, values};
 /// An audio line that we can understand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
+    /// Whether its owner insists on SRTP.
+    pub transport: Transport,
+    /// The keys that we can take, in the order of the line.
+    pub keys: Vec<Crypto>,
+    /// Whether RTCP may come to the port of RTP (RFC 5761).
+    pub mux: bool,
     /// The codecs that we know, with their payload types, in the order of the line.
     pub codecs: Vec<(u8, Codec)>,
     /// The keys of the telephone as events, for each clock that they are offered with.
@@ -34,6 +41,15 @@ pub struct Line {
     pub ptime: Option<Duration>,
     /// How much audio its owner takes in a packet at most, if it says so.
     pub maxptime: Option<Duration>,
+}
+
+/// How packets of a line look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// `RTP/AVP`, `RTP/AVPF`: in the clear, unless keys stand there and both want them.
+    Plain,
+    /// `RTP/SAVP`, `RTP/SAVPF`: hidden.
+    Secured,
 }
 
 /// The payload type of telephone-event (RFC 4733) and how far its events go.
@@ -73,14 +89,16 @@ impl Line {
     /// Reads the audio line `media` of `session`.
     ///
     /// # Errors
-    /// When it is not active audio over plain RTP, or its address is none that we can send to.
+    /// When it is not active audio over RTP or SRTP, or its address is none that we can send to.
     pub fn read(session: &Session, media: &Media) -> Result<Self, Refusal> {
         if media.media != "audio" || media.port == 0 {
             return Err(Refusal::NO_AUDIO);
         }
-        if !matches!(media.proto.as_str(), "RTP/AVP" | "RTP/AVPF") {
-            return Err(Refusal::TRANSPORT);
-        }
+        let transport = match media.proto.as_str() {
+            "RTP/AVP" | "RTP/AVPF" => Transport::Plain,
+            "RTP/SAVP" | "RTP/SAVPF" => Transport::Secured,
+            _ => return Err(Refusal::TRANSPORT),
+        };
         let connection = media.connections.first().or(session.connection.as_ref());
         let address = address(connection.ok_or(Refusal::ADDRESS)?)?;
         let direction = direction(session, media);
@@ -89,6 +107,9 @@ impl Line {
         let codecs = codecs(media);
         let opus = codecs.iter().find(|(_, codec)| *codec == Codec::Opus);
         Ok(Self {
+            transport,
+            keys: crypto::lines(media).take(MAX_KEYS).collect(),
+            mux: values(&media.attributes, MUX).next().is_some(),
             profile: opus.map_or_else(Profile::default, |(number, _)| opus::read(media, *number)),
             codecs,
             events: events(media),
@@ -260,6 +281,12 @@ fn millis(media: &Media, name: &str) -> Option<Duration> {
     (1..=200).contains(&millis).then_some(Duration::from_millis(millis))
 }
 
+/// The attribute of RTP and RTCP on one port.
+pub const MUX: &str = "rtcp-mux";
+
+/// Nobody has so many suites.
+const MAX_KEYS: usize = 16;
+
 /// The name of telephone events in `a=rtpmap`.
 pub const EVENT: &str = "telephone-event";
 
@@ -359,7 +386,7 @@ mod tests {
         let refused = |text: &str| line(text).expect_err(text);
         assert_eq!(refused("m=video 4000 RTP/AVP 0\r\n"), Refusal::NO_AUDIO);
         assert_eq!(refused("m=audio 0 RTP/AVP 0\r\n"), Refusal::NO_AUDIO);
-        assert_eq!(refused("m=audio 4000 RTP/SAVP 0\r\n"), Refusal::TRANSPORT);
+        assert_eq!(refused("m=audio 4000 UDP/TLS/RTP/SAVP 0\r\n"), Refusal::TRANSPORT);
         let host = "m=audio 4000 RTP/AVP 0\r\nc=IN IP4 host.example.com\r\n";
         assert_eq!(refused(host), Refusal::ADDRESS);
         let group = "m=audio 4000 RTP/AVP 0\r\nc=IN IP4 224.2.17.12/127\r\n";

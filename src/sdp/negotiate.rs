@@ -7,7 +7,9 @@ use sdp_types::{Connection, Media, MediaType, Origin, Session, Time, TransportPr
 
 use crate::audio::codec::Codec;
 use crate::audio::packing::{Content, Packing, Wishes};
-use crate::sdp::line::{COMFORT, COMFORT_NOISE, Direction, EVENT, EventRange, Events, Line};
+use crate::base::master_key::Keys;
+use crate::sdp::crypto::{self, Crypto, Policy, Terms};
+use crate::sdp::line::{COMFORT, COMFORT_NOISE, Direction, EVENT, EventRange, Events, Line, MUX};
 use crate::sdp::opus;
 use crate::sdp::refusal::Refusal;
 use crate::sdp::session;
@@ -27,6 +29,8 @@ pub struct Local {
     pub version: u64,
     /// How we would like audio to be packed.
     pub wishes: Wishes,
+    /// How we stand to SRTP.
+    pub srtp: Terms,
 }
 
 /// What both sides agreed to.
@@ -46,12 +50,22 @@ pub struct Agreed {
     pub remote_rtcp: SocketAddr,
     /// Which ways media flows, from our view.
     pub direction: Direction,
+    /// The keys, when packets are hidden.
+    pub srtp: Option<Keys>,
+    /// Whether RTCP goes to the port of RTP, both ways.
+    pub mux: bool,
 }
 
 /// Writes an offer of one audio line.
 pub fn offer(local: &Local) -> String {
     let mut offer = describe(local);
-    offer.medias.push(audio(local, &offered(local), Direction::SendReceive));
+    let mut line = audio(local, &offered(local), Direction::SendReceive);
+    if local.srtp.policy == Policy::Required {
+        line.proto = TransportProto::RtpSavp.to_string();
+    }
+    write_keys(&mut line, local.srtp.offered());
+    line.add_attribute_from_str(MUX);
+    offer.medias.push(line);
     offer.to_string()
 }
 
@@ -63,7 +77,7 @@ pub fn offer(local: &Local) -> String {
 /// first audio line.
 pub fn answer(offer: &[u8], local: &Local) -> Result<(String, Agreed), Refusal> {
     let offer = session::parse(offer)?;
-    let (taken, line, (payload_type, codec)) = choose(&offer, local)?;
+    let Choice { taken, line, codec: (payload_type, codec), keys } = choose(&offer, local)?;
     let direction = line.direction.reversed();
     let comfort = line.comfort.filter(|_| has_comfort(codec, local));
     let events = line.events_with(codec).into_iter().collect();
@@ -75,12 +89,18 @@ pub fn answer(offer: &[u8], local: &Local) -> Result<(String, Agreed), Refusal> 
         answer.medias.push(if index == taken {
             let mut media_line = audio(local, &formats, direction);
             media_line.proto.clone_from(&media.proto);
+            let ours = |(tag, keys): &(u32, Keys)| Crypto { tag: *tag, master: keys.ours.clone() };
+            write_keys(&mut media_line, keys.iter().map(ours));
+            if line.mux {
+                media_line.add_attribute_from_str(MUX);
+            }
             media_line
         } else {
             declined(media)
         });
     }
-    Ok((answer.to_string(), agreed(&line, (payload_type, codec), &formats, local)))
+    let agreed = agreed(&line, (payload_type, codec), &formats, local);
+    Ok((answer.to_string(), Agreed { srtp: keys.map(|(_, keys)| keys), ..agreed }))
 }
 
 /// Takes the answer to what we offered.
@@ -95,21 +115,38 @@ pub fn accept(answer: &[u8], local: &Local) -> Result<Agreed, Refusal> {
     // The peer's first codec is what it will send; one that we did not offer is no answer.
     let known = line.codecs.iter().find(|(_, codec)| local.codecs.contains(codec));
     let format = *known.ok_or(Refusal::CODEC)?;
-    Ok(agreed(&line, format, &offered(local), local))
+    let srtp = local.srtp.accept(&line, crypto::is_offered(media))?;
+    Ok(Agreed { srtp, ..agreed(&line, format, &offered(local), local) })
 }
 
-/// The first audio line that can be taken, with its place and our dearest codec in it.
-fn choose(offer: &Session, local: &Local) -> Result<(usize, Line, (u8, Codec)), Refusal> {
+/// An audio line that can be taken.
+struct Choice {
+    /// Its place.
+    taken: usize,
+    line: Line,
+    /// Our dearest codec in it.
+    codec: (u8, Codec),
+    /// The keys, when packets are to be hidden, and what the answer names them by.
+    keys: Option<(u32, Keys)>,
+}
+
+/// The first audio line that can be taken. Some offer one in the clear beside one that is not:
+/// those with keys come first where we want keys.
+fn choose(offer: &Session, local: &Local) -> Result<Choice, Refusal> {
     let mut first_reason = None;
-    for (index, media) in offer.medias.iter().enumerate() {
-        if media.media != "audio" {
-            continue;
-        }
+    let audio = offer.medias.iter().enumerate().filter(|(_, media)| media.media == "audio");
+    let mut lines: Vec<_> = audio.collect();
+    if local.srtp.policy != Policy::Off {
+        // Sorting is stable: the others keep their order.
+        lines.sort_by_key(|(_, media)| !crypto::is_offered(media));
+    }
+    for (taken, media) in lines {
         let chosen = Line::read(offer, media).and_then(|line| {
+            let keys = local.srtp.answer(&line)?;
             check_family(&line, local)?;
             let of = |codec: &Codec| line.codecs.iter().find(|(_, it)| it == codec).copied();
             let codec = local.codecs.iter().find_map(of).ok_or(Refusal::CODEC)?;
-            Ok((index, line, codec))
+            Ok(Choice { taken, line, codec, keys })
         });
         match chosen {
             Ok(chosen) => return Ok(chosen),
@@ -149,6 +186,15 @@ fn agreed(
         remote: line.rtp,
         remote_rtcp: line.rtcp,
         direction: line.direction.reversed(),
+        srtp: None,
+        mux: line.mux,
+    }
+}
+
+/// Writes keys into a line of ours.
+fn write_keys(media: &mut Media, keys: impl Iterator<Item = Crypto>) {
+    for crypto in keys {
+        media.add_attribute_with_value(crypto::NAME, crypto::write(&crypto));
     }
 }
 
@@ -260,6 +306,8 @@ const LONGEST: Duration = Duration::from_millis(60);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::master_key::{Master, Suite};
+    use crate::base::random::Random;
     use proptest::prelude::*;
 
     const ASTERISK: &str = "v=0\r\no=- 1363 1363 IN IP4 192.0.2.10\r\ns=Asterisk\r\n\
@@ -309,6 +357,7 @@ mod tests {
             session_id: 7,
             version: 1,
             wishes: Wishes::default(),
+            srtp: Terms::default(),
         }
     }
 
@@ -504,6 +553,148 @@ mod tests {
         assert!(said.contains("RTP/AVP 0 13\r\n") && said.contains("a=rtpmap:13 CN/8000\r\n"));
         let (_, agreed) = answer(SIPP.as_bytes(), &quiet).expect("it is good");
         assert_eq!(agreed.packing.comfort, None);
+    }
+
+    const CRYPTO: &str = "a=crypto:4 AES_CM_128_HMAC_SHA1_80 \
+        inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^31\n";
+    const SHORT: &str = "a=crypto:1 AES_CM_128_HMAC_SHA1_32 \
+        inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\n";
+
+    fn keyed(policy: Policy) -> Local {
+        let mut random = Random::repeatable(3);
+        let keys = [Suite::Gcm128, Suite::Aes128Sha80].map(|it| Master::random(it, &mut random));
+        Local { srtp: Terms { policy, keys: keys.to_vec() }, ..local() }
+    }
+
+    fn secured() -> String {
+        SIPP.replace("RTP/AVP", "RTP/SAVP")
+    }
+
+    #[test]
+    fn keys_are_answered_or_refused_as_the_policy_has_it() {
+        // In the clear; with keys that may be left out; with keys; with keys that we do not take.
+        let offers = [
+            SIPP.to_owned(),
+            format!("{SIPP}{CRYPTO}"),
+            format!("{}{CRYPTO}", secured()),
+            format!("{}{SHORT}", secured()),
+            secured(),
+        ];
+        let open = |policy| Local { srtp: Terms { policy, keys: Vec::new() }, ..local() };
+        let (no, yes) = (Ok(false), Ok(true));
+        for (ours, expected) in [
+            (
+                open(Policy::Off),
+                [no, no, Err(Refusal::TRANSPORT), Err(Refusal::TRANSPORT), Err(Refusal::TRANSPORT)],
+            ),
+            (keyed(Policy::Optional), [no, yes, yes, Err(Refusal::KEYS), Err(Refusal::KEYS)]),
+            (
+                open(Policy::Optional),
+                [
+                    no,
+                    no,
+                    Err(Refusal::KEYS_IN_THE_OPEN),
+                    Err(Refusal::KEYS_IN_THE_OPEN),
+                    Err(Refusal::KEYS_IN_THE_OPEN),
+                ],
+            ),
+            (
+                keyed(Policy::Required),
+                [Err(Refusal::KEYS), yes, yes, Err(Refusal::KEYS), Err(Refusal::KEYS)],
+            ),
+            (open(Policy::Required), [Err(Refusal::KEYS_IN_THE_OPEN); 5]),
+        ] {
+            for (offer, expected) in offers.iter().zip(expected) {
+                let answered = answer(offer.as_bytes(), &ours);
+                let seen = match &answered {
+                    Ok((_, agreed)) => Ok(agreed.srtp.is_some()),
+                    Err(why) => Err(*why),
+                };
+                assert_eq!(seen, expected, "{:?}\n{offer}", ours.srtp.policy);
+                if let Ok((said, _)) = answered {
+                    valid(offer.as_bytes(), &said);
+                    assert_eq!(
+                        said.contains("a=crypto:4 AES_CM_128_HMAC_SHA1_80"),
+                        seen == Ok(true)
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_dearest_suite_of_the_offerer_that_we_take_is_chosen() {
+        let offer = format!("{}{SHORT}{CRYPTO}", secured());
+        let gcm = "a=crypto:9 AEAD_AES_128_GCM inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGw==\n";
+        let offer = format!("{offer}{gcm}");
+        let ours = keyed(Policy::Optional);
+        let (said, agreed) = answer(offer.as_bytes(), &ours).expect("it is good");
+        let keys = agreed.srtp.expect("keys");
+        assert_eq!(keys.ours.suite(), Suite::Aes128Sha80);
+        assert_eq!(keys.theirs.octets(), b"YS___semctl () {\t220;}\n}\nunles");
+        assert_eq!(said.matches("a=crypto").count(), 1);
+        assert!(said.contains("m=audio 40000 RTP/SAVP 0\r\n"));
+    }
+
+    #[test]
+    fn of_two_lines_that_with_keys_is_taken() {
+        let offer = format!("{SIPP}m=audio 6000 RTP/SAVP 0\n{CRYPTO}");
+        let (said, agreed) =
+            answer(offer.as_bytes(), &keyed(Policy::Optional)).expect("it is good");
+        assert!(agreed.srtp.is_some());
+        assert!(said.contains("m=audio 0 RTP/AVP 0\r\nm=audio 40000 RTP/SAVP 0\r\n"));
+        let (said, agreed) = answer(offer.as_bytes(), &local()).expect("it is good");
+        assert!(agreed.srtp.is_none());
+        assert!(said.contains("m=audio 40000 RTP/AVP 0\r\n"));
+    }
+
+    #[test]
+    fn two_of_us_exchange_keys() {
+        for policy in [Policy::Optional, Policy::Required] {
+            let (here, mut there) = (keyed(policy), keyed(Policy::Optional));
+            let mut random = Random::repeatable(8);
+            there.srtp.keys = vec![Master::random(Suite::Aes128Sha80, &mut random)];
+            let offer = offer(&here);
+            assert_eq!(offer.contains("RTP/SAVP"), policy == Policy::Required);
+            assert!(offer.contains("a=crypto:1 AEAD_AES_128_GCM inline:"));
+            assert!(offer.contains("a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:"));
+            let (answer, theirs) = answer(offer.as_bytes(), &there).expect("we fit");
+            let ours = accept(answer.as_bytes(), &here).expect("we fit").srtp.expect("keys");
+            let theirs = theirs.srtp.expect("keys");
+            assert_eq!((&ours.ours, &ours.theirs), (&theirs.theirs, &theirs.ours));
+        }
+    }
+
+    #[test]
+    fn an_answer_without_our_keys_is_none_where_they_are_needed() {
+        let told = |policy, answer: &str| {
+            accept(answer.as_bytes(), &keyed(policy)).map(|agreed| agreed.srtp.is_some())
+        };
+        let right = CRYPTO.replace("crypto:4", "crypto:2");
+        for (answer, optional, required) in [
+            (SIPP.to_owned(), Ok(false), Err(Refusal::KEYS)),
+            (format!("{SIPP}{right}"), Ok(true), Ok(true)),
+            (format!("{SIPP}{CRYPTO}"), Err(Refusal::KEYS), Err(Refusal::KEYS)),
+            (format!("{}{right}", secured()), Ok(true), Ok(true)),
+            (format!("{}{CRYPTO}", secured()), Err(Refusal::KEYS), Err(Refusal::KEYS)),
+            (format!("{}{SHORT}", secured()), Err(Refusal::KEYS), Err(Refusal::KEYS)),
+            (secured(), Err(Refusal::KEYS), Err(Refusal::KEYS)),
+        ] {
+            assert_eq!(told(Policy::Optional, &answer), optional, "{answer}");
+            assert_eq!(told(Policy::Required, &answer), required, "{answer}");
+        }
+        assert_eq!(told(Policy::Off, &secured()), Err(Refusal::TRANSPORT));
+        assert_eq!(told(Policy::Off, &format!("{SIPP}{CRYPTO}")), Ok(false));
+    }
+
+    #[test]
+    fn rtcp_shares_the_port_when_both_say_so() {
+        assert!(offer(&local()).contains("a=rtcp-mux\r\n"));
+        let (said, agreed) = answered(&format!("{SIPP}a=rtcp-mux\n"));
+        assert!(agreed.mux && said.contains("a=rtcp-mux\r\n"));
+        let (said, agreed) = answered(SIPP);
+        assert!(!agreed.mux && !said.contains("a=rtcp-mux"));
+        assert!(!accept(SIPP.as_bytes(), &local()).expect("it is good").mux);
     }
 
     #[test]

@@ -19,8 +19,12 @@ impl Refusal {
     pub const NO_ANSWER: Self = Self::new(399, "The answer does not match the offer");
     /// There is no audio to be had.
     pub const NO_AUDIO: Self = Self::new(304, "An active audio stream is needed");
-    /// SRTP, DTLS or something else that we do not speak.
+    /// SRTP where it is off, DTLS or something else that we do not speak.
     pub const TRANSPORT: Self = Self::new(302, "Only RTP/AVP and RTP/AVPF are spoken here");
+    /// Keys are wanted, and none of those offered can be taken.
+    pub const KEYS: Self = Self::new(302, "SRTP is needed, with a suite that is taken here");
+    /// Keys came by a way that others can read.
+    pub const KEYS_IN_THE_OPEN: Self = Self::new(302, "SRTP keys are taken over TLS only");
     /// No codec is common to both.
     pub const CODEC: Self = Self::new(305, "No codec in common");
     /// The address is a name, or of a kind that we cannot send to.

@@ -8,14 +8,16 @@ use std::sync::Arc;
 use crate::audio::speech;
 use crate::audio::wav;
 use crate::call::briefing::{Briefing, MediaPolicy, Refer, Tapes, Terms};
+use crate::call::keying::{Srtp, Ways};
 use crate::call::numbering::{Format, Numbering};
 use crate::config::diagnostic::Severity;
 use crate::config::load::Loaded;
 use crate::config::report;
-use crate::config::settings::{Detector, Server, SessionTimers};
+use crate::config::settings::{self, Detector, Server, SessionTimers};
 use crate::media::music::Tape;
 use crate::providers::error::ProviderError;
 use crate::providers::vad::registry as vad;
+use crate::sdp::crypto::Policy;
 use crate::server::casting::{self, CastError};
 use crate::server::codecs;
 use crate::server::control::view::LimitsView;
@@ -25,7 +27,7 @@ use crate::server::phones::{self, PhoneError};
 use crate::server::running::{Blueprint, Control, Folders};
 use crate::server::stir::{self, StirError};
 use crate::server::{door, trunks};
-use crate::sip::dialog::session_timer::{Mode, Policy};
+use crate::sip::dialog::session_timer::{self, Mode};
 use crate::sip::endpoint;
 use crate::sip::transaction::timers::Timers;
 
@@ -151,14 +153,15 @@ fn endpoint_settings(server: &Server, max_calls: usize) -> endpoint::Settings {
     }
 }
 
-fn session_timers(server: &Server) -> Policy {
+fn session_timers(server: &Server) -> session_timer::Policy {
     let mode = match server.sip.session_timers {
         SessionTimers::Never => Mode::Never,
         SessionTimers::Accept => Mode::Accept,
         SessionTimers::Prefer => Mode::Prefer,
         SessionTimers::Require => Mode::Require,
     };
-    Policy { mode, expires: server.sip.session_expires, least: server.sip.session_min_se }
+    let (expires, least) = (server.sip.session_expires, server.sip.session_min_se);
+    session_timer::Policy { mode, expires, least }
 }
 
 /// What scanners call themselves: those that are known, and those that the operator has met.
@@ -191,6 +194,23 @@ fn tapes(server: &Server) -> Result<Tapes, AssemblyError> {
     Ok(Tapes { hold: Arc::new(Tape::new(&clip)), ..Tapes::default() })
 }
 
+fn srtp(server: &Server) -> Srtp {
+    let policy = |srtp| match srtp {
+        settings::Srtp::Off => Policy::Off,
+        settings::Srtp::Optional => Policy::Optional,
+        settings::Srtp::Required => Policy::Required,
+    };
+    let of_trunk = |(name, trunk): (&String, &settings::Trunk)| {
+        Some((Arc::from(name.as_str()), policy(trunk.srtp?)))
+    };
+    Srtp {
+        policy: policy(server.rtp.srtp),
+        trunks: server.trunks.iter().filter_map(of_trunk).collect(),
+        suites: server.rtp.srtp_suites.clone(),
+        ways: if server.rtp.insecure_sdes { Ways::Any } else { Ways::Secret },
+    }
+}
+
 fn media_policy(server: &Server) -> MediaPolicy {
     let vad = &server.media.vad;
     MediaPolicy {
@@ -198,6 +218,7 @@ fn media_policy(server: &Server) -> MediaPolicy {
         codecs: codecs::of_settings(&server.rtp.codecs),
         wishes: codecs::wishes(&server.rtp),
         libraries: codecs::libraries(),
+        srtp: Arc::new(srtp(server)),
         symmetric: server.rtp.symmetric,
         timeout: server.rtp.timeout,
         speech: speech::Settings {

@@ -6,11 +6,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use tokio::sync::mpsc;
 
 use crate::audio::wav;
 use crate::base::id::CallId;
 use crate::config::settings::Server;
+use crate::config::srtp;
 use crate::engine::gauges::Gauges;
 use crate::engine::media_shard::MediaShard;
 use crate::engine::phone::{self, Act, Desk, Line, Moment, Offer, Phone, Script, When};
@@ -19,6 +21,7 @@ use crate::media::event::Digit;
 use crate::net::tls;
 use crate::providers::tts::flite::{self, Flite};
 use crate::providers::vad::registry as vad;
+use crate::sdp::crypto::Policy;
 use crate::server::{codecs, demo, serve};
 use crate::sip::event::Ending;
 
@@ -37,12 +40,27 @@ pub struct Order {
     pub codecs: Vec<String>,
     /// Milliseconds of audio in a packet.
     pub ptime: u64,
+    /// Whether packets are hidden.
+    pub srtp: Srtp,
+    /// Whether keys may go by signalling that others can read.
+    pub insecure_sdes: bool,
     /// Where the recording goes.
     pub record: PathBuf,
     /// An authority that is believed beside those of the system, as PEM.
     pub ca: Option<PathBuf>,
     /// The settings, for the folder of models.
     pub config: PathBuf,
+}
+
+/// Whether packets are hidden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Srtp {
+    /// No.
+    Off,
+    /// If the other side can.
+    Optional,
+    /// Yes.
+    Required,
 }
 
 /// Calls, tells what happens, and fails when nobody answered.
@@ -53,6 +71,11 @@ pub fn run(order: Order) -> ExitCode {
 
 async fn dial(order: Order) -> Result<(), String> {
     let reached = phone::resolve(&order.target).await.map_err(|why| why.to_string())?;
+    if order.srtp != Srtp::Off && !order.insecure_sdes && !reached.transport.is_secure() {
+        return Err("keys of SRTP are secret over TLS only: add ;transport=tls to the address, \
+             or --insecure-sdes"
+            .to_owned());
+    }
     let remote = reached.remote;
     let script = script(&order).await?;
     let mut settings = Server::default();
@@ -129,6 +152,12 @@ fn offer(order: &Order) -> Result<Offer, String> {
     if !(10..=60).contains(&order.ptime) || !order.ptime.is_multiple_of(10) {
         return Err(format!("packets of {} ms: 10, 20, 30, 40, 50 or 60", order.ptime));
     }
+    offer.suites = srtp::usual();
+    offer.srtp = match order.srtp {
+        Srtp::Off => Policy::Off,
+        Srtp::Optional => Policy::Optional,
+        Srtp::Required => Policy::Required,
+    };
     offer.wishes.ptime = Duration::from_millis(order.ptime);
     Ok(offer)
 }
@@ -143,9 +172,9 @@ async fn tell(mut moments: mpsc::Receiver<phone::Timed>) -> Option<String> {
     while let Some((at, moment)) = moments.recv().await {
         let what = match moment {
             Moment::Ringing => "rings".to_owned(),
-            Moment::Answered { codec, call } => {
+            Moment::Answered { codec, srtp, call } => {
                 answered = call;
-                format!("answered, {codec}")
+                format!("answered, {codec}, {}", srtp.unwrap_or("in the clear"))
             }
             Moment::TheySpeak => "they speak …".to_owned(),
             Moment::TheyStop { .. } => "… and stop".to_owned(),

@@ -95,11 +95,13 @@ fn leg(leg: &Leg) -> Value {
         "end_reason": leg.cause.map(Cause::end_reason),
         "q850": leg.cause.map(Cause::q850),
         "codec": leg.codec,
+        "srtp": leg.srtp,
         "rtp": {
             "received": leg.quality.received,
             "sent": leg.quality.sent,
             "lost": leg.quality.lost,
             "discarded": leg.quality.discarded,
+            "refused": leg.quality.refused,
             "jitter_ms": leg.quality.jitter.as_secs_f64() * 1_000.0,
             "max_jitter_ms": leg.quality.max_jitter.as_secs_f64() * 1_000.0,
             "round_trip_ms": leg.quality.round_trip.map(millis),

@@ -57,7 +57,7 @@ impl Conductor {
         });
         let Some(ring_limit) = self.dial.as_ref().map(|dial| dial.ring()) else { return };
         let Some(leg) = self.leg_mut(session) else { return };
-        let (Some(body), Some(destination)) = (leg.offer(dearest), leg.destination().cloned())
+        let (Some(offers), Some(destination)) = (leg.offer(dearest), leg.destination().cloned())
         else {
             return;
         };
@@ -73,7 +73,7 @@ impl Conductor {
             self.dial.as_ref().map(|dial| dial.headers().to_vec()).unwrap_or_default();
         headers.extend(self.headers_of_route());
         let placement =
-            Placement { session, destination, trunks, caller, body, headers, ring_limit };
+            Placement { session, destination, trunks, caller, offers, headers, ring_limit };
         self.out.push_back(Output::Place(Box::new(placement)));
     }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::{ENDS_WITHIN, Hop, SILENCE, Way};
 use crate::call::placement::Placement;
+use crate::sdp::crypto::Policy;
 use crate::sip::event::{Ending, Flow};
 
 /// One leg on its way to somebody.
@@ -23,6 +24,7 @@ pub struct Hunt {
     /// Whether an INVITE is under way.
     is_calling: bool,
     is_given_up: bool,
+    has_spurned: bool,
 }
 
 /// What is to be done next.
@@ -49,12 +51,23 @@ impl Hunt {
             rings_until,
             is_calling: false,
             is_given_up: false,
+            has_spurned: false,
         }
     }
 
-    /// The session description offered.
-    pub fn body(&self) -> Bytes {
-        self.placement.body.clone()
+    /// What is offered there; `None` when it must not be offered by that way.
+    pub fn offer(&self, way: &Way, flow: &Flow) -> Option<(Policy, Bytes)> {
+        self.placement.offers.over(way.account.as_deref(), flow.transport)
+    }
+
+    /// Notes that a way is not taken, since keys must not go by it.
+    pub fn spurn(&mut self) {
+        self.has_spurned = true;
+    }
+
+    /// Whether a way was not taken, since keys must not go by it.
+    pub fn has_spurned(&self) -> bool {
+        self.has_spurned
     }
 
     /// Chooses the next host, on this way or on the next.

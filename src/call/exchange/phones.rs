@@ -10,6 +10,7 @@ use crate::base::destination::Destination;
 use crate::call::cause::Cause;
 use crate::call::identity;
 use crate::call::placement::Placement;
+use crate::sdp::crypto::Policy;
 use crate::sip::event::{Command, Notice, Outgoing, Reach};
 
 /// Where phones are, and which belong together.
@@ -70,15 +71,27 @@ impl Exchange {
     /// Rings at every place at once.
     pub(super) fn ring_all(&mut self, now: Instant, placement: &Placement, ways: Vec<Way>) {
         let until = now + placement.ring_limit;
+        let offered = |way: Way| {
+            let Hop::Flow(flow) = way.hop else { return None };
+            let (srtp, body) = placement.offers.over(None, flow.transport)?;
+            Some((way, flow, srtp, body))
+        };
+        let ways: Vec<_> = ways.into_iter().filter_map(offered).collect();
+        // Where keys are needed, they were offered to all; else whoever answers says.
+        let rank = |srtp: &Policy| matches!(srtp, Policy::Optional | Policy::Required);
+        let srtp = ways.iter().map(|(_, _, srtp, _)| *srtp).find(rank).unwrap_or_default();
+        if ways.is_empty() {
+            return self.refuse(placement.session, Cause::IncompatibleMedia);
+        }
+        self.outputs.push_back(Output::Offered(placement.session, srtp));
         let forks = self.forks.begin(placement.session, ways.len(), until);
-        for (session, way) in forks.into_iter().zip(ways) {
-            let Hop::Flow(flow) = way.hop else { continue };
+        for (session, (way, flow, _, body)) in forks.into_iter().zip(ways) {
             let outgoing = Outgoing {
                 session,
                 target: way.target,
                 from: way.from,
                 flow,
-                body: placement.body.clone(),
+                body,
                 headers: way.headers,
             };
             self.outputs.push_back(Output::Command(Command::Invite(Box::new(outgoing))));

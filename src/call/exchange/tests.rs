@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::*;
+use crate::call::keying::Offers;
 use crate::call::placement::Caller;
 use crate::sip::event::Transport;
 
@@ -54,7 +55,7 @@ fn placement(destination: &str) -> Placement {
         session: LEG,
         destination: destination.parse().expect("a destination"),
         caller: Caller { number: "+4971112345".into(), ..Caller::default() },
-        body: Bytes::from_static(b"v=0\r\n"),
+        offers: Offers::plain(Bytes::from_static(b"v=0\r\n")),
         headers: vec![("X-Customer".into(), "42".into())],
         ring_limit: Duration::from_secs(60),
     }

@@ -170,7 +170,7 @@ async fn outcome_of((codec, millis): (Codec, u64), target: &str, folder: &Folder
 
 fn offer(codec: Codec, millis: u64) -> Offer {
     let wishes = Wishes { ptime: Duration::from_millis(millis), ..Wishes::default() };
-    Offer { codecs: vec![codec], wishes, libraries: codecs::libraries() }
+    Offer { codecs: vec![codec], wishes, libraries: codecs::libraries(), ..Offer::default() }
 }
 
 /// Whether the caller was understood. The recogniser may hear a polite word more.

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use voxtrunk::call::admission::{self, Doorkeeper};
 use voxtrunk::call::event::Input;
+use voxtrunk::call::keying::Offers;
 use voxtrunk::call::placement::{Caller, Placement};
 use voxtrunk::config::external::FilesOnly;
 use voxtrunk::config::load::{Origin, Request, load};
@@ -65,7 +66,7 @@ impl Line {
             session,
             destination: destination.parse().expect("a destination"),
             caller,
-            body: Bytes::from_static(OFFER),
+            offers: Offers::plain(Bytes::from_static(OFFER)),
             headers: vec![("X-Customer".to_owned(), "4711".to_owned())],
             ring_limit: Duration::from_secs(20),
         };

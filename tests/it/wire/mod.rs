@@ -28,6 +28,7 @@ mod recording;
 mod signatures;
 mod sipp;
 mod speech;
+mod srtp;
 mod story;
 mod transports;
 mod values;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::base::destination::Destination;
 use crate::call::event::Input as CallInput;
+use crate::call::keying::Offers;
 use crate::call::placement::{Caller, Placement};
 use crate::engine::doors::Listen;
 use crate::engine::mailbox::Inbox;
@@ -67,7 +68,7 @@ async fn place(desk: &Desk, destination: &str) -> (SessionId, Vec<Event>, Inbox)
         session,
         destination: Destination::Sip(destination.to_owned()),
         caller: Caller::default(),
-        body: Bytes::from_static(b"v=0\r\n"),
+        offers: Offers::plain(Bytes::from_static(b"v=0\r\n")),
         headers: Vec::new(),
         ring_limit: Duration::from_secs(30),
     };

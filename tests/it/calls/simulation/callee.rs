@@ -13,6 +13,7 @@ use voxtrunk::audio::speech;
 use voxtrunk::base::id::{SessionId, UtteranceId};
 use voxtrunk::media::event::{self as media, Digit};
 use voxtrunk::media::port::Port;
+use voxtrunk::sdp::crypto::Terms;
 use voxtrunk::sdp::line::Direction;
 use voxtrunk::sdp::negotiate::{self, Agreed, Local};
 use voxtrunk::sip;
@@ -94,6 +95,7 @@ impl Callee {
                 session_id: 9,
                 version: 1,
                 wishes: Wishes::default(),
+                srtp: Terms::default(),
             },
             codecs,
             hearing: Hearing::default(),
@@ -258,6 +260,8 @@ impl Callee {
             recording: false,
             cname: "callee".to_owned(),
             timeout: Duration::from_secs(600),
+            srtp: agreed.srtp.clone(),
+            mux: agreed.mux,
         };
         self.port = Some(Port::new(settings, scene.now, &mut scene.random));
     }

@@ -14,6 +14,7 @@ use voxtrunk::audio::speech;
 use voxtrunk::base::id::{SessionId, UtteranceId};
 use voxtrunk::media::event::{self as media, Digit};
 use voxtrunk::media::port::Port;
+use voxtrunk::sdp::crypto::Terms;
 use voxtrunk::sdp::line::Direction;
 use voxtrunk::sdp::negotiate::{self, Local};
 use voxtrunk::sip;
@@ -132,6 +133,7 @@ impl Phone {
             session_id: 7,
             version: 1,
             wishes: Wishes::default(),
+            srtp: Terms::default(),
         };
         Self {
             endpoint: Endpoint::new(Settings::default(), scene.random.split()),
@@ -298,6 +300,8 @@ impl Phone {
             recording: false,
             cname: "phone".to_owned(),
             timeout: Duration::from_secs(600),
+            srtp: agreed.srtp.clone(),
+            mux: agreed.mux,
         };
         self.port = Some(Port::new(settings, scene.now, &mut scene.random));
         self.with_port(scene, |port, now| port.handle(now, media::Command::Start));

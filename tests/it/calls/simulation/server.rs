@@ -256,6 +256,12 @@ impl Server {
                     self.endpoint.handle(scene.now, sip::event::Input::Command(command));
                 }
                 exchange::Output::Event(event) => self.report(scene, event),
+                exchange::Output::Offered(session, srtp) => {
+                    if let Some(id) = self.sessions.get(&session).copied() {
+                        let offered = Input::Offered { session, srtp };
+                        scene.pipe(Pipe::FromSip, id, Job::Call(id, offered));
+                    }
+                }
                 exchange::Output::Resolve(..)
                 | exchange::Output::Sign(..)
                 | exchange::Output::Turned(..)
@@ -287,6 +293,7 @@ impl Server {
             trunk: Badge::default(),
             at: scene.now,
             since_epoch,
+            random: scene.random.split(),
             verification: None,
         };
         let call = Call {
@@ -316,6 +323,7 @@ impl Server {
                 address: address(Side::Server, 0).ip(),
                 codecs: vec![Codec::Pcmu, Codec::Pcma],
                 wishes: Wishes::default(),
+                srtp: Arc::default(),
                 libraries: Libraries::default(),
                 symmetric: true,
                 timeout: self.media_timeout,
