@@ -15,6 +15,7 @@ use crate::call::cause::Cause;
 use crate::call::keying::Srtp;
 use crate::dialplan::pattern::Match;
 use crate::dialplan::plan::Plan;
+use crate::media::keys::Ways;
 use crate::media::music::Tape;
 
 /// What every call that begins now is told; swapped whole on reload.
@@ -62,6 +63,8 @@ pub struct Terms {
     pub max_calls: Option<usize>,
     /// Whether its callers are sent elsewhere by REFER.
     pub refer: Refer,
+    /// By which ways keys of its callers are heard, if otherwise than all others.
+    pub keys: Option<Ways>,
 }
 
 /// Whether REFER is sent to a trunk.
@@ -111,6 +114,9 @@ pub struct MediaPolicy {
     pub libraries: Libraries,
     /// How the machine and its trunks stand to SRTP.
     pub srtp: Arc<Srtp>,
+    /// By which ways keys are heard; without a word by telephone events and INFO, and as tones
+    /// where the peer knows no telephone events.
+    pub keys: Option<Ways>,
     /// Whether media may latch to where packets come from (T8).
     pub symmetric: bool,
     /// After how long without a packet the call ends.

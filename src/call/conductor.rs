@@ -281,10 +281,13 @@ impl Conductor {
             return self.out.push_back(Output::ClosePort(port));
         }
         let session = SessionId(port.0);
-        let policy = self.briefing.media.clone();
+        let mut policy = self.briefing.media.clone();
         let recording = session == self.near && self.is_recorded();
         let (is_near, replaces) = (session == self.near, self.is_replacing(session));
         let trunk = if session == self.incoming.session { &*self.trunk.name } else { "" };
+        if let Some(keys) = self.briefing.trunks.get(trunk).and_then(|terms| terms.keys) {
+            policy.keys = Some(keys);
+        }
         let random = self.random.split();
         let Some(leg) = self.legs.iter_mut().find(|leg| leg.session() == session) else { return };
         let keying = match leg.transport() {

@@ -16,6 +16,7 @@ mod extends;
 pub mod external;
 mod file;
 mod interpolate;
+pub mod keys;
 pub mod listen;
 pub mod load;
 pub mod network;
