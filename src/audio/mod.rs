@@ -3,6 +3,7 @@
 pub mod codec;
 pub mod coder;
 pub mod conceal;
+pub mod dtmf;
 pub mod echo;
 pub mod frame;
 pub mod g711;

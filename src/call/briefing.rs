@@ -18,6 +18,7 @@ use crate::call::keying::Srtp;
 use crate::call::numbering::Numbering;
 use crate::dialplan::pattern::Match;
 use crate::dialplan::plan::Plan;
+use crate::media::keys::Ways;
 use crate::media::music::Tape;
 
 /// What every call that begins now is told; swapped whole on reload.
@@ -71,6 +72,8 @@ pub struct Terms {
     pub refer: Refer,
     /// The codecs that are spoken with it, the best first; without any, those of everybody.
     pub codecs: Vec<Codec>,
+    /// By which ways keys of its callers are heard, if otherwise than all others.
+    pub keys: Option<Ways>,
 }
 
 impl Briefing {
@@ -147,6 +150,9 @@ pub struct MediaPolicy {
     pub libraries: Libraries,
     /// How the machine and its trunks stand to SRTP.
     pub srtp: Arc<Srtp>,
+    /// By which ways keys are heard; without a word by telephone events and INFO, and as tones
+    /// where the peer knows no telephone events.
+    pub keys: Option<Ways>,
     /// Whether media may latch to where packets come from (T8).
     pub symmetric: bool,
     /// After how long without a packet the call ends.

@@ -293,13 +293,16 @@ impl Conductor {
             return self.out.push_back(Output::ClosePort(port));
         }
         let session = SessionId(port.0);
-        let policy = match self.leg(session).and_then(Leg::destination) {
+        let mut policy = match self.leg(session).and_then(Leg::destination) {
             Some(destination) => self.briefing.media_to(destination),
             None => self.briefing.media_of(&self.trunk),
         };
         let recording = session == self.near && self.is_recorded();
         let (is_near, replaces) = (session == self.near, self.is_replacing(session));
         let trunk = if session == self.incoming.session { &*self.trunk.name } else { "" };
+        if let Some(keys) = self.briefing.trunks.get(trunk).and_then(|terms| terms.keys) {
+            policy.keys = Some(keys);
+        }
         let random = self.random.split();
         let Some(leg) = self.legs.iter_mut().find(|leg| leg.session() == session) else { return };
         let keying = match leg.transport() {

@@ -12,6 +12,7 @@ use crate::base::random::Random;
 use crate::call::briefing::MediaPolicy;
 use crate::call::keying::{Keying, Offers};
 use crate::media::event::Settings;
+use crate::media::keys::Ways;
 use crate::sdp::crypto::{Policy, Terms};
 use crate::sdp::line::Direction;
 use crate::sdp::negotiate::{self, Agreed, Local};
@@ -214,6 +215,10 @@ impl Negotiation {
             signalling: self.signalling.unwrap_or(agreed.remote.ip()),
             symmetric: self.policy.symmetric,
             sending: sends(agreed.direction),
+            keys: self
+                .policy
+                .keys
+                .unwrap_or(Ways { tones: agreed.telephone_event.is_none(), ..Ways::default() }),
             srtp: agreed.srtp.clone(),
             mux: agreed.mux,
             speech: self.policy.speech.clone(),
@@ -304,6 +309,7 @@ mod tests {
             wishes: Wishes::default(),
             libraries: Libraries::default(),
             srtp: Arc::new(srtp),
+            keys: None,
             symmetric: true,
             timeout: Duration::from_secs(30),
             speech: speech::Settings::default(),

@@ -19,6 +19,7 @@ pub mod external;
 mod file;
 pub mod inbound;
 mod interpolate;
+pub mod keys;
 pub mod listen;
 pub mod load;
 pub mod network;

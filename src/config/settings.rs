@@ -12,6 +12,7 @@ use crate::base::country::Country;
 use crate::base::language::Language;
 use crate::base::master_key::Suite;
 use crate::base::units::{self, parsed};
+use crate::config::keys::KeyWay;
 use crate::config::network::PortRange;
 use crate::config::phone::{Group, Phone, Registering};
 use crate::config::srtp;
@@ -152,6 +153,9 @@ pub struct Rtp {
     pub ptime: Duration,
     /// Whether silence is described instead of sent to peers that know how (RFC 3389).
     pub comfort_noise: bool,
+    /// By which ways keys are heard. Without it by telephone events and INFO, and as tones where
+    /// the peer knows no telephone events.
+    pub dtmf: Option<Vec<KeyWay>>,
     /// Whether packets are hidden (SRTP), where a trunk says nothing else.
     pub srtp: Srtp,
     /// The suites that we take, the best first.
@@ -378,6 +382,7 @@ impl Default for Rtp {
             codecs: vec![Codec::Opus, Codec::G722, Codec::Pcma, Codec::Pcmu],
             ptime: Duration::from_millis(20),
             comfort_noise: false,
+            dtmf: None,
             srtp: Srtp::default(),
             srtp_suites: srtp::usual(),
             insecure_sdes: false,

@@ -37,7 +37,6 @@ const KEYS: &[&str] = &[
     "server.timezone",
     "sip.local_networks",
     "sip.options_reply",
-    "rtp.dtmf",
     "rtp.jitter",
     "http",
     "tls.*.acme",

@@ -12,6 +12,7 @@ use crate::base::secret::Secret;
 use crate::base::units;
 use crate::config::codec::Codec;
 use crate::config::inbound::Inbound;
+use crate::config::keys::KeyWay;
 use crate::config::network::Frequency;
 use crate::config::srtp::Srtp;
 use crate::config::stir::TrunkStir;
@@ -69,6 +70,8 @@ pub struct Trunk {
     pub trusted_identity: bool,
     /// The number to call from when nobody says which.
     pub caller_id: Option<String>,
+    /// By which ways keys of its callers are heard, if otherwise than `[rtp]` says.
+    pub dtmf: Option<Vec<KeyWay>>,
     /// Whether packets are hidden (SRTP), if otherwise than `[rtp]` says.
     pub srtp: Option<Srtp>,
     /// The most calls at once with it.

@@ -31,6 +31,7 @@ use crate::engine::media_shard::{self, MediaHandle, Opening, Pipes};
 use crate::engine::recorder::Recorder;
 use crate::engine::sip_shard::{self, SipHandle, SipShard, until};
 use crate::media::event::{self as media, Digit, Quality, Settings};
+use crate::media::keys::Ways;
 use crate::net::dns::Names;
 use crate::net::ports::{Pair, Ports};
 use crate::net::tls;
@@ -392,6 +393,7 @@ impl Conversation<'_> {
             sending: matches!(agreed.direction, Direction::SendReceive | Direction::SendOnly),
             speech: speech::Settings::default(),
             recording: self.recording.is_some(),
+            keys: Ways::default(),
             srtp: agreed.srtp,
             mux: agreed.mux,
             cname: "phone@voxtrunk".to_owned(),
@@ -445,6 +447,7 @@ impl Conversation<'_> {
             media::Event::Silent { .. } => self.hang_up().await,
             media::Event::Digit(digit) => self.tell(Moment::Hears(digit.key())).await,
             media::Event::Heard { .. }
+            | media::Event::Signalled(_)
             | media::Event::Started { .. }
             | media::Event::Flushed { .. }
             | media::Event::Quality(_) => {}

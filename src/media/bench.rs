@@ -11,6 +11,7 @@ use crate::base::id::{PortId, UtteranceId};
 use crate::base::random::Random;
 use crate::media::armour::{Armour, is_report};
 use crate::media::event::{Command, Event, Output, Settings};
+use crate::media::keys::Ways;
 use crate::media::link::Passage;
 use crate::media::port::Port;
 use crate::rtp::packet::{Header, Packet};
@@ -37,6 +38,7 @@ pub fn settings() -> Settings {
         sending: true,
         speech: speech::Settings::default(),
         recording: false,
+        keys: Ways::default(),
         srtp: None,
         mux: false,
         cname: "port".into(),

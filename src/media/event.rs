@@ -16,6 +16,7 @@ use crate::audio::speech;
 use crate::base::id::PortId;
 pub use crate::base::id::UtteranceId;
 use crate::base::master_key::Keys;
+use crate::media::keys::Ways;
 use crate::media::link::{Links, Passage};
 use crate::media::music::Tape;
 
@@ -50,6 +51,8 @@ pub struct Settings {
     pub symmetric: bool,
     /// Whether we may send now; false while the call is on hold.
     pub sending: bool,
+    /// By which ways keys are heard.
+    pub keys: Ways,
     /// What turns speech probabilities into edges.
     pub speech: speech::Settings,
     /// Whether frames for a recording are given out.
@@ -93,8 +96,11 @@ pub enum Command {
         /// The last utterance to be dropped.
         through: UtteranceId,
     },
-    /// Sends keys as telephone events.
+    /// Sends keys: as telephone events, or as tones to a peer that knows none.
     Dial(Vec<Digit>),
+    /// The signalling told of a key. When nobody heard that press on the line,
+    /// `Event::Signalled` follows.
+    Signalled(Digit),
     /// Connects the port with others of its call, or with none any more.
     Connect(Links),
     /// What the peer says reaches nobody: no other port, no listener. Keys are told all the same.
@@ -158,6 +164,8 @@ pub enum Event {
     },
     /// The caller pressed a key; each press is told once.
     Digit(Digit),
+    /// The caller pressed a key of which only the signalling told so far.
+    Signalled(Digit),
     /// The first packet of an utterance was sent.
     Started {
         /// Which utterance.

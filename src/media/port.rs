@@ -188,6 +188,11 @@ impl Port {
                 self.playout.settle(self.sender.last_voice().unwrap_or(now), &mut self.out);
             }
             Command::Dial(digits) => self.sender.dial(&digits),
+            Command::Signalled(digit) => {
+                if self.receiver.signalled(now, digit) {
+                    self.out.push_back(Output::Event(Event::Signalled(digit)));
+                }
+            }
             Command::Connect(links) => {
                 self.sender.hear(now, &links.hears);
                 self.links = links;

@@ -10,11 +10,13 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::audio::codec::Codec;
+use crate::audio::dtmf;
 use crate::audio::frame::Rate;
 use crate::audio::noise::{Level, Noise};
 use crate::audio::packing::{Content, Packing};
 use crate::media::decoding::{Decoding, duration};
 use crate::media::event::{Attention, Digit, Event, Output, Settings};
+use crate::media::keys::{Presses, Way, Ways};
 use crate::media::record::Recorder;
 use crate::media::tap::Tap;
 use crate::rtp::packet::Packet;
@@ -33,8 +35,10 @@ pub struct Receiver {
     /// Whether what the peer says reaches nobody.
     muted: bool,
     keys: telephone_event::Receiver,
-    /// Keys are credited until then; see `KEY_PACE`.
-    keys_until: Option<Instant>,
+    ways: Ways,
+    presses: Presses,
+    /// Hears keys as tones, where that is wanted.
+    tones: Option<Box<dtmf::Detector>>,
     decoding: Decoding,
     order: Order,
     /// Up to here samples were given out.
@@ -104,7 +108,9 @@ impl Receiver {
             attention: Attention::default(),
             muted: false,
             keys: telephone_event::Receiver::default(),
-            keys_until: None,
+            ways: settings.keys,
+            presses: Presses::default(),
+            tones: tones(settings.keys, rate),
             decoding: Decoding::new(rate, settings.libraries.clone()),
             order: Order::default(),
             line: None,
@@ -129,6 +135,11 @@ impl Receiver {
             self.decoding = Decoding::new(rate, settings.libraries.clone());
             self.tap.retune(rate);
         }
+        self.ways = settings.keys;
+        self.tones = tones(settings.keys, rate).map(|fresh| match self.tones.take() {
+            Some(known) if known.rate() == rate => known,
+            _ => fresh,
+        });
         self.codec = settings.codec;
         self.packing.clone_from(&settings.packing);
         self.payload_type = settings.payload_type;
@@ -168,6 +179,9 @@ impl Receiver {
         self.order.next = None;
         self.order.held = None;
         self.keys.restart();
+        if let Some(tones) = &mut self.tones {
+            tones.restart();
+        }
     }
 
     /// Takes a packet of the peer with its extended sequence number. False: it was of no use.
@@ -183,7 +197,8 @@ impl Receiver {
         if is_key
             && let Some(key) = self.keys.handle(header.timestamp, packet.payload)
             && let Some(digit) = Digit::new(key)
-            && self.is_credible(now)
+            && self.ways.events
+            && self.presses.press(now, digit, Way::Event)
         {
             listeners.out.push_back(Output::Event(Event::Digit(digit)));
         }
@@ -263,14 +278,24 @@ impl Receiver {
         self.line = None;
     }
 
-    /// Whether a key may be told: nobody presses them faster than they can be sent.
-    fn is_credible(&mut self, now: Instant) -> bool {
-        let until = self.keys_until.map_or(now, |until| until.max(now)) + KEY_PACE;
-        let credible = until <= now + KEY_PACE * KEY_BURST;
-        if credible {
-            self.keys_until = Some(until);
+    /// The signalling told of a key; tells whether nobody heard that press on the line.
+    pub fn signalled(&mut self, now: Instant, digit: Digit) -> bool {
+        self.ways.info && self.presses.press(now, digit, Way::Info)
+    }
+
+    /// Listens for tones.
+    fn hear_tones(&mut self, now: Instant, out: &mut VecDeque<Output>) {
+        let Some(detector) = &mut self.tones else { return };
+        let mut rest = self.samples.as_slice();
+        while !rest.is_empty() {
+            let (key, behind) = detector.push(rest);
+            rest = behind;
+            if let Some(digit) = key.and_then(Digit::new)
+                && self.presses.press(now, digit, Way::Tone)
+            {
+                out.push_back(Output::Event(Event::Digit(digit)));
+            }
         }
-        credible
     }
 
     /// A packet beyond a gap: the first is held; with the second the wait is over.
@@ -443,6 +468,7 @@ impl Receiver {
         if let Some(recorder) = &mut listeners.recorder {
             recorder.hear(&self.samples, rate, begin);
         }
+        self.hear_tones(now, listeners.out);
         if self.muted {
             self.samples.fill(0);
         }
@@ -464,6 +490,11 @@ impl Receiver {
     fn rate(&self) -> Rate {
         self.decoding.rate()
     }
+}
+
+/// What hears tones, where they are wanted.
+fn tones(ways: Ways, rate: Rate) -> Option<Box<dtmf::Detector>> {
+    ways.tones.then(|| Box::new(dtmf::Detector::new(rate)))
 }
 
 /// Whether a packet holds more than any sender puts into one (RFC 3551 4.2).
@@ -491,12 +522,6 @@ const LONGEST_LEAD: Duration = Duration::from_millis(200);
 
 /// No more than this is made up at once.
 const LONGEST_FILL: Duration = Duration::from_secs(1);
-
-/// The shortest key and its pause: 40 ms each (ITU-T Q.24).
-const KEY_PACE: Duration = Duration::from_millis(80);
-
-/// So many keys may come at once, after a stall.
-const KEY_BURST: u32 = 16;
 
 /// No packet lasts longer.
 const LONGEST_PACKET: Duration = Duration::from_millis(200);

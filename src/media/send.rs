@@ -25,6 +25,7 @@ use crate::audio::library::Libraries;
 use crate::audio::noise::{Level, Noise};
 use crate::audio::packing::Packing;
 use crate::audio::resample::Resampler;
+use crate::audio::tone::Tone;
 use crate::base::id::PortId;
 use crate::base::random::Random;
 use crate::media::event::{Digit, Output, Settings};
@@ -65,6 +66,8 @@ pub struct Sender {
     /// Whether the next packet is the first after a hole.
     mark: bool,
     dialer: telephone_event::Sender,
+    /// The key that is sent as a tone.
+    tone: Option<(char, Tone)>,
     packets: u64,
     octets: u64,
     last_voice: Option<Instant>,
@@ -130,6 +133,7 @@ impl Sender {
             lead: None,
             mark: true,
             dialer,
+            tone: None,
             packets: 0,
             octets: 0,
             last_voice: None,
@@ -186,11 +190,8 @@ impl Sender {
         self.started.get_or_insert(now);
     }
 
-    /// Appends keys to be dialled. Without telephone events there is no way to send them.
+    /// Appends keys to be dialled.
     pub fn dial(&mut self, digits: &[Digit]) {
-        if self.telephone_event.is_none() {
-            return;
-        }
         for code in digits.iter().filter_map(|digit| telephone_event::code(digit.key())) {
             self.dialer.push(code);
         }
@@ -313,6 +314,8 @@ impl Sender {
                     if let Some(payload_type) = self.telephone_event {
                         let bytes = self.packet((marker, payload_type, timestamp), &payload);
                         desk.out.push_back(Output::SendRtp { to, bytes });
+                    } else {
+                        self.send_tone(payload, (to, self.timestamp_of(self.slot)), desk.out);
                     }
                 }
                 Slot::Idle if desk.playout.ready() => self.speak(now, (to, timestamp), desk),
@@ -327,6 +330,24 @@ impl Sender {
         }
         self.record(self.slot, desk);
         self.slot += 1;
+    }
+
+    /// Sends a slot of a key as a tone, to a peer that knows no telephone events.
+    fn send_tone(
+        &mut self,
+        [event, ..]: [u8; 4],
+        (to, timestamp): (SocketAddr, u32),
+        out: &mut VecDeque<Output>,
+    ) {
+        let key = telephone_event::key(event);
+        if self.tone.as_ref().map(|(of, _)| *of) != key {
+            let tone = |key| Some((key, Tone::key(self.rate, key)?.at(TONE_PEAK)));
+            self.tone = key.and_then(tone);
+        }
+        if let Some((_, tone)) = &mut self.tone {
+            tone.fill(&mut self.frame);
+        }
+        self.send_frame((to, timestamp), out);
     }
 
     fn speak(&mut self, now: Instant, (to, timestamp): (SocketAddr, u32), desk: &mut Desk<'_>) {
@@ -428,6 +449,9 @@ const DESCRIBED_EACH: Duration = Duration::from_millis(200);
 
 /// When nothing was relayed for so long, our own silence goes on.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// The peak of both tones of a key: each at -11 dBm0.
+const TONE_PEAK: f32 = 0.4;
 
 /// Later than this, slots are left out.
 const LATEST: Duration = Duration::from_millis(100);

@@ -9,6 +9,11 @@ pub fn code(key: char) -> Option<u8> {
     u8::try_from(position).ok()
 }
 
+/// Gives the key of a code.
+pub fn key(code: u8) -> Option<char> {
+    KEYS.get(usize::from(code)).copied()
+}
+
 /// Hears keys. An event is known by its timestamp, so that a lost start or a repeated end changes
 /// nothing.
 #[derive(Debug, Clone, Default)]

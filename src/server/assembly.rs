@@ -8,12 +8,14 @@ use std::sync::Arc;
 use crate::audio::speech;
 use crate::audio::wav;
 use crate::call::briefing::{Briefing, MediaPolicy, Refer, Tapes, Terms};
-use crate::call::keying::{Srtp, Ways};
+use crate::call::keying::{self, Srtp};
 use crate::call::numbering::{Format, Numbering};
 use crate::config::diagnostic::Severity;
+use crate::config::keys::KeyWay;
 use crate::config::load::Loaded;
 use crate::config::report;
 use crate::config::settings::{self, Detector, Server, SessionTimers};
+use crate::media::keys::Ways;
 use crate::media::music::Tape;
 use crate::providers::error::ProviderError;
 use crate::providers::vad::registry as vad;
@@ -176,8 +178,8 @@ fn terms(server: &Server) -> BTreeMap<Arc<str>, Terms> {
         let max_calls = trunk.max_calls.map(|most| most as usize);
         let refer = if trunk.refer.unwrap_or(true) { Refer::First } else { Refer::Never };
         let codecs = codecs::of_settings(&trunk.codecs);
-        let terms = Terms { numbers: trunk.numbers.clone(), max_calls, refer, codecs };
-        (Arc::from(name.as_str()), terms)
+        let (numbers, keys) = (trunk.numbers.clone(), trunk.dtmf.as_deref().map(keys));
+        (Arc::from(name.as_str()), Terms { numbers, max_calls, refer, codecs, keys })
     });
     terms.collect()
 }
@@ -194,6 +196,14 @@ fn tapes(server: &Server) -> Result<Tapes, AssemblyError> {
     Ok(Tapes { hold: Arc::new(Tape::new(&clip)), ..Tapes::default() })
 }
 
+fn keys(ways: &[KeyWay]) -> Ways {
+    Ways {
+        events: ways.contains(&KeyWay::Rfc4733),
+        tones: ways.contains(&KeyWay::Inband),
+        info: ways.contains(&KeyWay::Info),
+    }
+}
+
 fn srtp(server: &Server) -> Srtp {
     let policy = |srtp| match srtp {
         settings::Srtp::Off => Policy::Off,
@@ -207,7 +217,10 @@ fn srtp(server: &Server) -> Srtp {
         policy: policy(server.rtp.srtp),
         trunks: server.trunks.iter().filter_map(of_trunk).collect(),
         suites: server.rtp.srtp_suites.clone(),
-        ways: if server.rtp.insecure_sdes { Ways::Any } else { Ways::Secret },
+        ways: match server.rtp.insecure_sdes {
+            true => keying::Ways::Any,
+            false => keying::Ways::Secret,
+        },
     }
 }
 
@@ -219,6 +232,7 @@ fn media_policy(server: &Server) -> MediaPolicy {
         wishes: codecs::wishes(&server.rtp),
         libraries: codecs::libraries(),
         srtp: Arc::new(srtp(server)),
+        keys: server.rtp.dtmf.as_deref().map(keys),
         symmetric: server.rtp.symmetric,
         timeout: server.rtp.timeout,
         speech: speech::Settings {

@@ -12,7 +12,7 @@ use crate::call::cause::Cause;
 use crate::call::drill::Happening;
 use crate::call::event::Output;
 use crate::call::keys;
-use crate::call::leg::State;
+use crate::call::leg::{Leg, State};
 use crate::media;
 use crate::media::event::Digit;
 use crate::sip::event::{Event, SessionId};
@@ -42,7 +42,7 @@ impl Conductor {
             Event::Ended { session, ending } => self.leg_ended(now, session, &ending),
             Event::Info { session, content_type, body } => {
                 if let Some(digit) = keys::read(&content_type, &body) {
-                    self.pressed(now, session, digit);
+                    self.signalled_key(now, session, digit);
                 }
             }
             Event::Redirected { session, targets } => self.redirected(now, session, &targets),
@@ -55,7 +55,17 @@ impl Conductor {
         }
     }
 
-    /// A key came by the signalling: for whoever would hear it on the line.
+    /// A key came by the signalling. The port knows whether it was heard on the line already.
+    fn signalled_key(&mut self, now: Instant, session: SessionId, digit: Digit) {
+        if self.leg(session).is_some_and(Leg::has_port) {
+            let signalled = media::event::Command::Signalled(digit);
+            self.with(session, |leg, out| leg.media(signalled, out));
+        } else {
+            self.pressed(now, session, digit);
+        }
+    }
+
+    /// A key of which only the signalling told: for whoever would hear it on the line.
     fn pressed(&mut self, now: Instant, session: SessionId, digit: Digit) {
         let other = match (session == self.near, self.far) {
             (true, Some(far)) => Some(far),
@@ -134,6 +144,7 @@ impl Conductor {
                 }
                 agent::event::Input::Digit(digit.key())
             }
+            Media::Signalled(digit) => return self.pressed(now, session, digit),
             Media::Started { utterance, at } => {
                 agent::event::Input::Spoken { utterance, progress: Progress::Started { at } }
             }

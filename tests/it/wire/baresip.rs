@@ -112,9 +112,9 @@ fn configure(folder: &Folder, more: &str) {
         format!(
             "sip_listen 127.0.0.1:0\nmodule_path {modules}\n\
              audio_source aufile,{}\nausrc_srate 8000\nauplay_srate 8000\n\
-             ausrc_channels 1\nauplay_channels 1\nsnd_path {}\n\
+             ausrc_channels 1\nauplay_channels 1\nsnd_path {}\n{more}\
              module account.so\nmodule g711.so\nmodule aufile.so\nmodule sndfile.so\n\
-             module_app menu.so\nrtp_ports 49000-49998\n{more}",
+             module_app menu.so\nrtp_ports 49000-49998\n",
             says.display(),
             heard.display()
         ),

@@ -70,7 +70,7 @@ pub async fn offering(offer: Offer, target: &str, lines: Vec<Line>, path: PathBu
 
 /// The same, and nothing is recorded: perhaps nobody answers.
 pub async fn unrecorded(offer: Offer, target: &str, lines: Vec<Line>) -> Outcome {
-    let patience = Duration::from_secs(4);
+    let patience = Duration::from_secs(15);
     place(target, Script { lines, patience, offer, ..Script::default() }).await
 }
 

@@ -46,11 +46,10 @@ async fn baresip_is_understood_and_hears_us_by_srtp() {
         assert_eq!(said(&record, "caller"), ["goodbye"], "{means}: {record:#}");
         let leg = &record["legs"][0];
         assert!(leg["srtp"].as_str().expect("a suite").contains("AES"), "{leg:#}");
-        assert_eq!(
-            (&leg["rtp"]["refused"], &leg["rtp"]["lost"]),
-            (&0.into(), &0.into()),
-            "{leg:#}"
-        );
+        assert_eq!(leg["rtp"]["lost"], 0, "{leg:#}");
+        // It says goodbye by RTCP in the clear; its reports before are hidden and believed.
+        assert!(leg["rtp"]["refused"].as_u64().expect("a count") <= 2, "{leg:#}");
+        assert!(leg["rtp"]["round_trip_ms"].is_number(), "{leg:#}");
         let heard = within(PATIENCE, "what baresip heard", || baresip::heard(&folder)).await;
         drop(phone);
         let mut texts = Vec::new();
@@ -142,10 +141,10 @@ async fn legs_that_we_place_are_hidden_and_never_less_than_the_trunk_wants() {
         [(&strict, "optional", true), (&strict, "required", true), (&open, "required", false)]
     {
         let host = server.address;
-        let route = "[[route]]\nto = \"trunk:back/911\"\n";
+        let route = "[[route]]\nto = \"trunk:back/+4971112345\"\n";
         let more = format!(
             "[trunks.back]\nhost = \"{host}\"\nsrtp = {ours:?}\noptions_ping = \"off\"\n\
-             number_format = \"national\"\n[security.outbound]\nallow = [\"911\"]\n"
+             [security.outbound]\nallow = [\"+4971*\"]\n"
         );
         let house = House { rtp: INSECURE.to_owned(), ..House::with(route).and(&more) };
         let front = Server::start(house).await;
@@ -275,8 +274,10 @@ impl Caller {
         told
     }
 
-    /// Takes the server's key.
+    /// Takes the server's key. What came before is not listened to any more.
     fn agree(&mut self, answer: &str) {
+        let mut buffer = vec![0; 2_048];
+        while self.audio.try_recv_from(&mut buffer).is_ok() {}
         let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
         let description = session::parse(body.as_bytes()).expect("a description");
         let media = &description.medias[0];
@@ -320,9 +321,8 @@ impl Caller {
             }
             last = hidden;
             while let Ok((length, _)) = self.audio.try_recv_from(&mut buffer) {
-                let Some(opened) = armour.open(&buffer[..length]) else {
-                    panic!("the server sent something that was not hidden with its key");
-                };
+                let opened = armour.open(&buffer[..length]);
+                let opened = opened.expect("everything is hidden with the key that was agreed");
                 let Ok(packet) = Packet::parse(opened) else { continue };
                 decoder.decode(packet.payload, &mut heard.samples);
             }

@@ -12,6 +12,7 @@ use voxtrunk::audio::packing::Wishes;
 use voxtrunk::audio::speech;
 use voxtrunk::base::id::{SessionId, UtteranceId};
 use voxtrunk::media::event::{self as media, Digit};
+use voxtrunk::media::keys::Ways;
 use voxtrunk::media::port::Port;
 use voxtrunk::sdp::crypto::Terms;
 use voxtrunk::sdp::line::Direction;
@@ -260,6 +261,7 @@ impl Callee {
             recording: false,
             cname: "callee".to_owned(),
             timeout: Duration::from_secs(600),
+            keys: Ways::default(),
             srtp: agreed.srtp.clone(),
             mux: agreed.mux,
         };

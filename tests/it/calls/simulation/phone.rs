@@ -13,6 +13,7 @@ use voxtrunk::audio::packing::Wishes;
 use voxtrunk::audio::speech;
 use voxtrunk::base::id::{SessionId, UtteranceId};
 use voxtrunk::media::event::{self as media, Digit};
+use voxtrunk::media::keys::Ways;
 use voxtrunk::media::port::Port;
 use voxtrunk::sdp::crypto::Terms;
 use voxtrunk::sdp::line::Direction;
@@ -300,6 +301,7 @@ impl Phone {
             recording: false,
             cname: "phone".to_owned(),
             timeout: Duration::from_secs(600),
+            keys: Ways::default(),
             srtp: agreed.srtp.clone(),
             mux: agreed.mux,
         };
@@ -349,7 +351,9 @@ impl Phone {
                 (self.line.saying, self.line.done) = (false, at);
                 self.note(scene, Moment::Said);
             }
-            media::Event::Digit(digit) => self.note(scene, Moment::Key(digit.key())),
+            media::Event::Digit(digit) | media::Event::Signalled(digit) => {
+                self.note(scene, Moment::Key(digit.key()));
+            }
             media::Event::Heard { .. }
             | media::Event::Flushed { .. }
             | media::Event::Silent { .. }

@@ -324,6 +324,7 @@ impl Server {
                 codecs: vec![Codec::Pcmu, Codec::Pcma],
                 wishes: Wishes::default(),
                 srtp: Arc::default(),
+                keys: None,
                 libraries: Libraries::default(),
                 symmetric: true,
                 timeout: self.media_timeout,
