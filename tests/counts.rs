@@ -13,6 +13,7 @@ use voxtrunk::audio::packing::Packing;
 use voxtrunk::audio::speech;
 use voxtrunk::base::random::Random;
 use voxtrunk::media::event::{Command as Order, Output as Heard, Settings as Leg};
+use voxtrunk::media::keys::Ways;
 use voxtrunk::media::port::Port;
 use voxtrunk::rtp::packet::{Header, Packet};
 use voxtrunk::sip::check::check;
@@ -204,6 +205,9 @@ fn leg(peer: SocketAddr) -> Leg {
         signalling: peer.ip(),
         symmetric: true,
         sending: true,
+        srtp: None,
+        mux: false,
+        keys: Ways::default(),
         speech: speech::Settings::default(),
         recording: false,
         cname: "port".into(),

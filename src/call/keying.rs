@@ -10,7 +10,8 @@ use bytes::Bytes;
 
 use crate::base::master_key::{Master, Suite};
 use crate::base::random::Random;
-use crate::sdp::crypto::{Policy, Terms};
+pub use crate::sdp::crypto::Policy;
+use crate::sdp::crypto::Terms;
 use crate::sip::event::Transport;
 
 /// How the machine and its trunks stand to SRTP.

@@ -1,9 +1,10 @@
 //! RTP packets (RFC 3550 5.1): a borrowed view of what arrives and a writer for what is sent.
 
-use super::srtp::MAX_TRAILER;
-
 /// The largest datagram that can be a packet of voice; a longer one is refused unread.
 pub const MAX_PACKET: usize = 2_048;
+
+/// So many octets SRTP appends at most: index and tag.
+pub const MAX_TRAILER: usize = 20;
 
 /// Why a datagram is no RTP packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -2,15 +2,18 @@
 //! and without allocation. What is not authentic is refused, counted by whoever asked, and changes
 //! nothing here.
 
+mod block;
 mod cipher;
 mod derivation;
 mod mac;
+mod refused;
 mod window;
 
 use self::cipher::Cipher;
+pub use self::refused::Refused;
 use self::window::Window;
 use super::packet::{self, FIXED};
-pub use crate::base::master_key::{Master, Mki, Suite};
+use crate::base::master_key::{Master, Mki, Suite};
 
 /// Hides what we send.
 #[derive(Debug)]
@@ -34,23 +37,6 @@ pub struct Unprotector {
     mki: Mki,
     /// The one heard last stands last.
     streams: Vec<Stream>,
-}
-
-/// Why a packet is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// It is too short, or no packet of that kind.
-    #[error("no protected packet")]
-    Malformed,
-    /// Its tag is not that of the key.
-    #[error("not authentic")]
-    Forged,
-    /// It was here before, or is older than the window reaches.
-    #[error("seen before, or too old")]
-    Replayed,
-    /// The key has protected as many packets as it may (RFC 3711 9.2).
-    #[error("the key is used up")]
-    Exhausted,
 }
 
 /// What was received of one source.
@@ -82,7 +68,8 @@ impl Protector {
         self.suite
     }
 
-    /// Hides the payload of an RTP packet and appends the tag: `MAX_TRAILER` octets at most, for
+    /// Hides the payload of an RTP packet and appends the tag: `packet::MAX_TRAILER` octets at
+    /// most, for
     /// which there should be room.
     ///
     /// # Errors
@@ -239,9 +226,6 @@ fn report_head(bytes: &[u8]) -> Result<u32, Refused> {
     }
     Ok(u32::from_be_bytes([c0, c1, c2, c3]))
 }
-
-/// So many octets are appended at most: index and tag.
-pub const MAX_TRAILER: usize = 20;
 
 /// The most sources remembered.
 const MAX_STREAMS: usize = 16;

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::audio::wav;
 use crate::base::id::CallId;
+use crate::call::keying::Policy;
 use crate::config::settings::Server;
 use crate::config::srtp;
 use crate::engine::gauges::Gauges;
@@ -21,7 +22,6 @@ use crate::media::event::Digit;
 use crate::net::tls;
 use crate::providers::tts::flite::{self, Flite};
 use crate::providers::vad::registry as vad;
-use crate::sdp::crypto::Policy;
 use crate::server::{codecs, demo, serve};
 use crate::sip::event::Ending;
 

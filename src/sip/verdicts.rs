@@ -15,6 +15,7 @@ use super::via::Via;
 use crate::audio::codec::Codec;
 use crate::audio::packing::Wishes;
 use crate::base::random::Random;
+use crate::sdp::crypto::Terms;
 use crate::sdp::negotiate::{Local, answer};
 
 /// What becomes of a message that a trusted peer sends.
@@ -223,6 +224,7 @@ fn descriptions_speak_both_families() {
         wishes: Wishes::default(),
         session_id: 1,
         version: 1,
+        srtp: Terms::default(),
     };
     let six = "v=0\r\no=assistant 971731711378798081 0 IN IP6 2001:db8::20\r\ns=-\r\n\
         c=IN IP6 2001:db8::20\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0\r\n";

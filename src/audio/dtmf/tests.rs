@@ -31,7 +31,7 @@ impl Press {
     fn sound(self, rate: Rate) -> Vec<i16> {
         let row = KEYS.iter().position(|keys| keys.contains(&self.key)).expect("a key");
         let column = KEYS[row].iter().position(|key| *key == self.key).expect("a key");
-        let peak = |level: f64| 10_f64.powf((level - 3.14) / 20.0) * 32_768.0;
+        let peak = |level: f64| 10_f64.powf((level - FULL_SCALE) / 20.0) * 32_768.0;
         let peaks =
             [peak(self.level - self.twist.max(0.0)), peak(self.level + self.twist.min(0.0))];
         let hertz = [ROWS[row], COLUMNS[column]].map(f64::from);
@@ -84,7 +84,7 @@ fn all(change: impl Fn(Press) -> Press) -> Vec<i16> {
 fn with_noise(mut samples: Vec<i16>, level: f64, seed: u64) -> Vec<i16> {
     let mut random = Random::repeatable(seed);
     // Uniform noise has a third of the square of its peak.
-    let peak = 10_f64.powf((level - 3.14) / 20.0) * 32_768.0 * (1.5_f64).sqrt();
+    let peak = 10_f64.powf((level - FULL_SCALE) / 20.0) * 32_768.0 * (1.5_f64).sqrt();
     for sample in &mut samples {
         *sample = sample.saturating_add(((random.unit() * 2.0 - 1.0) * peak) as i16);
     }
@@ -243,3 +243,7 @@ fn keys_are_heard_over_a_voice_that_is_soft() {
     }
     assert_eq!(heard(&sound), ALL);
 }
+
+/// The level of a sine that reaches full scale, in dBm0 (ITU-T G.711).
+#[expect(clippy::approx_constant, reason = "decibels, not pi")]
+const FULL_SCALE: f64 = 3.14;

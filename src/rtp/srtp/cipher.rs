@@ -3,15 +3,16 @@
 
 use std::fmt;
 
-use aes::cipher::{Block, BlockEncrypt, KeyInit};
-use aes::{Aes128Enc, Aes256Enc};
+use aes_gcm::aead::KeyInit;
 use aes_gcm::{AeadInPlace, Aes128Gcm, Aes256Gcm, Nonce, Tag};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use super::block::Aes;
 use super::derivation::Keys;
 use super::mac::Mac;
-use super::{Refused, Suite};
+use super::refused::Refused;
+use crate::base::master_key::Suite;
 
 /// The keys of one kind of packets, ready for use.
 pub enum Cipher {
@@ -33,14 +34,6 @@ pub enum Cipher {
         /// The salt.
         salt: Zeroizing<[u8; 12]>,
     },
-}
-
-/// AES with either length of its key.
-pub enum Aes {
-    /// 128 bits.
-    Short(Aes128Enc),
-    /// 256 bits.
-    Long(Aes256Enc),
 }
 
 /// GCM with either length of its key.
@@ -208,37 +201,6 @@ impl fmt::Debug for Cipher {
     }
 }
 
-impl Aes {
-    /// Takes a key of 16 or 32 octets.
-    pub fn new(key: &[u8]) -> Self {
-        match key.try_into() {
-            Ok(key) => Self::Short(Aes128Enc::new(<&[u8; 16]>::into(key))),
-            Err(_) => Self::Long(Aes256Enc::new_from_slice(key).expect("16 or 32 octets")),
-        }
-    }
-
-    /// Adds the key stream that begins at `iv`, whose last two octets count blocks.
-    pub fn apply_keystream(&self, iv: [u8; 16], data: &mut [u8]) {
-        let mut count = 0_u16;
-        for part in data.chunks_mut(AT_ONCE * 16) {
-            let mut blocks = [Block::<Aes128Enc>::default(); AT_ONCE];
-            let used = &mut blocks[..part.len().div_ceil(16)];
-            for block in &mut *used {
-                block.copy_from_slice(&iv);
-                block[14..].copy_from_slice(&count.to_be_bytes());
-                count = count.wrapping_add(1);
-            }
-            match self {
-                Self::Short(aes) => aes.encrypt_blocks(used),
-                Self::Long(aes) => aes.encrypt_blocks(used),
-            }
-            for (octet, key) in part.iter_mut().zip(used.iter().flatten()) {
-                *octet ^= key;
-            }
-        }
-    }
-}
-
 impl Gcm {
     fn new(key: &[u8]) -> Self {
         match key.try_into() {
@@ -328,6 +290,3 @@ const ENCRYPTED: u32 = 1 << 31;
 const LONG_TAG: usize = 10;
 
 const GCM_TAG: usize = 16;
-
-/// Blocks that are encrypted at once: more than 20 ms of G.711 have.
-const AT_ONCE: usize = 16;

@@ -2,8 +2,8 @@
 
 use zeroize::Zeroizing;
 
-use super::Master;
-use super::cipher::Aes;
+use super::block::Aes;
+use crate::base::master_key::Master;
 
 /// For what packets a key is derived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::block::Aes;
 use super::*;
 use crate::base::random::Random;
 use crate::rtp::packet::{Header, Packet};
@@ -62,7 +63,7 @@ fn open_report(receiver: &mut Unprotector, hidden: &[u8]) -> Result<Vec<u8>, Ref
 
 #[test]
 fn the_key_stream_of_rfc_3711_b_2_is_met() {
-    let aes = cipher::Aes::new(&octets("2b7e151628aed2a6abf7158809cf4f3c"));
+    let aes = Aes::new(&octets("2b7e151628aed2a6abf7158809cf4f3c"));
     let mut stream = [0; 48];
     let iv = octets("f0f1f2f3f4f5f6f7f8f9fafbfcfd0000");
     aes.apply_keystream(iv.try_into().expect("sixteen"), &mut stream);

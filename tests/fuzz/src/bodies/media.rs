@@ -6,6 +6,7 @@ use voxtrunk::audio::codec::Codec;
 use voxtrunk::audio::packing::Wishes;
 use voxtrunk::rtp::packet::Packet;
 use voxtrunk::rtp::{rtcp, telephone_event};
+use voxtrunk::sdp::crypto::Terms;
 use voxtrunk::sdp::line::Line;
 use voxtrunk::sdp::negotiate::{Local, accept, answer};
 use voxtrunk::sdp::session;
@@ -51,5 +52,6 @@ pub fn rtcp(octets: &[u8]) {
 fn local(port: u16) -> Local {
     let address = IpAddr::from([192, 0, 2, 2]);
     let codecs = vec![Codec::Pcma, Codec::Pcmu];
-    Local { address, port, codecs, wishes: Wishes::default(), session_id: 7, version: 1 }
+    let (wishes, srtp) = (Wishes::default(), Terms::default());
+    Local { address, port, codecs, wishes, session_id: 7, version: 1, srtp }
 }

@@ -24,7 +24,7 @@ use voxtrunk::dialplan::plan::{Plan, Route};
 use voxtrunk::media;
 use voxtrunk::media::link::Passage;
 use voxtrunk::media::port::Port;
-use voxtrunk::rtp::packet::Packet;
+use voxtrunk::rtp::packet::{Malformed, Packet};
 use voxtrunk::sip;
 use voxtrunk::sip::endpoint::{Endpoint, Settings};
 use voxtrunk::sip::event::{
@@ -557,7 +557,10 @@ pub fn probability(window: &media::event::Window) -> f32 {
 
 /// Whether a packet of PCMU carries voice.
 fn is_voice(bytes: &[u8]) -> bool {
-    let packet = Packet::parse(bytes).expect("our own packet");
+    let packet = match Packet::parse(bytes) {
+        Err(Malformed::Rtcp) => return false,
+        packet => packet.expect("our own packet"),
+    };
     let mut samples = Vec::new();
     Decoder::plain(Codec::Pcmu).decode(packet.payload, &mut samples);
     packet.header.payload_type == 0 && power(&samples) >= QUIET
