@@ -24,6 +24,7 @@ mod phones;
 mod recording;
 mod signatures;
 mod sipp;
+mod soak;
 mod speech;
 mod story;
 mod transports;
