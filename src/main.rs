@@ -58,6 +58,13 @@ enum Command {
         /// Press these keys at the end, `0-9 * #`.
         #[arg(long, value_name = "KEYS")]
         dtmf: Option<String>,
+        /// Offer this codec: opus, g722, pcma, pcmu, l16, l16/8000; may be given more than once,
+        /// the dearest first. Without it, G.711.
+        #[arg(long = "codec", value_name = "NAME")]
+        codecs: Vec<String>,
+        /// Milliseconds of audio in a packet: 10 to 60.
+        #[arg(long, value_name = "MS", default_value_t = 20)]
+        ptime: u64,
         /// Where the recording goes (what was heard left, what was said right).
         #[arg(long, value_name = "FILE", default_value = "call.wav")]
         record: PathBuf,
@@ -241,9 +248,21 @@ fn main() -> ExitCode {
         }
         Command::Demo { config, once } => demo::run(&config, once),
         Command::Call { command: Some(command), .. } => call(command),
-        Command::Call { command: None, target, say, wav, dtmf, record, ca, config } => {
+        Command::Call {
+            command: None,
+            target,
+            say,
+            wav,
+            dtmf,
+            codecs,
+            ptime,
+            record,
+            ca,
+            config,
+        } => {
             let target = target.unwrap_or_default();
-            dial::run(dial::Order { target, say, wav, dtmf, record, ca, config: config.config })
+            let config = config.config;
+            dial::run(dial::Order { target, say, wav, dtmf, codecs, ptime, record, ca, config })
         }
         Command::Status(server) => status::show(&server.target()),
         Command::Events(server) => status::watch(&server.target()),

@@ -32,16 +32,32 @@ impl Session {
         // A model that has used up its calls is offered none, so that it must answer in words.
         let offers = self.answer.admits(self.assistant.limits.max_tool_calls_per_turn);
         Request {
-            instructions: self.opening.instructions.clone(),
+            instructions: self.instructions(),
             messages: conversation.messages(),
             tools: if offers { self.opening.tools.clone() } else { Vec::new() },
+            today: self.opening.today,
         }
+    }
+
+    /// What the model is told; in another language than the agent's own, to speak that one.
+    fn instructions(&self) -> String {
+        let mut text = self.opening.instructions.clone();
+        if self.language.primary() != self.assistant.spoken_language().primary() {
+            let name = if self.language.is_german() { "German" } else { "English" };
+            let hint = format!("The caller speaks {name} now: answer in {name}.");
+            if !text.is_empty() {
+                text.push_str("\n\n");
+            }
+            text.push_str(&hint);
+        }
+        text
     }
 
     pub(super) fn commit(&mut self, now: Instant, said: Said) {
         self.account(now, Sent::Unknown);
         self.answer.begin(said.times);
         self.conversation.caller(said.text.clone(), said.keys.clone());
+        self.follow(now, &said.text);
         let turn = self.answer.turn;
         let since = said.times.began.unwrap_or(now);
         self.note(Note::CallerSaid { turn, since, text: said.text, keys: said.keys });

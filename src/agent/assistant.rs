@@ -5,6 +5,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::agent::hearing::value::Context;
+use crate::agent::lexicon::locale::Locale;
+use crate::agent::saying::chunk::Clock;
+use crate::agent::saying::speaker::Speaker;
+use crate::base::country::Country;
 use crate::base::destination::Destination;
 use crate::base::language::Language;
 use crate::base::units;
@@ -17,6 +22,15 @@ pub struct Assistant {
     pub name: Option<String>,
     /// The language that it speaks and hears.
     pub language: Option<Language>,
+    /// The languages that it may change to in a call when the caller speaks them.
+    pub languages: Vec<Language>,
+    /// The country whose telephone numbers and postcodes callers mean, in two letters; without it,
+    /// that of the language.
+    pub country: Option<Country>,
+    /// How words are read that the voice gets wrong: `ACME = "Ackmi"`.
+    pub pronunciations: BTreeMap<String, String>,
+    /// How times of day are said in German: `formal` or `colloquial` ("halb drei").
+    pub times: Clock,
     /// What it says when the call is up; a template. Without it the caller speaks first.
     pub first_message: Option<String>,
     /// What it is told to be and do (a language model's system prompt); a template.
@@ -56,6 +70,10 @@ impl Default for Assistant {
         Self {
             name: None,
             language: None,
+            languages: Vec::new(),
+            country: None,
+            pronunciations: BTreeMap::new(),
+            times: Clock::default(),
             first_message: None,
             prompt: None,
             prompt_file: None,
@@ -80,6 +98,18 @@ impl Assistant {
     /// The language that it speaks; English unless said otherwise.
     pub fn spoken_language(&self) -> Language {
         self.language.clone().unwrap_or_else(Language::english)
+    }
+
+    /// What is known before a caller is heard in a language: region, country, habits.
+    pub fn context(&self, language: &Language) -> Context {
+        let locale = Locale::of(language).unwrap_or_else(Locale::american);
+        let context = Context::of(locale);
+        Context { country: self.country.unwrap_or(context.country), ..context }
+    }
+
+    /// Who finds the words for what it says in a language.
+    pub fn speaker(&self, language: &Language) -> Speaker {
+        Speaker::new(language, &self.pronunciations).with_clock(self.times)
     }
 }
 
@@ -156,6 +186,13 @@ pub struct Turns {
     /// Silence after which a turn that sounds unfinished is answered all the same.
     #[serde(deserialize_with = "units::duration")]
     pub max_wait: Duration,
+    /// Silence after which digits are answered when nobody knows how many there will be.
+    #[serde(deserialize_with = "units::duration")]
+    pub on_number: Duration,
+    /// Silence that is allowed in the middle of a value that was asked for: half an IBAN, an
+    /// address without its ending.
+    #[serde(deserialize_with = "units::duration")]
+    pub on_collecting: Duration,
     /// The longest turn; then the agent answers what it has.
     #[serde(deserialize_with = "units::duration")]
     pub max_turn: Duration,
@@ -169,6 +206,8 @@ impl Default for Turns {
             wait: Duration::from_millis(300),
             wait_unclear: Duration::from_millis(600),
             max_wait: Duration::from_millis(1_200),
+            on_number: Duration::from_millis(1_000),
+            on_collecting: Duration::from_millis(2_500),
             max_turn: Duration::from_secs(60),
             preemptive: true,
         }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::agent::conversation;
-use crate::agent::endpointing::{Completeness, Ending};
+use crate::agent::endpointing::{Completeness, Ending, Expected};
 use crate::agent::event::{PauseId, TurnTimes};
 
 /// The words of a final transcript.
@@ -119,9 +119,9 @@ impl Caller {
     }
 
     /// How the words end.
-    pub fn ending(&self) -> Ending {
+    pub fn ending(&self, expected: &Expected) -> Ending {
         let completeness = self.complete.unwrap_or(Completeness::Unknown);
-        Ending::of(&self.text, completeness, self.voiced)
+        Ending::of(&self.text, completeness, self.voiced, expected)
     }
 
     /// No more keys come. A hash that closes a number is not part of it; alone it is a key like

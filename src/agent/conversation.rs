@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::agent::tool::{Tool, ToolCall, ToolResult};
+use crate::base::calendar::Date;
 use crate::base::id::UtteranceId;
 
 /// One thing that was said or done.
@@ -38,6 +39,8 @@ pub struct Request {
     pub messages: Vec<Message>,
     /// The tools that it may call.
     pub tools: Vec<Tool>,
+    /// The day of the call.
+    pub today: Option<Date>,
 }
 
 /// What was said so far. Words of the agent stand in the order in which they were ordered and
@@ -69,6 +72,18 @@ impl Conversation {
         if let Some(text) = last {
             *text = late;
         }
+    }
+
+    /// What the agent said since the caller's last turn.
+    pub fn last_words(&self) -> String {
+        let mut words = String::new();
+        let since = self.entries.iter().rposition(|it| matches!(it, Entry::Caller { .. }));
+        for entry in self.entries.iter().skip(since.map_or(0, |at| at + 1)) {
+            if let Entry::Agent { text, .. } = entry {
+                join(&mut words, text);
+            }
+        }
+        words
     }
 
     /// The agent is about to say `text`.

@@ -3,26 +3,92 @@
 use std::time::Duration;
 
 use crate::agent::assistant::Turns;
+use crate::agent::expectation::{Expectation, Progress};
+use crate::agent::hearing::digits;
+use crate::agent::hearing::value::Context;
+use crate::agent::intents::tokens;
+use crate::agent::intents::tongue::Tongue;
+use crate::agent::lexicon::locale::Locale;
 
 /// How the caller's words end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// Like a finished sentence, or the whole phrase of a grammar.
+    /// Like a finished sentence, the whole phrase of a grammar, or the value that was asked for.
     Complete,
     /// Neither like an end nor like the middle.
     Unclear,
+    /// In digits, of which more may follow.
+    Digits,
+    /// In the middle of a value that was asked for: an IBAN with half of its digits.
+    Collecting,
     /// In the middle: "my name is um".
     Unfinished,
+}
+
+/// What is known of the caller's turn beside its words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// What was asked for.
+    pub expectation: Expectation,
+    /// In which language, and where.
+    pub context: Context,
+    /// What was said of the value in the turns before.
+    pub before: String,
+}
+
+impl Expected {
+    /// Anything may be said, in the language of `context`.
+    pub fn anything(context: Context) -> Self {
+        Self { expectation: Expectation::Anything, context, before: String::new() }
+    }
+
+    /// The next answer is to be this. Parts of another value are forgotten.
+    pub fn ask(&mut self, expectation: Expectation) {
+        // "Go on, please" asks for the rest of what was begun.
+        if expectation == Expectation::Anything && !self.before.is_empty() {
+            return;
+        }
+        if self.expectation != expectation {
+            self.before.clear();
+        }
+        self.expectation = expectation;
+    }
+
+    /// A turn with these words was taken: a part of a value is kept for the next one.
+    pub fn taken(&mut self, text: &str) {
+        let all = self.with(text);
+        let part = self.expectation.progress(&all, &self.context) == Progress::Part;
+        self.before = if part && all.len() < MOST_BEFORE { all } else { String::new() };
+    }
+
+    fn with(&self, text: &str) -> String {
+        let mut all = self.before.clone();
+        crate::agent::conversation::join(&mut all, text);
+        all
+    }
 }
 
 impl Ending {
     /// Judges `text`, which took `voiced` to say. `complete` words are a whole phrase of a
     /// grammar.
-    pub fn of(text: &str, complete: Completeness, voiced: Duration) -> Self {
+    pub fn of(text: &str, complete: Completeness, voiced: Duration, expected: &Expected) -> Self {
         let last = last_word(text);
         if last.is_empty() {
             // Long speech without words: the transcriber is behind, or the caller hesitates.
             return if voiced >= LONG_SPEECH { Self::Unfinished } else { Self::Unclear };
+        }
+        let locale = expected.context.locale;
+        let words = tokens::tokens(text, locale.tongue);
+        let hesitates = HESITATIONS.contains(&last.as_str());
+        match expected.expectation.progress(&expected.with(text), &expected.context) {
+            Progress::Part => return Self::Collecting,
+            Progress::Whole if !hesitates && !leads_on(&words, &last, locale) => {
+                return Self::Complete;
+            }
+            Progress::Possible if !hesitates && ends_in_digits(&words, locale) => {
+                return Self::Digits;
+            }
+            Progress::Possible | Progress::Whole | Progress::Nothing => {}
         }
         if complete == Completeness::Whole {
             return Self::Complete;
@@ -31,12 +97,18 @@ impl Ending {
         if tail.ends_with(['!', '?']) {
             return Self::Complete;
         }
-        // Some transcribers end everything with a full stop, so the last word is asked first.
+        // Some transcribers end everything with a full stop, so the last words are asked first.
         let trails_off = tail.ends_with("..") || tail.ends_with(['…', ',', '-', '–', '—', ':']);
-        if trails_off || UNFINISHED.contains(&last.as_str()) {
+        if trails_off || hesitates || leads_on(&words, &last, locale) {
             return Self::Unfinished;
         }
-        if tail.ends_with('.') { Self::Complete } else { Self::Unclear }
+        if announces_digits(&words, locale) {
+            return Self::Digits;
+        }
+        if tail.ends_with('.') || is_whole_answer(&words, locale) {
+            return Self::Complete;
+        }
+        Self::Unclear
     }
 
     /// How much silence such an end needs.
@@ -44,6 +116,8 @@ impl Ending {
         match self {
             Self::Complete => turns.wait,
             Self::Unclear => turns.wait_unclear,
+            Self::Digits => turns.on_number.max(turns.wait_unclear),
+            Self::Collecting => turns.on_collecting.max(turns.max_wait),
             Self::Unfinished => turns.max_wait,
         }
     }
@@ -58,6 +132,68 @@ pub enum Completeness {
     Unknown,
 }
 
+/// Whether something must follow these words.
+fn leads_on(words: &[String], last: &str, locale: Locale) -> bool {
+    let (always, tails) = match locale.tongue {
+        Tongue::English => (ENGLISH_LEADS, ENGLISH_TAILS),
+        Tongue::German => (GERMAN_LEADS, GERMAN_TAILS),
+    };
+    if always.contains(&last) || ends_with_one_of(words, tails) {
+        return true;
+    }
+    let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+    let starts = |list: &[&str]| words.first().is_some_and(|word| list.contains(&word.as_str()));
+    match locale.tongue {
+        // "What is that for" is a question; "I have a question about" is half a sentence.
+        Tongue::English => {
+            ENGLISH_PREPOSITIONS.contains(&last) && !has(ENGLISH_QUESTIONS) && words.len() > 2
+        }
+        // "Ich rufe später an" is whole; behind a modal verb the infinitive is missing.
+        Tongue::German => {
+            GERMAN_PREPOSITIONS.contains(&last)
+                || (GERMAN_PARTICLES.contains(&last)
+                    && has(GERMAN_MODALS)
+                    && !starts(GERMAN_QUESTIONS))
+        }
+    }
+}
+
+/// Whether a caller is reading digits out: "my number is oh seven one one".
+fn announces_digits(words: &[String], locale: Locale) -> bool {
+    let announced = words.iter().any(|word| {
+        let names = locale.pick(ENGLISH_NUMBERS, GERMAN_NUMBERS);
+        names.iter().any(|name| word.ends_with(name))
+    });
+    let row = trailing_digits(words, locale);
+    row >= 3 || (announced && row >= 1)
+}
+
+fn ends_in_digits(words: &[String], locale: Locale) -> bool {
+    trailing_digits(words, locale) > 0
+}
+
+/// How many words at the end are digits.
+fn trailing_digits(words: &[String], locale: Locale) -> usize {
+    let is_digit =
+        |word: &&String| digits::single(std::slice::from_ref(*word), locale.tongue).is_some();
+    words.iter().rev().take_while(is_digit).count()
+}
+
+/// Whether the words are an answer that people give in a word or two.
+fn is_whole_answer(words: &[String], locale: Locale) -> bool {
+    let readings = crate::agent::hearing::yes_no::read(words, locale.tongue);
+    let answers = readings.first().is_some_and(|reading| reading.used == words.len());
+    answers || ends_with_one_of(words, locale.pick(ENGLISH_CLOSINGS, GERMAN_CLOSINGS))
+}
+
+fn ends_with_one_of(words: &[String], phrases: &[&str]) -> bool {
+    phrases.iter().any(|phrase| {
+        let count = phrase.split(' ').count();
+        let at = words.len().checked_sub(count);
+        at.and_then(|at| words.get(at..)).is_some_and(|end| phrase.split(' ').eq(end.iter()))
+    })
+}
+
 fn last_word(text: &str) -> String {
     text.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’')
         .rfind(|word| !word.is_empty())
@@ -67,49 +203,152 @@ fn last_word(text: &str) -> String {
 
 const LONG_SPEECH: Duration = Duration::from_secs(1);
 const CLOSING: &str = "\"'”’»)]";
+/// Longer parts of a value are no value.
+const MOST_BEFORE: usize = 400;
 
-/// Words after which something must follow: English, then German. Words that often end a
-/// sentence too ("so", "from", "das", "mit") are not among them: they would cost a second each.
-const UNFINISHED: &[&str] = &[
+const HESITATIONS: &[&str] =
+    &["um", "uh", "uhm", "erm", "er", "hmm", "like", "äh", "ähm", "öh", "öhm", "hm", "tja"];
+
+/// Words after which something must follow. Words that often end a sentence too ("so", "from",
+/// "das", "mit") are not among them: they would cost a second each.
+const ENGLISH_LEADS: &[&str] = &[
     "and", "but", "or", "because", "if", "although", "the", "a", "an", "my", "your", "our",
-    "their", "of", "to", "um", "uh", "erm", "er", "i'm", "i'd", "i'll", "i've", "we're", "it's",
+    "their", "of", "to", "i'm", "i'd", "i'll", "i've", "we're", "it's", "that's", "whether",
+    "than", "unless", "since", "until", "per", "every", "very", "between", "into", "onto",
+    "without",
+];
+const GERMAN_LEADS: &[&str] = &[
     "und", "aber", "oder", "weil", "dass", "wenn", "ob", "denn", "der", "dem", "den", "des", "ein",
     "eine", "einen", "einem", "einer", "mein", "meine", "meinen", "meinem", "meiner", "unser",
-    "unsere", "unseren", "zu", "zum", "zur", "vom", "im", "am", "beim", "für", "von", "äh", "ähm",
-    "öh", "ich", "also",
+    "unsere", "unseren", "zu", "zum", "zur", "vom", "im", "am", "beim", "für", "von", "ich",
+    "also", "sondern", "sowie", "obwohl", "damit", "sehr", "ihre", "ihren", "ihrem", "seine",
+    "jeden", "jeder", "ins", "ans", "kein", "keine", "keinen", "diese", "diesen", "dieser", "um",
 ];
 
+/// Ends of half sentences.
+const ENGLISH_TAILS: &[&str] = &[
+    "i want",
+    "i need",
+    "i have",
+    "i would like",
+    "i would",
+    "would like",
+    "can you",
+    "could you",
+    "do you",
+    "do you have",
+    "is there",
+    "there is",
+    "number is",
+    "name is",
+    "email is",
+    "address is",
+    "code is",
+    "i was wondering",
+    "wondering if",
+    "i think",
+    "i am looking",
+    "we need",
+    "it is about",
+    "i am",
+    "is it possible",
+    "so basically",
+    "the thing is",
+    "what i mean is",
+    "let me see",
+    "hold on",
+    "one moment",
+    "wait",
+];
+const GERMAN_TAILS: &[&str] = &[
+    "ich möchte",
+    "ich brauche",
+    "ich hätte",
+    "ich hätte gern",
+    "ich hätte gerne",
+    "hätte gerne",
+    "möchte gerne",
+    "haben sie",
+    "können sie",
+    "könnten sie",
+    "gibt es",
+    "name ist",
+    "nummer ist",
+    "adresse ist",
+    "adresse lautet",
+    "nummer lautet",
+    "iban lautet",
+    "ich heiße",
+    "das heißt",
+    "und zwar",
+    "es geht um",
+    "es ist",
+    "ich wollte",
+    "wir wollten",
+    "wir brauchen",
+    "zum beispiel",
+    "moment mal",
+    "einen moment",
+    "warten sie",
+    "ich glaube",
+    "mal sehen",
+    "ich würde gerne",
+    "ich würde",
+    "das ist die",
+    "das problem ist",
+    "die frage ist",
+    "eine frage zu",
+];
+
+/// Ends of what needs no more.
+const ENGLISH_CLOSINGS: &[&str] = &[
+    "thanks",
+    "thank you",
+    "bye",
+    "goodbye",
+    "that is all",
+    "that is it",
+    "please",
+    "as well",
+    "nothing else",
+    "too",
+    "hello",
+];
+const GERMAN_CLOSINGS: &[&str] = &[
+    "danke",
+    "vielen dank",
+    "danke schön",
+    "tschüss",
+    "auf wiederhören",
+    "bitte",
+    "das war es",
+    "das wäre es",
+    "das ist alles",
+    "sonst nichts",
+    "hallo",
+    "guten tag",
+];
+
+const ENGLISH_PREPOSITIONS: &[&str] =
+    &["for", "with", "about", "at", "in", "on", "from", "by", "near", "under", "before", "after"];
+const ENGLISH_QUESTIONS: &[&str] = &[
+    "what", "who", "where", "which", "how", "when", "why", "come", "log", "turn", "move", "go",
+    "is", "are", "do", "does", "was", "can", "hang", "call", "carry", "check", "that", "it",
+];
+/// Prepositions that are no particles of verbs.
+const GERMAN_PREPOSITIONS: &[&str] = &["in", "für", "ohne", "gegen", "wegen", "zwischen", "pro"];
+/// Prepositions that are particles of verbs too.
+const GERMAN_PARTICLES: &[&str] = &[
+    "mit", "an", "auf", "aus", "bei", "nach", "vor", "über", "unter", "bis", "ab", "seit", "durch",
+];
+const GERMAN_MODALS: &[&str] = &[
+    "möchte", "hätte", "will", "würde", "kann", "könnte", "brauche", "habe", "muss", "wollte",
+    "suche", "haben", "können", "bin", "ist",
+];
+const GERMAN_QUESTIONS: &[&str] = &["wann", "was", "wer", "wie", "wo", "warum", "wieso", "rufen"];
+const ENGLISH_NUMBERS: &[&str] = &["number", "code", "pin", "phone", "account", "zip", "iban"];
+const GERMAN_NUMBERS: &[&str] =
+    &["nummer", "code", "pin", "konto", "leitzahl", "iban", "durchwahl"];
+
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_word_tells_how_long_to_wait() {
-        let short = Duration::from_millis(400);
-        for (text, ending) in [
-            ("I want to book a table.", Ending::Complete),
-            ("What is that for?", Ending::Complete),
-            ("\"Yes.\"", Ending::Complete),
-            ("tomorrow at five", Ending::Unclear),
-            ("I would like to", Ending::Unfinished),
-            ("My name is, um", Ending::Unfinished),
-            ("and the.", Ending::Unfinished),
-            ("Well...", Ending::Unfinished),
-            ("Ich hätte gern einen", Ending::Unfinished),
-            ("Morgen um fünf und", Ending::Unfinished),
-            ("Ja, ÄHM", Ending::Unfinished),
-            ("Was ist das", Ending::Unclear),
-            ("", Ending::Unclear),
-        ] {
-            assert_eq!(Ending::of(text, Completeness::Unknown, short), ending, "{text}");
-        }
-        let long = Duration::from_secs(3);
-        assert_eq!(Ending::of(" ", Completeness::Unknown, long), Ending::Unfinished);
-    }
-
-    #[test]
-    fn a_whole_phrase_of_the_grammar_is_complete_whatever_its_last_word() {
-        let ending = Ending::of("who am i talking to", Completeness::Whole, Duration::ZERO);
-        assert_eq!(ending.wait(&Turns::default()), Turns::default().wait);
-    }
-}
+mod tests;

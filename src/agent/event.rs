@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::agent::conversation::Request;
 use crate::agent::tool::{ToolCall, ToolResult};
 pub use crate::base::id::{PauseId, ThoughtId, TurnId, UtteranceId};
+use crate::base::language::Language;
 
 /// What a session is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,8 +124,10 @@ pub enum Progress {
 pub struct Utterance {
     /// Its identity; utterances are heard in this order.
     pub id: UtteranceId,
-    /// The words.
+    /// The words, as the record keeps them.
     pub text: String,
+    /// The words, as a voice reads them: numbers and short forms are written out.
+    pub spoken: String,
     /// Whether it may be synthesised but must not be heard until `Output::Release`.
     pub held: bool,
 }
@@ -164,6 +167,8 @@ pub enum Output {
         /// The last one.
         through: UtteranceId,
     },
+    /// Transcriber and voice: go on in this language, in which the caller speaks.
+    Speaks(Language),
     /// Run a tool; answered by `Input::ToolDone` unless it ends the conversation.
     Run(ToolCall),
     /// Something for the record.

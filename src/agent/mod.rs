@@ -10,12 +10,14 @@ pub mod conversation;
 pub mod sentence;
 
 pub mod hearing;
+pub mod languages;
 pub mod lexicon;
 pub mod saying;
 
 pub mod barge_in;
 pub mod caller;
 pub mod endpointing;
+pub mod expectation;
 pub mod floor;
 pub mod intents;
 mod overlap;

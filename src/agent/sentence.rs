@@ -96,6 +96,8 @@ impl Splitter {
             '…' => next.is_uppercase(),
             '.' if clause.ends_with("..") => next.is_uppercase(),
             '.' => self.stops(clause, next),
+            // "November 24, 2026" is one thing.
+            ',' if next.is_ascii_digit() && ends_in_digit(clause) => false,
             ',' | ';' | ':' | '–' | '—' => {
                 let early = self.begun == Begun::NotYet
                     && clause.split_whitespace().count() >= FIRST_CLAUSE_WORDS;
@@ -112,7 +114,8 @@ impl Splitter {
         let alone = clause.len() <= word.len() + 1;
         if !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit()) {
             // "1. Open the door" is a list; "am 3. Mai" is an ordinal.
-            let ordinal = self.german && word.len() <= 2;
+            // "00. Stimmt das" is the end of a number.
+            let ordinal = self.german && word.len() <= 2 && !word.starts_with('0');
             return !(alone || ordinal);
         }
         // A sentence that begins with a small letter is rarer than an abbreviation unknown to us.
@@ -127,6 +130,12 @@ impl Splitter {
         let initials = lower.split('.').all(|part| part.chars().count() <= 1);
         !initials && !ABBREVIATIONS.contains(&lower.as_str())
     }
+}
+
+/// Whether a digit stands before the comma at the end.
+fn ends_in_digit(clause: &str) -> bool {
+    clause.trim_end_matches(',').ends_with(|c: char| c.is_ascii_digit())
+        && clause.len() < LONG_CLAUSE
 }
 
 /// What is left of the text when the marks of Markdown are gone.
@@ -306,6 +315,7 @@ mod tests {
             &["Use 192.168.0.1.", "Then www.example.com.", "Ok?"],
         ),
         ("See https://example.com/a.b?c=d&e_f now!", &["See https://example.com/a.b?c=d&e_f now!"]),
+        ("On May 3, 2026, we are open. Yes.", &["On May 3, 2026,", "we are open.", "Yes."]),
         ("At 10:30. Or 11:00.", &["At 10:30.", "Or 11:00."]),
         ("Hmm... let me see... Right.", &["Hmm... let me see...", "Right."]),
         ("It is room 12. Go up.", &["It is room 12.", "Go up."]),
@@ -328,6 +338,7 @@ mod tests {
         ("Fragen Sie Dr. Müller bzw. Frau Groß.", &["Fragen Sie Dr. Müller bzw. Frau Groß."]),
         ("Äpfel, Birnen usw. Dazu Brot.", &["Äpfel, Birnen usw.", "Dazu Brot."]),
         ("Moment… ich schaue. Ja!", &["Moment… ich schaue.", "Ja!"]),
+        ("Es ist DE89 3704 00. Stimmt das?", &["Es ist DE89 3704 00.", "Stimmt das?"]),
         ("Seit 2019. Und weiter.", &["Seit 2019.", "Und weiter."]),
         ("Im 2. Stock, d. h. oben. Gut.", &["Im 2. Stock,", "d. h. oben.", "Gut."]),
     ];

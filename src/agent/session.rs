@@ -11,11 +11,14 @@ use crate::agent::caller::Words;
 use crate::agent::conversation::Conversation;
 use crate::agent::endpointing::Completeness;
 use crate::agent::event::{Input, Note, Output, Over, PauseId, Progress, Transcript, UtteranceId};
+use crate::agent::expectation::Expectation;
 use crate::agent::floor::{Event, Manner, Next, Order, Presence, State};
+use crate::agent::languages::Languages;
 use crate::agent::phrases::Phrases;
 use crate::agent::speech::{Line, Role, Sent, Speech, Stage};
 use crate::agent::tool::Tool;
 use crate::agent::turn::Turn;
+use crate::base::calendar::Date;
 use crate::base::language::Language;
 
 /// What a session is given besides the agent: texts rendered for this call, and its tools.
@@ -27,6 +30,8 @@ pub struct Opening {
     pub first_message: Option<String>,
     /// The tools that the model may call.
     pub tools: Vec<Tool>,
+    /// The day of the call, from which others are counted.
+    pub today: Option<Date>,
 }
 
 /// One agent at work.
@@ -45,6 +50,7 @@ pub struct Session {
     pub(super) ending: Ending,
     pub(super) life: Life,
     pub(super) line: Presence,
+    languages: Languages,
     pub(super) out: VecDeque<Output>,
 }
 
@@ -83,13 +89,14 @@ impl Session {
             phrases: Phrases::of(&assistant),
             opening,
             turn: Turn::new(Arc::clone(&assistant), now),
-            speech: Speech::new(),
+            speech: Speech::new(assistant.speaker(&assistant.spoken_language())),
             answer: Answer::default(),
             conversation: Conversation::default(),
             failures: 0,
             ending: Ending::None,
             life: Life::Fresh,
             line: Presence::Here,
+            languages: Languages::new(assistant.spoken_language(), &assistant.languages),
             out: VecDeque::new(),
             assistant,
         }
@@ -179,7 +186,10 @@ impl Session {
 
     fn take(&mut self, now: Instant, input: Input) {
         match input {
-            Input::SpeechStarted => self.turn.handle(now, Event::SpeechStarted),
+            Input::SpeechStarted => {
+                self.expect();
+                self.turn.handle(now, Event::SpeechStarted);
+            }
             Input::SpeechEnded { last_voiced } => {
                 self.turn.handle(now, Event::SpeechEnded { last_voiced });
             }
@@ -198,6 +208,29 @@ impl Session {
                 self.drop_answer(now);
             }
         }
+    }
+
+    /// The turn that begins is judged by what the agent asked for last.
+    fn expect(&mut self) {
+        let context = self.assistant.context(&self.language);
+        let asked = self.conversation.last_words();
+        self.turn.expects(Expectation::of_question(&asked, context.locale), context);
+    }
+
+    /// Changes to the language of the caller, if the agent speaks it.
+    /// An answer that was guessed in another one is not wanted.
+    pub(super) fn follow(&mut self, now: Instant, text: &str) {
+        let Some(language) = self.languages.hear(text) else { return };
+        if self.answer.is_guess() {
+            self.drop_answer(now);
+        }
+        let other = Assistant { language: Some(language.clone()), ..Assistant::default() };
+        self.phrases = Phrases::of(&other);
+        self.speech.speaks_as(self.assistant.speaker(&language));
+        let interrupt = self.assistant.interrupt.clone();
+        self.turn.changes_language(&Assistant { interrupt, ..other });
+        self.language = language.clone();
+        self.out.push_back(Output::Speaks(language));
     }
 
     fn transcribed(&mut self, now: Instant, pause: PauseId, transcript: Transcript) {

@@ -5,10 +5,14 @@ use std::time::{Duration, Instant};
 
 use crate::agent::conversation::{heard_part, pace};
 use crate::agent::event::{TurnId, Utterance, UtteranceId};
+use crate::agent::saying::speaker::Speaker;
+use crate::agent::saying::spoken::Spoken;
 
 /// The queue of utterances.
 #[derive(Debug, Clone)]
 pub struct Speech {
+    /// Who finds the words for numbers and short forms.
+    speaker: Speaker,
     next: UtteranceId,
     lines: VecDeque<Line>,
     /// Flushed, but how much of it was heard is not yet known.
@@ -23,8 +27,10 @@ pub struct Line {
     pub id: UtteranceId,
     /// The turn that it answers.
     pub turn: TurnId,
-    /// The words.
+    /// The words, as they are written.
     pub text: String,
+    /// The words, as they are said.
+    spoken: Spoken,
     /// What it is for.
     pub role: Role,
     /// Where it is.
@@ -65,9 +71,15 @@ pub struct Cut {
 }
 
 impl Speech {
-    /// Nothing was said.
-    pub fn new() -> Self {
-        Self { next: UtteranceId(1), lines: VecDeque::new(), cut: Vec::new(), paused: None }
+    /// Nothing was said; `speaker` says what is to be.
+    pub fn new(speaker: Speaker) -> Self {
+        let (lines, cut) = (VecDeque::new(), Vec::new());
+        Self { speaker, next: UtteranceId(1), lines, cut, paused: None }
+    }
+
+    /// From now on another speaker says it.
+    pub fn speaks_as(&mut self, speaker: Speaker) {
+        self.speaker = speaker;
     }
 
     /// Begins to count where another queue stopped.
@@ -77,13 +89,12 @@ impl Speech {
 
     /// Appends an utterance.
     pub fn say(&mut self, now: Instant, turn: TurnId, text: String, role: Role) -> Utterance {
-        self.append(Line { id: self.next, turn, text, role, stage: Stage::Waiting, moved: now })
+        self.append(now, (turn, role, Stage::Waiting), text)
     }
 
     /// Appends an utterance that must not be heard until it is released.
     pub fn hold(&mut self, now: Instant, text: String) -> Utterance {
-        let (turn, role, stage) = (TurnId::default(), Role::Answer, Stage::Held);
-        self.append(Line { id: self.next, turn, text, role, stage, moved: now })
+        self.append(now, (TurnId::default(), Role::Answer, Stage::Held), text)
     }
 
     /// Lets held utterances be heard as the answer to `turn`; gives them with their words.
@@ -168,7 +179,7 @@ impl Speech {
         for cut in &mut cuts {
             let known = sent.iter().find(|(id, _, _)| *id == cut.line.id);
             cut.heard = known.map_or_else(String::new, |(_, heard, total)| {
-                heard_part(&cut.line.text, *heard, *total).to_owned()
+                cut.line.heard_after(*heard, *total).to_owned()
             });
         }
         cuts
@@ -190,21 +201,29 @@ impl Speech {
         let allowed = match line.stage {
             Stage::Held => return None,
             Stage::Waiting => patience.max(SHORTEST_PATIENCE),
-            Stage::Audible(_) => pace(&line.text) * 3 + LONGEST_TAIL,
+            Stage::Audible(_) => pace(line.spoken.said()) * 3 + LONGEST_TAIL,
         };
         Some(line.moved + allowed)
     }
 
-    fn append(&mut self, line: Line) -> Utterance {
-        let (id, held) = (line.id, line.stage == Stage::Held);
-        let utterance = Utterance { id, text: line.text.clone(), held };
+    fn append(&mut self, now: Instant, what: (TurnId, Role, Stage), text: String) -> Utterance {
+        let (id, (turn, role, stage)) = (self.next, what);
+        let spoken = self.speaker.say(&text);
+        let held = stage == Stage::Held;
+        let utterance =
+            Utterance { id, text: text.clone(), spoken: spoken.said().to_owned(), held };
         self.next = id.next();
-        self.lines.push_back(line);
+        self.lines.push_back(Line { id, turn, text, spoken, role, stage, moved: now });
         utterance
     }
 }
 
 impl Line {
+    /// The written words that were heard whole after `heard` of what is said.
+    fn heard_after(&self, heard: Duration, total: Option<Duration>) -> &str {
+        self.spoken.written_part(heard_part(self.spoken.said(), heard, total))
+    }
+
     /// When its first packet was sent; `now` when it never was.
     pub fn since(&self, now: Instant) -> Instant {
         match self.stage {
@@ -217,16 +236,8 @@ impl Line {
     pub fn heard_by(&self, now: Instant) -> &str {
         match self.stage {
             Stage::Held | Stage::Waiting => "",
-            Stage::Audible(since) => {
-                heard_part(&self.text, now.saturating_duration_since(since), None)
-            }
+            Stage::Audible(since) => self.heard_after(now.saturating_duration_since(since), None),
         }
-    }
-}
-
-impl Default for Speech {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -251,7 +262,7 @@ mod tests {
     #[test]
     fn a_flush_is_guessed_first_and_settled_by_the_facts() {
         let start = Instant::now();
-        let mut speech = Speech::new();
+        let mut speech = Speech::new(Speaker::default());
         let second = Duration::from_secs(1);
         for text in ["We are open today.", "Until five."] {
             speech.say(start, TurnId(1), text.to_owned(), Role::Answer);
@@ -271,7 +282,7 @@ mod tests {
     #[test]
     fn what_is_held_leaves_no_trace() {
         let start = Instant::now();
-        let mut speech = Speech::new();
+        let mut speech = Speech::new(Speaker::default());
         assert!(speech.hold(start, "Yes.".to_owned()).held);
         assert_eq!(speech.started(start, UtteranceId(1), start), None);
         assert_eq!(speech.flush(start), Some(UtteranceId(1)));

@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 use crate::agent::assistant::Assistant;
 use crate::agent::barge_in::BargeIn;
 use crate::agent::caller::{Caller, Words};
-use crate::agent::endpointing::Ending;
+use crate::agent::endpointing::{Ending, Expected};
 use crate::agent::event::{PauseId, TurnTimes};
+use crate::agent::expectation::Expectation;
 use crate::agent::floor::{
     Aside, Deciding, Ended, Event, Guess, Next, Order, Said, Sound, State, Text, Thinking, Work,
     Yielding, speaking, thinking,
 };
+use crate::agent::hearing::value::Context;
 use crate::agent::silence::{Ladder, Rung};
 
 /// Who has the floor, and what follows from what happens.
@@ -35,6 +37,8 @@ pub struct Turn {
     moved: Instant,
     comfort: Comfort,
     pub(super) debt: Debt,
+    /// What the caller was asked for.
+    expected: Expected,
     orders: VecDeque<Order>,
 }
 
@@ -54,6 +58,7 @@ pub(super) enum Debt {
 impl Turn {
     /// Nobody speaks, and no time runs before [`Turn::opens`].
     pub fn new(assistant: Arc<Assistant>, now: Instant) -> Self {
+        let expected = Expected::anything(assistant.context(&assistant.spoken_language()));
         Self {
             barge_in: BargeIn::new(&assistant),
             silence: Ladder::new(assistant.silence.clone()),
@@ -66,6 +71,7 @@ impl Turn {
             moved: now,
             comfort: Comfort::Possible,
             debt: Debt::None,
+            expected,
             orders: VecDeque::new(),
         }
     }
@@ -78,6 +84,20 @@ impl Turn {
     /// The state.
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// The conversation goes on in the language of `assistant`.
+    pub fn changes_language(&mut self, assistant: &Assistant) {
+        self.barge_in = BargeIn::new(assistant);
+    }
+
+    /// The caller was asked for this, in the language of `context`. A turn that has begun is
+    /// judged by what it began with.
+    pub fn expects(&mut self, expectation: Expectation, context: Context) {
+        if self.caller.listening.is_none() {
+            self.expected.context = context;
+            self.expected.ask(expectation);
+        }
     }
 
     /// The words of the turn in the making, as far as they are known.
@@ -313,7 +333,8 @@ impl Turn {
             .map(|at| if self.caller.keys().ends_with('#') { at } else { at + BETWEEN_KEYS });
         let due = match deciding.ended {
             Ended::Pause(last_voiced) => {
-                let spoken = last_voiced + self.caller.ending().wait(&self.assistant.turns);
+                let spoken =
+                    last_voiced + self.caller.ending(&self.expected).wait(&self.assistant.turns);
                 keys.map_or(spoken, |keys| keys.max(spoken))
             }
             Ended::Limit(at) => at,
@@ -332,7 +353,8 @@ impl Turn {
             return;
         }
         self.withdraw(deciding);
-        let likely = self.caller.ending() == Ending::Complete && self.caller.keys().is_empty();
+        let likely =
+            self.caller.ending(&self.expected) == Ending::Complete && self.caller.keys().is_empty();
         let allowed = self.assistant.turns.preemptive && self.caller.guesses < MAX_GUESSES;
         if likely && allowed && deciding.due > now && !self.is_backchannel_to_debt() {
             self.caller.guesses += 1;
@@ -371,6 +393,7 @@ impl Turn {
         if guess == Guess::None {
             self.withdraw(&mut deciding);
         }
+        self.expected.taken(&text);
         let times = TurnTimes { committed: Some(now), ..self.caller.times };
         let keys = self.caller.keys().to_owned();
         (self.debt, self.comfort, self.moved) = (Debt::None, Comfort::Possible, now);

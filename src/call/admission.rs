@@ -33,6 +33,9 @@ pub struct Doorkeeper {
     settings: Settings,
     /// Where trunks are registered that have no address in the settings.
     learned: HashMap<IpAddr, Badge>,
+    /// The addresses of each name, as name servers tell them, and what follows from all of them.
+    named: HashMap<(Arc<str>, String), Vec<IpAddr>>,
+    by_name: HashMap<IpAddr, usize>,
     /// The buckets of each class: of every source, and of all together.
     acquainted: Class,
     guests: Class,
@@ -100,12 +103,26 @@ pub enum Strangers {
 }
 
 /// A peer that we exchange calls with.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Trunk {
     /// Its name and what the dialplan is told of it.
     pub badge: Badge,
     /// Where it sends from.
     pub allow: Vec<Network>,
+    /// Hosts that it sends from, by their names.
+    pub names: Vec<String>,
+    /// How its calls are known for its own.
+    pub proof: Proof,
+}
+
+/// How the calls of a trunk are known for its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Proof {
+    /// They come from its address.
+    #[default]
+    Address,
+    /// It knows a password. It is asked wherever it may come from; without any address, anywhere.
+    Password,
 }
 
 /// What a call knows of whom it came from.
@@ -141,6 +158,8 @@ impl Doorkeeper {
     pub fn new(settings: Settings, random: Random) -> Self {
         Self {
             learned: HashMap::new(),
+            named: HashMap::new(),
+            by_name: HashMap::new(),
             acquainted: Class::new(ACQUAINTED, PLENTY),
             guests: Class::new(settings.per_source, settings.guests_together),
             strangers: Class::new(settings.per_source, settings.together),
@@ -200,6 +219,46 @@ impl Doorkeeper {
         }
     }
 
+    /// The badge of a trunk, by its name.
+    pub fn badge_of(&self, trunk: &str) -> Badge {
+        let known = self.settings.trunks.iter().find(|known| &*known.badge.name == trunk);
+        known.map(|known| known.badge.clone()).unwrap_or_default()
+    }
+
+    /// Whether a trunk must know a password, wherever its calls come from.
+    pub fn must_prove(&self, trunk: &str) -> bool {
+        let known = self.settings.trunks.iter().find(|known| &*known.badge.name == trunk);
+        known.is_some_and(|known| known.proof == Proof::Password)
+    }
+
+    /// The hosts of trunks, by trunk and name.
+    pub fn names(&self) -> Vec<(Arc<str>, String)> {
+        let pairs = |trunk: &Trunk| {
+            let of = trunk.badge.name.clone();
+            trunk.names.iter().map(move |name| (of.clone(), name.clone())).collect::<Vec<_>>()
+        };
+        self.settings.trunks.iter().flat_map(pairs).collect()
+    }
+
+    /// A host of a trunk has these addresses now, and no others. Tells whether they are new.
+    pub fn resolved(&mut self, trunk: &Arc<str>, name: &str, addresses: &[IpAddr]) -> bool {
+        let mut addresses: Vec<IpAddr> =
+            addresses.iter().take(MOST_NAMED).map(IpAddr::to_canonical).collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        let before = self.named.insert((trunk.clone(), name.to_owned()), addresses.clone());
+        if before.as_ref() == Some(&addresses) {
+            return false;
+        }
+        self.by_name.clear();
+        for ((trunk, _), addresses) in &self.named {
+            let known = self.settings.trunks.iter().position(|it| it.badge.name == *trunk);
+            let Some(known) = known else { continue };
+            self.by_name.extend(addresses.iter().map(|address| (*address, known)));
+        }
+        true
+    }
+
     /// Whether a source is no stranger.
     pub fn is_known(&self, source: IpAddr) -> bool {
         self.trunk_at(source).is_some()
@@ -207,6 +266,9 @@ impl Doorkeeper {
 
     /// A trunk is registered at this address: it is no stranger from now on.
     pub fn learn(&mut self, badge: Badge, address: IpAddr) {
+        if self.must_prove(&badge.name) {
+            return;
+        }
         if self.learned.len() < MOST_LEARNED || self.learned.contains_key(&address) {
             self.learned.insert(address, badge);
         }
@@ -271,13 +333,44 @@ impl Doorkeeper {
     }
 
     fn trunk_at(&self, address: IpAddr) -> Option<&Badge> {
-        let sends = |trunk: &&Trunk| trunk.allow.iter().any(|network| network.contains(address));
+        let sends = |trunk: &&Trunk| {
+            trunk.proof == Proof::Address
+                && trunk.allow.iter().any(|network| network.contains(address))
+        };
         let known = self.settings.trunks.iter().find(sends).map(|trunk| &trunk.badge);
-        known.or_else(|| self.learned.get(&address))
+        let named = || {
+            let trunk = self.named_at(address).filter(|trunk| trunk.proof == Proof::Address)?;
+            Some(&trunk.badge)
+        };
+        known.or_else(named).or_else(|| self.learned.get(&address))
     }
 
+    fn named_at(&self, address: IpAddr) -> Option<&Trunk> {
+        let known = self.by_name.get(&address.to_canonical())?;
+        self.settings.trunks.get(*known)
+    }
+
+    /// Whether somebody there may prove to be a phone, or a trunk.
     fn may_be_phone(&self, address: IpAddr) -> bool {
-        self.settings.phone_networks.iter().any(|network| network.contains(address))
+        let contains = |network: &Network| network.contains(address);
+        let asks = |trunk: &Trunk| {
+            let is_anywhere = trunk.allow.is_empty() && trunk.names.is_empty();
+            trunk.proof == Proof::Password && (is_anywhere || trunk.allow.iter().any(contains))
+        };
+        self.settings.phone_networks.iter().any(contains)
+            || self.settings.trunks.iter().any(asks)
+            || self.named_at(address).is_some_and(|trunk| trunk.proof == Proof::Password)
+    }
+
+    /// Whether a trunk that knows its password may use it there.
+    pub fn may_speak_at(&self, trunk: &str, address: IpAddr) -> bool {
+        let known = self.settings.trunks.iter().find(|known| &*known.badge.name == trunk);
+        known.is_some_and(|known| {
+            let is_anywhere = known.allow.is_empty() && known.names.is_empty();
+            let is_named =
+                self.named_at(address).is_some_and(|it| it.badge.name == known.badge.name);
+            is_anywhere || is_named || known.allow.iter().any(|it| it.contains(address))
+        })
     }
 
     fn is_acquainted(&self, now: Instant, remote: SocketAddr) -> bool {
@@ -344,6 +437,9 @@ impl Class {
 
 /// How many addresses of registrars are known.
 const MOST_LEARNED: usize = 1_000;
+
+/// How many addresses one name may have.
+const MOST_NAMED: usize = 64;
 
 /// How many sources of a class are remembered.
 const MOST_SOURCES: usize = 50_000;

@@ -8,8 +8,13 @@ use std::time::Duration;
 use crate::agent::assistant::Assistant;
 use crate::agent::tool::Tool;
 use crate::audio::codec::Codec;
+use crate::audio::library::Libraries;
+use crate::audio::packing::Wishes;
 use crate::audio::speech;
+use crate::base::destination::Destination;
+use crate::call::admission::Badge;
 use crate::call::cause::Cause;
+use crate::call::numbering::Numbering;
 use crate::dialplan::pattern::Match;
 use crate::dialplan::plan::Plan;
 use crate::media::music::Tape;
@@ -23,6 +28,10 @@ pub struct Briefing {
     pub agents: BTreeMap<String, Arc<Casting>>,
     /// What each trunk may do, by name.
     pub trunks: BTreeMap<Arc<str>, Terms>,
+    /// The codecs of phones that have their own, by name.
+    pub phones: BTreeMap<Arc<str>, Vec<Codec>>,
+    /// The country and the way in which phones of ours dial numbers.
+    pub numbering: Numbering,
     /// How media is done.
     pub media: MediaPolicy,
     /// What is played to those who wait.
@@ -59,6 +68,35 @@ pub struct Terms {
     pub max_calls: Option<usize>,
     /// Whether its callers are sent elsewhere by REFER.
     pub refer: Refer,
+    /// The codecs that are spoken with it, the best first; without any, those of everybody.
+    pub codecs: Vec<Codec>,
+}
+
+impl Briefing {
+    /// How media is done with whoever called.
+    pub fn media_of(&self, badge: &Badge) -> MediaPolicy {
+        let trunk = self.trunks.get(&badge.name).map(|terms| &terms.codecs);
+        self.media.speaking(trunk.or_else(|| self.phones.get(&badge.phone)))
+    }
+
+    /// How media is done with whom we call.
+    pub fn media_to(&self, destination: &Destination) -> MediaPolicy {
+        self.media.speaking(match destination {
+            Destination::Trunk { trunk, .. } => {
+                self.trunks.get(trunk.as_str()).map(|terms| &terms.codecs)
+            }
+            Destination::Phone(name) => self.phones.get(name.as_str()),
+            _ => None,
+        })
+    }
+}
+
+impl MediaPolicy {
+    /// The same with other codecs, if there are any.
+    fn speaking(&self, codecs: Option<&Vec<Codec>>) -> Self {
+        let codecs = codecs.filter(|codecs| !codecs.is_empty()).unwrap_or(&self.codecs);
+        Self { codecs: codecs.clone(), ..self.clone() }
+    }
 }
 
 /// Whether REFER is sent to a trunk.
@@ -102,6 +140,10 @@ pub struct MediaPolicy {
     pub address: IpAddr,
     /// Codecs in our order of preference.
     pub codecs: Vec<Codec>,
+    /// How we would like audio to be packed.
+    pub wishes: Wishes,
+    /// Where codecs come from that this house does not speak by itself.
+    pub libraries: Libraries,
     /// Whether media may latch to where packets come from (T8).
     pub symmetric: bool,
     /// After how long without a packet the call ends.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::agent::event::Note;
 use crate::base::attestation::Attested;
+use crate::base::calendar::Date;
 use crate::base::destination::Destination;
 use crate::base::id::CallId;
 use crate::base::template::Variables;
@@ -305,6 +306,11 @@ impl Chronicle {
         self.record.lasted = now.saturating_duration_since(self.arrived);
         self.record.cause = cause;
         Fact::Ended { cause, record: Box::new(self.record.clone()) }
+    }
+
+    /// The day on which the call arrived, in UTC.
+    pub fn today(&self) -> Option<Date> {
+        Date::at(self.record.began)
     }
 
     /// What templates may name.

@@ -22,6 +22,7 @@ use crate::agent::tool::ToolCall;
 use crate::base::deadlines::Deadlines;
 use crate::base::destination::Destination;
 use crate::base::id::PortId;
+use crate::base::number::Number;
 use crate::base::template;
 use crate::call::admission::Badge;
 use crate::call::briefing::Briefing;
@@ -63,6 +64,8 @@ pub struct Conductor {
     desk: Desk,
     /// What the route says that templates may name.
     route_sets: template::Variables,
+    /// Headers of the INVITEs that the route wants, as templates.
+    route_headers: template::Variables,
     /// Whether the route says that its calls are recorded; otherwise the agent does.
     route_records: Option<bool>,
     chronicle: Chronicle,
@@ -128,6 +131,7 @@ impl Conductor {
             incoming,
             desk: Desk::default(),
             route_sets: template::Variables::new(),
+            route_headers: template::Variables::new(),
             route_records: None,
             timers: Deadlines::new(),
             out: VecDeque::new(),
@@ -214,11 +218,14 @@ impl Conductor {
             context: &self.trunk.context,
             attested: self.chronicle.attested(),
         };
-        let Some(route) = self.briefing.plan.route(&call) else {
+        let dialled = self.briefing.plan.dialled_out(&call, |did| self.outside_number(did));
+        let route = self.briefing.plan.route(&call).or(dialled.as_ref());
+        let Some(route) = route else {
             return self.end(now, Cause::NoRoute);
         };
         let targets = redirection(route);
         self.route_sets = route.set.clone();
+        self.route_headers = route.headers.clone();
         self.route_records = route.record;
         let written: Vec<String> = route.to.iter().map(Destination::to_string).collect();
         let destination = written.join(", ");
@@ -231,6 +238,11 @@ impl Conductor {
         }
         self.dial = Some(dial);
         self.next_round(now);
+    }
+
+    /// The number of the public network that somebody dialled, if it is one.
+    fn outside_number(&self, dialled: &str) -> Option<Number> {
+        self.briefing.numbering.read(dialled).parse().ok()
     }
 
     /// The call goes to a destination that is no leg.
@@ -275,7 +287,10 @@ impl Conductor {
             return self.out.push_back(Output::ClosePort(port));
         }
         let session = SessionId(port.0);
-        let policy = self.briefing.media.clone();
+        let policy = match self.leg(session).and_then(Leg::destination) {
+            Some(destination) => self.briefing.media_to(destination),
+            None => self.briefing.media_of(&self.trunk),
+        };
         let recording = session == self.near && self.is_recorded();
         let (is_near, replaces) = (session == self.near, self.is_replacing(session));
         let Some(leg) = self.legs.iter_mut().find(|leg| leg.session() == session) else { return };
@@ -297,7 +312,7 @@ impl Conductor {
         } else if replaces {
             self.answer_replacing(now);
         } else {
-            self.place(session);
+            self.place(now, session);
         }
     }
 

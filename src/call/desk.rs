@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::agent::event::{Input, Output};
 use crate::agent::session::{Opening, Session};
+use crate::base::calendar::Date;
 use crate::base::template;
 use crate::call::briefing::Casting;
 
@@ -34,7 +35,7 @@ impl Desk {
     }
 
     /// Lets the agent begin; another one before it hands the conversation over.
-    pub fn open(&mut self, now: Instant, variables: &template::Variables) {
+    pub fn open(&mut self, now: Instant, today: Option<Date>, variables: &template::Variables) {
         let Some(casting) = self.casting.clone() else { return };
         let rendered = |text: &Option<String>| {
             let text = text.as_deref()?;
@@ -45,6 +46,7 @@ impl Desk {
             instructions: rendered(&casting.assistant.prompt).unwrap_or_default(),
             first_message: rendered(&casting.assistant.first_message),
             tools: casting.tools.clone(),
+            today,
         };
         let mut session = match &self.session {
             Some(before) => Session::after(before, casting.assistant.clone(), opening, now),

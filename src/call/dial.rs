@@ -22,6 +22,8 @@ pub struct Dial {
     early: Option<SessionId>,
     /// What the INVITEs say besides: whom they replace, and who asks for it.
     headers: Vec<(String, String)>,
+    /// How often somebody sent us elsewhere.
+    redirections: usize,
 }
 
 /// For whom somebody is called.
@@ -58,10 +60,7 @@ impl Dial {
             (true, None) => None,
             (false, _) => Some(Round::Call(called.into_iter().take(MOST_AT_ONCE).collect())),
         };
-        let later = otherwise.into_iter().take(MOST_ROUNDS).map(|destination| {
-            let is_called = destination.is_called();
-            if is_called { Round::Call(vec![destination]) } else { Round::Go(destination) }
-        });
+        let later = otherwise.into_iter().take(MOST_ROUNDS).map(Round::of);
         Self {
             purpose,
             rounds: first.into_iter().chain(later).collect(),
@@ -70,6 +69,7 @@ impl Dial {
             worst: None,
             early: None,
             headers: Vec::new(),
+            redirections: 0,
         }
     }
 
@@ -99,6 +99,23 @@ impl Dial {
         self.trying.clear();
         self.early = None;
         self.rounds.pop_front()
+    }
+
+    /// Somebody sent us elsewhere, so often as may be: gives who is to be called in its place at
+    /// once; the others are tried after this round.
+    pub fn redirected(&mut self, to: Vec<Destination>) -> Option<Destination> {
+        if to.is_empty() || self.redirections >= MOST_REDIRECTIONS {
+            return None;
+        }
+        self.redirections += 1;
+        let is_called = to.first().is_some_and(Destination::is_called);
+        let mut to = to.into_iter().take(MOST_ROUNDS);
+        let first = if is_called { to.next() } else { None };
+        let rest: Vec<Destination> = to.collect();
+        for destination in rest.into_iter().rev() {
+            self.rounds.push_front(Round::of(destination));
+        }
+        first
     }
 
     /// Another leg is being called.
@@ -145,11 +162,20 @@ impl Dial {
     }
 }
 
+impl Round {
+    fn of(destination: Destination) -> Self {
+        if destination.is_called() { Self::Call(vec![destination]) } else { Self::Go(destination) }
+    }
+}
+
 /// How long it rings when nobody says for how long.
 pub const RING: Duration = Duration::from_secs(30);
 
 /// How many are called at once.
 const MOST_AT_ONCE: usize = 16;
+
+/// How often a call is sent elsewhere before it goes nowhere.
+const MOST_REDIRECTIONS: usize = 5;
 
 /// How many rounds follow the first.
 const MOST_ROUNDS: usize = 8;
@@ -171,6 +197,25 @@ mod tests {
         assert_eq!(dial.next_round(), Some(Round::Call(vec![otherwise[0].clone()])));
         assert_eq!(dial.next_round(), Some(Round::Go(otherwise[1].clone())));
         assert_eq!(dial.next_round(), None);
+    }
+
+    #[test]
+    fn who_is_sent_elsewhere_goes_there_first_but_not_for_ever() {
+        let to = destinations(&["phone:101"]);
+        let otherwise = destinations(&["agent:desk"]);
+        let mut dial = Dial::new(Purpose::Route, to, otherwise.clone(), None);
+        dial.next_round();
+        let there = destinations(&["phone:102", "phone:103"]);
+        assert_eq!(dial.redirected(there.clone()), Some(there[0].clone()));
+        assert_eq!(dial.redirected(Vec::new()), None);
+        let desk = destinations(&["agent:night"]);
+        assert_eq!(dial.redirected(desk.clone()), None, "it is no leg: it waits for the round");
+        assert_eq!(dial.next_round(), Some(Round::Go(desk[0].clone())));
+        assert_eq!(dial.next_round(), Some(Round::Call(vec![there[1].clone()])));
+        for _ in 2..MOST_REDIRECTIONS {
+            assert!(dial.redirected(there.clone()).is_some());
+        }
+        assert_eq!(dial.redirected(there), None);
     }
 
     #[test]

@@ -163,7 +163,10 @@ impl Exchange {
         match &placement.destination {
             Destination::Sip(uri) => self.straight(uri, placement).map(|way| vec![way]),
             Destination::Tel(number) => {
-                let names: Vec<&Arc<str>> = self.trunks.keys().collect();
+                let names: Vec<&Arc<str>> = match placement.trunks.as_slice() {
+                    [] => self.trunks.keys().collect(),
+                    rule => rule.iter().collect(),
+                };
                 self.by_trunks(&names, number.to_e164(), placement)
             }
             Destination::Trunk { trunk, number } => {

@@ -68,6 +68,7 @@ impl Negotiation {
             codecs: policy.codecs.clone(),
             session_id: peer.session.0,
             version: 1,
+            wishes: policy.wishes,
         };
         Self {
             policy,
@@ -180,6 +181,8 @@ impl Negotiation {
             codec: agreed.codec,
             payload_type: agreed.payload_type,
             telephone_event: agreed.telephone_event,
+            packing: agreed.packing.clone(),
+            libraries: self.policy.libraries.clone(),
             remote: agreed.remote,
             remote_rtcp: agreed.remote_rtcp,
             // Of a peer whose signalling nobody saw, media comes from where it says.

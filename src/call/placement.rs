@@ -1,5 +1,6 @@
 //! A leg that a call wants placed: whom to call, as whom, and with what.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +15,8 @@ pub struct Placement {
     pub session: SessionId,
     /// Whom to call.
     pub destination: Destination,
+    /// The trunks by which a number is called, in this order; without any, every trunk.
+    pub trunks: Vec<Arc<str>>,
     /// As whom.
     pub caller: Caller,
     /// The session description offered.

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::agent::assistant::Choice;
+use crate::base::secret::ExposeSecret;
 use crate::config::check_listen;
 use crate::config::check_stir;
 use crate::config::diagnostic::{Diagnostic, Severity};
+use crate::config::inbound::Sender;
 use crate::config::provider::{Provider, ProviderKind};
 use crate::config::settings::Trunk;
 use crate::config::source::is_secret_key;
@@ -16,6 +19,7 @@ use crate::config::subject::Subject;
 pub fn machine(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let mut found = addresses(subject);
     found.extend(check_listen::listens(subject));
+    found.extend(times(subject));
     found.extend(ports(subject));
     found.extend(speech(subject));
     for (name, trunk) in &subject.server.trunks {
@@ -28,6 +32,26 @@ pub fn machine(subject: &Subject<'_>) -> Vec<Diagnostic> {
     found.extend(secrets(subject));
     let outside = subject.external.machine(subject.server);
     found.extend(outside.into_iter().map(|fault| subject.diagnostic(fault, "")));
+    found
+}
+
+/// The times of SIP: what is allowed, and what is wise.
+fn times(subject: &Subject<'_>) -> Vec<Diagnostic> {
+    let (sip, mut found) = (&subject.server.sip, Vec::new());
+    if !(SHORTEST_T1..=LONGEST_T1).contains(&sip.t1) {
+        found.push(
+            Diagnostic::error("sip.t1", "T1 is between 10ms and 10s")
+                .at(subject.place("sip.t1"), "an estimate of the round trip")
+                .help("500ms is right for the internet"),
+        );
+    }
+    if sip.session_min_se < LEAST_MIN_SE {
+        found.push(
+            Diagnostic::warning("sip.session_min_se", "RFC 4028 wants 90s or more")
+                .at(subject.place("sip.session_min_se"), "peers may refresh this often")
+                .help("less is for tests only"),
+        );
+    }
     found
 }
 
@@ -141,7 +165,8 @@ fn speech(subject: &Subject<'_>) -> Option<Diagnostic> {
 fn check_trunk(subject: &Subject<'_>, name: &str, trunk: &Trunk) -> Vec<Diagnostic> {
     let (path, mut found) = (format!("trunks.{name}"), Vec::new());
     found.extend(check_account(subject, name, trunk));
-    if trunk.sources().next().is_none() && !trunk.registers() {
+    let has_source = trunk.sources().next().is_some() || !trunk.inbound.allow.is_empty();
+    if !has_source && trunk.inbound.auth.is_none() && !trunk.registers() {
         let message = format!("nobody can call by trunk `{name}`");
         found.push(
             Diagnostic::warning("trunk.no_source", message)
@@ -151,8 +176,10 @@ fn check_trunk(subject: &Subject<'_>, name: &str, trunk: &Trunk) -> Vec<Diagnost
                 ),
         );
     }
-    for (at, network) in trunk.inbound.allow.iter().enumerate() {
-        if network.prefix() == 0 {
+    found.extend(check_proof(subject, name, trunk));
+    for (at, sender) in trunk.inbound.allow.iter().enumerate() {
+        let is_everybody = matches!(sender, Sender::Network(network) if network.prefix() == 0);
+        if is_everybody && trunk.inbound.auth.is_none() {
             let message = format!("trunk `{name}` lets everybody in");
             found.push(
                 Diagnostic::warning("trunk.open_inbound", message)
@@ -172,6 +199,36 @@ fn check_trunk(subject: &Subject<'_>, name: &str, trunk: &Trunk) -> Vec<Diagnost
                     .at(subject.place(&format!("{path}.numbers[{at}]")), "delivered by this trunk"),
             );
         }
+    }
+    found
+}
+
+/// With what a trunk proves itself: a user of its own, and a password that is one.
+fn check_proof(subject: &Subject<'_>, name: &str, trunk: &Trunk) -> Vec<Diagnostic> {
+    let (Some(auth), path) = (&trunk.inbound.auth, format!("trunks.{name}.inbound.auth")) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    if auth.password.expose_secret().is_empty() {
+        let message = format!("trunk `{name}` proves itself with an empty password");
+        found.push(
+            Diagnostic::error("trunk.missing_password", message)
+                .at(subject.place(&format!("{path}.password")), "everybody knows this one"),
+        );
+    }
+    let phones = subject.server.phones.iter();
+    let of_phones = phones.map(|(name, phone)| (phone.username.as_ref().unwrap_or(name), name));
+    let others = subject.server.trunks.iter().filter(|(other, _)| other.as_str() != name);
+    let of_trunks =
+        others.filter_map(|(name, it)| Some((&it.inbound.auth.as_ref()?.username, name)));
+    let taken = of_phones.chain(of_trunks).find(|(user, _)| **user == auth.username);
+    if let Some((_, other)) = taken {
+        let message = format!("the user `{}` is that of `{other}`, too", auth.username);
+        found.push(
+            Diagnostic::error("trunk.user_twice", message)
+                .at(subject.place(&format!("{path}.username")), "who calls with it?")
+                .help("give each its own user"),
+        );
     }
     found
 }
@@ -291,6 +348,13 @@ fn is_near(host: &str) -> bool {
     }
 }
 
+/// The least that RFC 4028 allows.
+const LEAST_MIN_SE: Duration = Duration::from_secs(90);
+
+/// Less than this is no round trip of any network, more is one to the moon.
+const SHORTEST_T1: Duration = Duration::from_millis(10);
+const LONGEST_T1: Duration = Duration::from_secs(10);
+
 /// The names of all providers that agents use.
 fn used<'a>(subject: &Subject<'a>) -> BTreeSet<&'a str> {
     let name = |choice: &'a Choice| choice.provider.as_deref();
@@ -313,6 +377,9 @@ fn secrets(subject: &Subject<'_>) -> Vec<Diagnostic> {
         paths.extend(secret.map(|key| format!("providers.{name}.headers.{key}")));
     }
     for (name, trunk) in &subject.server.trunks {
+        if trunk.inbound.auth.is_some() {
+            paths.push(format!("trunks.{name}.inbound.auth.password"));
+        }
         let both = [("password", &trunk.password), ("outbound.password", &trunk.outbound.password)];
         let there = both.into_iter().filter(|(_, password)| password.is_some());
         paths.extend(there.map(|(key, _)| format!("trunks.{name}.{key}")));

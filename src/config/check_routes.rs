@@ -123,7 +123,7 @@ fn unknown_trunks(subject: &Subject<'_>, route: &Route, path: &str) -> Vec<Diagn
             [] => "no trunk is defined in the settings of the server".to_owned(),
             known => format!("trunks defined: {}", known.join(", ")),
         };
-        let place = element(subject, &format!("{path}.trunk"), at);
+        let place = subject.element(&format!("{path}.trunk"), at);
         let message = format!("there is no trunk `{name}`");
         Some(Diagnostic::error("ref.unknown", message).at(place, label).help(help))
     };
@@ -138,7 +138,7 @@ fn unknown_contexts(subject: &Subject<'_>, route: &Route, path: &str) -> Vec<Dia
         if known.contains(&name.as_str()) {
             return None;
         }
-        let place = element(subject, &format!("{path}.context"), at);
+        let place = subject.element(&format!("{path}.context"), at);
         let message = format!("no trunk and no phone has the context `{name}`");
         let diagnostic = Diagnostic::warning("ref.unknown", message);
         Some(match did_you_mean(name, known.iter().copied()) {
@@ -211,12 +211,6 @@ fn head(subject: &Subject<'_>, position: usize) -> Option<Span> {
     let named = subject.reading.places.find(&format!("route[{position}].name"));
     let to = || subject.place(&format!("route[{position}].to"));
     named.map(|place| place.value.clone()).or_else(to)
-}
-
-/// The place of one element of a list that may also be written as a single text.
-fn element(subject: &Subject<'_>, path: &str, at: usize) -> Option<Span> {
-    let element = subject.reading.places.find(&format!("{path}[{at}]"));
-    element.map(|place| place.value.clone()).or_else(|| subject.place(path))
 }
 
 fn title(route: &Route, position: usize) -> String {

@@ -12,6 +12,7 @@ use crate::config::file;
 use crate::config::read::Reading;
 use crate::config::source::{Source, Span};
 use crate::config::tree::{self, Node};
+use crate::dialplan::outbound::Outbound;
 use crate::dialplan::plan::{Plan, Route};
 
 /// What the files held.
@@ -38,6 +39,7 @@ pub struct Dialplans<'r, 'a> {
 #[derive(Default)]
 struct Tables<'t> {
     routes: Vec<Node<'t>>,
+    outbound: Vec<Node<'t>>,
     agents: Agents<'t>,
     defaults: Option<Node<'t>>,
 }
@@ -58,6 +60,9 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         }
         for node in tables.routes {
             self.read_route(node);
+        }
+        for node in tables.outbound {
+            self.read_outbound(node);
         }
         let (agents, wrong) = extends::inherited(tables.defaults, tables.agents);
         for (name, why) in wrong {
@@ -81,11 +86,20 @@ impl<'r, 'a> Dialplans<'r, 'a> {
                         tables.routes.extend(routes);
                     }
                 }
+                ("outbound", DeValue::Array(_)) => {
+                    if let DeValue::Array(rules) = value.into_inner() {
+                        tables.outbound.extend(rules);
+                    }
+                }
                 ("agents" | "assistants", DeValue::Table(_)) => self.sort_agents(value, tables),
                 ("defaults", DeValue::Table(_)) => self.sort_defaults(value, tables),
-                (known @ ("route" | "agents" | "assistants" | "defaults"), _) => {
-                    let form = if known == "route" { "[[route]]" } else { "[agents.NAME]" };
-                    let form = if known == "defaults" { "[defaults.agent]" } else { form };
+                (known @ ("route" | "outbound" | "agents" | "assistants" | "defaults"), _) => {
+                    let form = match known {
+                        "route" => "[[route]]",
+                        "outbound" => "[[outbound]]",
+                        "defaults" => "[defaults.agent]",
+                        _ => "[agents.NAME]",
+                    };
                     self.report(
                         Diagnostic::error("value.type", format!("`{known}` has the wrong form"))
                             .at(Some(span), format!("write it as {form}")),
@@ -151,6 +165,13 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         let (route, sound) = self.reading.read::<Route>(&path, node);
         self.found.plan.routes.extend(route);
         self.found.faulty_routes |= !sound;
+    }
+
+    fn read_outbound(&mut self, node: Node<'_>) {
+        let path = format!("outbound[{}]", self.found.plan.outbound.len());
+        tree::note(&mut self.reading.places, &path, &node.span(), &node);
+        let (rule, _) = self.reading.read::<Outbound>(&path, node);
+        self.found.plan.outbound.extend(rule);
     }
 
     fn read_agent(&mut self, name: String, key: &Span, node: Node<'_>) {
@@ -221,7 +242,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// What a dialplan file may hold.
-pub const KEYS: [&str; 4] = ["route", "agents", "assistants", "defaults"];
+pub const KEYS: [&str; 5] = ["route", "outbound", "agents", "assistants", "defaults"];
 
 /// The largest prompt, in octets.
 const LARGEST_PROMPT: u64 = 64 * 1_024;

@@ -8,6 +8,7 @@ use crate::base::destination::Destination;
 use crate::base::network::Network;
 use crate::base::secret::Secret;
 use crate::base::units;
+use crate::config::codec::Codec;
 
 /// `[phones.NAME]`: a phone that registers with us. Its name is the user part of its address.
 #[derive(Debug, Clone, Deserialize)]
@@ -27,6 +28,8 @@ pub struct Phone {
     pub context: Option<String>,
     /// The number that it shows to the outside.
     pub caller_id: Option<String>,
+    /// The codecs that are spoken with it, the best first; without any, those of `[rtp]`.
+    pub codecs: Vec<Codec>,
     /// At how many places it may be registered at once.
     pub max_contacts: u32,
     /// The most calls that it may make at once.
@@ -51,6 +54,9 @@ pub struct Registering {
     /// A phone that wants more gets this.
     #[serde(deserialize_with = "units::duration")]
     pub max_expires: Duration,
+    /// How often a phone that came by UDP is written to, so that a NAT before it stays open.
+    #[serde(deserialize_with = "units::duration")]
+    pub keep_alive: Duration,
     /// How phones may prove themselves, the best first.
     pub digest: Vec<DigestAlgorithm>,
 }
@@ -96,6 +102,7 @@ impl Default for Phone {
             networks: Vec::new(),
             context: None,
             caller_id: None,
+            codecs: Vec::new(),
             max_contacts: 5,
             max_calls: 4,
         }
@@ -107,6 +114,7 @@ impl Default for Registering {
         Self {
             min_expires: Duration::from_secs(60),
             max_expires: Duration::from_secs(3_600),
+            keep_alive: Duration::from_secs(25),
             digest: vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5],
         }
     }

@@ -14,11 +14,13 @@ use crate::base::units::{self, parsed};
 use crate::config::network::PortRange;
 use crate::config::phone::{Group, Phone, Registering};
 
+pub use crate::config::codec::Codec;
 pub use crate::config::control::{Control, Socket};
+pub use crate::config::inbound::Inbound;
 pub use crate::config::listen::{Listen, OpenedTls, Tls, Transport};
 pub use crate::config::provider::{Job, Provider, ProviderKind};
 pub use crate::config::security::{MaxInvites, Security, SipSecurity, UnknownSource};
-pub use crate::config::trunk::{Inbound, Trunk};
+pub use crate::config::trunk::Trunk;
 
 /// Everything that belongs to the machine: sockets, trunks, providers, storage, security.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -95,6 +97,14 @@ pub struct Sip {
     /// How long a call lives without a refresh: 90 s or more.
     #[serde(deserialize_with = "units::duration")]
     pub session_expires: Duration,
+    /// The shortest life without a refresh that a peer may ask for: its Min-SE. RFC 4028 wants
+    /// 90 s or more.
+    #[serde(deserialize_with = "units::duration")]
+    pub session_min_se: Duration,
+    /// T1 of RFC 3261: the estimated round trip. A message that nobody answers is repeated after
+    /// it for the first time, and given up after 64 times as long; T2 and T4 grow with it.
+    #[serde(deserialize_with = "units::duration")]
+    pub t1: Duration,
     /// The domain of our phones: what their passwords belong to, and what stands in From of calls
     /// to them; without it, `voxtrunk` and the address of the socket.
     pub domain: Option<String>,
@@ -134,21 +144,16 @@ pub struct Rtp {
     pub address: Option<IpAddr>,
     /// The codecs that we accept, the best first.
     pub codecs: Vec<Codec>,
+    /// How much audio in a packet, where the peer wishes nothing else: 10 to 60 ms.
+    #[serde(deserialize_with = "units::duration")]
+    pub ptime: Duration,
+    /// Whether silence is described instead of sent to peers that know how (RFC 3389).
+    pub comfort_noise: bool,
     /// Whether audio is sent to where it comes from, for peers behind NAT.
     pub symmetric: bool,
     /// After how long without a packet the call ends.
     #[serde(deserialize_with = "units::duration")]
     pub timeout: Duration,
-}
-
-/// A codec by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Codec {
-    /// G.711 A-law.
-    Pcma,
-    /// G.711 µ-law.
-    Pcmu,
 }
 
 /// `[media]`: what is done with audio.
@@ -343,6 +348,8 @@ impl Default for Sip {
             max_calls: 100,
             session_timers: SessionTimers::default(),
             session_expires: Duration::from_secs(1_800),
+            session_min_se: Duration::from_secs(90),
+            t1: Duration::from_millis(500),
             domain: None,
             registrar: Registering::default(),
             tcp_above: 1_300,
@@ -357,7 +364,9 @@ impl Default for Rtp {
         Self {
             ports: PortRange { first: 20_000, last: 20_999 },
             address: None,
-            codecs: vec![Codec::Pcma, Codec::Pcmu],
+            codecs: vec![Codec::Opus, Codec::G722, Codec::Pcma, Codec::Pcmu],
+            ptime: Duration::from_millis(20),
+            comfort_noise: false,
             symmetric: true,
             timeout: Duration::from_secs(30),
         }
@@ -449,7 +458,7 @@ mod tests {
     #[test]
     fn a_request_belongs_to_the_trunk_with_the_narrowest_range() {
         let trunk = |allow: &str| Trunk {
-            inbound: Inbound { allow: vec![allow.parse().expect("a network")] },
+            inbound: Inbound { allow: vec![allow.parse().expect("a network")], auth: None },
             ..Trunk::default()
         };
         let by_host = Trunk { host: Some("192.0.2.1:5070".to_owned()), ..Trunk::default() };

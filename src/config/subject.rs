@@ -43,6 +43,12 @@ impl Subject<'_> {
         self.reading.places.find(path).map(|place| place.key.clone())
     }
 
+    /// Where one element of a list stands that may also be written as a single text.
+    pub fn element(&self, path: &str, at: usize) -> Option<Span> {
+        let element = self.reading.places.find(&format!("{path}[{at}]"));
+        element.map(|place| place.value.clone()).or_else(|| self.place(path))
+    }
+
     /// The file in which a key stands.
     pub fn file_of(&self, path: &str) -> Option<&str> {
         let span = self.key(path)?;

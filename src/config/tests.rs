@@ -101,6 +101,15 @@ fn mistakes_in_dialplans_are_reported_word_for_word() {
             agent("extends = \"back\"\n\n[agents.back]\nextends = \"front\"\nfirst_message = \"x\""),
         ),
         ("an_unset_variable", agent("first_message = \"${env:PROMPT}\"")),
+        (
+            "ways_out_that_lead_nowhere",
+            "[[outbound]]\nnumber = \"+49*\"\ntrunks = [\"carrier\", \"carier\"]\ncontext = \"internal\"\n\n\
+             [[outbound]]\nnumber = \"+43*\"\ntrunks = \"carrier\"\n\n\
+             [[outbound]]\nnumber = \"+431*\"\ntrunk = \"carrier\"\n\n\
+             [[outbound]]\nnumber = \"+4316*\"\ntrunks = \"carrier\"\n\n\
+             [[route]]\nto = \"tel:+12125551234\"\n"
+                .to_owned(),
+        ),
         ("a_route_for_a_missing_trunk", "[[route]]\ntrunk = [\"carier\"]\ncontext = \"public\"\nto = \"busy\"\n\n[[route]]\nto = \"busy\"\n".to_owned()),
     ];
     let server = "[trunks.carrier]\nhost = \"192.0.2.1\"\n";
@@ -117,7 +126,7 @@ fn mistakes_in_the_settings_are_reported_word_for_word() {
             "ports_that_cannot_work",
             "[sip]\nmax_calls = 50\n[[sip.listen]]\nbind = \"127.0.0.1:20010\"\n[rtp]\nports = \"20001-20020\"\n",
         ),
-        ("a_codec_of_a_later_version", "[rtp]\ncodecs = [\"opus\", \"pcam\"]\n"),
+        ("a_codec_of_a_later_version", "[rtp]\ncodecs = [\"g729\", \"pcam\"]\n"),
         (
             "sockets_that_cannot_be",
             "[[sip.listen]]\ntransport = \"tls\"\nbind = \"127.0.0.1:5061\"\n\n\
@@ -134,6 +143,12 @@ fn mistakes_in_the_settings_are_reported_word_for_word() {
         (
             "an_open_trunk",
             "[trunks.a]\ninbound = { allow = [\"0.0.0.0/0\"] }\n[trunks.b]\nnumbers = [\"+49711*\"]\n",
+        ),
+        (
+            "trunks_that_cannot_prove_themselves",
+            "[trunks.a]\ninbound = { auth = { username = \"101\", password = \"\" } }\n\
+             [trunks.b]\ninbound = { allow = [\"sip carrier\", \"10.0.0.500\"], auth = { user = \"b\" } }\n\
+             [trunks.c]\ncodecs = [\"pcmx\"]\n[phones.101]\npassword = \"${env:KEY}\"\n",
         ),
         (
             "a_network_with_bits_behind_its_prefix",

@@ -10,6 +10,8 @@ use crate::base::country::Country;
 use crate::base::network::Network;
 use crate::base::secret::Secret;
 use crate::base::units;
+use crate::config::codec::Codec;
+use crate::config::inbound::Inbound;
 use crate::config::network::Frequency;
 use crate::config::stir::TrunkStir;
 use crate::dialplan::pattern::Match;
@@ -71,6 +73,8 @@ pub struct Trunk {
     /// How many calls it may begin: `"20/s"`.
     #[serde(deserialize_with = "units::optional_parsed")]
     pub max_cps: Option<Frequency>,
+    /// The codecs that are spoken with it, the best first; without any, those of `[rtp]`.
+    pub codecs: Vec<Codec>,
     /// The trunk that takes its calls when it is down.
     pub failover: Option<String>,
     /// The context that routes see.
@@ -80,14 +84,6 @@ pub struct Trunk {
     pub refer: Option<bool>,
     /// Whether callers must prove their number, and how we prove ours.
     pub stir: TrunkStir,
-}
-
-/// Whose calls count as calls from a trunk.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Inbound {
-    /// Addresses and ranges of addresses.
-    pub allow: Vec<Network>,
 }
 
 /// What is different for calls to a trunk that does not know us by registration.
@@ -193,7 +189,7 @@ impl Trunk {
             let ip = host.parse::<SocketAddr>().map(|socket| socket.ip());
             ip.or_else(|_| host.trim_matches(['[', ']']).parse()).ok()
         });
-        self.inbound.allow.iter().copied().chain(host.map(Network::only))
+        self.inbound.networks().chain(host.map(Network::only))
     }
 }
 

@@ -79,13 +79,17 @@ mod tests {
                 to(&[], &[]),
                 to(&["101"], &[]),
             ],
+            outbound: Vec::new(),
         };
         assert_eq!(plan.shadows(), [Shadow { hidden: 2, by: 1 }, Shadow { hidden: 5, by: 4 }]);
     }
 
     #[test]
     fn a_number_is_reached_by_a_route_for_it_or_for_part_of_it() {
-        let plan = Plan { routes: vec![to(&["+4971112345*"], &[]), to(&["+4930123"], &[])] };
+        let plan = Plan {
+            routes: vec![to(&["+4971112345*"], &[]), to(&["+4930123"], &[])],
+            ..Plan::default()
+        };
         for (text, reached) in [("+49711123450..99", true), ("+4930*", true), ("+4940*", false)] {
             assert_eq!(plan.reaches(&text.parse().expect("a pattern")), reached, "{text}");
         }

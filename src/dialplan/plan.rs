@@ -9,8 +9,10 @@ use serde::de::{self, Deserializer};
 
 use crate::base::attestation::Attested;
 use crate::base::destination::Destination;
-use crate::base::template::Variables;
+use crate::base::template::{self, Variables};
 use crate::base::units;
+use crate::dialplan::list::one_or_many;
+use crate::dialplan::outbound::Outbound;
 use crate::dialplan::pattern::Match;
 
 /// Every route, in the order in which they are tried.
@@ -18,6 +20,8 @@ use crate::dialplan::pattern::Match;
 pub struct Plan {
     /// The routes.
     pub routes: Vec<Route>,
+    /// The ways out, in the order in which they are tried.
+    pub outbound: Vec<Outbound>,
 }
 
 /// One route, as it stands under `[[route]]`. A key without a value fits every call.
@@ -64,6 +68,10 @@ pub struct Route {
     /// Variables for the templates of the agent.
     #[serde(default, deserialize_with = "variables")]
     pub set: Variables,
+    /// Further headers of the INVITEs to whom the call goes, such as `X-Customer`: templates by
+    /// name.
+    #[serde(default, deserialize_with = "headers")]
+    pub headers: Variables,
 }
 
 /// How a call goes to `sip:` and `tel:` addresses.
@@ -111,6 +119,7 @@ impl Route {
             otherwise: Vec::new(),
             record: None,
             set: Variables::new(),
+            headers: Variables::new(),
         }
     }
 
@@ -137,44 +146,6 @@ impl fmt::Display for Key {
             Self::Attestation => "attestation",
         })
     }
-}
-
-/// Takes one text or a list of texts.
-fn one_or_many<'de, T, D>(source: D) -> Result<Vec<T>, D::Error>
-where
-    T: Deserialize<'de>,
-    D: Deserializer<'de>,
-{
-    struct Visitor<T>(std::marker::PhantomData<T>);
-
-    impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
-        type Value = Vec<T>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a text or a list of texts")
-        }
-
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<T>, E> {
-            T::deserialize(de::value::StrDeserializer::new(text)).map(|one| vec![one])
-        }
-
-        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
-            let mut all = Vec::new();
-            while let Some(one) = list.next_element()? {
-                all.push(one);
-            }
-            if all.is_empty() {
-                return Err(de::Error::custom("an empty list fits no call: leave the key out"));
-            }
-            Ok(all)
-        }
-
-        fn visit_i64<E: de::Error>(self, number: i64) -> Result<Vec<T>, E> {
-            Err(E::custom(format!("a number is written as a text: did you mean \"{number}\"?")))
-        }
-    }
-
-    source.deserialize_any(Visitor(std::marker::PhantomData))
 }
 
 /// Takes a table of texts, numbers and truth values, and keeps them as texts.
@@ -216,9 +187,43 @@ fn variables<'de, D: Deserializer<'de>>(source: D) -> Result<Variables, D::Error
     Ok(plain.into_iter().map(|(name, value)| (name, value.0)).collect())
 }
 
+/// Headers that a route may add: those of its own, and those that tell of a call and change
+/// nothing.
+fn headers<'de, D: Deserializer<'de>>(source: D) -> Result<Variables, D::Error> {
+    let headers = variables(source)?;
+    for (name, text) in &headers {
+        let is_own = name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-"));
+        let is_known = HEADERS.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let is_token = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if !(is_own || is_known) || !is_token {
+            let known = HEADERS.join(", ");
+            let why = format!("`{name}` is not for routes: X-headers are, and {known}");
+            return Err(de::Error::custom(why));
+        }
+        template::render(text, &Variables::new()).map_err(de::Error::custom)?;
+    }
+    Ok(headers)
+}
+
+/// Headers that a route may add beside those that begin with X-.
+const HEADERS: [&str; 5] = ["Subject", "Alert-Info", "Call-Info", "Priority", "User-to-User"];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_route_adds_headers_that_change_nothing() {
+        let read = |name: &str, text: &str| {
+            let route = serde_json::json!({ "to": "busy", "headers": { name: text } });
+            serde_json::from_value::<Route>(route).map(|route| route.headers)
+        };
+        assert_eq!(read("X-Customer", "{{ company }}").expect("its own").len(), 1);
+        assert_eq!(read("subject", "tyres").expect("it tells only").len(), 1);
+        assert!(read("Via", "evil").is_err());
+        assert!(read("X-A: b", "evil").is_err());
+        assert!(read("X-Customer", "{{ company").is_err());
+    }
 
     #[test]
     fn a_route_without_keys_takes_everything() {

@@ -134,6 +134,7 @@ mod tests {
                 route("any trunk", &["+4971112345"], ""),
                 route("everything else", &[], ""),
             ],
+            outbound: Vec::new(),
         }
     }
 

@@ -278,6 +278,12 @@ impl CallTask {
             }
             Mind::Speak(utterance) => self.mouth(speak::Order::Speak(utterance)).await,
             Mind::Release { through } => self.mouth(speak::Order::Release(through)).await,
+            Mind::Speaks(language) => {
+                let Some(crew) = &self.crew else { return };
+                let crew = Arc::new(crew.speaking(&language));
+                self.ear(listen::Order::Engage(crew.clone())).await;
+                self.mouth(speak::Order::Engage(crew)).await;
+            }
             Mind::Flush { through } => self.mouth(speak::Order::Flush(through)).await,
             // The conductor carries these out itself.
             Mind::Pause | Mind::Resume | Mind::Run(_) | Mind::Note(_) | Mind::Over(_) => {}

@@ -13,7 +13,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::audio::codec::Codec;
-use crate::audio::frame::Frame;
+use crate::audio::frame::{Frame, Rate};
+use crate::audio::library::Libraries;
+use crate::audio::packing::Wishes;
+use crate::audio::resample;
 use crate::audio::speech;
 use crate::base::id::{PortId, SessionId, UtteranceId};
 use crate::base::network::Network;
@@ -71,6 +74,26 @@ pub struct Script {
     pub patience: Duration,
     /// So long after the answer it hangs up in any case.
     pub hang_up_after: Option<Duration>,
+    /// What it offers.
+    pub offer: Offer,
+}
+
+/// What a phone offers.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// The codecs, the dearest first.
+    pub codecs: Vec<Codec>,
+    /// How it would like audio to be packed.
+    pub wishes: Wishes,
+    /// Where codecs come from that this house does not speak by itself.
+    pub libraries: Libraries,
+}
+
+impl Default for Offer {
+    fn default() -> Self {
+        let (wishes, libraries) = (Wishes::default(), Libraries::default());
+        Self { codecs: vec![Codec::Pcmu, Codec::Pcma], wishes, libraries }
+    }
 }
 
 /// One line of a script.
@@ -180,7 +203,7 @@ impl Phone {
         let listen = [Transport::Udp, Transport::Tcp].map(|it| Listen::plain(it, any)).to_vec();
         let doors = Doors::open(doors::Settings { listen, client, ..Default::default() })?;
         let endpoint = Endpoint::new(endpoint::Settings::default(), clock::random());
-        let trunk = admission::Trunk { badge: admission::Badge::default(), allow: peers };
+        let trunk = admission::Trunk { allow: peers, ..admission::Trunk::default() };
         let settings = admission::Settings { trunks: vec![trunk], ..Default::default() };
         let (arrivals, _) = mpsc::channel(1);
         let doorkeeper = Doorkeeper::new(settings, clock::random());
@@ -213,9 +236,10 @@ impl Phone {
         let local = Local {
             address: sockets.local.ip(),
             port: sockets.local.port(),
-            codecs: vec![Codec::Pcmu, Codec::Pcma],
+            codecs: script.offer.codecs,
             session_id: clock::since_epoch().as_secs(),
             version: 1,
+            wishes: script.offer.wishes,
         };
         let flow = self.sip.sockets.flow_to(transport, remote);
         let flow = flow.ok_or_else(|| PhoneError::Target(target.to_owned()))?;
@@ -238,6 +262,7 @@ impl Phone {
             session,
             remote,
             local,
+            libraries: script.offer.libraries,
             mailbox,
             sockets: Some(sockets),
             lines: script.lines.into(),
@@ -258,6 +283,7 @@ struct Conversation<'a> {
     session: SessionId,
     remote: SocketAddr,
     local: Local,
+    libraries: Libraries,
     mailbox: Mailbox,
     sockets: Option<Pair>,
     lines: VecDeque<Line>,
@@ -273,6 +299,8 @@ struct Conversation<'a> {
 struct Up {
     /// When the call was answered.
     since: Instant,
+    /// The rate of what the port plays.
+    rate: Rate,
     /// When the other side began to speak, while it does.
     they_speak_since: Option<Instant>,
     /// Since when it has been quiet: since the answer, or its last voiced sample.
@@ -341,6 +369,8 @@ impl Conversation<'_> {
             codec: agreed.codec,
             payload_type: agreed.payload_type,
             telephone_event: agreed.telephone_event,
+            packing: agreed.packing,
+            libraries: self.libraries.clone(),
             remote: agreed.remote,
             remote_rtcp: agreed.remote_rtcp,
             signalling: self.remote.ip(),
@@ -364,6 +394,7 @@ impl Conversation<'_> {
         let now = clock::now();
         self.up = Some(Up {
             since: now,
+            rate,
             they_speak_since: None,
             quiet_since: now,
             they_answered: false,
@@ -440,7 +471,7 @@ impl Conversation<'_> {
             Act::Say(words, frame) => {
                 up.saying = true;
                 up.spoken = up.spoken.next();
-                let utterance = up.spoken;
+                let (utterance, frame) = (up.spoken, resample::convert(&frame, up.rate));
                 self.media(media::Command::Play { utterance, frame });
                 self.media(media::Command::Finish { utterance });
                 self.tell(Moment::Says(words)).await;

@@ -1,17 +1,21 @@
 //! The SIP shard: one task that owns sockets and connections and every transaction and dialog.
 
+mod open_ways;
 mod questions;
+mod senders;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use self::open_ways::OpenWays;
 pub use self::questions::{DoorReport, Question};
+use self::senders::Senders;
 use crate::base::id::CallId;
 use crate::call::admission::caps::Newcomer;
 use crate::call::admission::{Badge, Doorkeeper, Verdict};
@@ -49,6 +53,8 @@ pub struct SipShard {
     doorkeeper: Doorkeeper,
     exchange: Exchange,
     lookups: Lookups,
+    senders: Senders,
+    open_ways: OpenWays,
     stir: Stir,
     calls: HashMap<SessionId, Mailbox>,
     announcer: Announcer,
@@ -116,6 +122,7 @@ impl SipShard {
         let (sender, orders) = mpsc::channel(1_024);
         let settings = exchange::Settings { sockets: sockets.clone(), trunks: Vec::new() };
         let exchange = Exchange::new(settings, clock::random(), clock::now());
+        let senders = Senders::new(doorkeeper.names(), clock::now());
         let shard = Self {
             datagrams: udp,
             streams: Streams::new(streams, client, Caps::default()),
@@ -124,6 +131,8 @@ impl SipShard {
             doorkeeper,
             exchange,
             lookups: Lookups::new(sockets.clone(), name_servers),
+            senders,
+            open_ways: OpenWays::new(KEEP_OPEN),
             stir: Stir::default(),
             calls: HashMap::new(),
             announcer: Announcer::default(),
@@ -159,6 +168,13 @@ impl SipShard {
         self
     }
 
+    /// Writes so often to phones that came by UDP.
+    #[must_use]
+    pub fn with_keep_alive(mut self, every: Duration) -> Self {
+        self.open_ways = OpenWays::new(every);
+        self
+    }
+
     /// Lets calls go to phones, and asks the guard before a number is called.
     #[must_use]
     pub fn with_phones(mut self, phones: exchange::phones::Settings, guard: Guard) -> Self {
@@ -186,7 +202,7 @@ impl SipShard {
         let mut leaving = false;
         loop {
             let deadlines = [self.endpoint.deadline(), self.exchange.deadline(clock::now())];
-            let deadline = deadlines.into_iter().flatten().min();
+            let deadline = deadlines.into_iter().chain([self.own_deadline()]).flatten().min();
             tokio::select! {
                 () = stop.cancelled(), if !leaving => {
                     leaving = true;
@@ -201,6 +217,7 @@ impl SipShard {
             }
             self.endpoint.tick(clock::now());
             self.exchange.tick(clock::now());
+            self.own_tick();
             self.drain();
             if leaving && self.exchange.has_left() {
                 return self.streams.close().await;
@@ -287,6 +304,9 @@ impl SipShard {
     }
 
     fn resolved(&mut self, found: Found) {
+        if self.found_sender(&found) {
+            return;
+        }
         for flow in found.flows.iter().filter(|flow| flow.transport.is_secure()) {
             if let Some(domain) = &found.domain {
                 self.streams.named(flow.remote, domain);
@@ -298,7 +318,8 @@ impl SipShard {
     /// Lets the endpoint hear a message, if its sender may be heard; tells how he stands.
     fn judge(&mut self, bytes: Bytes, flow: Flow) -> Option<Standing> {
         let now = clock::now();
-        let is_addressed = self.exchange.addressee(&bytes).is_some();
+        let addressee = self.exchange.addressee(&bytes);
+        let is_addressed = addressee.is_some_and(|it| !self.doorkeeper.must_prove(&it.name));
         let standing = match self.doorkeeper.judge(now, flow.remote) {
             _ if is_addressed => Standing::Trusted,
             Verdict::Trunk(_) => Standing::Trusted,
@@ -422,9 +443,17 @@ impl SipShard {
         if let Some(replaced) = incoming.replaces {
             return self.replace(self.exchange.leg_of(replaced), incoming);
         }
+        let address = incoming.flow.remote.ip();
         let addressee = self.exchange.owner_of(&incoming.called_user);
-        let known = self.doorkeeper.badge(incoming.phone.as_ref(), incoming.flow.remote.ip());
-        let trunk = addressee.unwrap_or(known);
+        let addressee = addressee.filter(|it| !self.doorkeeper.must_prove(&it.name));
+        let trunk = match (&incoming.trunk, addressee) {
+            (Some(proven), _) if !self.doorkeeper.may_speak_at(proven, address) => {
+                return self.refuse(session, Refusal::status(403));
+            }
+            (Some(proven), _) => self.doorkeeper.badge_of(proven),
+            (None, Some(addressee)) => addressee,
+            (None, None) => self.doorkeeper.badge(incoming.phone.as_ref(), address),
+        };
         let said = self.exchange.read(&trunk.name, &mut incoming).unwrap_or_default();
         let newcomer = Newcomer {
             session,
@@ -482,6 +511,7 @@ impl SipShard {
     fn notice(&mut self, notice: &Notice) {
         self.doorkeeper.notice(clock::now(), notice);
         self.exchange.notice(notice);
+        self.open_ways.notice(clock::now(), notice);
         if let Notice::Offended { flow, offence } = notice {
             tracing::debug!(source = %flow.remote.ip(), ?offence, "offended");
         }
@@ -529,6 +559,9 @@ const ALIAS: &[u8] = b"alias";
 
 /// The address of a shard without doors.
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+/// How often phones are written to that came by UDP.
+const KEEP_OPEN: Duration = Duration::from_secs(25);
 
 /// The largest datagram that UDP carries.
 const LARGEST: usize = 65_535;

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::audio::frame::{Frame, Rate};
+use crate::audio::library::Libraries;
+use crate::audio::packing::Packing;
 use crate::audio::{codec::Codec, speech};
 use crate::base::id::{PortId, UtteranceId};
 use crate::base::random::Random;
@@ -25,6 +27,8 @@ pub fn settings() -> Settings {
         codec: Codec::Pcmu,
         payload_type: 0,
         telephone_event: Some(101),
+        packing: Packing::default(),
+        libraries: Libraries::default(),
         remote: address(PEER),
         remote_rtcp: address("198.51.100.7:4001"),
         signalling: "203.0.113.5".parse().expect("an address"),

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::audio::codec::Codec;
 use crate::audio::frame::Frame;
+use crate::audio::library::Libraries;
+use crate::audio::packing::Packing;
 use crate::audio::speech;
 use crate::base::id::PortId;
 pub use crate::base::id::UtteranceId;
@@ -25,12 +27,17 @@ pub type Window = Box<[f32; WINDOW]>;
 /// What a port needs to know before it opens.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The codec agreed, used both ways.
+    /// The codec of what we send. The port keeps the sample rate of the first one for what it
+    /// plays and records.
     pub codec: Codec,
     /// The payload type of the codec in what we send; what arrives with it is decoded too.
     pub payload_type: u8,
-    /// The payload type of telephone-event (RFC 4733), if agreed.
+    /// The payload type of telephone-event (RFC 4733) in what we send, if agreed.
     pub telephone_event: Option<u8>,
+    /// What else may come, and how audio is packed.
+    pub packing: Packing,
+    /// Where codecs come from that this house does not speak by itself.
+    pub libraries: Libraries,
     /// Where the peer's session description says that it listens.
     pub remote: SocketAddr,
     /// Where its RTCP goes (usually the port above).
@@ -59,7 +66,7 @@ pub enum Command {
     Update(Box<Settings>),
     /// Begins to send (silence until something is played): the call was answered.
     Start,
-    /// Appends audio of an utterance to the queue. Frames are 20 ms at the codec's sample rate;
+    /// Appends audio of an utterance to the queue. Frames are 20 ms at the port's sample rate;
     /// the last may be shorter and is filled up.
     Play {
         /// Which utterance; utterances are heard in the order of their first frame.
@@ -228,7 +235,8 @@ pub enum Output {
     Heard(Frame),
     /// A window for the speech detector; `Port::hear` takes its probability.
     Window(Window),
-    /// 20 ms of both sides at the codec's sample rate, on one time line, for a recording.
+    /// A packet's length of both sides at the port's sample rate, on one time line, for a
+    /// recording.
     Recorded {
         /// What the caller said.
         caller: Frame,

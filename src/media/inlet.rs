@@ -4,8 +4,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::audio::codec::Codec;
+use crate::audio::coder::Decoder;
 use crate::audio::frame::Rate;
+use crate::audio::library::Libraries;
 use crate::audio::mix;
 use crate::audio::resample::Resampler;
 use crate::base::id::PortId;
@@ -15,6 +16,7 @@ use crate::media::link::{Content, Passage};
 #[derive(Debug, Default)]
 pub struct Inlets {
     inlets: Vec<Inlet>,
+    libraries: Libraries,
 }
 
 /// What one port says: samples from a point of its clock on.
@@ -22,8 +24,8 @@ pub struct Inlets {
 struct Inlet {
     from: PortId,
     stream: u32,
-    codec: Codec,
-    /// The time of the first sample that waits, in samples.
+    decoder: Decoder,
+    /// The RTP time of the first sample that waits.
     begin: Option<u32>,
     waiting: VecDeque<i16>,
     /// Whether enough waited to begin.
@@ -31,9 +33,16 @@ struct Inlet {
     resampler: Option<(Rate, Resampler)>,
     /// Room for one packet, and for one frame.
     samples: Vec<i16>,
+    /// Room for a frame at another rate.
+    converted: Vec<i16>,
 }
 
 impl Inlets {
+    /// Makes none yet.
+    pub fn new(libraries: Libraries) -> Self {
+        Self { inlets: Vec::new(), libraries }
+    }
+
     /// Keeps only the inlets of these ports.
     pub fn keep(&mut self, ports: &[PortId]) {
         self.inlets.retain(|inlet| ports.contains(&inlet.from));
@@ -52,15 +61,16 @@ impl Inlets {
     /// Takes a packet of voice; keys are not heard here.
     pub fn put(&mut self, from: PortId, passage: &Passage) {
         let Content::Voice(codec) = passage.content else { return };
-        if passage.payload.len() > LARGEST {
+        if codec.samples(&passage.payload) > codec.rate().samples_in(LONGEST_PACKET) {
             return;
         }
         let known = |inlet: &Inlet| {
-            inlet.from == from && inlet.stream == passage.stream && inlet.codec == codec
+            inlet.from == from && inlet.stream == passage.stream && inlet.decoder.codec() == codec
         };
         if !self.inlets.iter().any(known) {
             self.inlets.retain(|inlet| inlet.from != from);
-            self.inlets.push(Inlet::new(from, passage.stream, codec));
+            let decoder = Decoder::new(codec, &self.libraries);
+            self.inlets.push(Inlet::new(from, passage.stream, decoder));
         }
         if let Some(inlet) = self.inlets.iter_mut().find(|inlet| known(inlet)) {
             inlet.put(passage);
@@ -76,27 +86,29 @@ impl Inlets {
 }
 
 impl Inlet {
-    fn new(from: PortId, stream: u32, codec: Codec) -> Self {
+    fn new(from: PortId, stream: u32, decoder: Decoder) -> Self {
         Self {
             from,
             stream,
-            codec,
+            decoder,
             begin: None,
             waiting: VecDeque::new(),
             flows: false,
             resampler: None,
             samples: Vec::new(),
+            converted: Vec::new(),
         }
     }
 
     fn put(&mut self, passage: &Passage) {
         self.samples.clear();
-        self.codec.decode(&passage.payload, &mut self.samples);
-        let per_tick = self.codec.rate().0 / self.codec.clock_rate().max(1);
-        let at = passage.timestamp.wrapping_mul(per_tick.max(1));
+        self.decoder.decode(&passage.payload, &mut self.samples);
+        let (rate, clock) = (self.decoder.rate(), self.decoder.codec().clock_rate());
+        let at = passage.timestamp;
         let begin = *self.begin.get_or_insert(at);
-        let most = self.codec.rate().samples_in(LONGEST);
-        let ahead = at.wrapping_sub(begin) as i32;
+        let most = rate.samples_in(LONGEST);
+        let ticks = i64::from(at.wrapping_sub(begin) as i32);
+        let ahead = ticks * i64::from(rate.0) / i64::from(clock.max(1));
         let (ahead, skipped) = match usize::try_from(ahead) {
             Ok(ahead) if ahead <= most => (ahead, 0),
             // The clock jumped: what comes now begins anew.
@@ -105,7 +117,7 @@ impl Inlet {
                 self.begin = Some(at);
                 (0, 0)
             }
-            Err(_) => (0, ahead.unsigned_abs() as usize),
+            Err(_) => (0, usize::try_from(ahead.unsigned_abs()).unwrap_or(usize::MAX)),
         };
         // What comes too late to be heard is gone.
         let fresh = self.samples.get(skipped..).unwrap_or_default();
@@ -122,7 +134,7 @@ impl Inlet {
     }
 
     fn add_to(&mut self, frame: &mut [i16], rate: Rate) {
-        let own = self.codec.rate();
+        let own = self.decoder.rate();
         if !self.flows && self.waiting.len() >= own.samples_in(CUSHION) {
             self.flows = true;
         }
@@ -144,17 +156,19 @@ impl Inlet {
         if self.resampler.as_ref().is_none_or(|(known, _)| *known != rate) {
             self.resampler = Some((rate, Resampler::new(own, rate)));
         }
-        let mut converted = Vec::with_capacity(frame.len() + 8);
+        self.converted.clear();
         if let Some((_, resampler)) = &mut self.resampler {
-            resampler.push(&self.samples, &mut converted);
+            resampler.push(&self.samples, &mut self.converted);
         }
-        mix::add(frame, &converted);
+        mix::add(frame, &self.converted);
     }
 
     fn drop_first(&mut self, count: usize) {
         self.waiting.drain(..count.min(self.waiting.len()));
+        let (rate, clock) = (self.decoder.rate(), self.decoder.codec().clock_rate());
         if let Some(begin) = &mut self.begin {
-            *begin = begin.wrapping_add(count as u32);
+            let ticks = count as u64 * u64::from(clock) / u64::from(rate.0.max(1));
+            *begin = begin.wrapping_add(ticks as u32);
         }
     }
 }
@@ -165,20 +179,22 @@ const CUSHION: Duration = Duration::from_millis(40);
 /// No more than this waits.
 const LONGEST: Duration = Duration::from_millis(240);
 
-/// The payload of 200 ms of G.711: more than any sender puts into a packet.
-const LARGEST: usize = 1_600;
+/// More than any sender puts into a packet (RFC 3551 4.2).
+const LONGEST_PACKET: Duration = Duration::from_millis(200);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::codec::Codec;
+    use crate::audio::coder::Encoder;
     use bytes::Bytes;
 
     fn passage(index: u64, level: i16) -> Passage {
         let mut payload = Vec::new();
-        Codec::Pcmu.encode(&[level; 160], &mut payload);
+        Encoder::plain(Codec::Pcmu).encode(&[level; 160], &mut payload);
         let (timestamp, content) = (index as u32 * 160, Content::Voice(Codec::Pcmu));
         let payload = Bytes::from(payload);
-        Passage { stream: 1, index, timestamp, marker: false, content, payload }
+        Passage { stream: 1, index, timestamp, clock: 8_000, marker: false, content, payload }
     }
 
     fn levels(inlets: &mut Inlets, frames: usize) -> Vec<i16> {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::audio::codec::Codec;
+pub use crate::audio::packing::Content;
 use crate::base::id::PortId;
 
 /// Who is connected with a port.
@@ -40,21 +40,14 @@ pub struct Passage {
     pub stream: u32,
     /// The extended sequence number in that stream: what is lost or swapped stays so.
     pub index: u64,
-    /// The RTP time in that stream, by the clock of the content.
+    /// The RTP time in that stream.
     pub timestamp: u32,
+    /// The clock of that time: ticks in a second.
+    pub clock: u32,
     /// Whether the marker bit was there.
     pub marker: bool,
     /// What the payload is.
     pub content: Content,
     /// The payload.
     pub payload: Bytes,
-}
-
-/// What is passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Content {
-    /// Voice.
-    Voice(Codec),
-    /// A telephone event (RFC 4733).
-    Key,
 }

@@ -4,6 +4,7 @@ pub mod event;
 pub mod link;
 pub mod port;
 
+pub mod decoding;
 pub mod inlet;
 pub mod music;
 pub mod playout;
@@ -18,3 +19,5 @@ pub mod tap;
 mod bench;
 #[cfg(test)]
 mod bridges;
+#[cfg(test)]
+mod wide;

@@ -1,35 +1,29 @@
-//! Tapes: what is played over and over, such as hold music and ringback. A tape is encoded once
-//! for each codec, however many hear it.
+//! Tapes: what is played over and over, such as hold music and ringback. A tape is resampled once
+//! for each rate of samples, however many hear it.
 
 use std::f32::consts::TAU;
 use std::time::Duration;
 
-use crate::audio::codec::Codec;
 use crate::audio::frame::{Frame, Rate};
+use crate::audio::mix;
 use crate::audio::resample;
 use crate::audio::tone::Tone;
 
-/// Audio without an end, ready for every codec.
+/// Audio without an end, ready for every rate of samples.
 pub struct Tape {
-    sides: Vec<(Codec, Vec<Vec<u8>>)>,
+    sides: Vec<Frame>,
 }
 
 impl Tape {
-    /// Makes a tape of a clip; its last frame is filled up with silence.
+    /// Makes a tape of a clip; its last frame of 20 ms is filled up with silence.
     pub fn new(clip: &Frame) -> Self {
-        let side = |codec: Codec| {
-            let clip = resample::convert(clip, codec.rate());
-            let length = codec.rate().samples_in(FRAME).max(1);
-            let frames = clip.samples.chunks(length).map(|samples| {
-                let mut samples = samples.to_vec();
-                samples.resize(length, 0);
-                let mut payload = Vec::with_capacity(length);
-                codec.encode(&samples, &mut payload);
-                payload
-            });
-            (codec, frames.collect())
+        let side = |rate: Rate| {
+            let mut side = resample::convert(clip, rate);
+            let frames = side.samples.len().div_ceil(rate.samples_in(FRAME));
+            side.samples.resize(frames * rate.samples_in(FRAME), 0);
+            side
         };
-        Self { sides: CODECS.into_iter().map(side).collect() }
+        Self { sides: RATES.into_iter().map(side).collect() }
     }
 
     /// A quiet melody for those who wait.
@@ -52,18 +46,22 @@ impl Tape {
         Self::new(&Frame::new(Rate::NARROW, samples))
     }
 
-    /// The payload of 20 ms at a position, which goes round and round. `None`: nobody encoded it.
-    pub fn payload(&self, codec: Codec, position: u64) -> Option<&[u8]> {
-        let (_, frames) = self.sides.iter().find(|(side, _)| *side == codec)?;
-        let place = position.checked_rem(frames.len() as u64)?;
-        frames.get(usize::try_from(place).ok()?).map(Vec::as_slice)
+    /// Adds what stands at a position to `frame`, both in samples at `rate`. The tape goes round
+    /// and round; at a rate that nobody made a side for it is silent.
+    pub fn add_to(&self, frame: &mut [i16], rate: Rate, position: u64) {
+        let Some(side) = self.sides.iter().find(|side| side.rate == rate) else { return };
+        let place = position.checked_rem(side.samples.len() as u64).unwrap_or(0) as usize;
+        let (before, after) = side.samples.split_at(place);
+        let first = frame.len().min(after.len());
+        mix::add(frame, after);
+        mix::add(&mut frame[first..], before);
     }
 }
 
 impl std::fmt::Debug for Tape {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let frames = self.sides.first().map_or(0, |(_, frames)| frames.len());
-        write!(f, "a tape of {frames} frames")
+        let length = self.sides.first().map_or(Duration::ZERO, Frame::duration);
+        write!(f, "a tape of {length:?}")
     }
 }
 
@@ -89,8 +87,8 @@ fn melody() -> Frame {
     Frame::new(rate, scaled.collect())
 }
 
-/// The codecs for which tapes are made.
-const CODECS: [Codec; 2] = [Codec::Pcmu, Codec::Pcma];
+/// The rates for which tapes are made.
+const RATES: [Rate; 2] = [Rate::NARROW, Rate::WIDE];
 
 const FRAME: Duration = Duration::from_millis(20);
 
@@ -120,12 +118,26 @@ mod tests {
     use super::*;
 
     fn samples(tape: &Tape, frames: u64) -> Vec<i16> {
-        let mut samples = Vec::new();
-        for position in 0..frames {
-            let payload = tape.payload(Codec::Pcma, position).expect("an encoded side");
-            Codec::Pcma.decode(payload, &mut samples);
+        let mut samples = vec![0; frames as usize * 160];
+        for (position, frame) in samples.chunks_mut(160).enumerate() {
+            tape.add_to(frame, Rate::NARROW, position as u64 * 160);
         }
         samples
+    }
+
+    #[test]
+    fn the_end_runs_into_the_beginning_at_every_rate() {
+        let tape = Tape::new(&Frame::new(Rate::NARROW, (1..=320).collect()));
+        let mut frame = [0; 480];
+        tape.add_to(&mut frame, Rate::NARROW, 320 * 7 + 300);
+        assert_eq!((frame[0], frame[19], frame[20], frame[319]), (301, 320, 1, 300));
+        assert_eq!(frame[320..], [0; 160], "no frame is longer than a tape");
+        let mut wide = [0; 640];
+        tape.add_to(&mut wide, Rate::WIDE, 0);
+        assert!(wide.iter().any(|sample| *sample != 0));
+        let mut other = [0; 100];
+        tape.add_to(&mut other, Rate(48_000), 0);
+        assert_eq!(other, [0; 100]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The queue of what the agent says: utterances in order, cut into frames of 20 ms, and a ledger
+//! The queue of what the agent says: utterances in order, cut into frames of a packet, and a ledger
 //! of how much of each was sent.
 
 use std::collections::VecDeque;
@@ -13,7 +13,7 @@ use crate::media::event::{Event, Output, Played};
 #[derive(Debug)]
 pub struct Playout {
     rate: Rate,
-    /// Samples in a frame of 20 ms.
+    /// Samples in a frame: what a packet holds.
     frame: usize,
     utterances: VecDeque<Utterance>,
     /// Samples that wait, of all utterances.
@@ -55,6 +55,16 @@ impl Playout {
             fade_in: false,
             tail: Vec::with_capacity(rate.samples_in(FADE)),
         }
+    }
+
+    /// Gives frames of this length from now on: 20 ms at the beginning.
+    pub fn pace(&mut self, frame: Duration) {
+        self.frame = self.rate.samples_in(frame);
+    }
+
+    /// The rate of the samples.
+    pub fn rate(&self) -> Rate {
+        self.rate
     }
 
     /// Appends audio of an utterance. More than a minute in all is dropped: whoever feeds looks

@@ -66,10 +66,12 @@ impl Port {
         let mut session = Session::new(sender.ssrc(), now, random.split());
         session.cname.clone_from(&settings.cname);
         let rate = settings.codec.rate();
+        let mut playout = Playout::new(rate);
+        playout.pace(settings.packing.ptime);
         Self {
             source: Source::new(&settings),
             receiver: Receiver::new(&settings),
-            playout: Playout::new(rate),
+            playout,
             sender,
             session,
             recorder: settings.recording.then(|| Recorder::new(rate)),
@@ -284,6 +286,7 @@ impl Port {
             stream: self.stream,
             index,
             timestamp: header.timestamp,
+            clock: self.receiver.clock_of(content),
             marker: header.marker,
             content,
             payload: Bytes::copy_from_slice(packet.payload),
@@ -323,7 +326,8 @@ impl Port {
     fn update(&mut self, now: Instant, settings: Settings) {
         self.source.describe(&settings);
         self.receiver.describe(&settings);
-        self.sender.describe(&settings);
+        self.sender.describe(now, &settings);
+        self.playout.pace(settings.packing.ptime);
         self.session.cname.clone_from(&settings.cname);
         if settings.sending && !self.settings.sending {
             // Silence on hold is no silence.
@@ -331,7 +335,7 @@ impl Port {
         }
         match (settings.recording, self.recorder.take()) {
             (true, recorder) => {
-                let rate = settings.codec.rate();
+                let rate = self.playout.rate();
                 self.recorder = Some(recorder.unwrap_or_else(|| Recorder::new(rate)));
             }
             (false, Some(mut recorder)) => recorder.finish(&mut self.out),

@@ -10,10 +10,11 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::audio::codec::Codec;
-use crate::audio::conceal::Concealer;
 use crate::audio::frame::Rate;
+use crate::audio::noise::{Level, Noise};
+use crate::audio::packing::{Content, Packing};
+use crate::media::decoding::{Decoding, duration};
 use crate::media::event::{Attention, Digit, Event, Output, Settings};
-use crate::media::link::Content;
 use crate::media::record::Recorder;
 use crate::media::tap::Tap;
 use crate::rtp::packet::Packet;
@@ -25,6 +26,7 @@ pub struct Receiver {
     codec: Codec,
     payload_type: u8,
     telephone_event: Option<u8>,
+    packing: Packing,
     /// What hears the line.
     pub tap: Tap,
     attention: Attention,
@@ -33,18 +35,22 @@ pub struct Receiver {
     keys: telephone_event::Receiver,
     /// Keys are credited until then; see `KEY_PACE`.
     keys_until: Option<Instant>,
-    concealer: Concealer,
+    decoding: Decoding,
     order: Order,
     /// Up to here samples were given out.
     line: Option<Instant>,
     /// The samples of the last packet of voice.
     length: usize,
-    /// The timestamp that follows on the last packet of voice.
+    /// The timestamp that follows on the last packet of voice, and its clock.
     next_timestamp: u32,
+    clock: u32,
     /// Samples made up since the last packet of voice.
     filled: usize,
     /// Whether the sender said that it pauses: its silence needs no concealment.
     paused: bool,
+    /// The background that it described for this pause.
+    background: Option<Level>,
+    noise: Noise,
     /// Room for the samples of one packet or one gap.
     samples: Vec<i16>,
 }
@@ -63,7 +69,7 @@ struct Order {
 struct Held {
     index: u64,
     timestamp: u32,
-    kind: Kind,
+    content: Option<Content>,
     since: Instant,
 }
 
@@ -72,17 +78,9 @@ struct Held {
 struct Turn {
     index: u64,
     timestamp: u32,
-    kind: Kind,
+    /// Nobody knows what other packets are.
+    content: Option<Content>,
     arrived: Instant,
-}
-
-/// What a payload type stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Voice(Codec),
-    Key,
-    Comfort,
-    Unknown,
 }
 
 /// Who hears the line: the owner of the port and, perhaps, a recording.
@@ -101,29 +99,38 @@ impl Receiver {
             codec: settings.codec,
             payload_type: settings.payload_type,
             telephone_event: settings.telephone_event,
+            packing: settings.packing.clone(),
             tap: Tap::new(rate, settings.speech.clone()),
             attention: Attention::default(),
             muted: false,
             keys: telephone_event::Receiver::default(),
             keys_until: None,
-            concealer: Concealer::new(rate),
+            decoding: Decoding::new(rate, settings.libraries.clone()),
             order: Order::default(),
             line: None,
             length: rate.samples_in(FRAME),
             next_timestamp: 0,
+            clock: settings.codec.clock_rate(),
             filled: 0,
             paused: true,
-            samples: Vec::with_capacity(MAX_SAMPLES),
+            background: None,
+            noise: Noise::default(),
+            samples: Vec::with_capacity(rate.samples_in(LONGEST_PACKET)),
         }
     }
 
     /// Takes a new session description; the line goes on.
     pub fn describe(&mut self, settings: &Settings) {
-        if settings.codec.rate() != self.rate() {
-            let (line, attention, muted) = (self.line, self.attention, self.muted);
-            *self = Self { line, attention, muted, ..Self::new(settings) };
+        let (before, rate) = (self.rate(), settings.codec.rate());
+        if rate != before {
+            let scaled =
+                |samples: usize| samples.saturating_mul(rate.0 as usize) / before.0 as usize;
+            (self.length, self.filled) = (scaled(self.length), scaled(self.filled));
+            self.decoding = Decoding::new(rate, settings.libraries.clone());
+            self.tap.retune(rate);
         }
         self.codec = settings.codec;
+        self.packing.clone_from(&settings.packing);
         self.payload_type = settings.payload_type;
         self.telephone_event = settings.telephone_event;
         self.tap.configure(&settings.speech);
@@ -144,13 +151,16 @@ impl Receiver {
         self.muted
     }
 
-    /// What a payload type stands for, if it can be passed on.
+    /// What a payload type stands for, if anybody knows.
     pub fn content(&self, payload_type: u8) -> Option<Content> {
-        match self.kind(payload_type) {
-            Kind::Voice(codec) => Some(Content::Voice(codec)),
-            Kind::Key => Some(Content::Key),
-            Kind::Comfort | Kind::Unknown => None,
-        }
+        self.packing.content(payload_type).or_else(|| match payload_type {
+            agreed if Some(agreed) == self.telephone_event => {
+                Some(Content::Key { clock: self.packing.key_clock })
+            }
+            agreed if agreed == self.payload_type => Some(Content::Voice(self.codec)),
+            COMFORT_NOISE => Some(Content::Comfort),
+            fixed => Codec::of_static(fixed).filter(|it| *it != Codec::G729).map(Content::Voice),
+        })
     }
 
     /// Begins another stream: its sequence and clock have nothing to do with the last one's.
@@ -168,27 +178,28 @@ impl Receiver {
         listeners: &mut Listeners<'_>,
     ) -> bool {
         let header = packet.header;
-        let kind = self.kind(header.payload_type);
-        if kind == Kind::Key
+        let content = self.content(header.payload_type);
+        let is_key = matches!(content, Some(Content::Key { .. }));
+        if is_key
             && let Some(key) = self.keys.handle(header.timestamp, packet.payload)
             && let Some(digit) = Digit::new(key)
             && self.is_credible(now)
         {
             listeners.out.push_back(Output::Event(Event::Digit(digit)));
         }
-        if packet.payload.len() > MAX_SAMPLES {
+        if is_too_long(content, packet.payload) {
             return false;
         }
         if self.is_idle(listeners) {
             self.rest();
-            return kind != Kind::Unknown;
+            return content.is_some();
         }
         let next = *self.order.next.get_or_insert(index);
         if index < next {
             // What it holds was concealed already; a key in it was told all the same.
-            return kind == Kind::Key;
+            return is_key;
         }
-        let turn = Turn { index, timestamp: header.timestamp, kind, arrived: now };
+        let turn = Turn { index, timestamp: header.timestamp, content, arrived: now };
         if index == next {
             let used = self.play(now, (turn, packet.payload), listeners);
             self.play_held_in_order(now, listeners);
@@ -197,9 +208,19 @@ impl Receiver {
         self.wait_or_conceal(now, (turn, packet.payload), listeners)
     }
 
-    /// Whether a payload type is voice, whose timestamps run with the clock.
+    /// Whether a payload type is voice whose timestamps run with the clock that was agreed.
     pub fn is_voice(&self, payload_type: u8) -> bool {
-        matches!(self.kind(payload_type), Kind::Voice(_))
+        let clock = self.codec.clock_rate();
+        let content = self.content(payload_type);
+        matches!(content, Some(Content::Voice(codec)) if codec.clock_rate() == clock)
+    }
+
+    /// The clock of the stream, whatever is in it.
+    pub fn clock_of(&self, content: Content) -> u32 {
+        match content {
+            Content::Voice(codec) => codec.clock_rate(),
+            Content::Key { .. } | Content::Comfort => self.clock,
+        }
     }
 
     /// What is to be done at this time: conceal before a packet that waited long enough, fill the
@@ -279,8 +300,8 @@ impl Receiver {
     }
 
     fn hold(&mut self, turn: Turn, payload: &[u8]) {
-        let Turn { index, timestamp, kind, arrived } = turn;
-        self.order.held = Some(Held { index, timestamp, kind, since: arrived });
+        let Turn { index, timestamp, content, arrived } = turn;
+        self.order.held = Some(Held { index, timestamp, content, since: arrived });
         self.order.payload.clear();
         self.order.payload.extend_from_slice(payload);
     }
@@ -292,9 +313,11 @@ impl Receiver {
     }
 
     fn play_held(&mut self, now: Instant, listeners: &mut Listeners<'_>) {
-        let Some(Held { index, timestamp, kind, since }) = self.order.held.take() else { return };
+        let Some(Held { index, timestamp, content, since }) = self.order.held.take() else {
+            return;
+        };
         let payload = std::mem::take(&mut self.order.payload);
-        let turn = Turn { index, timestamp, kind, arrived: since };
+        let turn = Turn { index, timestamp, content, arrived: since };
         self.play(now, (turn, &payload), listeners);
         self.order.payload = payload;
     }
@@ -308,27 +331,39 @@ impl Receiver {
     ) -> bool {
         let gap = turn.index - self.order.next.unwrap_or(turn.index);
         self.order.next = Some(turn.index + 1);
-        let codec = match turn.kind {
-            Kind::Voice(codec) if !payload.is_empty() => codec,
-            Kind::Voice(_) | Kind::Unknown => return false,
-            Kind::Comfort | Kind::Key => {
-                self.paused = true;
-                self.line.get_or_insert(turn.arrived);
+        let codec = match turn.content {
+            Some(Content::Voice(codec)) if codec.ticks(payload) > 0 => codec,
+            Some(Content::Voice(_)) | None => return false,
+            Some(Content::Comfort) => {
+                self.background = Level::read(payload);
+                self.pause(&turn);
+                return true;
+            }
+            Some(Content::Key { .. }) => {
+                self.pause(&turn);
                 return true;
             }
         };
-        let duration = self.rate().duration_of(payload.len());
+        let duration = duration(codec, payload);
         let Some(line) = self.line else {
             self.line = turn.arrived.checked_sub(duration).or(Some(turn.arrived));
             return self.decode(now, (codec, &turn, payload), listeners);
         };
         if line > now + LONGEST_LEAD {
             // Twice as fast as time goes: a broken clock, or a flood.
-            self.next_timestamp = turn.timestamp.wrapping_add(payload.len() as u32);
+            self.next_timestamp = turn.timestamp.wrapping_add(codec.ticks(payload));
             return false;
         }
-        let missing = self.missing_before(gap, &turn, duration);
-        if missing > 0 {
+        let missing = self.missing_before(gap, (codec, &turn), duration);
+        // The last packet that is missing may have its copy in this one.
+        let copied = self.decoding.samples(codec, payload);
+        if gap > 0 && codec == Codec::Opus && missing >= copied {
+            self.fill(now, missing - copied, listeners);
+            self.samples.clear();
+            self.decoding.recover((codec, payload), copied, &mut self.samples);
+            self.filled = self.filled.saturating_add(copied);
+            self.give(now, listeners);
+        } else {
             self.fill(now, missing, listeners);
         }
         self.decode(now, (codec, &turn, payload), listeners)
@@ -341,26 +376,39 @@ impl Receiver {
         listeners: &mut Listeners<'_>,
     ) -> bool {
         self.samples.clear();
-        codec.decode(payload, &mut self.samples);
-        self.concealer.good(&mut self.samples);
+        self.decoding.decode(codec, payload, &mut self.samples);
+        if self.samples.is_empty() {
+            return false;
+        }
         self.length = self.samples.len();
-        self.next_timestamp = turn.timestamp.wrapping_add(payload.len() as u32);
+        self.next_timestamp = turn.timestamp.wrapping_add(codec.ticks(payload));
+        self.clock = codec.clock_rate();
         self.filled = 0;
-        self.paused = false;
+        (self.paused, self.background) = (false, None);
         self.give(now, listeners);
         true
     }
 
+    /// The sender says that it does not speak now.
+    fn pause(&mut self, turn: &Turn) {
+        self.paused = true;
+        self.line.get_or_insert(turn.arrived);
+    }
+
     /// How many samples are missing before a packet of `duration` that comes after a gap of so
     /// many packets. The media clock tells; time tells how much of that can be true.
-    fn missing_before(&self, gap: u64, turn: &Turn, duration: Duration) -> usize {
+    fn missing_before(&self, gap: u64, (codec, turn): (Codec, &Turn), duration: Duration) -> usize {
         let Some(line) = self.line else { return 0 };
+        let (clock, rate) = (codec.clock_rate(), self.rate().0);
+        // Another clock than that of the packet before tells nothing (RFC 7160).
         let advance = turn.timestamp.wrapping_sub(self.next_timestamp) as i32;
-        let second = self.codec.clock_rate() as i32;
-        let (by_clock, slack) = match advance {
-            advance if advance > second => (usize::MAX, Duration::ZERO),
-            0.. => (advance as usize, SLACK),
-            _ => (self.length.saturating_mul(gap.min(100) as usize), SLACK),
+        let advance = if clock == self.clock { advance } else { -1 };
+        let (by_clock, slack) = match u32::try_from(advance) {
+            Ok(advance) if advance > clock => (usize::MAX, Duration::ZERO),
+            Ok(advance) => {
+                (usize::try_from(scaled(advance, clock, rate)).unwrap_or(usize::MAX), SLACK)
+            }
+            Err(_) => (self.length.saturating_mul(gap.min(100) as usize), SLACK),
         };
         let room = (turn.arrived + slack).saturating_duration_since(line + duration);
         by_clock.saturating_sub(self.filled).min(self.rate().samples_in(room.min(LONGEST_FILL)))
@@ -368,11 +416,17 @@ impl Receiver {
 
     /// Makes up samples: concealment at first, which fades to silence, then silence.
     fn fill(&mut self, now: Instant, count: usize, listeners: &mut Listeners<'_>) {
+        if count == 0 {
+            return;
+        }
         self.samples.clear();
         if self.paused {
             self.samples.resize(count, 0);
+            if let Some(level) = self.background {
+                self.noise.add_to(&mut self.samples, level);
+            }
         } else {
-            self.concealer.lost(count, &mut self.samples);
+            self.decoding.conceal(count, &mut self.samples);
         }
         self.filled = self.filled.saturating_add(count);
         self.give(now, listeners);
@@ -387,24 +441,13 @@ impl Receiver {
         self.line = Some(end);
         let at = if self.filled > 0 { end.min(now) } else { now };
         if let Some(recorder) = &mut listeners.recorder {
-            recorder.hear(&self.samples, begin);
+            recorder.hear(&self.samples, rate, begin);
         }
         if self.muted {
             self.samples.fill(0);
         }
         if self.attention == Attention::Speech {
             self.tap.push(&self.samples, at, listeners.out);
-        }
-    }
-
-    fn kind(&self, payload_type: u8) -> Kind {
-        match payload_type {
-            agreed if Some(agreed) == self.telephone_event => Kind::Key,
-            agreed if agreed == self.payload_type => Kind::Voice(self.codec),
-            0 => Kind::Voice(Codec::Pcmu),
-            8 => Kind::Voice(Codec::Pcma),
-            COMFORT_NOISE => Kind::Comfort,
-            _ => Kind::Unknown,
         }
     }
 
@@ -419,8 +462,20 @@ impl Receiver {
     }
 
     fn rate(&self) -> Rate {
-        self.codec.rate()
+        self.decoding.rate()
     }
+}
+
+/// Whether a packet holds more than any sender puts into one (RFC 3551 4.2).
+fn is_too_long(content: Option<Content>, payload: &[u8]) -> bool {
+    match content {
+        Some(Content::Voice(codec)) => duration(codec, payload) > LONGEST_PACKET,
+        Some(Content::Key { .. } | Content::Comfort) | None => payload.len() > MAX_OCTETS,
+    }
+}
+
+fn scaled(ticks: u32, clock: u32, rate: u32) -> u64 {
+    (u64::from(ticks) * u64::from(rate)).checked_div(u64::from(clock)).unwrap_or(0)
 }
 
 const FRAME: Duration = Duration::from_millis(20);
@@ -443,8 +498,11 @@ const KEY_PACE: Duration = Duration::from_millis(80);
 /// So many keys may come at once, after a stall.
 const KEY_BURST: u32 = 16;
 
-/// The payload of 200 ms of G.711: more than any sender puts into a packet (RFC 3551 4.2).
-const MAX_SAMPLES: usize = 1_600;
+/// No packet lasts longer.
+const LONGEST_PACKET: Duration = Duration::from_millis(200);
+
+/// What is no voice is short.
+const MAX_OCTETS: usize = 1_600;
 
 /// The static payload type of comfort noise (RFC 3389).
 const COMFORT_NOISE: u8 = 13;
@@ -452,6 +510,7 @@ const COMFORT_NOISE: u8 = 13;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::coder::Encoder;
     use crate::base::random::Random;
     use crate::media::bench::{Bench, PEER, Peer, settings};
 
@@ -595,7 +654,10 @@ mod tests {
             // The last packet came at 1980 ms; concealment may add its three frames.
             let ended = ended.expect("speech ended");
             assert!((1_980..=2_060).contains(&ended), "{ended}");
-            assert!(bench.heard[2_100 * 16..].iter().all(|sample| *sample == 0));
+            // The background that it described is 60 dB below the overload.
+            let rest = &bench.heard[2_100 * 16..];
+            let loudest = rest.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0);
+            assert!(if comfort { (10..200).contains(&loudest) } else { loudest == 0 }, "{loudest}");
             // Speech goes on after the pause, with a clock that ran and a sequence that did not.
             peer.pause(100);
             for packet in 0..50 {
@@ -708,7 +770,7 @@ mod tests {
         let agreed = Settings { payload_type: 97, codec: Codec::Pcma, ..settings() };
         let (mut bench, mut peer) = (Bench::started(agreed), Peer::new());
         let mut law = Vec::new();
-        Codec::Pcma.encode(&[8_000; 160], &mut law);
+        Encoder::plain(Codec::Pcma).encode(&[8_000; 160], &mut law);
         for (packet, (payload_type, payload)) in
             [(97, law.as_slice()), (8, &law), (0, &[0x80; 160]), (18, &[1; 20]), (96, &[])]
                 .into_iter()

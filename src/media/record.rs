@@ -1,4 +1,4 @@
-//! The recording of a leg: both sides on one time line, 20 ms at a time.
+//! The recording of a leg: both sides on one time line, a packet's length at a time.
 //!
 //! The slots of the sending side are the ruler. Each is written 120 ms after it was sent, so that
 //! what the caller said at that time has arrived, in order or made up.
@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::audio::frame::{Frame, Rate};
+use crate::audio::resample::Resampler;
 use crate::media::event::Output;
 
 /// Brings both sides together.
@@ -15,6 +16,12 @@ pub struct Recorder {
     rate: Rate,
     /// What the agent said in the slots that are not written yet, oldest first.
     slots: VecDeque<Slot>,
+    /// The samples in them.
+    held: usize,
+    /// From the rate at which the caller is heard, if it is another.
+    resampler: Option<(Rate, Resampler)>,
+    /// Room for what comes out of it.
+    converted: Vec<i16>,
     /// What the caller said, from the beginning of the oldest slot on.
     caller: VecDeque<i16>,
     /// Whether the caller's samples are aligned with the slots.
@@ -32,14 +39,18 @@ impl Recorder {
     pub fn new(rate: Rate) -> Self {
         Self {
             rate,
-            slots: VecDeque::with_capacity(DELAY + 1),
+            slots: VecDeque::with_capacity(16),
+            held: 0,
+            resampler: None,
+            converted: Vec::new(),
             caller: VecDeque::with_capacity(rate.samples_in(LONGEST_WAIT)),
             aligned: false,
         }
     }
 
-    /// Takes what the caller said from `begin` on; it follows without a hole on what came before.
-    pub fn hear(&mut self, samples: &[i16], begin: Instant) {
+    /// Takes what the caller said from `begin` on, at `rate`; it follows without a hole on what
+    /// came before.
+    pub fn hear(&mut self, samples: &[i16], rate: Rate, begin: Instant) {
         let Some(oldest) = self.slots.front() else { return };
         if !self.aligned {
             self.aligned = true;
@@ -48,13 +59,25 @@ impl Recorder {
             self.caller.extend(std::iter::repeat_n(0, silence));
         }
         let room = self.rate.samples_in(LONGEST_WAIT).saturating_sub(self.caller.len());
-        self.caller.extend(samples.iter().take(room));
+        if rate == self.rate {
+            self.resampler = None;
+            return self.caller.extend(samples.iter().take(room));
+        }
+        if self.resampler.as_ref().is_none_or(|(known, _)| *known != rate) {
+            self.resampler = Some((rate, Resampler::new(rate, self.rate)));
+        }
+        self.converted.clear();
+        if let Some((_, resampler)) = &mut self.resampler {
+            resampler.push(samples, &mut self.converted);
+        }
+        self.caller.extend(self.converted.iter().take(room));
     }
 
     /// Takes what the agent said in the slot that begins at `begin`; writes the slot that is ripe.
     pub fn slot(&mut self, agent: &[i16], begin: Instant, out: &mut VecDeque<Output>) {
         self.slots.push_back(Slot { begin, agent: agent.to_vec() });
-        if self.slots.len() > DELAY {
+        self.held += agent.len();
+        while self.held > self.rate.samples_in(DELAY) {
             self.write(out);
         }
     }
@@ -67,7 +90,8 @@ impl Recorder {
     }
 
     fn write(&mut self, out: &mut VecDeque<Output>) {
-        let Some(slot) = self.slots.pop_front() else { return };
+        let Some(slot) = self.slots.pop_front() else { return self.held = 0 };
+        self.held = self.held.saturating_sub(slot.agent.len());
         let have = slot.agent.len().min(self.caller.len());
         let mut caller: Vec<i16> = self.caller.drain(..have).collect();
         caller.resize(slot.agent.len(), 0);
@@ -78,8 +102,8 @@ impl Recorder {
     }
 }
 
-/// How many slots wait: 120 ms.
-const DELAY: usize = 6;
+/// How long slots wait.
+const DELAY: Duration = Duration::from_millis(120);
 
 /// The caller's samples are kept so long; a line that runs further ahead is cut.
 const LONGEST_WAIT: Duration = Duration::from_millis(600);
@@ -106,7 +130,7 @@ mod tests {
             recorder.slot(&[slot as i16; 160], at(slot * 20), &mut out);
             // From 50 ms on the caller says 7, and each packet comes 30 ms late.
             if slot >= 4 {
-                recorder.hear(&[7; 160], at(50 + (slot - 4) * 20));
+                recorder.hear(&[7; 160], Rate::NARROW, at(50 + (slot - 4) * 20));
             }
         }
         recorder.finish(&mut out);
@@ -127,7 +151,7 @@ mod tests {
     #[test]
     fn a_caller_who_is_never_heard_is_silence() {
         let (mut recorder, mut out) = (Recorder::new(Rate::NARROW), VecDeque::new());
-        recorder.hear(&[1; 160], Instant::now());
+        recorder.hear(&[1; 160], Rate::NARROW, Instant::now());
         for _ in 0..10 {
             recorder.slot(&[3; 160], Instant::now(), &mut out);
         }

@@ -5,9 +5,12 @@
 use std::time::{Duration, Instant};
 
 use crate::audio::codec::Codec;
+use crate::audio::coder::{Decoder, Encoder};
+use crate::audio::library::Libraries;
 use crate::audio::resample::Resampler;
 use crate::audio::tone::Tone;
 use crate::base::id::PortId;
+use crate::media::decoding::duration;
 use crate::media::link::{Content, Passage};
 
 /// Maps one stream at a time.
@@ -16,11 +19,28 @@ pub struct Relay {
     anchor: Option<Anchor>,
     /// When the last packet of voice was passed, and its time in the speaker's stream.
     last: Option<(Instant, u32)>,
-    /// Between the rates of two codecs.
-    resampler: Option<((Codec, Codec), Resampler)>,
+    /// Out of another codec into ours.
+    translation: Option<Translation>,
     key: Option<Key>,
     samples: Vec<i16>,
     converted: Vec<i16>,
+}
+
+/// One stream of a speaker on its way into our codec.
+#[derive(Debug)]
+struct Translation {
+    from: (PortId, u32),
+    decoder: Decoder,
+    resampler: Resampler,
+    to: Codec,
+}
+
+/// What our peer is sent with.
+pub struct Wire<'a> {
+    /// Encodes our stream.
+    pub encoder: &'a mut Encoder,
+    /// Where decoders come from.
+    pub libraries: &'a Libraries,
 }
 
 /// Where the speaker's stream meets ours.
@@ -96,7 +116,7 @@ impl Relay {
             self.last = Some((now, passage.timestamp));
         }
         let ticks = i64::from(passage.timestamp.wrapping_sub(anchor.timestamp) as i32);
-        let ticks = ticks * i64::from(clock) / i64::from(clock_of(passage.content).max(1));
+        let ticks = ticks * i64::from(clock) / i64::from(passage.clock.max(1));
         let at = Next {
             sequence: anchor.next.sequence.wrapping_add(ahead as u16),
             timestamp: anchor.next.timestamp.wrapping_add(ticks as u32),
@@ -111,35 +131,59 @@ impl Relay {
         }
     }
 
-    /// Gives the payload of a packet of voice in our codec.
-    pub fn voice(&mut self, passage: &Passage, codec: Codec, out: &mut Vec<u8>) {
-        match passage.content {
-            Content::Voice(theirs) if theirs == codec => out.extend_from_slice(&passage.payload),
-            Content::Voice(theirs) => {
-                self.samples.clear();
-                theirs.decode(&passage.payload, &mut self.samples);
-                if theirs.rate() == codec.rate() {
-                    return codec.encode(&self.samples, out);
-                }
-                let pair = (theirs, codec);
-                if self.resampler.as_ref().is_none_or(|(known, _)| *known != pair) {
-                    self.resampler = Some((pair, Resampler::new(theirs.rate(), codec.rate())));
-                }
-                self.converted.clear();
-                if let Some((_, resampler)) = &mut self.resampler {
-                    resampler.push(&self.samples, &mut self.converted);
-                }
-                codec.encode(&self.converted, out);
-            }
-            Content::Key => {}
-        }
+    /// Whether a packet can be passed on by itself: it is in our codec, or becomes one packet of
+    /// it.
+    pub fn suits(passage: &Passage, codec: Codec) -> bool {
+        let Content::Voice(theirs) = passage.content else { return true };
+        theirs == codec || codec.fits(duration(theirs, &passage.payload))
     }
 
-    /// Gives what is new of a key as a tone in our codec, and how many ticks after the beginning
-    /// of the key it starts. `None`: the packet holds nothing new.
-    pub fn tone(&mut self, passage: &Passage, codec: Codec, out: &mut Vec<u8>) -> Option<u32> {
+    /// Gives the payload of a packet of voice of a port in our codec.
+    pub fn voice(
+        &mut self,
+        (from, passage): (PortId, &Passage),
+        wire: Wire<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        let Content::Voice(theirs) = passage.content else { return };
+        let codec = wire.encoder.codec();
+        if theirs == codec {
+            return out.extend_from_slice(&passage.payload);
+        }
+        if codec_is_too_long(theirs, &passage.payload) {
+            return;
+        }
+        let from = (from, passage.stream);
+        let fits = |it: &&mut Translation| {
+            it.from == from && it.decoder.codec() == theirs && it.to == codec
+        };
+        let translation = match self.translation.as_mut().filter(fits) {
+            Some(translation) => translation,
+            None => self.translation.insert(Translation {
+                from,
+                decoder: Decoder::new(theirs, wire.libraries),
+                resampler: Resampler::new(theirs.rate(), codec.rate()),
+                to: codec,
+            }),
+        };
+        self.samples.clear();
+        translation.decoder.decode(&passage.payload, &mut self.samples);
+        self.converted.clear();
+        translation.resampler.push(&self.samples, &mut self.converted);
+        wire.encoder.encode(&self.converted, out);
+    }
+
+    /// Gives what is new of a key as a tone in our codec, and how many ticks of our clock after
+    /// the beginning of the key it starts. `None`: the packet holds nothing new.
+    pub fn tone(
+        &mut self,
+        passage: &Passage,
+        encoder: &mut Encoder,
+        out: &mut Vec<u8>,
+    ) -> Option<u32> {
+        let Content::Key { clock } = passage.content else { return None };
         let (&[event, _, high, low], _) = passage.payload.split_first_chunk::<4>()?;
-        let duration = u32::from(u16::from_be_bytes([high, low])).min(LONGEST_KEY);
+        let (duration, codec) = (u32::from(u16::from_be_bytes([high, low])), encoder.codec());
         if self.key.as_ref().is_none_or(|key| key.timestamp != passage.timestamp) {
             let name = KEYS.chars().nth(usize::from(event))?;
             let tone = Tone::key(codec.rate(), name)?.at(0.4);
@@ -147,10 +191,11 @@ impl Relay {
         }
         let key = self.key.as_mut()?;
         let fresh = duration.checked_sub(key.played).filter(|fresh| *fresh > 0)?;
-        let begin = key.played;
+        let begin = scaled(key.played, clock, codec.clock_rate());
         key.played = duration;
-        let length = Duration::from_micros(u64::from(fresh) * 1_000_000 / u64::from(KEY_CLOCK));
-        codec.encode(&key.tone.play(length), out);
+        let clock = u64::from(clock.max(1));
+        let length = Duration::from_micros(u64::from(fresh) * 1_000_000 / clock);
+        encoder.encode(&key.tone.play(length), out);
         Some(begin)
     }
 
@@ -162,24 +207,23 @@ impl Relay {
             .is_some_and(|anchor| anchor.from == from && anchor.stream == passage.stream);
         let Some((at, timestamp)) = self.last else { return same };
         let ticks = i64::from(passage.timestamp.wrapping_sub(timestamp) as i32);
-        let clock = i64::from(clock_of(passage.content).max(1));
+        let clock = i64::from(passage.clock.max(1));
         let elapsed = now.saturating_duration_since(at).as_millis() as i64;
         same && (ticks * 1_000 / clock - elapsed).abs() < LARGEST_JUMP
     }
 }
 
-fn clock_of(content: Content) -> u32 {
-    match content {
-        Content::Voice(codec) => codec.clock_rate(),
-        Content::Key => KEY_CLOCK,
-    }
+/// So many ticks of one clock in those of another.
+pub fn scaled(ticks: u32, clock: u32, to: u32) -> u32 {
+    (u64::from(ticks) * u64::from(to)).checked_div(u64::from(clock)).unwrap_or(0) as u32
 }
 
-/// Telephone events run with the clock of G.711 and G.722.
-const KEY_CLOCK: u32 = 8_000;
+fn codec_is_too_long(codec: Codec, payload: &[u8]) -> bool {
+    duration(codec, payload) > LONGEST_PACKET
+}
 
-/// A key that is longer than its field can say is cut there.
-const LONGEST_KEY: u32 = 65_535;
+/// More than any sender puts into a packet (RFC 3551 4.2).
+const LONGEST_PACKET: Duration = Duration::from_millis(200);
 
 /// In milliseconds: a clock that jumps further has been restarted.
 const LARGEST_JUMP: i64 = 2_000;
@@ -197,7 +241,7 @@ mod tests {
     fn passage(index: u64, timestamp: u32) -> Passage {
         let payload = Bytes::from_static(&[0x55; 160]);
         let content = Content::Voice(Codec::Pcmu);
-        Passage { stream: 1, index, timestamp, marker: false, content, payload }
+        Passage { stream: 1, index, timestamp, clock: 8_000, marker: false, content, payload }
     }
 
     fn place(relay: &mut Relay, at: Instant, passage: &Passage) -> Option<(u16, u32, bool)> {
@@ -230,13 +274,18 @@ mod tests {
     #[test]
     fn one_codec_becomes_the_other() {
         let (mut relay, mut out) = (Relay::default(), Vec::new());
-        relay.voice(&passage(1, 0), Codec::Pcmu, &mut out);
+        let libraries = Libraries::default();
+        let mut voice = |codec, out: &mut Vec<u8>| {
+            let wire = Wire { encoder: &mut Encoder::plain(codec), libraries: &libraries };
+            relay.voice((PortId(1), &passage(1, 0)), wire, out);
+        };
+        voice(Codec::Pcmu, &mut out);
         assert_eq!(out, [0x55; 160]);
         out.clear();
-        relay.voice(&passage(1, 0), Codec::Pcma, &mut out);
+        voice(Codec::Pcma, &mut out);
         let (mut one, mut two) = (Vec::new(), Vec::new());
-        Codec::Pcma.decode(&out, &mut one);
-        Codec::Pcmu.decode(&[0x55; 160], &mut two);
+        Decoder::plain(Codec::Pcma).decode(&out, &mut one);
+        Decoder::plain(Codec::Pcmu).decode(&[0x55; 160], &mut two);
         assert!(one.iter().zip(&two).all(|(one, two)| (one - two).abs() < 16));
     }
 
@@ -244,22 +293,23 @@ mod tests {
     fn a_key_becomes_a_tone_without_a_seam() {
         let (mut relay, mut out) = (Relay::default(), Vec::new());
         let key = |duration: u16| Passage {
-            content: Content::Key,
+            content: Content::Key { clock: 8_000 },
             payload: Bytes::from([&[5, 10][..], &duration.to_be_bytes()].concat()),
             ..passage(1, 0)
         };
+        let mut encoder = Encoder::plain(Codec::Pcmu);
         let begins: Vec<_> = [160, 320, 480, 480, 480]
             .iter()
-            .map(|duration| relay.tone(&key(*duration), Codec::Pcmu, &mut out))
+            .map(|duration| relay.tone(&key(*duration), &mut encoder, &mut out))
             .collect();
         assert_eq!(begins, [Some(0), Some(160), Some(320), None, None]);
         assert_eq!(out.len(), 480);
         let mut whole = Vec::new();
         let tone = Tone::key(Codec::Pcmu.rate(), '5').map(|tone| tone.at(0.4));
         let tone = tone.expect("a key").play(Duration::from_millis(60));
-        Codec::Pcmu.encode(&tone, &mut whole);
+        encoder.encode(&tone, &mut whole);
         assert_eq!(out, whole);
         let junk = Passage { payload: Bytes::from_static(&[77, 0, 0]), ..key(0) };
-        assert_eq!(relay.tone(&junk, Codec::Pcmu, &mut out), None);
+        assert_eq!(relay.tone(&junk, &mut encoder, &mut out), None);
     }
 }

@@ -1,7 +1,8 @@
-//! What is sent: one packet for each slot of 20 ms from the start to the end, voice or silence.
+//! What is sent: one packet for each slot from the start to the end, voice or silence.
 //!
-//! Slots are counted from the start, and slot n has the nominal time `start + n * 20 ms` and the
-//! timestamp `base + n * 160`. Silence is sent at nominal times. A talkspurt does not wait for the
+//! A slot lasts as long as the peer likes its packets, mostly 20 ms. Slots are counted from the
+//! start, and slot n has the nominal time `start + n * 20 ms` and the timestamp `base + n * 160`
+//! (with G.711). Silence is sent at nominal times. A talkspurt does not wait for the
 //! next one: its first packet takes the next slot and goes out at once, up to 20 ms early, and the
 //! packets behind it keep the same lead, so that they stand on an even grid of their own. When it
 //! ends, the next silent slot is sent at its nominal time again. Slots are never invented or left
@@ -18,7 +19,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::audio::codec::Codec;
-use crate::audio::mix;
+use crate::audio::coder::Encoder;
+use crate::audio::frame::Rate;
+use crate::audio::library::Libraries;
+use crate::audio::noise::{Level, Noise};
+use crate::audio::packing::Packing;
+use crate::audio::resample::Resampler;
 use crate::base::id::PortId;
 use crate::base::random::Random;
 use crate::media::event::{Digit, Output, Settings};
@@ -35,7 +41,15 @@ use crate::rtp::telephone_event::{self, Slot};
 /// The sending side of a port.
 #[derive(Debug)]
 pub struct Sender {
-    codec: Codec,
+    /// The rate of the samples that are played.
+    rate: Rate,
+    encoder: Encoder,
+    /// From that rate to the codec's.
+    resampler: Resampler,
+    packing: Packing,
+    libraries: Libraries,
+    /// How long a slot lasts.
+    length: Duration,
     payload_type: u8,
     telephone_event: Option<u8>,
     /// Whether the session description lets us send.
@@ -63,8 +77,15 @@ pub struct Sender {
     speakers: usize,
     inlets: Inlets,
     music: Option<(Arc<Tape>, u64)>,
+    /// The background of a speaker that rests.
+    background: Option<Level>,
+    noise: Noise,
+    /// How many slots in a row were silent and described, not sent.
+    described: u64,
     /// Room for the samples of a frame.
     frame: Vec<i16>,
+    /// Room for them at the codec's rate.
+    converted: Vec<i16>,
     /// Room for its payload.
     payload: Vec<u8>,
 }
@@ -86,8 +107,16 @@ pub struct Desk<'a> {
 impl Sender {
     /// Makes a sender; source, sequence and clock begin by chance (RFC 3550 5.1).
     pub fn new(settings: &Settings, random: &mut Random) -> Self {
+        let (rate, libraries) = (settings.codec.rate(), settings.libraries.clone());
+        let length = settings.packing.ptime;
+        let mut dialer = telephone_event::Sender::default();
+        dialer.pace(length);
         Self {
-            codec: settings.codec,
+            rate,
+            encoder: Encoder::new(settings.codec, &settings.packing.profile, &libraries),
+            resampler: Resampler::new(rate, rate),
+            packing: settings.packing.clone(),
+            length,
             payload_type: settings.payload_type,
             telephone_event: settings.telephone_event,
             enabled: settings.sending,
@@ -98,7 +127,7 @@ impl Sender {
             slot: 0,
             lead: None,
             mark: true,
-            dialer: telephone_event::Sender::default(),
+            dialer,
             packets: 0,
             octets: 0,
             last_voice: None,
@@ -106,20 +135,48 @@ impl Sender {
             relayed: None,
             relayed_until: 0,
             speakers: 0,
-            inlets: Inlets::default(),
+            inlets: Inlets::new(libraries.clone()),
+            libraries,
             music: None,
-            frame: vec![0; settings.codec.rate().samples_in(SLOT)],
-            payload: Vec::with_capacity(settings.codec.rate().samples_in(SLOT)),
+            background: None,
+            noise: Noise::default(),
+            described: 0,
+            frame: vec![0; rate.samples_in(length)],
+            converted: Vec::new(),
+            payload: Vec::with_capacity(rate.samples_in(length)),
         }
     }
 
-    /// Takes a new session description; source, sequence and clock go on.
-    pub fn describe(&mut self, settings: &Settings) {
-        self.codec = settings.codec;
+    /// Takes a new session description; source and sequence go on, and so does the clock, at the
+    /// pace of the codec.
+    pub fn describe(&mut self, now: Instant, settings: &Settings) {
+        let (codec, packing) = (settings.codec, &settings.packing);
+        if codec != self.encoder.codec() || packing.ptime != self.length {
+            self.stop_relay(now);
+            self.begin_anew();
+        }
+        if codec != self.encoder.codec() || packing.profile != self.packing.profile {
+            self.encoder = Encoder::new(codec, &packing.profile, &self.libraries);
+            self.resampler = Resampler::new(self.rate, codec.rate());
+            // What was sent last flows into the filter, so that nothing starts with a click.
+            self.converted.clear();
+            self.resampler.push(&self.frame, &mut self.converted);
+        }
+        self.length = packing.ptime;
+        self.lead = self.lead.map(|lead| lead.min(self.length));
+        self.dialer.pace(self.length);
+        self.frame.resize(self.rate.samples_in(self.length), 0);
+        self.packing.clone_from(packing);
         self.payload_type = settings.payload_type;
         self.telephone_event = settings.telephone_event;
         self.enabled = settings.sending;
-        self.frame.resize(settings.codec.rate().samples_in(SLOT), 0);
+    }
+
+    /// Counts slots from the next one on: from there the clock or the length is another.
+    fn begin_anew(&mut self) {
+        let Some(nominal) = self.nominal(self.slot) else { return };
+        self.base = self.timestamp_of(self.slot);
+        (self.started, self.slot) = (Some(nominal), 0);
     }
 
     /// Begins to send; a second time changes nothing.
@@ -178,7 +235,8 @@ impl Sender {
     pub fn sent(&self, now: Instant) -> Sent {
         let running =
             self.started.map_or(Duration::ZERO, |start| now.saturating_duration_since(start));
-        let ticks = running.as_micros() * u128::from(self.codec.clock_rate()) / 1_000_000;
+        let clock = self.encoder.codec().clock_rate();
+        let ticks = running.as_micros() * u128::from(clock) / 1_000_000;
         Sent {
             packets: self.packets,
             octets: self.octets,
@@ -199,7 +257,7 @@ impl Sender {
         let early = match (voice && self.may_speak(), self.lead) {
             (false, _) => Duration::ZERO,
             (true, Some(lead)) => lead,
-            (true, None) => SLOT,
+            (true, None) => self.length,
         };
         nominal.checked_sub(early).or(Some(nominal))
     }
@@ -229,7 +287,7 @@ impl Sender {
         if late <= LATEST {
             return;
         }
-        let slots = (late.as_micros() / SLOT.as_micros()) as u64;
+        let slots = (late.as_micros() / self.length.as_micros()) as u64;
         self.frame.fill(0);
         for slot in (self.slot..self.slot + slots).take(MAX_RECORDED_SKIP) {
             self.record(slot, desk);
@@ -240,7 +298,7 @@ impl Sender {
 
     fn send_slot(&mut self, now: Instant, desk: &mut Desk<'_>) {
         self.frame.fill(0);
-        let ticks = self.codec.clock_rate() / 50;
+        let ticks = self.length.as_micros() * u128::from(self.packing.key_clock) / 1_000_000;
         let timestamp = self.timestamp_of(self.slot);
         match desk.to.filter(|_| self.enabled) {
             None => {
@@ -260,8 +318,8 @@ impl Sender {
                     self.lead = None;
                     desk.playout.take_tail(&mut self.frame);
                     self.play_music();
-                    self.inlets.add_to(&mut self.frame, self.codec.rate());
-                    self.send_frame((to, timestamp), desk.out);
+                    self.inlets.add_to(&mut self.frame, self.rate);
+                    self.send_rest((to, timestamp), desk.out);
                 }
             },
         }
@@ -272,36 +330,66 @@ impl Sender {
     fn speak(&mut self, now: Instant, (to, timestamp): (SocketAddr, u32), desk: &mut Desk<'_>) {
         if self.lead.is_none() {
             let nominal = self.nominal(self.slot).unwrap_or(now);
-            self.lead = Some(nominal.saturating_duration_since(now).min(SLOT));
+            self.lead = Some(nominal.saturating_duration_since(now).min(self.length));
             self.mark = true;
         }
         desk.playout.take(now, &mut self.frame, desk.out);
-        self.inlets.add_to(&mut self.frame, self.codec.rate());
+        self.inlets.add_to(&mut self.frame, self.rate);
         self.send_frame((to, timestamp), desk.out);
         self.last_voice = Some(now);
         desk.playout.settle(now, desk.out);
     }
 
-    /// Adds the next 20 ms of the tape. G.711 gives the same octets back when it is encoded again,
-    /// so that what was encoded once is what is sent.
+    /// Adds what comes next of the tape.
     fn play_music(&mut self) {
         let Some((tape, position)) = &mut self.music else { return };
-        if let Some(payload) = tape.payload(self.codec, *position) {
-            let mut samples = Vec::with_capacity(self.frame.len());
-            self.codec.decode(payload, &mut samples);
-            mix::add(&mut self.frame, &samples);
+        tape.add_to(&mut self.frame, self.rate, *position);
+        *position = position.wrapping_add(self.frame.len() as u64);
+    }
+
+    /// Sends a frame in which nobody of ours speaks. Silence is described if the peer knows how;
+    /// the description is sent at once and then five times a second.
+    fn send_rest(&mut self, (to, timestamp): (SocketAddr, u32), out: &mut VecDeque<Output>) {
+        let silent = self.frame.iter().all(|sample| *sample == 0);
+        let Some(payload_type) = self.packing.comfort.filter(|_| silent) else {
+            if let Some(level) = self.background.filter(|_| silent) {
+                self.noise.add_to(&mut self.frame, level);
+            }
+            return self.send_frame((to, timestamp), out);
+        };
+        let slots = (DESCRIBED_EACH.as_micros() / self.length.as_micros()).max(1) as u64;
+        if self.described.is_multiple_of(slots) {
+            let level = self.background.unwrap_or(Level::SOFT);
+            let bytes = self.packet((false, payload_type, timestamp), &level.payload());
+            out.push_back(Output::SendRtp { to, bytes });
         }
-        *position = position.wrapping_add(1);
+        self.described += 1;
+        self.mark = true;
     }
 
     fn send_frame(&mut self, (to, timestamp): (SocketAddr, u32), out: &mut VecDeque<Output>) {
-        let marker = std::mem::take(&mut self.mark);
+        self.described = 0;
         let mut payload = std::mem::take(&mut self.payload);
         payload.clear();
-        self.codec.encode(&self.frame, &mut payload);
-        let bytes = self.packet((marker, self.payload_type, timestamp), &payload);
+        let codec = self.encoder.codec();
+        if codec.rate() == self.rate {
+            self.encoder.encode(&self.frame, &mut payload);
+        } else {
+            self.converted.clear();
+            self.resampler.push(&self.frame, &mut self.converted);
+            self.encoder.encode(&self.converted, &mut payload);
+        }
+        // Opus says with two octets or fewer that nothing need be sent (RFC 7587 3.1.3).
+        let may_rest = codec == Codec::Opus && self.packing.profile.dtx;
+        let rests = payload.is_empty() || may_rest && payload.len() <= 2;
+        if rests {
+            self.mark = true;
+        } else {
+            let marker = std::mem::take(&mut self.mark);
+            let bytes = self.packet((marker, self.payload_type, timestamp), &payload);
+            out.push_back(Output::SendRtp { to, bytes });
+        }
         self.payload = payload;
-        out.push_back(Output::SendRtp { to, bytes });
     }
 
     fn packet(
@@ -317,7 +405,7 @@ impl Sender {
     }
 
     fn record(&self, slot: u64, desk: &mut Desk<'_>) {
-        desk.tap.play(&self.frame);
+        desk.tap.play(&self.frame, self.rate);
         if let (Some(recorder), Some(begin)) = (&mut desk.recorder, self.nominal(slot)) {
             recorder.slot(&self.frame, begin, desk.out);
         }
@@ -328,12 +416,13 @@ impl Sender {
     }
 
     fn nominal(&self, slot: u64) -> Option<Instant> {
-        Some(self.started? + Duration::from_millis(slot.saturating_mul(20)))
+        let micros = u64::try_from(self.length.as_micros()).unwrap_or(u64::MAX);
+        self.started?.checked_add(Duration::from_micros(slot.saturating_mul(micros)))
     }
 }
 
-/// The length of a slot.
-const SLOT: Duration = Duration::from_millis(20);
+/// How often silence is described.
+const DESCRIBED_EACH: Duration = Duration::from_millis(200);
 
 /// When nothing was relayed for so long, our own silence goes on.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -341,7 +430,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// Later than this, slots are left out.
 const LATEST: Duration = Duration::from_millis(100);
 
-/// Of the slots that are left out, so many are silence in a recording: five seconds.
+/// Of the slots that are left out, so many are silence in a recording: five seconds at 20 ms.
 const MAX_RECORDED_SKIP: usize = 250;
 
 #[cfg(test)]

@@ -87,6 +87,9 @@ impl Source {
     pub fn describe(&mut self, settings: &Settings) {
         self.symmetric = settings.symmetric;
         self.clock_rate = settings.codec.clock_rate();
+        if let Some(stream) = &mut self.stream {
+            stream.reception.retime(self.clock_rate);
+        }
         if self.described == settings.remote && self.signalling == settings.signalling {
             return;
         }

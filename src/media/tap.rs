@@ -66,10 +66,16 @@ impl Tap {
         }
     }
 
-    /// Takes what the caller is given to hear, at the rate of the tap.
-    pub fn play(&mut self, samples: &[i16]) {
+    /// Takes samples at another rate from now on: another codec was agreed.
+    pub fn retune(&mut self, rate: Rate) {
+        self.upsample = Resampler::new(rate, Rate::WIDE);
+        self.rate = rate;
+    }
+
+    /// Takes what the caller is given to hear, at `rate`.
+    pub fn play(&mut self, samples: &[i16], rate: Rate) {
         if self.settings.echo_gate {
-            self.echo.play(samples, self.rate);
+            self.echo.play(samples, rate);
         }
     }
 

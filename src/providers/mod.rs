@@ -3,6 +3,7 @@
 pub mod detector;
 pub mod error;
 pub mod model;
+pub mod opus;
 pub mod transcriber;
 pub mod voice;
 

@@ -59,6 +59,11 @@ impl Reception {
         self.jitter.measure(timestamp, arrived);
     }
 
+    /// Measures jitter by another clock from now on: another codec was agreed.
+    pub fn retime(&mut self, clock_rate: u32) {
+        self.jitter.retime(clock_rate);
+    }
+
     /// The sequence.
     pub fn tracker(&self) -> &Tracker {
         &self.tracker
@@ -144,6 +149,18 @@ impl Jitter {
         self.scaled = self.scaled + difference - ((self.scaled + 8) >> 4).min(self.scaled);
     }
 
+    fn retime(&mut self, clock_rate: u32) {
+        if self.clock_rate == clock_rate {
+            return;
+        }
+        let scale = |ticks: u64| {
+            let ticks = ticks.saturating_mul(u64::from(clock_rate));
+            ticks.checked_div(u64::from(self.clock_rate)).unwrap_or(0)
+        };
+        (self.scaled, self.most, self.last) = (scale(self.scaled), scale(self.most), None);
+        self.clock_rate = clock_rate;
+    }
+
     fn ticks(&self) -> u32 {
         (self.scaled >> 4) as u32
     }
@@ -178,6 +195,22 @@ mod tests {
             reception.measure(packet * 160, at(start, u64::from(packet) * 20));
         }
         assert_eq!((reception.jitter(), reception.max_jitter()), (Duration::ZERO, Duration::ZERO));
+    }
+
+    #[test]
+    fn another_clock_changes_no_time() {
+        let start = Instant::now();
+        let mut reception = Reception::new(1, 0, 8_000);
+        for packet in 0..200_u32 {
+            let late = if packet % 2 == 0 { 0 } else { 10 };
+            reception.measure(packet * 160, at(start, u64::from(packet) * 20 + late));
+        }
+        let before = reception.jitter();
+        reception.retime(48_000);
+        assert!(reception.jitter().abs_diff(before) < Duration::from_millis(1));
+        assert_eq!(reception.max_jitter(), Duration::from_millis(10));
+        reception.measure(9_000_000, at(start, 4_000));
+        assert_eq!(reception.max_jitter(), Duration::from_millis(10), "it begins anew");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Telephone events (RFC 4733): each press of a key told once, and keys to be sent.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// Gives the code of a key (RFC 4733 3.2), if it is one of `0-9 * # A-D`.
 pub fn code(key: char) -> Option<u8> {
@@ -48,7 +49,7 @@ impl Receiver {
     }
 }
 
-/// What stands in a slot of 20 ms while keys are sent.
+/// What stands in a slot while keys are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slot {
     /// Nothing is to be dialled.
@@ -67,14 +68,38 @@ pub enum Slot {
 }
 
 /// Sends keys, slot by slot: 160 ms of tone, the last packet three times, 60 ms of pause.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Sender {
     waiting: VecDeque<u8>,
     current: Option<Tone>,
     rest: u8,
+    /// How many slots a tone lasts, and the pause after it.
+    tone_slots: u8,
+    rest_slots: u8,
+}
+
+impl Default for Sender {
+    fn default() -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            current: None,
+            rest: 0,
+            tone_slots: TONE_SLOTS,
+            rest_slots: REST_SLOTS,
+        }
+    }
 }
 
 impl Sender {
+    /// Sends by slots of this length from now on: 20 ms at the beginning. A key at work goes on.
+    pub fn pace(&mut self, slot: Duration) {
+        let slots = |of_20_ms: u8| {
+            let millis = u128::from(of_20_ms) * 20;
+            u8::try_from(millis.div_ceil(slot.as_millis().max(1))).unwrap_or(u8::MAX)
+        };
+        (self.tone_slots, self.rest_slots) = (slots(TONE_SLOTS), slots(REST_SLOTS));
+    }
+
     /// Appends a key by its code; more than 64 waiting are refused with false.
     pub fn push(&mut self, code: u8) -> bool {
         let room = self.waiting.len() < MAX_WAITING;
@@ -108,8 +133,8 @@ impl Sender {
         let marker = tone.sent == 0;
         tone.sent += 1;
         // The end is sent three times, because no later packet repeats it (RFC 4733 2.5.1.4).
-        let ended = tone.sent >= TONE_SLOTS;
-        let duration = ticks.saturating_mul(u16::from(tone.sent.min(TONE_SLOTS)));
+        let ended = tone.sent >= self.tone_slots;
+        let duration = ticks.saturating_mul(u16::from(tone.sent.min(self.tone_slots)));
         let [high, low] = duration.to_be_bytes();
         let flags = u8::from(ended) << 7 | VOLUME;
         let slot = Slot::Event {
@@ -117,9 +142,9 @@ impl Sender {
             timestamp: tone.timestamp,
             payload: [tone.event, flags, high, low],
         };
-        if tone.sent == TONE_SLOTS + END_REPEATS {
+        if tone.sent >= self.tone_slots + END_REPEATS {
             self.current = None;
-            self.rest = REST_SLOTS;
+            self.rest = self.rest_slots;
         }
         slot
     }
@@ -142,6 +167,7 @@ struct Tone {
 const KEYS: [char; 16] =
     ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '*', '#', 'A', 'B', 'C', 'D'];
 const MAX_WAITING: usize = 64;
+/// In slots of 20 ms.
 const TONE_SLOTS: u8 = 8;
 const END_REPEATS: u8 = 2;
 const REST_SLOTS: u8 = 3;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use sdp_types::{Connection, Media, Session};
 
 use crate::audio::codec::Codec;
+use crate::audio::library::Profile;
+use crate::sdp::opus;
 use crate::sdp::refusal::Refusal;
 use crate::sdp::session::{in_force, values};
 
@@ -14,8 +16,13 @@ use crate::sdp::session::{in_force, values};
 pub struct Line {
     /// The codecs that we know, with their payload types, in the order of the line.
     pub codecs: Vec<(u8, Codec)>,
-    /// The keys of the telephone, if they are offered as events.
-    pub events: Option<Events>,
+    /// The keys of the telephone as events, for each clock that they are offered with.
+    pub events: Vec<Events>,
+    /// The payload type of comfort noise for codecs with a clock of 8 kHz, if it is understood
+    /// (RFC 3389).
+    pub comfort: Option<u8>,
+    /// What its owner wants to be sent in Opus.
+    pub profile: Profile,
     /// Where its owner wants RTP.
     pub rtp: SocketAddr,
     /// Where its owner wants RTCP.
@@ -25,6 +32,8 @@ pub struct Line {
     pub direction: Direction,
     /// How much audio its owner would like in a packet, if it says so.
     pub ptime: Option<Duration>,
+    /// How much audio its owner takes in a packet at most, if it says so.
+    pub maxptime: Option<Duration>,
 }
 
 /// The payload type of telephone-event (RFC 4733) and how far its events go.
@@ -32,6 +41,8 @@ pub struct Line {
 pub struct Events {
     /// The payload type.
     pub payload_type: u8,
+    /// The clock by which they last: that of the codec, or 8 kHz.
+    pub clock_rate: u32,
     /// Whether flash (event 16) is among them, beside the sixteen keys.
     pub range: EventRange,
 }
@@ -75,14 +86,26 @@ impl Line {
         let direction = direction(session, media);
         let direction = if address.is_unspecified() { direction.deaf() } else { direction };
         let rtp = SocketAddr::new(address, media.port);
+        let codecs = codecs(media);
+        let opus = codecs.iter().find(|(_, codec)| *codec == Codec::Opus);
         Ok(Self {
-            codecs: codecs(media),
+            profile: opus.map_or_else(Profile::default, |(number, _)| opus::read(media, *number)),
+            codecs,
             events: events(media),
+            comfort: comfort(media),
             rtp,
             rtcp: rtcp(media, rtp),
             direction,
-            ptime: ptime(media),
+            ptime: millis(media, "ptime"),
+            maxptime: millis(media, "maxptime"),
         })
+    }
+
+    /// The events that go with a codec: those of its own clock, or else those of 8 kHz, which many
+    /// offer alone.
+    pub fn events_with(&self, codec: Codec) -> Option<Events> {
+        let of = |clock: u32| self.events.iter().find(|events| events.clock_rate == clock);
+        of(codec.clock_rate()).or_else(|| of(8_000)).copied()
     }
 }
 
@@ -163,21 +186,21 @@ fn encoding(media: &Media, payload_type: u8) -> Option<(&str, u32)> {
         (number.parse() == Ok(payload_type)).then_some(encoding.trim())
     });
     let Some(mapped) = mapped else {
-        return match payload_type {
-            0 => Some(("PCMU", 8_000)),
-            8 => Some(("PCMA", 8_000)),
-            _ => None,
-        };
+        let fixed = Codec::of_static(payload_type).map(|codec| (codec.name(), codec.clock_rate()));
+        return fixed.or((payload_type == COMFORT_NOISE).then_some((COMFORT, 8_000)));
     };
-    let mut parts = mapped.split('/');
+    // Asterisk writes `opus/48000 2`.
+    let mut parts = mapped.split(|it: char| it == '/' || it.is_ascii_whitespace());
     let (name, rate) = (parts.next()?, parts.next()?.parse().ok()?);
-    parts.next().is_none_or(|channels| channels == "1").then_some((name, rate))
+    // RFC 7587 7 has two channels in the name of Opus, however many there are.
+    let opus = name.eq_ignore_ascii_case(Codec::Opus.name());
+    parts.next().is_none_or(|channels| opus || channels == "1").then_some((name, rate))
 }
 
 fn codecs(media: &Media) -> Vec<(u8, Codec)> {
     let codec = |payload_type| {
         let (name, rate) = encoding(media, payload_type)?;
-        [Codec::Pcmu, Codec::Pcma]
+        Codec::ALL
             .into_iter()
             .find(|codec| codec.name().eq_ignore_ascii_case(name) && codec.clock_rate() == rate)
     };
@@ -185,12 +208,17 @@ fn codecs(media: &Media) -> Vec<(u8, Codec)> {
     known.take(MAX_FORMATS).collect()
 }
 
-fn events(media: &Media) -> Option<Events> {
-    let is_event = |payload_type: &u8| {
-        encoding(media, *payload_type)
-            .is_some_and(|(name, rate)| name.eq_ignore_ascii_case(EVENT) && rate == 8_000)
+fn events(media: &Media) -> Vec<Events> {
+    let of = |payload_type: u8| {
+        let (name, clock_rate) = encoding(media, payload_type)?;
+        let range = range(media, payload_type);
+        let event = name.eq_ignore_ascii_case(EVENT) && clock_rate > 0;
+        event.then_some(Events { payload_type, clock_rate, range })
     };
-    let payload_type = formats(media).take(MAX_FORMATS).find(is_event)?;
+    formats(media).take(MAX_FORMATS).filter_map(of).take(MAX_EVENTS).collect()
+}
+
+fn range(media: &Media, payload_type: u8) -> EventRange {
     let flash = values(&media.attributes, "fmtp").any(|value| {
         let (number, events) = value.split_once(' ').unwrap_or((value, ""));
         let mut ranges = events
@@ -202,8 +230,15 @@ fn events(media: &Media) -> Option<Events> {
                 matches!(bounds, (Ok(first), Ok(last)) if (first..=last).contains(&16))
             })
     });
-    let range = if flash { EventRange::KeysAndFlash } else { EventRange::Keys };
-    Some(Events { payload_type, range })
+    if flash { EventRange::KeysAndFlash } else { EventRange::Keys }
+}
+
+fn comfort(media: &Media) -> Option<u8> {
+    let of_8_khz = |payload_type: &u8| {
+        encoding(media, *payload_type)
+            .is_some_and(|(name, rate)| name.eq_ignore_ascii_case(COMFORT) && rate == 8_000)
+    };
+    formats(media).take(MAX_FORMATS).find(of_8_khz)
 }
 
 /// `a=rtcp:53020 IN IP4 126.16.64.4` (RFC 3605); without it, the next port (RFC 3550 11).
@@ -220,13 +255,22 @@ fn rtcp(media: &Media, rtp: SocketAddr) -> SocketAddr {
     SocketAddr::new(usable.unwrap_or(rtp.ip()), port)
 }
 
-fn ptime(media: &Media) -> Option<Duration> {
-    let millis = values(&media.attributes, "ptime").next()?.parse().ok()?;
+fn millis(media: &Media, name: &str) -> Option<Duration> {
+    let millis = values(&media.attributes, name).next()?.parse().ok()?;
     (1..=200).contains(&millis).then_some(Duration::from_millis(millis))
 }
 
 /// The name of telephone events in `a=rtpmap`.
 pub const EVENT: &str = "telephone-event";
+
+/// The name of comfort noise in `a=rtpmap`.
+pub const COMFORT: &str = "CN";
+
+/// Its static payload type (RFC 3389 4).
+pub const COMFORT_NOISE: u8 = 13;
+
+/// There are not so many clocks.
+const MAX_EVENTS: usize = 8;
 
 /// More formats than there are numbers are repetitions.
 const MAX_FORMATS: usize = 128;
@@ -245,10 +289,41 @@ mod tests {
     #[test]
     fn static_and_dynamic_payload_types_are_known_by_what_they_carry() {
         let line = line(
-            "m=audio 4000 RTP/AVP 96 0 97 8 18 300 x\r\na=rtpmap:96 pcma/8000/1\r\n\
+            "m=audio 4000 RTP/AVP 96 0 97 8 3 300 x\r\na=rtpmap:96 pcma/8000/1\r\n\
              a=rtpmap:97 PCMU/16000\r\na=rtpmap:8 iLBC/8000\r\n",
         );
         assert_eq!(line.map(|it| it.codecs), Ok(vec![(96, Codec::Pcma), (0, Codec::Pcmu)]));
+    }
+
+    #[test]
+    fn the_names_of_wide_codecs_are_known_as_they_are_written() {
+        let line = line(
+            "m=audio 4000 RTP/AVP 107 9 96 97 98 18 13\r\na=rtpmap:107 OPUS/48000 2\r\n\
+             a=rtpmap:96 l16/16000\r\na=rtpmap:97 L16/44100/2\r\na=rtpmap:98 opus/48000\r\n\
+             a=fmtp:107 maxplaybackrate=16000; useinbandfec=1\r\na=ptime:30\r\na=maxptime:150\r\n",
+        );
+        let line = line.expect("it is good");
+        let codecs =
+            [(107, Codec::Opus), (9, Codec::G722), (96, Codec::L16Wide), (98, Codec::Opus)];
+        assert_eq!(line.codecs[..4], codecs);
+        assert_eq!((line.codecs[4], line.comfort), ((18, Codec::G729), Some(13)));
+        assert!(line.profile.fec && line.profile.playback.0 == 16_000);
+        let lengths = (line.ptime, line.maxptime);
+        let millis = Duration::from_millis;
+        assert_eq!(lengths, (Some(millis(30)), Some(millis(150))));
+    }
+
+    #[test]
+    fn events_are_taken_with_the_clock_of_the_codec() {
+        let line = line(
+            "m=audio 4000 RTP/AVP 111 0 101 110\r\na=rtpmap:111 opus/48000/2\r\n\
+             a=rtpmap:101 telephone-event/8000\r\na=rtpmap:110 telephone-event/48000\r\n",
+        );
+        let line = line.expect("it is good");
+        let with = |codec| line.events_with(codec).map(|it| (it.payload_type, it.clock_rate));
+        assert_eq!(with(Codec::Opus), Some((110, 48_000)));
+        assert_eq!(with(Codec::Pcmu), Some((101, 8_000)));
+        assert_eq!(with(Codec::L16Wide), Some((101, 8_000)), "for want of its own");
     }
 
     #[test]
@@ -257,7 +332,7 @@ mod tests {
             let text = format!(
                 "m=audio 4000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n{fmtp}"
             );
-            line(&text).ok().and_then(|it| it.events).map(|it| it.range)
+            line(&text).ok().and_then(|it| it.events.first().map(|events| events.range))
         };
         assert_eq!(range(""), Some(EventRange::Keys));
         assert_eq!(range("a=fmtp:101 0-15\r\n"), Some(EventRange::Keys));

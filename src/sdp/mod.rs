@@ -2,5 +2,6 @@
 
 pub mod line;
 pub mod negotiate;
+pub mod opus;
 pub mod refusal;
 pub mod session;

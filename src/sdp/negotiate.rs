@@ -6,7 +6,9 @@ use std::time::Duration;
 use sdp_types::{Connection, Media, MediaType, Origin, Session, Time, TransportProto};
 
 use crate::audio::codec::Codec;
-use crate::sdp::line::{Direction, EVENT, EventRange, Events, Line};
+use crate::audio::packing::{Content, Packing, Wishes};
+use crate::sdp::line::{COMFORT, COMFORT_NOISE, Direction, EVENT, EventRange, Events, Line};
+use crate::sdp::opus;
 use crate::sdp::refusal::Refusal;
 use crate::sdp::session;
 
@@ -23,34 +25,33 @@ pub struct Local {
     pub session_id: u64,
     /// The version in `o=`: one more whenever what we say changes (RFC 3264 8).
     pub version: u64,
+    /// How we would like audio to be packed.
+    pub wishes: Wishes,
 }
 
 /// What both sides agreed to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agreed {
-    /// The codec, both ways.
+    /// The codec that we send.
     pub codec: Codec,
-    /// Its payload type, both ways.
+    /// Its payload type in what we send: the number that the peer chose.
     pub payload_type: u8,
-    /// The payload type of telephone events, both ways.
+    /// The payload type of telephone events in what we send.
     pub telephone_event: Option<u8>,
+    /// What may come, and how audio is packed.
+    pub packing: Packing,
     /// Where our RTP goes. An address of zeros is a hold, and then the direction has us silent.
     pub remote: SocketAddr,
     /// Where our RTCP goes.
     pub remote_rtcp: SocketAddr,
     /// Which ways media flows, from our view.
     pub direction: Direction,
-    /// How much audio the peer would like in a packet. We send 20 ms whatever it is, as a wish
-    /// allows (RFC 8866 6.4).
-    pub ptime: Duration,
 }
 
 /// Writes an offer of one audio line.
 pub fn offer(local: &Local) -> String {
-    let codecs: Vec<_> = local.codecs.iter().map(|it| (it.payload_type(), *it)).collect();
-    let events = Events { payload_type: OUR_EVENTS, range: EventRange::KeysAndFlash };
     let mut offer = describe(local);
-    offer.medias.push(audio(local.port, &codecs, Some(events), Direction::SendReceive));
+    offer.medias.push(audio(local, &offered(local), Direction::SendReceive));
     offer.to_string()
 }
 
@@ -64,20 +65,22 @@ pub fn answer(offer: &[u8], local: &Local) -> Result<(String, Agreed), Refusal> 
     let offer = session::parse(offer)?;
     let (taken, line, (payload_type, codec)) = choose(&offer, local)?;
     let direction = line.direction.reversed();
+    let comfort = line.comfort.filter(|_| has_comfort(codec, local));
+    let events = line.events_with(codec).into_iter().collect();
+    let formats = Formats { codecs: vec![(payload_type, codec)], events, comfort };
     let mut answer = describe(local);
     // The times of the answer are those of the offer (RFC 3264 6).
     answer.times = offer.times.iter().map(|it| Time::new(it.start_time, it.stop_time)).collect();
     for (index, media) in offer.medias.iter().enumerate() {
         answer.medias.push(if index == taken {
-            let mut media_line =
-                audio(local.port, &[(payload_type, codec)], line.events, direction);
+            let mut media_line = audio(local, &formats, direction);
             media_line.proto.clone_from(&media.proto);
             media_line
         } else {
             declined(media)
         });
     }
-    Ok((answer.to_string(), agreed(&line, payload_type, codec)))
+    Ok((answer.to_string(), agreed(&line, (payload_type, codec), &formats, local)))
 }
 
 /// Takes the answer to what we offered.
@@ -91,8 +94,8 @@ pub fn accept(answer: &[u8], local: &Local) -> Result<Agreed, Refusal> {
     check_family(&line, local)?;
     // The peer's first codec is what it will send; one that we did not offer is no answer.
     let known = line.codecs.iter().find(|(_, codec)| local.codecs.contains(codec));
-    let (payload_type, codec) = *known.ok_or(Refusal::CODEC)?;
-    Ok(agreed(&line, payload_type, codec))
+    let format = *known.ok_or(Refusal::CODEC)?;
+    Ok(agreed(&line, format, &offered(local), local))
 }
 
 /// The first audio line that can be taken, with its place and our dearest codec in it.
@@ -122,16 +125,75 @@ fn check_family(line: &Line, local: &Local) -> Result<(), Refusal> {
     same.then_some(()).ok_or(Refusal::ADDRESS)
 }
 
-fn agreed(line: &Line, payload_type: u8, codec: Codec) -> Agreed {
+/// What comes of the peer's `line` and of `ours`, whose numbers are those that it sends.
+fn agreed(
+    line: &Line,
+    (payload_type, codec): (u8, Codec),
+    ours: &Formats,
+    local: &Local,
+) -> Agreed {
+    let events = line.events_with(codec);
+    let wish = line.ptime.unwrap_or(local.wishes.ptime).min(line.maxptime.unwrap_or(LONGEST));
+    let packing = Packing {
+        accepts: ours.contents(),
+        key_clock: events.map_or(8_000, |events| events.clock_rate),
+        ptime: codec.packet_of(wish),
+        comfort: line.comfort.filter(|_| has_comfort(codec, local)),
+        profile: line.profile,
+    };
     Agreed {
         codec,
         payload_type,
-        telephone_event: line.events.map(|events| events.payload_type),
+        telephone_event: events.map(|events| events.payload_type),
+        packing,
         remote: line.rtp,
         remote_rtcp: line.rtcp,
         direction: line.direction.reversed(),
-        ptime: line.ptime.unwrap_or(PTIME),
     }
+}
+
+/// What a line of ours says that we take.
+#[derive(Debug)]
+struct Formats {
+    codecs: Vec<(u8, Codec)>,
+    events: Vec<Events>,
+    comfort: Option<u8>,
+}
+
+impl Formats {
+    fn contents(&self) -> Vec<(u8, Content)> {
+        let voice = self.codecs.iter().map(|(number, codec)| (*number, Content::Voice(*codec)));
+        let key =
+            |events: &Events| (events.payload_type, Content::Key { clock: events.clock_rate });
+        let keys = self.events.iter().map(key);
+        voice.chain(keys).chain(self.comfort.map(|number| (number, Content::Comfort))).collect()
+    }
+
+    fn numbers(&self) -> String {
+        let numbers: Vec<_> =
+            self.contents().iter().map(|(number, _)| number.to_string()).collect();
+        numbers.join(" ")
+    }
+}
+
+/// All that we have, under our own numbers; events for the clock of each codec.
+fn offered(local: &Local) -> Formats {
+    let codecs: Vec<_> = local.codecs.iter().map(|it| (it.payload_type(), *it)).collect();
+    let events = OUR_EVENTS.into_iter().filter(|(_, clock)| {
+        *clock == 8_000 || local.codecs.iter().any(|codec| codec.clock_rate() == *clock)
+    });
+    let range = EventRange::KeysAndFlash;
+    let events =
+        events.map(|(payload_type, clock_rate)| Events { payload_type, clock_rate, range });
+    let comfort = local.codecs.iter().any(|codec| has_comfort(*codec, local));
+    let comfort = comfort.then_some(COMFORT_NOISE);
+    Formats { codecs, events: events.collect(), comfort }
+}
+
+/// Whether silence between frames of a codec may be described. Opus and G.729 have ways of their
+/// own; the noise of the others is at 8 kHz (RFC 3389 4).
+fn has_comfort(codec: Codec, local: &Local) -> bool {
+    local.wishes.comfort && matches!(codec, Codec::Pcmu | Codec::Pcma | Codec::G722)
 }
 
 /// A description without media.
@@ -143,24 +205,34 @@ fn describe(local: &Local) -> Session {
     session
 }
 
-fn audio(port: u16, codecs: &[(u8, Codec)], events: Option<Events>, way: Direction) -> Media {
-    let numbers = codecs.iter().map(|(payload_type, _)| *payload_type);
-    let numbers = numbers.chain(events.map(|events| events.payload_type));
-    let formats: Vec<_> = numbers.map(|number| number.to_string()).collect();
-    let mut media = Media::new(MediaType::Audio, port, TransportProto::RtpAvp, formats.join(" "));
-    for (payload_type, codec) in codecs {
-        let map = format!("{payload_type} {}/{}", codec.name(), codec.clock_rate());
+fn audio(local: &Local, formats: &Formats, way: Direction) -> Media {
+    let numbers = formats.numbers();
+    let mut media = Media::new(MediaType::Audio, local.port, TransportProto::RtpAvp, numbers);
+    for (payload_type, codec) in &formats.codecs {
+        let (channels, parameters) = match codec {
+            Codec::Opus => ("/2", Some(opus::OURS)),
+            Codec::G729 => ("", Some("annexb=no")),
+            _ => ("", None),
+        };
+        let map = format!("{payload_type} {}/{}{channels}", codec.name(), codec.clock_rate());
         media.add_attribute_with_value("rtpmap", map);
+        if let Some(parameters) = parameters {
+            media.add_attribute_with_value("fmtp", format!("{payload_type} {parameters}"));
+        }
     }
-    if let Some(Events { payload_type, range }) = events {
+    for Events { payload_type, clock_rate, range } in &formats.events {
         let range = match range {
             EventRange::Keys => "0-15",
             EventRange::KeysAndFlash => "0-16",
         };
-        media.add_attribute_with_value("rtpmap", format!("{payload_type} {EVENT}/8000"));
+        media.add_attribute_with_value("rtpmap", format!("{payload_type} {EVENT}/{clock_rate}"));
         media.add_attribute_with_value("fmtp", format!("{payload_type} {range}"));
     }
-    media.add_attribute_with_value("ptime", PTIME.as_millis());
+    if let Some(number) = formats.comfort {
+        media.add_attribute_with_value("rtpmap", format!("{number} {COMFORT}/8000"));
+    }
+    media.add_attribute_with_value("ptime", local.wishes.ptime.as_millis());
+    media.add_attribute_with_value("maxptime", LONGEST.as_millis());
     media.add_attribute_from_str(way.name());
     media
 }
@@ -179,11 +251,11 @@ fn declined(media: &Media) -> Media {
     }
 }
 
-/// The payload type under which we offer telephone events: the one that everybody uses.
-const OUR_EVENTS: u8 = 101;
+/// The payload types under which we offer telephone events for each clock; 101 everybody uses.
+const OUR_EVENTS: [(u8, u32); 3] = [(101, 8_000), (102, 16_000), (110, 48_000)];
 
-/// How much audio we put in a packet.
-const PTIME: Duration = Duration::from_millis(20);
+/// The most audio in a packet, both ways.
+const LONGEST: Duration = Duration::from_millis(60);
 
 #[cfg(test)]
 mod tests {
@@ -236,6 +308,7 @@ mod tests {
             codecs: vec![Codec::Pcma, Codec::Pcmu],
             session_id: 7,
             version: 1,
+            wishes: Wishes::default(),
         }
     }
 
@@ -282,7 +355,8 @@ mod tests {
         let (answer, _) = answered(BARESIP);
         let expected = "v=0\r\no=- 7 1 IN IP4 203.0.113.5\r\ns=-\r\nc=IN IP4 203.0.113.5\r\n\
             t=0 0\r\nm=audio 40000 RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\n\
-            a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
+            a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=maxptime:60\r\n\
+            a=sendrecv\r\n";
         assert_eq!(answer, expected);
     }
 
@@ -365,6 +439,71 @@ mod tests {
         assert_eq!((ours.codec, theirs.codec), (Codec::Pcmu, Codec::Pcmu));
         assert_eq!((ours.remote.port(), theirs.remote.port()), (50_000, 40_000));
         assert_eq!((ours.telephone_event, theirs.telephone_event), (Some(101), Some(101)));
+    }
+
+    #[test]
+    fn our_own_order_of_codecs_decides_among_those_of_the_peer() {
+        let wide = vec![Codec::Opus, Codec::G722, Codec::Pcma, Codec::Pcmu];
+        let wide = Local { codecs: wide, ..local() };
+        for (offer, codec, number, events, clock) in [
+            (FREESWITCH, Codec::Opus, 102, Some(103), 48_000),
+            (CISCO, Codec::Opus, 114, Some(101), 8_000),
+            (ASTERISK, Codec::G722, 9, Some(101), 8_000),
+            (TWILIO, Codec::Pcma, 8, Some(101), 8_000),
+        ] {
+            let (said, agreed) = answer(offer.as_bytes(), &wide).expect("it is good");
+            valid(offer.as_bytes(), &said);
+            let seen = (agreed.codec, agreed.payload_type, agreed.telephone_event);
+            assert_eq!(seen, (codec, number, events));
+            assert_eq!(agreed.packing.key_clock, clock);
+            assert_eq!(agreed.packing.content(number), Some(Content::Voice(codec)));
+        }
+        let (said, agreed) = answer(FREESWITCH.as_bytes(), &wide).expect("it is good");
+        assert!(agreed.packing.profile.fec);
+        assert_eq!(agreed.packing.profile.bits, Some(30_000));
+        assert!(said.contains("a=rtpmap:102 opus/48000/2\r\na=fmtp:102 useinbandfec=1;"));
+        assert!(said.contains("maxplaybackrate=16000") && said.contains("stereo=0;"));
+    }
+
+    #[test]
+    fn each_side_sends_the_numbers_that_the_other_chose() {
+        let wide = Local { codecs: vec![Codec::Opus, Codec::Pcmu], ..local() };
+        assert!(offer(&wide).contains("m=audio 40000 RTP/AVP 111 0 101 110\r\n"));
+        let theirs = SIPP.replace("AVP 0", "AVP 96 97");
+        let theirs = format!(
+            "{theirs}a=rtpmap:96 opus/48000/2\na=rtpmap:97 telephone-event/48000\na=ptime:60\n"
+        );
+        let agreed = accept(theirs.as_bytes(), &wide).expect("it is good");
+        assert_eq!((agreed.payload_type, agreed.telephone_event), (96, Some(97)));
+        let content = |number| agreed.packing.content(number);
+        assert_eq!(content(111), Some(Content::Voice(Codec::Opus)));
+        assert_eq!(content(110), Some(Content::Key { clock: 48_000 }));
+        assert_eq!((content(0), content(96)), (Some(Content::Voice(Codec::Pcmu)), None));
+        assert_eq!(agreed.packing.ptime, Duration::from_millis(60));
+    }
+
+    #[test]
+    fn packets_are_as_long_as_the_peer_likes_them() {
+        let ptime = |attributes: &str| {
+            let (_, agreed) = answered(&format!("{SIPP}{attributes}"));
+            agreed.packing.ptime.as_millis()
+        };
+        assert_eq!((ptime(""), ptime("a=ptime:30\n"), ptime("a=ptime:200\n")), (20, 30, 60));
+        assert_eq!(ptime("a=ptime:40\na=maxptime:20\n"), 20);
+        assert_eq!(ptime("a=maxptime:10\n"), 10);
+    }
+
+    #[test]
+    fn comfort_noise_is_agreed_only_where_both_want_it() {
+        let offer = SIPP.replace("AVP 0", "AVP 0 13");
+        assert_eq!(answered(&offer).1.packing.comfort, None);
+        let wishes = Wishes { comfort: true, ..Wishes::default() };
+        let quiet = Local { wishes, ..local() };
+        let (said, agreed) = answer(offer.as_bytes(), &quiet).expect("it is good");
+        assert_eq!(agreed.packing.comfort, Some(13));
+        assert!(said.contains("RTP/AVP 0 13\r\n") && said.contains("a=rtpmap:13 CN/8000\r\n"));
+        let (_, agreed) = answer(SIPP.as_bytes(), &quiet).expect("it is good");
+        assert_eq!(agreed.packing.comfort, None);
     }
 
     #[test]

@@ -5,18 +5,19 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::audio::codec::Codec;
 use crate::audio::speech;
 use crate::audio::wav;
 use crate::call::briefing::{Briefing, MediaPolicy, Refer, Tapes, Terms};
+use crate::call::numbering::{Format, Numbering};
 use crate::config::diagnostic::Severity;
 use crate::config::load::Loaded;
-use crate::config::report::{self, Format};
-use crate::config::settings::{self, Detector, Server, SessionTimers};
+use crate::config::report;
+use crate::config::settings::{Detector, Server, SessionTimers};
 use crate::media::music::Tape;
 use crate::providers::error::ProviderError;
 use crate::providers::vad::registry as vad;
 use crate::server::casting::{self, CastError};
+use crate::server::codecs;
 use crate::server::control::view::LimitsView;
 use crate::server::inspection::Inspection;
 use crate::server::listening;
@@ -26,6 +27,7 @@ use crate::server::stir::{self, StirError};
 use crate::server::{door, trunks};
 use crate::sip::dialog::session_timer::{Mode, Policy};
 use crate::sip::endpoint;
+use crate::sip::transaction::timers::Timers;
 
 /// Why there is no blueprint.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +74,7 @@ pub fn load(config: &Path, show: Show) -> Result<Loaded, ExitCode> {
     if show == Show::Errors {
         loaded.diagnostics.retain(|found| found.severity == Severity::Error);
     }
-    let text = report::render(&loaded.diagnostics, &loaded.sources, Format::for_stderr());
+    let text = report::render(&loaded.diagnostics, &loaded.sources, report::Format::for_stderr());
     eprint!("{text}");
     if loaded.has_errors() {
         eprintln!("The configuration has errors: nothing was started.");
@@ -98,6 +100,8 @@ pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
         plan: loaded.plan,
         agents: cast.castings,
         trunks: terms(&server),
+        phones: phones::codecs(&server),
+        numbering: Numbering { country: server.machine.country, format: Format::National },
         media: media_policy(&server),
         tapes: tapes(&server)?,
     };
@@ -108,6 +112,7 @@ pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
         outbound: door::outbound(&server),
         registrar: phones::registrar(&server)?,
         phones: phones::groups(&server),
+        keep_alive: server.sip.registrar.keep_alive,
         trunks: trunks::settings(&server),
         stir: stir::settings(&server)?,
         rtp: (server.rtp_address(), server.rtp.ports.first..=server.rtp.ports.last),
@@ -135,6 +140,7 @@ fn endpoint_settings(server: &Server, max_calls: usize) -> endpoint::Settings {
         user_agent: format!("{}/{}", server.machine.name, env!("CARGO_PKG_VERSION")),
         advertised: server.sip.external_address,
         largest_datagram: server.sip.tcp_above,
+        timers: Timers::with_t1(server.sip.t1),
         session_timers: session_timers(server),
         families: server.trunks.values().map(|trunk| trunk.sources().collect()).collect(),
         // A trunk is trusted: as many calls may wait for their ACK as there may be calls.
@@ -152,7 +158,7 @@ fn session_timers(server: &Server) -> Policy {
         SessionTimers::Prefer => Mode::Prefer,
         SessionTimers::Require => Mode::Require,
     };
-    Policy { mode, expires: server.sip.session_expires, ..Policy::default() }
+    Policy { mode, expires: server.sip.session_expires, least: server.sip.session_min_se }
 }
 
 /// What scanners call themselves: those that are known, and those that the operator has met.
@@ -166,7 +172,9 @@ fn terms(server: &Server) -> BTreeMap<Arc<str>, Terms> {
     let terms = server.trunks.iter().map(|(name, trunk)| {
         let max_calls = trunk.max_calls.map(|most| most as usize);
         let refer = if trunk.refer.unwrap_or(true) { Refer::First } else { Refer::Never };
-        (Arc::from(name.as_str()), Terms { numbers: trunk.numbers.clone(), max_calls, refer })
+        let codecs = codecs::of_settings(&trunk.codecs);
+        let terms = Terms { numbers: trunk.numbers.clone(), max_calls, refer, codecs };
+        (Arc::from(name.as_str()), terms)
     });
     terms.collect()
 }
@@ -187,15 +195,9 @@ fn media_policy(server: &Server) -> MediaPolicy {
     let vad = &server.media.vad;
     MediaPolicy {
         address: server.advertised_rtp_address(),
-        codecs: server
-            .rtp
-            .codecs
-            .iter()
-            .map(|codec| match codec {
-                settings::Codec::Pcma => Codec::Pcma,
-                settings::Codec::Pcmu => Codec::Pcmu,
-            })
-            .collect(),
+        codecs: codecs::of_settings(&server.rtp.codecs),
+        wishes: codecs::wishes(&server.rtp),
+        libraries: codecs::libraries(),
         symmetric: server.rtp.symmetric,
         timeout: server.rtp.timeout,
         speech: speech::Settings {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::agent::assistant::Assistant;
+use crate::agent::assistant::{Assistant, Choice};
 use crate::agent::intents::compile::Compiled;
 use crate::agent::intents::instructions;
 use crate::agent::phrases::Phrases;
@@ -13,7 +13,7 @@ use crate::agent::sentence::Splitter;
 use crate::base::language::Language;
 use crate::call::briefing::Casting;
 use crate::config::settings::{Provider, ProviderKind, Server};
-use crate::engine::ai::crew::Crew;
+use crate::engine::ai::crew::{Crew, Tongue};
 use crate::providers::error::ProviderError;
 use crate::providers::registry::{Kind, Registry, Spec};
 use crate::providers::transcriber::Context;
@@ -101,7 +101,37 @@ async fn ready(
         assistant: Arc::new(instructed),
         tools: instructions::tools_for(assistant),
     };
-    Ok((casting, Crew { transcriber, model, voice }))
+    let others = other_tongues(assistant, &compiled, registry).await?;
+    Ok((casting, Crew { transcriber, model, voice, others }))
+}
+
+/// Who hears and speaks the languages that the agent may change to.
+async fn other_tongues(
+    assistant: &Assistant,
+    compiled: &Compiled,
+    registry: &Registry,
+) -> Result<BTreeMap<Language, Tongue>, ProviderError> {
+    let mut others = BTreeMap::new();
+    let own = assistant.spoken_language();
+    for language in assistant.languages.iter().filter(|language| **language != own) {
+        // Voices belong to a language, and so does one engine: only those that speak many stay.
+        let provider = assistant.tts.provider.clone().filter(|name| name != "flite");
+        let choice = Choice { provider, voice: None, ..assistant.tts.clone() };
+        let voice = registry.voice(&choice, language, &[]).await?;
+        let hears = match registry.transcriber(&assistant.stt, language) {
+            Ok(hears) => hears,
+            Err(why) => {
+                tracing::warn!(%language, %why, "the agent hears this language no better");
+                None
+            }
+        };
+        let transcriber = hears.map(|transcriber| {
+            let context = Context { grammar: None, ..context(assistant, compiled, language) };
+            (transcriber, context)
+        });
+        others.insert(language.clone(), Tongue { transcriber, voice });
+    }
+    Ok(others)
 }
 
 fn context(assistant: &Assistant, compiled: &Compiled, language: &Language) -> Context {
@@ -124,6 +154,7 @@ fn fixed_lines(assistant: &Assistant) -> Vec<String> {
     }
     let language = assistant.spoken_language();
     let fixed = texts.into_iter().filter(|text| !text.contains("{{") && !text.contains("{%"));
+    let speaker = assistant.speaker(&language);
     fixed
         .flat_map(|text| {
             let mut splitter = Splitter::new(&language);
@@ -131,6 +162,7 @@ fn fixed_lines(assistant: &Assistant) -> Vec<String> {
             clauses.extend(splitter.finish());
             clauses
         })
+        .map(|clause| speaker.say(&clause).said().to_owned())
         .collect()
 }
 

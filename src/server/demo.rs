@@ -16,7 +16,7 @@ use crate::call::record::Latency;
 use crate::config::load::Loaded;
 use crate::config::settings::Log;
 use crate::engine::bus::Told;
-use crate::engine::phone::{Act, Line, Phone, Script, When};
+use crate::engine::phone::{Act, Line, Offer, Phone, Script, When};
 use crate::providers::tts::flite::{self, Flite};
 use crate::providers::voice::Voice;
 use crate::server::assembly::{self, Show};
@@ -105,6 +105,7 @@ async fn script(voice: Arc<dyn Voice>, recording: PathBuf) -> Result<Script, Str
         recording: Some(recording),
         patience: Duration::from_secs(4),
         hang_up_after: None,
+        offer: Offer::default(),
     })
 }
 
@@ -113,6 +114,14 @@ async fn script(voice: Arc<dyn Voice>, recording: PathBuf) -> Result<Script, Str
 /// # Errors
 /// When the voice fails: its sentence.
 pub async fn spoken(voice: &dyn Voice, text: &str) -> Result<Frame, String> {
+    Ok(resample::convert(&voiced(voice, text).await?, Codec::Pcmu.rate()))
+}
+
+/// Speaks a text into one clip at the rate of the voice.
+///
+/// # Errors
+/// When the voice fails: its sentence.
+pub async fn voiced(voice: &dyn Voice, text: &str) -> Result<Frame, String> {
     use futures_util::StreamExt;
     let mut clip: Option<Frame> = None;
     let mut stream = voice.speak(text);
@@ -123,8 +132,7 @@ pub async fn spoken(voice: &dyn Voice, text: &str) -> Result<Frame, String> {
             None => clip = Some(frame),
         }
     }
-    let clip = clip.ok_or_else(|| format!("the voice said nothing for `{text}`"))?;
-    Ok(resample::convert(&clip, Codec::Pcmu.rate()))
+    clip.ok_or_else(|| format!("the voice said nothing for `{text}`"))
 }
 
 /// Prints facts until a call ends.

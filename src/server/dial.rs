@@ -8,20 +8,18 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::audio::codec::Codec;
-use crate::audio::resample;
 use crate::audio::wav;
 use crate::base::id::CallId;
 use crate::config::settings::Server;
 use crate::engine::gauges::Gauges;
 use crate::engine::media_shard::MediaShard;
-use crate::engine::phone::{self, Act, Desk, Line, Moment, Phone, Script, When};
+use crate::engine::phone::{self, Act, Desk, Line, Moment, Offer, Phone, Script, When};
 use crate::engine::recorder::Recorder;
 use crate::media::event::Digit;
 use crate::net::tls;
 use crate::providers::tts::flite::{self, Flite};
 use crate::providers::vad::registry as vad;
-use crate::server::{demo, serve};
+use crate::server::{codecs, demo, serve};
 use crate::sip::event::Ending;
 
 /// What the command line asks for.
@@ -35,6 +33,10 @@ pub struct Order {
     pub wav: Vec<PathBuf>,
     /// Keys to press at the end.
     pub dtmf: Option<String>,
+    /// The codecs that are offered, the dearest first; without any, G.711.
+    pub codecs: Vec<String>,
+    /// Milliseconds of audio in a packet.
+    pub ptime: u64,
     /// Where the recording goes.
     pub record: PathBuf,
     /// An authority that is believed beside those of the system, as PEM.
@@ -98,7 +100,7 @@ async fn script(order: &Order) -> Result<Script, String> {
         let voice = flite::Settings { voice: "rms".to_owned(), ..Default::default() };
         let voice = Flite::load(voice).map_err(|why| why.to_string())?;
         for text in &order.say {
-            add(Act::Say(text.clone(), demo::spoken(&voice, text).await?));
+            add(Act::Say(text.clone(), demo::voiced(&voice, text).await?));
         }
     }
     for path in &order.wav {
@@ -106,14 +108,29 @@ async fn script(order: &Order) -> Result<Script, String> {
         let bytes = std::fs::read(path).map_err(|why| wrong(why.to_string()))?;
         let clip = wav::read(&bytes).map_err(|why| wrong(why.to_string()))?;
         let name = path.display().to_string();
-        add(Act::Say(name, resample::convert(&clip, Codec::Pcmu.rate())));
+        add(Act::Say(name, clip));
     }
     if let Some(keys) = &order.dtmf {
         let digits: Option<Vec<Digit>> = keys.chars().map(Digit::new).collect();
         add(Act::Press(digits.ok_or_else(|| format!("`{keys}` are no keys: use 0-9 * #"))?));
     }
     let patience = Duration::from_secs(4);
-    Ok(Script { lines, recording: Some(order.record.clone()), patience, hang_up_after: None })
+    let (recording, offer) = (Some(order.record.clone()), offer(order)?);
+    Ok(Script { lines, recording, patience, hang_up_after: None, offer })
+}
+
+/// What the command line wants to be offered.
+fn offer(order: &Order) -> Result<Offer, String> {
+    let mut offer = Offer { libraries: codecs::libraries(), ..Offer::default() };
+    let named = |name: &String| codecs::named(name).ok_or_else(|| format!("`{name}` is no codec"));
+    if !order.codecs.is_empty() {
+        offer.codecs = order.codecs.iter().map(named).collect::<Result<_, _>>()?;
+    }
+    if !(10..=60).contains(&order.ptime) || !order.ptime.is_multiple_of(10) {
+        return Err(format!("packets of {} ms: 10, 20, 30, 40, 50 or 60", order.ptime));
+    }
+    offer.wishes.ptime = Duration::from_millis(order.ptime);
+    Ok(offer)
 }
 
 fn millis(duration: Duration) -> f64 {

@@ -1,6 +1,6 @@
 //! From the security of the operator's file to the doorkeeper and to the guard before the way out.
 
-use crate::call::admission::{self, Budget, Policy, Strangers, caps};
+use crate::call::admission::{self, Budget, Policy, Proof, Strangers, caps};
 use crate::call::outbound;
 use crate::call::outbound::ranges::Class;
 use crate::config::security::{CostClass, Permission};
@@ -12,6 +12,11 @@ pub fn admission(server: &Server) -> admission::Settings {
     let lines = server.trunks.iter().map(|(name, trunk)| admission::Trunk {
         badge: trunks::badge(name, trunk),
         allow: trunk.sources().collect(),
+        names: trunk.inbound.names().map(|(_, name)| name.to_owned()).collect(),
+        proof: match trunk.inbound.auth {
+            Some(_) => Proof::Password,
+            None => Proof::Address,
+        },
     });
     let paces = server.trunks.iter().filter_map(|(name, trunk)| {
         let per_second = trunk.max_cps?.per_second;

@@ -9,7 +9,7 @@ use crate::config::settings::{Server, Tls};
 use crate::net::tls::{self, TlsError};
 use crate::providers::registry::Registry;
 use crate::providers::tts::flite;
-use crate::server::{casting, listening, stir};
+use crate::server::{casting, hosts, listening, stir};
 
 /// Looks at settings with knowledge of the machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,6 +23,8 @@ impl External for Inspection {
     fn machine(&self, server: &Server) -> Vec<Fault> {
         let mut faults = certificates(server);
         faults.extend(stir::faults(server));
+        faults.extend(hosts::expiring(server));
+        faults.extend(hosts::unknown(server));
         let model = server.vad_model();
         if model.is_file() {
             return faults;

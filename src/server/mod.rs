@@ -5,7 +5,9 @@ pub mod running;
 
 pub mod assembly;
 pub mod casting;
+pub mod codecs;
 pub mod door;
+pub mod hosts;
 pub mod inspection;
 mod listening;
 pub mod phones;

@@ -1,15 +1,17 @@
 //! From the phones of the operator's file to those of the registrar and the exchange.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use crate::audio::codec::Codec;
 use crate::base::secret::ExposeSecret;
 use crate::call::admission::Badge;
 use crate::call::exchange::phones;
 use crate::config::phone::{DigestAlgorithm, Phone};
 use crate::config::settings::{Server, UnknownSource};
+use crate::server::codecs;
 use crate::sip::digest::Algorithm;
-use crate::sip::registrar::{self, Bounds, Keys};
+use crate::sip::registrar::{self, Bounds, Keys, Role};
 
 /// Why a phone cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +27,8 @@ pub struct PhoneError {
 /// When the hash of a password is none.
 pub fn registrar(server: &Server) -> Result<Option<registrar::Settings>, PhoneError> {
     let challenges = server.security.sip.unknown_source == UnknownSource::Challenge;
-    if server.phones.is_empty() && !challenges {
+    let proves = server.trunks.values().any(|trunk| trunk.inbound.auth.is_some());
+    if server.phones.is_empty() && !challenges && !proves {
         return Ok(None);
     }
     let realm = realm(server);
@@ -37,11 +40,29 @@ pub fn registrar(server: &Server) -> Result<Option<registrar::Settings>, PhoneEr
     };
     let (least, most) = (registering.min_expires, registering.max_expires);
     Ok(Some(registrar::Settings {
-        phones: phones.collect::<Result<_, _>>()?,
+        phones: phones.chain(trunks(server, &realm).map(Ok)).collect::<Result<_, _>>()?,
         realm,
         algorithms: registering.digest.iter().map(algorithm).collect(),
         bounds: Bounds { least, most, usual: most },
     }))
+}
+
+/// The trunks that must prove themselves.
+fn trunks(server: &Server, realm: &str) -> impl Iterator<Item = registrar::Phone> {
+    server.trunks.iter().filter_map(move |(name, trunk)| {
+        let auth = trunk.inbound.auth.as_ref()?;
+        let keys = Keys::of_password([&auth.username, realm, auth.password.expose_secret()]);
+        // Where it may speak from is the doorkeeper's: names change their addresses.
+        Some(registrar::Phone {
+            role: Role::Trunk,
+            name: name.as_str().into(),
+            username: auth.username.clone(),
+            keys,
+            display: None,
+            networks: Vec::new(),
+            max_contacts: 0,
+        })
+    })
 }
 
 /// What the exchange knows of phones beforehand.
@@ -65,6 +86,12 @@ pub fn badges(server: &Server) -> Vec<Badge> {
     server.phones.iter().map(badge).collect()
 }
 
+/// The codecs of phones that have their own.
+pub fn codecs(server: &Server) -> BTreeMap<Arc<str>, Vec<Codec>> {
+    let own = server.phones.iter().filter(|(_, phone)| !phone.codecs.is_empty());
+    own.map(|(name, phone)| (name.as_str().into(), codecs::of_settings(&phone.codecs))).collect()
+}
+
 /// The most calls of each phone.
 pub fn caps(server: &Server) -> HashMap<Arc<str>, usize> {
     let cap =
@@ -83,6 +110,7 @@ fn registered(name: &str, phone: &Phone, realm: &str) -> Result<registrar::Phone
         }
     };
     Ok(registrar::Phone {
+        role: Role::Phone,
         name: name.into(),
         username,
         keys,

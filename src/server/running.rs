@@ -29,7 +29,7 @@ use crate::engine::media_shard::{MediaHandle, MediaShard};
 use crate::engine::recorder::Recorder;
 use crate::engine::sip_shard::{self, SipHandle, SipShard};
 use crate::engine::stir;
-use crate::engine::supervisor::{Limits, Supervisor};
+use crate::engine::supervisor::{self, Limits, Supervisor};
 use crate::net::ports::Ports;
 use crate::providers::detector::Detector;
 use crate::server::control::claim::{Claim, ClaimError};
@@ -57,6 +57,8 @@ pub struct Blueprint {
     pub registrar: Option<registrar::Settings>,
     /// What the exchange knows of phones beforehand.
     pub phones: phones::Settings,
+    /// How often phones are written to that came by UDP.
+    pub keep_alive: Duration,
     /// The trunks that are registered and asked after, and what calls are told of each.
     pub trunks: Vec<(Badge, trunk::Settings)>,
     /// How signatures of calls are checked and made.
@@ -148,6 +150,13 @@ pub struct Running {
     others: JoinSet<()>,
 }
 
+impl Control {
+    /// What operators are told that does not change from now on.
+    fn known(self, max_calls: usize) -> reports::House {
+        reports::House { began: clock::now(), max_calls, limits: self.limits }
+    }
+}
+
 impl Running {
     /// Starts a server: when this returns, the next INVITE is answered.
     ///
@@ -166,20 +175,12 @@ impl Running {
         let recorder = Recorder::start().map_err(StartError::Thread)?;
         let (bus, facts) = Bus::new();
         let (sender, arrivals) = mpsc::channel(ARRIVALS);
-        let tcp = sockets.of(Transport::Tcp);
-        let settings = endpoint::Settings { tcp, ..blueprint.endpoint };
-        let endpoint = Endpoint::new(settings, clock::random());
-        let endpoint = match blueprint.registrar {
-            Some(settings) => {
-                let registrar = Registrar::new(settings, clock::random(), clock::now());
-                endpoint.with_registrar(registrar)
-            }
-            None => endpoint,
-        };
+        let endpoint = endpoint(blueprint.endpoint, blueprint.registrar, &sockets);
         let doorkeeper = Doorkeeper::new(blueprint.admission, clock::random());
         let (shard, sip) = SipShard::new(doors, endpoint, doorkeeper, sender);
         let shard = shard.with_trunks(blueprint.trunks).with_stir(blueprint.stir);
         let shard = shard.with_phones(blueprint.phones, Guard::new(blueprint.outbound));
+        let shard = shard.with_keep_alive(blueprint.keep_alive);
         let announcer = Announcer::default();
         let shard = shard.with_trace(blueprint.control.trace).with_announcer(announcer.clone());
         let leaving = sip.clone();
@@ -201,30 +202,12 @@ impl Running {
         let (asker, questions) = mpsc::channel(QUESTIONS);
         let supervisor = Supervisor::new(house, briefing, limits, stops.clone());
         let supervisor = supervisor.with_questions(questions);
-        let clerk = Clerk {
-            sip: leaving.clone(),
-            calls: asker,
-            facts: bus.watching(),
-            announcer,
-            gauges: gauges.clone(),
-            active: active.clone(),
-            house: reports::House {
-                began: clock::now(),
-                max_calls: blueprint.max_calls,
-                limits: blueprint.control.limits,
-            },
-        };
+        let known = blueprint.control.known(blueprint.max_calls);
         let (mut calls, mut others) = (JoinSet::new(), JoinSet::new());
         calls.spawn(supervisor.run(arrivals));
         others.spawn(shard.run(stop_shard.clone()));
         others.spawn(write_records(facts, files));
-        if let Some(claim) = claim {
-            let path = claim.path().to_owned();
-            let socket = ControlSocket::open(claim, clerk);
-            let socket = socket.map_err(|why| ClaimError::Refused { path, why })?;
-            others.spawn(socket.serve(stop_shard.clone()));
-        }
-        Ok(Self {
+        let mut running = Self {
             sip: leaving,
             local,
             sockets,
@@ -237,7 +220,33 @@ impl Running {
             stop_shard,
             calls,
             others,
-        })
+        };
+        running.let_operators_in(claim, (asker, announcer), known)?;
+        Ok(running)
+    }
+
+    /// Opens the control socket, if there is to be one.
+    fn let_operators_in(
+        &mut self,
+        claim: Option<Claim>,
+        (calls, announcer): (mpsc::Sender<supervisor::Question>, Announcer),
+        house: reports::House,
+    ) -> Result<(), StartError> {
+        let Some(claim) = claim else { return Ok(()) };
+        let clerk = Clerk {
+            sip: self.sip.clone(),
+            calls,
+            facts: self.bus.watching(),
+            announcer,
+            gauges: self.gauges.clone(),
+            active: self.active.clone(),
+            house,
+        };
+        let path = claim.path().to_owned();
+        let socket = ControlSocket::open(claim, clerk);
+        let socket = socket.map_err(|why| ClaimError::Refused { path, why })?;
+        self.others.spawn(socket.serve(self.stop_shard.clone()));
+        Ok(())
     }
 
     /// Where SIP is spoken.
@@ -290,6 +299,21 @@ impl Running {
         })
         .await
         .ok();
+    }
+}
+
+fn endpoint(
+    settings: endpoint::Settings,
+    registrar: Option<registrar::Settings>,
+    sockets: &Sockets,
+) -> Endpoint {
+    let tcp = sockets.of(Transport::Tcp);
+    let endpoint = Endpoint::new(endpoint::Settings { tcp, ..settings }, clock::random());
+    match registrar {
+        Some(settings) => {
+            endpoint.with_registrar(Registrar::new(settings, clock::random(), clock::now()))
+        }
+        None => endpoint,
     }
 }
 

@@ -305,6 +305,8 @@ pub struct Incoming {
     pub flow: Flow,
     /// The name of the phone that proved to have sent it; then it is also the user that calls.
     pub phone: Option<Arc<str>>,
+    /// The name of the trunk that proved to have sent it.
+    pub trunk: Option<Arc<str>>,
     /// The Request-URI as it stands.
     pub request_uri: String,
     /// The user part of the Request-URI, unescaped: the number or extension called.

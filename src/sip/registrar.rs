@@ -70,9 +70,21 @@ impl Default for Settings {
     }
 }
 
-/// A phone that may register.
+/// Who proves himself by a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Role {
+    /// A phone: it registers and calls.
+    #[default]
+    Phone,
+    /// A trunk: it calls, and speaks for whoever it says.
+    Trunk,
+}
+
+/// A phone that may register, or a trunk that must prove itself.
 #[derive(Debug, Clone)]
 pub struct Phone {
+    /// Which of both.
+    pub role: Role,
     /// Its name: the user part of its address.
     pub name: Arc<str>,
     /// The name that it proves itself with.
@@ -241,7 +253,7 @@ impl Registrar {
             return Err(Reply { status: 420, headers: vec![("Unsupported", unknown.join(", "))] });
         }
         let own = |to: super::address::NameAddr<'_>| to.uri().user_unescaped() == *phone.name;
-        if !request.to().is_ok_and(own) {
+        if phone.role == Role::Trunk || !request.to().is_ok_and(own) {
             return Err(Reply::of(403));
         }
         let wish = Wish::read(request, &self.bounds)?;

@@ -2,7 +2,7 @@
 //! oldest; what strangers say has a place of its own, so that no flood washes away the calls.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -139,8 +139,12 @@ impl Trace {
         let both = self.known.entries.iter().chain(&self.strangers.entries);
         let mut entries: Vec<Entry> = both.cloned().collect();
         entries.sort_unstable_by_key(|entry| entry.number);
+        let named: HashMap<SessionId, CallId> = self.calls.iter().copied().collect();
+        let begun: HashMap<u64, CallId> =
+            self.calls.iter().map(|(_, call)| (call.session(0).0, *call)).collect();
         let call_of = |(call_id, session): &(Box<str>, SessionId)| {
-            Some((call_id.clone(), self.call_of(*session)?))
+            let own = || begun.get(&(session.0 & !ANY_LEG));
+            Some((call_id.clone(), *named.get(session).or_else(own)?))
         };
         Excerpt { entries, calls: self.dialogs.iter().filter_map(call_of).collect() }
     }

@@ -5,58 +5,40 @@ use super::value::{Context, Heard, Kind};
 use crate::agent::intents::tokens;
 use crate::agent::intents::tongue::Tongue;
 
-/// Collects one value.
-#[derive(Debug, Clone)]
-pub struct Collector {
-    kind: Kind,
-    context: Context,
-    pieces: Vec<String>,
-}
+/// What was said of a value so far.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pieces(Vec<String>);
 
-impl Collector {
-    /// Begins with nothing.
-    pub fn new(kind: Kind, context: Context) -> Self {
-        Self { kind, context, pieces: Vec::new() }
-    }
-
-    /// The caller said more: what all of it comes to. A text that is a whole value by itself
-    /// replaces what was said before; "start again" and "the last one was wrong" are obeyed.
-    pub fn push(&mut self, text: &str) -> Heard {
-        let words = tokens::tokens(text, self.context.locale.tongue);
-        let text = match order(&words, self.context.locale.tongue) {
+impl Pieces {
+    /// The caller said more: what all of it comes to, and all of it. A text that is a whole value
+    /// by itself replaces what was said before; "start again" and "the last one was wrong" are
+    /// obeyed.
+    pub fn push(mut self, text: &str, kind: Kind, context: &Context) -> (Heard, Self) {
+        let words = tokens::tokens(text, context.locale.tongue);
+        let rest = |used: usize| words.get(used..).unwrap_or_default().join(" ");
+        let text = match order(&words, context.locale.tongue) {
             Some((Order::Again, used)) => {
-                self.pieces.clear();
-                words.get(used..).unwrap_or_default().join(" ")
+                self.0.clear();
+                rest(used)
             }
             Some((Order::Back, used)) => {
-                self.pieces.pop();
-                words.get(used..).unwrap_or_default().join(" ")
+                self.0.pop();
+                rest(used)
             }
             None => text.to_owned(),
         };
-        let alone = hear::hear(self.kind, &text, &self.context);
-        if alone.value().is_some() && is_long(self.kind) {
-            self.pieces.clear();
+        if is_long(kind) && hear::hear(kind, &text, context).value().is_some() {
+            self.0.clear();
         }
-        if !text.trim().is_empty() && self.pieces.len() < MOST_PIECES {
-            self.pieces.push(text);
+        if !text.trim().is_empty() && self.0.len() < MOST_PIECES {
+            self.0.push(text);
         }
-        self.heard()
-    }
-
-    /// What was said so far comes to this.
-    pub fn heard(&self) -> Heard {
-        hear::hear(self.kind, &self.text(), &self.context)
-    }
-
-    /// All pieces.
-    pub fn text(&self) -> String {
-        self.pieces.join(" ")
+        (hear::hear(kind, &self.0.join(" "), context), self)
     }
 
     /// Whether nothing was said yet.
     pub fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
+        self.0.is_empty()
     }
 }
 
@@ -152,35 +134,40 @@ mod tests {
         }
     }
 
+    /// Says texts one after the other: the lacks on the way, and the value at the end.
+    fn collect(kind: Kind, locale: Locale, texts: &[&str]) -> (Vec<Option<Lack>>, Option<String>) {
+        let (context, mut pieces, mut lacks) = (Context::of(locale), Pieces::default(), Vec::new());
+        let mut last = Heard::Nothing;
+        for text in texts {
+            (last, pieces) = pieces.push(text, kind, &context);
+            lacks.push(lack(&last));
+        }
+        (lacks, last.value().map(ToString::to_string))
+    }
+
     #[test]
     fn pieces_become_a_whole() {
-        let german = Context::of(Locale::german());
-        let mut iban = Collector::new(Kind::Iban, german);
-        assert_eq!(lack(&iban.push("D E acht neun")), Some(Lack::Characters(18)));
-        assert_eq!(
-            lack(&iban.push("drei sieben null vier null null vier vier")),
-            Some(Lack::Characters(10))
-        );
-        let heard = iban.push("null fünf drei zwei null eins drei null null null");
-        assert_eq!(
-            heard.value().map(ToString::to_string).as_deref(),
-            Some("DE89370400440532013000")
-        );
-        let mut phone = Collector::new(Kind::Phone, Context::of(Locale::american()));
-        assert_eq!(lack(&phone.push("five five five")), Some(Lack::Characters(7)));
-        phone.push("one two three");
-        assert_eq!(lack(&phone.push("scratch that one two four")), Some(Lack::Characters(4)));
-        let heard = phone.push("four five six seven");
-        assert_eq!(heard.value().map(ToString::to_string).as_deref(), Some("+15551244567"));
+        let iban = [
+            "D E acht neun",
+            "drei sieben null vier null null vier vier",
+            "null fünf drei zwei null eins drei null null null",
+        ];
+        let (lacks, value) = collect(Kind::Iban, Locale::german(), &iban);
+        let missing = |count| Some(Lack::Characters(count));
+        assert_eq!(lacks, [missing(18), missing(10), None]);
+        assert_eq!(value.as_deref(), Some("DE89370400440532013000"));
+        let phone =
+            ["five five five", "one two three", "scratch that one two four", "four five six seven"];
+        let (lacks, value) = collect(Kind::Phone, Locale::american(), &phone);
+        assert_eq!(lacks, [missing(7), missing(4), missing(4), None]);
+        assert_eq!(value.as_deref(), Some("+15551244567"));
     }
 
     #[test]
     fn who_begins_anew_is_heard_anew() {
-        let mut card = Collector::new(Kind::Card, Context::of(Locale::german()));
-        card.push("vier eins eins zwei");
-        assert_eq!(lack(&card.push("von vorne vier eins eins eins")), Some(Lack::Characters(12)));
-        let whole = "4111 1111 1111 1111";
-        assert!(card.push(whole).value().is_some());
-        assert_eq!(card.text(), whole);
+        let card = ["vier eins eins zwei", "von vorne vier eins eins eins", "4111 1111 1111 1111"];
+        let (lacks, value) = collect(Kind::Card, Locale::german(), &card);
+        assert_eq!(lacks[1], Some(Lack::Characters(12)));
+        assert_eq!(value.as_deref(), Some("4111111111111111"));
     }
 }

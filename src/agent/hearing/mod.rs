@@ -1,6 +1,7 @@
 //! Hearing: what a transcript means when a value is wanted.
 
 pub mod value;
+pub mod when;
 
 pub mod digits;
 pub mod spelling;
@@ -20,3 +21,4 @@ pub mod yes_no;
 pub mod collect;
 pub mod hear;
 pub mod read_back;
+pub mod shape;

@@ -1,8 +1,8 @@
 //! Reading back what was heard, as it is written; the voice finds the words for it.
 
-use super::date::When;
 use super::phone;
 use super::value::{Answer, Kind, Lack, Part, Value};
+use super::when::When;
 use crate::agent::lexicon::alphabet;
 use crate::agent::lexicon::locale::Locale;
 use crate::base::calendar::{Date, ENGLISH_MONTHS, GERMAN_MONTHS};

@@ -34,9 +34,13 @@ pub fn read(words: &[String], context: &Context) -> Vec<Reading> {
     if !starts && !["half", "a", "quarter", "halb", "viertel", "dreiviertel"].contains(&first) {
         return Vec::new();
     }
-    let shape = Pattern::built_in(&clock::shape(tongue)).plain(tongue);
-    let lengths = shape.lengths(words);
-    let longest = lengths.into_iter().max().filter(|length| *length > 0);
+    // "ten" and "ten thirty" need no look at every way to say a time.
+    let relative = |word: &String| ["past", "to", "vor", "nach"].contains(&word.as_str());
+    let longest = if starts && !words.iter().take(3).any(relative) {
+        Some(1)
+    } else {
+        Pattern::built_in(&clock::shape(tongue)).plain(tongue).lengths(words).into_iter().max()
+    };
     let announced = announced(words, tongue);
     let used = longest.unwrap_or(0).max(announced.map_or(0, |it| it.used));
     if let Some(it) = announced.filter(|it| it.used == used && it.is_clear) {

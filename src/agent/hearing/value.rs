@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::agent::hearing::date::When;
-use crate::agent::lexicon::locale::Locale;
+use crate::agent::hearing::when::When;
+use crate::agent::lexicon::currency::Currency;
+use crate::agent::lexicon::locale::{Locale, Region};
 use crate::base::calendar::Date;
 use crate::base::country::Country;
 use crate::base::number::Number;
@@ -186,8 +187,10 @@ impl Context {
     /// The usual context of a locale.
     pub fn of(locale: Locale) -> Self {
         let quarter = match locale.region {
-            crate::agent::lexicon::locale::Region::Austria => Quarter::OfTheHour,
-            _ => Quarter::Unused,
+            Region::Austria => Quarter::OfTheHour,
+            Region::America | Region::Britain | Region::Germany | Region::Switzerland => {
+                Quarter::Unused
+            }
         };
         Self { locale, country: locale.country(), today: None, quarter }
     }
@@ -221,6 +224,59 @@ impl fmt::Display for Value {
             Self::YesNo(Answer::No) => f.write_str("no"),
         }
     }
+}
+
+impl Value {
+    /// Reads the canonical form of a value.
+    pub fn parse(kind: Kind, text: &str) -> Option<Self> {
+        let own = || text.to_owned();
+        Some(match kind {
+            Kind::Digits(_) => Self::Digits(own()),
+            Kind::Number => Self::Number(own()),
+            Kind::Email => Self::Email(own()),
+            Kind::Name => Self::Name(own()),
+            Kind::Iban => Self::Iban(own()),
+            Kind::Card => Self::Card(own()),
+            Kind::Postcode => Self::Postcode(own()),
+            Kind::Phone => Self::Phone(text.parse().ok()?),
+            Kind::Date => Self::Date(text.parse().ok()?),
+            Kind::Duration => Self::Duration(read_duration(text)?),
+            Kind::YesNo if text == "yes" => Self::YesNo(Answer::Yes),
+            Kind::YesNo => Self::YesNo(Answer::No),
+            Kind::Time => {
+                let (hour, minute) = text.split_once(':')?;
+                Self::Time(hour.parse().ok()?, minute.parse().ok()?)
+            }
+            Kind::Money => {
+                let (amount, code) = text.split_once(' ')?;
+                let (whole, parts) = amount.split_once('.')?;
+                let hundredths = whole.parse::<u64>().ok()?.checked_mul(100)?;
+                let hundredths = hundredths.checked_add(parts.parse().ok()?)?;
+                Self::Money(hundredths, Currency::written(code)?.code)
+            }
+        })
+    }
+}
+
+/// Reads what [`write_duration`] wrote.
+fn read_duration(text: &str) -> Option<Duration> {
+    let (mut seconds, mut number) = (0_u64, String::new());
+    for c in text.strip_prefix('P')?.chars() {
+        let unit = match c {
+            'T' => continue,
+            'D' => 86_400,
+            'H' => 3_600,
+            'M' => 60,
+            'S' => 1,
+            c => {
+                number.push(c);
+                continue;
+            }
+        };
+        let count: u64 = std::mem::take(&mut number).parse().ok()?;
+        seconds = seconds.checked_add(count.checked_mul(unit)?)?;
+    }
+    number.is_empty().then(|| Duration::from_secs(seconds))
 }
 
 /// ISO 8601: `PT1H30M`.

@@ -12,6 +12,8 @@ use super::slot::{Kind, NAMES, Slot};
 use super::tokens::tokens;
 use super::tongue::{Global, Tongue};
 use crate::agent::assistant::{Assistant, Intent};
+use crate::agent::hearing::value::Context;
+use crate::agent::lexicon::locale::Locale;
 use crate::agent::tool::names;
 use crate::base::language::Language;
 use crate::base::template;
@@ -86,11 +88,20 @@ impl Compiled {
     /// # Errors
     /// With every mistake that was found.
     pub fn new(intents: &[Intent], language: &Language) -> Result<Self, Vec<Fault>> {
-        let tongue = Tongue::of(language);
+        let locale = Locale::of(language).unwrap_or_else(Locale::american);
+        Self::within(intents, &Context::of(locale))
+    }
+
+    /// Compiles intents for callers of whom something is known.
+    ///
+    /// # Errors
+    /// With every mistake that was found.
+    pub fn within(intents: &[Intent], context: &Context) -> Result<Self, Vec<Fault>> {
+        let tongue = context.locale.tongue;
         let mut faults = Vec::new();
         let mut parsed = Vec::new();
         for (place, intent) in intents.iter().enumerate() {
-            parsed.push(Draft::new(place, intent, tongue, &mut faults));
+            parsed.push(Draft::new(place, intent, context, &mut faults));
         }
         find_twins(&parsed, tongue, &mut faults);
         if !faults.is_empty() {
@@ -112,7 +123,8 @@ impl Compiled {
     /// # Errors
     /// With every mistake that was found.
     pub fn for_assistant(assistant: &Assistant) -> Result<Self, Vec<Fault>> {
-        let compiled = Self::new(&assistant.intents, &assistant.spoken_language());
+        let context = assistant.context(&assistant.spoken_language());
+        let compiled = Self::within(&assistant.intents, &context);
         let mut faults = compiled.as_ref().err().cloned().unwrap_or_default();
         for intent in &assistant.intents {
             let action = intent.action.as_deref().and_then(|text| Action::parse(text).ok());
@@ -241,7 +253,7 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(place: usize, intent: &Intent, tongue: Tongue, faults: &mut Vec<Fault>) -> Self {
+    fn new(place: usize, intent: &Intent, context: &Context, faults: &mut Vec<Fault>) -> Self {
         let name = if intent.id.is_empty() { format!("#{}", place + 1) } else { intent.id.clone() };
         let mut noted = Faults { intent: &name, faults };
         let mut written = Vec::new();
@@ -251,7 +263,7 @@ impl Draft {
                 Err(why) => noted.add_at(phrase, why.at, why.problem.to_string(), String::new()),
             }
         }
-        let slots = slots_of(&written, tongue, &mut noted);
+        let slots = slots_of(&written, context, &mut noted);
         check(intent, &slots, &mut noted);
         let needed = slots.iter().map(|(name, _)| name.clone());
         let compiled = CompiledIntent {
@@ -297,7 +309,7 @@ impl Faults<'_> {
 /// itself a type.
 fn slots_of(
     written: &[(String, Pattern)],
-    tongue: Tongue,
+    context: &Context,
     faults: &mut Faults<'_>,
 ) -> Vec<(String, Slot)> {
     let mut mentions = Vec::new();
@@ -340,7 +352,7 @@ fn slots_of(
             continue;
         }
         match kinds.get(name.as_str()).cloned().or_else(|| Kind::parse(name)) {
-            Some(kind) => slots.push(((*name).clone(), Slot::new(kind, tongue))),
+            Some(kind) => slots.push(((*name).clone(), Slot::within(kind, *context))),
             None if kind.is_some() => {}
             None => {
                 let hint = format!("write {{{name}:weekday}} or {{{name}:one|other}}");

@@ -14,7 +14,11 @@ use super::tokens::tokens;
 use super::tongue::Global;
 use crate::agent::assistant::{Assistant, Intent, Transfer};
 use crate::agent::conversation::Message;
+use crate::agent::hearing::collect::{self, Pieces};
+use crate::agent::hearing::read_back;
+use crate::agent::hearing::value::Heard;
 use crate::agent::tool::names;
+use crate::base::calendar::Date;
 use crate::base::template;
 
 /// An agent's way to answer by its intents.
@@ -43,6 +47,8 @@ struct State {
     told: BTreeMap<usize, usize>,
     /// What was said last, for "repeat".
     last: String,
+    /// The day of the call.
+    today: Option<Date>,
 }
 
 /// What the agent waits for.
@@ -52,7 +58,7 @@ enum Pending {
     #[default]
     Nothing,
     /// The value of a slot.
-    Slot { intent: usize, slots: Values, asked: String },
+    Slot { intent: usize, slots: Values, asked: String, pieces: Pieces },
     /// A yes or no.
     Confirm { intent: usize, slots: Values },
 }
@@ -72,7 +78,12 @@ impl Dialogue {
     /// The reply to the last thing the caller said or a tool did; empty when the agent has already
     /// answered it.
     pub fn reply(&self, messages: &[Message]) -> Reply {
-        let mut state = State::default();
+        self.reply_on(None, messages)
+    }
+
+    /// The same in a call on a day that is known, from which others are counted.
+    pub fn reply_on(&self, today: Option<Date>, messages: &[Message]) -> Reply {
+        let mut state = State { today, ..State::default() };
         let mut reply = Reply::default();
         for message in messages {
             reply = match message {
@@ -101,8 +112,10 @@ impl Dialogue {
         let words = tokens(text, self.compiled.tongue());
         let reply = match state.pending.clone() {
             Pending::Nothing => None,
-            Pending::Slot { intent, slots, asked } => {
-                self.hear_value(state, &words, Waiting { intent, slots, asked: Some(asked) })
+            Pending::Slot { intent, slots, asked, pieces } => {
+                let waiting = Waiting { intent, slots, asked: Some(asked) };
+                self.hear_pieces(state, text, pieces, &waiting)
+                    .or_else(|| self.hear_value(state, &words, waiting))
             }
             Pending::Confirm { intent, slots } => {
                 self.hear_decision(state, &words, Waiting { intent, slots, asked: None })
@@ -117,6 +130,43 @@ impl Dialogue {
             Understood::Intent(found) => self.begin(state, found),
             Understood::Global(global) => self.obey(state, global),
             Understood::Nothing => self.miss(state),
+        }
+    }
+
+    /// A long value that is said over several turns, as far as it is.
+    fn hear_pieces(
+        &self,
+        state: &mut State,
+        text: &str,
+        pieces: Pieces,
+        waiting: &Waiting,
+    ) -> Option<Reply> {
+        let asked = waiting.asked.as_deref()?;
+        let slot = self.slot(waiting.intent, asked)?;
+        let kind = slot.kind().heard_as().filter(|kind| collect::is_long(*kind))?;
+        let begun = !pieces.is_empty();
+        let (heard, pieces) = pieces.push(text, kind, slot.context());
+        match heard {
+            Heard::Nothing => None,
+            Heard::Value(readings) => {
+                let value = readings.first()?.value.to_string();
+                let values = Values::from([(asked.to_owned(), value)]);
+                Some(self.fill(state, waiting.clone(), values))
+            }
+            Heard::Part(part) => {
+                let words = tokens(text, self.compiled.tongue());
+                let other = self.compiled.matcher().global(&words).is_some()
+                    || self.compiled.matcher().exact(&words).is_some();
+                if other || (!begun && part.used < 2) {
+                    return None;
+                }
+                let kept = if part.lack.is_missing() { pieces } else { Pieces::default() };
+                let (intent, slots) = (waiting.intent, waiting.slots.clone());
+                let asked = asked.to_owned();
+                state.pending = Pending::Slot { intent, slots, asked, pieces: kept };
+                state.misses = 0;
+                Some(Reply::text(read_back::lacking(kind, &part, slot.context().locale)))
+            }
         }
     }
 
@@ -179,9 +229,9 @@ impl Dialogue {
             (Pending::Confirm { intent, slots }, '2') => {
                 return Some(self.decline(state, Waiting { intent, slots, asked: None }));
             }
-            (Pending::Slot { intent, slots, asked }, _) => {
+            (Pending::Slot { intent, slots, asked, .. }, _) => {
                 let slot = self.slot(intent, &asked)?;
-                if let Some(value) = slot.kind().from_keys(keys) {
+                if let Some(value) = slot.from_keys(keys) {
                     let values = Values::from([(asked.clone(), value)]);
                     let waiting = Waiting { intent, slots, asked: Some(asked) };
                     return Some(self.fill(state, waiting, values));
@@ -233,11 +283,21 @@ impl Dialogue {
     fn advance(&self, state: &mut State, intent: usize, slots: Values) -> Reply {
         state.misses = 0;
         let Some((definition, compiled)) = self.intent(intent) else { return Reply::default() };
+        let settled = |(name, value): (String, String)| {
+            let slot = compiled.slots.iter().find(|(slot, _)| *slot == name);
+            let value = match slot {
+                Some((_, slot)) => slot.settled(value, state.today),
+                None => value,
+            };
+            (name, value)
+        };
+        let slots: Values = slots.into_iter().map(settled).collect();
         let missing = compiled.needed.iter().find(|name| !slots.contains_key(*name)).cloned();
         if let Some(asked) = missing {
             let question = definition.ask.get(&asked).map(String::as_str).unwrap_or_default();
             let text = self.render(question, intent, &slots);
-            state.pending = Pending::Slot { intent, slots, asked };
+            let pieces = Pieces::default();
+            state.pending = Pending::Slot { intent, slots, asked, pieces };
             return Reply::text(text);
         }
         if let Some(question) = &definition.confirm {
@@ -296,7 +356,7 @@ impl Dialogue {
             Global::Repeat => Reply::text(state.last.clone()),
             Global::Yes => Reply::text(self.say(Sentence::HowCanIHelp).to_owned()),
             Global::No => match before {
-                Pending::Slot { intent, slots, asked } => {
+                Pending::Slot { intent, slots, asked, .. } => {
                     self.decline(state, Waiting { intent, slots, asked: Some(asked) })
                 }
                 Pending::Confirm { .. } | Pending::Nothing => {
@@ -329,7 +389,7 @@ impl Dialogue {
                 let how = if first { Sentence::YesOrNo } else { Sentence::YesOrNoKeys };
                 together(&[&question, self.say(how)])
             }
-            Pending::Slot { intent, slots, asked } => {
+            Pending::Slot { intent, slots, asked, .. } => {
                 let question = self.intent(*intent).and_then(|(intent, _)| intent.ask.get(asked));
                 let question =
                     self.render(question.map(String::as_str).unwrap_or_default(), *intent, slots);
@@ -472,6 +532,7 @@ impl Reply {
 }
 
 /// An intent that waits for an answer.
+#[derive(Clone)]
 struct Waiting {
     intent: usize,
     slots: Values,

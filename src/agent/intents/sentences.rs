@@ -2,6 +2,7 @@
 
 use super::slot::Kind;
 use super::tongue::Tongue;
+use crate::agent::hearing::value;
 
 /// A fixed sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,9 +106,12 @@ pub fn keys(options: &[(&str, &str)], tongue: Tongue) -> String {
 /// Says how a value can be given by keys.
 pub fn keys_for(kind: &Kind, tongue: Tongue) -> String {
     let (english, german) = match kind {
-        Kind::Digit | Kind::Digits(_) | Kind::Number => {
-            ("You can also use the keys.", "Sie können auch die Tasten benutzen.")
-        }
+        Kind::Value(
+            value::Kind::Phone | value::Kind::Card | value::Kind::Postcode | value::Kind::Digits(_),
+        )
+        | Kind::Digit
+        | Kind::Digits(_)
+        | Kind::Number => ("You can also use the keys.", "Sie können auch die Tasten benutzen."),
         Kind::Weekday => (
             "You can also press 1 for Monday, 2 for Tuesday, and so on.",
             "Sie können auch die 1 für Montag drücken, die 2 für Dienstag und so weiter.",
@@ -116,6 +120,7 @@ pub fn keys_for(kind: &Kind, tongue: Tongue) -> String {
             "You can also use the keys: 1 0 3 0 is half past ten.",
             "Sie können auch die Tasten benutzen: 1 0 3 0 ist halb elf.",
         ),
+        Kind::Value(_) => return String::new(),
         Kind::YesNo => return say(Sentence::YesOrNoKeys, tongue).to_owned(),
         Kind::List(items) => {
             let places: Vec<String> = (1..=items.len()).map(|place| place.to_string()).collect();

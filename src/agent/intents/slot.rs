@@ -5,6 +5,13 @@ use super::numerals;
 use super::pattern::Pattern;
 use super::tokens;
 use super::tongue::{Global, Tongue};
+use crate::agent::hearing::hear;
+use crate::agent::hearing::read_back;
+use crate::agent::hearing::shape;
+use crate::agent::hearing::value::{self, Context, Heard, Value};
+use crate::agent::hearing::when::When;
+use crate::agent::lexicon::locale::Locale;
+use crate::base::calendar::Date;
 
 /// The type of a slot.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -13,7 +20,7 @@ pub enum Kind {
     Digit,
     /// Digits: `7319`. A fixed number of them is understood much better than any number.
     Digits(Option<u8>),
-    /// A number from 0 to 99.
+    /// A number: `42`, `-3.5`. Recognisers with a grammar listen for those up to 99.
     Number,
     /// A day: `Monday`, `today`, `tomorrow`.
     Weekday,
@@ -21,6 +28,8 @@ pub enum Kind {
     Time,
     /// `yes` or `no`.
     YesNo,
+    /// A value with rules of its own: money, a date, a telephone number, an IBAN.
+    Value(value::Kind),
     /// One of these.
     List(Vec<String>),
 }
@@ -30,6 +39,7 @@ pub enum Kind {
 pub struct Slot {
     kind: Kind,
     tongue: Tongue,
+    context: Context,
     /// The values that a recogniser listens for, in its words.
     shape: Pattern,
     /// Everything that is a value, in plain words.
@@ -37,8 +47,37 @@ pub struct Slot {
 }
 
 /// The type names, for messages.
-pub const NAMES: [&str; 7] =
-    ["digit", "digits4 (or any other length)", "digits", "number", "weekday", "time", "yesno"];
+pub const NAMES: [&str; 16] = [
+    "digit",
+    "digits4 (or any other length)",
+    "digits",
+    "number",
+    "weekday",
+    "time",
+    "yesno",
+    "money",
+    "date",
+    "duration",
+    "phone",
+    "email",
+    "name",
+    "iban",
+    "card",
+    "postcode",
+];
+
+/// The names of values with rules of their own.
+const VALUES: [(&str, value::Kind); 9] = [
+    ("money", value::Kind::Money),
+    ("date", value::Kind::Date),
+    ("duration", value::Kind::Duration),
+    ("phone", value::Kind::Phone),
+    ("email", value::Kind::Email),
+    ("name", value::Kind::Name),
+    ("iban", value::Kind::Iban),
+    ("card", value::Kind::Card),
+    ("postcode", value::Kind::Postcode),
+];
 
 /// The longest run of digits.
 const MOST_DIGITS: u8 = 16;
@@ -68,6 +107,9 @@ impl Kind {
             "yesno" => return Some(Self::YesNo),
             _ => {}
         }
+        if let Some((_, kind)) = VALUES.iter().find(|(name, _)| *name == text) {
+            return Some(Self::Value(*kind));
+        }
         if let Some(length) = text.strip_prefix("digits") {
             let length = length.trim_start_matches(':').trim().parse().ok()?;
             return (1..=MOST_DIGITS).contains(&length).then_some(Self::Digits(Some(length)));
@@ -79,6 +121,20 @@ impl Kind {
             })
         };
         (items.len() > 1 && items.iter().all(speakable)).then_some(Self::List(items))
+    }
+
+    /// The kind of value that is heard, if it may be said in pieces or has rules of its own.
+    pub fn heard_as(&self) -> Option<value::Kind> {
+        match self {
+            Self::Value(kind) => Some(*kind),
+            Self::Digits(length) => Some(value::Kind::Digits(*length)),
+            Self::Digit
+            | Self::Number
+            | Self::Weekday
+            | Self::Time
+            | Self::YesNo
+            | Self::List(_) => None,
+        }
     }
 
     /// The value that pressed keys mean: digits, a time as `930`, 1 for Monday, 1 for yes, the
@@ -94,7 +150,7 @@ impl Kind {
             Self::Digits(length) => length
                 .is_none_or(|length| keys.len() == usize::from(length))
                 .then(|| keys.to_owned()),
-            Self::Number => (number < 100).then(|| number.to_string()),
+            Self::Number => Some(number.to_string()),
             Self::Weekday => Some(DAYS[..7].get(place(7)?)?.0.to_owned()),
             Self::Time => {
                 let (hour, minute) =
@@ -102,6 +158,7 @@ impl Kind {
                 (hour < 24 && minute < 60).then(|| format!("{hour}:{minute:02}"))
             }
             Self::YesNo => Some(if place(2)? == 0 { "yes" } else { "no" }.to_owned()),
+            Self::Value(_) => None,
             Self::List(items) => items.get(place(items.len())?).cloned(),
         }
     }
@@ -129,7 +186,14 @@ impl Kind {
                 (Tongue::German, _) => "nein".to_owned(),
                 (Tongue::English, _) => value.to_owned(),
             },
-            Self::Number | Self::List(_) => value.to_owned(),
+            Self::Value(kind) => Value::parse(*kind, value).map_or_else(
+                || value.to_owned(),
+                |value| read_back::written(&value, Locale::from(tongue)),
+            ),
+            Self::Number => {
+                read_back::written(&Value::Number(value.to_owned()), Locale::from(tongue))
+            }
+            Self::List(_) => value.to_owned(),
         }
     }
 
@@ -166,6 +230,7 @@ impl Kind {
             }
             (Self::Time, _) => clock::shape(tongue),
             (Self::YesNo, _) => format!("({}|{})", global(Global::Yes), global(Global::No)),
+            (Self::Value(kind), _) => shape::shape(*kind, tongue),
             (Self::List(items), _) => format!("({})", items.join("|")),
         }
     }
@@ -174,12 +239,18 @@ impl Kind {
 impl Slot {
     /// Makes a type ready for a language.
     pub fn new(kind: Kind, tongue: Tongue) -> Self {
+        Self::within(kind, Context::of(Locale::from(tongue)))
+    }
+
+    /// Makes a type ready for a language as it is spoken somewhere.
+    pub fn within(kind: Kind, context: Context) -> Self {
+        let tongue = context.locale.tongue;
         let plain = Pattern::built_in(&kind.shape(tongue)).plain(tongue);
         let shape = match kind {
             Kind::Time => clock::common_shape(tongue),
             _ => kind.shape(tongue),
         };
-        Self { shape: Pattern::built_in(&shape).spoken(tongue), plain, kind, tongue }
+        Self { shape: Pattern::built_in(&shape).spoken(tongue), plain, kind, tongue, context }
     }
 
     /// The type.
@@ -187,10 +258,23 @@ impl Slot {
         &self.kind
     }
 
+    /// The value that pressed keys mean; digits of telephone numbers, cards and postcodes too.
+    pub fn from_keys(&self, keys: &str) -> Option<String> {
+        let Kind::Value(kind) = self.kind else { return self.kind.from_keys(keys) };
+        let keys = keys.trim_end_matches('#');
+        let digits = !keys.is_empty() && keys.bytes().all(|b| b.is_ascii_digit());
+        let heard = hear::read(kind, &[keys.to_owned()], &self.context);
+        heard.value().filter(|_| digits).map(ToString::to_string)
+    }
+
     /// The body of a JSGF rule for all values.
     pub fn jsgf(&self) -> String {
         let shape = self.shape.jsgf(&str::to_owned);
-        if self.kind == Kind::Digits(None) { format!("{shape}+") } else { shape }
+        let repeats = match &self.kind {
+            Kind::Value(kind) => shape::repeats(*kind),
+            kind => *kind == Kind::Digits(None),
+        };
+        if repeats { format!("{shape}+") } else { shape }
     }
 
     /// All words of all values, as a recogniser knows them.
@@ -206,6 +290,8 @@ impl Slot {
     pub fn read(&self, tokens: &[String]) -> Vec<(usize, String)> {
         let mut found = match &self.kind {
             Kind::Digits(length) => self.read_digits(tokens, *length),
+            Kind::Number => self.heard(value::Kind::Number, tokens),
+            Kind::Value(kind) => self.heard(*kind, tokens),
             _ => {
                 let lengths = self.plain.lengths(tokens).into_iter();
                 let value =
@@ -217,15 +303,38 @@ impl Slot {
         found
     }
 
+    /// What is known before the value is heard.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// The value in a call on this day: a date that was said by its distance gets its own.
+    pub fn settled(&self, value: String, today: Option<Date>) -> String {
+        let Kind::Value(value::Kind::Date) = self.kind else { return value };
+        value.parse::<When>().map_or(value, |when| when.settled(today).to_string())
+    }
+
+    fn heard(&self, kind: value::Kind, tokens: &[String]) -> Vec<(usize, String)> {
+        let Heard::Value(readings) = hear::read(kind, tokens, &self.context) else {
+            return Vec::new();
+        };
+        let mut found: Vec<(usize, String)> = Vec::new();
+        for reading in readings {
+            // Of several readings of the same words the likeliest stands first.
+            if !found.iter().any(|(used, _)| *used == reading.used) {
+                found.push((reading.used, reading.value.to_string()));
+            }
+        }
+        found
+    }
+
     /// What the words of one whole value mean.
     fn value(&self, tokens: &[String]) -> Option<String> {
         match &self.kind {
             Kind::Digit | Kind::Digits(_) => {
                 numerals::read_digit(tokens.first()?, self.tongue).map(|digit| digit.to_string())
             }
-            Kind::Number => {
-                numerals::read(tokens, self.tongue).map(|(_, number)| number.to_string())
-            }
+            Kind::Number | Kind::Value(_) => None,
             Kind::Weekday => {
                 let said = tokens.last()?;
                 let said = if said == "sonnabend" { "samstag" } else { said };

@@ -3,3 +3,4 @@
 mod conversations;
 mod ordeal;
 mod stage;
+mod values;

@@ -90,6 +90,7 @@ impl Ordeal {
             instructions: String::new(),
             first_message: Some("Hello, this is a test.".to_owned()),
             tools: vec![tool("look_up"), tool("transfer_call")],
+            today: None,
         };
         Self {
             session: Session::new(Arc::new(assistant), opening, start),
@@ -138,7 +139,8 @@ impl Ordeal {
                 | Output::Forget
                 | Output::Pause
                 | Output::Resume
-                | Output::Note(_) => {}
+                | Output::Note(_)
+                | Output::Speaks(_) => {}
             }
         }
         assert!(self.session.deadline().is_none_or(|due| due > self.now));

@@ -74,6 +74,7 @@ impl Stage {
             instructions: "Be kind.".to_owned(),
             first_message: Some(first.to_owned()),
             tools: vec![tool(names::END_CALL), tool("look_up")],
+            today: None,
         };
         Self {
             start,
@@ -227,7 +228,7 @@ impl Stage {
             }
             Output::Abandon(thought) => self.abandoned.push(thought),
             Output::Speak(utterance) => {
-                let total = pace(&utterance.text).as_millis() as u64 / 10 * 10 + 10;
+                let total = pace(&utterance.spoken).as_millis() as u64 / 10 * 10 + 10;
                 let ready = self.now + 50;
                 let (id, text, held) = (utterance.id, utterance.text, utterance.held);
                 self.mouth.push_back(Clip { id, text, held, ready, heard: 0, total });
@@ -253,7 +254,7 @@ impl Stage {
                 let result = ToolResult { id: call.id, content, failed };
                 self.fact(self.now + after, Input::ToolDone(result));
             }
-            Output::Note(_) | Output::Over(_) => {}
+            Output::Note(_) | Output::Over(_) | Output::Speaks(_) => {}
         }
     }
 

@@ -1,5 +1,7 @@
 //! A clause as words between white space, each with the marks around it.
 
+use serde::Deserialize;
+
 use crate::agent::lexicon::locale::Locale;
 
 /// A word with the marks around it: `(0711)` is `(`, `0711` and `)`.
@@ -29,7 +31,8 @@ pub struct Place<'a> {
 }
 
 /// How times of day are said in German.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Clock {
     /// "vierzehn Uhr dreißig".
     #[default]

@@ -8,7 +8,11 @@ fn doorkeeper() -> Doorkeeper {
 }
 
 fn doorkeeper_with(strangers: Strangers) -> Doorkeeper {
-    let trunk = Trunk { badge: badge(), allow: vec!["10.0.0.0/8".parse().expect("a network")] };
+    let trunk = Trunk {
+        badge: badge(),
+        allow: vec!["10.0.0.0/8".parse().expect("a network")],
+        ..Trunk::default()
+    };
     Doorkeeper::new(
         Settings {
             trunks: vec![trunk],
@@ -159,4 +163,51 @@ fn whoever_is_in_a_call_is_heard_whatever_others_at_his_address_do() {
     assert_eq!(door.judge(now, thief), Verdict::Ignored);
     door.over(session);
     assert_eq!(door.judge(now, caller), Verdict::Ignored);
+}
+
+#[test]
+fn a_trunk_with_a_password_is_a_guest_until_it_has_given_it() {
+    let now = Instant::now();
+    let network = |text: &str| vec![text.parse().expect("a network")];
+    let must = |name: &str, allow| Trunk {
+        badge: Badge { name: name.into(), ..Badge::default() },
+        allow,
+        proof: Proof::Password,
+        ..Trunk::default()
+    };
+    let bound = must("bound", network("10.0.0.0/8"));
+    let settings = Settings { trunks: vec![bound.clone()], ..Settings::default() };
+    let mut door = Doorkeeper::new(settings, Random::repeatable(1));
+    let at = |text: &str| text.parse().expect("an address");
+    assert_eq!(door.judge(now, at("10.0.0.5:5060")), Verdict::Guest);
+    assert_eq!(door.judge(now, at("192.0.2.5:5060")), Verdict::Stranger);
+    assert!(door.may_speak_at("bound", [10, 0, 0, 5].into()));
+    assert!(!door.may_speak_at("bound", [192, 0, 2, 5].into()));
+    // It is registered there, and asked for its password all the same.
+    door.learn(bound.badge.clone(), [192, 0, 2, 5].into());
+    assert_eq!(door.judge(now, at("192.0.2.5:5060")), Verdict::Stranger);
+    let settings = Settings { trunks: vec![must("anywhere", Vec::new())], ..Settings::default() };
+    let mut door = Doorkeeper::new(settings, Random::repeatable(1));
+    assert_eq!(door.judge(now, at("192.0.2.5:5060")), Verdict::Guest);
+}
+
+#[test]
+fn the_addresses_of_a_name_are_those_of_its_last_answer() {
+    let now = Instant::now();
+    let trunk = Trunk {
+        badge: Badge { name: "carrier".into(), ..Badge::default() },
+        names: vec!["sip.carrier.example".to_owned()],
+        ..Trunk::default()
+    };
+    let settings = Settings { trunks: vec![trunk.clone()], ..Settings::default() };
+    let mut door = Doorkeeper::new(settings, Random::repeatable(1));
+    let (first, second) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
+    let at = |ip: std::net::IpAddr| std::net::SocketAddr::new(ip, 5060);
+    assert_eq!(door.judge(now, at(first)), Verdict::Stranger);
+    assert!(door.resolved(&"carrier".into(), "sip.carrier.example", &[first]));
+    assert!(!door.resolved(&"carrier".into(), "sip.carrier.example", &[first]));
+    assert_eq!(door.judge(now, at(first)), Verdict::Trunk(trunk.badge.clone()));
+    assert!(door.resolved(&"carrier".into(), "sip.carrier.example", &[second]));
+    assert_eq!(door.judge(now, at(first)), Verdict::Stranger);
+    assert_eq!(door.judge(now, at(second)), Verdict::Trunk(trunk.badge));
 }

@@ -1,9 +1,11 @@
 //! Somebody is called: legs are placed, ring, answer or do not.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Conductor, Work};
 use crate::base::destination::Destination;
+use crate::base::template;
 use crate::call::cause::Cause;
 use crate::call::dial::{Purpose, Round};
 use crate::call::event::Output;
@@ -48,7 +50,7 @@ impl Conductor {
     }
 
     /// A leg has its socket: it can be placed.
-    pub(super) fn place(&mut self, session: SessionId) {
+    pub(super) fn place(&mut self, now: Instant, session: SessionId) {
         let dearest = self.leg(self.near).and_then(|leg| {
             // What the caller will speak, so that nothing needs to be decoded between both.
             leg.codec().or_else(|| leg.foresee(&self.incoming.body))
@@ -59,10 +61,54 @@ impl Conductor {
         else {
             return;
         };
-        let caller = self.caller(&destination);
-        let headers = self.dial.as_ref().map(|dial| dial.headers().to_vec()).unwrap_or_default();
-        let placement = Placement { session, destination, caller, body, headers, ring_limit };
+        let mut caller = self.caller(&destination);
+        let Ok(trunks) = self.way_out(&destination, &mut caller) else {
+            self.with(session, |leg, out| {
+                leg.ended();
+                leg.close_port(out);
+            });
+            return self.attempt_failed(now, session, Cause::NoRoute);
+        };
+        let mut headers =
+            self.dial.as_ref().map(|dial| dial.headers().to_vec()).unwrap_or_default();
+        headers.extend(self.headers_of_route());
+        let placement =
+            Placement { session, destination, trunks, caller, body, headers, ring_limit };
         self.out.push_back(Output::Place(Box::new(placement)));
+    }
+
+    /// The trunks by which a number is called, and as whom, by the rules of the operator; without
+    /// rules, every trunk.
+    fn way_out(
+        &self,
+        destination: &Destination,
+        caller: &mut Caller,
+    ) -> Result<Vec<Arc<str>>, Cause> {
+        let (Destination::Tel(number), plan) = (destination, &self.briefing.plan) else {
+            return Ok(Vec::new());
+        };
+        if plan.outbound.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rule = plan.way_out(number.to_e164(), &self.trunk.context).ok_or(Cause::NoRoute)?;
+        if let Some(own) = &rule.caller_id {
+            caller.number.clone_from(own);
+            caller.anonymous = false;
+        }
+        Ok(rule.trunks.iter().map(|name| name.as_str().into()).collect())
+    }
+
+    /// What the route wants said to whom we call; what comes to nothing is not said.
+    fn headers_of_route(&self) -> Vec<(String, String)> {
+        if self.route_headers.is_empty() {
+            return Vec::new();
+        }
+        let variables = self.variables();
+        let rendered = self.route_headers.iter().filter_map(|(name, text)| {
+            let value = template::render(text, &variables).ok()?;
+            (!value.trim().is_empty()).then(|| (name.clone(), value))
+        });
+        rendered.collect()
     }
 
     /// As whom a destination is called: as the caller; a carrier is told that the call comes by
@@ -172,6 +218,25 @@ impl Conductor {
             }
             Purpose::Transfer(_) => self.transfer_answered(now, session),
             Purpose::Referral(by, kind) => self.referral_answered(now, session, (by, kind)),
+        }
+    }
+
+    /// Whom we call sends us elsewhere (RFC 3261 8.1.3.4). The call goes where the caller could
+    /// have dialled itself (T1), and nowhere twice.
+    pub(super) fn redirected(&mut self, now: Instant, session: SessionId, targets: &[String]) {
+        let Some(dial) = self.dial.as_ref().filter(|dial| dial.tries(session)) else { return };
+        let may_end_here = *dial.purpose() == Purpose::Route;
+        let mut there: Vec<Destination> = Vec::new();
+        for destination in targets.iter().flat_map(|target| self.route_of(target)) {
+            let was_called = self.legs.iter().any(|leg| leg.destination() == Some(&destination));
+            let fits = may_end_here || destination.is_called();
+            if fits && !was_called && !there.contains(&destination) {
+                there.push(destination);
+            }
+        }
+        let first = self.dial.as_mut().and_then(|dial| dial.redirected(there));
+        if let Some(destination) = first {
+            self.dial_leg(now, destination);
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::{Conductor, Work};
 use crate::agent;
 use crate::agent::event::Over;
+use crate::base::template::Variables;
 use crate::call::briefing::Casting;
 use crate::call::cause::Cause;
 use crate::call::event::Output;
@@ -23,10 +24,16 @@ impl Conductor {
 
     /// The agent that is seated begins.
     pub(super) fn open_desk(&mut self, now: Instant) {
+        let (today, variables) = (self.chronicle.today(), self.variables());
+        self.desk.open(now, today, &variables);
+    }
+
+    /// What templates may name of this call.
+    pub(super) fn variables(&self) -> Variables {
         let mut variables = self.chronicle.variables();
         variables.extend(identity::header_variables(&self.incoming));
         variables.extend(self.route_sets.clone());
-        self.desk.open(now, &variables);
+        variables
     }
 
     /// Carries out what the agent wants.
@@ -53,6 +60,7 @@ impl Conductor {
                 | agent::event::Output::Think { .. }
                 | agent::event::Output::Abandon(_)
                 | agent::event::Output::Speak(_)
+                | agent::event::Output::Speaks(_)
                 | agent::event::Output::Release { .. }) => self.out.push_back(Output::Mind(order)),
             }
         }

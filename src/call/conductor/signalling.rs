@@ -45,9 +45,9 @@ impl Conductor {
                     self.pressed(now, session, digit);
                 }
             }
+            Event::Redirected { session, targets } => self.redirected(now, session, &targets),
             // An order of ours that nobody waits for, and texts, for which there is no reader yet.
             Event::OfferAnswered { .. }
-            | Event::Redirected { .. }
             | Event::Written { .. }
             | Event::Referred { .. }
             | Event::Incoming(_)

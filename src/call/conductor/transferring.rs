@@ -15,6 +15,7 @@ use crate::call::event::Output;
 use crate::call::leg::Leg;
 use crate::call::record::{Kind, Manner};
 use crate::call::transfer::{self, Target};
+use crate::dialplan::plan::Route;
 use crate::dialplan::runner;
 use crate::media::event::{Attention, Command};
 use crate::media::link::Links;
@@ -161,6 +162,17 @@ impl Conductor {
 
     /// Where the dialplan sends a target, if somebody is called there.
     fn planned(&self, target: &str) -> Option<(Vec<Destination>, Option<Duration>)> {
+        let route = self.route_to(target)?;
+        let is_called = !route.to.is_empty() && route.to.iter().all(Destination::is_called);
+        is_called.then(|| (route.to.clone(), route.ring))
+    }
+
+    /// Where the dialplan sends a target, whatever that is.
+    pub(super) fn route_of(&self, target: &str) -> Vec<Destination> {
+        self.route_to(target).map(|route| route.to.clone()).unwrap_or_default()
+    }
+
+    fn route_to(&self, target: &str) -> Option<&Route> {
         let uri = Uri::parse(target).ok()?;
         let user = uri.user_unescaped();
         let call = runner::Call {
@@ -170,9 +182,7 @@ impl Conductor {
             context: &self.trunk.context,
             attested: self.chronicle.attested(),
         };
-        let route = self.briefing.plan.route(&call)?;
-        let is_called = !route.to.is_empty() && route.to.iter().all(Destination::is_called);
-        is_called.then(|| (route.to.clone(), route.ring))
+        self.briefing.plan.route(&call)
     }
 
     pub(super) fn referral_answered(

@@ -100,6 +100,7 @@ impl Forks {
                 let rings = Event::Progressed { session, status, body, from };
                 if is_new { Meaning::of(rings) } else { Meaning::default() }
             }
+            Event::Redirected { .. } if leg.winner.is_none() => Meaning::of(event),
             _ => Meaning::default(),
         };
         Some(meaning)

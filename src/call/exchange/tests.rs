@@ -50,6 +50,7 @@ impl Bench {
 
 fn placement(destination: &str) -> Placement {
     Placement {
+        trunks: Vec::new(),
         session: LEG,
         destination: destination.parse().expect("a destination"),
         caller: Caller { number: "+4971112345".into(), ..Caller::default() },

@@ -170,3 +170,116 @@ const MOST_STEPS: usize = 32;
 /// What an answer says of who sent it and why.
 const REMARKS: [&str; 8] =
     ["Server", "User-Agent", "Warning", "Reason", "Retry-After", "Min-Expires", "Allow", "Contact"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::random::Random;
+    use crate::call::admission::Badge;
+    use crate::call::exchange::Settings;
+    use crate::call::identity::Profile;
+    use crate::call::trunk;
+    use crate::sip::event::{AskId, Command, Event, Transport};
+    use crate::sip::method::Method;
+    use crate::sip::registration;
+    use crate::sip::route::Sockets;
+
+    struct Bench {
+        exchange: Exchange,
+        now: Instant,
+    }
+
+    impl Bench {
+        fn new(peers: &[&str], registers: bool) -> Self {
+            let peers: Vec<String> = peers.iter().map(|peer| format!("sip:{peer}")).collect();
+            let registration = registration::Settings {
+                registrars: peers.clone(),
+                domain: "sip:carrier.example".into(),
+                address: "<sip:us@carrier.example>".into(),
+                contact_user: "vt-1".into(),
+                is_proxied: false,
+                expires: Duration::from_secs(60),
+            };
+            let trunk = trunk::Settings {
+                name: "carrier".into(),
+                peers,
+                is_proxied: false,
+                profile: Profile { domain: "carrier.example".into(), ..Profile::default() },
+                account: None,
+                registration: registers.then_some(registration),
+                ping_every: None,
+                failover: None,
+                signing: None,
+            };
+            let badge = Badge { name: "carrier".into(), ..Badge::default() };
+            let socket = "192.0.2.1:5060".parse().expect("an address");
+            let sockets = Sockets::new([(Transport::Udp, socket)]);
+            let settings = Settings { sockets, trunks: vec![(badge, trunk)] };
+            let now = Instant::now();
+            Self { exchange: Exchange::new(settings, Random::repeatable(1), now), now }
+        }
+
+        /// What is asked, and what is told.
+        fn drain(&mut self) -> (Vec<(Method, AskId)>, Option<Trial>) {
+            let (mut asked, mut told) = (Vec::new(), None);
+            while let Some(output) = self.exchange.poll() {
+                match output {
+                    Output::Command(Command::Ask(asking)) => {
+                        asked.push((asking.method.clone(), asking.id));
+                    }
+                    Output::Tried(trial) => told = Some(*trial),
+                    _ => {}
+                }
+            }
+            (asked, told)
+        }
+
+        fn answer(&mut self, id: AskId, status: u16) -> Option<Trial> {
+            let headers = vec![("Server".to_owned(), "x".to_owned())];
+            let body = bytes::Bytes::new();
+            self.exchange.hear(self.now, Event::Told { id, status, headers, body });
+            self.drain().1
+        }
+    }
+
+    #[test]
+    fn a_trial_ends_when_the_trunk_has_answered_and_has_registered_us() {
+        let mut bench = Bench::new(&["192.0.2.9"], true);
+        assert_eq!(bench.exchange.try_trunk("nobody", bench.now), Err(Untried::Unknown));
+        assert_eq!(bench.exchange.try_trunk("carrier", bench.now), Ok(()));
+        assert_eq!(bench.exchange.try_trunk("carrier", bench.now), Ok(()), "it is joined");
+        let (asked, _) = bench.drain();
+        let methods: Vec<&Method> = asked.iter().map(|(method, _)| method).collect();
+        assert_eq!(methods, [&Method::Register, &Method::Options]);
+        bench.now += Duration::from_millis(20);
+        assert_eq!(bench.answer(asked[1].1, 200), None, "it is still registering");
+        let trial = bench.answer(asked[0].1, 403).expect("it is over");
+        let steps = trial.steps.iter().map(|step| (step.purpose, step.status));
+        assert_eq!(steps.collect::<Vec<_>>(), [(Purpose::Trial, 200), (Purpose::Register, 403)]);
+        assert_eq!(trial.steps[0].after, Duration::from_millis(20));
+        assert_eq!(
+            trial.steps[0].remote.map(|it| it.to_string()).as_deref(),
+            Some("192.0.2.9:5060")
+        );
+        assert_eq!(trial.steps[0].remarks, [("Server".to_owned(), "x".to_owned())]);
+    }
+
+    #[test]
+    fn silence_ends_a_trial_too_and_a_late_answer_harms_nothing() {
+        let mut bench = Bench::new(&["192.0.2.9"], false);
+        bench.exchange.try_trunk("carrier", bench.now).expect("it can be tried");
+        let (asked, _) = bench.drain();
+        bench.now = bench.exchange.deadline(bench.now).expect("it ends some time");
+        bench.exchange.tick(bench.now);
+        let trial = bench.drain().1.expect("it is over");
+        assert_eq!(trial.steps[0].status, SILENCE);
+        assert_eq!(bench.answer(asked[0].1, 200), None);
+        assert_eq!(bench.exchange.deadline(bench.now), None);
+    }
+
+    #[test]
+    fn a_trunk_that_only_calls_us_cannot_be_tried() {
+        let mut bench = Bench::new(&[], false);
+        assert_eq!(bench.exchange.try_trunk("carrier", bench.now), Err(Untried::Silent));
+    }
+}

@@ -30,6 +30,7 @@ fn incoming(called: &str, from: (&str, Option<&str>), headers: &[(&str, &str)]) 
         session: SessionId(1),
         flow,
         phone: None,
+        trunk: None,
         request_uri: format!("sip:{called}@192.0.2.1"),
         called_user: called.to_owned(),
         calling_user: from.0.to_owned(),
@@ -162,4 +163,27 @@ fn x_headers_become_variables_and_others_do_not() {
     let text = "{{ sip.header[\"X-Customer\"] }} {{ sip.header[\"X-Tier\"] }} {{ sip.header.Via }}";
     let rendered = crate::base::template::render(text, &variables).expect("it renders");
     assert_eq!(rendered, "4711 gold ");
+}
+
+#[test]
+fn what_is_signed_is_the_number_that_we_believe_even_if_it_is_withheld() {
+    let headers = [
+        ("P-Asserted-Identity", "<sip:4930123456@h>"),
+        ("To", "<sip:4971112346@h>"),
+        ("Privacy", "id"),
+    ];
+    let incoming = incoming("4971112345", ("4989123456", None), &headers);
+    let trusted = profile(Format::E164, Identity::Pai);
+    let said = read(&trusted, &incoming);
+    assert_eq!((said.caller.as_str(), said.caller_behind.as_str()), ("anonymous", "+4930123456"));
+    assert_eq!((said.called.as_str(), said.addressed.as_str()), ("+4971112345", "+4971112346"));
+    let stranger = Profile { is_trusted: false, ..trusted.clone() };
+    assert_eq!(read(&stranger, &incoming).caller_behind, "+4989123456");
+
+    let signed = |caller: &Caller| write(&trusted, "004989123456", caller).signed;
+    let both = ("+4930123456".to_owned(), "+4989123456".to_owned());
+    assert_eq!(signed(&caller("+4930123456")), Some(both));
+    assert_eq!(signed(&Caller { anonymous: true, ..caller("+4930123456") }), None);
+    let own = signed(&Caller::default()).map(|(caller, _)| caller);
+    assert_eq!(own.as_deref(), Some("+4971100"), "the trunk says from which number");
 }

@@ -177,6 +177,7 @@ mod tests {
             session: SessionId(1),
             flow: Flow::udp(local, local),
             phone: None,
+            trunk: None,
             request_uri: String::new(),
             called_user: String::new(),
             calling_user: String::new(),
@@ -226,7 +227,7 @@ mod tests {
         for order in [[div.as_str(), compact], [compact, div.as_str()]] {
             assert_eq!(flaw(&order), Some(Flaw::Malformed(Malformed::Compact)));
         }
-        let many = vec![div.as_str(); MOST_HEADERS];
+        let many = [div.as_str(); MOST_HEADERS];
         assert_eq!(flaw(&[&many[..], &[&good]].concat()), Some(Flaw::OtherKind));
         let rs256 = good.replace("alg=ES256", "alg=RS256");
         assert_eq!(flaw(&[&rs256]), Some(Flaw::Passport(passport::Flaw::Algorithm)));

@@ -1,7 +1,9 @@
 //! The crew of an agent: who hears, who thinks and who speaks for it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::base::language::Language;
 use crate::providers::model::Model;
 use crate::providers::transcriber::{Context, Transcriber};
 use crate::providers::voice::Voice;
@@ -15,6 +17,27 @@ pub struct Crew {
     pub model: Arc<dyn Model>,
     /// Who speaks.
     pub voice: Arc<dyn Voice>,
+    /// Who hears and speaks other languages, by language.
+    pub others: BTreeMap<Language, Tongue>,
+}
+
+/// Who hears and who speaks a language.
+#[derive(Clone)]
+pub struct Tongue {
+    /// Who hears it; without one, whoever heard before goes on.
+    pub transcriber: Option<(Arc<dyn Transcriber>, Context)>,
+    /// Who speaks it.
+    pub voice: Arc<dyn Voice>,
+}
+
+impl Crew {
+    /// The same crew in another language; in its own, as it is.
+    #[must_use]
+    pub fn speaking(&self, language: &Language) -> Self {
+        let Some(tongue) = self.others.get(language) else { return self.clone() };
+        let transcriber = tongue.transcriber.clone().or_else(|| self.transcriber.clone());
+        Self { transcriber, voice: tongue.voice.clone(), ..self.clone() }
+    }
 }
 
 impl std::fmt::Debug for Crew {

@@ -89,7 +89,7 @@ impl Mouth {
         match order {
             Order::Engage(crew) => self.voice = Some(crew.voice.clone()),
             Order::Open(port, rate, ring) => self.port = Some((port, rate, ring)),
-            Order::Speak(Utterance { id, text, held }) => {
+            Order::Speak(Utterance { id, spoken: text, held, .. }) => {
                 let Some(voice) = self.voice.clone() else { return };
                 let ready = VecDeque::new();
                 let state = State::Waiting;

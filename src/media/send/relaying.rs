@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::{Desk, SLOT, Sender};
+use super::{Desk, Sender};
+use crate::audio::noise::Level;
 use crate::base::id::PortId;
 use crate::media::event::Output;
 use crate::media::link::{Content, Passage};
-use crate::media::relay::{Next, Place};
+use crate::media::relay::{Next, Place, Relay, Wire, scaled};
 use crate::rtp::packet::Header;
 
 impl Sender {
@@ -17,7 +18,13 @@ impl Sender {
         if self.started.is_none() {
             return;
         }
-        if self.mixes(desk) {
+        if passage.content == Content::Comfort {
+            // The speaker rests: our own slots go on, with the background that it has.
+            self.background = Level::read(&passage.payload);
+            return self.stop_relay(now);
+        }
+        self.background = None;
+        if self.mixes(desk) || !Relay::suits(passage, self.encoder.codec()) {
             self.stop_relay(now);
             self.inlets.put(from, passage);
             return self.advance(now, desk);
@@ -38,24 +45,33 @@ impl Sender {
         (to, desk): (SocketAddr, &mut Desk<'_>),
     ) {
         let next = Next { sequence: self.sequence, timestamp: self.next_timestamp(now) };
-        let clock = self.codec.clock_rate();
+        let codec = self.encoder.codec();
+        let clock = codec.clock_rate();
         let Some(Place { at, first }) = self.relay.place(now, (from, passage), next, clock) else {
             return;
         };
         let mut payload = std::mem::take(&mut self.payload);
         payload.clear();
         let mut sent = (self.payload_type, at.timestamp);
+        let mut ticks = 0;
         match (passage.content, self.telephone_event) {
-            (Content::Voice(_), _) => self.relay.voice(passage, self.codec, &mut payload),
-            (Content::Key, Some(payload_type)) => {
+            (Content::Voice(_), _) => {
+                let wire = Wire { encoder: &mut self.encoder, libraries: &self.libraries };
+                self.relay.voice((from, passage), wire, &mut payload);
+                ticks = codec.ticks(&payload);
+            }
+            (Content::Key { clock }, Some(payload_type)) => {
                 sent.0 = payload_type;
                 payload.extend_from_slice(&passage.payload);
+                retime(&mut payload, clock, self.packing.key_clock);
             }
-            (Content::Key, None) => {
-                if let Some(begin) = self.relay.tone(passage, self.codec, &mut payload) {
+            (Content::Key { .. }, None) => {
+                if let Some(begin) = self.relay.tone(passage, &mut self.encoder, &mut payload) {
                     sent.1 = at.timestamp.wrapping_add(begin);
+                    ticks = codec.ticks(&payload);
                 }
             }
+            (Content::Comfort, _) => {}
         }
         self.relayed = Some(now);
         self.lead = None;
@@ -70,7 +86,7 @@ impl Sender {
             if end.wrapping_sub(self.sequence) < u16::MAX / 2 {
                 self.sequence = end;
             }
-            self.relayed_until = timestamp.wrapping_add(passage.payload.len() as u32);
+            self.relayed_until = timestamp.wrapping_add(ticks);
             self.packets += 1;
             self.octets += payload.len() as u64;
             desk.out.push_back(Output::SendRtp { to, bytes });
@@ -92,7 +108,7 @@ impl Sender {
         self.relay.stop();
         self.mark = true;
         let passed = now.saturating_duration_since(start).as_micros();
-        self.slot = self.slot.max(passed.div_ceil(SLOT.as_micros()) as u64);
+        self.slot = self.slot.max(passed.div_ceil(self.length.as_micros()) as u64);
         let ahead = self.relayed_until.wrapping_sub(self.timestamp_of(self.slot));
         if (1..u32::MAX / 2).contains(&ahead) {
             self.base = self.base.wrapping_add(ahead);
@@ -104,21 +120,32 @@ impl Sender {
         let own = self.timestamp_of(self.slot);
         let Some(start) = self.started else { return own };
         let passed = now.saturating_duration_since(start).as_micros();
-        let ticks = passed * u128::from(self.codec.clock_rate()) / 1_000_000;
+        let ticks = passed * u128::from(self.encoder.codec().clock_rate()) / 1_000_000;
         let by_clock = self.base.wrapping_add(ticks as u32);
         let is_ahead = by_clock.wrapping_sub(own) < u32::MAX / 2;
         if is_ahead { by_clock } else { own }
     }
 
     pub(super) fn timestamp_of(&self, slot: u64) -> u32 {
-        self.base.wrapping_add((slot as u32).wrapping_mul(self.codec.clock_rate() / 50))
+        let ticks = self.encoder.codec().ticks_in(self.length);
+        self.base.wrapping_add((slot as u32).wrapping_mul(ticks))
     }
 
     /// While packets are relayed, a slot is only recorded.
     pub(super) fn record_slot(&mut self, desk: &mut Desk<'_>) {
         self.frame.fill(0);
-        self.inlets.add_to(&mut self.frame, self.codec.rate());
+        self.inlets.add_to(&mut self.frame, self.rate);
         self.record(self.slot, desk);
         self.slot += 1;
     }
+}
+
+/// Writes the duration of a telephone event, which is counted by `clock`, in ticks of `ours`.
+fn retime(event: &mut [u8], clock: u32, ours: u32) {
+    let Some((&mut [_, _, ref mut high, ref mut low], _)) = event.split_first_chunk_mut::<4>()
+    else {
+        return;
+    };
+    let ticks = scaled(u32::from(u16::from_be_bytes([*high, *low])), clock, ours);
+    [*high, *low] = u16::try_from(ticks).unwrap_or(u16::MAX).to_be_bytes();
 }

@@ -404,7 +404,7 @@ mod tests {
                 Message::ToolCall(call),
                 Message::ToolResult(result),
             ],
-            tools: Vec::new(),
+            ..Request::default()
         };
         let messages = messages(&request);
         assert_eq!(messages.len(), 4);

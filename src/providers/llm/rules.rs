@@ -33,7 +33,7 @@ impl Model for Rules {
     }
 
     fn think(&self, request: Request) -> BoxStream<'static, Result<Delta, ProviderError>> {
-        let reply = self.dialogue.reply(&request.messages);
+        let reply = self.dialogue.reply_on(request.today, &request.messages);
         let text = (!reply.text.is_empty()).then_some(Delta::Text(reply.text));
         // Unique within the conversation, and the same when the same thought is thought again.
         let id = format!("rules-{}", request.messages.len());
@@ -156,5 +156,19 @@ mod tests {
         assert!(text(&rules, &spoken).contains("eingetragen: Freitag um 9 Uhr 30"));
         assert!(text(&rules, &["Was kostet eine Inspektion?"]).contains("60 Euro"));
         assert!(text(&rules, &["Verbinden Sie mich mit dem Verkauf"]).contains("verbinde Sie"));
+    }
+
+    #[test]
+    fn the_clerk_of_the_example_takes_a_number_in_pieces() {
+        let rules = rules("../examples/callback.toml", "callback");
+        let pieces =
+            ["please call me back", "five five five one two three", "double four five six"];
+        assert_eq!(text(&rules, &pieces[..1]), "What is your phone number?");
+        assert_eq!(text(&rules, &pieces[..2]), "Go on, please.");
+        assert_eq!(text(&rules, &pieces), "I have +1 555 123 4456. Is that right?");
+        assert_eq!(
+            text(&rules, &["call me back", "#5551234567", "#1"]),
+            "Thank you, we will call you."
+        );
     }
 }

@@ -151,6 +151,7 @@ const CONTEXT: usize = 64;
 mod tests {
     use super::*;
     use crate::audio::codec::Codec;
+    use crate::audio::coder::{Decoder, Encoder};
     use crate::audio::frame::{Frame, Rate};
     use crate::audio::resample;
     use crate::base::random::Random;
@@ -176,8 +177,8 @@ mod tests {
         let wide = samples.iter().map(|it| (it * 32_767.0) as i16).collect();
         let narrow = resample::convert(&Frame::new(Rate::WIDE, wide), Rate::NARROW);
         let (mut payload, mut heard) = (Vec::new(), Vec::new());
-        Codec::Pcmu.encode(&narrow.samples, &mut payload);
-        Codec::Pcmu.decode(&payload, &mut heard);
+        Encoder::plain(Codec::Pcmu).encode(&narrow.samples, &mut payload);
+        Decoder::plain(Codec::Pcmu).decode(&payload, &mut heard);
         floats(&Frame::new(Rate::NARROW, heard))
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// A running server; it ends with this value.
@@ -16,6 +17,8 @@ pub struct Apart {
     child: Child,
     /// Where it takes calls.
     pub address: SocketAddr,
+    /// Reads what it logs.
+    _reading: JoinSet<()>,
 }
 
 /// Where a server may run.
@@ -69,8 +72,9 @@ impl Apart {
             return Err("the server for the figures does not start".to_owned());
         }
         // Whoever logs must not wait for a reader.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Self { child, address })
+        let mut reading = JoinSet::new();
+        reading.spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Ok(Self { child, address, _reading: reading })
     }
 
     /// Its resident memory in MB.

@@ -9,14 +9,17 @@ use tokio::task::JoinSet;
 use super::apart::{Apart, Cores};
 use super::{Figure, median, millis, quantile, stage};
 use crate::audio::codec::Codec;
+use crate::audio::coder::{Decoder, Encoder};
 use crate::audio::echo::EchoGate;
 use crate::audio::frame::Rate;
+use crate::audio::library::Profile;
 use crate::audio::resample::Resampler;
+use crate::audio::tone::Tone;
 use crate::engine::clock;
 use crate::engine::phone::{Act, Line, Moment, Script, Timed, When};
 use crate::media::event::Quality;
 use crate::providers::vad::{benchmark, registry as vad};
-use crate::server::demo;
+use crate::server::{codecs, demo};
 
 /// Measures.
 pub async fn measure() -> Result<Vec<Figure>, String> {
@@ -42,13 +45,7 @@ fn detector() -> Result<Vec<Figure>, String> {
 
 fn samples() -> Vec<Figure> {
     let frame: Vec<i16> = (0..160).map(|at| (at * 97 % 8_000) as i16).collect();
-    let (mut payload, mut decoded, mut wide) = (Vec::new(), Vec::new(), Vec::new());
-    let g711 = stage::cost(2_000, || {
-        payload.clear();
-        decoded.clear();
-        Codec::Pcma.encode(&frame, &mut payload);
-        Codec::Pcma.decode(&payload, &mut decoded);
-    });
+    let mut wide = Vec::new();
     let mut resampler = Resampler::new(Rate::NARROW, Rate::WIDE);
     let resample = stage::cost(500, || {
         wide.clear();
@@ -69,10 +66,39 @@ fn samples() -> Vec<Figure> {
     vec![
         Figure::new("media.echo_search", echo.as_secs_f64() * 1e6, "µs")
             .told("at most once in 32 ms, and only while the line sounds like speech"),
-        Figure::new("media.g711", g711.as_nanos() as f64, "ns").told("20 ms there and back"),
+        coding("media.g711", Codec::Pcma),
+        coding("media.g722", Codec::G722),
+        coding("media.opus", Codec::Opus),
+        coding("media.l16", Codec::L16Wide),
         Figure::new("media.resample", resample.as_secs_f64() * 1e6, "µs")
             .told("20 ms, 8 to 16 kHz"),
     ]
+}
+
+/// What 20 ms of a voiced sound cost in a codec, there and back.
+fn coding(metric: &'static str, codec: Codec) -> Figure {
+    let libraries = codecs::libraries();
+    let profile = Profile { playback: Rate::WIDE, fec: true, ..Profile::default() };
+    let mut encoder = Encoder::new(codec, &profile, &libraries);
+    let mut decoder = Decoder::new(codec, &libraries);
+    let length = codec.rate().samples_in(Duration::from_millis(20));
+    let voice = Tone::dual(codec.rate(), [140.0, 610.0]).at(0.5).play(Duration::from_secs(1));
+    let mut frames = voice.chunks_exact(length).cycle();
+    let (mut payload, mut decoded) = (Vec::new(), Vec::new());
+    let both = stage::cost(200, || {
+        payload.clear();
+        decoded.clear();
+        encoder.encode(frames.next().unwrap_or_default(), &mut payload);
+        decoder.decode(&payload, &mut decoded);
+    });
+    let encoded = payload.clone();
+    let back = stage::cost(200, || {
+        decoded.clear();
+        decoder.decode(&encoded, &mut decoded);
+    });
+    let micros = |cost: Duration| cost.as_secs_f64() * 1e6;
+    Figure::new(metric, micros(both), "µs")
+        .told(format!("20 ms there and back, {:.1} µs of it back", micros(back)))
 }
 
 /// The resident memory of a server of its own that waits for calls.

@@ -1,5 +1,6 @@
 //! `voxtrunk trunk`: how trunks stand, and whether one works.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use crate::server::console::command::Target;
@@ -26,6 +27,10 @@ pub fn show(target: &Target, name: String) -> ExitCode {
 
 /// Tests one: fails when calls cannot go by it.
 pub fn test(target: &Target, name: String) -> ExitCode {
+    if std::io::stderr().is_terminal() {
+        // Silence takes nine seconds.
+        eprintln!("asking {} …", harmless(&name));
+    }
     let ask = Ask::TestTrunk(Named { name });
     target.run(ask, |trial: &TrialView, paint| {
         let code = if trial.works { ExitCode::SUCCESS } else { ExitCode::FAILURE };

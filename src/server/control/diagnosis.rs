@@ -101,7 +101,7 @@ pub fn verdict(trial: &Trial, trunk: &TrunkView) -> TrialView {
     let failed = trial.steps.iter().filter(|step| !is_good(step));
     let worst = failed.max_by_key(|step| (step.purpose == Purpose::Register, step.status != 408));
     let advice = worst.filter(|_| !works);
-    let advice = advice.and_then(|it| advice_of(it)).map(|it| it.replace("<name>", name));
+    let advice = advice.and_then(advice_of).map(|it| it.replace("<name>", name));
     TrialView { trunk: name.to_string(), works, summary, advice, steps }
 }
 

@@ -289,6 +289,17 @@ impl Dialog {
         flow
     }
 
+    /// Whether the first route, or else the Contact, asks for TCP at the address that datagrams go
+    /// to now.
+    pub fn wants_tcp(&self) -> bool {
+        let route = self.routes.first().map(|route| inside_brackets(route));
+        let Ok(uri) = Uri::parse(route.unwrap_or(&self.target)) else { return false };
+        let wish = uri.param("transport").flatten().and_then(Transport::from_text);
+        self.flow.transport == Transport::Udp
+            && wish == Some(Transport::Tcp)
+            && uri.host() == Some(Host::Address(self.flow.remote.ip()))
+    }
+
     /// Where the peer listens, for the time after its connection: the port in its Contact or route
     /// on its own address. Nowhere, when it is reached by its own connection only (RFC 7118 5).
     pub fn elsewhere(&self) -> Option<Flow> {

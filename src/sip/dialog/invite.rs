@@ -190,9 +190,13 @@ impl Session {
         dialog.flow.connection()
     }
 
-    /// The peer speaks through another connection than before: so do we from now on.
+    /// The peer speaks through another connection than before, or from another port of its
+    /// address, as after NAT has forgotten it: so do we from now on.
     pub fn heard_through(&mut self, flow: Flow) {
-        if let Some(dialog) = self.dialog_mut().filter(|_| flow.transport.is_reliable()) {
+        let Some(dialog) = self.dialog_mut() else { return };
+        let is_same_host =
+            dialog.flow.transport == flow.transport && dialog.flow.remote.ip() == flow.remote.ip();
+        if flow.transport.is_reliable() || is_same_host {
             dialog.flow = flow;
         }
     }

@@ -14,7 +14,8 @@ pub struct Policy {
     pub mode: Mode,
     /// How long a session lives without a refresh, if we are asked.
     pub expires: Duration,
-    /// The shortest life that we accept, as Min-SE says it; never less than 90 s.
+    /// The shortest life that we accept, as Min-SE says it. Less than 90 s is for tests
+    /// (RFC 4028 4).
     pub least: Duration,
 }
 
@@ -157,11 +158,11 @@ impl Policy {
             Some(Role::Uac) | None => Party::Us,
         };
         // A peer that says less than is allowed would have us refresh without end.
-        Some(Agreed { interval: said.interval.max(LEAST), refresher })
+        Some(Agreed { interval: said.interval.max(self.least()), refresher })
     }
 
     fn least(&self) -> Duration {
-        self.least.max(LEAST)
+        self.least.max(SHORTEST)
     }
 }
 
@@ -265,8 +266,11 @@ pub fn least_of(message: &Message) -> Duration {
 /// The name of the extension.
 pub const EXTENSION: &str = "timer";
 
-/// No session may live shorter: RFC 4028 4.
-const LEAST: Duration = Duration::from_secs(90);
+/// No session lives shorter unless somebody says so: RFC 4028 4.
+pub const LEAST: Duration = Duration::from_secs(90);
+
+/// The header counts in seconds: there is nothing shorter.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

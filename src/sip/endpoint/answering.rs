@@ -16,6 +16,7 @@ use crate::sip::dialog::reliable::{Acceptance, Provisional, Reliable};
 use crate::sip::event::{Ending, Event, Incoming, Party, SessionId};
 use crate::sip::header::Name;
 use crate::sip::method::Method;
+use crate::sip::registrar::Role;
 use crate::sip::uri::Uri;
 
 /// How often a provisional answer is repeated: RFC 3261 13.3.1.1.
@@ -189,13 +190,15 @@ fn digested(invite: &Arrival, session: SessionId) -> Incoming {
     let uri = invite.message.request_uri();
     let user = |uri: Uri<'_>| uri.user_unescaped().into_owned();
     let named = || from.ok().and_then(|from| from.display().map(Cow::into_owned));
-    // L7: who calls is told by the password, not by a header.
-    let phone = invite.phone.as_deref();
+    // L7: who calls is told by the password, not by a header. A trunk calls for others.
+    let proven = |role| invite.phone.as_deref().filter(|it| it.role == role);
+    let phone = proven(Role::Phone);
     let proved = phone.map(|phone| phone.name.to_string());
     Incoming {
         session,
         flow: invite.flow,
         phone: phone.map(|phone| phone.name.clone()),
+        trunk: proven(Role::Trunk).map(|trunk| trunk.name.clone()),
         request_uri: uri.map(|uri| uri.as_str().to_owned()).unwrap_or_default(),
         called_user: uri.map(user).unwrap_or_default(),
         calling_user: proved

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::{Endpoint, Use};
 use crate::sip::dialog::invite::Phase;
+use crate::sip::dialog::state::Dialog;
 use crate::sip::event::{Connection, Ending, Event, Flow, Transport};
 use crate::sip::transaction::key::Key;
 use crate::sip::transaction::layer::{Datagram, TransactionId};
@@ -22,7 +23,33 @@ impl Endpoint {
         purpose: Use,
         now: Instant,
     ) -> TransactionId {
-        let wide = self.widened(&datagram, now);
+        let is_large = self.is_large(&datagram);
+        let wide = if is_large { self.widened(&datagram, now) } else { None };
+        self.begin(key, (datagram, wide), purpose, now)
+    }
+
+    /// The same inside a dialog: by TCP also when the peer's Contact or route asks for it
+    /// (12.2.1.1, RFC 3263 4.1).
+    pub(super) fn open_inside(
+        &mut self,
+        dialog: &Dialog,
+        (key, bytes): (Key, Bytes),
+        purpose: Use,
+        now: Instant,
+    ) -> TransactionId {
+        let datagram = Datagram { flow: dialog.next_hop(), bytes };
+        let wants_stream = dialog.wants_tcp() || self.is_large(&datagram);
+        let wide = if wants_stream { self.widened(&datagram, now) } else { None };
+        self.begin(key, (datagram, wide), purpose, now)
+    }
+
+    fn begin(
+        &mut self,
+        key: Key,
+        (datagram, wide): (Datagram, Option<Datagram>),
+        purpose: Use,
+        now: Instant,
+    ) -> TransactionId {
         let sent = wide.as_ref().unwrap_or(&datagram).clone();
         let id = if key.is_invite() {
             self.layer.invite(key, &sent, purpose, now)
@@ -36,13 +63,15 @@ impl Endpoint {
         id
     }
 
-    /// The same request for a TCP connection, when it is too large for a datagram.
+    fn is_large(&self, datagram: &Datagram) -> bool {
+        datagram.bytes.len() > self.settings.largest_datagram
+    }
+
+    /// The same request for a TCP connection, when it would go as a datagram.
     fn widened(&self, datagram: &Datagram, now: Instant) -> Option<Datagram> {
         let Datagram { flow, bytes } = datagram;
-        let is_large = flow.transport == Transport::Udp
-            && bytes.len() > self.settings.largest_datagram
-            && !self.lacks_tcp(flow.remote, now);
-        let local = self.settings.tcp_beside(flow.local).filter(|_| is_large)?;
+        let may = flow.transport == Transport::Udp && !self.lacks_tcp(flow.remote, now);
+        let local = self.settings.tcp_beside(flow.local).filter(|_| may)?;
         let wide = Flow { transport: Transport::Tcp, local, remote: flow.remote };
         let old = self.sent_with(*flow);
         let new = self.sent_with(wide);

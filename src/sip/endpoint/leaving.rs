@@ -10,7 +10,7 @@ use crate::sip::dialog::session_timer::Wish;
 use crate::sip::dialog::state::Dialog;
 use crate::sip::event::{Ending, Event, Party, SessionId};
 use crate::sip::method::Method;
-use crate::sip::transaction::layer::{Datagram, TransactionId};
+use crate::sip::transaction::layer::TransactionId;
 
 impl Endpoint {
     /// Says BYE in a session that is up; its end is reported when BYE is answered.
@@ -38,9 +38,7 @@ impl Endpoint {
         if let Some(reason) = reason {
             bye = bye.header("Reason", reason);
         }
-        let datagram = Datagram { flow: dialog.next_hop(), bytes: bye.finish() };
-        self.layer.request(key, &datagram, Use::Bye(session), now);
-        self.send(datagram);
+        self.open_inside(&dialog, (key, bye.finish()), Use::Bye(session), now);
     }
 
     /// Our BYE has been answered, be it by 200, 408 or 481: the session is over.

@@ -13,7 +13,7 @@ use crate::sip::dialog::offers::{Ask, First, Own, Purpose, Stage, Update, glare_
 use crate::sip::dialog::session_timer::{Agreed, least_of};
 use crate::sip::event::{Ending, Event, SessionId};
 use crate::sip::method::Method;
-use crate::sip::transaction::layer::{Datagram, TransactionId};
+use crate::sip::transaction::layer::TransactionId;
 
 impl Endpoint {
     /// Offers something else, unless an offer is under way already.
@@ -65,12 +65,12 @@ impl Endpoint {
                 .header("Session-Expires", &agreed.asked())
                 .header("Min-SE", &self.settings.session_timers.least.as_secs().to_string());
         }
-        let datagram = Datagram { flow: dialog.next_hop(), bytes: with_sdp(request, &body) };
+        let bytes = with_sdp(request, &body);
         let purpose = match method {
             Method::Update => Use::Update(id),
             _ => Use::Reinvite(Reinvitation { session: id, ack: None }),
         };
-        let transaction = self.open(key, datagram, purpose, now);
+        let transaction = self.open_inside(dialog, (key, bytes), purpose, now);
         let until = now + self.settings.timers.patience() * 2;
         offers.ours = Some(Own { ask, stage: Stage::Sent { transaction, until } });
     }

@@ -15,7 +15,6 @@ use crate::sip::dialog::reliable::{
 };
 use crate::sip::event::{Ending, Event};
 use crate::sip::method::Method;
-use crate::sip::transaction::layer::Datagram;
 
 /// Ours.
 impl Endpoint {
@@ -143,8 +142,6 @@ impl Endpoint {
     ) {
         let (prack, key) = self.request_inside(&mut early.dialog, &Method::Prack);
         let prack = prack.header("RAck", &format!("{rseq} {invite} INVITE"));
-        let flow = early.dialog.next_hop();
-        let datagram = Datagram { flow, bytes: with_sdp(prack, body) };
-        self.open(key, datagram, Use::Told, now);
+        self.open_inside(&early.dialog, (key, with_sdp(prack, body)), Use::Told, now);
     }
 }

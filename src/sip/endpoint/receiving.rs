@@ -96,10 +96,7 @@ impl Endpoint {
             Method::Options => self.answer_options(&request),
             // T7: nobody is referred anywhere outside of a call.
             Method::Refer => self.answer_stateless(&request, 403, &[]),
-            // Nobody reads what is written to no call.
-            Method::Message => {
-                self.answer_stateless(&request, 405, &[("Allow", self.allowed())]);
-            }
+            Method::Message => self.written_outside(&request),
             _ => self.answer_stateless(&request, 481, &[]),
         }
     }

@@ -14,7 +14,6 @@ use crate::sip::event::{Ending, Event, Refusal, SessionId};
 use crate::sip::header::Name;
 use crate::sip::method::Method;
 use crate::sip::status::phrase;
-use crate::sip::transaction::layer::Datagram;
 
 impl Endpoint {
     /// Asks the peer to call somebody else.
@@ -41,9 +40,7 @@ impl Endpoint {
             .header("Contact", &self.contact_for(&up.dialog.target, up.dialog.flow))
             .header("Refer-To", &format!("<{target}>"))
             .header("Referred-By", &format!("<{}>", own_address(&up.dialog)));
-        let datagram = Datagram { flow: up.dialog.next_hop(), bytes: refer.finish() };
-        self.layer.request(key, &datagram, Use::Refer(id), now);
-        self.send(datagram);
+        self.open_inside(&up.dialog, (key, refer.finish()), Use::Refer(id), now);
         None
     }
 
@@ -214,9 +211,7 @@ impl Endpoint {
             .header("Event", &event)
             .header("Subscription-State", &state)
             .finish_with("message/sipfrag;version=2.0", fragment.as_bytes());
-        let datagram = Datagram { flow: up.dialog.next_hop(), bytes };
-        self.layer.request(key, &datagram, Use::Told, now);
-        self.send(datagram);
+        self.open_inside(&up.dialog, (key, bytes), Use::Told, now);
     }
 }
 

@@ -8,7 +8,6 @@ use crate::sip::dialog::invite::{Phase, Session};
 use crate::sip::event::{Ending, Event, Note, NoteKind};
 use crate::sip::header::Name;
 use crate::sip::method::Method;
-use crate::sip::transaction::layer::Datagram;
 
 impl Endpoint {
     /// Says something within a session. Before there is a dialog there is nobody to hear it.
@@ -29,8 +28,7 @@ impl Endpoint {
         };
         let (request, key) = self.request_inside(dialog, &method);
         let bytes = request.finish_with(&note.content_type, &note.body);
-        let datagram = Datagram { flow: dialog.next_hop(), bytes };
-        self.open(key, datagram, Use::Told, now);
+        self.open_inside(dialog, (key, bytes), Use::Told, now);
         None
     }
 
@@ -46,16 +44,34 @@ impl Endpoint {
     /// Takes a MESSAGE: text is read, and nothing else.
     pub(super) fn written_to(&mut self, session: &Session, request: &Arrival, now: Instant) {
         let (body, content_type) = (request.body(), content_type(request));
-        let is_text = content_type.get(..5).is_some_and(|it| it.eq_ignore_ascii_case("text/"));
-        if !is_text && !body.is_empty() {
-            let accept = [("Accept", "text/plain".to_owned())];
-            return self.object_with(request, 415, &accept, now);
+        if !is_readable(request) {
+            return self.object_with(request, 415, &accepted(), now);
         }
         self.object(request, 200, now);
         if !body.is_empty() {
             self.report(Event::Written { session: session.id, content_type, body });
         }
     }
+
+    /// Takes a MESSAGE outside of any call. There is nobody to read it, and nobody is told that it
+    /// was read.
+    pub(super) fn written_outside(&mut self, request: &Arrival) {
+        match is_readable(request) {
+            true => self.answer_stateless(request, 404, &[]),
+            false => self.answer_stateless(request, 415, &accepted()),
+        }
+    }
+}
+
+/// Whether a MESSAGE is text, or nothing at all.
+fn is_readable(request: &Arrival) -> bool {
+    let is_text = |kind: &str| kind.eq_ignore_ascii_case("text/");
+    request.body().is_empty() || content_type(request).get(..5).is_some_and(is_text)
+}
+
+/// What a MESSAGE may be.
+fn accepted() -> [(&'static str, String); 1] {
+    [("Accept", "text/plain".to_owned())]
 }
 
 fn content_type(request: &Arrival) -> String {

@@ -16,6 +16,7 @@ struct Stage {
 
 fn phone(name: &str, password: &str) -> Phone {
     Phone {
+        role: Role::Phone,
         name: name.into(),
         username: name.to_owned(),
         keys: Keys::of_password([name, REALM, password]),

@@ -29,6 +29,12 @@ impl Default for Timers {
 }
 
 impl Timers {
+    /// T1 with a T2 and T4 in the proportions of RFC 3261: 8 and 10 times as long.
+    pub fn with_t1(t1: Duration) -> Self {
+        let (t2, t4) = (t1.saturating_mul(8), t1.saturating_mul(10));
+        Self { t1, t2, t4, ..Self::default() }
+    }
+
     /// The timers of a transaction that is carried that way.
     #[must_use]
     pub fn over(self, transport: Transport) -> Self {

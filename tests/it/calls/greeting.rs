@@ -41,8 +41,8 @@ fn two_turns_are_understood_and_answered() {
      11461  caller: where are you
      12872  agent: You find us at number twelve in Harbor Street.
      16592  caller: goodbye
-     17683  agent: Thank you for your call.
-     19183  agent: Have a nice day.
+     17352  agent: Thank you for your call.
+     18852  agent: Have a nice day.
     ");
 }
 

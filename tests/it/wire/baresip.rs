@@ -79,7 +79,7 @@ async fn baresip_calls_by_tcp_and_by_tls() {
 }
 
 /// Lets baresip call somebody.
-fn dial(folder: &Folder, target: &str, more: &str) -> Child {
+pub fn dial(folder: &Folder, target: &str, more: &str) -> Child {
     configure(folder, more);
     let mut baresip = Command::new("baresip");
     baresip.arg("-4").arg("-f").arg(folder.path("")).args(["-t", "50", "-e"]);
@@ -89,7 +89,7 @@ fn dial(folder: &Folder, target: &str, more: &str) -> Child {
 }
 
 /// What baresip recorded so far of what it heard.
-fn heard(folder: &Folder) -> Option<Frame> {
+pub fn heard(folder: &Folder) -> Option<Frame> {
     let files = std::fs::read_dir(folder.path("heard")).ok()?.flatten();
     let path = files.map(|file| file.path()).find(|path| {
         path.file_name().and_then(|name| name.to_str()).is_some_and(|it| it.ends_with("-dec.wav"))
@@ -101,7 +101,9 @@ fn heard(folder: &Folder) -> Option<Frame> {
 /// A phone without hardware: speech comes from a file and what is heard goes into one.
 fn configure(folder: &Folder, more: &str) {
     folder.put("contacts", "");
-    folder.put("accounts", "<sip:baresip@127.0.0.1>;regint=0\n");
+    if !folder.path("accounts").exists() {
+        folder.put("accounts", "<sip:baresip@127.0.0.1>;regint=0\n");
+    }
     folder.put("heard/.keep", "");
     let (says, heard) = (folder.path("says.wav"), folder.path("heard"));
     let modules = "/usr/lib/baresip/modules";

@@ -11,7 +11,7 @@ use voxtrunk::audio::{resample, wav};
 use voxtrunk::base::random::Random;
 use voxtrunk::engine::gauges::Gauges;
 use voxtrunk::engine::media_shard::MediaShard;
-use voxtrunk::engine::phone::{Act, Line, Moment, Phone, Script, Timed, When};
+use voxtrunk::engine::phone::{Act, Line, Moment, Offer, Phone, Script, Timed, When};
 use voxtrunk::engine::recorder::Recorder;
 use voxtrunk::providers::tts::espeak::{self, Espeak};
 use voxtrunk::providers::tts::flite::{self, Flite};
@@ -51,6 +51,17 @@ pub async fn call(target: &str, lines: Vec<Line>, patience: Duration) -> Outcome
 pub async fn recorded(target: &str, lines: Vec<Line>, path: PathBuf) -> Outcome {
     let patience = Duration::from_secs(4);
     let script = Script { lines, recording: Some(path.clone()), patience, ..Script::default() };
+    let mut outcome = place(target, script).await;
+    let (left, _) = sides(&path).await;
+    outcome.heard = Some(left);
+    outcome
+}
+
+/// The same, from a phone that offers something else than G.711.
+pub async fn offering(offer: Offer, target: &str, lines: Vec<Line>, path: PathBuf) -> Outcome {
+    let recording = Some(path.clone());
+    let patience = Duration::from_secs(10);
+    let script = Script { lines, recording, patience, offer, ..Script::default() };
     let mut outcome = place(target, script).await;
     let (left, _) = sides(&path).await;
     outcome.heard = Some(left);

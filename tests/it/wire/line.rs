@@ -61,6 +61,7 @@ impl Line {
         let (mailbox, mut inbox) = mailbox::pair();
         let session = SessionId(clock::random().u64() >> 1);
         let placement = Placement {
+            trunks: Vec::new(),
             session,
             destination: destination.parse().expect("a destination"),
             caller,

@@ -23,6 +23,8 @@ pub struct House {
     pub bind: String,
     /// The media ports.
     pub ports: String,
+    /// More of `[rtp]`.
+    pub rtp: String,
     /// The address whose calls count as calls from a trunk.
     pub trunk: String,
 }
@@ -52,6 +54,7 @@ impl House {
             dialplan: None,
             bind: "127.0.0.1:0".to_owned(),
             ports: "22000-29999".to_owned(),
+            rtp: String::new(),
             trunk: "127.0.0.1".to_owned(),
         }
     }
@@ -82,6 +85,12 @@ impl House {
         self
     }
 
+    /// Speaks these codecs, written as in the settings.
+    pub fn speaking(mut self, codecs: &str) -> Self {
+        self.rtp = format!("codecs = [{codecs}]\n");
+        self
+    }
+
     /// Writes the files and gives the path of the settings.
     pub fn write(&self, folder: &Folder) -> PathBuf {
         let dialplans = match &self.dialplan {
@@ -95,9 +104,9 @@ impl House {
         let text = format!(
             "[server]\nname = \"voxtrunk-test\"\ndata_dir = \"../data\"\n\
              dialplans = {dialplans:?}\nmodels = {models:?}\n\
-             [[sip.listen]]\nbind = {:?}\n[rtp]\nports = {:?}\n\
+             [[sip.listen]]\nbind = {:?}\n[rtp]\nports = {:?}\n{}\
              [trunks.local]\ninbound = {{ allow = [{:?}] }}\n{}",
-            self.bind, self.ports, self.trunk, self.settings
+            self.bind, self.ports, self.rtp, self.trunk, self.settings
         );
         folder.put("conf/server.toml", &text)
     }

@@ -21,98 +21,100 @@ use super::datagrams::{Wire, header};
 use super::server::{Folder, House, PATIENCE, Server, finish, program};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_good_signature_is_told_to_the_call_and_any_other_is_refused_with_its_status() {
+async fn only_what_is_signed_for_this_very_call_is_good() {
     let stage = Stage::new().await;
-    let server = stage.server("require").await;
-    let url = stage.url("/signer.pem");
-    let good = Token::new(&url);
-    let old = Token { issued: now() - 3_600, ..good.clone() };
-    let stranger = Token::new(&stage.url("/stranger.pem"));
+    let good = Token::new(&stage.url("/signer.pem"));
+    let sign = |token: &Token| Some(stage.sign(token));
+    let compact = "..c2ln;info=<https://127.0.0.1/a>;ppt=shaken";
+    let giant = format!("a.b.c;info=<https://127.0.0.1/{}>;ppt=shaken", "a".repeat(5_000));
     let cases = [
-        (Some(stage.sign(&good)), 200, "TN-Validation-Passed"),
-        (None, 428, "No-TN-Validation"),
-        (Some(stage.sign(&good).replace("ppt=shaken", "ppt=div")), 428, "No-TN-Validation"),
-        (Some(stage.sign(&old)), 403, "TN-Validation-Failed"),
-        (Some(tampered(&stage.sign(&good))), 438, "TN-Validation-Failed"),
-        (
-            Some(stage.sign(&Token { caller: "4930999999", ..good.clone() })),
-            438,
-            "TN-Validation-Failed",
-        ),
-        (
-            Some(stage.sign(&Token { called: "4930999999", ..good.clone() })),
-            438,
-            "TN-Validation-Failed",
-        ),
-        (
-            Some("..c2ln;info=<https://127.0.0.1/a>;ppt=shaken".to_owned()),
-            438,
-            "TN-Validation-Failed",
-        ),
-        (
-            Some(format!("a.b.c;info=<https://127.0.0.1/{}>", "a".repeat(5_000))),
-            438,
-            "TN-Validation-Failed",
-        ),
-        (Some(stage.sign(&stranger)), 437, "TN-Validation-Failed"),
-        (Some(stage.sign(&Token::new(&stage.url("/web.pem")))), 437, "TN-Validation-Failed"),
-        (Some(stage.sign(&Token::new(&stage.url("/missing.pem")))), 436, "TN-Validation-Failed"),
-        (Some(stage.sign(&Token::new(&stage.url("/elsewhere.pem")))), 436, "TN-Validation-Failed"),
-        (Some(stage.sign(&Token::new(&stage.url("/endless.pem")))), 436, "TN-Validation-Failed"),
-        (Some(stage.sign(&Token::new("https://127.0.0.2/a.pem"))), 436, "TN-Validation-Failed"),
-        (
-            Some(stage.sign(&Token::new("https://169.254.169.254/latest"))),
-            436,
-            "TN-Validation-Failed",
-        ),
-        (Some(stage.sign(&Token::new("http://127.0.0.1/a.pem"))), 436, "TN-Validation-Failed"),
+        (sign(&good), 200),
+        (None, 428),
+        (Some(stage.sign(&good).replace("ppt=shaken", "ppt=div")), 428),
+        (sign(&Token { issued: now() - 3_600, ..good.clone() }), 403),
+        (sign(&Token { issued: now() + 3_600, ..good.clone() }), 403),
+        (Some(tampered(&stage.sign(&good))), 438),
+        (sign(&Token { caller: "4930999999", ..good.clone() }), 438),
+        (sign(&Token { called: "4930999999", ..good.clone() }), 438),
+        (Some(compact.to_owned()), 438),
+        (Some(giant), 438),
     ];
-    let mut wire = Wire::open("127.0.0.1:0", server.address).await;
-    for (at, (identity, status, verstat)) in cases.iter().enumerate() {
-        let answer = call(&mut wire, identity.as_deref()).await;
-        assert!(
-            answer.starts_with(&format!("SIP/2.0 {status}")),
-            "case {at}: {answer}\n{}",
-            server.log()
-        );
-        if *status != 200 {
-            assert!(answer.contains(&format!("Reason: STIR;cause={status}")), "{answer}");
-            assert!(header(&answer, "Warning").starts_with("399"), "{answer}");
-        }
-        let records = server.records(at + 1).await;
-        let record = records.last().expect("there are some");
-        assert_eq!(record["stir"]["verstat"], *verstat, "case {at}: {record:#}");
-        assert_eq!(record["from"]["number"], CALLER);
-        if *status == 200 {
-            assert_eq!(record["stir"]["attestation"], "A");
-            assert_eq!(record["stir"]["signer"], "709J");
-            assert_eq!(record["stir"]["origid"], ORIGIN);
-            assert_eq!(record["stir"]["reason"], Value::Null);
-        } else {
-            assert_eq!(record["stir"]["status"], *status);
-            assert_eq!(record["end_reason"], "rejected");
-        }
-    }
-    assert!(server.log().contains("caller checked"));
+    stage.expect(&cases).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_signature_serves_one_call_and_its_certificate_is_fetched_once() {
+async fn a_certificate_must_be_where_we_go_and_have_an_authority_behind_it() {
+    let stage = Stage::new().await;
+    let at = |url: &str| Some(stage.sign(&Token::new(url)));
+    let cases = [
+        (at(&stage.url("/signer.pem")), 200),
+        (at(&stage.url("/stranger.pem")), 437),
+        (at(&stage.url("/web.pem")), 437),
+        (at(&stage.url("/nothing.pem")), 437),
+        (at(&stage.url("/missing.pem")), 436),
+        (at(&stage.url("/elsewhere.pem")), 436),
+        (at(&stage.url("/endless.pem")), 436),
+        (at("https://127.0.0.2/a.pem"), 436),
+        (at("https://localhost/a.pem"), 436),
+        (at("https://169.254.169.254/latest"), 436),
+        (at("http://127.0.0.1/a.pem"), 436),
+    ];
+    stage.expect(&cases).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_certificates_fetched_that_never_come_holds_nobody_up() {
+    let stage = Stage::new().await;
+    let server = stage.server("require").await;
+    let never = |at: u32| stage.sign(&Token::new(&stage.url(&format!("/never-{at}.pem"))));
+    let mut hostile = Vec::new();
+    for at in 0..16 {
+        let mut wire = Wire::open("127.0.0.1:0", server.address).await;
+        let invite = signed(&mut wire, Some(&never(at)));
+        wire.send(invite.as_bytes()).await;
+        hostile.push(wire);
+    }
+    for wire in &hostile {
+        let trying = wire.receive(PATIENCE).await.expect("an answer");
+        assert!(trying.starts_with("SIP/2.0 100"), "{trying}");
+    }
+    let mut wire = Wire::open("127.0.0.1:0", server.address).await;
+    let busy = call(&mut wire, Some(&never(16))).await;
+    assert!(busy.starts_with("SIP/2.0 503"), "{busy}");
+    assert_ne!(header(&busy, "Retry-After"), "");
+    assert!(call(&mut wire, None).await.starts_with("SIP/2.0 428"));
+    for wire in &mut hostile {
+        let answer = last_answer(wire, "INVITE").await;
+        assert!(answer.starts_with("SIP/2.0 436"), "{answer}");
+    }
+    let good = call(&mut wire, Some(&stage.sign(&Token::new(&stage.url("/signer.pem"))))).await;
+    assert!(good.starts_with("SIP/2.0 200"), "{good}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signature_serves_one_call_and_a_certificate_is_fetched_once() {
     let stage = Stage::new().await;
     let server = stage.server("require").await;
     let token = Token::new(&stage.url("/signer.pem"));
     let identity = stage.sign(&token);
-    let mut wire = Wire::open("127.0.0.1:0", server.address).await;
+    let server_at = server.address;
+    let mut wire = Wire::open("127.0.0.1:0", server_at).await;
     let (first, again) =
         (call(&mut wire, Some(&identity)).await, call(&mut wire, Some(&identity)).await);
     assert!(first.starts_with("SIP/2.0 200"), "{first}");
     assert!(again.starts_with("SIP/2.0 438"), "{again}");
     assert!(header(&again, "Warning").contains("another call"), "{again}");
-    for _ in 0..3 {
-        let answer = call(&mut wire, Some(&stage.sign(&token))).await;
+    // Three callers at once wait for one certificate.
+    let other = Token::new(&stage.url("/other.pem"));
+    let identities = [stage.sign(&other), stage.sign(&other), stage.sign(&other)];
+    let calls = identities.map(|identity| async move {
+        let mut wire = Wire::open("127.0.0.1:0", server_at).await;
+        call(&mut wire, Some(&identity)).await
+    });
+    for answer in futures_util::future::join_all(calls).await {
         assert!(answer.starts_with("SIP/2.0 200"), "{answer}");
     }
-    assert_eq!(stage.fetched(), 1);
+    assert_eq!(stage.fetched(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,6 +127,7 @@ async fn where_signatures_are_only_checked_routes_see_what_came_of_it() {
     let wrong =
         call(&mut wire, Some(&tampered(&stage.sign(&Token::new(&stage.url("/signer.pem")))))).await;
     assert!(attested.starts_with("SIP/2.0 200"), "{attested}");
+    assert!(!attested.contains("Reason:"), "{attested}");
     // The route for calls that nobody vouches for says busy.
     for answer in [unsigned, wrong] {
         assert!(answer.starts_with("SIP/2.0 486"), "{answer}");
@@ -241,6 +244,8 @@ impl Stage {
         let signer = certificate(&key, &issuer, true);
         let pages = vec![
             ("/signer.pem", signer.clone() + &issuer.pem()),
+            ("/other.pem", signer.clone()),
+            ("/nothing.pem", "nothing".to_owned()),
             ("/stranger.pem", certificate(&key, &stranger, true)),
             ("/web.pem", certificate(&key, &issuer, false)),
             ("/endless.pem", format!("{signer}{}", " ".repeat(70_000))),
@@ -260,7 +265,7 @@ impl Stage {
                     let read = stream.read(&mut request).await.unwrap_or_default();
                     let request = String::from_utf8_lossy(&request[..read]).into_owned();
                     let path = request.split(' ').nth(1).unwrap_or_default();
-                    if path == "/never.pem" {
+                    if path.starts_with("/never") {
                         return std::future::pending().await;
                     }
                     count.fetch_add(1, Ordering::Relaxed);
@@ -298,6 +303,41 @@ impl Stage {
                     [[route]]\nname = \"unsigned\"\nattestation = \"none\"\nto = \"busy\"\n\
                     [[route]]\nto = \"hangup:404\"\n";
         Server::start(House::with(plan).and(&settings)).await
+    }
+
+    /// Has each header come to a server that requires a good one: the answer and the record say
+    /// what came of it.
+    async fn expect(&self, cases: &[(Option<String>, u16)]) {
+        let server = self.server("require").await;
+        let mut wire = Wire::open("127.0.0.1:0", server.address).await;
+        for (at, (identity, status)) in cases.iter().enumerate() {
+            let answer = call(&mut wire, identity.as_deref()).await;
+            let is_so = answer.starts_with(&format!("SIP/2.0 {status}"));
+            assert!(is_so, "case {at}: {answer}\n{}", server.log());
+            let records = server.records(at + 1).await;
+            let record = records.last().expect("there are some");
+            let said = &record["stir"];
+            assert_eq!(record["from"]["number"], CALLER);
+            let verstat = match status {
+                200 => "TN-Validation-Passed",
+                428 => "No-TN-Validation",
+                _ => "TN-Validation-Failed",
+            };
+            assert_eq!(said["verstat"], verstat, "case {at}: {said:#}");
+            if *status == 200 {
+                let all = [&said["attestation"], &said["signer"], &said["origid"], &said["reason"]];
+                assert_eq!(all, [&json!("A"), &json!("709J"), &json!(ORIGIN), &Value::Null]);
+                continue;
+            }
+            assert!(answer.contains(&format!("Reason: STIR;cause={status}")), "{answer}");
+            let why = said["reason"].as_str().expect("a reason");
+            assert!(header(&answer, "Warning").contains(why), "{why}: {answer}");
+            assert_eq!(
+                (&said["status"], &record["end_reason"]),
+                (&json!(status), &json!("rejected"))
+            );
+        }
+        assert!(server.log().contains("caller checked"));
     }
 
     fn url(&self, path: &str) -> String {

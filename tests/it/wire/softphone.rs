@@ -121,9 +121,10 @@ impl Softphone {
         // The header says how long the file is only when it is closed.
         let read = |path: &PathBuf| {
             let octets = std::fs::read(path).ok()?;
+            let rate = octets.get(24..28)?.try_into().map(u32::from_le_bytes).ok()?;
             let samples = octets.get(44..)?.chunks_exact(2);
             let samples = samples.map(|pair| i16::from_le_bytes([pair[0], pair[1]]));
-            Some(Frame::new(Rate(8_000), samples.collect()))
+            Some(Frame::new(Rate(rate), samples.collect()))
         };
         paths.iter().filter_map(read).collect()
     }

@@ -229,7 +229,7 @@ fn answers(record: &Value) -> usize {
 /// The last two seconds that a phone has heard.
 fn lately(phone: &Softphone) -> Frame {
     let clip = phone.heard().pop().unwrap_or_else(|| Frame::new(Rate(8_000), Vec::new()));
-    let begin = clip.samples.len().saturating_sub(16_000);
+    let begin = clip.samples.len().saturating_sub(clip.rate.samples_in(Duration::from_secs(2)));
     Frame::new(clip.rate, clip.samples[begin..].to_vec())
 }
 

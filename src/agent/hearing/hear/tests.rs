@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::agent::hearing::date::When;
 use crate::agent::hearing::read_back;
 use crate::agent::hearing::value::{Answer, Quarter};
+use crate::agent::hearing::when::When;
 use crate::agent::lexicon::account;
 use crate::agent::lexicon::cardinal;
 use crate::agent::lexicon::locale::Locale;
@@ -440,6 +440,7 @@ fn postcodes_are_heard() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn yes_and_no_are_heard_as_people_say_them() {
     let of = |context: &Context, text: &str| line(&hear(Kind::YesNo, text, context));
     for text in [
@@ -576,16 +577,16 @@ fn every_time_is_heard_as_it_is_said() {
 fn every_day_is_heard_as_it_is_said() {
     for context in [german(), english()] {
         let mut day: Date = "1999-12-01".parse().expect("a date");
-        for _ in 0..1_200 {
+        for _ in 0..300 {
             let heard = again(Kind::Date, &Value::Date(When::On(day)), &context);
             assert_eq!(heard, day.to_string());
-            day = day.plus_days(11).expect("a day");
+            day = day.plus_days(43).expect("a day");
         }
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn every_number_is_heard_as_it_is_written(number in 0_u64..1_000_000_000) {

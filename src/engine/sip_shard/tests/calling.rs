@@ -63,6 +63,7 @@ async fn place(desk: &Desk, destination: &str) -> (SessionId, Vec<Event>, Inbox)
     let session = SessionId(7);
     let (mailbox, mut inbox) = mailbox::pair();
     let placement = Placement {
+        trunks: Vec::new(),
         session,
         destination: Destination::Sip(destination.to_owned()),
         caller: Caller::default(),

@@ -59,7 +59,7 @@ impl Setup {
             endpoint::Settings { tcp, max_half_open_per_source: 200, ..Default::default() };
         let endpoint = Endpoint::new(settings, clock::random());
         let allow = ["127.0.0.1", "::1"].map(|it| it.parse().expect("an address")).to_vec();
-        let trunk = Trunk { badge: Badge::default(), allow };
+        let trunk = Trunk { allow, ..Trunk::default() };
         let settings = admission::Settings { trunks: vec![trunk], ..Default::default() };
         let doorkeeper = Doorkeeper::new(settings, clock::random());
         let (arrivals, incoming) = mpsc::channel(256);

@@ -313,3 +313,55 @@ fn a_datagram_is_answered_at_the_port_that_its_sender_names() {
         assert_eq!(sent[0].0.remote.port(), port, "{via}");
     }
 }
+
+#[test]
+fn a_contact_that_asks_for_tcp_gets_our_requests_by_tcp() {
+    let mut bench = Bench::new();
+    let flow = flow(Transport::Udp, 5_060);
+    bench.connect(flow, "sip:peer@192.0.2.1:5070;transport=tcp");
+    let session = bench.incoming();
+    let sent = bench.command(Command::Refer { session, target: "sip:ann@192.0.2.7".to_owned() });
+    let [(wide, refer)] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!((wide.transport, wide.remote.port()), (Transport::Tcp, 5_070));
+    assert!(refer.starts_with("REFER") && refer.contains("Via: SIP/2.0/TCP"), "{refer}");
+    // Nobody listens there: the same request goes as a datagram, and so does the next.
+    let again = bench.lose(*wide);
+    assert_eq!(again[0].0.transport, Transport::Udp);
+    let bye = bench.command(Command::HangUp { session, reason: None });
+    assert_eq!((bye[0].0.transport, bye[0].0.remote.port()), (Transport::Udp, 5_070));
+    assert!(bye[0].1.starts_with("BYE"), "{}", bye[0].1);
+}
+
+#[test]
+fn a_contact_elsewhere_does_not_lead_us_astray() {
+    let mut bench = Bench::new();
+    let flow = flow(Transport::Udp, 5_060);
+    bench.connect(flow, "sip:peer@10.0.0.9:5070;transport=tcp");
+    let session = bench.incoming();
+    let bye = bench.command(Command::HangUp { session, reason: None });
+    assert_eq!(bye[0].0, flow, "T5");
+}
+
+#[test]
+fn a_bye_too_large_for_a_datagram_goes_by_tcp() {
+    let mut bench = Bench::new();
+    let flow = flow(Transport::Udp, 5_060);
+    bench.connect(flow, "sip:peer@192.0.2.1:5060");
+    let session = bench.incoming();
+    let bye = bench.command(Command::HangUp { session, reason: Some("x".repeat(1_300)) });
+    assert_eq!(bye[0].0.transport, Transport::Tcp);
+}
+
+#[test]
+fn a_peer_behind_nat_is_answered_and_asked_at_its_latest_port() {
+    let mut bench = Bench::new();
+    let before = flow(Transport::Udp, 5_060);
+    let tag = bench.connect(before, "sip:peer@10.0.0.9:5060");
+    let after = before.to_port(61_000);
+    let options = Text::new("OPTIONS").with_to_tag(&tag).sequence(2).branch("z9hG4bK-moved");
+    let told = bench.receive(after, &options.write());
+    assert_eq!((told[0].0, &told[0].1[..11]), (after, "SIP/2.0 200"));
+    let session = bench.incoming();
+    let bye = bench.command(Command::HangUp { session, reason: None });
+    assert_eq!(bye[0].0, after);
+}

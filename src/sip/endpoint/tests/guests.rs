@@ -14,6 +14,7 @@ const REALM: &str = "pbx.example.com";
 fn raw() -> Raw {
     let mut raw = Raw::new();
     let phone = Phone {
+        role: Default::default(),
         name: "101".into(),
         username: "101".to_owned(),
         keys: Keys::of_password(["101", REALM, "secret"]),

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use voxtrunk::audio::codec::Codec;
 use voxtrunk::audio::frame::Rate;
+use voxtrunk::audio::library::Libraries;
+use voxtrunk::audio::packing::Wishes;
 use voxtrunk::audio::speech;
 use voxtrunk::base::id::{SessionId, UtteranceId};
 use voxtrunk::media::event::{self as media, Digit};
@@ -85,7 +87,14 @@ impl Callee {
             sounds: Vec::new(),
             endpoint: Endpoint::new(Settings::default(), scene.random.split()),
             port: None,
-            local: Local { address, port: RTP, codecs: codecs.clone(), session_id: 9, version: 1 },
+            local: Local {
+                address,
+                port: RTP,
+                codecs: codecs.clone(),
+                session_id: 9,
+                version: 1,
+                wishes: Wishes::default(),
+            },
             codecs,
             hearing: Hearing::default(),
             session: None,
@@ -238,6 +247,8 @@ impl Callee {
             codec: agreed.codec,
             payload_type: agreed.payload_type,
             telephone_event: agreed.telephone_event,
+            packing: agreed.packing.clone(),
+            libraries: Libraries::default(),
             remote: agreed.remote,
             remote_rtcp: agreed.remote_rtcp,
             signalling: address(Side::Server, 0).ip(),

@@ -55,7 +55,7 @@ impl Mouth {
     /// Speaks, after what waits.
     pub fn speak(&mut self, utterance: Utterance) {
         let Some(voice) = self.voice else { return };
-        let Utterance { id, text, held } = utterance;
+        let Utterance { id, spoken: text, held, .. } = utterance;
         let (state, frames) = (State::Waiting, VecDeque::new());
         self.jobs.push_back(Job { id, text, held, voice, state, frames });
     }

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use voxtrunk::audio::codec::Codec;
 use voxtrunk::audio::frame::{Frame, Rate};
+use voxtrunk::audio::library::Libraries;
+use voxtrunk::audio::packing::Wishes;
 use voxtrunk::audio::speech;
 use voxtrunk::base::id::{SessionId, UtteranceId};
 use voxtrunk::media::event::{self as media, Digit};
@@ -129,6 +131,7 @@ impl Phone {
             codecs: vec![Codec::Pcmu, Codec::Pcma],
             session_id: 7,
             version: 1,
+            wishes: Wishes::default(),
         };
         Self {
             endpoint: Endpoint::new(Settings::default(), scene.random.split()),
@@ -284,6 +287,8 @@ impl Phone {
             codec: agreed.codec,
             payload_type: agreed.payload_type,
             telephone_event: agreed.telephone_event,
+            packing: agreed.packing.clone(),
+            libraries: Libraries::default(),
             remote: agreed.remote,
             remote_rtcp: agreed.remote_rtcp,
             signalling: address(Side::Server, 0).ip(),

@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use voxtrunk::agent::event::{self as agent, ThoughtId};
 use voxtrunk::audio::codec::Codec;
+use voxtrunk::audio::coder::Decoder;
+use voxtrunk::audio::library::Libraries;
+use voxtrunk::audio::packing::Wishes;
 use voxtrunk::audio::speech;
 use voxtrunk::base::id::{CallId, PortId, SessionId};
 use voxtrunk::call::admission::Badge;
@@ -303,13 +306,17 @@ impl Server {
     fn briefing(&self) -> Briefing {
         let agents = self.actors.iter().map(|actor| (actor.name.clone(), actor.casting()));
         Briefing {
-            plan: Plan { routes: self.routes.clone() },
+            plan: Plan { routes: self.routes.clone(), outbound: Vec::new() },
+            phones: BTreeMap::new(),
+            numbering: Default::default(),
             agents: agents.collect(),
             trunks: BTreeMap::from([(Arc::from(""), self.terms.clone())]),
             tapes: Tapes::default(),
             media: MediaPolicy {
                 address: address(Side::Server, 0).ip(),
                 codecs: vec![Codec::Pcmu, Codec::Pcma],
+                wishes: Wishes::default(),
+                libraries: Libraries::default(),
                 symmetric: true,
                 timeout: self.media_timeout,
                 speech: speech::Settings::default(),
@@ -418,6 +425,7 @@ impl Server {
             agent::Output::Speak(utterance) => call.mouth.speak(utterance),
             agent::Output::Release { through } => call.mouth.release(through),
             agent::Output::Flush { through } => call.mouth.flush(through),
+            agent::Output::Speaks(_) => {}
             agent::Output::Pause
             | agent::Output::Resume
             | agent::Output::Run(_)
@@ -542,7 +550,7 @@ pub fn probability(window: &media::event::Window) -> f32 {
 fn is_voice(bytes: &[u8]) -> bool {
     let packet = Packet::parse(bytes).expect("our own packet");
     let mut samples = Vec::new();
-    Codec::Pcmu.decode(packet.payload, &mut samples);
+    Decoder::plain(Codec::Pcmu).decode(packet.payload, &mut samples);
     packet.header.payload_type == 0 && power(&samples) >= QUIET
 }
 

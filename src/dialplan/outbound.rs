@@ -1,0 +1,36 @@
+//! The way out: by which trunks a number is called, in which order, and as whom.
+
+use serde::Deserialize;
+
+use crate::dialplan::list::one_or_many;
+use crate::dialplan::pattern::Match;
+
+/// One rule, as it stands under `[[outbound]]`. The first that fits a number decides.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outbound {
+    /// What people call it.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The numbers, in E.164; without any, every number.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub number: Vec<Match>,
+    /// Whose calls: the contexts of their phones and trunks. Whoever has one of them may dial these
+    /// numbers, where no route takes them; without any, only routes and agents call by this rule.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub context: Vec<String>,
+    /// The trunks, in the order in which they are tried.
+    #[serde(deserialize_with = "one_or_many")]
+    pub trunks: Vec<String>,
+    /// The number to call from.
+    #[serde(default)]
+    pub caller_id: Option<String>,
+}
+
+impl Outbound {
+    /// Whether a call to that number, for somebody with that context, goes by this rule.
+    pub fn fits(&self, number: &str, context: &str) -> bool {
+        let is_number = self.number.is_empty() || self.number.iter().any(|it| it.matches(number));
+        is_number && (self.context.is_empty() || self.context.iter().any(|it| it == context))
+    }
+}
