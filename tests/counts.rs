@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use voxtrunk::audio::codec::Codec;
+use voxtrunk::audio::library::Libraries;
+use voxtrunk::audio::packing::Packing;
 use voxtrunk::audio::speech;
 use voxtrunk::base::random::Random;
 use voxtrunk::media::event::{Command as Order, Output as Heard, Settings as Leg};
@@ -193,6 +195,8 @@ fn drain(endpoint: &mut Endpoint, tag: &mut String) -> Option<voxtrunk::sip::eve
 fn leg(peer: SocketAddr) -> Leg {
     Leg {
         codec: Codec::Pcmu,
+        packing: Packing::default(),
+        libraries: Libraries::default(),
         payload_type: 0,
         telephone_event: Some(101),
         remote: peer,

@@ -13,6 +13,7 @@ use super::torture::{invite, parse, rfc4475, source, valid};
 use super::uri::{Host, Uri};
 use super::via::Via;
 use crate::audio::codec::Codec;
+use crate::audio::packing::Wishes;
 use crate::base::random::Random;
 use crate::sdp::negotiate::{Local, answer};
 
@@ -89,7 +90,7 @@ const RFC_4475: [(&str, &str, Verdict); 50] = [
     ("dblreq", "3.1.1.8", Status(405)),
     ("semiuri", "3.1.1.9", Status(200)),
     ("transports", "3.1.1.10", Status(200)),
-    ("mpart01", "3.1.1.11", Status(405)),
+    ("mpart01", "3.1.1.11", Status(415)),
     ("unreason", "3.1.1.12", Silence),
     ("noreason", "3.1.1.13", Silence),
     ("badinv01", "3.1.2.1", Status(400)),
@@ -219,6 +220,7 @@ fn descriptions_speak_both_families() {
         address: address.parse().expect("an address"),
         port: 4_000,
         codecs: vec![Codec::Pcmu],
+        wishes: Wishes::default(),
         session_id: 1,
         version: 1,
     };

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use voxtrunk::audio::codec::Codec;
+use voxtrunk::audio::packing::Wishes;
 use voxtrunk::rtp::packet::Packet;
 use voxtrunk::rtp::{rtcp, telephone_event};
 use voxtrunk::sdp::line::Line;
@@ -49,5 +50,6 @@ pub fn rtcp(octets: &[u8]) {
 
 fn local(port: u16) -> Local {
     let address = IpAddr::from([192, 0, 2, 2]);
-    Local { address, port, codecs: vec![Codec::Pcma, Codec::Pcmu], session_id: 7, version: 1 }
+    let codecs = vec![Codec::Pcma, Codec::Pcmu];
+    Local { address, port, codecs, wishes: Wishes::default(), session_id: 7, version: 1 }
 }

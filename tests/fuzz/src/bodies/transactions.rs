@@ -67,7 +67,7 @@ impl World {
                 self.layer.respond(id, 100 + u16::from(how) * 2, answer, now);
             }
             7 => self.wait(Duration::from_millis(u64::from(which) * u64::from(how))),
-            8 if how % 8 == 0 => drop(picked.and_then(|id| self.layer.forget(id))),
+            8 if how.is_multiple_of(8) => drop(picked.and_then(|id| self.layer.forget(id))),
             9 => {
                 let Some(id) = picked else { return };
                 let _ = (self.layer.message(id), self.layer.is_open(id), self.layer.flow(id));
