@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use voxtrunk::base::units::parse_duration;
 use voxtrunk::server::console::command::{Form, Target};
 use voxtrunk::server::console::{calls, phones, status, trace, trunks};
 use voxtrunk::server::control::protocol::Wish;
@@ -108,6 +110,9 @@ enum Command {
         /// What to measure.
         #[arg(value_enum, default_value = "all")]
         group: bench::Group,
+        /// How long the soak lasts, such as `30s` or `30m`.
+        #[arg(long, value_name = "TIME", default_value = "1m", value_parser = parse_duration)]
+        lasts: Duration,
         /// One JSON object for each figure.
         #[arg(long)]
         json: bool,
@@ -291,7 +296,9 @@ fn main() -> ExitCode {
         }
         Command::Preset { command: PresetCommand::List } => preset::list(),
         Command::Preset { command: PresetCommand::Show { name } } => preset::show(&name),
-        Command::Bench { group, json } => bench::run(group, json),
+        Command::Bench { group, lasts, json } => {
+            bench::run(bench::Order { group, json, soak: lasts })
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod apart;
 mod media;
 mod signalling;
+mod soak;
 mod stage;
 mod turns;
 
@@ -23,8 +24,10 @@ pub enum Group {
     Media,
     /// Conversations.
     Turn,
-    /// Everything.
+    /// Everything but the soak.
     All,
+    /// Good calls and hostile traffic for a while: is a call lost, does anything grow?
+    Soak,
 }
 
 /// One figure.
@@ -85,8 +88,20 @@ impl Figure {
     }
 }
 
+/// What is ordered.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Order {
+    /// What to measure.
+    pub group: Group,
+    /// Whether each figure is one JSON object.
+    pub json: bool,
+    /// How long the soak lasts.
+    pub soak: Duration,
+}
+
 /// Measures a group and prints each figure when it is there.
-pub fn run(group: Group, json: bool) -> ExitCode {
+pub fn run(order: Order) -> ExitCode {
+    let Order { group, json, soak } = order;
     serve::log(&crate::config::settings::Log { level: "error".to_owned(), ..Default::default() });
     let show = |figures: Vec<Figure>| {
         for figure in figures {
@@ -106,6 +121,9 @@ pub fn run(group: Group, json: bool) -> ExitCode {
         }
         if wants(Group::Turn) {
             show(turns::measure().await?);
+        }
+        if group == Group::Soak {
+            show(soak::measure(soak, if json { |_| {} } else { |line| println!("{line}") }).await?);
         }
         Ok(())
     }))

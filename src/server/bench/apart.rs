@@ -1,6 +1,7 @@
 //! A server in a process of its own, for what must not be measured together with its callers.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -35,10 +36,22 @@ impl Apart {
     /// # Errors
     /// When it does not start.
     pub async fn start(cores: Cores) -> Result<Self, String> {
+        Self::launch(Path::new("conf/bench.toml"), ADDRESS.into(), cores).await
+    }
+
+    /// Starts this program as a server with settings of one's own, which have it listen there.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_at(config: &Path, address: SocketAddr) -> Result<Self, String> {
+        Self::launch(config, address, Cores::All).await
+    }
+
+    async fn launch(config: &Path, address: SocketAddr, cores: Cores) -> Result<Self, String> {
         let wrong = |why: std::io::Error| why.to_string();
         let program = std::env::current_exe().map_err(wrong)?;
         let mut command = Command::new(program);
-        command.args(["serve", "--config", "conf/bench.toml"]).env("RUST_LOG", "info");
+        command.args(["serve", "--config"]).arg(config).env("RUST_LOG", "info");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command.kill_on_drop(true);
         let mut child = match cores {
@@ -61,7 +74,7 @@ impl Apart {
         // Whoever logs must not wait for a reader.
         let mut reading = JoinSet::new();
         reading.spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Self { child, address: ADDRESS.into(), _reading: reading })
+        Ok(Self { child, address, _reading: reading })
     }
 
     /// Its resident memory in MB.
@@ -89,7 +102,22 @@ impl Apart {
         Ok(Duration::from_millis((user + system) * 1_000 / rustix::param::clock_ticks_per_second()))
     }
 
-    fn file(&self, name: &str) -> Result<String, String> {
+    /// What its open files are, as Linux names them: `socket:[4711]`.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn links(&self) -> Result<Vec<String>, String> {
+        let folder = format!("/proc/{}/fd", self.child.id().unwrap_or_default());
+        let files = std::fs::read_dir(folder).map_err(|why| why.to_string())?.flatten();
+        let links = files.filter_map(|file| std::fs::read_link(file.path()).ok());
+        Ok(links.map(|link| link.to_string_lossy().into_owned()).collect())
+    }
+
+    /// What Linux tells in a file below `/proc/PID`.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn file(&self, name: &str) -> Result<String, String> {
         let path = format!("/proc/{}/{name}", self.child.id().unwrap_or_default());
         std::fs::read_to_string(path).map_err(|why| why.to_string())
     }

@@ -27,6 +27,7 @@ mod phones;
 mod recording;
 mod signatures;
 mod sipp;
+mod soak;
 mod speech;
 mod srtp;
 mod story;
