@@ -14,7 +14,8 @@ use voxtrunk::base::random::Random;
 use voxtrunk::engine::phone::{Moment, Offer};
 use voxtrunk::media::armour::Armour;
 use voxtrunk::rtp::packet::{Header, Packet};
-use voxtrunk::sdp::crypto::{self, Crypto, Policy};
+use voxtrunk::sdp::crypto::{self, Crypto};
+use voxtrunk::sdp::keying::Policy;
 use voxtrunk::sdp::session;
 use voxtrunk::sip::event::Ending;
 
