@@ -267,9 +267,10 @@ impl Receiver {
         held.into_iter().chain(self.fill_due()).min()
     }
 
-    /// Whether nobody hears the line.
+    /// Whether nobody hears the line, also not for tones.
     fn is_idle(&self, listeners: &Listeners<'_>) -> bool {
-        self.attention == Attention::Keys && listeners.recorder.is_none()
+        let is_heard = self.attention == Attention::Speech || self.tones.is_some();
+        !is_heard && listeners.recorder.is_none()
     }
 
     /// Keeps no line while nobody hears it; whoever listens next hears what comes then.
