@@ -162,6 +162,8 @@ impl Conductor {
             Input::Gathered(others) => self.gathered(now, others),
             Input::Replace { session, incoming } => self.replace(session, incoming),
             Input::HangUp { q850 } => self.hung_up_by_operator(now, q850),
+            Input::Mute => self.media(media::event::Command::Mute),
+            Input::Unmute => self.media(media::event::Command::Unmute),
             Input::WindUp => self.wind_up(now),
             Input::Shutdown => self.end(now, Cause::ServerShutdown),
         }

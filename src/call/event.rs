@@ -48,6 +48,10 @@ pub enum Input {
         /// 1 to 127; 16 is the ordinary one.
         q850: u8,
     },
+    /// The operator lets nobody hear the near side: keys are told all the same.
+    Mute,
+    /// It is heard again.
+    Unmute,
     /// The server is draining: say goodbye soon.
     WindUp,
     /// The server is going down: hang up now.

@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 
+use super::control::ask;
 use super::server::{House, Server};
 use super::tones::Line;
 
@@ -24,8 +25,15 @@ async fn everybody_in_a_room_hears_all_others() {
     lines.remove(0).hang_up().await;
     speak(&mut lines, 0, '7').await;
     speak(&mut lines, 2, '3').await;
+    // An operator lets nobody hear one of them.
+    for (order, key) in [("mute", '4'), ("unmute", '6')] {
+        let (code, told, why) = ask(&server, &["call", order, lines[0].id()]).await;
+        assert_eq!(code, Some(0), "{why}");
+        assert!(told.contains(lines[0].id()), "{told}");
+        speak(&mut lines, 0, key).await;
+    }
     let heard: Vec<&str> = lines.iter().map(|line| line.heard.as_str()).collect();
-    assert_eq!(heard, ["19", "157", ""], "nobody hears himself, or who is elsewhere");
+    assert_eq!(heard, ["19", "1576", ""], "nobody hears himself, or who is elsewhere");
     let record = server.record().await;
     assert_eq!(record["route"], "conference:board", "{record:#}");
     assert_eq!(record["end_reason"], "caller_hangup", "{record:#}");

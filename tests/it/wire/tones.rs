@@ -12,7 +12,7 @@ use voxtrunk::audio::tone::Tone;
 use voxtrunk::rtp::packet::{Header, Packet};
 use voxtrunk::rtp::telephone_event;
 
-use super::datagrams::Wire;
+use super::datagrams::{Wire, header};
 use super::server::Server;
 
 /// The line.
@@ -73,6 +73,11 @@ impl Line {
         self.to.set_port(there.expect("a port"));
         self.clock.reset();
         self.pause(200).await;
+    }
+
+    /// The identity of the call at the server.
+    pub fn id(&self) -> &str {
+        header(&self.answer, "X-Voxtrunk-Call")
     }
 
     /// Hangs up.
