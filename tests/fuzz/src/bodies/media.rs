@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use voxtrunk::audio::codec::Codec;
 use voxtrunk::audio::packing::Wishes;
+use voxtrunk::base::master_key::{Master, Suite};
 use voxtrunk::rtp::packet::Packet;
+use voxtrunk::rtp::srtp::{Protector, Unprotector};
 use voxtrunk::rtp::{rtcp, telephone_event};
 use voxtrunk::sdp::keying::Terms;
 use voxtrunk::sdp::line::Line;
@@ -47,6 +49,37 @@ pub fn rtp(octets: &[u8]) {
 /// A compound of reports, some of them about us.
 pub fn rtcp(octets: &[u8]) {
     let _ = rtcp::parse(octets, 0x0102_0304);
+}
+
+/// A packet that is refused stays as it came; what we hide can be opened, once.
+pub fn srtp(octets: &[u8]) {
+    let Some((&kind, packet)) = octets.split_first() else { return };
+    let suite = Suite::ALL[usize::from(kind >> 1) % Suite::ALL.len()];
+    let master = Master::new(suite, &[kind; 64][..suite.master_length()]).expect("a key");
+    let (mut hide, mut open) = (Protector::new(&master), Unprotector::new(&master));
+    let mut foreign = packet.to_vec();
+    if open.unprotect(&mut foreign).is_err() {
+        assert_eq!(foreign, packet);
+    }
+    if open.unprotect_rtcp(&mut foreign).is_err() {
+        assert_eq!(foreign, packet);
+    }
+    let mut own = packet.to_vec();
+    let (hidden, is_report) = match kind % 2 {
+        0 => (hide.protect(&mut own), false),
+        _ => (hide.protect_rtcp(&mut own), true),
+    };
+    if hidden.is_err() {
+        return;
+    }
+    let mut again = own.clone();
+    let mut take = |octets: &mut [u8]| match is_report {
+        true => open.unprotect_rtcp(octets),
+        false => open.unprotect(octets),
+    };
+    let length = take(&mut own).expect("our own packet");
+    assert_eq!(&own[..length], packet);
+    assert!(take(&mut again).is_err(), "a replay");
 }
 
 fn local(port: u16) -> Local {

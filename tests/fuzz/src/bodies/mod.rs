@@ -27,6 +27,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("sdp_answer", media::sdp_answer),
     ("rtp", media::rtp),
     ("rtcp", media::rtcp),
+    ("srtp", media::srtp),
 ];
 
 /// Runs a target.
