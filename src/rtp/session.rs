@@ -35,8 +35,6 @@ pub struct Listening {
 pub struct Far {
     /// Packets of ours that never came there.
     pub lost: i32,
-    /// The interarrival jitter there, in units of our RTP clock.
-    pub jitter: u32,
     /// The mean opinion score of the conversation, 1.0 to 5.0, if it tells one (RFC 3611 4.7.5).
     pub score: Option<f64>,
 }
@@ -127,8 +125,7 @@ impl Session {
             self.far.get_or_insert_default().score = score.map(|tenths| f64::from(tenths) / 10.0);
         }
         if let Some(block) = received.block {
-            let far = self.far.get_or_insert_default();
-            (far.lost, far.jitter) = (block.lost, block.jitter);
+            self.far.get_or_insert_default().lost = block.lost;
             self.measure(now, block.last_report, block.delay);
         }
         Ok(())

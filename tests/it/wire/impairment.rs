@@ -20,11 +20,13 @@ pub struct Weather {
     pub loss: f64,
     /// How many are lost in a row, on average: 1 and more.
     pub burst: f64,
-    /// Each is late by any time up to this; so they overtake each other.
+    /// Each is late by any time up to this.
     pub jitter: Duration,
+    /// Whether a late one is overtaken by those behind it, or holds them up like a queue.
+    pub overtaking: bool,
     /// The share that comes twice.
     pub twice: f64,
-    /// By how many millionths time goes slower.
+    /// By how many millionths the sender's clock goes slower.
     pub skew: f64,
 }
 
@@ -42,7 +44,8 @@ type Pair = [Arc<UdpSocket>; 2];
 impl Weather {
     /// Nothing happens.
     pub fn fair() -> Self {
-        Self { loss: 0.0, burst: 1.0, jitter: Duration::ZERO, twice: 0.0, skew: 0.0 }
+        let (jitter, overtaking) = (Duration::ZERO, false);
+        Self { loss: 0.0, burst: 1.0, jitter, overtaking, twice: 0.0, skew: 0.0 }
     }
 
     /// So much is lost, packet by packet.
@@ -121,7 +124,7 @@ async fn carry(
     let mut random = Random::repeatable(seed);
     let (began, mut buffer) = (Instant::now(), vec![0; 2_048]);
     let mut waiting: BinaryHeap<Reverse<(Instant, u64, Vec<u8>)>> = BinaryHeap::new();
-    let (mut count, mut stormy) = (0, false);
+    let (mut count, mut stormy, mut latest) = (0, false, began);
     loop {
         let next = waiting.peek().map(|Reverse((at, _, _))| *at);
         let never = Instant::now() + Duration::from_secs(3_600);
@@ -138,8 +141,14 @@ async fn carry(
                 let copies = 1 + usize::from(random.unit() < weather.twice);
                 for _ in 0..copies {
                     count += 1;
-                    let drift = began.elapsed().mul_f64(weather.skew / 1e6);
-                    let due = Instant::now() + drift + weather.jitter.mul_f64(random.unit());
+                    let now = Instant::now();
+                    let drift = 0.005 + began.elapsed().as_secs_f64() * weather.skew / 1e6;
+                    let late = Duration::from_secs_f64(drift.max(0.0));
+                    let mut due = now + late + weather.jitter.mul_f64(random.unit());
+                    if !weather.overtaking {
+                        due = due.max(latest);
+                    }
+                    latest = latest.max(due);
                     waiting.push(Reverse((due, count, buffer[..length].to_vec())));
                 }
             }

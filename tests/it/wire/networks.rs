@@ -56,7 +56,7 @@ async fn the_worse_the_network_the_lower_the_score_and_the_call_lives() {
         Weather::fair(),
         Weather::losing(0.05).jittering(30),
         Weather { burst: 3.0, twice: 0.05, ..Weather::losing(0.1).jittering(60) },
-        Weather::losing(0.2).jittering(100),
+        Weather { overtaking: true, ..Weather::losing(0.2).jittering(100) },
     ];
     let mut legs = Vec::new();
     for (number, weather) in weathers.into_iter().enumerate() {
@@ -83,7 +83,7 @@ async fn the_worse_the_network_the_lower_the_score_and_the_call_lives() {
 async fn a_tone_comes_over_a_bad_network_and_through_another_codec() {
     let tests = tests_dialplan();
     let back = Server::start(House::with(&tests).speaking("\"g722\"")).await;
-    let weather = Weather { twice: 0.05, ..Weather::losing(0.1).jittering(60) };
+    let weather = Weather { twice: 0.05, overtaking: true, ..Weather::losing(0.1).jittering(60) };
     let network = Network::open(back.address, Weather::fair(), weather).await;
     let route = format!("[[route]]\nto = {:?}\n", network.uri("tone"));
     let front = Server::start(House::with(&route).speaking("\"pcmu\", \"g722\"")).await;
