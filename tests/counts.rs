@@ -8,12 +8,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use voxtrunk::audio::codec::Codec;
+use voxtrunk::audio::frame::Rate;
 use voxtrunk::audio::library::Libraries;
 use voxtrunk::audio::packing::Packing;
 use voxtrunk::audio::speech;
 use voxtrunk::base::random::Random;
 use voxtrunk::media::event::Ways;
 use voxtrunk::media::event::{Command as Order, Output as Heard, Settings as Leg};
+use voxtrunk::media::jitter::Buffer;
+use voxtrunk::media::link::{Content, Passage};
 use voxtrunk::media::port::Port;
 use voxtrunk::rtp::packet::{Header, Packet};
 use voxtrunk::sip::check::check;
@@ -162,6 +165,42 @@ fn a_slot_of_media_asks_for_little_memory() {
     let mean = sum as f64 / settled.len() as f64;
     println!("20 ms of a call: {mean:.2} allocations, {most:?} at most");
     assert!(mean <= SLOT && most <= REPORT);
+}
+
+#[test]
+fn a_jitter_buffer_asks_for_no_memory_whatever_the_network_does() {
+    let mut buffer = Buffer::new(Rate::NARROW, Libraries::default());
+    let (start, mut random) = (Instant::now(), Random::repeatable(3));
+    let payload = Bytes::from_static(&[0x90; 160]);
+    let mut on_the_way: Vec<(u64, u64)> = (0..3_000)
+        .filter(|packet| packet % 17 != 0)
+        .map(|packet| (packet * 20 + u64::from(random.below(120)), packet))
+        .collect();
+    on_the_way.sort_unstable();
+    let (mut coming, mut frame, mut counts) = (on_the_way.iter().peekable(), [0; 160], Vec::new());
+    for slot in 0..3_000_u64 {
+        let now = start + Duration::from_millis(slot * 20);
+        counts.push(asked(|| {
+            while let Some((_, packet)) = coming.next_if(|(at, _)| *at <= slot * 20) {
+                buffer.put(
+                    now,
+                    &Passage {
+                        stream: 1,
+                        index: *packet,
+                        timestamp: *packet as u32 * 160,
+                        clock: 8_000,
+                        marker: false,
+                        content: Content::Voice(Codec::Pcmu),
+                        payload: payload.clone(),
+                    },
+                );
+            }
+            buffer.add_to(now, &mut frame);
+        }));
+    }
+    let tally = buffer.tally();
+    assert!(tally.made_up > 0 && tally.left_out > 0 && tally.repeated > 0, "{tally:?}");
+    assert_eq!(counts[100..].iter().sum::<u64>(), 0);
 }
 
 /// INVITE, 100, 200, ACK, BYE, 200 in an endpoint: keys, tags, dialog and the texts of answers.

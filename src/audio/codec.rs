@@ -111,6 +111,14 @@ impl Codec {
         u32::try_from(ticks).unwrap_or(u32::MAX)
     }
 
+    /// Whether each sample is encoded by itself: a packet means the same whatever came before it.
+    pub fn is_plain(self) -> bool {
+        match self {
+            Self::Pcmu | Self::Pcma | Self::L16Wide | Self::L16Narrow => true,
+            Self::G722 | Self::Opus | Self::G729 => false,
+        }
+    }
+
     /// Whether one packet may last so long: what Opus has frames for (RFC 6716 2.1.4), whole
     /// frames of G.729, and no more of linear samples than fits a datagram.
     pub fn fits(self, duration: Duration) -> bool {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::audio::frame::Rate;
+use crate::audio::pitch;
 
 /// Fills the gaps of one stream.
 #[derive(Debug, Clone)]
@@ -125,37 +126,16 @@ impl Concealer {
         index.and_then(|index| self.history.get(index)).map_or(0.0, |it| f32::from(*it))
     }
 
-    /// Finds the lag at which the last 20 ms are most like what was before, first in large steps.
+    /// Finds the lag at which the last 20 ms are most like what was before.
     fn pitch(&self) -> usize {
-        let coarse = (self.rate.0 as usize / 4_000).max(1);
-        let shortest = self.rate.samples_in(SHORTEST_PITCH);
-        let longest = self.rate.samples_in(LONGEST_PITCH);
-        let best = self.best_lag((shortest..=longest).step_by(coarse), coarse);
-        self.best_lag(
-            (best + 1).saturating_sub(coarse).max(shortest)..=(best + coarse).min(longest),
-            1,
-        )
-    }
-
-    fn best_lag(&self, lags: impl Iterator<Item = usize>, stride: usize) -> usize {
-        let length = self.rate.samples_in(2 * BLOCK);
-        let recent = &self.history[self.history.len() - length..];
-        let mut best = (self.rate.samples_in(SHORTEST_PITCH), f32::MIN);
-        for lag in lags {
-            let start = self.history.len() - length - lag;
-            let before = &self.history[start..start + length];
-            let (mut product, mut energy) = (0.0, 1.0);
-            for index in (0..length).step_by(stride) {
-                let (now, then) = (f32::from(recent[index]), f32::from(before[index]));
-                product += now * then;
-                energy += then * then;
-            }
-            let likeness = product / energy.sqrt();
-            if likeness > best.1 {
-                best = (lag, likeness);
-            }
-        }
-        best.0
+        let begin = self.history.len() - self.rate.samples_in(2 * BLOCK);
+        let (before, recent) = self.history.split_at(begin);
+        let lags = pitch::lags(self.rate);
+        let like = |lag: usize, stride| {
+            let back = before.len() - lag;
+            pitch::likeness(recent, &self.history[back..back + recent.len()], stride)
+        };
+        pitch::best(self.rate, &lags, like).0
     }
 
     fn remember(&mut self, samples: &[i16]) {
@@ -166,9 +146,7 @@ impl Concealer {
     }
 }
 
-/// 200 Hz, and in effect its multiples.
-const SHORTEST_PITCH: Duration = Duration::from_millis(5);
-/// 66 Hz.
+/// 66 Hz: no period that is looked for is longer.
 const LONGEST_PITCH: Duration = Duration::from_millis(15);
 /// The steps in which concealment changes; the first one is at full strength.
 const BLOCK: Duration = Duration::from_millis(10);

@@ -60,6 +60,7 @@ fn legs_of(record: &Record) {
             lost = quality.lost,
             jitter_ms = quality.jitter.as_secs_f64() * 1_000.0,
             max_jitter_ms = quality.max_jitter.as_secs_f64() * 1_000.0,
+            mos = quality.score,
             "leg ended"
         );
     }

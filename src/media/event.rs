@@ -18,6 +18,7 @@ pub use crate::base::id::UtteranceId;
 use crate::base::master_key::Keys;
 use crate::media::link::{Links, Passage};
 use crate::media::music::Tape;
+pub use crate::rtp::session::Far;
 
 /// How many samples a speech detector looks at: 32 ms at 16 kHz.
 pub const WINDOW: usize = 512;
@@ -218,6 +219,8 @@ pub struct Quality {
     pub lost: u64,
     /// Packets that came late, twice, or with another's address.
     pub discarded: u64,
+    /// Packets of those that came too late to be heard.
+    pub late: u64,
     /// Packets that SRTP refused: not authentic, or here before.
     pub refused: u64,
     /// Interarrival jitter.
@@ -226,6 +229,11 @@ pub struct Quality {
     pub max_jitter: Duration,
     /// Round-trip time by RTCP, when the peer reports.
     pub round_trip: Option<Duration>,
+    /// The mean opinion score of what we hear, 1.0 to 4.41, as the E-model estimates it from loss,
+    /// delay and codec (ITU-T G.107); `None` before a second was heard.
+    pub score: Option<f64>,
+    /// How the peer says that it hears us, when it reports.
+    pub far: Option<Far>,
 }
 
 /// What a port wants done.

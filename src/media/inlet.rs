@@ -1,51 +1,31 @@
-//! Inlets: what other ports say, decoded and put in order by their clocks, for a mix or a
-//! recording. A relay needs none of it.
+//! Inlets: what other ports say, each behind a jitter buffer of its own, for a mix, for another
+//! codec or for a recording. A relay needs none of it.
 
-use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::Instant;
 
-use crate::audio::coder::Decoder;
 use crate::audio::frame::Rate;
 use crate::audio::library::Libraries;
-use crate::audio::mix;
-use crate::audio::resample::Resampler;
 use crate::base::id::PortId;
-use crate::media::link::{Content, Passage};
+use crate::media::jitter::Buffer;
+use crate::media::link::Passage;
 
 /// What several ports say.
-#[derive(Debug, Default)]
-pub struct Inlets {
-    inlets: Vec<Inlet>,
-    libraries: Libraries,
-}
-
-/// What one port says: samples from a point of its clock on.
 #[derive(Debug)]
-struct Inlet {
-    from: PortId,
-    stream: u32,
-    decoder: Decoder,
-    /// The RTP time of the first sample that waits.
-    begin: Option<u32>,
-    waiting: VecDeque<i16>,
-    /// Whether enough waited to begin.
-    flows: bool,
-    resampler: Option<(Rate, Resampler)>,
-    /// Room for one packet, and for one frame.
-    samples: Vec<i16>,
-    /// Room for a frame at another rate.
-    converted: Vec<i16>,
+pub struct Inlets {
+    rate: Rate,
+    libraries: Libraries,
+    inlets: Vec<(PortId, Buffer)>,
 }
 
 impl Inlets {
-    /// Makes none yet.
-    pub fn new(libraries: Libraries) -> Self {
-        Self { inlets: Vec::new(), libraries }
+    /// Makes none yet; samples will be at `rate`.
+    pub fn new(rate: Rate, libraries: Libraries) -> Self {
+        Self { rate, libraries, inlets: Vec::new() }
     }
 
     /// Keeps only the inlets of these ports.
     pub fn keep(&mut self, ports: &[PortId]) {
-        self.inlets.retain(|inlet| ports.contains(&inlet.from));
+        self.inlets.retain(|(from, _)| ports.contains(from));
     }
 
     /// Drops what waits.
@@ -53,141 +33,34 @@ impl Inlets {
         self.inlets.clear();
     }
 
-    /// Whether something may be heard.
-    pub fn flow(&self) -> bool {
-        self.inlets.iter().any(|inlet| !inlet.waiting.is_empty())
-    }
-
-    /// Takes a packet of voice; keys are not heard here.
-    pub fn put(&mut self, from: PortId, passage: &Passage) {
-        let Content::Voice(codec) = passage.content else { return };
-        if codec.samples(&passage.payload) > codec.rate().samples_in(LONGEST_PACKET) {
-            return;
+    /// Takes a packet that came at `now`; only voice is heard here.
+    pub fn put(&mut self, now: Instant, (from, passage): (PortId, &Passage)) {
+        if !self.inlets.iter().any(|(known, _)| *known == from) {
+            self.inlets.push((from, Buffer::new(self.rate, self.libraries.clone())));
         }
-        let known = |inlet: &Inlet| {
-            inlet.from == from && inlet.stream == passage.stream && inlet.decoder.codec() == codec
-        };
-        if !self.inlets.iter().any(known) {
-            self.inlets.retain(|inlet| inlet.from != from);
-            let decoder = Decoder::new(codec, &self.libraries);
-            self.inlets.push(Inlet::new(from, passage.stream, decoder));
-        }
-        if let Some(inlet) = self.inlets.iter_mut().find(|inlet| known(inlet)) {
-            inlet.put(passage);
+        if let Some((_, buffer)) = self.inlets.iter_mut().find(|(known, _)| *known == from) {
+            buffer.put(now, passage);
         }
     }
 
-    /// Adds the next samples of every port to `frame`, which is at `rate`.
-    pub fn add_to(&mut self, frame: &mut [i16], rate: Rate) {
-        for inlet in &mut self.inlets {
-            inlet.add_to(frame, rate);
+    /// Adds the next samples of every port to `frame`, which is to be heard from `now` on.
+    pub fn add_to(&mut self, now: Instant, frame: &mut [i16]) {
+        for (_, buffer) in &mut self.inlets {
+            buffer.add_to(now, frame);
         }
     }
 }
-
-impl Inlet {
-    fn new(from: PortId, stream: u32, decoder: Decoder) -> Self {
-        Self {
-            from,
-            stream,
-            decoder,
-            begin: None,
-            waiting: VecDeque::new(),
-            flows: false,
-            resampler: None,
-            samples: Vec::new(),
-            converted: Vec::new(),
-        }
-    }
-
-    fn put(&mut self, passage: &Passage) {
-        self.samples.clear();
-        self.decoder.decode(&passage.payload, &mut self.samples);
-        let (rate, clock) = (self.decoder.rate(), self.decoder.codec().clock_rate());
-        let at = passage.timestamp;
-        let begin = *self.begin.get_or_insert(at);
-        let most = rate.samples_in(LONGEST);
-        let ticks = i64::from(at.wrapping_sub(begin) as i32);
-        let ahead = ticks * i64::from(rate.0) / i64::from(clock.max(1));
-        let (ahead, skipped) = match usize::try_from(ahead) {
-            Ok(ahead) if ahead <= most => (ahead, 0),
-            // The clock jumped: what comes now begins anew.
-            Ok(_) => {
-                self.waiting.clear();
-                self.begin = Some(at);
-                (0, 0)
-            }
-            Err(_) => (0, usize::try_from(ahead.unsigned_abs()).unwrap_or(usize::MAX)),
-        };
-        // What comes too late to be heard is gone.
-        let fresh = self.samples.get(skipped..).unwrap_or_default();
-        let end = ahead + fresh.len();
-        if self.waiting.len() < end {
-            self.waiting.resize(end, 0);
-        }
-        for (place, sample) in self.waiting.iter_mut().skip(ahead).zip(fresh) {
-            *place = *sample;
-        }
-        // Whoever sends faster than time goes is caught up with.
-        let surplus = self.waiting.len().saturating_sub(most);
-        self.drop_first(surplus);
-    }
-
-    fn add_to(&mut self, frame: &mut [i16], rate: Rate) {
-        let own = self.decoder.rate();
-        if !self.flows && self.waiting.len() >= own.samples_in(CUSHION) {
-            self.flows = true;
-        }
-        if !self.flows {
-            return;
-        }
-        let wanted = frame.len() * own.0 as usize / (rate.0.max(1) as usize);
-        let count = wanted.min(self.waiting.len());
-        self.samples.clear();
-        self.samples.extend(self.waiting.iter().take(count));
-        self.drop_first(count);
-        if self.waiting.is_empty() {
-            // Run dry: the next packets make a cushion again.
-            (self.flows, self.begin) = (false, None);
-        }
-        if own == rate {
-            return mix::add(frame, &self.samples);
-        }
-        if self.resampler.as_ref().is_none_or(|(known, _)| *known != rate) {
-            self.resampler = Some((rate, Resampler::new(own, rate)));
-        }
-        self.converted.clear();
-        if let Some((_, resampler)) = &mut self.resampler {
-            resampler.push(&self.samples, &mut self.converted);
-        }
-        mix::add(frame, &self.converted);
-    }
-
-    fn drop_first(&mut self, count: usize) {
-        self.waiting.drain(..count.min(self.waiting.len()));
-        let (rate, clock) = (self.decoder.rate(), self.decoder.codec().clock_rate());
-        if let Some(begin) = &mut self.begin {
-            let ticks = count as u64 * u64::from(clock) / u64::from(rate.0.max(1));
-            *begin = begin.wrapping_add(ticks as u32);
-        }
-    }
-}
-
-/// So much waits before it is heard: what the network jitters.
-const CUSHION: Duration = Duration::from_millis(40);
-
-/// No more than this waits.
-const LONGEST: Duration = Duration::from_millis(240);
-
-/// More than any sender puts into a packet (RFC 3551 4.2).
-const LONGEST_PACKET: Duration = Duration::from_millis(200);
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+
     use super::*;
     use crate::audio::codec::Codec;
     use crate::audio::coder::Encoder;
-    use bytes::Bytes;
+    use crate::media::link::Content;
 
     fn passage(index: u64, level: i16) -> Passage {
         let mut payload = Vec::new();
@@ -197,47 +70,25 @@ mod tests {
         Passage { stream: 1, index, timestamp, clock: 8_000, marker: false, content, payload }
     }
 
-    fn levels(inlets: &mut Inlets, frames: usize) -> Vec<i16> {
-        let frame = |_| {
+    #[test]
+    fn two_ports_are_heard_together_until_one_is_kept() {
+        let mut inlets = Inlets::new(Rate::NARROW, Libraries::default());
+        let start = Instant::now();
+        let mut heard = Vec::new();
+        for index in 0..20 {
+            let now = start + Duration::from_millis(20) * index as u32;
+            if index < 10 {
+                inlets.put(now, (PortId(1), &passage(index, 4_000)));
+            }
+            inlets.put(now, (PortId(2), &passage(index + 700, 3_000)));
+            if index == 10 {
+                inlets.keep(&[PortId(2)]);
+            }
             let mut frame = [0; 160];
-            inlets.add_to(&mut frame, Rate::NARROW);
-            frame[80] / 100
-        };
-        (0..frames).map(frame).collect()
-    }
-
-    #[test]
-    fn packets_are_heard_in_the_order_of_their_clock_and_holes_are_silent() {
-        let mut inlets = Inlets::default();
-        for index in [10, 12, 11, 14] {
-            inlets.put(PortId(1), &passage(index, index as i16 * 1_000));
+            inlets.add_to(now, &mut frame);
+            heard.push(frame[80] / 100);
         }
-        let heard = levels(&mut inlets, 6);
-        let near = |(heard, wanted): (&i16, i16)| (heard - wanted).abs() <= 3;
-        assert!(heard.iter().zip([100, 110, 120, 0, 140, 0]).all(near), "{heard:?}");
-    }
-
-    #[test]
-    fn two_ports_are_heard_together() {
-        let mut inlets = Inlets::default();
-        for index in 0..3 {
-            inlets.put(PortId(1), &passage(index, 4_000));
-            inlets.put(PortId(2), &passage(index + 700, 3_000));
-        }
-        let heard = levels(&mut inlets, 3);
-        assert!(heard.iter().all(|level| (68..=72).contains(level)), "{heard:?}");
-        inlets.keep(&[PortId(2)]);
-        assert!(!inlets.flow());
-    }
-
-    #[test]
-    fn a_flood_is_cut_and_a_jump_begins_anew() {
-        let mut inlets = Inlets::default();
-        for index in 0..1_000 {
-            inlets.put(PortId(1), &passage(index, 1_000));
-        }
-        assert!(inlets.inlets[0].waiting.len() <= 240 * 8);
-        inlets.put(PortId(1), &passage(900_000, 1_000));
-        assert_eq!(inlets.inlets[0].waiting.len(), 160);
+        let near = |heard: &[i16], level: i16| heard.iter().all(|it| (it - level).abs() <= 2);
+        assert!(near(&heard[3..10], 70) && near(&heard[12..20], 30), "{heard:?}");
     }
 }

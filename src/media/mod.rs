@@ -7,6 +7,7 @@ pub mod port;
 pub mod armour;
 pub mod decoding;
 pub mod inlet;
+pub mod jitter;
 pub mod keys;
 pub mod music;
 pub mod playout;

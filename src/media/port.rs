@@ -17,9 +17,10 @@ use crate::media::receive::{Listeners, Receiver};
 use crate::media::record::Recorder;
 use crate::media::send::{Desk, Sender};
 use crate::media::source::{Judgement, Source};
+use crate::rtp::emodel::Impairment;
 use crate::rtp::packet::Packet;
 use crate::rtp::sequence::Verdict;
-use crate::rtp::session::Session;
+use crate::rtp::session::{Listening, Session};
 
 /// The media of one leg.
 #[derive(Debug)]
@@ -286,15 +287,29 @@ impl Port {
 
     /// How well the leg was received so far.
     pub fn quality(&self) -> Quality {
+        let listening = self.listening();
+        let conditions =
+            self.source.reception().and_then(|it| self.session.conditions(it, &listening));
         Quality {
             received: self.received,
             sent: self.sender.sent_packets(),
             lost: self.source.lost(),
             discarded: self.discarded,
+            late: listening.late,
             refused: self.refused,
             jitter: self.source.reception().map_or(Duration::ZERO, |it| it.jitter()),
             max_jitter: self.source.reception().map_or(Duration::ZERO, |it| it.max_jitter()),
             round_trip: self.session.round_trip(),
+            score: conditions.map(|conditions| conditions.score()),
+            far: self.session.far(),
+        }
+    }
+
+    fn listening(&self) -> Listening {
+        Listening {
+            impairment: Impairment::of(self.receiver.codec()),
+            packet: self.receiver.packet(),
+            late: self.receiver.late(),
         }
     }
 
@@ -306,6 +321,7 @@ impl Port {
         }
         if matches!(self.state, State::Running { .. }) {
             let sent = self.sender.sent(now);
+            self.session.listening = Some(self.listening());
             let bytes = self.session.goodbye(now, &sent, self.source.reception_mut());
             self.send_report(bytes);
         }
@@ -412,6 +428,7 @@ impl Port {
 
     fn report(&mut self, now: Instant) {
         let sent = self.sender.sent(now);
+        self.session.listening = Some(self.listening());
         let bytes = self.session.report(now, &sent, self.source.reception_mut());
         self.send_report(bytes);
     }

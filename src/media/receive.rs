@@ -56,6 +56,8 @@ pub struct Receiver {
     /// The background that it described for this pause.
     background: Option<Level>,
     noise: Noise,
+    /// Packets that came too late to be heard.
+    late: u64,
     /// Room for the samples of one packet or one gap.
     samples: Vec<i16>,
 }
@@ -122,6 +124,7 @@ impl Receiver {
             paused: true,
             background: None,
             noise: Noise::default(),
+            late: 0,
             samples: Vec::with_capacity(rate.samples_in(LONGEST_PACKET)),
         }
     }
@@ -161,6 +164,21 @@ impl Receiver {
     /// Whether what the peer says reaches nobody.
     pub fn is_muted(&self) -> bool {
         self.muted
+    }
+
+    /// The codec that was agreed.
+    pub fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    /// How long the last packet of voice was.
+    pub fn packet(&self) -> Duration {
+        self.rate().duration_of(self.length)
+    }
+
+    /// How many packets came too late to be heard.
+    pub fn late(&self) -> u64 {
+        self.late
     }
 
     /// What a payload type stands for, if anybody knows.
@@ -213,6 +231,7 @@ impl Receiver {
         let next = *self.order.next.get_or_insert(index);
         if index < next {
             // What it holds was concealed already; a key in it was told all the same.
+            self.late += u64::from(!is_key);
             return is_key;
         }
         let turn = Turn { index, timestamp: header.timestamp, content, arrived: now };

@@ -6,8 +6,6 @@ use std::time::{Duration, Instant};
 
 use crate::audio::codec::Codec;
 use crate::audio::coder::{Decoder, Encoder};
-use crate::audio::library::Libraries;
-use crate::audio::resample::Resampler;
 use crate::audio::tone::Tone;
 use crate::base::id::PortId;
 use crate::media::decoding::duration;
@@ -19,28 +17,10 @@ pub struct Relay {
     anchor: Option<Anchor>,
     /// When the last packet of voice was passed, and its time in the speaker's stream.
     last: Option<(Instant, u32)>,
-    /// Out of another codec into ours.
-    translation: Option<Translation>,
+    /// Out of another codec, which must be a plain one.
+    decoder: Option<Decoder>,
     key: Option<Key>,
     samples: Vec<i16>,
-    converted: Vec<i16>,
-}
-
-/// One stream of a speaker on its way into our codec.
-#[derive(Debug)]
-struct Translation {
-    from: (PortId, u32),
-    decoder: Decoder,
-    resampler: Resampler,
-    to: Codec,
-}
-
-/// What our peer is sent with.
-pub struct Wire<'a> {
-    /// Encodes our stream.
-    pub encoder: &'a mut Encoder,
-    /// Where decoders come from.
-    pub libraries: &'a Libraries,
 }
 
 /// Where the speaker's stream meets ours.
@@ -131,46 +111,30 @@ impl Relay {
         }
     }
 
-    /// Whether a packet can be passed on by itself: it is in our codec, or becomes one packet of
-    /// it.
+    /// Whether a packet can be passed on by itself: it is in our codec, or becomes one packet of it
+    /// whatever came before. A codec that remembers must not see loss and disorder.
     pub fn suits(passage: &Passage, codec: Codec) -> bool {
         let Content::Voice(theirs) = passage.content else { return true };
-        theirs == codec || codec.fits(duration(theirs, &passage.payload))
+        let rewritten = theirs.is_plain() && codec.is_plain() && theirs.rate() == codec.rate();
+        theirs == codec || rewritten && codec.fits(duration(theirs, &passage.payload))
     }
 
-    /// Gives the payload of a packet of voice of a port in our codec.
-    pub fn voice(
-        &mut self,
-        (from, passage): (PortId, &Passage),
-        wire: Wire<'_>,
-        out: &mut Vec<u8>,
-    ) {
+    /// Gives the payload of a packet of voice in our codec, as far as `suits` says that it can be.
+    pub fn voice(&mut self, passage: &Passage, encoder: &mut Encoder, out: &mut Vec<u8>) {
         let Content::Voice(theirs) = passage.content else { return };
-        let codec = wire.encoder.codec();
-        if theirs == codec {
+        if theirs == encoder.codec() {
             return out.extend_from_slice(&passage.payload);
         }
-        if codec_is_too_long(theirs, &passage.payload) {
+        if codec_is_too_long(theirs, &passage.payload) || !Self::suits(passage, encoder.codec()) {
             return;
         }
-        let from = (from, passage.stream);
-        let fits = |it: &&mut Translation| {
-            it.from == from && it.decoder.codec() == theirs && it.to == codec
-        };
-        let translation = match self.translation.as_mut().filter(fits) {
-            Some(translation) => translation,
-            None => self.translation.insert(Translation {
-                from,
-                decoder: Decoder::new(theirs, wire.libraries),
-                resampler: Resampler::new(theirs.rate(), codec.rate()),
-                to: codec,
-            }),
+        let decoder = match self.decoder.as_mut().filter(|decoder| decoder.codec() == theirs) {
+            Some(decoder) => decoder,
+            None => self.decoder.insert(Decoder::plain(theirs)),
         };
         self.samples.clear();
-        translation.decoder.decode(&passage.payload, &mut self.samples);
-        self.converted.clear();
-        translation.resampler.push(&self.samples, &mut self.converted);
-        wire.encoder.encode(&self.converted, out);
+        decoder.decode(&passage.payload, &mut self.samples);
+        encoder.encode(&self.samples, out);
     }
 
     /// Gives what is new of a key as a tone in our codec, and how many ticks of our clock after
@@ -274,10 +238,8 @@ mod tests {
     #[test]
     fn one_codec_becomes_the_other() {
         let (mut relay, mut out) = (Relay::default(), Vec::new());
-        let libraries = Libraries::default();
         let mut voice = |codec, out: &mut Vec<u8>| {
-            let wire = Wire { encoder: &mut Encoder::plain(codec), libraries: &libraries };
-            relay.voice((PortId(1), &passage(1, 0)), wire, out);
+            relay.voice(&passage(1, 0), &mut Encoder::plain(codec), out);
         };
         voice(Codec::Pcmu, &mut out);
         assert_eq!(out, [0x55; 160]);

@@ -141,7 +141,7 @@ impl Sender {
             relayed: None,
             relayed_until: 0,
             speakers: 0,
-            inlets: Inlets::new(libraries.clone()),
+            inlets: Inlets::new(rate, libraries.clone()),
             libraries,
             music: None,
             background: None,
@@ -323,7 +323,7 @@ impl Sender {
                     self.lead = None;
                     desk.playout.take_tail(&mut self.frame);
                     self.play_music();
-                    self.inlets.add_to(&mut self.frame, self.rate);
+                    self.mix_in();
                     self.send_rest((to, timestamp), desk.out);
                 }
             },
@@ -357,10 +357,19 @@ impl Sender {
             self.mark = true;
         }
         desk.playout.take(now, &mut self.frame, desk.out);
-        self.inlets.add_to(&mut self.frame, self.rate);
+        self.mix_in();
         self.send_frame((to, timestamp), desk.out);
         self.last_voice = Some(now);
         desk.playout.settle(now, desk.out);
+    }
+
+    /// Adds what other ports say, as it is due in this slot.
+    fn mix_in(&mut self) {
+        let early = self.lead.unwrap_or_default();
+        let due = self.nominal(self.slot).and_then(|nominal| nominal.checked_sub(early));
+        if let Some(due) = due {
+            self.inlets.add_to(due, &mut self.frame);
+        }
     }
 
     /// Adds what comes next of the tape.

@@ -1,5 +1,8 @@
-//! RTP (RFC 3550): packets, sequence, reception, SRTP, telephone events, RTCP, statistics.
+//! RTP (RFC 3550): packets, sequence, reception, SRTP, telephone events, RTCP and its extended
+//! reports, statistics, the E-model.
 
+pub mod bursts;
+pub mod emodel;
 pub mod packet;
 pub mod rtcp;
 pub mod sequence;
@@ -7,3 +10,4 @@ pub mod session;
 pub mod srtp;
 pub mod stats;
 pub mod telephone_event;
+pub mod xr;

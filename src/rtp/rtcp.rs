@@ -17,6 +17,7 @@ use rtc_shared::marshal::Unmarshal;
 
 use super::packet::MAX_PACKET;
 use super::stats::Block;
+use super::xr::{Extended, XR};
 
 /// What a sender says of itself (RFC 3550 6.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,11 @@ pub struct Compound<'a> {
 impl Compound<'_> {
     /// Writes the packet.
     pub fn write(&self) -> Vec<u8> {
+        self.write_with(&Extended::default())
+    }
+
+    /// Writes the packet with an extended report; the goodbye stays last.
+    pub fn write_with(&self, extended: &Extended) -> Vec<u8> {
         let cname: Bytes = Bytes::copy_from_slice(first_octets(self.cname));
         let description = SourceDescription {
             chunks: vec![SourceDescriptionChunk {
@@ -56,11 +62,16 @@ impl Compound<'_> {
                 items: vec![SourceDescriptionItem { sdes_type: SdesType::SdesCname, text: cname }],
             }],
         };
-        let mut packets: Vec<Box<dyn Packet>> = vec![self.report(), Box::new(description)];
+        let packets: Vec<Box<dyn Packet>> = vec![self.report(), Box::new(description)];
+        let fits = "one block and a short name fit every field";
+        let mut bytes = marshal(&packets).expect(fits).to_vec();
+        extended.write(self.ssrc, &mut bytes);
         if self.leaving {
-            packets.push(Box::new(Goodbye { sources: vec![self.ssrc], reason: Bytes::new() }));
+            let goodbye = Goodbye { sources: vec![self.ssrc], reason: Bytes::new() };
+            let packets: Vec<Box<dyn Packet>> = vec![Box::new(goodbye)];
+            bytes.extend_from_slice(&marshal(&packets).expect(fits));
         }
-        marshal(&packets).expect("one block and a short name fit every field").to_vec()
+        bytes
     }
 
     fn report(&self) -> Box<dyn Packet> {
@@ -93,6 +104,8 @@ pub struct Received {
     pub report: Option<u32>,
     /// What it says of how we are received.
     pub block: Option<Block>,
+    /// What its extended report holds about us, and what it asks.
+    pub extended: Extended,
     /// Whether a source said goodbye. It is counted and ends nothing: anybody can write it.
     pub goodbye: bool,
 }
@@ -127,6 +140,7 @@ pub fn parse(bytes: &[u8], ours: u32) -> Result<Received, Malformed> {
                 received.block = block_about(ours, &report.reports).or(received.block);
             }
             BYE => received.goodbye = true,
+            XR => received.extended = Extended::read(packet, ours),
             _ => {}
         }
         rest = after;

@@ -92,6 +92,12 @@ impl Tracker {
         self.highest
     }
 
+    /// Whether a packet came that is 0 to 127 behind the highest; what is further behind did not.
+    pub fn came(&self, index: u64) -> bool {
+        let behind = self.highest.checked_sub(index).and_then(|it| u32::try_from(it).ok());
+        behind.and_then(|behind| self.seen.checked_shr(behind)).is_some_and(|seen| seen & 1 == 1)
+    }
+
     /// How many packets should have come (RFC 3550 A.3).
     pub fn expected(&self) -> u64 {
         self.expected_before + (self.highest - self.first) + 1

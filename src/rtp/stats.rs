@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::sequence::{Tracker, Verdict};
+use super::bursts::Bursts;
+use super::sequence::{MAX_DROPOUT, Tracker, Verdict};
 
 /// A report block about one source (RFC 3550 6.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,6 +32,9 @@ pub struct Reception {
     pub ssrc: u32,
     tracker: Tracker,
     jitter: Jitter,
+    bursts: Bursts,
+    /// Up to here packets were judged as lost or not.
+    judged: u64,
     /// Expected and received when the last report was made.
     reported: (u64, u64),
     last_report: Option<(u32, Instant)>,
@@ -39,9 +43,12 @@ pub struct Reception {
 impl Reception {
     /// Begins with the first packet of a source with an RTP clock of `clock_rate`.
     pub fn new(ssrc: u32, sequence: u16, clock_rate: u32) -> Self {
+        let tracker = Tracker::new(sequence);
         Self {
             ssrc,
-            tracker: Tracker::new(sequence),
+            bursts: Bursts::default(),
+            judged: tracker.highest(),
+            tracker,
             jitter: Jitter { clock_rate, ..Jitter::default() },
             reported: (0, 0),
             last_report: None,
@@ -50,7 +57,39 @@ impl Reception {
 
     /// Counts a packet by its sequence number.
     pub fn handle(&mut self, sequence: u16) -> Verdict {
-        self.tracker.handle(sequence)
+        let before = self.tracker.highest();
+        let ahead = u64::from(sequence.wrapping_sub(before as u16));
+        let leaps = (SETTLED + 1..u64::from(MAX_DROPOUT)).contains(&ahead);
+        // Who is far enough behind comes no more: that is judged before the window moves on.
+        self.judge(if leaps { before + 1 } else { before.saturating_sub(SETTLED) });
+        let verdict = self.tracker.handle(sequence);
+        match verdict {
+            Verdict::Ahead { index } if leaps => {
+                let settled = index.saturating_sub(SETTLED);
+                self.bursts.lost(settled.saturating_sub(self.judged));
+                self.judged = settled;
+            }
+            Verdict::Restarted { index } => self.judged = index,
+            Verdict::Ahead { .. } | Verdict::Behind { .. } | Verdict::Twice | Verdict::Strange => {}
+        }
+        verdict
+    }
+
+    /// Counts the packets before `end` as lost or not.
+    fn judge(&mut self, end: u64) {
+        while self.judged < end {
+            if self.tracker.came(self.judged) {
+                self.bursts.came()
+            } else {
+                self.bursts.lost(1)
+            }
+            self.judged += 1;
+        }
+    }
+
+    /// How losses lie in the stream.
+    pub fn bursts(&self) -> &Bursts {
+        &self.bursts
     }
 
     /// Measures the jitter by a packet whose timestamp runs with the clock (telephone events do
@@ -119,6 +158,9 @@ pub fn short(duration: Duration) -> u32 {
 pub fn from_short(short: u32) -> Duration {
     Duration::from_micros((u64::from(short) * 1_000_000) >> 16)
 }
+
+/// A packet that is so far behind comes no more.
+const SETTLED: u64 = 32;
 
 /// The interarrival jitter (RFC 3550 A.8).
 #[derive(Debug, Clone, Default)]
@@ -244,6 +286,23 @@ mod tests {
         let block = reception.block(at(start, 500));
         assert_eq!((block.fraction_lost, block.lost), (0, 24));
         assert_eq!((block.last_report, block.delay), (0xaabb_ccdd, 1 << 15));
+    }
+
+    #[test]
+    fn losses_are_told_apart_by_how_they_lie_and_swapped_packets_are_none() {
+        let mut reception = Reception::new(7, 65_000, 8_000);
+        for packet in 0_u16..2_000 {
+            let sequence = 65_000_u16.wrapping_add(packet ^ 1);
+            match packet {
+                // Forty in a row never come.
+                900..940 => {}
+                _ => drop(reception.handle(sequence)),
+            }
+        }
+        let shape = reception.bursts().shape();
+        assert_eq!((shape.burst_length, shape.gap_density), (40, 0.0));
+        assert!((shape.burst_density - 1.0).abs() < f64::EPSILON);
+        assert!(reception.bursts().ratio() > 30.0);
     }
 
     #[test]

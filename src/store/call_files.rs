@@ -101,10 +101,16 @@ fn leg(leg: &Leg) -> Value {
             "sent": leg.quality.sent,
             "lost": leg.quality.lost,
             "discarded": leg.quality.discarded,
+            "late": leg.quality.late,
             "refused": leg.quality.refused,
             "jitter_ms": leg.quality.jitter.as_secs_f64() * 1_000.0,
             "max_jitter_ms": leg.quality.max_jitter.as_secs_f64() * 1_000.0,
             "round_trip_ms": leg.quality.round_trip.map(millis),
+            "mos": leg.quality.score.map(rounded),
+            "far": leg.quality.far.map(|far| json!({
+                "lost": far.lost,
+                "mos": far.score.map(rounded),
+            })),
         },
     })
 }
@@ -185,6 +191,10 @@ fn tool(tool: &ToolUse) -> Value {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn rounded(score: f64) -> f64 {
+    (score * 100.0).round() / 100.0
 }
 
 fn timestamp(since_epoch: Duration) -> Option<String> {

@@ -8,7 +8,7 @@ use crate::audio::noise::Level;
 use crate::base::id::PortId;
 use crate::media::event::Output;
 use crate::media::link::{Content, Passage};
-use crate::media::relay::{Next, Place, Relay, Wire, scaled};
+use crate::media::relay::{Next, Place, Relay, scaled};
 use crate::rtp::packet::Header;
 
 impl Sender {
@@ -26,12 +26,12 @@ impl Sender {
         self.background = None;
         if self.mixes(desk) || !Relay::suits(passage, self.encoder.codec()) {
             self.stop_relay(now);
-            self.inlets.put(from, passage);
+            self.inlets.put(now, (from, passage));
             return self.advance(now, desk);
         }
         let Some(to) = desk.to.filter(|_| self.enabled) else { return };
         if desk.recorder.is_some() {
-            self.inlets.put(from, passage);
+            self.inlets.put(now, (from, passage));
         } else {
             self.inlets.clear();
         }
@@ -56,8 +56,7 @@ impl Sender {
         let mut ticks = 0;
         match (passage.content, self.telephone_event) {
             (Content::Voice(_), _) => {
-                let wire = Wire { encoder: &mut self.encoder, libraries: &self.libraries };
-                self.relay.voice((from, passage), wire, &mut payload);
+                self.relay.voice(passage, &mut self.encoder, &mut payload);
                 ticks = codec.ticks(&payload);
             }
             (Content::Key { clock }, Some(payload_type)) => {
@@ -134,7 +133,7 @@ impl Sender {
     /// While packets are relayed, a slot is only recorded.
     pub(super) fn record_slot(&mut self, desk: &mut Desk<'_>) {
         self.frame.fill(0);
-        self.inlets.add_to(&mut self.frame, self.rate);
+        self.mix_in();
         self.record(self.slot, desk);
         self.slot += 1;
     }
