@@ -79,6 +79,37 @@ fn a_message_is_read_with_one_allocation_and_its_fields_with_none() {
     assert_eq!(views, 0);
 }
 
+/// For `./dev bench parse`, which counts the instructions of [`read_fields`] under callgrind.
+#[test]
+#[ignore = "work for callgrind, which counts what it costs"]
+fn an_invite_is_read_a_thousand_times() {
+    let invite = invite(1);
+    for _ in 0..1_000 {
+        assert_eq!(std::hint::black_box(read_fields(std::hint::black_box(&invite))), 12);
+    }
+}
+
+/// Reads a message and the fields that routing and transactions want; gives how much it has seen.
+#[inline(never)]
+fn read_fields(invite: &Bytes) -> usize {
+    let Ok(message) = Message::parse_datagram(invite) else { return 0 };
+    let checks = [
+        check(&message).is_ok(),
+        message.method().is_some(),
+        message.request_uri().is_ok_and(|uri| uri.host().is_some()),
+        message.top_via().is_ok_and(|via| via.branch().is_some()),
+        message.from().is_ok_and(|from| from.tag().is_some()),
+        message.from().is_ok_and(|from| from.uri().user().is_some()),
+        message.to().is_ok_and(|to| to.tag().is_none()),
+        message.call_id().is_ok(),
+        message.cseq().is_ok(),
+        message.max_forwards().is_ok(),
+        message.contacts().count() == 1,
+        message.body().len() == message.body_octets().len(),
+    ];
+    checks.iter().filter(|seen| **seen).count()
+}
+
 #[test]
 fn a_call_asks_for_so_much_memory_and_no_more() {
     let mut endpoint = Endpoint::new(Settings::default(), Random::repeatable(7));

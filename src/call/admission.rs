@@ -327,6 +327,12 @@ impl Doorkeeper {
         Reason::Full.refusal(&mut self.random)
     }
 
+    /// Its trunk has no room for a call: how it is refused.
+    pub fn full_trunk(&mut self) -> Refusal {
+        self.tally.count(Reason::TrunkLimit);
+        Reason::TrunkLimit.refusal(&mut self.random)
+    }
+
     /// A call that was admitted is over.
     pub fn over(&mut self, session: SessionId) {
         self.caps.over(session);

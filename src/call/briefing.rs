@@ -13,7 +13,6 @@ use crate::audio::packing::Wishes;
 use crate::audio::speech;
 use crate::base::destination::Destination;
 use crate::call::admission::Badge;
-use crate::call::cause::Cause;
 use crate::call::keying::Srtp;
 use crate::call::numbering::Numbering;
 use crate::dialplan::pattern::Match;
@@ -66,8 +65,6 @@ impl Default for Tapes {
 pub struct Terms {
     /// The numbers that it may deliver; none means any.
     pub numbers: Vec<Match>,
-    /// The most calls at once with it.
-    pub max_calls: Option<usize>,
     /// Whether its callers are sent elsewhere by REFER.
     pub refer: Refer,
     /// The codecs that are spoken with it, the best first; without any, those of everybody.
@@ -114,15 +111,9 @@ pub enum Refer {
 }
 
 impl Terms {
-    /// Whether a call to `number` may come, while `others` are up on the trunk.
-    ///
-    /// # Errors
-    /// With the cause for which it is refused.
-    pub fn admit(&self, number: &str, others: usize) -> Result<(), Cause> {
-        if !self.numbers.is_empty() && !self.numbers.iter().any(|own| own.matches(number)) {
-            return Err(Cause::NoRoute);
-        }
-        if self.max_calls.is_some_and(|most| others >= most) { Err(Cause::Full) } else { Ok(()) }
+    /// Whether a call to `number` may come.
+    pub fn may_deliver(&self, number: &str) -> bool {
+        self.numbers.is_empty() || self.numbers.iter().any(|own| own.matches(number))
     }
 }
 

@@ -129,6 +129,9 @@ impl Exchange {
     /// Makes an exchange.
     pub fn new(settings: Settings, mut random: Random, now: Instant) -> Self {
         let (mut trunks, mut contacts) = (BTreeMap::new(), HashMap::new());
+        let most = settings.trunks.iter();
+        let most = most.filter_map(|(badge, trunk)| Some((badge.name.clone(), trunk.max_calls?)));
+        let traffic = Traffic::bounded(most.collect());
         for (badge, trunk) in &settings.trunks {
             let contact = trunk.profile.contact_user.clone();
             if !contact.is_empty() {
@@ -152,7 +155,7 @@ impl Exchange {
             phones: phones::Phones::default(),
             forks: Forks::new(),
             guard: None,
-            traffic: Traffic::default(),
+            traffic,
             trials: Trials::default(),
             outputs: VecDeque::new(),
         }
@@ -365,10 +368,15 @@ impl Exchange {
     fn advance(&mut self, session: SessionId, now: Instant) {
         let Some(hunt) = self.hunts.get_mut(&session) else { return };
         let mut step = hunt.next(now);
-        while let Step::Invite(way, flow) = &step
-            && hunt.offer(way, flow).is_none()
-        {
-            hunt.spurn();
+        while let Step::Invite(way, flow) = &step {
+            let trunk = way.account.as_ref();
+            let has_room = trunk.is_none_or(|name| self.traffic.has_room(name, session));
+            if has_room && hunt.offer(way, flow).is_some() {
+                break;
+            }
+            if has_room {
+                hunt.spurn();
+            }
             step = hunt.next(now);
         }
         let is_spurned = hunt.has_spurned();

@@ -47,6 +47,8 @@ pub struct Settings {
     pub registration: Option<registration::Settings>,
     /// How often it is asked whether it is there.
     pub ping_every: Option<Duration>,
+    /// The most calls at once with it, both ways together.
+    pub max_calls: Option<usize>,
     /// The trunk that takes its calls when it is down.
     pub failover: Option<Arc<str>>,
     /// How calls by it are signed, if they are.
@@ -370,6 +372,7 @@ mod tests {
             account: None,
             registration: registers.then_some(registration),
             ping_every: Some(Duration::from_secs(30)),
+            max_calls: None,
             failover: None,
             signing: None,
         };

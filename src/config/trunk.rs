@@ -74,7 +74,7 @@ pub struct Trunk {
     pub dtmf: Option<Vec<KeyWay>>,
     /// Whether packets are hidden (SRTP), if otherwise than `[rtp]` says.
     pub srtp: Option<Srtp>,
-    /// The most calls at once with it.
+    /// The most calls at once with it, in and out together.
     pub max_calls: Option<u32>,
     /// How many calls it may begin: `"20/s"`.
     #[serde(deserialize_with = "units::optional_parsed")]

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
+use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
+use crate::net::burst::{self, Burst};
 use crate::net::line::Line;
 use crate::net::stream::{self, Stream};
 use crate::net::tls::{self, TlsError};
@@ -154,6 +157,29 @@ impl Datagrams {
         let socket = UdpSocket::from_std(udp::bind(address, udp::SIP_BUFFER)?)?;
         let local = socket.local_addr()?;
         Ok(Self { socket, local })
+    }
+
+    /// Takes a burst of datagrams, which may be none.
+    ///
+    /// # Errors
+    /// When the socket must be waited for.
+    pub fn take(&self, burst: &mut Burst) -> io::Result<Vec<(Bytes, SocketAddr)>> {
+        let mut taken = Vec::new();
+        let read = self.socket.try_io(Interest::READABLE, || {
+            taken = burst.take(&self.socket)?;
+            // A burst that is not full has emptied the socket: it need not be asked whether there
+            // is more. Whatever comes from now on wakes us.
+            if taken.len() < burst::AT_ONCE {
+                Err(io::ErrorKind::WouldBlock.into())
+            } else {
+                Ok(())
+            }
+        });
+        match read {
+            Err(why) if why.kind() == io::ErrorKind::WouldBlock && taken.is_empty() => Err(why),
+            // Another error is an ICMP for something that we sent: it ends nothing.
+            Err(_) | Ok(()) => Ok(taken),
+        }
     }
 }
 

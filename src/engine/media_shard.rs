@@ -114,6 +114,8 @@ pub struct MediaShard {
     detector: Box<dyn Detector>,
     gauges: Arc<Gauges>,
     entries: Vec<Option<Entry>>,
+    /// Places among the entries that nobody has.
+    vacant: Vec<usize>,
     places: HashMap<PortId, usize>,
     wheel: BinaryHeap<Reverse<(Instant, usize)>>,
     /// Sockets that had more to read than one turn allows.
@@ -142,6 +144,7 @@ impl MediaShard {
             detector,
             gauges,
             entries: Vec::new(),
+            vacant: Vec::new(),
             places: HashMap::new(),
             wheel: BinaryHeap::new(),
             unread: Vec::new(),
@@ -239,7 +242,7 @@ impl MediaShard {
     }
 
     fn open(&mut self, opening: Opening) {
-        let place = self.entries.iter().position(Option::is_none).unwrap_or_else(|| {
+        let place = self.vacant.pop().unwrap_or_else(|| {
             self.entries.push(None);
             self.entries.len() - 1
         });
@@ -251,7 +254,7 @@ impl MediaShard {
             .and_then(|()| registry.register(&mut rtcp, Token(place * 2 + 1), Interest::READABLE));
         if let Err(why) = registered {
             tracing::error!(%why, "a port could not be registered");
-            return;
+            return self.vacant.push(place);
         }
         let port = Port::new(opening.settings, clock::now(), &mut self.random);
         let slot = self.detector.open();
@@ -276,6 +279,7 @@ impl MediaShard {
         }
         self.settle(place);
         let Some(mut entry) = self.entries.get_mut(place).and_then(Option::take) else { return };
+        self.vacant.push(place);
         self.detector.close(entry.slot);
         self.windows.retain(|(at, _, _)| *at != place);
         let registry = self.poll.registry();

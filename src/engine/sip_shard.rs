@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +31,7 @@ use crate::engine::lookups::{Found, Lookups};
 use crate::engine::mailbox::{self, Mailbox};
 use crate::engine::stir::{self, Stir};
 use crate::engine::streams::{Caps, Happening, Streams};
+use crate::net::burst::{self, Burst};
 use crate::net::line::{LineId, News};
 use crate::sip::endpoint::Endpoint;
 use crate::sip::event::{
@@ -198,7 +199,7 @@ impl SipShard {
 
     /// Runs until `stop`, and then until no registrar knows us any more.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut buffer = BytesMut::new();
+        let mut burst = Burst::default();
         let mut leaving = false;
         loop {
             let deadlines = [self.endpoint.deadline(), self.exchange.deadline(clock::now())];
@@ -208,7 +209,7 @@ impl SipShard {
                     leaving = true;
                     self.exchange.leave(clock::now());
                 }
-                at = doors::readable(&self.datagrams) => self.receive(at, &mut buffer),
+                at = doors::readable(&self.datagrams) => self.receive(at, &mut burst),
                 happening = self.streams.next() => self.happen(happening),
                 Some(order) = self.orders.recv() => self.obey(order),
                 Some(found) = self.lookups.next() => self.resolved(found),
@@ -226,23 +227,19 @@ impl SipShard {
     }
 
     /// Reads what there is, but not for ever: orders and timers want their turn.
-    fn receive(&mut self, at: usize, buffer: &mut BytesMut) {
-        for _ in 0..BATCH {
-            let Some(Datagrams { socket, local }) = self.datagrams.get(at) else { return };
-            buffer.clear();
-            buffer.reserve(LARGEST);
-            match socket.try_recv_buf_from(buffer) {
-                Ok((_, remote)) => {
-                    let flow = Flow::udp(*local, remote);
-                    // The octets are copied out of the large buffer: a message may be kept for
-                    // 32 seconds.
-                    self.judge(Bytes::copy_from_slice(buffer), flow);
-                }
-                // A connection reset is an ICMP for something that we sent: it ends nothing.
-                Err(why) if why.kind() == std::io::ErrorKind::WouldBlock => return,
-                Err(_) => {}
+    fn receive(&mut self, at: usize, burst: &mut Burst) {
+        for _ in 0..BURSTS {
+            let Some(datagrams) = self.datagrams.get(at) else { return };
+            let local = datagrams.local;
+            let Ok(taken) = datagrams.take(burst) else { return };
+            let is_all = taken.len() < burst::AT_ONCE;
+            for (bytes, remote) in taken {
+                self.judge(bytes, Flow::udp(local, remote));
+                self.drain();
             }
-            self.drain();
+            if is_all {
+                return;
+            }
         }
     }
 
@@ -470,6 +467,10 @@ impl SipShard {
         if let Err(refusal) = self.doorkeeper.admit(clock::now(), &newcomer) {
             return self.refuse(session, refusal);
         }
+        if !self.exchange.has_room(session) {
+            let refusal = self.doorkeeper.full_trunk();
+            return self.refuse(session, refusal);
+        }
         let (mailbox, inbox) = mailbox::pair();
         // What happens while its signature is checked waits for the call.
         self.calls.insert(session, mailbox.clone());
@@ -569,11 +570,8 @@ const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4A
 /// How often phones are written to that came by UDP.
 const KEEP_OPEN: Duration = Duration::from_secs(25);
 
-/// The largest datagram that UDP carries.
-const LARGEST: usize = 65_535;
-
-/// How many datagrams are read in a row.
-const BATCH: usize = 64;
+/// How many bursts are read in a row.
+const BURSTS: usize = 2;
 
 #[cfg(test)]
 mod tests;

@@ -60,7 +60,6 @@ pub struct Roll {
 struct OnLine {
     session: SessionId,
     call: CallId,
-    trunk: Arc<str>,
     mailbox: Mailbox,
 }
 
@@ -123,7 +122,6 @@ impl Supervisor {
         let since_epoch = clock::since_epoch();
         let call = CallId::new(since_epoch, &mut self.random);
         let span = tracing::info_span!("call", %call);
-        let trunk = arrival.trunk.name.clone();
         let came = chronicle::Arrival {
             call,
             trunk: arrival.trunk,
@@ -139,7 +137,7 @@ impl Supervisor {
         let running = task.run(arrival.inbox, self.stops.clone()).instrument(span);
         let handle = self.calls.spawn(running);
         self.taken = self.taken.saturating_add(1);
-        self.sessions.insert(handle.id(), OnLine { session, call, trunk, mailbox });
+        self.sessions.insert(handle.id(), OnLine { session, call, mailbox });
     }
 
     fn answer(&self, question: Question) {
@@ -162,10 +160,9 @@ impl Supervisor {
         if self.calls.len() >= self.max_calls {
             return Err(Cause::Full);
         }
-        let trunk = &arrival.trunk.name;
-        let others = self.sessions.values().filter(|it| it.trunk == *trunk).count();
-        let terms = self.briefing.trunks.get(trunk);
-        terms.map_or(Ok(()), |terms| terms.admit(&arrival.incoming.called_user, others))
+        let terms = self.briefing.trunks.get(&arrival.trunk.name);
+        let may = terms.is_none_or(|terms| terms.may_deliver(&arrival.incoming.called_user));
+        if may { Ok(()) } else { Err(Cause::NoRoute) }
     }
 
     /// A call's task is over. One that broke leaves people on the line: they are hung up.

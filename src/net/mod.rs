@@ -1,5 +1,6 @@
 //! Sockets.
 
+pub mod burst;
 pub mod ports;
 pub mod udp;
 

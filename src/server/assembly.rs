@@ -149,6 +149,7 @@ fn endpoint_settings(server: &Server, max_calls: usize) -> endpoint::Settings {
         // A trunk is trusted: as many calls may wait for their ACK as there may be calls.
         max_half_open_per_source: max_calls.max(10),
         max_sessions: max_calls.saturating_mul(2).max(100),
+        max_transactions: MOST_TRANSACTIONS,
         scanners: scanners(server),
         ..endpoint::Settings::default()
     }
@@ -174,11 +175,10 @@ fn scanners(server: &Server) -> Vec<String> {
 
 fn terms(server: &Server) -> BTreeMap<Arc<str>, Terms> {
     let terms = server.trunks.iter().map(|(name, trunk)| {
-        let max_calls = trunk.max_calls.map(|most| most as usize);
         let refer = if trunk.refer.unwrap_or(true) { Refer::First } else { Refer::Never };
         let codecs = codecs::of_settings(&trunk.codecs);
         let (numbers, keys) = (trunk.numbers.clone(), trunk.dtmf.as_deref().map(keys));
-        (Arc::from(name.as_str()), Terms { numbers, max_calls, refer, codecs, keys })
+        (Arc::from(name.as_str()), Terms { numbers, refer, codecs, keys })
     });
     terms.collect()
 }
@@ -243,3 +243,7 @@ fn media_policy(server: &Server) -> MediaPolicy {
         },
     }
 }
+
+/// How many transactions are kept: those of 2,000 calls a second, each for 32 seconds after its
+/// answer (timers J and L of RFC 3261 and 6026).
+const MOST_TRANSACTIONS: usize = 150_000;

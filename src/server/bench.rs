@@ -1,12 +1,14 @@
 //! `voxtrunk bench`: measures this machine. It judges nothing: a missed target is a figure, too.
 
 mod apart;
+mod calls;
 mod media;
 mod signalling;
 mod soak;
 mod stage;
 mod turns;
 
+use std::fmt;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -18,13 +20,15 @@ use crate::server::serve;
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Group {
-    /// Signalling.
+    /// Signalling, message by message.
     Sip,
+    /// What a call costs a server of its own, and what 100,000 of them leave behind.
+    Signalling,
     /// Audio.
     Media,
     /// Conversations.
     Turn,
-    /// Everything but the soak.
+    /// Everything but the two that take minutes: signalling and the soak.
     All,
     /// Good calls and hostile traffic for a while: is a call lost, does anything grow?
     Soak,
@@ -39,10 +43,43 @@ pub struct Figure {
     pub value: f64,
     /// Its unit.
     pub unit: &'static str,
-    /// The most that it should be, if that is said anywhere.
-    pub target: Option<f64>,
+    /// What it should be, if that is said anywhere.
+    pub target: Option<Target>,
     /// How it was measured.
     pub detail: String,
+}
+
+/// What a figure should be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Target {
+    /// No more than this.
+    AtMost(f64),
+    /// No less than this.
+    AtLeast(f64),
+}
+
+impl Target {
+    fn bound(self) -> f64 {
+        match self {
+            Self::AtMost(bound) | Self::AtLeast(bound) => bound,
+        }
+    }
+
+    fn is_met_by(self, value: f64) -> bool {
+        match self {
+            Self::AtMost(most) => value <= most,
+            Self::AtLeast(least) => value >= least,
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtMost(most) => write!(f, "≤ {most}"),
+            Self::AtLeast(least) => write!(f, "≥ {least}"),
+        }
+    }
 }
 
 impl Figure {
@@ -53,7 +90,12 @@ impl Figure {
 
     /// Says the most that it should be.
     pub fn at_most(self, target: f64) -> Self {
-        Self { target: Some(target), ..self }
+        Self { target: Some(Target::AtMost(target)), ..self }
+    }
+
+    /// Says the least that it should be.
+    pub fn at_least(self, target: f64) -> Self {
+        Self { target: Some(Target::AtLeast(target)), ..self }
     }
 
     /// Says how it was measured.
@@ -62,7 +104,7 @@ impl Figure {
     }
 
     fn is_met(&self) -> Option<bool> {
-        self.target.map(|target| self.value <= target)
+        self.target.map(|target| target.is_met_by(self.value))
     }
 
     fn as_json(&self) -> String {
@@ -70,7 +112,7 @@ impl Figure {
             "metric": self.metric,
             "value": self.value,
             "unit": self.unit,
-            "target": self.target,
+            "target": self.target.map(Target::bound),
             "ok": self.is_met(),
             "detail": self.detail,
         })
@@ -79,8 +121,8 @@ impl Figure {
 
     fn as_line(&self) -> String {
         let target = match (self.target, self.is_met()) {
-            (Some(target), Some(true)) => format!("≤ {target}  ✓"),
-            (Some(target), _) => format!("≤ {target}  ✗"),
+            (Some(target), Some(true)) => format!("{target}  ✓"),
+            (Some(target), _) => format!("{target}  ✗"),
             (None, _) => String::new(),
         };
         let value = format!("{:.*}", if self.value < 100.0 { 2 } else { 0 }, self.value);
@@ -122,8 +164,12 @@ pub fn run(order: Order) -> ExitCode {
         if wants(Group::Turn) {
             show(turns::measure().await?);
         }
+        let tell: fn(&str) = if json { |_| {} } else { |line| println!("{line}") };
+        if group == Group::Signalling {
+            show(calls::measure(tell).await?);
+        }
         if group == Group::Soak {
-            show(soak::measure(soak, if json { |_| {} } else { |line| println!("{line}") }).await?);
+            show(soak::measure(soak, tell).await?);
         }
         Ok(())
     }))
@@ -162,6 +208,8 @@ mod tests {
         assert!(figure.as_line().contains("3.25 ms") && figure.as_line().contains('✓'));
         let json: serde_json::Value = serde_json::from_str(&figure.as_json()).expect("JSON");
         assert_eq!((&json["ok"], &json["target"]), (&json!(true), &json!(20.0)));
+        let pace = Figure::new("signalling.pace", 1_900.0, "calls/s").at_least(2_000.0);
+        assert!(pace.as_line().contains("≥ 2000  ✗"), "{}", pace.as_line());
         let plain = Figure::new("x", 1.0, "");
         let json: serde_json::Value = serde_json::from_str(&plain.as_json()).expect("JSON");
         assert!(json["ok"].is_null() && json["target"].is_null());

@@ -334,28 +334,48 @@ fn call_files(folder: &std::path::Path) -> Result<CallFiles, StartError> {
         .map_err(|why| StartError::Folder { folder: folder.to_owned(), why })
 }
 
-/// Writes the record of each call that ends; the disk is slow, so each write has a thread.
+/// Writes the record of each call that ends. The disk is slow: it takes all that ended meanwhile at
+/// once, and on a thread of its own.
 async fn write_records(mut facts: mpsc::Receiver<Told>, files: CallFiles) {
-    while let Some(told) = facts.recv().await {
-        let Fact::Ended { cause, record } = &*told.fact else { continue };
-        tracing::info!(
-            call = %told.call,
-            cause = cause.end_reason(),
-            q850 = cause.q850(),
-            status = cause.final_state(record.answered.is_some()),
-            trunk = record.trunk,
-            route = record.route,
-            lasted_ms = record.lasted.as_millis() as u64,
-            turns = record.turns.len(),
-            lost = record.legs.first().map(|leg| leg.quality.lost),
-            "call ended",
-        );
-        let (files, record) = (files.clone(), record.clone());
-        let written = tokio::task::spawn_blocking(move || files.write(&record)).await;
-        if let Ok(Err(why)) = written {
-            tracing::error!(call = %told.call, %why, "the record of a call could not be written");
+    let mut told = Vec::new();
+    while facts.recv_many(&mut told, RECORDS).await > 0 {
+        let ended: Vec<Told> =
+            told.drain(..).filter(|told| matches!(*told.fact, Fact::Ended { .. })).collect();
+        ended.iter().for_each(log_end);
+        if ended.is_empty() {
+            continue;
+        }
+        let files = files.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            let records = ended.iter().filter_map(|told| match &*told.fact {
+                Fact::Ended { record, .. } => Some(&**record),
+                _ => None,
+            });
+            let written = files.write_all(records);
+            ended.iter().map(|told| told.call).zip(written).collect::<Vec<_>>()
+        });
+        for (call, outcome) in written.await.unwrap_or_default() {
+            if let Err(why) = outcome {
+                tracing::error!(%call, %why, "the record of a call could not be written");
+            }
         }
     }
+}
+
+fn log_end(told: &Told) {
+    let Fact::Ended { cause, record } = &*told.fact else { return };
+    tracing::info!(
+        call = %told.call,
+        cause = cause.end_reason(),
+        q850 = cause.q850(),
+        status = cause.final_state(record.answered.is_some()),
+        trunk = record.trunk,
+        route = record.route,
+        lasted_ms = record.lasted.as_millis() as u64,
+        turns = record.turns.len(),
+        lost = record.legs.first().map(|leg| leg.quality.lost),
+        "call ended",
+    );
 }
 
 fn door_hint(why: &DoorError) -> String {
@@ -385,6 +405,9 @@ fn hint(why: &std::io::Error, taken: &str) -> String {
 
 /// How many questions of operators may wait for the supervisor.
 const QUESTIONS: usize = 16;
+
+/// How many facts are looked through before the disk is asked to take records.
+const RECORDS: usize = 1_024;
 
 /// How many new calls may wait for the supervisor.
 const ARRIVALS: usize = 256;

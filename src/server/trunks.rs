@@ -14,7 +14,7 @@ use crate::sip::account::Account;
 use crate::sip::digest::Credentials;
 use crate::sip::registration;
 
-/// The trunks that the exchange keeps: those with somewhere to send calls to.
+/// The trunks that the exchange keeps.
 pub fn settings(server: &Server) -> Vec<(Badge, trunk::Settings)> {
     let trunks = server.trunks.iter();
     trunks.map(|(name, trunk)| (badge(name, trunk), line(name, trunk, server))).collect()
@@ -75,6 +75,7 @@ fn line(name: &str, trunk: &Trunk, server: &Server) -> trunk::Settings {
         profile,
         account,
         registration: trunk.registers().then_some(registration),
+        max_calls: trunk.max_calls.map(|most| most as usize),
         failover: trunk.failover.as_deref().map(Arc::from),
         signing: stir::signing(name, trunk, server),
     }

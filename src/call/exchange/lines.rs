@@ -60,6 +60,12 @@ impl Exchange {
         self.traffic.at(remote)
     }
 
+    /// Whether the trunk that carries a session has room for it beside its other calls.
+    pub fn has_room(&self, session: SessionId) -> bool {
+        let trunk = self.traffic.carrier(session);
+        trunk.is_none_or(|name| self.traffic.has_room(name, session))
+    }
+
     /// Has a trunk registered anew; false when there is none of that name.
     pub fn renew(&mut self, trunk: &str, now: Instant) -> bool {
         let found = self.trunks.get_mut(trunk);
@@ -133,8 +139,11 @@ impl Exchange {
             order.extend(failover.filter(|other| !names.contains(other)));
         }
         let known = order.iter().filter_map(|name| self.trunks.get(*name));
+        let has_room = |name: &str| self.traffic.has_room(name, placement.session);
+        let usable: Vec<&trunk::Trunk> = known.filter(|trunk| trunk.is_usable()).collect();
+        let is_full = !usable.is_empty() && !usable.iter().any(|it| has_room(&it.settings().name));
         let mut ways = Vec::new();
-        for trunk in known.filter(|trunk| trunk.is_usable()) {
+        for trunk in usable.into_iter().filter(|it| has_room(&it.settings().name)) {
             let settings = trunk.settings();
             let written = identity::write(&settings.profile, number, &placement.caller);
             let claim = settings.signing.as_ref().zip(written.signed.as_ref());
@@ -155,7 +164,11 @@ impl Exchange {
                 }
             }));
         }
-        if ways.is_empty() { Err(Cause::NoRoute) } else { Ok(ways) }
+        match ways.is_empty() {
+            true if is_full => Err(Cause::Full),
+            true => Err(Cause::NoRoute),
+            false => Ok(ways),
+        }
     }
 
     pub(super) fn tick_trunks(&mut self, now: Instant) {

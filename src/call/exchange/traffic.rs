@@ -1,4 +1,4 @@
-//! How many calls each trunk carries, and has carried.
+//! How many calls each trunk carries and has carried, and whether it has room for another one.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -11,6 +11,8 @@ use crate::sip::event::SessionId;
 #[derive(Debug)]
 pub(super) struct Traffic {
     counts: BTreeMap<Arc<str>, Count>,
+    /// The most calls at once, both ways together; without, any number.
+    most: HashMap<Arc<str>, usize>,
     /// Which trunk carries a session, and which way.
     sessions: HashMap<SessionId, (Arc<str>, Way)>,
     /// Where trunks were met: several may have hosts at one address.
@@ -21,6 +23,7 @@ impl Default for Traffic {
     fn default() -> Self {
         Self {
             counts: BTreeMap::new(),
+            most: HashMap::new(),
             sessions: HashMap::new(),
             places: Recent::holding(MOST_PLACES),
         }
@@ -48,6 +51,19 @@ pub(super) enum Way {
 }
 
 impl Traffic {
+    /// Makes a table of trunks that carry so many calls at once at most, both ways together.
+    pub fn bounded(most: HashMap<Arc<str>, usize>) -> Self {
+        Self { most, ..Self::default() }
+    }
+
+    /// Whether a trunk has room for a session beside all others.
+    pub fn has_room(&self, trunk: &str, session: SessionId) -> bool {
+        let Some(most) = self.most.get(trunk) else { return true };
+        let Count { inbound, outbound, .. } = self.of(trunk);
+        let is_counted = self.carrier(session).is_some_and(|carrier| &**carrier == trunk);
+        inbound.saturating_add(outbound) < most.saturating_add(usize::from(is_counted))
+    }
+
     /// A trunk carries a session; whoever carried it before does not any more.
     pub fn carry(&mut self, session: SessionId, trunk: &Arc<str>, way: Way) {
         self.over(session);
@@ -106,6 +122,25 @@ const MOST_PLACES: usize = 4_096;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn calls_in_and_out_share_the_room_of_a_trunk() {
+        let name: Arc<str> = "carrier".into();
+        let mut traffic = Traffic::bounded(HashMap::from([(name.clone(), 2)]));
+        traffic.carry(SessionId(1), &name, Way::In);
+        assert!(traffic.has_room("carrier", SessionId(2)));
+        traffic.carry(SessionId(2), &name, Way::Out);
+        // Whoever is counted has its room.
+        assert!(traffic.has_room("carrier", SessionId(1)));
+        assert!(traffic.has_room("carrier", SessionId(2)));
+        assert!(!traffic.has_room("carrier", SessionId(3)));
+        traffic.carry(SessionId(3), &name, Way::In);
+        assert!(!traffic.has_room("carrier", SessionId(3)));
+        traffic.over(SessionId(3));
+        traffic.over(SessionId(1));
+        assert!(traffic.has_room("carrier", SessionId(3)));
+        assert!(traffic.has_room("another", SessionId(3)));
+    }
 
     #[test]
     fn a_leg_that_goes_over_to_another_trunk_is_carried_by_one_only() {

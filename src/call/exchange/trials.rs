@@ -208,6 +208,7 @@ mod tests {
                 account: None,
                 registration: registers.then_some(registration),
                 ping_every: None,
+                max_calls: None,
                 failover: None,
                 signing: None,
             };

@@ -43,8 +43,12 @@ impl Apart {
     ///
     /// # Errors
     /// When it does not start.
-    pub async fn start_at(config: &Path, address: SocketAddr) -> Result<Self, String> {
-        Self::launch(config, address, Cores::All).await
+    pub async fn start_at(
+        config: &Path,
+        address: SocketAddr,
+        cores: Cores,
+    ) -> Result<Self, String> {
+        Self::launch(config, address, cores).await
     }
 
     async fn launch(config: &Path, address: SocketAddr, cores: Cores) -> Result<Self, String> {

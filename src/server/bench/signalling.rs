@@ -8,13 +8,14 @@ use tokio::sync::mpsc;
 use super::{Figure, median, millis, quantile, stage};
 use crate::engine::clock;
 use crate::engine::phone::{Moment, Script};
+use crate::sip::check::check;
 use crate::sip::endpoint::{Endpoint, Settings};
 use crate::sip::event::{Command, Event, Flow, Input, Outgoing, Output, SessionId, Standing};
 use crate::sip::message::Message;
 
 /// Measures.
 pub async fn measure() -> Result<Vec<Figure>, String> {
-    let mut figures = vec![parse(), cycle()];
+    let mut figures = vec![parse(), read(), cycle()];
     figures.extend(answers().await?);
     Ok(figures)
 }
@@ -26,6 +27,28 @@ fn parse() -> Figure {
     });
     Figure::new("sip.parse_invite", cost.as_nanos() as f64, "ns")
         .told(format!("{} octets, 14 headers", INVITE.len()))
+}
+
+/// An INVITE as the endpoint reads it: parsed and checked, with the fields that name its
+/// transaction and dialog.
+fn read() -> Figure {
+    let invite = Bytes::from(INVITE);
+    let cost = stage::cost(2_000, || {
+        let Ok(message) = Message::parse_datagram(&invite) else { return };
+        std::hint::black_box((
+            check(&message).is_ok(),
+            message.request_uri().is_ok(),
+            message.top_via().is_ok_and(|via| via.branch().is_some()),
+            message.from().is_ok_and(|from| from.tag().is_some()),
+            message.to().is_ok_and(|to| to.tag().is_none()),
+            (message.call_id().is_ok(), message.cseq().is_ok()),
+            message.contacts().count(),
+        ));
+    });
+    let octets = INVITE.len();
+    Figure::new("sip.read_invite", cost.as_nanos() as f64, "ns")
+        .at_most(500.0)
+        .told(format!("{octets} octets: parsed, checked, the fields of transaction and dialog"))
 }
 
 /// A whole call through two endpoints in memory.

@@ -3,7 +3,7 @@
 
 mod good;
 mod hostile;
-mod house;
+pub(super) mod house;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,7 +42,7 @@ impl Tally {
 /// # Errors
 /// When the server does not start or dies: one sentence.
 pub async fn measure(span: Duration, tell: fn(&str)) -> Result<Vec<Figure>, String> {
-    let house = House::start().await?;
+    let house = House::start(house::SOAK).await?;
     let tally = Arc::new(Tally::default());
     // What the first call loads stays loaded.
     good::converse(&house.target()?, &tally).await?;

@@ -105,8 +105,7 @@ fn card(trunk: &TrunkView, paint: Paint) -> String {
         fact("OPTIONS", pinged(options));
     }
     let (now, ever) = (&trunk.calls, &trunk.calls);
-    let most =
-        trunk.limits.max_calls.map(|most| format!(", at most {most} in")).unwrap_or_default();
+    let most = trunk.limits.max_calls.map(|most| format!(", at most {most}")).unwrap_or_default();
     let pace = trunk.limits.max_cps.map(|most| format!(", {most} a second")).unwrap_or_default();
     fact("calls now", format!("{} in, {} out{most}{pace}", now.inbound, now.outbound));
     fact("calls ever", format!("{} in, {} out", ever.inbound_total, ever.outbound_total));

@@ -188,7 +188,7 @@ impl Endpoint {
                 };
                 up.offers.said.clone_from(&body);
                 let ack = self.acknowledgement(&up.dialog, owed.sequence, &body);
-                self.acknowledge_accepted(owed.transaction, &up.dialog.id.remote_tag, ack);
+                self.acknowledge_accepted(owed.transaction, &up.dialog, (ack, now));
             }
             Phase::Ringing(_) | Phase::Leaving(_) => self.drop_input(),
         }
@@ -196,12 +196,17 @@ impl Endpoint {
     }
 
     /// Sends the ACK of a 200, and remembers it for repetitions of that.
-    fn acknowledge_accepted(&mut self, id: TransactionId, tag: &str, ack: Datagram) {
+    fn acknowledge_accepted(
+        &mut self,
+        id: TransactionId,
+        dialog: &Dialog,
+        (ack, now): (Datagram, Instant),
+    ) {
         let ack = self.credited(id, ack);
         if let Some(Use::Invite(invitation)) = self.layer.user(id) {
-            invitation.acks.push((tag.to_owned(), ack.clone()));
+            invitation.acks.push((dialog.id.remote_tag.clone(), ack.clone()));
         }
-        self.send(ack);
+        self.send_ack(dialog, ack, now);
     }
 
     /// Takes a 2xx: the first wins, those of other branches of a fork are hung up (13.2.2.4).
@@ -229,7 +234,7 @@ impl Endpoint {
                     return;
                 }
                 let ack = self.acknowledgement(&dialog, answer.sequence, &Bytes::new());
-                self.acknowledge_accepted(id, &answer.to_tag, ack);
+                self.acknowledge_accepted(id, &dialog, (ack, now));
                 self.say_bye(dialog, None, None, now);
             }
         }
@@ -272,7 +277,7 @@ impl Endpoint {
             up.owed = Some(Owed { transaction, sequence: answer.sequence, until });
         } else {
             let ack = self.acknowledgement(&up.dialog, answer.sequence, &Bytes::new());
-            self.acknowledge_accepted(transaction, &answer.to_tag, ack);
+            self.acknowledge_accepted(transaction, &up.dialog, (ack, now));
         }
         session.phase = Phase::Up(Box::new(up));
         match cancel {
@@ -290,15 +295,15 @@ impl Endpoint {
     /// The owner had no answer to the offer of the 200: its ACK goes without, and the call ends.
     pub(super) fn owed_due(&mut self, up: &mut Up, now: Instant) -> Option<Ending> {
         let owed = up.owed.take_if(|owed| owed.until <= now)?;
-        self.acknowledge_owed(up, owed);
+        self.acknowledge_owed(up, owed, now);
         self.say_bye(up.dialog.clone(), None, None, now);
         Some(Ending::Lost)
     }
 
     /// Acknowledges an answer whose offer nobody answered.
-    pub(super) fn acknowledge_owed(&mut self, up: &Up, owed: Owed) {
+    pub(super) fn acknowledge_owed(&mut self, up: &Up, owed: Owed, now: Instant) {
         let ack = self.acknowledgement(&up.dialog, owed.sequence, &Bytes::new());
-        self.acknowledge_accepted(owed.transaction, &up.dialog.id.remote_tag, ack);
+        self.acknowledge_accepted(owed.transaction, &up.dialog, (ack, now));
     }
 
     /// Sends CANCEL, once; after it the final answer is awaited for 64·T1 (9.1).

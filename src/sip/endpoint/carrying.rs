@@ -43,6 +43,15 @@ impl Endpoint {
         self.begin(key, (datagram, wide), purpose, now)
     }
 
+    /// Sends the ACK of a 200, which is a request of the dialog and goes as any other one
+    /// (13.2.2.4). No timer repeats it: when the peer repeats its answer the ACK goes out as the
+    /// datagram that its owner has kept, for then no stream has carried it.
+    pub(super) fn send_ack(&mut self, dialog: &Dialog, ack: Datagram, now: Instant) {
+        let wants_stream = dialog.wants_tcp() || self.is_large(&ack);
+        let wide = if wants_stream { self.widened(&ack, now) } else { None };
+        self.send(wide.unwrap_or(ack));
+    }
+
     fn begin(
         &mut self,
         key: Key,

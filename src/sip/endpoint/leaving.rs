@@ -19,7 +19,7 @@ impl Endpoint {
         self.abandon_own(session, now);
         let Phase::Up(up) = &mut session.phase else { return };
         if let Some(owed) = up.owed.take() {
-            self.acknowledge_owed(up, owed);
+            self.acknowledge_owed(up, owed, now);
         }
         let dialog = up.dialog.clone();
         self.say_bye(dialog.clone(), Some(session.id), reason.as_deref(), now);

@@ -86,7 +86,7 @@ impl Endpoint {
         }
         self.own_answered((id, session), answer, now);
         if (200..300).contains(&answer.status()) {
-            self.acknowledge_reinvite((id, session), answer);
+            self.acknowledge_reinvite((id, session), answer, now);
         }
     }
 
@@ -95,6 +95,7 @@ impl Endpoint {
         &mut self,
         (id, session): (TransactionId, SessionId),
         answer: &Arrival,
+        now: Instant,
     ) {
         let Some(flow) = self.layer.flow(id) else { return };
         let known = self.sessions.get(session).and_then(Session::dialog).cloned();
@@ -104,7 +105,7 @@ impl Endpoint {
         if let Some(Use::Reinvite(reinvitation)) = self.layer.user(id) {
             reinvitation.ack = Some(ack.clone());
         }
-        self.send(ack);
+        self.send_ack(&dialog, ack, now);
     }
 
     /// Our re-INVITE or UPDATE has been answered.

@@ -1,16 +1,34 @@
-//! The server under the soak, in a process of its own, and what Linux tells about it.
+//! A server with files of its own, in a process of its own, and what Linux tells about it.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
-use crate::server::bench::apart::Apart;
+use crate::server::bench::apart::{Apart, Cores};
 
-/// A server with a porter who understands a little.
+/// A server with files of its own.
 #[derive(Debug)]
 pub struct House {
-    server: Apart,
+    /// The server.
+    pub server: Apart,
     folder: PathBuf,
 }
+
+/// The files of a server, and where it runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// What its folder is called.
+    pub name: &'static str,
+    /// The settings; `ADDRESS` and `MODELS` are filled in.
+    pub settings: &'static str,
+    /// The dialplan.
+    pub dialplan: &'static str,
+    /// The cores that it has.
+    pub cores: Cores,
+}
+
+/// A server with a porter who understands a little.
+pub const SOAK: Plan =
+    Plan { name: "soak", settings: SETTINGS, dialplan: DIALPLAN, cores: Cores::All };
 
 /// What the server holds at one moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,8 +48,9 @@ impl House {
     ///
     /// # Errors
     /// When it does not start.
-    pub async fn start() -> Result<Self, String> {
-        let folder = std::env::temp_dir().join(format!("voxtrunk-soak-{}", std::process::id()));
+    pub async fn start(plan: Plan) -> Result<Self, String> {
+        let name = format!("voxtrunk-{}-{}", plan.name, std::process::id());
+        let folder = std::env::temp_dir().join(name);
         let here = std::env::current_dir().map_err(|why| why.to_string())?;
         let write = |name: &str, text: &str| -> Result<PathBuf, String> {
             let path = folder.join(name);
@@ -40,12 +59,17 @@ impl House {
             std::fs::write(&path, text).map_err(|why| why.to_string())?;
             Ok(path)
         };
-        write("dialplans/soak.toml", DIALPLAN)?;
+        write("dialplans/bench.toml", plan.dialplan)?;
         let models = here.join("models");
         let address = free().map_err(|why| why.to_string())?;
-        let settings = SETTINGS.replace("MODELS", &format!("{models:?}"));
+        let settings = plan.settings.replace("MODELS", &format!("{models:?}"));
         let path = write("conf/server.toml", &settings.replace("ADDRESS", &address.to_string()))?;
-        Ok(Self { server: Apart::start_at(&path, address).await?, folder })
+        Ok(Self { server: Apart::start_at(&path, address, plan.cores).await?, folder })
+    }
+
+    /// A file of its own.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
     }
 
     /// Where it takes calls.

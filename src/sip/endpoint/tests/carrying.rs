@@ -365,3 +365,22 @@ fn a_peer_behind_nat_is_answered_and_asked_at_its_latest_port() {
     let bye = bench.command(Command::HangUp { session, reason: None });
     assert_eq!(bye[0].0, after);
 }
+
+#[test]
+fn the_ack_of_an_answer_goes_by_tcp_where_the_contact_wants_it_and_otherwise_when_asked_again() {
+    let mut bench = Bench::new();
+    let udp = flow(Transport::Udp, 5060);
+    let invite = bench.invite(udp, "sip:ann@192.0.2.1", 0).remove(0).1;
+    let contact = "sip:ann@192.0.2.1:5070;transport=tcp";
+    let ok = answer(&invite, "200 OK")
+        .replace("sip:ann@192.0.2.1>\r\nCon", &format!("{contact}>\r\nCon"));
+    let ack = bench.receive(udp, &ok);
+    let [(wide, text)] = &ack[..] else { panic!("{ack:?}") };
+    assert_eq!((wide.transport, wide.remote.port()), (Transport::Tcp, 5070));
+    assert!(text.starts_with("ACK ") && text.contains("Via: SIP/2.0/TCP"), "{text}");
+    // Nobody listens there: whoever has heard no ACK repeats its answer.
+    bench.lose(*wide);
+    let again = bench.receive(udp, &ok);
+    assert_eq!((again[0].0.transport, again[0].0.remote.port()), (Transport::Udp, 5070));
+    assert!(again[0].1.starts_with("ACK "), "{}", again[0].1);
+}
