@@ -130,6 +130,20 @@ enum CallCommand {
         #[command(flatten)]
         server: Server,
     },
+    /// Let nobody hear its caller: no agent, no other leg, no conference.
+    Mute {
+        /// Its identity, or the end of it.
+        id: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Let its caller be heard again.
+    Unmute {
+        /// Its identity, or the end of it.
+        id: String,
+        #[command(flatten)]
+        server: Server,
+    },
     /// End one of them.
     Hangup {
         /// Its identity, or the end of it.
@@ -306,6 +320,8 @@ fn call(command: CallCommand) -> ExitCode {
     match command {
         CallCommand::List(server) => calls::list(&server.target()),
         CallCommand::Show { id, server } => calls::show(&server.target(), id),
+        CallCommand::Mute { id, server } => calls::mute(&server.target(), id, true),
+        CallCommand::Unmute { id, server } => calls::mute(&server.target(), id, false),
         CallCommand::Hangup { id, cause, server } => calls::hang_up(&server.target(), id, cause),
     }
 }

@@ -28,6 +28,8 @@ pub enum Destination {
     Phone(String),
     /// `group:sales`: every phone of a group at once; the first that answers has the call.
     Group(String),
+    /// `conference:board`: a room in which everybody hears everybody.
+    Conference(String),
     /// `echo`, `tone`, `ring:5` and the like: a test.
     Drill(Drill),
     /// `reject` or `reject:603`: a final answer without a word.
@@ -43,8 +45,8 @@ pub enum Destination {
 pub enum NotADestination {
     /// The part before the colon is not known.
     #[error(
-        "`{0}` is not a kind of destination: there are agent:, phone:, group:, trunk:, sip:, tel:, \
-         reject, busy and hangup, and to test echo, tone, ring:, early, noanswer, digits and refer:"
+        "`{0}` is not a kind of destination: there are agent:, phone:, group:, conference:, trunk:, \
+         sip:, tel:, reject, busy and hangup, and to test echo, tone, ring:, early, noanswer, digits and refer:"
     )]
     Kind(String),
     /// The part after the colon does not fit.
@@ -79,6 +81,10 @@ impl FromStr for Destination {
             "phone" => Err(NotADestination::Value(format!("`{value}` is not the name of a phone"))),
             "group" if is_name(value) => Ok(Self::Group(value.to_owned())),
             "group" => Err(NotADestination::Value(format!("`{value}` is not the name of a group"))),
+            "conference" if is_name(value) => Ok(Self::Conference(value.to_owned())),
+            "conference" => {
+                Err(NotADestination::Value(format!("`{value}` is not the name of a conference")))
+            }
             "reject" => status(603).map(Self::Reject),
             "hangup" => status(480).map(Self::HangUp),
             "busy" if value.is_empty() => Ok(Self::Busy),
@@ -97,9 +103,12 @@ impl Destination {
             Self::Sip(_) | Self::Tel(_) | Self::Trunk { .. } | Self::Phone(_) | Self::Group(_) => {
                 true
             }
-            Self::Agent(_) | Self::Drill(_) | Self::Reject(_) | Self::Busy | Self::HangUp(_) => {
-                false
-            }
+            Self::Agent(_)
+            | Self::Conference(_)
+            | Self::Drill(_)
+            | Self::Reject(_)
+            | Self::Busy
+            | Self::HangUp(_) => false,
         }
     }
 }
@@ -113,6 +122,7 @@ impl fmt::Display for Destination {
             Self::Trunk { trunk, number } => write!(f, "trunk:{trunk}/{number}"),
             Self::Phone(name) => write!(f, "phone:{name}"),
             Self::Group(name) => write!(f, "group:{name}"),
+            Self::Conference(name) => write!(f, "conference:{name}"),
             Self::Drill(drill) => drill.fmt(f),
             Self::Reject(status) => write!(f, "reject:{status}"),
             Self::Busy => f.write_str("busy"),
@@ -163,6 +173,7 @@ mod tests {
             "trunk:office-pbx/*97",
             "phone:101",
             "group:sales",
+            "conference:board",
             "echo",
             "tone",
             "ring:5",
@@ -190,6 +201,8 @@ mod tests {
             "trunk:a/1;x",
             "phone:",
             "phone:a b",
+            "conference:",
+            "conference:a b",
             "echo:1",
             "ring:",
             "ring:0",

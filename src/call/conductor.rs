@@ -2,6 +2,7 @@
 //! and the agent of all legs, and hears events; audio never passes through it. Its halves stand in
 //! the folder beside this file; the machines that it conducts are legs, a dial, a desk and a drill.
 
+mod conferring;
 mod dialling;
 mod drilling;
 mod ending;
@@ -38,6 +39,7 @@ use crate::dialplan::runner;
 use crate::media;
 use crate::sip::event::{Command, Incoming, SessionId};
 
+use conferring::Seat;
 pub use dialling::MOST_LEGS;
 pub use ending::CALL_HEADER;
 use ending::redirection;
@@ -88,6 +90,8 @@ enum Work {
     Transferring,
     /// Two legs talk with each other.
     Bridged,
+    /// The near side is in a conference.
+    Conference(Seat),
     /// A test.
     Drill(Drill),
     /// We want it to end; not every leg is gone yet.
@@ -155,8 +159,11 @@ impl Conductor {
                 self.with(session, |leg, _| leg.offered_with(srtp));
             }
             Input::Mind(input) => self.desk.tell(now, input),
+            Input::Gathered(others) => self.gathered(now, others),
             Input::Replace { session, incoming } => self.replace(session, incoming),
             Input::HangUp { q850 } => self.hung_up_by_operator(now, q850),
+            Input::Mute => self.media(media::event::Command::Mute),
+            Input::Unmute => self.media(media::event::Command::Unmute),
             Input::WindUp => self.wind_up(now),
             Input::Shutdown => self.end(now, Cause::ServerShutdown),
         }
@@ -264,6 +271,7 @@ impl Conductor {
                 }
                 None => self.end(now, Cause::NoRoute),
             },
+            Destination::Conference(room) => self.confer(now, room),
             Destination::Drill(kind) => {
                 self.work = Work::Drill(Drill::new(kind));
                 self.ready_near(now);
@@ -336,6 +344,7 @@ impl Conductor {
         match &mut self.work {
             Work::Agent => self.answer_near(now),
             Work::Drill(drill) => drill.handle(now, Happening::Bound),
+            Work::Conference(_) => self.take_seat(),
             Work::Dialling
             | Work::Referring(_)
             | Work::Transferring

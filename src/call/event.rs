@@ -34,6 +34,8 @@ pub enum Input {
     /// Those who hear, think and speak moved. Only transcripts, thoughts and utterances come
     /// here; the conductor makes the other inputs of a session itself.
     Mind(agent::event::Input),
+    /// Who else is in the conference; nothing when there is no room in it.
+    Gathered(Option<Vec<PortId>>),
     /// Somebody calls to take the place of one of the legs (RFC 3891).
     Replace {
         /// The leg.
@@ -46,6 +48,10 @@ pub enum Input {
         /// 1 to 127; 16 is the ordinary one.
         q850: u8,
     },
+    /// The operator lets nobody hear the near side: keys are told all the same.
+    Mute,
+    /// It is heard again.
+    Unmute,
     /// The server is draining: say goodbye soon.
     WindUp,
     /// The server is going down: hang up now.
@@ -69,6 +75,10 @@ pub enum Output {
     /// Close the port; its last event is the quality of the whole leg. A port that was never
     /// opened gives its sockets back and says nothing.
     ClosePort(PortId),
+    /// A port comes into a conference; `Input::Gathered` tells who else is there, now and later.
+    Join(String, PortId),
+    /// A port leaves its conference.
+    Leave(PortId),
     /// Those who hear and speak are at this port from now on; at first, they are at the first.
     Attach(PortId),
     /// Bring those who hear, think and speak for this agent; whoever was there before goes.

@@ -178,6 +178,7 @@ impl Exchange {
             }
             Destination::Phone(_) | Destination::Group(_) => self.to_phones(placement),
             Destination::Agent(_)
+            | Destination::Conference(_)
             | Destination::Drill(_)
             | Destination::Reject(_)
             | Destination::Busy

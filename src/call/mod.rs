@@ -25,3 +25,4 @@ pub mod leg;
 pub mod trunk;
 
 pub mod conductor;
+pub mod conference;

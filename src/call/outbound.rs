@@ -154,6 +154,7 @@ impl Guard {
             Destination::Phone(_)
             | Destination::Group(_)
             | Destination::Agent(_)
+            | Destination::Conference(_)
             | Destination::Drill(_)
             | Destination::Reject(_)
             | Destination::Busy

@@ -51,6 +51,8 @@ pub enum Doing {
     Transferring,
     /// Two legs talk with each other.
     Bridged,
+    /// A conference has the line.
+    Conference,
     /// A test destination.
     Drill,
     /// It is being hung up.
@@ -91,6 +93,7 @@ impl Doing {
             Self::Referring => "referring",
             Self::Transferring => "transferring",
             Self::Bridged => "bridged",
+            Self::Conference => "conference",
             Self::Drill => "test",
             Self::Ending => "ending",
         }

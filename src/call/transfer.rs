@@ -12,6 +12,8 @@ use crate::call::briefing::Refer;
 pub enum Target {
     /// Another agent of this house takes over.
     Agent(String),
+    /// The caller goes into a conference.
+    Conference(String),
     /// The caller's side is asked to call this URI (REFER); if it does not want to, we call.
     Refer(String, Destination),
     /// We call, and connect both.
@@ -36,6 +38,7 @@ pub fn target(call: &ToolCall, assistant: &Assistant, refer: Refer) -> Result<Ta
     };
     match &transfer.to {
         Destination::Agent(name) => Ok(Target::Agent(name.clone())),
+        Destination::Conference(room) => Ok(Target::Conference(room.clone())),
         Destination::Sip(uri) => Ok(by_refer(uri.clone())),
         Destination::Tel(number) => Ok(by_refer(format!("tel:{number}"))),
         // Only we know that trunk and that phone.

@@ -79,6 +79,7 @@ pub fn unknown_destination(
         Destination::Group(name) => check_phone::unknown_group(subject, name, path),
         Destination::Sip(_)
         | Destination::Tel(_)
+        | Destination::Conference(_)
         | Destination::Drill(_)
         | Destination::Reject(_)
         | Destination::Busy

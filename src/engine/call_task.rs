@@ -18,6 +18,7 @@ use crate::engine::ai::crew::Crew;
 use crate::engine::ai::{listen, speak, think};
 use crate::engine::bus::Bus;
 use crate::engine::clock;
+use crate::engine::conferences::{self, ConferencesHandle};
 use crate::engine::journal;
 use crate::engine::mailbox::{Inbox, Mailbox};
 use crate::engine::media_shard::{self, MediaHandle, Opening, Pipes, Spoken};
@@ -43,6 +44,8 @@ pub struct House {
     pub recordings: PathBuf,
     /// Where facts are told.
     pub bus: Bus,
+    /// The rooms of conferences.
+    pub conferences: ConferencesHandle,
 }
 
 /// How a running call is told that the server stops.
@@ -178,6 +181,11 @@ impl CallTask {
                     self.media(media_shard::Order::Close(port));
                 }
             }
+            Output::Join(room, port) => {
+                let mailbox = self.mailbox.clone();
+                self.confer(conferences::Order::Join { room, port, mailbox }).await;
+            }
+            Output::Leave(port) => self.confer(conferences::Order::Leave(port)).await,
             Output::Attach(port) => {
                 self.attached = port;
                 self.give_mouth(port).await;
@@ -195,6 +203,11 @@ impl CallTask {
 
     fn media(&self, order: media_shard::Order) {
         self.house.media.order(order);
+    }
+
+    async fn confer(&mut self, order: conferences::Order) {
+        // The rooms close when the server goes down; so does the call.
+        self.house.conferences.send(order).await.ok();
     }
 
     fn bind(&mut self, port: PortId) {

@@ -1,6 +1,7 @@
 //! What drives: clocks, sockets, threads and tasks around the pure machines.
 
 pub mod clock;
+pub mod conferences;
 pub mod mailbox;
 
 pub mod arrival;

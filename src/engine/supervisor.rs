@@ -16,6 +16,7 @@ use crate::call::chronicle;
 use crate::call::conductor::{self, Conductor};
 use crate::engine::call_task::{CallTask, House, Stops};
 use crate::engine::clock;
+use crate::engine::conferences;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::sip_shard::{Arrival, Order};
 use crate::sip::event::{Command, SessionId};
@@ -181,6 +182,7 @@ impl Supervisor {
             let reason = Some(Cause::InternalError.reason_header());
             self.order(Command::HangUp { session, reason }).await;
             let port = crate::base::id::PortId(session.0);
+            self.house.conferences.send(conferences::Order::Leave(port)).await.ok();
             self.house.media.order(crate::engine::media_shard::Order::Close(port));
         }
     }

@@ -23,6 +23,7 @@ use crate::engine::announcements::Announcer;
 use crate::engine::bus::{Bus, Told};
 use crate::engine::call_task::{House, Stops};
 use crate::engine::clock;
+use crate::engine::conferences::Rooms;
 use crate::engine::doors::{self, DoorError, Doors};
 use crate::engine::gauges::Gauges;
 use crate::engine::media_shard::{MediaHandle, MediaShard};
@@ -185,6 +186,7 @@ impl Running {
         let shard = shard.with_trace(blueprint.control.trace).with_announcer(announcer.clone());
         let leaving = sip.clone();
         let local = sip.local;
+        let (rooms, conferences) = Rooms::new();
         let house = Arc::new(House {
             sip,
             media: media.clone(),
@@ -193,6 +195,7 @@ impl Running {
             recorder: recorder.clone(),
             recordings: blueprint.folders.recordings,
             bus: bus.clone(),
+            conferences,
         });
         let stops = Stops { wind_up: CancellationToken::new(), now: CancellationToken::new() };
         let stop_shard = CancellationToken::new();
@@ -206,6 +209,7 @@ impl Running {
         let (mut calls, mut others) = (JoinSet::new(), JoinSet::new());
         calls.spawn(supervisor.run(arrivals));
         others.spawn(shard.run(stop_shard.clone()));
+        others.spawn(rooms.run(stop_shard.clone()));
         others.spawn(write_records(facts, files));
         let mut running = Self {
             sip: leaving,

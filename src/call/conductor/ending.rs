@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::{Conductor, Timer, Work};
 use crate::agent;
 use crate::base::destination::Destination;
+use crate::base::id::PortId;
 use crate::call::cause::Cause;
 use crate::call::event::Output;
 use crate::call::leg::{Leg, State};
@@ -86,7 +87,9 @@ impl Conductor {
         }
         self.stop_dialling();
         self.timers.clear_all();
-        self.work = Work::Ending(cause);
+        if let Work::Conference(_) = std::mem::replace(&mut self.work, Work::Ending(cause)) {
+            self.out.push_back(Output::Leave(PortId(self.near.0)));
+        }
         for leg in &mut self.legs {
             leg.end(refusal.clone(), reason.clone(), &mut self.out);
             if leg.state() == State::Over {
@@ -142,7 +145,7 @@ impl Conductor {
             | Work::Referring(_)
             | Work::Transferring
             | Work::Drill(_) => self.end(now, Cause::ServerShutdown),
-            Work::Bridged | Work::Ending(_) | Work::Over => {}
+            Work::Bridged | Work::Conference(_) | Work::Ending(_) | Work::Over => {}
         }
     }
 }
@@ -156,6 +159,7 @@ pub(super) fn redirection(route: &Route) -> Option<Vec<String>> {
         | Destination::Trunk { .. }
         | Destination::Phone(_)
         | Destination::Group(_)
+        | Destination::Conference(_)
         | Destination::Drill(_)
         | Destination::Reject(_)
         | Destination::Busy

@@ -19,8 +19,11 @@ impl Conductor {
     }
 
     /// Connects both sides of a bridge as they stand: whoever is put on hold by the other hears
-    /// music.
+    /// music; a conference goes on without them.
     pub(super) fn rewire(&mut self) {
+        if let Work::Conference(_) = self.work {
+            return self.take_seat();
+        }
         let (Work::Bridged, Some(far)) = (&self.work, self.far) else { return };
         let near = self.near;
         let is_held = |session| self.leg(session).is_some_and(Leg::is_held);

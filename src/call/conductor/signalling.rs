@@ -126,6 +126,7 @@ impl Conductor {
             | Work::Referring(_)
             | Work::Transferring
             | Work::Bridged
+            | Work::Conference(_)
             | Work::Ending(_)
             | Work::Over => {}
         }

@@ -43,6 +43,7 @@ impl Conductor {
             Work::Referring(_) => Doing::Referring,
             Work::Transferring => Doing::Transferring,
             Work::Bridged => Doing::Bridged,
+            Work::Conference(_) => Doing::Conference,
             Work::Drill(_) => Doing::Drill,
             Work::Ending(_) | Work::Over => Doing::Ending,
         }

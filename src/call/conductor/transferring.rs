@@ -44,6 +44,13 @@ impl Conductor {
                     self.desk.tell(now, Input::ToolDone(result));
                 }
             },
+            Ok(Target::Conference(room)) => {
+                let to = Destination::Conference(room.clone()).to_string();
+                let fact = self.chronicle.transferred(now, by_agent(to, Manner::Bridge), None);
+                self.out.push_back(Output::Fact(fact));
+                self.leave_desk(now);
+                self.confer(now, room);
+            }
             Ok(Target::Refer(target, to)) => {
                 self.work = Work::Referring(Referring { call, to, accepted: false });
                 self.timers.set(Timer::Refer, now + REFER_WITHIN);

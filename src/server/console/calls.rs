@@ -6,8 +6,8 @@ use crate::server::console::command::Target;
 use crate::server::console::paint::{Ink, Paint, harmless};
 use crate::server::console::table::{Cell, Table};
 use crate::server::console::time::span;
-use crate::server::control::protocol::{Ask, HangUp, Identified};
-use crate::server::control::view::{CallView, HungUpView, LegView, List, PartyView};
+use crate::server::control::protocol::{Ask, HangUp, Identified, Mute};
+use crate::server::control::view::{CallView, HungUpView, LegView, List, MutedView, PartyView};
 
 /// Shows every call.
 pub fn list(target: &Target) -> ExitCode {
@@ -27,6 +27,14 @@ pub fn hang_up(target: &Target, id: String, cause: Cause) -> ExitCode {
     let ask = Ask::HangUp(HangUp { id, q850: cause.0 });
     target.run(ask, |done: &HungUpView, _| {
         (format!("{} is being hung up (Q.850 cause {}).\n", done.id, done.q850), ExitCode::SUCCESS)
+    })
+}
+
+/// Lets nobody hear the caller of one, or everybody again.
+pub fn mute(target: &Target, id: String, muted: bool) -> ExitCode {
+    target.run(Ask::Mute(Mute { id, muted }), |done: &MutedView, _| {
+        let heard = if done.muted { "is heard by nobody" } else { "is heard again" };
+        (format!("The caller of {} {heard}.\n", done.id), ExitCode::SUCCESS)
     })
 }
 

@@ -23,11 +23,11 @@ use crate::engine::supervisor::{self, Roll};
 use crate::server::control::asking::{ask_shard, going_down, json};
 use crate::server::control::diagnosis;
 use crate::server::control::events;
-use crate::server::control::protocol::{Ask, Fault, FaultCode, HangUp, Wish};
+use crate::server::control::protocol::{Ask, Fault, FaultCode, HangUp, Mute, Wish};
 use crate::server::control::reports::{self, House};
 use crate::server::control::times::When;
 use crate::server::control::view::{
-    CallView, HungUpView, List, PhoneView, StatusView, TrialView, TrunkView,
+    CallView, HungUpView, List, MutedView, PhoneView, StatusView, TrialView, TrunkView,
 };
 use crate::server::control::wiretap;
 
@@ -83,6 +83,7 @@ impl Clerk {
             Ask::Calls => json(&List { data: self.overviews().await? }),
             Ask::Call(wanted) => json(&self.call(&wanted.id).await?),
             Ask::HangUp(order) => json(&self.hang_up(&order).await?),
+            Ask::Mute(order) => json(&self.mute(&order).await?),
             Ask::Trace(wish) => return Ok(Reply::Stream(Stream::Trace(wish))),
             Ask::Events => return Ok(Reply::Stream(Stream::Events)),
         };
@@ -189,9 +190,17 @@ impl Clerk {
         let (call, mailbox) = self.find(&order.id).await?;
         let q850 = order.q850;
         tracing::info!(%call, q850, "an operator hangs up");
-        let gone = |_| Fault::new(FaultCode::NotFound, format!("{call} has just ended"));
-        mailbox.deliver(Input::HangUp { q850 }).await.map_err(gone)?;
+        mailbox.deliver(Input::HangUp { q850 }).await.map_err(|_| ended(call))?;
         Ok(HungUpView { id: call.to_string(), q850 })
+    }
+
+    async fn mute(&self, order: &Mute) -> Result<MutedView, Fault> {
+        let (call, mailbox) = self.find(&order.id).await?;
+        let muted = order.muted;
+        tracing::info!(%call, muted, "an operator mutes a caller, or lets it be heard");
+        let input = if muted { Input::Mute } else { Input::Unmute };
+        mailbox.deliver(input).await.map_err(|_| ended(call))?;
+        Ok(MutedView { id: call.to_string(), muted })
     }
 
     /// The call that is meant.
@@ -235,6 +244,10 @@ fn no_trunk(name: &str, others: &[String]) -> Fault {
         others => format!("there is no trunk `{name}`; there are: {}", others.join(", ")),
     };
     Fault::new(FaultCode::NotFound, text)
+}
+
+fn ended(call: CallId) -> Fault {
+    Fault::new(FaultCode::NotFound, format!("{call} has just ended"))
 }
 
 /// The least of an identity that names a call.

@@ -45,6 +45,9 @@ pub enum Ask {
     /// One of them is to end.
     #[serde(rename = "call.hangup")]
     HangUp(HangUp),
+    /// What the caller of one says is heard by nobody from now on, or is heard again.
+    #[serde(rename = "call.mute")]
+    Mute(Mute),
     /// What is said on the wire; a stream.
     #[serde(rename = "sip.trace")]
     Trace(Wish),
@@ -75,6 +78,15 @@ pub struct HangUp {
     /// The cause of Q.850: 1 to 127.
     #[serde(default = "ordinary")]
     pub q850: u8,
+}
+
+/// A call whose caller is muted, or no longer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mute {
+    /// The identity, or the end of it.
+    pub id: String,
+    /// Whether nobody hears it.
+    pub muted: bool,
 }
 
 /// Which messages are wanted.

@@ -256,6 +256,15 @@ pub struct HungUpView {
     pub q850: u8,
 }
 
+/// A call whose caller was muted, or no longer is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MutedView {
+    /// Its identity.
+    pub id: String,
+    /// Whether nobody hears it.
+    pub muted: bool,
+}
+
 /// One message on the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageView {

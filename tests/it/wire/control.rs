@@ -287,7 +287,7 @@ async fn told(server: &Server, args: &[&str]) -> String {
 }
 
 /// Runs a command against a server: its exit status, what it says, and what it complains of.
-async fn ask(server: &Server, args: &[&str]) -> (Option<i32>, String, String) {
+pub async fn ask(server: &Server, args: &[&str]) -> (Option<i32>, String, String) {
     let mut command = program();
     command.args(args).arg("--config").arg(server.folder.path("conf/server.toml"));
     let output = tokio::time::timeout(PATIENCE, command.output()).await;

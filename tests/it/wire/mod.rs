@@ -10,11 +10,13 @@ mod line;
 mod proxy;
 mod server;
 mod softphone;
+mod tones;
 
 mod attacks;
 mod baresip;
 mod bridging;
 mod codecs;
+mod conferences;
 mod control;
 mod crowd;
 mod dialogs;

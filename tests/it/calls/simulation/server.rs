@@ -370,6 +370,7 @@ impl Server {
             Output::ClosePort(port) => {
                 scene.pipe(Pipe::ToMedia, id, Job::Media(port, Order::Close));
             }
+            Output::Join(..) | Output::Leave(_) => unreachable!("no route leads to a conference"),
             Output::Attach(port) => {
                 let Some(call) = self.calls.get_mut(&id) else { return };
                 call.attached = port;
