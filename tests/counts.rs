@@ -205,7 +205,11 @@ fn a_jitter_buffer_asks_for_no_memory_whatever_the_network_does() {
     let payload = Bytes::from_static(&[0x90; 160]);
     let mut on_the_way: Vec<(u64, u64)> = (0..3_000)
         .filter(|packet| packet % 17 != 0)
-        .map(|packet| (packet * 20 + u64::from(random.below(120)), packet))
+        .map(|packet| {
+            // A storm, and a calm after it.
+            let late = random.below(if packet < 2_000 { 120 } else { 2 });
+            (packet * 20 + u64::from(late), packet)
+        })
         .collect();
     on_the_way.sort_unstable();
     let (mut coming, mut frame, mut counts) = (on_the_way.iter().peekable(), [0; 160], Vec::new());

@@ -15,7 +15,7 @@ use rtc_rtcp::source_description::{
 };
 use rtc_shared::marshal::Unmarshal;
 
-use super::packet::MAX_PACKET;
+use super::packet::{MAX_PACKET, MAX_TRAILER};
 use super::stats::Block;
 use super::xr::{Extended, XR};
 
@@ -64,7 +64,9 @@ impl Compound<'_> {
         };
         let packets: Vec<Box<dyn Packet>> = vec![self.report(), Box::new(description)];
         let fits = "one block and a short name fit every field";
-        let mut bytes = marshal(&packets).expect(fits).to_vec();
+        let compound = marshal(&packets).expect(fits);
+        let mut bytes = Vec::with_capacity(compound.len() + MAX_EXTENDED + MAX_TRAILER);
+        bytes.extend_from_slice(&compound);
         extended.write(self.ssrc, &mut bytes);
         if self.leaving {
             let goodbye = Goodbye { sources: vec![self.ssrc], reason: Bytes::new() };
@@ -190,6 +192,9 @@ fn first_octets(name: &str) -> &[u8] {
     let bytes = name.as_bytes();
     bytes.get(..255).unwrap_or(bytes)
 }
+
+/// An extended report with every block, and a goodbye.
+const MAX_EXTENDED: usize = 80;
 
 const SR: u8 = 200;
 const RR: u8 = 201;
