@@ -7,6 +7,7 @@ mod drilling;
 mod ending;
 mod holding;
 mod joining;
+mod recording;
 mod replacing;
 mod serving;
 mod signalling;
@@ -41,6 +42,7 @@ use crate::sip::event::{Command, Incoming, SessionId};
 pub use dialling::MOST_LEGS;
 pub use ending::CALL_HEADER;
 use ending::redirection;
+use recording::Consent;
 
 /// One call.
 #[derive(Debug)]
@@ -69,6 +71,7 @@ pub struct Conductor {
     route_headers: template::Variables,
     /// Whether the route says that its calls are recorded; otherwise the agent does.
     route_records: Option<bool>,
+    consent: Consent,
     random: Random,
     chronicle: Chronicle,
     timers: Deadlines<Timer>,
@@ -135,6 +138,7 @@ impl Conductor {
             route_sets: template::Variables::new(),
             route_headers: template::Variables::new(),
             route_records: None,
+            consent: Consent::default(),
             random: arrival.random,
             timers: Deadlines::new(),
             out: VecDeque::new(),
@@ -157,6 +161,7 @@ impl Conductor {
             Input::Mind(input) => self.desk.tell(now, input),
             Input::Replace { session, incoming } => self.replace(session, incoming),
             Input::HangUp { q850 } => self.hung_up_by_operator(now, q850),
+            Input::Recording(taping) => self.recording_ordered(now, taping),
             Input::WindUp => self.wind_up(now),
             Input::Shutdown => self.end(now, Cause::ServerShutdown),
         }
@@ -345,11 +350,6 @@ impl Conductor {
         }
     }
 
-    fn is_recorded(&self) -> bool {
-        let agent_records = self.desk.casting().is_some_and(|casting| casting.assistant.record);
-        self.route_records.unwrap_or(agent_records)
-    }
-
     /// Answers the caller.
     fn answer_near(&mut self, now: Instant) {
         let mut headers = vec![(CALL_HEADER.to_owned(), self.chronicle.call().to_string())];
@@ -390,6 +390,7 @@ impl Conductor {
     /// Notes what the media of a leg came to.
     fn agreed(&mut self, session: SessionId, agreement: Option<Agreement>) {
         if let Some(agreement) = agreement {
+            let agreement = self.withhold(session, agreement);
             self.chronicle.media_agreed(self.place_of(session), agreement);
         }
     }

@@ -16,6 +16,7 @@ pub mod journal;
 pub mod gauges;
 pub mod media_shard;
 pub mod recorder;
+pub mod uploads;
 
 pub mod ai;
 

@@ -8,6 +8,7 @@ pub mod armour;
 pub mod decoding;
 pub mod inlet;
 pub mod keys;
+pub mod lane;
 pub mod music;
 pub mod playout;
 pub mod receive;

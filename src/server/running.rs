@@ -26,10 +26,13 @@ use crate::engine::clock;
 use crate::engine::doors::{self, DoorError, Doors};
 use crate::engine::gauges::Gauges;
 use crate::engine::media_shard::{MediaHandle, MediaShard};
-use crate::engine::recorder::Recorder;
+use crate::engine::recorder::mend::mend;
+use crate::engine::recorder::{Plan, Recorder};
 use crate::engine::sip_shard::{self, SipHandle, SipShard};
 use crate::engine::stir;
 use crate::engine::supervisor::{self, Limits, Supervisor};
+use crate::engine::uploads::Uploads;
+use crate::net::bucket::{self, Bucket};
 use crate::net::ports::Ports;
 use crate::providers::detector::Detector;
 use crate::server::control::claim::{Claim, ClaimError};
@@ -75,6 +78,8 @@ pub struct Blueprint {
     pub max_calls: usize,
     /// Where records and recordings go.
     pub folders: Folders,
+    /// How recordings are written, and to which bucket they go, if they do.
+    pub recording: (Plan, Option<bucket::Settings>),
     /// How operators talk to it.
     pub control: Control,
 }
@@ -95,7 +100,7 @@ pub struct Control {
 pub struct Folders {
     /// The JSON file of each call.
     pub calls: PathBuf,
-    /// The WAV file of each recorded call.
+    /// The file of each recorded call.
     pub recordings: PathBuf,
 }
 
@@ -128,6 +133,9 @@ pub enum StartError {
         /// What the kernel says.
         why: std::io::Error,
     },
+    /// The client of the store of recordings cannot be had.
+    #[error("no client for the store of recordings: {0}")]
+    Bucket(reqwest::Error),
     /// A thread cannot be started.
     #[error("the machine gives no thread: {0}")]
     Thread(std::io::Error),
@@ -172,7 +180,10 @@ impl Running {
         let gauges = Arc::new(Gauges::default());
         let media = MediaShard::start(blueprint.detector, gauges.clone());
         let media = media.map_err(StartError::Thread)?;
-        let recorder = Recorder::start().map_err(StartError::Thread)?;
+        let (plan, bucket) = blueprint.recording;
+        mend(&blueprint.folders.recordings, plan.key.as_ref());
+        let recorder = Recorder::with(plan).map_err(StartError::Thread)?;
+        let uploads = uploads(bucket, &blueprint.folders.recordings, &recorder)?;
         let (bus, facts) = Bus::new();
         let (sender, arrivals) = mpsc::channel(ARRIVALS);
         let endpoint = endpoint(blueprint.endpoint, blueprint.registrar, &sockets);
@@ -207,6 +218,9 @@ impl Running {
         calls.spawn(supervisor.run(arrivals));
         others.spawn(shard.run(stop_shard.clone()));
         others.spawn(write_records(facts, files));
+        if let Some(uploads) = uploads {
+            others.spawn(uploads.run(stop_shard.clone()));
+        }
         let mut running = Self {
             sip: leaving,
             local,
@@ -239,6 +253,7 @@ impl Running {
             facts: self.bus.watching(),
             announcer,
             gauges: self.gauges.clone(),
+            recorder: self.recorder.clone(),
             active: self.active.clone(),
             house,
         };
@@ -299,7 +314,19 @@ impl Running {
         })
         .await
         .ok();
+        let recorder = self.recorder;
+        tokio::task::spawn_blocking(move || recorder.settle(HANG_UP_WITHIN)).await.ok();
     }
+}
+
+/// What brings recordings to their bucket, if there is one.
+fn uploads(
+    bucket: Option<bucket::Settings>,
+    folder: &std::path::Path,
+    recorder: &Recorder,
+) -> Result<Option<Uploads>, StartError> {
+    let bucket = bucket.map(Bucket::new).transpose().map_err(StartError::Bucket)?;
+    Ok(bucket.map(|bucket| Uploads::new(folder.to_owned(), bucket, recorder.closed())))
 }
 
 fn endpoint(

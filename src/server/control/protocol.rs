@@ -45,6 +45,9 @@ pub enum Ask {
     /// One of them is to end.
     #[serde(rename = "call.hangup")]
     HangUp(HangUp),
+    /// Nothing of what is said in one of them is to be recorded for a while, or everything again.
+    #[serde(rename = "call.record")]
+    Record(Record),
     /// What is said on the wire; a stream.
     #[serde(rename = "sip.trace")]
     Trace(Wish),
@@ -75,6 +78,25 @@ pub struct HangUp {
     /// The cause of Q.850: 1 to 127.
     #[serde(default = "ordinary")]
     pub q850: u8,
+}
+
+/// A recording that is to be paused, or to go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The identity of the call, or the end of it.
+    pub id: String,
+    /// What is to be done.
+    pub action: Taping,
+}
+
+/// What is to be done with a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Taping {
+    /// What is said from now on is silence in it.
+    Pause,
+    /// It goes on.
+    Resume,
 }
 
 /// Which messages are wanted.

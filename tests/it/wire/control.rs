@@ -280,14 +280,14 @@ async fn a_trunk_that_is_nowhere_is_explained() {
 }
 
 /// What a command says that must work.
-async fn told(server: &Server, args: &[&str]) -> String {
+pub async fn told(server: &Server, args: &[&str]) -> String {
     let (code, out, why) = ask(server, args).await;
     assert_eq!(code, Some(0), "{args:?}\n{out}\n{why}");
     out
 }
 
 /// Runs a command against a server: its exit status, what it says, and what it complains of.
-async fn ask(server: &Server, args: &[&str]) -> (Option<i32>, String, String) {
+pub async fn ask(server: &Server, args: &[&str]) -> (Option<i32>, String, String) {
     let mut command = program();
     command.args(args).arg("--config").arg(server.folder.path("conf/server.toml"));
     let output = tokio::time::timeout(PATIENCE, command.output()).await;

@@ -9,6 +9,7 @@ mod line;
 mod proxy;
 mod server;
 mod softphone;
+mod store;
 
 mod attacks;
 mod baresip;
@@ -25,6 +26,7 @@ mod kamailio;
 mod peers;
 mod phones;
 mod recording;
+mod recordings;
 mod signatures;
 mod sipp;
 mod soak;
