@@ -18,7 +18,7 @@ use crate::call::keying::Srtp;
 use crate::call::numbering::Numbering;
 use crate::dialplan::pattern::Match;
 use crate::dialplan::plan::Plan;
-use crate::media::keys::Ways;
+use crate::media::event::Ways;
 use crate::media::music::Tape;
 
 /// What every call that begins now is told; swapped whole on reload.

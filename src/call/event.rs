@@ -12,7 +12,7 @@ use crate::call::placement::Placement;
 use crate::call::record::{Latency, Manner, Record};
 use crate::call::stir::Verification;
 use crate::media;
-use crate::sdp::crypto::Policy;
+use crate::sdp::keying::Policy;
 use crate::sip;
 
 /// What a call is told.

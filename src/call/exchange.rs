@@ -29,7 +29,7 @@ use crate::call::outbound::Guard;
 use crate::call::placement::Placement;
 use crate::call::stir::Claim;
 use crate::call::trunk::{self, Health, Purpose, Trunk};
-use crate::sdp::crypto::Policy;
+use crate::sdp::keying::Policy;
 use crate::sip::event::{AskId, Command, Ending, Event, Flow, Outgoing, Party, SessionId};
 use crate::sip::registration::Enrolment;
 use crate::sip::route::Sockets;

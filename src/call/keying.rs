@@ -10,8 +10,8 @@ use bytes::Bytes;
 
 use crate::base::master_key::{Master, Suite};
 use crate::base::random::Random;
-pub use crate::sdp::crypto::Policy;
-use crate::sdp::crypto::Terms;
+pub use crate::sdp::keying::Policy;
+use crate::sdp::keying::Terms;
 use crate::sip::event::Transport;
 
 /// How the machine and its trunks stand to SRTP.

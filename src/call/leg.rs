@@ -19,7 +19,7 @@ use crate::media;
 use crate::media::event::Attention;
 use crate::media::link::Links;
 use crate::media::music::Tape;
-use crate::sdp::crypto::Policy;
+use crate::sdp::keying::Policy;
 use crate::sip::event::{Command, Incoming, Refusal, SessionId, Transport};
 
 /// One leg of a call.

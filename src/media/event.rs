@@ -16,7 +16,6 @@ use crate::audio::speech;
 use crate::base::id::PortId;
 pub use crate::base::id::UtteranceId;
 use crate::base::master_key::Keys;
-use crate::media::keys::Ways;
 use crate::media::link::{Links, Passage};
 use crate::media::music::Tape;
 
@@ -273,4 +272,21 @@ pub enum Output {
     },
     /// Tell the owner of the call.
     Event(Event),
+}
+
+/// By which ways keys are heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ways {
+    /// As telephone events.
+    pub events: bool,
+    /// As tones.
+    pub tones: bool,
+    /// By INFO.
+    pub info: bool,
+}
+
+impl Default for Ways {
+    fn default() -> Self {
+        Self { events: true, tones: false, info: true }
+    }
 }

@@ -17,17 +17,6 @@ pub enum Way {
     Info,
 }
 
-/// By which ways keys are heard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ways {
-    /// As telephone events.
-    pub events: bool,
-    /// As tones.
-    pub tones: bool,
-    /// By INFO.
-    pub info: bool,
-}
-
 /// The presses of late, and by which ways they were told.
 #[derive(Debug, Default)]
 pub struct Presses {
@@ -42,12 +31,6 @@ struct Press {
     at: Instant,
     /// The ways by which it was told.
     by: [bool; 3],
-}
-
-impl Default for Ways {
-    fn default() -> Self {
-        Self { events: true, tones: false, info: true }
-    }
 }
 
 impl Presses {

@@ -80,7 +80,9 @@ impl Lane {
             let before = usize::try_from(-ahead).unwrap_or(0).min(self.converted.len());
             return self.extend_with(before..self.converted.len());
         }
-        self.append(ahead);
+        if !self.fits_a_hole(place) {
+            self.append(ahead);
+        }
     }
 
     /// Takes samples that were made up, at `rate`: they follow on what was there.
@@ -120,6 +122,24 @@ impl Lane {
             pace.forget();
             self.late = 0;
         }
+    }
+
+    /// Puts what was converted into the silence that was left for it, when packets were swapped;
+    /// false where there is none.
+    fn fits_a_hole(&mut self, place: i64) -> bool {
+        let Ok(begin) = usize::try_from(place) else { return false };
+        let end = begin.saturating_add(self.converted.len());
+        if end > self.waiting.len() {
+            return false;
+        }
+        let taken = self.waiting.range(begin..end).filter(|sample| **sample != 0).count();
+        if taken > self.rate.samples_in(FINE) * 2 {
+            return false;
+        }
+        for (sample, own) in self.waiting.range_mut(begin..end).zip(&self.converted) {
+            *sample = *own;
+        }
+        true
     }
 
     /// Appends what was converted, which belongs `ahead` samples further on (or back): a hole is
@@ -273,3 +293,41 @@ const JUMP: i64 = 1_000_000;
 
 /// After so many late packets in a row it is the way, and not the packets.
 const LATE: u32 = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn swapped_packets_stand_where_they_were_said() {
+        let start = Instant::now();
+        let mut lane = Lane::new(Rate::NARROW);
+        let packets = [(0, 20), (1, 40), (3, 80), (2, 81), (4, 100), (6, 140), (5, 141), (7, 160)];
+        for (packet, millis) in packets {
+            let arrived = start + Duration::from_millis(millis);
+            let stamp = Stamp { timestamp: packet * 160, clock: 8_000, arrived };
+            lane.put((&[100 + packet as i16; 160], Rate::NARROW), stamp, start);
+        }
+        let mut heard = [0; 8 * 160];
+        lane.add_to(&mut heard);
+        for (packet, samples) in heard.chunks_exact(160).enumerate() {
+            assert!(samples.iter().all(|it| *it == 100 + packet as i16), "{packet}");
+        }
+    }
+
+    #[test]
+    fn what_came_late_takes_the_place_of_what_was_made_up() {
+        let start = Instant::now();
+        let mut lane = Lane::new(Rate::NARROW);
+        let at = |millis| start + Duration::from_millis(millis);
+        let stamp = |packet: u32, arrived| Stamp { timestamp: packet * 160, clock: 8_000, arrived };
+        lane.put((&[1; 160], Rate::NARROW), stamp(0, at(20)), start);
+        lane.make_up(&[5; 320], Rate::NARROW);
+        lane.put((&[2; 160], Rate::NARROW), stamp(1, at(100)), start);
+        lane.put((&[3; 160], Rate::NARROW), stamp(2, at(101)), start);
+        let mut heard = [0; 4 * 160];
+        lane.add_to(&mut heard);
+        let levels: Vec<i16> = heard.chunks_exact(160).map(|it| it[80]).collect();
+        assert_eq!(levels, [1, 2, 3, 0]);
+    }
+}

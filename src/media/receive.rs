@@ -15,8 +15,9 @@ use crate::audio::frame::Rate;
 use crate::audio::noise::{Level, Noise};
 use crate::audio::packing::{Content, Packing};
 use crate::media::decoding::{Decoding, duration};
+use crate::media::event::Ways;
 use crate::media::event::{Attention, Digit, Event, Output, Settings};
-use crate::media::keys::{Presses, Way, Ways};
+use crate::media::keys::{Presses, Way};
 use crate::media::lane::Stamp;
 use crate::media::record::Recorder;
 use crate::media::tap::Tap;
@@ -276,9 +277,10 @@ impl Receiver {
         held.into_iter().chain(self.fill_due()).min()
     }
 
-    /// Whether nobody hears the line.
+    /// Whether nobody hears the line, also not for tones.
     fn is_idle(&self, listeners: &Listeners<'_>) -> bool {
-        self.attention == Attention::Keys && listeners.recorder.is_none()
+        let is_heard = self.attention == Attention::Speech || self.tones.is_some();
+        !is_heard && listeners.recorder.is_none()
     }
 
     /// Keeps no line while nobody hears it; whoever listens next hears what comes then.

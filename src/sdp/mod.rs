@@ -1,6 +1,7 @@
 //! Session descriptions (RFC 8866) and offer/answer (RFC 3264) for audio.
 
 pub mod crypto;
+pub mod keying;
 pub mod line;
 pub mod negotiate;
 pub mod opus;

@@ -8,7 +8,8 @@ use sdp_types::{Connection, Media, MediaType, Origin, Session, Time, TransportPr
 use crate::audio::codec::Codec;
 use crate::audio::packing::{Content, Packing, Wishes};
 use crate::base::master_key::Keys;
-use crate::sdp::crypto::{self, Crypto, Policy, Terms};
+use crate::sdp::crypto::{self, Crypto};
+use crate::sdp::keying::{Policy, Terms};
 use crate::sdp::line::{COMFORT, COMFORT_NOISE, Direction, EVENT, EventRange, Events, Line, MUX};
 use crate::sdp::opus;
 use crate::sdp::refusal::Refusal;

@@ -15,7 +15,7 @@ use crate::config::keys::KeyWay;
 use crate::config::load::Loaded;
 use crate::config::report;
 use crate::config::settings::{self, Detector, Server, SessionTimers};
-use crate::media::keys::Ways;
+use crate::media::event::Ways;
 use crate::media::music::Tape;
 use crate::providers::error::ProviderError;
 use crate::providers::vad::registry as vad;

@@ -15,7 +15,7 @@ use super::via::Via;
 use crate::audio::codec::Codec;
 use crate::audio::packing::Wishes;
 use crate::base::random::Random;
-use crate::sdp::crypto::Terms;
+use crate::sdp::keying::Terms;
 use crate::sdp::negotiate::{Local, answer};
 
 /// What becomes of a message that a trusted peer sends.

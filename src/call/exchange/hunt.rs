@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{ENDS_WITHIN, Hop, SILENCE, Way};
 use crate::call::placement::Placement;
-use crate::sdp::crypto::Policy;
+use crate::sdp::keying::Policy;
 use crate::sip::event::{Ending, Flow};
 
 /// One leg on its way to somebody.

@@ -10,7 +10,7 @@ use crate::base::destination::Destination;
 use crate::call::cause::Cause;
 use crate::call::identity;
 use crate::call::placement::Placement;
-use crate::sdp::crypto::Policy;
+use crate::sdp::keying::Policy;
 use crate::sip::event::{Command, Notice, Outgoing, Reach};
 
 /// Where phones are, and which belong together.

@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 
 use self::house::{House, Reading};
 use super::{Figure, median};
+use crate::engine::clock;
 
 /// What happened so far, counted by whoever does it.
 #[derive(Debug, Default)]
@@ -45,7 +46,7 @@ pub async fn measure(span: Duration, tell: fn(&str)) -> Result<Vec<Figure>, Stri
     let tally = Arc::new(Tally::default());
     // What the first call loads stays loaded.
     good::converse(&house.target()?, &tally).await?;
-    let end = Instant::now() + span;
+    let end = clock::now() + span;
     let mut work = JoinSet::new();
     for at in 0..2_u8 {
         work.spawn(good::conversations(house.target()?, tally.clone(), end, at));
@@ -56,9 +57,9 @@ pub async fn measure(span: Duration, tell: fn(&str)) -> Result<Vec<Figure>, Stri
     let step = (span / 20).max(Duration::from_secs(1));
     let mut readings = Vec::new();
     tell("     s   whole   lost   hostile    MB  sockets  files  threads");
-    let began = Instant::now();
-    while Instant::now() < end {
-        sleep_until((Instant::now() + step).min(end)).await;
+    let began = clock::now();
+    while clock::now() < end {
+        sleep_until((clock::now() + step).min(end).into()).await;
         let reading = house.read()?;
         tell(&line(began.elapsed(), &tally, &reading));
         readings.push(reading);
@@ -73,10 +74,10 @@ pub async fn measure(span: Duration, tell: fn(&str)) -> Result<Vec<Figure>, Stri
 /// Waits until every call is over, at most three minutes: a call that nobody acknowledges or feeds
 /// ends by its timers.
 async fn quiet(house: &House) -> Result<Reading, String> {
-    let limit = Instant::now() + Duration::from_secs(180);
+    let limit = clock::now() + Duration::from_secs(180);
     loop {
         let reading = house.read()?;
-        if reading.sockets <= 1 || Instant::now() > limit {
+        if reading.sockets <= 1 || clock::now() > limit {
             return Ok(reading);
         }
         tokio::time::sleep(Duration::from_secs(1)).await;

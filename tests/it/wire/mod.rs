@@ -23,6 +23,7 @@ mod echo;
 mod ends;
 mod faults;
 mod kamailio;
+mod keys;
 mod peers;
 mod phones;
 mod recording;

@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::Tally;
+use crate::engine::clock;
 use crate::engine::phone::{Act, Line, Moment, Phone, Script, When};
 use crate::server::bench::stage;
 use crate::server::demo;
@@ -33,7 +34,7 @@ pub async fn conversations(target: String, tally: Arc<Tally>, end: Instant, at: 
         return Tally::add(&tally.lost);
     };
     let Ok(script) = script().await else { return Tally::add(&tally.lost) };
-    while Instant::now() < end {
+    while clock::now() < end {
         talk(&mut phone, &target, script.clone(), &tally).await;
         sleep(Duration::from_secs(1)).await;
     }
@@ -71,7 +72,7 @@ pub async fn signalling(server: SocketAddr, tally: Arc<Tally>, end: Instant) {
         return Tally::add(&tally.lost);
     };
     let mut number = 0;
-    while Instant::now() < end {
+    while clock::now() < end {
         number += 1;
         let is_whole = wire.call(number).await.is_some();
         Tally::add(if is_whole { &tally.whole } else { &tally.lost });
@@ -142,9 +143,9 @@ impl Wire {
         let method = request.split(' ').next()?;
         for _ in 0..20 {
             self.send(request.as_bytes()).await;
-            let wait = Instant::now() + Duration::from_millis(500);
-            while Instant::now() < wait {
-                let Some(answer) = self.receive(wait - Instant::now()).await else { break };
+            let wait = clock::now() + Duration::from_millis(500);
+            while clock::now() < wait {
+                let Some(answer) = self.receive(wait - clock::now()).await else { break };
                 let is_ours = answer.contains(&own) && answer.contains(&format!(" {method}\r\n"));
                 if is_ours && answer.starts_with("SIP/2.0 ") && !answer.starts_with("SIP/2.0 1") {
                     return Some(answer);

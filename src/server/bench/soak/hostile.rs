@@ -3,12 +3,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::Tally;
 use super::good::{Wire, tag_of};
@@ -30,7 +30,7 @@ async fn broken(server: SocketAddr, tally: Arc<Tally>, end: Instant) {
     let Ok(wire) = Wire::open([127, 0, 0, 3], server).await else { return };
     let mut random = clock::random();
     let mut number = 0;
-    while Instant::now() < end {
+    while clock::now() < end {
         number += 1;
         let mut octets = any_request(&wire, &mut random, number);
         for _ in 0..=random.below(6) {
@@ -46,7 +46,7 @@ async fn broken(server: SocketAddr, tally: Arc<Tally>, end: Instant) {
 async fn strangers(server: SocketAddr, tally: Arc<Tally>, end: Instant) {
     let mut random = clock::random();
     let mut number = 0;
-    while Instant::now() < end {
+    while clock::now() < end {
         let host = 10 + random.below(200) as u8;
         if let Ok(wire) = Wire::open([127, 0, 0, host], server).await {
             for _ in 0..40 {
@@ -67,7 +67,7 @@ async fn strangers(server: SocketAddr, tally: Arc<Tally>, end: Instant) {
 /// and never fed, or cancelled too late.
 async fn half_calls(server: SocketAddr, tally: Arc<Tally>, end: Instant) {
     let mut number = 0;
-    while Instant::now() < end {
+    while clock::now() < end {
         number += 1;
         // A socket of its own: what comes later meets nobody.
         if let Ok(wire) = Wire::open([127, 0, 0, 3], server).await {
@@ -91,7 +91,7 @@ async fn half_calls(server: SocketAddr, tally: Arc<Tally>, end: Instant) {
 
 /// A connection that says an octet a second, until it is cut off.
 async fn slow(server: SocketAddr, tally: Arc<Tally>, end: Instant) {
-    while Instant::now() < end {
+    while clock::now() < end {
         let connect = async {
             let socket = TcpSocket::new_v4()?;
             socket.bind(SocketAddr::from(([127, 0, 0, 3], 0)))?;
@@ -102,7 +102,7 @@ async fn slow(server: SocketAddr, tally: Arc<Tally>, end: Instant) {
             for octet in b"INVITE sip:nobody@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP x".iter().cycle()
             {
                 let is_gone = connection.write_all(&[*octet]).await.is_err();
-                if is_gone || Instant::now() >= end {
+                if is_gone || clock::now() >= end {
                     break;
                 }
                 sleep(Duration::from_secs(1)).await;

@@ -6,7 +6,7 @@ use voxtrunk::audio::codec::Codec;
 use voxtrunk::audio::packing::Wishes;
 use voxtrunk::rtp::packet::Packet;
 use voxtrunk::rtp::{rtcp, telephone_event};
-use voxtrunk::sdp::crypto::Terms;
+use voxtrunk::sdp::keying::Terms;
 use voxtrunk::sdp::line::Line;
 use voxtrunk::sdp::negotiate::{Local, accept, answer};
 use voxtrunk::sdp::session;
