@@ -308,14 +308,19 @@ impl Conductor {
         if let Some(keys) = self.briefing.trunks.get(trunk).and_then(|terms| terms.keys) {
             policy.keys = Some(keys);
         }
-        let random = self.random.split();
+        let (random, consent) = (self.random.split(), self.consent);
         let Some(leg) = self.legs.iter_mut().find(|leg| leg.session() == session) else { return };
         let keying = match leg.transport() {
             Some(transport) => policy.srtp.keying(trunk, transport, random),
             None => policy.srtp.keying_of_ours(random),
         };
         match local {
-            Some(local) => leg.bound(local, policy, recording, keying),
+            Some(local) => {
+                leg.bound(local, policy, recording, keying);
+                if consent == Consent::Awaited {
+                    leg.withhold();
+                }
+            }
             None if is_near => return self.end(now, Cause::Full),
             None if replaces => return self.refuse_replacing(503),
             None => {
@@ -390,7 +395,6 @@ impl Conductor {
     /// Notes what the media of a leg came to.
     fn agreed(&mut self, session: SessionId, agreement: Option<Agreement>) {
         if let Some(agreement) = agreement {
-            let agreement = self.withhold(session, agreement);
             self.chronicle.media_agreed(self.place_of(session), agreement);
         }
     }

@@ -31,6 +31,8 @@ pub struct Lane {
     pace: Option<Pace>,
     /// How many packets in a row came too late for their place.
     late: u32,
+    /// Counts the packets that were not quite in their place.
+    corrected: u32,
     /// From the rate of the voice, if it is another.
     resampler: Option<(Rate, Resampler)>,
     /// Room for what comes out of it.
@@ -59,6 +61,7 @@ impl Lane {
             made_up: 0,
             pace: None,
             late: 0,
+            corrected: 0,
             resampler: None,
             converted: Vec::new(),
         }
@@ -143,7 +146,7 @@ impl Lane {
     }
 
     /// Appends what was converted, which belongs `ahead` samples further on (or back): a hole is
-    /// silent; a little is made up for by samples that are a little longer or shorter.
+    /// silent; a little is made up for, by a sample more or less now and then.
     fn append(&mut self, ahead: i64) {
         let count = self.converted.len();
         let (hole, fine) = (self.signed(HOLE), self.signed(FINE));
@@ -159,9 +162,27 @@ impl Lane {
         if surplus > 0 && self.converted.iter().all(|it| it.unsigned_abs() < QUIET) {
             return self.extend_with(surplus..count);
         }
-        let step = (count / STRETCH).max(1) as i64;
-        let wanted = count as i64 + ahead.clamp(-step, step);
-        self.stretch(usize::try_from(wanted).unwrap_or(count));
+        let surplus = surplus - self.silence_taken(surplus);
+        self.corrected = (self.corrected + 1) % EACH;
+        if surplus == 0 && ahead < 0 || self.corrected != 0 {
+            return self.extend_with(0..count);
+        }
+        self.stretch(if ahead < 0 { count.saturating_sub(1) } else { count + 1 });
+    }
+
+    /// Takes out up to so many samples of the longest silence that is not written yet, as there is
+    /// before a stream whose first packets were late; tells how many.
+    fn silence_taken(&mut self, most: usize) -> usize {
+        let (mut run, mut longest, mut end) = (0, 0, 0);
+        for (at, sample) in self.waiting.iter().enumerate() {
+            run = if *sample == 0 { run + 1 } else { 0 };
+            if run > longest {
+                (longest, end) = (run, at + 1);
+            }
+        }
+        let count = longest.saturating_sub(self.rate.samples_in(FINE)).min(most);
+        self.waiting.drain(end - count..end);
+        count
     }
 
     /// Appends what was converted as so many samples, by straight lines between them.
@@ -279,8 +300,8 @@ const HOLE: Duration = Duration::from_millis(10);
 /// So little is right.
 const FINE: Duration = Duration::from_millis(1);
 
-/// A packet is made longer or shorter by no more than this part of it.
-const STRETCH: usize = 50;
+/// Of so many packets one is made longer or shorter by a sample: nobody hears that.
+const EACH: u32 = 3;
 
 /// What is softer may be left out.
 const QUIET: u16 = 200;

@@ -180,10 +180,7 @@ impl Running {
         let gauges = Arc::new(Gauges::default());
         let media = MediaShard::start(blueprint.detector, gauges.clone());
         let media = media.map_err(StartError::Thread)?;
-        let (plan, bucket) = blueprint.recording;
-        mend(&blueprint.folders.recordings, plan.key.as_ref());
-        let recorder = Recorder::with(plan).map_err(StartError::Thread)?;
-        let uploads = uploads(bucket, &blueprint.folders.recordings, &recorder)?;
+        let (recorder, uploads) = recorder(blueprint.recording, &blueprint.folders.recordings)?;
         let (bus, facts) = Bus::new();
         let (sender, arrivals) = mpsc::channel(ARRIVALS);
         let endpoint = endpoint(blueprint.endpoint, blueprint.registrar, &sockets);
@@ -218,9 +215,7 @@ impl Running {
         calls.spawn(supervisor.run(arrivals));
         others.spawn(shard.run(stop_shard.clone()));
         others.spawn(write_records(facts, files));
-        if let Some(uploads) = uploads {
-            others.spawn(uploads.run(stop_shard.clone()));
-        }
+        uploads.map(|uploads| others.spawn(uploads.run(stop_shard.clone())));
         let mut running = Self {
             sip: leaving,
             local,
@@ -319,14 +314,18 @@ impl Running {
     }
 }
 
-/// What brings recordings to their bucket, if there is one.
-fn uploads(
-    bucket: Option<bucket::Settings>,
+/// Who writes recordings, after those of a server that was killed are mended; and who brings them
+/// to their bucket, if there is one.
+fn recorder(
+    (plan, bucket): (Plan, Option<bucket::Settings>),
     folder: &std::path::Path,
-    recorder: &Recorder,
-) -> Result<Option<Uploads>, StartError> {
+) -> Result<(Recorder, Option<Uploads>), StartError> {
+    mend(folder, plan.key.as_ref());
+    let recorder = Recorder::with(plan).map_err(StartError::Thread)?;
     let bucket = bucket.map(Bucket::new).transpose().map_err(StartError::Bucket)?;
-    Ok(bucket.map(|bucket| Uploads::new(folder.to_owned(), bucket, recorder.closed())))
+    let closed = recorder.closed();
+    let uploads = bucket.map(|bucket| Uploads::new(folder.to_owned(), bucket, closed));
+    Ok((recorder, uploads))
 }
 
 fn endpoint(

@@ -8,7 +8,6 @@ use super::Conductor;
 use crate::agent::assistant::{Assistant, RecordConsent};
 use crate::call::briefing::Casting;
 use crate::call::event::{Output, Taping};
-use crate::call::leg::Agreement;
 use crate::media::event::{Command, Digit};
 use crate::sip::event::SessionId;
 
@@ -59,15 +58,6 @@ impl Conductor {
         Arc::new(Casting { name, assistant, tools })
     }
 
-    /// Keeps everything out of the recording before the caller agreed.
-    pub(super) fn withhold(&mut self, session: SessionId, agreement: Agreement) -> Agreement {
-        if self.consent == Consent::Given || !agreement.recording {
-            return agreement;
-        }
-        self.with(session, |leg, out| leg.media(Command::WithholdRecording, out));
-        Agreement { recording: false, ..agreement }
-    }
-
     /// The caller pressed a key; true when it was the one by which it agrees to be recorded.
     pub(super) fn agrees_by(&mut self, now: Instant, session: SessionId, digit: Digit) -> bool {
         let agrees = self.consent == Consent::Awaited && session == self.near;
@@ -77,7 +67,7 @@ impl Conductor {
         self.consent = Consent::Given;
         let fact = self.chronicle.agreed(now);
         self.out.push_back(Output::Fact(fact));
-        self.media(Command::ResumeRecording);
+        self.with(session, |leg, out| leg.record(out));
         true
     }
 
