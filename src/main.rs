@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use voxtrunk::base::units::parse_duration;
 use voxtrunk::server::console::command::{Form, Target};
 use voxtrunk::server::console::{calls, phones, status, trace, trunks};
-use voxtrunk::server::control::protocol::Wish;
-use voxtrunk::server::{bench, check, demo, dial, preset, serve};
+use voxtrunk::server::control::protocol::{self, Wish};
+use voxtrunk::server::{bench, check, decrypt, demo, dial, preset, serve};
 
 /// A self-hosted SIP/RTP media server with built-in AI voice agents.
 #[derive(Debug, Parser)]
@@ -90,6 +90,11 @@ enum Command {
         #[command(subcommand)]
         command: TrunkCommand,
     },
+    /// Recordings of calls.
+    Recording {
+        #[command(subcommand)]
+        command: RecordingCommand,
+    },
     /// The phones that register with the running server.
     Phone {
         #[command(subcommand)]
@@ -153,6 +158,36 @@ enum CallCommand {
         cause: calls::Cause,
         #[command(flatten)]
         server: Server,
+    },
+    /// Let what is said in one of them be silence in its recording, and go on with it.
+    Record {
+        /// Its identity, or the end of it.
+        id: String,
+        /// What is to be done.
+        #[arg(value_enum)]
+        action: Taping,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum RecordingCommand {
+    /// Make a file that everybody can play of a sealed recording.
+    Decrypt {
+        /// The sealed file.
+        file: PathBuf,
+        /// Where the open one goes; without it, beside the sealed one.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// A file with the key; without it, that of the settings.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// Take what there is of a file whose end is missing: its server was killed.
+        #[arg(long)]
+        incomplete: bool,
+        #[command(flatten)]
+        config: Config,
     },
 }
 
@@ -248,6 +283,12 @@ enum PresetCommand {
     },
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Taping {
+    Pause,
+    Resume,
+}
+
 #[derive(Debug, Args)]
 struct Config {
     /// The settings of the machine.
@@ -304,6 +345,9 @@ fn main() -> ExitCode {
         Command::Trunk { command: TrunkCommand::Test { name, server } } => {
             trunks::test(&server.target(), name)
         }
+        Command::Recording {
+            command: RecordingCommand::Decrypt { file, out, key, incomplete, config },
+        } => decrypt::run(&decrypt::Order { file, out, key, incomplete, config: config.config }),
         Command::Phone { command: PhoneCommand::List(server) } => phones::list(&server.target()),
         Command::Sip { command: SipCommand::Trace { wish, server } } => {
             trace::run(&server.target(), wish.order())
@@ -323,6 +367,13 @@ fn call(command: CallCommand) -> ExitCode {
         CallCommand::Mute { id, server } => calls::mute(&server.target(), id, true),
         CallCommand::Unmute { id, server } => calls::mute(&server.target(), id, false),
         CallCommand::Hangup { id, cause, server } => calls::hang_up(&server.target(), id, cause),
+        CallCommand::Record { id, action, server } => {
+            let action = match action {
+                Taping::Pause => protocol::Taping::Pause,
+                Taping::Resume => protocol::Taping::Resume,
+            };
+            calls::record(&server.target(), id, action)
+        }
     }
 }
 

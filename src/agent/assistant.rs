@@ -63,6 +63,23 @@ pub struct Assistant {
     pub limits: Limits,
     /// Whether calls with it are recorded (off by default).
     pub record: bool,
+    /// What the caller must know or do before that.
+    pub record_consent: RecordConsent,
+    /// The words for it; without any, those of its language.
+    pub record_notice: Option<String>,
+}
+
+/// What a caller must know or do before a call is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordConsent {
+    /// Nothing: whoever wrote the settings has seen to it.
+    #[default]
+    None,
+    /// It is told before anything else.
+    Announce,
+    /// It is asked, and nothing is kept before it pressed 1.
+    Dtmf,
 }
 
 impl Default for Assistant {
@@ -90,6 +107,8 @@ impl Default for Assistant {
             fallback: Fallback::default(),
             limits: Limits::default(),
             record: false,
+            record_consent: RecordConsent::default(),
+            record_notice: None,
         }
     }
 }
@@ -98,6 +117,22 @@ impl Assistant {
     /// The language that it speaks; English unless said otherwise.
     pub fn spoken_language(&self) -> Language {
         self.language.clone().unwrap_or_else(Language::english)
+    }
+
+    /// How the caller is told that the call is recorded, or asked whether it may be.
+    pub fn notice(&self) -> String {
+        let german = self.spoken_language().is_german();
+        let usual = match (self.record_consent, german) {
+            (RecordConsent::None | RecordConsent::Announce, true) => {
+                "Dieses Gespräch wird aufgezeichnet."
+            }
+            (RecordConsent::None | RecordConsent::Announce, false) => "This call is recorded.",
+            (RecordConsent::Dtmf, true) => {
+                "Wenn wir dieses Gespräch aufzeichnen dürfen, drücken Sie bitte die 1."
+            }
+            (RecordConsent::Dtmf, false) => "If we may record this call, please press 1.",
+        };
+        self.record_notice.clone().unwrap_or_else(|| usual.to_owned())
     }
 
     /// What is known before a caller is heard in a language: region, country, habits.

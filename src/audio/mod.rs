@@ -11,6 +11,7 @@ pub mod g722;
 pub mod library;
 pub mod mix;
 pub mod noise;
+pub mod ogg;
 pub mod packing;
 pub mod pitch;
 pub mod resample;

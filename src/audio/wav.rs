@@ -66,6 +66,35 @@ pub fn write_stereo(left: &Frame, right: &Frame) -> Vec<u8> {
     encode(2, left.rate, (0..length).flat_map(|index| [at(left, index), at(right, index)]))
 }
 
+/// The header of a stereo file of 16 bits that grows: so many octets of samples follow, or, with
+/// [`ENDLESS`], as many as there are.
+pub fn stereo_header(rate: Rate, octets: u32) -> [u8; HEADER] {
+    let (mut header, frame) = ([0; HEADER], 4);
+    let fields: [&[u8]; 13] = [
+        b"RIFF",
+        &octets.saturating_add(HEADER as u32 - 8).to_le_bytes(),
+        b"WAVE",
+        b"fmt ",
+        &16_u32.to_le_bytes(),
+        &1_u16.to_le_bytes(),
+        &2_u16.to_le_bytes(),
+        &rate.0.to_le_bytes(),
+        &rate.0.saturating_mul(frame).to_le_bytes(),
+        &(frame as u16).to_le_bytes(),
+        &16_u16.to_le_bytes(),
+        b"data",
+        &octets.to_le_bytes(),
+    ];
+    header.copy_from_slice(&fields.concat());
+    header
+}
+
+/// The octets of the header.
+pub const HEADER: usize = 44;
+
+/// What the header of a file says whose length is not known: no file is so long.
+pub const ENDLESS: u32 = 0xffff_ff00;
+
 fn encode(channels: u16, rate: Rate, samples: impl Iterator<Item = i16>) -> Vec<u8> {
     const TO_MEMORY: &str = "writing to memory does not fail";
     let spec = WavSpec {
@@ -98,6 +127,15 @@ mod tests {
         assert_eq!(read(&write(&one)), Ok(one.clone()));
         let bytes = write_stereo(&one, &frame(&[300, 0]));
         assert_eq!(read(&bytes).map(|it| it.samples), Ok(vec![200, -100, 16_384, -16_384]));
+    }
+
+    #[test]
+    fn a_header_is_that_of_other_writers() {
+        let bytes = write_stereo(&frame(&[1, 2]), &frame(&[3, 4]));
+        assert_eq!(bytes[..HEADER], stereo_header(Rate::NARROW, 8));
+        let mut grows = stereo_header(Rate::NARROW, ENDLESS).to_vec();
+        grows.extend_from_slice(&bytes[HEADER..]);
+        assert_eq!(read(&grows), read(&bytes));
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod network;
 pub mod number;
 pub mod random;
 pub mod recent;
+pub mod sealed;
 pub mod secret;
 pub mod template;
 pub mod units;

@@ -15,7 +15,8 @@ use crate::call::cause::Cause;
 use crate::call::event::Fact;
 use crate::call::leg::Agreement;
 use crate::call::record::{
-    Bridge, Hold, Kind, Latency, Leg, Line, Manner, Record, Speaker, ToolUse, Transfer, Turn,
+    Bridge, Consent, Hold, Kind, Latency, Leg, Line, Manner, Pause, Record, Speaker, ToolUse,
+    Transfer, Turn,
 };
 use crate::call::stir::Verification;
 use crate::media::event::Quality;
@@ -90,6 +91,8 @@ impl Chronicle {
             lasted: Duration::ZERO,
             cause: Cause::InternalError,
             recorded: false,
+            consent: None,
+            pauses: Vec::new(),
         };
         Self { arrived: arrival.at, record }
     }
@@ -213,6 +216,41 @@ impl Chronicle {
         let lasted =
             hold.map_or(Duration::ZERO, |hold| *hold.lasted.insert(since.saturating_sub(hold.at)));
         Fact::Resumed { leg, lasted }
+    }
+
+    /// The caller is told that the call is recorded, or asked whether it may be.
+    pub fn notified(&mut self, mode: &'static str, notice: String) {
+        self.record.consent = Some(Consent { mode, notice, agreed: None });
+    }
+
+    /// The caller agreed to be recorded.
+    pub fn agreed(&mut self, now: Instant) -> Fact {
+        let at = self.since(now);
+        self.record.recorded = true;
+        if let Some(consent) = &mut self.record.consent {
+            consent.agreed = Some(at);
+        }
+        Fact::RecordingAgreed
+    }
+
+    /// Nothing is kept from now on.
+    pub fn recording_paused(&mut self, now: Instant) -> Fact {
+        self.record.pauses.push(Pause { at: self.since(now), lasted: None });
+        Fact::RecordingPaused
+    }
+
+    /// The recording goes on.
+    pub fn recording_resumed(&mut self, now: Instant) -> Fact {
+        let since = self.since(now);
+        let pause = self.record.pauses.last_mut();
+        let lasted = pause
+            .map_or(Duration::ZERO, |pause| *pause.lasted.insert(since.saturating_sub(pause.at)));
+        Fact::RecordingResumed { lasted }
+    }
+
+    /// Whether the recording is paused.
+    pub fn is_paused(&self) -> bool {
+        self.record.pauses.last().is_some_and(|pause| pause.lasted.is_none())
     }
 
     /// A transfer was tried.

@@ -8,6 +8,7 @@ mod drilling;
 mod ending;
 mod holding;
 mod joining;
+mod recording;
 mod replacing;
 mod serving;
 mod signalling;
@@ -43,6 +44,7 @@ use conferring::Seat;
 pub use dialling::MOST_LEGS;
 pub use ending::CALL_HEADER;
 use ending::redirection;
+use recording::Consent;
 
 /// One call.
 #[derive(Debug)]
@@ -71,6 +73,7 @@ pub struct Conductor {
     route_headers: template::Variables,
     /// Whether the route says that its calls are recorded; otherwise the agent does.
     route_records: Option<bool>,
+    consent: Consent,
     random: Random,
     chronicle: Chronicle,
     timers: Deadlines<Timer>,
@@ -139,6 +142,7 @@ impl Conductor {
             route_sets: template::Variables::new(),
             route_headers: template::Variables::new(),
             route_records: None,
+            consent: Consent::default(),
             random: arrival.random,
             timers: Deadlines::new(),
             out: VecDeque::new(),
@@ -164,6 +168,7 @@ impl Conductor {
             Input::HangUp { q850 } => self.hung_up_by_operator(now, q850),
             Input::Mute => self.media(media::event::Command::Mute),
             Input::Unmute => self.media(media::event::Command::Unmute),
+            Input::Recording(taping) => self.recording_ordered(now, taping),
             Input::WindUp => self.wind_up(now),
             Input::Shutdown => self.end(now, Cause::ServerShutdown),
         }
@@ -311,14 +316,19 @@ impl Conductor {
         if let Some(keys) = self.briefing.trunks.get(trunk).and_then(|terms| terms.keys) {
             policy.keys = Some(keys);
         }
-        let random = self.random.split();
+        let (random, consent) = (self.random.split(), self.consent);
         let Some(leg) = self.legs.iter_mut().find(|leg| leg.session() == session) else { return };
         let keying = match leg.transport() {
             Some(transport) => policy.srtp.keying(trunk, transport, random),
             None => policy.srtp.keying_of_ours(random),
         };
         match local {
-            Some(local) => leg.bound(local, policy, recording, keying),
+            Some(local) => {
+                leg.bound(local, policy, recording, keying);
+                if consent == Consent::Awaited {
+                    leg.withhold();
+                }
+            }
             None if is_near => return self.end(now, Cause::Full),
             None if replaces => return self.refuse_replacing(503),
             None => {
@@ -352,11 +362,6 @@ impl Conductor {
             | Work::Ending(_)
             | Work::Over => {}
         }
-    }
-
-    fn is_recorded(&self) -> bool {
-        let agent_records = self.desk.casting().is_some_and(|casting| casting.assistant.record);
-        self.route_records.unwrap_or(agent_records)
     }
 
     /// Answers the caller.

@@ -52,10 +52,21 @@ pub enum Input {
     Mute,
     /// It is heard again.
     Unmute,
+    /// The operator wants nothing of what is said now in the recording, or everything again.
+    Recording(Taping),
     /// The server is draining: say goodbye soon.
     WindUp,
     /// The server is going down: hang up now.
     Shutdown,
+}
+
+/// What an operator wants of a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taping {
+    /// What is said from now on is silence in it.
+    Pause,
+    /// It goes on.
+    Resume,
 }
 
 /// What a call orders.
@@ -167,6 +178,15 @@ pub enum Fact {
         /// The place of the leg in the record, from 0.
         leg: usize,
         /// How long it was held.
+        lasted: Duration,
+    },
+    /// The caller agreed to be recorded.
+    RecordingAgreed,
+    /// Nothing of what is said is in the recording from now on.
+    RecordingPaused,
+    /// The recording goes on.
+    RecordingResumed {
+        /// After so long.
         lasted: Duration,
     },
     /// The latency of a turn is known.

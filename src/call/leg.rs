@@ -36,6 +36,8 @@ pub struct Leg {
     negotiation: Option<Negotiation>,
     socket: Socket,
     hold: Hold,
+    /// Whether nothing is recorded yet: the peer has not agreed.
+    withholds: bool,
 }
 
 /// Whether the peer wants to hear us, as far as the record knows.
@@ -114,6 +116,7 @@ impl Leg {
             negotiation: None,
             socket: Socket::None,
             hold: Hold::None,
+            withholds: false,
         }
     }
 
@@ -218,18 +221,32 @@ impl Leg {
     pub fn agree(&mut self, out: &mut VecDeque<Output>) -> Option<Agreement> {
         let negotiation = self.negotiation.as_mut()?;
         let settings = negotiation.settings()?;
-        let (codec, recording) = (settings.codec, settings.recording);
+        let (codec, recording) = (settings.codec, settings.recording && !self.withholds);
         let agreement = Agreement { codec, recording, srtp: negotiation.suite() };
         let port = PortId(self.session.0);
         if negotiation.opens() {
             self.socket = Socket::Open;
             out.push_back(Output::OpenPort(port, Box::new(settings)));
+            if self.withholds {
+                out.push_back(Output::Media(port, media::event::Command::WithholdRecording));
+            }
             out.push_back(Output::Media(port, media::event::Command::Start));
         } else {
             let update = media::event::Command::Update(Box::new(settings));
             out.push_back(Output::Media(port, update));
         }
         Some(agreement)
+    }
+
+    /// Nothing is recorded before the peer agrees: to be said before the port opens.
+    pub fn withhold(&mut self) {
+        self.withholds = true;
+    }
+
+    /// The peer agreed to be recorded.
+    pub fn record(&mut self, out: &mut VecDeque<Output>) {
+        self.withholds = false;
+        self.media(media::event::Command::ResumeRecording, out);
     }
 
     /// Orders something of its port.

@@ -34,6 +34,8 @@ pub struct Overview {
     pub doing: Doing,
     /// Whether it is recorded.
     pub recorded: bool,
+    /// Whether nothing of what is said now is in the recording.
+    pub recording_paused: bool,
     /// The legs; the first is the caller's.
     pub legs: Vec<LegView>,
 }

@@ -55,6 +55,30 @@ pub struct Record {
     pub cause: Cause,
     /// Whether it is recorded.
     pub recorded: bool,
+    /// How the caller was told of it, and agreed.
+    pub consent: Option<Consent>,
+    /// When the recording was paused, in order.
+    pub pauses: Vec<Pause>,
+}
+
+/// How a caller was told that the call is recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consent {
+    /// `announce` or `dtmf`.
+    pub mode: &'static str,
+    /// The words.
+    pub notice: String,
+    /// When the caller agreed, since the call arrived; `None`: it did not, or was not asked.
+    pub agreed: Option<Duration>,
+}
+
+/// A time of which nothing is in the recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// Since the call arrived.
+    pub at: Duration,
+    /// How long; `None` when the call ended in it.
+    pub lasted: Option<Duration>,
 }
 
 /// One leg.

@@ -12,7 +12,7 @@ use crate::config::provider::{Provider, ProviderKind};
 use crate::config::settings::Trunk;
 use crate::config::source::is_secret_key;
 use crate::config::subject::Subject;
-use crate::config::{check_listen, check_srtp, check_stir};
+use crate::config::{check_listen, check_recordings, check_srtp, check_stir};
 
 /// Checks the settings of the machine.
 pub fn machine(subject: &Subject<'_>) -> Vec<Diagnostic> {
@@ -29,6 +29,7 @@ pub fn machine(subject: &Subject<'_>) -> Vec<Diagnostic> {
         found.extend(check_provider(subject, name, provider));
     }
     found.extend(check_stir::signatures(subject));
+    found.extend(check_recordings::recordings(subject));
     found.extend(secrets(subject));
     let outside = subject.external.machine(subject.server);
     found.extend(outside.into_iter().map(|fault| subject.diagnostic(fault, "")));
@@ -390,6 +391,7 @@ fn secrets(subject: &Subject<'_>) -> Vec<Diagnostic> {
         let there = both.into_iter().filter(|(_, secret)| secret.is_some());
         paths.extend(there.map(|(key, _)| format!("phones.{name}.{key}")));
     }
+    paths.extend(check_recordings::secrets(subject));
     let strict = subject.server.security.require_secret_refs;
     let told = |path: String| {
         let span = subject.place(&path)?;

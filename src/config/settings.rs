@@ -22,6 +22,7 @@ pub use crate::config::control::{Control, Socket};
 pub use crate::config::inbound::Inbound;
 pub use crate::config::listen::{Listen, OpenedTls, Tls, Transport};
 pub use crate::config::provider::{Job, Provider, ProviderKind};
+pub use crate::config::recordings::{Location, Recordings};
 pub use crate::config::security::{MaxInvites, Security, SipSecurity, UnknownSource};
 pub use crate::config::srtp::Srtp;
 pub use crate::config::trunk::Trunk;
@@ -222,15 +223,6 @@ pub struct Storage {
     pub recordings: Recordings,
 }
 
-/// `[storage.recordings]`: where recordings are kept.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Recordings {
-    /// The folder, also as `file://`; without it, `recordings` in the data folder.
-    #[serde(deserialize_with = "location")]
-    pub location: Option<PathBuf>,
-}
-
 /// `[log]`: what is logged.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -294,10 +286,10 @@ impl Server {
         self.storage.calls.clone().unwrap_or_else(|| self.machine.data_dir.join("calls"))
     }
 
-    /// The folder of the recordings.
+    /// The folder of the recordings; those that go to a bucket stand here until they are there.
     pub fn recordings_folder(&self) -> PathBuf {
-        let location = self.storage.recordings.location.clone();
-        location.unwrap_or_else(|| self.machine.data_dir.join("recordings"))
+        let folder = self.storage.recordings.location.folder().cloned();
+        folder.unwrap_or_else(|| self.machine.data_dir.join("recordings"))
     }
 
     /// The control socket, if there is to be one.
@@ -316,10 +308,10 @@ impl Server {
         let always = [&mut machine.data_dir, &mut machine.dialplans, &mut machine.models];
         let chosen = [
             &mut self.storage.calls,
-            &mut self.storage.recordings.location,
             &mut self.media.hold_music,
             &mut self.security.stir.authorities,
         ];
+        let recordings = self.storage.recordings.location.folder_mut();
         let control = match &mut self.control.socket {
             Socket::At(path) => Some(path),
             Socket::InDataFolder | Socket::Off => None,
@@ -328,7 +320,7 @@ impl Server {
             self.tls.values_mut().flat_map(Tls::files).chain(self.sip.tls.ca.as_mut());
         let keys = self.trunks.values_mut().filter_map(|trunk| trunk.stir.key.as_mut());
         let all = always.into_iter().chain(chosen.into_iter().flatten());
-        let all = all.chain(certificates).chain(control).chain(keys);
+        let all = all.chain(certificates).chain(control).chain(keys).chain(recordings);
         for path in all {
             *path = tidied(&folder.join(&*path));
         }
@@ -428,17 +420,6 @@ fn external_address<'de, D: Deserializer<'de>>(source: D) -> Result<Option<IpAdd
         text => text.parse().map(Some).map_err(|_| {
             de::Error::custom(format!("`{text}` is neither \"auto\" nor an IP address"))
         }),
-    }
-}
-
-fn location<'de, D: Deserializer<'de>>(source: D) -> Result<Option<PathBuf>, D::Error> {
-    let text = String::deserialize(source)?;
-    match text.split_once("://") {
-        None => Ok(Some(text.into())),
-        Some(("file", path)) => Ok(Some(path.into())),
-        Some((scheme, _)) => {
-            Err(de::Error::custom(format!("recordings at `{scheme}://` are not supported yet")))
-        }
     }
 }
 

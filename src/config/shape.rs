@@ -51,8 +51,6 @@ const KEYS: &[&str] = &[
     "providers.*.tts",
     "storage.database",
     "storage.retention",
-    "storage.recordings.format",
-    "storage.recordings.encrypt",
     "storage.recordings.retention",
     "security.outbound.daily_budget",
     "security.http",

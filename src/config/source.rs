@@ -170,8 +170,18 @@ fn value_after(text: &str, at: usize) -> Option<Range<usize>> {
 }
 
 /// Keys whose values are secrets wherever they stand.
-const SECRET_KEYS: [&str; 7] =
-    ["api_key", "password", "ha1", "secret", "token", "authorization", "x-api-key"];
+const SECRET_KEYS: [&str; 10] = [
+    "api_key",
+    "password",
+    "ha1",
+    "secret",
+    "token",
+    "authorization",
+    "x-api-key",
+    "secret_key",
+    "access_key",
+    "encrypt",
+];
 
 #[cfg(test)]
 mod tests {

@@ -523,3 +523,25 @@ fn phones_and_what_is_let_out_are_checked() {
     let plan = "[[route]]\ncontext = \"internal\"\nto = \"phone:102\"\n";
     assert_eq!(codes(&loaded(&server, &format!("{plan}{SOUND}"))), ["route.unknown_target"]);
 }
+
+#[test]
+fn recordings_that_could_not_be_written_or_brought_are_found() {
+    let found = |text: &str| codes(&loaded(&format!("[storage.recordings]\n{text}"), SOUND));
+    let key = "5a".repeat(32);
+    assert_eq!(found(&format!("format = \"opus\"\nencrypt = {key:?}")), ["secret.plaintext"]);
+    assert_eq!(found("encrypt = \"${env:CALLS}\""), ["recordings.key"]);
+    assert_eq!(found("format = \"mp3\"").len(), 1);
+    assert_eq!(found("location = \"s3://calls/x\""), ["recordings.store"; 3]);
+    let store = |endpoint: &str| {
+        format!(
+            "location = \"s3://calls/x\"\n[storage.recordings.s3]\nendpoint = {endpoint:?}\n\
+             access_key = \"${{env:CALLS}}\"\nsecret_key = \"${{env:KEY}}\""
+        )
+    };
+    assert_eq!(found(&store("https://s3.example")), [] as [&str; 0]);
+    assert_eq!(found(&store("http://127.0.0.1:9000")), [] as [&str; 0]);
+    assert_eq!(found(&store("http://s3.example")), ["recordings.plain_http"]);
+    assert_eq!(found(&store("s3.example/bucket")), ["value.invalid"]);
+    let unused = "[storage.recordings.s3]\nsecret_key = \"${env:KEY}\"";
+    assert_eq!(codes(&loaded(unused, SOUND)), ["recordings.no_bucket"]);
+}

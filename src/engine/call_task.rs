@@ -230,8 +230,8 @@ impl CallTask {
         let rate = settings.codec.rate();
         let (ring, spoken) = rtrb::RingBuffer::new(RING);
         let recording = settings.recording.then(|| {
-            let path = self.house.recordings.join(format!("{}.wav", self.call));
-            self.house.recorder.open(port, path, rate)
+            let place = (self.call, self.house.recordings.clone());
+            self.house.recorder.open_call(port, place, rate)
         });
         let mailbox = self.mailbox.clone();
         let pipes = Pipes { mailbox, heard: self.heard.clone(), spoken, recording };

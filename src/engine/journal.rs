@@ -31,6 +31,11 @@ pub fn write(fact: &Fact) {
             let manner = manner.name();
             tracing::info!(pii.to = to, manner, outcome, "transfer");
         }
+        Fact::RecordingAgreed => tracing::info!("the caller agrees to be recorded"),
+        Fact::RecordingPaused => tracing::info!("recording paused"),
+        Fact::RecordingResumed { lasted } => {
+            tracing::info!(paused_ms = lasted.as_millis() as u64, "recording resumed");
+        }
         Fact::Ended { record, .. } => legs_of(record),
         Fact::CallerSaid { .. }
         | Fact::AgentSaid { .. }

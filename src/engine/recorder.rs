@@ -1,22 +1,53 @@
-//! The recorder: one thread that writes the stereo WAV files of all recorded calls, the caller on
-//! the left and the agent on the right.
+//! The recorder: one thread that writes the files of all recorded calls, the caller on the left
+//! and the agent on the right. The media thread hands it frames and never waits for a disk.
+
+pub mod container;
+pub mod mend;
+pub mod sidecar;
+pub mod tape;
+pub mod unseal;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, BufWriter};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+
 use crate::audio::frame::{Frame, Rate};
-use crate::base::id::PortId;
+use crate::audio::library::Libraries;
+use crate::base::id::{CallId, PortId};
+use crate::base::random::Random;
+use crate::base::sealed::Key;
 use crate::engine::clock;
+use crate::engine::recorder::container::Format;
+use crate::engine::recorder::sidecar::{Sidecar, State};
+use crate::engine::recorder::tape::Tape;
+
+/// How recordings are written.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// In which form.
+    pub format: Format,
+    /// What encodes them.
+    pub libraries: Libraries,
+    /// What they are sealed with, if they are.
+    pub key: Option<Key>,
+}
 
 /// How others reach the recorder.
 #[derive(Debug, Clone)]
 pub struct Recorder {
     items: SyncSender<Item>,
+    plan: Arc<Plan>,
+    lost: Arc<AtomicU64>,
+    closed: Arc<Notify>,
 }
 
 /// The recording of one call. Dropping it closes the file.
@@ -24,109 +55,202 @@ pub struct Recorder {
 pub struct Track {
     port: PortId,
     items: SyncSender<Item>,
+    /// How many samples came so far, written or not: what is lost is silence of its length.
+    position: AtomicU64,
+    lost: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
 enum Item {
-    Open(PortId, PathBuf, Rate),
-    Add(PortId, Frame, Frame),
+    Open(Box<Opening>),
+    Add(PortId, Box<(Frame, Frame, u64)>),
     Close(PortId),
+    /// Say when everything before was done.
+    Settle(SyncSender<()>),
+}
+
+#[derive(Debug)]
+struct Opening {
+    port: PortId,
+    path: PathBuf,
+    rate: Rate,
+    /// What stands beside it, when it is the recording of a call.
+    sidecar: Option<Sidecar>,
 }
 
 impl Recorder {
-    /// Starts the thread; it ends when every handle and track is gone.
+    /// Starts the thread for plain WAV files; it ends when every handle and track is gone.
     ///
     /// # Errors
     /// When the kernel gives no thread.
     pub fn start() -> io::Result<Self> {
-        let (sender, items) = sync_channel(8_192);
-        std::thread::Builder::new().name("recorder".to_owned()).spawn(move || write(&items))?;
-        Ok(Self { items: sender })
+        Self::with(Plan::default())
+    }
+
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the kernel gives no thread.
+    pub fn with(plan: Plan) -> io::Result<Self> {
+        let (items, waiting) = sync_channel(WAITING);
+        let (plan, closed) = (Arc::new(plan), Arc::new(Notify::new()));
+        let desk = Desk {
+            plan: plan.clone(),
+            tapes: HashMap::new(),
+            random: clock::random(),
+            looked: clock::now(),
+            closed: closed.clone(),
+        };
+        std::thread::Builder::new()
+            .name("recorder".to_owned())
+            .spawn(move || desk.run(&waiting))?;
+        Ok(Self { items, plan, lost: Arc::default(), closed })
     }
 
     /// Opens a recording at `path`; frames come at `rate`.
     pub fn open(&self, port: PortId, path: PathBuf, rate: Rate) -> Track {
-        if self.items.try_send(Item::Open(port, path, rate)).is_err() {
+        self.begin(Opening { port, path, rate, sidecar: None })
+    }
+
+    /// Opens the recording of a call in `folder`, with a note beside it that says how it stands.
+    pub fn open_call(&self, port: PortId, (call, folder): (CallId, PathBuf), rate: Rate) -> Track {
+        let sealed = self.plan.key.as_ref().map(Key::name);
+        let sidecar = Sidecar::new((call, folder), self.plan.format, sealed);
+        let (path, sidecar) = (sidecar.recording(), Some(sidecar));
+        self.begin(Opening { port, path, rate, sidecar })
+    }
+
+    /// Waits until everything that was handed in before is done, but no longer than `patience`.
+    pub fn settle(&self, patience: Duration) {
+        let (done, waiting) = sync_channel(1);
+        if self.items.send(Item::Settle(done)).is_ok() {
+            waiting.recv_timeout(patience).ok();
+        }
+    }
+
+    /// How many frames were lost, because the disk was too far behind.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Tells whenever the recording of a call is closed.
+    pub fn closed(&self) -> Arc<Notify> {
+        self.closed.clone()
+    }
+
+    fn begin(&self, opening: Opening) -> Track {
+        let port = opening.port;
+        if self.items.try_send(Item::Open(Box::new(opening))).is_err() {
             tracing::error!("the recorder is too far behind to begin a recording");
         }
-        Track { port, items: self.items.clone() }
+        let (items, lost) = (self.items.clone(), self.lost.clone());
+        Track { port, items, position: AtomicU64::new(0), lost }
     }
 }
 
 impl Track {
-    /// Appends the same 20 ms of both sides. Never waits: a recorder that is seconds behind
-    /// loses it.
+    /// Appends the same time of both sides. Never waits: what a recorder that is seconds behind
+    /// does not take is counted, and is silence in the file.
     pub fn add(&self, caller: Frame, agent: Frame) {
-        self.items.try_send(Item::Add(self.port, caller, agent)).ok();
+        let at = self.position.fetch_add(caller.samples.len() as u64, Ordering::Relaxed);
+        let item = Item::Add(self.port, Box::new((caller, agent, at)));
+        if self.items.try_send(item).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
 impl Drop for Track {
     fn drop(&mut self) {
+        // A file that is not closed is whole all the same; it is mended at the next start.
         self.items.try_send(Item::Close(self.port)).ok();
     }
 }
 
-struct Tape {
-    file: hound::WavWriter<BufWriter<File>>,
-    flushed: Instant,
+/// The thread at work.
+struct Desk {
+    plan: Arc<Plan>,
+    tapes: HashMap<PortId, (Tape, Option<Sidecar>)>,
+    random: Random,
+    /// When it was last looked what is to be written.
+    looked: Instant,
+    closed: Arc<Notify>,
 }
 
-fn write(items: &Receiver<Item>) {
-    let mut tapes: HashMap<PortId, Tape> = HashMap::new();
-    while let Ok(item) = items.recv() {
+impl Desk {
+    fn run(mut self, items: &Receiver<Item>) {
+        loop {
+            match items.recv_timeout(PATIENCE) {
+                Ok(item) => self.take(item),
+                Err(RecvTimeoutError::Timeout) => self.sync(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.flush();
+        }
+        let ports: Vec<PortId> = self.tapes.keys().copied().collect();
+        ports.into_iter().for_each(|port| self.close(port));
+    }
+
+    fn take(&mut self, item: Item) {
         match item {
-            Item::Open(port, path, rate) => match open(&path, rate) {
-                Ok(tape) => {
-                    tapes.insert(port, tape);
-                }
-                Err(why) => tracing::error!(%why, "a recording could not be opened"),
-            },
-            Item::Add(port, caller, agent) => {
-                let Some(tape) = tapes.get_mut(&port) else { continue };
-                if let Err(why) = tape.add(&caller, &agent) {
-                    tracing::error!(%why, "a recording broke off");
-                    tapes.remove(&port);
+            Item::Open(opening) => {
+                let Opening { port, path, rate, sidecar } = *opening;
+                let tape = Tape::new(path, rate, (&*self.plan, &mut self.random));
+                self.tapes.insert(port, (tape, sidecar));
+            }
+            Item::Add(port, samples) => {
+                let (caller, agent, at) = *samples;
+                let Some((tape, sidecar)) = self.tapes.get_mut(&port) else { return };
+                tape.add(&caller, &agent, at);
+                if let Some(sidecar) = sidecar {
+                    sidecar.begin();
                 }
             }
-            Item::Close(port) => {
-                if let Some(Err(why)) = tapes.remove(&port).map(|tape| tape.file.finalize()) {
-                    tracing::error!(%why, "a recording could not be closed");
-                }
+            Item::Close(port) => self.close(port),
+            Item::Settle(done) => {
+                done.try_send(()).ok();
             }
         }
     }
-}
 
-fn open(path: &std::path::Path, rate: Rate) -> Result<Tape, hound::Error> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let spec = hound::WavSpec {
-        channels: 2,
-        sample_rate: rate.0,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    // What was said is nobody's business but the operator's.
-    let mut options = std::fs::OpenOptions::new();
-    let file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    let file = hound::WavWriter::new(BufWriter::new(file), spec)?;
-    Ok(Tape { file, flushed: clock::now() })
-}
-
-impl Tape {
-    fn add(&mut self, caller: &Frame, agent: &Frame) -> Result<(), hound::Error> {
-        for (left, right) in caller.samples.iter().zip(&agent.samples) {
-            self.file.write_sample(*left)?;
-            self.file.write_sample(*right)?;
-        }
-        // The header tells the length once a second, so that a crash loses no more than that.
+    /// Writes what is due.
+    fn flush(&mut self) {
         let now = clock::now();
-        if now.saturating_duration_since(self.flushed) >= Duration::from_secs(1) {
-            self.flushed = now;
-            self.file.flush()?;
+        if now.saturating_duration_since(self.looked) < LOOK_EACH {
+            return;
         }
-        Ok(())
+        self.looked = now;
+        for (tape, _) in self.tapes.values_mut().filter(|(tape, _)| tape.due() <= now) {
+            tape.flush(now);
+        }
+    }
+
+    /// Nothing waits: there is time for a disk.
+    fn sync(&mut self) {
+        self.tapes.values_mut().any(|(tape, _)| tape.sync());
+    }
+
+    fn close(&mut self, port: PortId) {
+        let Some((mut tape, sidecar)) = self.tapes.remove(&port) else { return };
+        let whole = tape.finish();
+        let (lasts, lost) = tape.lengths();
+        if !whole {
+            let path = tape.path().display();
+            tracing::warn!(%path, lost_ms = lost.as_millis() as u64, "a recording has holes");
+        }
+        if let Some(mut sidecar) = sidecar {
+            let state = if whole { State::Complete } else { State::Incomplete };
+            sidecar.end(state, (lasts, lost));
+            self.closed.notify_one();
+        }
     }
 }
+
+/// So many frames may wait for the disk: ten minutes of one call, or six seconds of a hundred.
+const WAITING: usize = 32_768;
+
+/// When nothing came for so long, there is time for a disk.
+const PATIENCE: Duration = Duration::from_millis(10);
+
+/// Looks so often whether something is to be written.
+const LOOK_EACH: Duration = Duration::from_millis(50);

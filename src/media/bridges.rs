@@ -309,7 +309,7 @@ fn both_sides_of_a_bridge_are_recorded_on_one_time_line() {
     let left: Vec<usize> = (0..recorded.len()).filter(|at| loud(&recorded[*at].0)).collect();
     let right: Vec<usize> = (0..recorded.len()).filter(|at| loud(&recorded[*at].1)).collect();
     assert!((24..=27).contains(&left.len()) && (23..=27).contains(&right.len()));
-    assert!((24..=26).contains(&left[0]) && (75..=79).contains(&right[0]), "{left:?} {right:?}");
+    assert!((24..=25).contains(&left[0]) && (74..=75).contains(&right[0]), "{left:?} {right:?}");
 }
 
 #[test]

@@ -111,6 +111,12 @@ pub enum Command {
     Music(Arc<Tape>),
     /// Stops the tape.
     NoMusic,
+    /// Records nothing at all before `ResumeRecording`: the recording begins there.
+    WithholdRecording,
+    /// Keeps nothing of what is said from now on in the recording: its time goes on in silence.
+    PauseRecording,
+    /// Records again what is said.
+    ResumeRecording,
     /// Who hears what the peer says, beside the ports that are told.
     Attend(Attention),
 }

@@ -9,6 +9,7 @@ pub mod decoding;
 pub mod inlet;
 pub mod jitter;
 pub mod keys;
+pub mod lane;
 pub mod music;
 pub mod playout;
 pub mod receive;

@@ -14,7 +14,7 @@ use crate::media::event::{Command, Event, Output, Quality, Settings};
 use crate::media::link::{Links, Passage};
 use crate::media::playout::Playout;
 use crate::media::receive::{Listeners, Receiver};
-use crate::media::record::Recorder;
+use crate::media::record::{Recorder, Taping};
 use crate::media::send::{Desk, Sender};
 use crate::media::source::{Judgement, Source};
 use crate::rtp::emodel::Impairment;
@@ -202,6 +202,9 @@ impl Port {
             Command::Unmute => self.receiver.mute(false),
             Command::Music(tape) => self.sender.entertain(tape),
             Command::NoMusic => self.sender.stop_music(),
+            Command::WithholdRecording => self.record_as(Taping::Withheld),
+            Command::PauseRecording => self.record_as(Taping::Paused),
+            Command::ResumeRecording => self.record_as(Taping::Running),
             Command::Attend(attention) => self.receiver.attend(attention),
         }
         self.send(now);
@@ -220,6 +223,12 @@ impl Port {
             out: &mut self.out,
         };
         self.sender.take(now, (from, passage), &mut desk);
+    }
+
+    fn record_as(&mut self, taping: Taping) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.record_as(taping);
+        }
     }
 
     /// Takes the speech probability of the earliest window that has none yet.

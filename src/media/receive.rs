@@ -18,6 +18,7 @@ use crate::media::decoding::{Decoding, duration};
 use crate::media::event::Ways;
 use crate::media::event::{Attention, Digit, Event, Output, Settings};
 use crate::media::keys::{Presses, Way};
+use crate::media::lane::Stamp;
 use crate::media::record::Recorder;
 use crate::media::tap::Tap;
 use crate::rtp::packet::Packet;
@@ -88,6 +89,15 @@ struct Turn {
     /// Nobody knows what other packets are.
     content: Option<Content>,
     arrived: Instant,
+}
+
+/// Where samples come from.
+#[derive(Debug, Clone, Copy)]
+enum Origin {
+    /// The peer said them then.
+    Said(Stamp),
+    /// Nothing came in time.
+    MadeUp,
 }
 
 /// Who hears the line: the owner of the port and, perhaps, a recording.
@@ -408,7 +418,7 @@ impl Receiver {
             self.samples.clear();
             self.decoding.recover((codec, payload), copied, &mut self.samples);
             self.filled = self.filled.saturating_add(copied);
-            self.give(now, listeners);
+            self.give(now, Origin::MadeUp, listeners);
         } else {
             self.fill(now, missing, listeners);
         }
@@ -431,7 +441,9 @@ impl Receiver {
         self.clock = codec.clock_rate();
         self.filled = 0;
         (self.paused, self.background) = (false, None);
-        self.give(now, listeners);
+        let (timestamp, arrived) = (turn.timestamp, turn.arrived);
+        let stamp = Stamp { timestamp, clock: self.clock, arrived };
+        self.give(now, Origin::Said(stamp), listeners);
         true
     }
 
@@ -475,19 +487,22 @@ impl Receiver {
             self.decoding.conceal(count, &mut self.samples);
         }
         self.filled = self.filled.saturating_add(count);
-        self.give(now, listeners);
+        self.give(now, Origin::MadeUp, listeners);
     }
 
     /// Gives `samples` to whoever listens. What is made up in time has its time; what comes late
     /// arrives now.
-    fn give(&mut self, now: Instant, listeners: &mut Listeners<'_>) {
+    fn give(&mut self, now: Instant, origin: Origin, listeners: &mut Listeners<'_>) {
         let rate = self.rate();
         let begin = self.line.unwrap_or(now);
         let end = begin + rate.duration_of(self.samples.len());
         self.line = Some(end);
         let at = if self.filled > 0 { end.min(now) } else { now };
         if let Some(recorder) = &mut listeners.recorder {
-            recorder.hear(&self.samples, rate, begin);
+            match origin {
+                Origin::Said(stamp) => recorder.hear(&self.samples, rate, stamp),
+                Origin::MadeUp => recorder.make_up(&self.samples, rate),
+            }
         }
         self.hear_tones(now, listeners.out);
         if self.muted {

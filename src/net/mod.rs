@@ -12,6 +12,9 @@ pub mod websocket;
 
 pub mod dns;
 
+// Where recordings go.
+pub mod bucket;
+
 // What strangers have us fetch, and what it is worth.
 pub mod foreign;
 pub mod stir;

@@ -27,7 +27,7 @@ use crate::server::listening;
 use crate::server::phones::{self, PhoneError};
 use crate::server::running::{Blueprint, Control, Folders};
 use crate::server::stir::{self, StirError};
-use crate::server::{door, trunks};
+use crate::server::{door, recordings, trunks};
 use crate::sip::dialog::session_timer::{self, Mode};
 use crate::sip::endpoint;
 use crate::sip::transaction::timers::Timers;
@@ -125,6 +125,7 @@ pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
         max_calls,
         control: control(&server),
         folders: Folders { calls: server.calls_folder(), recordings: server.recordings_folder() },
+        recording: (recordings::plan(&server), recordings::bucket(&server)),
     })
 }
 

@@ -163,6 +163,9 @@ async fn tell_until_end(mut watch: broadcast::Receiver<Told>) -> Option<Outcome>
             | Fact::Bridged { .. }
             | Fact::Held { .. }
             | Fact::Resumed { .. }
+            | Fact::RecordingAgreed
+            | Fact::RecordingPaused
+            | Fact::RecordingResumed { .. }
             | Fact::Transferred { .. }
             | Fact::ToolCalled { .. } => {}
         }

@@ -9,7 +9,7 @@ use crate::config::settings::{Server, Tls};
 use crate::net::tls::{self, TlsError};
 use crate::providers::registry::Registry;
 use crate::providers::tts::flite;
-use crate::server::{casting, hosts, listening, stir};
+use crate::server::{casting, hosts, listening, recordings, stir};
 
 /// Looks at settings with knowledge of the machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -25,6 +25,7 @@ impl External for Inspection {
         faults.extend(stir::faults(server));
         faults.extend(hosts::expiring(server));
         faults.extend(hosts::unknown(server));
+        faults.extend(recordings::faults(server));
         let model = server.vad_model();
         if model.is_file() {
             return faults;

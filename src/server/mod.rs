@@ -12,12 +12,14 @@ pub mod inspection;
 mod listening;
 pub mod phones;
 pub mod preset;
+pub mod recordings;
 pub mod stir;
 pub mod trunks;
 
 pub mod bench;
 pub mod check;
 pub mod console;
+pub mod decrypt;
 pub mod demo;
 pub mod dial;
 pub mod serve;

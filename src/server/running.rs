@@ -27,10 +27,13 @@ use crate::engine::conferences::Rooms;
 use crate::engine::doors::{self, DoorError, Doors};
 use crate::engine::gauges::Gauges;
 use crate::engine::media_shard::{MediaHandle, MediaShard};
-use crate::engine::recorder::Recorder;
+use crate::engine::recorder::mend::mend;
+use crate::engine::recorder::{Plan, Recorder};
 use crate::engine::sip_shard::{self, SipHandle, SipShard};
 use crate::engine::stir;
 use crate::engine::supervisor::{self, Limits, Supervisor};
+use crate::engine::uploads::Uploads;
+use crate::net::bucket::{self, Bucket};
 use crate::net::ports::Ports;
 use crate::providers::detector::Detector;
 use crate::server::control::claim::{Claim, ClaimError};
@@ -76,6 +79,8 @@ pub struct Blueprint {
     pub max_calls: usize,
     /// Where records and recordings go.
     pub folders: Folders,
+    /// How recordings are written, and to which bucket they go, if they do.
+    pub recording: (Plan, Option<bucket::Settings>),
     /// How operators talk to it.
     pub control: Control,
 }
@@ -96,7 +101,7 @@ pub struct Control {
 pub struct Folders {
     /// The JSON file of each call.
     pub calls: PathBuf,
-    /// The WAV file of each recorded call.
+    /// The file of each recorded call.
     pub recordings: PathBuf,
 }
 
@@ -129,6 +134,9 @@ pub enum StartError {
         /// What the kernel says.
         why: std::io::Error,
     },
+    /// The client of the store of recordings cannot be had.
+    #[error("no client for the store of recordings: {0}")]
+    Bucket(reqwest::Error),
     /// A thread cannot be started.
     #[error("the machine gives no thread: {0}")]
     Thread(std::io::Error),
@@ -173,7 +181,7 @@ impl Running {
         let gauges = Arc::new(Gauges::default());
         let media = MediaShard::start(blueprint.detector, gauges.clone());
         let media = media.map_err(StartError::Thread)?;
-        let recorder = Recorder::start().map_err(StartError::Thread)?;
+        let (recorder, uploads) = recorder(blueprint.recording, &blueprint.folders.recordings)?;
         let (bus, facts) = Bus::new();
         let (sender, arrivals) = mpsc::channel(ARRIVALS);
         let endpoint = endpoint(blueprint.endpoint, blueprint.registrar, &sockets);
@@ -211,6 +219,7 @@ impl Running {
         others.spawn(shard.run(stop_shard.clone()));
         others.spawn(rooms.run(stop_shard.clone()));
         others.spawn(write_records(facts, files));
+        uploads.map(|uploads| others.spawn(uploads.run(stop_shard.clone())));
         let mut running = Self {
             sip: leaving,
             local,
@@ -243,6 +252,7 @@ impl Running {
             facts: self.bus.watching(),
             announcer,
             gauges: self.gauges.clone(),
+            recorder: self.recorder.clone(),
             active: self.active.clone(),
             house,
         };
@@ -303,7 +313,23 @@ impl Running {
         })
         .await
         .ok();
+        let recorder = self.recorder;
+        tokio::task::spawn_blocking(move || recorder.settle(HANG_UP_WITHIN)).await.ok();
     }
+}
+
+/// Who writes recordings, after those of a server that was killed are mended; and who brings them
+/// to their bucket, if there is one.
+fn recorder(
+    (plan, bucket): (Plan, Option<bucket::Settings>),
+    folder: &std::path::Path,
+) -> Result<(Recorder, Option<Uploads>), StartError> {
+    mend(folder, plan.key.as_ref());
+    let recorder = Recorder::with(plan).map_err(StartError::Thread)?;
+    let bucket = bucket.map(Bucket::new).transpose().map_err(StartError::Bucket)?;
+    let closed = recorder.closed();
+    let uploads = bucket.map(|bucket| Uploads::new(folder.to_owned(), bucket, closed));
+    Ok((recorder, uploads))
 }
 
 fn endpoint(

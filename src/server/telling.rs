@@ -37,6 +37,12 @@ pub fn line(fact: &Fact) -> Option<String> {
         Fact::Resumed { lasted, .. } => {
             Some(format!("           · back after {:.1} s on hold", lasted.as_secs_f64()))
         }
+        Fact::RecordingAgreed => Some("           · may be recorded".to_owned()),
+        Fact::RecordingPaused => Some("           · recording paused".to_owned()),
+        Fact::RecordingResumed { lasted } => {
+            let paused = lasted.as_secs_f64();
+            Some(format!("           · recording goes on after {paused:.1} s"))
+        }
         Fact::Transferred { to, manner, failed } => {
             let outcome = failed.map_or("worked", Cause::end_reason);
             Some(format!("           · transfer to {to} by {}: {outcome}", manner.name()))

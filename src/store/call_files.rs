@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::call::cause::Cause;
 use crate::call::record::{
-    Bridge, Hold, Latency, Leg, Line, Record, Speaker, ToolUse, Transfer, Turn,
+    Bridge, Consent, Hold, Latency, Leg, Line, Pause, Record, Speaker, ToolUse, Transfer, Turn,
 };
 use crate::call::stir::{Flaw, Verification};
 
@@ -119,6 +119,8 @@ fn document(record: &Record) -> Value {
         "ended_at": timestamp(record.began + record.lasted),
         "duration_ms": millis(record.lasted),
         "recorded": record.recorded,
+        "recording_consent": record.consent.as_ref().map(consent),
+        "recording_pauses": record.pauses.iter().map(pause).collect::<Vec<_>>(),
         "interruptions": record.interruptions,
         "false_interruptions": record.false_interruptions,
         "legs": record.legs.iter().map(leg).collect::<Vec<_>>(),
@@ -185,6 +187,18 @@ fn hold(hold: &Hold) -> Value {
         "leg": hold.leg,
         "duration_ms": hold.lasted.map(millis),
     })
+}
+
+fn consent(consent: &Consent) -> Value {
+    json!({
+        "mode": consent.mode,
+        "notice": consent.notice,
+        "agreed_ms": consent.agreed.map(millis),
+    })
+}
+
+fn pause(pause: &Pause) -> Value {
+    json!({ "start_ms": millis(pause.at), "duration_ms": pause.lasted.map(millis) })
 }
 
 fn transfer(transfer: &Transfer) -> Value {

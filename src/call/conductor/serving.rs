@@ -16,6 +16,7 @@ use crate::media::event::Command;
 impl Conductor {
     /// Another agent takes over.
     pub(super) fn cast(&mut self, agent: &str, casting: Arc<Casting>) {
+        let casting = self.with_notice(casting);
         let fact = self.chronicle.agent_changed(agent);
         self.out.push_back(Output::Fact(fact));
         self.out.push_back(Output::Engage(casting.clone()));

@@ -81,6 +81,9 @@ impl Conductor {
                 self.with(other, |leg, out| leg.media(dial, out));
             }
             (Work::Agent, _) if session == self.near => {
+                if self.agrees_by(now, session, digit) {
+                    return;
+                }
                 self.desk.tell(now, agent::event::Input::Digit(digit.key()));
             }
             _ => {}
@@ -142,6 +145,9 @@ impl Conductor {
             Media::Digit(digit) => {
                 if let Work::Drill(drill) = &mut self.work {
                     return drill.handle(now, Happening::Key(digit));
+                }
+                if self.agrees_by(now, session, digit) {
+                    return;
                 }
                 agent::event::Input::Digit(digit.key())
             }

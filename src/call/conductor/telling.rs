@@ -27,6 +27,7 @@ impl Conductor {
             agent: self.desk.casting().map(|casting| casting.name.clone()),
             doing: self.doing(),
             recorded: record.recorded,
+            recording_paused: self.chronicle.is_paused(),
             legs: legs.map(|(leg, noted)| view(leg, noted)).collect(),
         }
     }

@@ -30,10 +30,9 @@ impl Sender {
             return self.advance(now, desk);
         }
         let Some(to) = desk.to.filter(|_| self.enabled) else { return };
-        if desk.recorder.is_some() {
-            self.inlets.put(now, (from, passage));
-        } else {
-            self.inlets.clear();
+        self.inlets.clear();
+        if let Some(recorder) = &mut desk.recorder {
+            recorder.relay(now, (from, passage), &self.libraries);
         }
         self.relay_packet(now, (from, passage), (to, desk));
     }
@@ -130,10 +129,9 @@ impl Sender {
         self.base.wrapping_add((slot as u32).wrapping_mul(ticks))
     }
 
-    /// While packets are relayed, a slot is only recorded.
+    /// While packets are relayed, a slot is only recorded: the recorder has what was passed on.
     pub(super) fn record_slot(&mut self, desk: &mut Desk<'_>) {
         self.frame.fill(0);
-        self.mix_in();
         self.record(self.slot, desk);
         self.slot += 1;
     }

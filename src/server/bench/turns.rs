@@ -105,6 +105,9 @@ async fn timed(mut facts: broadcast::Receiver<crate::engine::bus::Told>) -> Vec<
                 | Fact::Bridged { .. }
                 | Fact::Held { .. }
                 | Fact::Resumed { .. }
+                | Fact::RecordingAgreed
+                | Fact::RecordingPaused
+                | Fact::RecordingResumed { .. }
                 | Fact::Transferred { .. }
                 | Fact::ToolCalled { .. } => {}
             },

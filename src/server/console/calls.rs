@@ -6,8 +6,10 @@ use crate::server::console::command::Target;
 use crate::server::console::paint::{Ink, Paint, harmless};
 use crate::server::console::table::{Cell, Table};
 use crate::server::console::time::span;
-use crate::server::control::protocol::{Ask, HangUp, Identified, Mute};
-use crate::server::control::view::{CallView, HungUpView, LegView, List, MutedView, PartyView};
+use crate::server::control::protocol::{Ask, HangUp, Identified, Mute, Record, Taping};
+use crate::server::control::view::{
+    CallView, HungUpView, LegView, List, MutedView, PartyView, RecordingView,
+};
 
 /// Shows every call.
 pub fn list(target: &Target) -> ExitCode {
@@ -35,6 +37,18 @@ pub fn mute(target: &Target, id: String, muted: bool) -> ExitCode {
     target.run(Ask::Mute(Mute { id, muted }), |done: &MutedView, _| {
         let heard = if done.muted { "is heard by nobody" } else { "is heard again" };
         (format!("The caller of {} {heard}.\n", done.id), ExitCode::SUCCESS)
+    })
+}
+
+/// Pauses the recording of one, or lets it go on.
+pub fn record(target: &Target, id: String, action: Taping) -> ExitCode {
+    target.run(Ask::Record(Record { id, action }), |done: &RecordingView, _| {
+        let text = if done.paused {
+            "what is said from now on is silence in its recording"
+        } else {
+            "its recording goes on"
+        };
+        (format!("{}: {text}.\n", done.id), ExitCode::SUCCESS)
     })
 }
 
@@ -102,7 +116,8 @@ fn card(call: &CallView, paint: Paint) -> String {
     let answered = call.answered_ms.map(|after| format!("after {:.1} s", after as f64 / 1_000.0));
     fact("answered", answered.unwrap_or_else(|| "not yet".to_owned()));
     if call.recorded {
-        fact("recorded", "yes".to_owned());
+        let how = if call.recording_paused { "paused" } else { "yes" };
+        fact("recorded", how.to_owned());
     }
     format!("{}\n\n{}", lines.join("\n"), legs(&call.legs, paint))
 }

@@ -11,23 +11,25 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::base::id::CallId;
-use crate::call::event::Input;
+use crate::call::event::{self, Input};
 use crate::call::exchange::{Trial, Untried};
 use crate::call::overview::Overview;
 use crate::engine::announcements::Announcer;
 use crate::engine::bus::Watching;
 use crate::engine::gauges::Gauges;
 use crate::engine::mailbox::Mailbox;
+use crate::engine::recorder::Recorder;
 use crate::engine::sip_shard::{Question, SipHandle};
 use crate::engine::supervisor::{self, Roll};
 use crate::server::control::asking::{ask_shard, going_down, json};
 use crate::server::control::diagnosis;
 use crate::server::control::events;
-use crate::server::control::protocol::{Ask, Fault, FaultCode, HangUp, Mute, Wish};
+use crate::server::control::protocol::{Ask, Fault, FaultCode, HangUp, Mute, Record, Taping, Wish};
 use crate::server::control::reports::{self, House};
 use crate::server::control::times::When;
 use crate::server::control::view::{
-    CallView, HungUpView, List, MutedView, PhoneView, StatusView, TrialView, TrunkView,
+    CallView, HungUpView, List, MutedView, PhoneView, RecordingView, StatusView, TrialView,
+    TrunkView,
 };
 use crate::server::control::wiretap;
 
@@ -44,6 +46,8 @@ pub struct Clerk {
     pub announcer: Announcer,
     /// What the media shard counts.
     pub gauges: Arc<Gauges>,
+    /// Who writes recordings.
+    pub recorder: Recorder,
     /// How many calls are up.
     pub active: Arc<AtomicUsize>,
     /// What does not change while the server runs.
@@ -84,6 +88,7 @@ impl Clerk {
             Ask::Call(wanted) => json(&self.call(&wanted.id).await?),
             Ask::HangUp(order) => json(&self.hang_up(&order).await?),
             Ask::Mute(order) => json(&self.mute(&order).await?),
+            Ask::Record(order) => json(&self.record(&order).await?),
             Ask::Trace(wish) => return Ok(Reply::Stream(Stream::Trace(wish))),
             Ask::Events => return Ok(Reply::Stream(Stream::Events)),
         };
@@ -115,6 +120,7 @@ impl Clerk {
             active: self.active.load(Ordering::Relaxed).max(roll.calls.len()),
             roll: (roll.taken, roll.refused),
             gauges: &self.gauges,
+            unrecorded: self.recorder.lost(),
         };
         Ok(reports::status(&state, &door, &trunks))
     }
@@ -201,6 +207,21 @@ impl Clerk {
         let input = if muted { Input::Mute } else { Input::Unmute };
         mailbox.deliver(input).await.map_err(|_| ended(call))?;
         Ok(MutedView { id: call.to_string(), muted })
+    }
+
+    async fn record(&self, order: &Record) -> Result<RecordingView, Fault> {
+        let (call, mailbox) = self.find(&order.id).await?;
+        let overview = inquire(&mailbox).await.ok_or_else(|| ended(call))?;
+        if !overview.recorded {
+            return Err(Fault::new(FaultCode::Impossible, format!("{call} is not recorded")));
+        }
+        let (taping, paused) = match order.action {
+            Taping::Pause => (event::Taping::Pause, true),
+            Taping::Resume => (event::Taping::Resume, false),
+        };
+        tracing::info!(%call, paused, "an operator pauses or resumes a recording");
+        mailbox.deliver(Input::Recording(taping)).await.map_err(|_| ended(call))?;
+        Ok(RecordingView { id: call.to_string(), paused })
     }
 
     /// The call that is meant.

@@ -97,6 +97,12 @@ fn of_call(told: &Told) -> Value {
         Fact::Resumed { leg, lasted } => {
             ("call.updated", json!({ "resumed": leg, "held_ms": lasted.as_millis() as u64 }))
         }
+        Fact::RecordingAgreed => ("call.updated", json!({ "recording": "agreed" })),
+        Fact::RecordingPaused => ("call.updated", json!({ "recording": "paused" })),
+        Fact::RecordingResumed { lasted } => (
+            "call.updated",
+            json!({ "recording": "resumed", "paused_ms": lasted.as_millis() as u64 }),
+        ),
         Fact::Transferred { to, manner, failed: None } => {
             ("call.transferred", json!({ "to": to, "manner": manner.name() }))
         }

@@ -48,6 +48,9 @@ pub enum Ask {
     /// What the caller of one says is heard by nobody from now on, or is heard again.
     #[serde(rename = "call.mute")]
     Mute(Mute),
+    /// Nothing of what is said in one of them is to be recorded for a while, or everything again.
+    #[serde(rename = "call.record")]
+    Record(Record),
     /// What is said on the wire; a stream.
     #[serde(rename = "sip.trace")]
     Trace(Wish),
@@ -87,6 +90,25 @@ pub struct Mute {
     pub id: String,
     /// Whether nobody hears it.
     pub muted: bool,
+}
+
+/// A recording that is to be paused, or to go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The identity of the call, or the end of it.
+    pub id: String,
+    /// What is to be done.
+    pub action: Taping,
+}
+
+/// What is to be done with a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Taping {
+    /// What is said from now on is silence in it.
+    Pause,
+    /// It goes on.
+    Resume,
 }
 
 /// Which messages are wanted.

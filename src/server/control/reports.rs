@@ -44,6 +44,8 @@ pub struct State<'a> {
     pub roll: (u64, u64),
     /// What the media shard counts.
     pub gauges: &'a Gauges,
+    /// How many frames no recording took.
+    pub unrecorded: u64,
 }
 
 /// A trunk; its limits are added by who knows them.
@@ -157,6 +159,7 @@ pub fn call(overview: &Overview, carriers: Vec<Option<Arc<str>>>) -> CallView {
         age_ms: millis_u64(overview.age),
         answered_ms: overview.answered.map(millis_u64),
         recorded: overview.recorded,
+        recording_paused: overview.recording_paused,
         legs: legs.map(|(it, trunk)| leg(it, trunk)).collect(),
     }
 }
@@ -224,15 +227,16 @@ pub fn status(state: &State<'_>, door: &DoorReport, trunks: &[TrunkView]) -> Sta
             traced: door.trace.0 as u64,
             traced_octets: door.trace.1 as u64,
         },
-        media: media(state.gauges),
+        media: media(state.gauges, state.unrecorded),
         memory: resident(),
     }
 }
 
-fn media(gauges: &Gauges) -> MediaView {
+fn media(gauges: &Gauges, unrecorded: u64) -> MediaView {
     let (_, late, worst) = gauges.wakes();
     let (unheard, undelivered) = gauges.losses();
-    MediaView { ports: gauges.ports(), late, worst_ms: millis(worst), unheard, undelivered }
+    let (ports, worst_ms) = (gauges.ports(), millis(worst));
+    MediaView { ports, late, worst_ms, unheard, undelivered, unrecorded }
 }
 
 /// The memory in use, as Linux tells it.

@@ -211,6 +211,9 @@ pub struct CallView {
     pub answered_ms: Option<u64>,
     /// Whether it is recorded.
     pub recorded: bool,
+    /// Whether nothing of what is said now is in the recording.
+    #[serde(default)]
+    pub recording_paused: bool,
     /// The legs; the first is the caller's.
     pub legs: Vec<LegView>,
 }
@@ -263,6 +266,15 @@ pub struct MutedView {
     pub id: String,
     /// Whether nobody hears it.
     pub muted: bool,
+}
+
+/// A recording that is paused, or goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordingView {
+    /// The identity of the call.
+    pub id: String,
+    /// Whether nothing of what is said now is in it.
+    pub paused: bool,
 }
 
 /// One message on the wire.
@@ -420,4 +432,7 @@ pub struct MediaView {
     pub unheard: u64,
     /// Facts that no call took.
     pub undelivered: u64,
+    /// Frames that no recording took.
+    #[serde(default)]
+    pub unrecorded: u64,
 }

@@ -280,7 +280,7 @@ async fn a_trunk_that_is_nowhere_is_explained() {
 }
 
 /// What a command says that must work.
-async fn told(server: &Server, args: &[&str]) -> String {
+pub async fn told(server: &Server, args: &[&str]) -> String {
     let (code, out, why) = ask(server, args).await;
     assert_eq!(code, Some(0), "{args:?}\n{out}\n{why}");
     out

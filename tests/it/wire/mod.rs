@@ -10,6 +10,7 @@ mod line;
 mod proxy;
 mod server;
 mod softphone;
+mod store;
 mod tones;
 
 mod attacks;
@@ -31,6 +32,7 @@ mod networks;
 mod peers;
 mod phones;
 mod recording;
+mod recordings;
 mod signatures;
 mod sipp;
 mod soak;
