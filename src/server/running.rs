@@ -193,7 +193,6 @@ impl Running {
         let announcer = Announcer::default();
         let shard = shard.with_trace(blueprint.control.trace).with_announcer(announcer.clone());
         let leaving = sip.clone();
-        let local = sip.local;
         let (rooms, conferences) = Rooms::new();
         let house = Arc::new(House {
             sip,
@@ -214,15 +213,13 @@ impl Running {
         let supervisor = Supervisor::new(house, briefing, limits, stops.clone());
         let supervisor = supervisor.with_questions(questions);
         let known = blueprint.control.known(blueprint.max_calls);
-        let (mut calls, mut others) = (JoinSet::new(), JoinSet::new());
+        let (mut calls, mut others) = (JoinSet::new(), beside(rooms, uploads, &stop_shard));
         calls.spawn(supervisor.run(arrivals));
         others.spawn(shard.run(stop_shard.clone()));
-        others.spawn(rooms.run(stop_shard.clone()));
         others.spawn(write_records(facts, files));
-        uploads.map(|uploads| others.spawn(uploads.run(stop_shard.clone())));
         let mut running = Self {
+            local: leaving.local,
             sip: leaving,
-            local,
             sockets,
             bus,
             gauges,
@@ -358,6 +355,14 @@ fn ports((address, range): (IpAddr, RangeInclusive<u16>)) -> Result<Ports, Start
 fn call_files(folder: &std::path::Path) -> Result<CallFiles, StartError> {
     CallFiles::new(folder.to_owned())
         .map_err(|why| StartError::Folder { folder: folder.to_owned(), why })
+}
+
+/// Those who serve all calls until the stop.
+fn beside(rooms: Rooms, uploads: Option<Uploads>, stop: &CancellationToken) -> JoinSet<()> {
+    let mut others = JoinSet::new();
+    others.spawn(rooms.run(stop.clone()));
+    uploads.map(|uploads| others.spawn(uploads.run(stop.clone())));
+    others
 }
 
 /// Writes the record of each call that ends. The disk is slow: it takes all that ended meanwhile at
