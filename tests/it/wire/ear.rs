@@ -24,7 +24,9 @@ pub async fn recognise(clip: &Frame, sentences: &[&str]) -> String {
     };
     let (sender, mut texts) = mpsc::channel(8);
     let mut ear = sphinx.open(context, sender).await.expect("the grammar is one");
-    let clip = resample::convert(clip, Rate::WIDE);
+    let mut clip = resample::convert(clip, Rate::WIDE);
+    // The last word ends where silence begins, and not where a file does.
+    clip.samples.extend(Frame::silence(Rate::WIDE, Duration::from_millis(300)).samples);
     ear.begin();
     for samples in clip.samples.chunks(320) {
         ear.hear(&Frame::new(Rate::WIDE, samples.to_vec()));
