@@ -122,7 +122,10 @@ async fn a_codec_changes_in_the_middle_of_a_sentence() {
     for pair in packets.windows(2) {
         let [(one, _), (two, _)] = pair else { continue };
         assert_eq!(two.sequence, one.sequence.wrapping_add(1));
-        assert_eq!(two.timestamp, one.timestamp.wrapping_add(160));
+        // A machine that slept leaves out slots, and says so.
+        let ahead = two.timestamp.wrapping_sub(one.timestamp);
+        let is_next = ahead == 160 || two.marker && ahead.is_multiple_of(160);
+        assert!(is_next, "{one:?} {two:?}");
         assert_eq!(two.ssrc, one.ssrc);
     }
     let heard = decoded(&packets, changed);
