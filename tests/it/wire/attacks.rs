@@ -6,7 +6,7 @@ use voxtrunk::base::random::Random;
 use voxtrunk::engine::phone::Line;
 
 use super::caller::{Speaker, call, say};
-use super::datagrams::{Wire, ports_of};
+use super::datagrams::{Wire, ports_of, ports_of_a_call};
 use super::server::{House, PATIENCE, Server, said, within};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,13 +43,7 @@ async fn broken_media_disturbs_neither_a_call_nor_the_server() {
     let before = server.memory();
     let target = server.uri("porter");
     let running = tokio::spawn(async move { call(&target, lines, Duration::from_secs(2)).await });
-    let signalling = server.address.port();
-    let ports = within(PATIENCE, "a call that is up", || {
-        let mut ports = ports_of(server.pid());
-        ports.remove(&signalling);
-        (ports.len() == 2).then_some(ports)
-    })
-    .await;
+    let ports = ports_of_a_call(&server).await;
 
     let mut random = Random::repeatable(13);
     for port in ports {

@@ -8,6 +8,8 @@ use rsip::headers;
 use rsip::headers::UntypedHeader as _;
 use tokio::net::UdpSocket;
 
+use super::server::{PATIENCE, Server, within};
+
 /// A socket that speaks with one server.
 #[derive(Debug)]
 pub struct Wire {
@@ -144,6 +146,17 @@ impl Wire {
 pub fn header<'a>(message: &'a str, name: &str) -> &'a str {
     let line = message.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     line.unwrap_or_default()
+}
+
+/// The two media ports of the one call that is up at a server.
+pub async fn ports_of_a_call(server: &Server) -> BTreeSet<u16> {
+    let signalling = server.address.port();
+    within(PATIENCE, "a call that is up", || {
+        let mut ports = ports_of(server.pid());
+        ports.remove(&signalling);
+        (ports.len() == 2).then_some(ports)
+    })
+    .await
 }
 
 /// The UDP ports that a process has bound, from Linux's own tables.

@@ -14,9 +14,9 @@ use voxtrunk::audio::tone::Tone;
 use voxtrunk::rtp::packet::{Header, Packet};
 
 use super::caller::{Speaker, call, recorded, say};
-use super::datagrams::{Wire, ports_of};
+use super::datagrams::{Wire, ports_of_a_call};
 use super::impairment::{Network, Weather};
-use super::server::{Folder, House, PATIENCE, Server, said, within};
+use super::server::{Folder, House, Server, said};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_agent_understands_what_a_bad_network_leaves() {
@@ -119,13 +119,7 @@ async fn a_flood_of_strangers_is_neither_heard_nor_felt() {
     let lines = vec![say(voice, QUESTION).await, say(voice, "goodbye").await];
     let target = server.uri("porter");
     let running = tokio::spawn(async move { call(&target, lines, Duration::from_secs(2)).await });
-    let signalling = server.address.port();
-    let ports = within(PATIENCE, "a call that is up", || {
-        let mut ports = ports_of(server.pid());
-        ports.remove(&signalling);
-        (ports.len() == 2).then_some(ports)
-    })
-    .await;
+    let ports = ports_of_a_call(&server).await;
     let port = *ports.first().expect("two ports");
     let to = SocketAddr::new(server.address.ip(), port);
     // From the caller's own address and from another, as loud as it gets, with every source.
