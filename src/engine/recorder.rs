@@ -180,7 +180,12 @@ struct Desk {
 impl Desk {
     fn run(mut self, items: &Receiver<Item>) {
         loop {
-            match items.recv_timeout(PATIENCE) {
+            // Nobody is recorded: there is nothing to look after.
+            let next = match self.tapes.is_empty() {
+                true => items.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                false => items.recv_timeout(PATIENCE),
+            };
+            match next {
                 Ok(item) => self.take(item),
                 Err(RecvTimeoutError::Timeout) => self.sync(),
                 Err(RecvTimeoutError::Disconnected) => break,
