@@ -1,3 +1,5 @@
+//! Keys as telephones send them are heard; voices and what is not quite a key are not.
+
 use std::path::Path;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! The vectors of RFC 3711, RFC 6188 and RFC 7714, and what attackers and lossy networks do.
+
 use proptest::prelude::*;
 
 use super::block::Aes;
