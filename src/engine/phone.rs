@@ -555,7 +555,7 @@ impl Conversation<'_> {
 const LATEST: Duration = Duration::from_secs(10);
 
 /// How long the other side is quiet before the next line.
-const BEAT: Duration = Duration::from_millis(700);
+const BEAT: Duration = Duration::from_secs(1);
 
 /// How long the media thread may take to say how well a call was received, and the recorder to
 /// write the end.
