@@ -5,7 +5,8 @@
 //! for the last 128 ms of the line in it: an echo agrees with it at one delay (a correlation around
 //! 0.7), a caller at none (seldom more than 0.35), and a caller who speaks over an echo soon
 //! drowns it. Both sides are whitened by a first difference before they are compared, or all vowels
-//! would look alike.
+//! would look alike. Behind an echo a detector still hears speech for a moment where there is next to
+//! nothing: that is its echo too.
 
 use std::collections::VecDeque;
 
@@ -19,12 +20,14 @@ pub struct EchoGate {
     /// Where the echo was found last: the place of a sample that was played, less the place of
     /// the sample in which it came back.
     offset: Option<i64>,
+    /// How loud the last echo was, and how often there was none since.
+    last: (i64, u32),
 }
 
 impl EchoGate {
     /// Makes a gate that knows nothing yet.
     pub fn new() -> Self {
-        Self { played: Side::new(PLAYED), heard: Side::new(HEARD), offset: None }
+        Self { played: Side::new(PLAYED), heard: Side::new(HEARD), offset: None, last: (0, TAIL) }
     }
 
     /// Takes what was played, silence included.
@@ -42,8 +45,20 @@ impl EchoGate {
         if self.heard.samples.len() < HEARD || self.played.samples.len() < HEARD {
             return false;
         }
-        let heard: &[i16] = self.heard.samples.make_contiguous();
+        let heard = self.heard.samples.make_contiguous();
         let energy = dot(heard, heard);
+        if self.find(energy) {
+            self.last = (energy.max(self.last.0 / 8 * 7), 0);
+            return true;
+        }
+        let (loudness, since) = self.last;
+        self.last = (loudness, since.saturating_add(1));
+        since < TAIL && energy < loudness / FAINT
+    }
+
+    /// Looks for what came in, which has this energy, in what was played; keeps where it was.
+    fn find(&mut self, energy: i64) -> bool {
+        let heard: &[i16] = self.heard.samples.make_contiguous();
         let played: &[i16] = self.played.samples.make_contiguous();
         if energy == 0 || dot(played, played) == 0 {
             return false;
@@ -52,26 +67,22 @@ impl EchoGate {
         let played_from = self.played.taken - played.len() as i64;
         let heard_from = self.heard.taken - HEARD as i64;
         let last = played.len() - HEARD;
-        let lag_of = |offset: i64| offset + heard_from - played_from;
         let search = |from: i64, to: i64| {
             let from = usize::try_from(from.max(0)).unwrap_or(0).min(last);
             let to = usize::try_from(to.max(0)).unwrap_or(0).min(last);
             best(heard, energy, played, (from, to))
         };
-        if let Some(offset) = self.offset {
-            let lag = lag_of(offset);
-            let (at, likeness) = search(lag - NEAR, lag + NEAR);
-            if likeness >= LIKE_THE_LAST {
-                self.offset = Some(at as i64 + played_from - heard_from);
-                return true;
-            }
-        }
-        let (at, likeness) = search(last as i64 - SEARCHED, last as i64);
-        let found = likeness >= ALIKE;
-        if found {
-            self.offset = Some(at as i64 + played_from - heard_from);
-        }
-        found
+        let near = self.offset.map(|offset| {
+            let lag = offset + heard_from - played_from;
+            search(lag - NEAR, lag + NEAR)
+        });
+        let found = near.filter(|(_, likeness)| *likeness >= LIKE_THE_LAST).or_else(|| {
+            let anywhere = search(last as i64 - SEARCHED, last as i64);
+            Some(anywhere).filter(|(_, likeness)| *likeness >= ALIKE)
+        });
+        let offset = found.map(|(at, _)| at as i64 + played_from - heard_from);
+        self.offset = offset.or(self.offset);
+        offset.is_some()
     }
 }
 
@@ -164,6 +175,10 @@ const ALIKE: f32 = 0.5;
 
 /// How like it must be near the place of the last echo.
 const LIKE_THE_LAST: f32 = 0.38;
+
+/// Behind an echo, what is so much weaker (18 dB) is nobody's voice, in so many windows.
+const FAINT: i64 = 64;
+const TAIL: u32 = 8;
 
 /// How far from the place of the last echo the next may be: a talkspurt of ours begins up to a
 /// frame early.
@@ -287,6 +302,34 @@ mod tests {
             echo.iter().zip(caller.frame()).map(|(one, other)| one.saturating_add(other)).collect()
         });
         assert!(share < 0.2, "{share}");
+    }
+
+    #[test]
+    fn the_end_of_an_echo_is_no_caller_and_a_caller_behind_it_is_one() {
+        let (mut gate, mut agent) = (EchoGate::new(), Voice::new(1, 120.0));
+        let (mut hybrid, mut caller) = (Hybrid::new(60, 15.0), Voice::new(4, 170.0));
+        for _ in 0..50 {
+            let said = agent.frame();
+            gate.play(&said, Rate::NARROW);
+            gate.hear(&hybrid.give_back(&said), Rate::NARROW);
+            gate.is_echo();
+        }
+        let hiss = |at: usize| -> Vec<i16> { (0..160).map(|it| ((it * at) % 7) as i16).collect() };
+        let mut faint = Vec::new();
+        for at in 1..20 {
+            gate.play(&[0; 160], Rate::NARROW);
+            let echo = hybrid.give_back(&[0; 160]);
+            let heard: Vec<i16> = echo.iter().zip(hiss(at)).map(|(one, two)| one + two).collect();
+            gate.hear(&heard, Rate::NARROW);
+            faint.push(gate.is_echo());
+        }
+        assert!(faint[..14].iter().all(|it| *it), "{faint:?}");
+        assert!(!faint[18], "it is not for ever: {faint:?}");
+        for _ in 0..8 {
+            gate.play(&[0; 160], Rate::NARROW);
+            gate.hear(&caller.frame(), Rate::NARROW);
+        }
+        assert!(!gate.is_echo());
     }
 
     #[test]

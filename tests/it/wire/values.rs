@@ -19,7 +19,7 @@ async fn a_number_that_is_spoken_is_read_back_digit_by_digit() {
         let is_right = |line: &&String| line.contains("I have +1 555 123 4321.");
         if lines.iter().any(|line| is_right(&line)) && lines.iter().any(|it| it == "We will call.")
         {
-            return hears_the_number(&heard).await;
+            return hears_the_number(&heard, "5551234321").await;
         }
         told.push((said(&record, "caller"), lines));
     }
@@ -52,30 +52,49 @@ async fn a_number_that_is_pressed_is_read_back_digit_by_digit() {
     let record = server.record().await;
     let lines = said(&record, "agent");
     assert!(lines.iter().any(|line| line.contains("I have +1 555 123 4567.")), "{record:#}");
-    hears_the_number(&outcome.heard.expect("it was recorded")).await;
+    hears_the_number(&outcome.heard.expect("it was recorded"), "5551234567").await;
 }
 
-/// One of the utterances is the number, and not what it would be as one figure.
-async fn hears_the_number(clip: &voxtrunk::audio::frame::Frame) {
-    let sentences = [
-        READ,
-        "i have one billion",
+/// The number is heard digit by digit, and not as one figure.
+async fn hears_the_number(clip: &voxtrunk::audio::frame::Frame, number: &str) {
+    let mut sentences = vec![
+        "i have plus one",
+        "i have one billion five hundred fifty five million",
         "hello",
         "what is your phone number",
         "is that right",
         "we will call",
     ];
+    sentences.extend(DIGITS);
     let mut heard = Vec::new();
     for utterance in ear::utterances(clip) {
         heard.push(ear::recognise(&utterance, &sentences).await);
     }
-    // Commas are pauses, so the number may be in two pieces or in one.
     let all = heard.join(" ");
-    assert!(all.contains("five five five"), "{heard:?}");
+    assert!(!all.contains("billion"), "{heard:?}");
+    let digit = |word: &str| DIGITS.iter().position(|it| *it == word);
+    let digits: Vec<usize> = all.split(' ').filter_map(digit).collect();
+    // Single digits by telephone are hard for a small recogniser: seven of ten must be in place.
+    let right = in_order(number, &digits);
+    assert!(right >= 7, "{right} of {number}: {heard:?}");
 }
 
-const READ: &str =
-    "[i have plus one] five five five [one two three] [four five six seven | four three two one]";
+/// How many digits of a number were heard in its order.
+fn in_order(number: &str, heard: &[usize]) -> usize {
+    let mut best = vec![0; heard.len() + 1];
+    for digit in number.bytes().map(|it| usize::from(it - b'0')) {
+        let mut diagonal = 0;
+        for (at, other) in heard.iter().enumerate() {
+            let before = best[at + 1];
+            best[at + 1] = if *other == digit { diagonal + 1 } else { before.max(best[at]) };
+            diagonal = before;
+        }
+    }
+    best.last().copied().unwrap_or_default()
+}
+
+const DIGITS: [&str; 10] =
+    ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
 
 const CLERK: &str = r#"
 [[route]]
