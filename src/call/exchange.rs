@@ -5,6 +5,8 @@ mod forks;
 mod hunt;
 mod lines;
 pub mod phones;
+pub mod tenants;
+mod texts;
 mod traffic;
 mod trials;
 
@@ -16,6 +18,8 @@ use std::time::{Duration, Instant};
 use self::forks::Forks;
 use self::hunt::{Hunt, Step};
 use self::lines::{Asked, Ring};
+use self::tenants::Tenants;
+use self::texts::Texts;
 pub use self::traffic::Count;
 use self::traffic::Traffic;
 use self::trials::Trials;
@@ -59,7 +63,9 @@ pub struct Exchange {
     /// Who says which numbers may be called.
     guard: Option<Guard>,
     traffic: Traffic,
+    tenants: Tenants,
     trials: Trials,
+    texts: Texts,
     outputs: VecDeque<Output>,
 }
 
@@ -85,6 +91,8 @@ pub struct Way {
     pub headers: Vec<(String, String)>,
     /// The trunk whose credentials answer challenges.
     pub account: Option<Arc<str>>,
+    /// Whose call it is then.
+    pub tenant: Option<Arc<str>>,
     /// What is to be signed for it.
     pub claim: Option<Claim>,
 }
@@ -156,7 +164,9 @@ impl Exchange {
             forks: Forks::new(),
             guard: None,
             traffic,
+            tenants: Tenants::default(),
             trials: Trials::default(),
+            texts: Texts::default(),
             outputs: VecDeque::new(),
         }
     }
@@ -250,6 +260,7 @@ impl Exchange {
                 self.forget(session);
             }
             Event::Incoming(_)
+            | Event::Texted(_)
             | Event::Confirmed { .. }
             | Event::Reoffered { .. }
             | Event::ReferReceived { .. }
@@ -285,6 +296,13 @@ impl Exchange {
         let first = commands.next();
         self.outputs.extend(commands.map(Output::Command));
         first
+    }
+
+    /// Keeps these to their limits.
+    #[must_use]
+    pub fn with_tenants(mut self, settings: tenants::Settings) -> Self {
+        self.tenants = Tenants::new(settings);
+        self
     }
 
     /// Asks the guard before a number is called.
@@ -336,6 +354,7 @@ impl Exchange {
     fn note_end(&mut self, event: Option<&Event>) {
         let Some(Event::Ended { session, .. }) = event else { return };
         self.traffic.over(*session);
+        self.tenants.over(*session);
         if let Some(guard) = &mut self.guard {
             guard.over(*session);
         }
@@ -370,7 +389,8 @@ impl Exchange {
         let mut step = hunt.next(now);
         while let Step::Invite(way, flow) = &step {
             let trunk = way.account.as_ref();
-            let has_room = trunk.is_none_or(|name| self.traffic.has_room(name, session));
+            let has_room = trunk.is_none_or(|name| self.traffic.has_room(name, session))
+                && self.tenants.has_room(way.tenant.as_ref(), session);
             if has_room && hunt.offer(way, flow).is_some() {
                 break;
             }
@@ -408,6 +428,7 @@ impl Exchange {
         let account = way.account.as_ref().and_then(|name| self.account(name));
         if let Some(trunk) = &way.account {
             self.traffic.carry(session, trunk, traffic::Way::Out);
+            self.tenants.carry(session, way.tenant.clone());
             self.traffic.meet(trunk, flow.remote);
         }
         if let Some(account) = account {
@@ -440,7 +461,8 @@ impl Exchange {
         let (from, mut headers) = identity::plain(&placement.caller, &own.to_string());
         headers.extend(foreign_headers(placement));
         let hop = Hop::Host(uri.to_owned());
-        Ok(Way { target: uri.to_owned(), from, hop, headers, account: None, claim: None })
+        let target = uri.to_owned();
+        Ok(Way { target, from, hop, headers, account: None, tenant: None, claim: None })
     }
 
     fn socket_for(&self, peer: Option<IpAddr>) -> Option<SocketAddr> {

@@ -121,6 +121,12 @@ fn mistakes_in_dialplans_are_reported_word_for_word() {
 #[test]
 fn mistakes_in_the_settings_are_reported_word_for_word() {
     let cases = [
+        (
+            "tenants_that_nobody_knows",
+            "[trunks.carrier]\nhost = \"192.0.2.1\"\ntenant = \"amce\"\n\n\
+             [tenants.acme]\nname = \"ACME GmbH\"\ntimezone = \"Europe/Berlin\"\n\
+             limits = { concurrent_calls = 20 }\n",
+        ),
         ("sdp_would_carry_no_address", "[[sip.listen]]\nbind = \"0.0.0.0:5060\"\n"),
         (
             "ports_that_cannot_work",

@@ -139,7 +139,7 @@ impl Endpoint {
         let whose = match self.layer.user(invite) {
             Some(Use::Incoming(session, _) | Use::Pending(session)) => *session,
             Some(Use::Served | Use::Invite(_) | Use::Bye(_) | Use::Refer(_))
-            | Some(Use::Ask(..) | Use::Told | Use::Reinvite(_) | Use::Update(_))
+            | Some(Use::Ask(..) | Use::Told | Use::Reinvite(_) | Use::Update(_) | Use::Text(_))
             | None => {
                 return self.answer_stateless(cancel, 481, &[]);
             }
@@ -184,8 +184,8 @@ fn is_invite(request: &Arrival) -> bool {
     request.method == Method::Invite
 }
 
-/// What the call's owner hears of an INVITE.
-fn digested(invite: &Arrival, session: SessionId) -> Incoming {
+/// What the owner hears of a request that begins something: an INVITE, or a text.
+pub(super) fn digested(invite: &Arrival, session: SessionId) -> Incoming {
     let from = invite.message.from();
     let uri = invite.message.request_uri();
     let user = |uri: Uri<'_>| uri.user_unescaped().into_owned();

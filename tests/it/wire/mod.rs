@@ -39,6 +39,7 @@ mod soak;
 mod speech;
 mod srtp;
 mod story;
+mod texts;
 mod transports;
 mod trunk_limits;
 mod values;

@@ -209,6 +209,7 @@ impl Callee {
             | Event::ReferReceived { .. }
             | Event::Redirected { .. }
             | Event::OfferAnswered { .. }
+            | Event::Texted(_)
             | Event::Written { .. }
             | Event::Info { .. }
             | Event::Told { .. } => {}

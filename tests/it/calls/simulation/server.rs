@@ -581,7 +581,9 @@ fn session_of(event: &Event) -> Session {
         | Event::Written { session, .. }
         | Event::Info { session, .. }
         | Event::Ended { session, .. } => *session,
-        Event::Told { .. } => unreachable!("nobody asks anything outside of calls"),
+        Event::Told { .. } | Event::Texted(_) => {
+            unreachable!("nobody asks anything outside of calls")
+        }
     }
 }
 
