@@ -4,6 +4,7 @@
 mod forks;
 mod hunt;
 mod lines;
+mod pairs;
 pub mod phones;
 pub mod tenants;
 mod texts;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 use self::forks::Forks;
 use self::hunt::{Hunt, Step};
 use self::lines::{Asked, Ring};
+use self::pairs::Pairs;
 use self::tenants::Tenants;
 use self::texts::Texts;
 pub use self::traffic::Count;
@@ -64,6 +66,7 @@ pub struct Exchange {
     guard: Option<Guard>,
     traffic: Traffic,
     tenants: Tenants,
+    pairs: Pairs,
     trials: Trials,
     texts: Texts,
     outputs: VecDeque<Output>,
@@ -165,6 +168,7 @@ impl Exchange {
             guard: None,
             traffic,
             tenants: Tenants::default(),
+            pairs: Pairs::default(),
             trials: Trials::default(),
             texts: Texts::default(),
             outputs: VecDeque::new(),
@@ -355,6 +359,7 @@ impl Exchange {
         let Some(Event::Ended { session, .. }) = event else { return };
         self.traffic.over(*session);
         self.tenants.over(*session);
+        self.pairs.over(*session);
         if let Some(guard) = &mut self.guard {
             guard.over(*session);
         }

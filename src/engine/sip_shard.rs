@@ -1,6 +1,7 @@
 //! The SIP shard: one task that owns sockets and connections and every transaction and dialog.
 
 mod open_ways;
+mod placing;
 mod questions;
 mod senders;
 mod texts;
@@ -80,6 +81,8 @@ pub enum Order {
     Adopt(SessionId, Mailbox),
     /// A call places a leg: its events go to this mailbox.
     Place(Mailbox, Box<Placement>),
+    /// Two legs of a call talk with each other.
+    Pair(SessionId, SessionId),
     /// An address was found by that domain: its certificate must name it.
     Name(SocketAddr, String),
     /// Closes a connection.
@@ -383,10 +386,8 @@ impl SipShard {
                 // Balancers that ask are told to send calls elsewhere.
                 self.endpoint.handle(clock::now(), Input::Command(Command::Drain));
             }
-            Order::Place(mailbox, placement) => {
-                self.calls.insert(placement.session, mailbox);
-                self.exchange.place(clock::now(), placement);
-            }
+            Order::Place(mailbox, placement) => self.place(mailbox, placement),
+            Order::Pair(one, other) => self.pair(one, other),
             Order::Adopt(session, mailbox) => {
                 self.calls.insert(session, mailbox);
             }

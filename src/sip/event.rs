@@ -85,7 +85,8 @@ pub enum Command {
         /// A session description, if early media is to flow.
         body: Option<Bytes>,
     },
-    /// Accepts an incoming INVITE with 200 and a session description.
+    /// Accepts an incoming INVITE with 200 and a session description, which is left out when it is
+    /// an offer that a provisional answer made before and PRACK answered.
     Answer {
         /// The session.
         session: SessionId,

@@ -9,6 +9,7 @@ use crate::agent;
 use crate::agent::event::Progress;
 use crate::base::id::PortId;
 use crate::call::cause::Cause;
+use crate::call::dial::Dial;
 use crate::call::drill::Happening;
 use crate::call::event::Output;
 use crate::call::keys;
@@ -49,8 +50,11 @@ impl Conductor {
             Event::Written { session, content_type, body } => {
                 self.written(session, Note { kind: NoteKind::Message, content_type, body });
             }
+            Event::OfferAnswered { session, outcome: Ok(body) } => {
+                self.offer_answered(now, session, &body);
+            }
             // An order of ours that nobody waits for, and what is said outside of calls.
-            Event::OfferAnswered { .. }
+            Event::OfferAnswered { outcome: Err(_), .. }
             | Event::Referred { .. }
             | Event::Incoming(_)
             | Event::Texted(_)
@@ -102,6 +106,29 @@ impl Conductor {
                 self.desk.tell(now, agent::event::Input::Digit(digit.key()));
             }
             _ => {}
+        }
+    }
+
+    /// A caller who made no offer has answered ours before we answer the call: what is to be heard
+    /// until then is heard from now on.
+    fn offer_answered(&mut self, now: Instant, session: SessionId, body: &Bytes) {
+        if body.is_empty() {
+            return;
+        }
+        match self.with(session, |leg, out| leg.confirm(body, out)) {
+            Some(Ok(Some(agreement))) => {
+                self.agreed(session, Some(agreement));
+                self.rewire();
+                self.check_hold(now, session);
+                let early = self.dial.as_ref().and_then(Dial::early);
+                match (&mut self.work, early) {
+                    (Work::Drill(drill), _) => drill.handle(now, Happening::Early),
+                    (Work::Dialling, Some(early)) => self.connect(early),
+                    _ => {}
+                }
+            }
+            Some(Err(_)) => self.end(now, Cause::IncompatibleMedia),
+            Some(Ok(None)) | None => {}
         }
     }
 

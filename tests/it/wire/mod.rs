@@ -29,6 +29,7 @@ mod inside_tcp;
 mod kamailio;
 mod keys;
 mod networks;
+mod offerless;
 mod peers;
 mod phones;
 mod recording;

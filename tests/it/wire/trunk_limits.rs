@@ -77,8 +77,9 @@ async fn calls_of_a_tenant_count_together_whichever_trunk_carries_them() {
     assert_ne!(header(&refused, "Retry-After"), "", "{refused}");
     let third = local.request("INVITE", "out", &description);
     assert_eq!(status(&local, &third).await, "480");
-    let foreign = second.call("+49711123460", &description).await;
-    second.hang_up(&foreign).await;
+    let mut other = Wire::open("127.0.0.5:0", server.address).await;
+    let foreign = other.call("+49711123460", &description).await;
+    other.hang_up(&foreign).await;
 
     // Who hangs up makes room, for whomever.
     second.hang_up(&first).await;

@@ -356,6 +356,8 @@ impl Server {
                 self.sessions.insert(placement.session, id);
                 scene.pipe(Pipe::ToSip, id, Job::Place(placement));
             }
+            // Nobody here calls to take the place of another one.
+            Output::Pair(..) => {}
             Output::BindSocket(port) => self.bind(scene, id, port),
             Output::OpenPort(port, settings) => {
                 let Some(call) = self.calls.get_mut(&id) else { return };
