@@ -196,10 +196,9 @@ impl Running {
         let shard = shard.with_tenants(blueprint.tenants);
         let announcer = Announcer::default();
         let shard = shard.with_trace(blueprint.control.trace).with_announcer(announcer.clone());
-        let leaving = sip.clone();
         let (rooms, conferences) = Rooms::new();
         let house = Arc::new(House {
-            sip,
+            sip: sip.clone(),
             media: media.clone(),
             ports,
             crews: blueprint.crews,
@@ -221,8 +220,8 @@ impl Running {
         others.spawn(shard.run(stop_shard.clone()));
         others.spawn(write_records(facts, files));
         let mut running = Self {
-            local: leaving.local,
-            sip: leaving,
+            local: sip.local,
+            sip,
             sockets,
             bus,
             gauges,

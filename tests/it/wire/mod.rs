@@ -41,6 +41,7 @@ mod speech;
 mod srtp;
 mod story;
 mod texts;
+mod transfers;
 mod transports;
 mod trunk_limits;
 mod values;
