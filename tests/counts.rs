@@ -13,8 +13,7 @@ use voxtrunk::audio::library::Libraries;
 use voxtrunk::audio::packing::Packing;
 use voxtrunk::audio::speech;
 use voxtrunk::base::random::Random;
-use voxtrunk::media::event::Ways;
-use voxtrunk::media::event::{Command as Order, Output as Heard, Settings as Leg};
+use voxtrunk::media::event::{Command as Order, LATEST, Output as Heard, Settings as Leg, Ways};
 use voxtrunk::media::jitter::Buffer;
 use voxtrunk::media::link::{Content, Passage};
 use voxtrunk::media::port::Port;
@@ -281,6 +280,7 @@ fn leg(peer: SocketAddr) -> Leg {
         sending: true,
         srtp: None,
         mux: false,
+        latest: LATEST,
         keys: Ways::default(),
         speech: speech::Settings::default(),
         recording: false,

@@ -66,7 +66,7 @@ impl EchoGate {
                 return true;
             }
         }
-        let (at, likeness) = search(0, last as i64);
+        let (at, likeness) = search(last as i64 - SEARCHED, last as i64);
         let found = likeness >= ALIKE;
         if found {
             self.offset = Some(at as i64 + played_from - heard_from);
@@ -151,9 +151,13 @@ const GROUP: usize = 64;
 /// How much of the line is compared: 128 ms at 8 kHz. Half of it leaves callers twice as alike.
 const HEARD: usize = 1_024;
 
-/// How much of what was played is remembered: an echo is at most 400 ms late, and both sides come
-/// in frames and bursts.
-const PLAYED: usize = HEARD + 5_120;
+/// How far back an echo is looked for: it is at most 400 ms late, and both sides come in frames and
+/// bursts.
+const SEARCHED: i64 = 5_120;
+
+/// How much of what was played is remembered: the packets of a known echo may be held up for half
+/// a second on their way.
+const PLAYED: usize = HEARD + 5_120 + 4_096;
 
 /// How like it must be where no echo was found before.
 const ALIKE: f32 = 0.5;
@@ -283,6 +287,28 @@ mod tests {
             echo.iter().zip(caller.frame()).map(|(one, other)| one.saturating_add(other)).collect()
         });
         assert!(share < 0.2, "{share}");
+    }
+
+    #[test]
+    fn an_echo_that_is_held_up_on_its_way_is_known_as_well() {
+        let (mut gate, mut agent) = (EchoGate::new(), Voice::new(1, 120.0));
+        let (mut hybrid, mut on_its_way) = (Hybrid::new(400, 15.0), VecDeque::new());
+        let (mut found, mut asked) = (0, 0);
+        for frame in 0..200 {
+            let said = agent.frame();
+            gate.play(&said, Rate::NARROW);
+            on_its_way.push_back(hybrid.give_back(&said));
+            // Once a second nothing comes for 400 ms, and then all of it, in several pieces.
+            if frame % 50 >= 30 {
+                continue;
+            }
+            while let Some(echo) = on_its_way.pop_front() {
+                gate.hear(&echo, Rate::NARROW);
+                asked += usize::from(frame > 30);
+                found += usize::from(frame > 30 && gate.is_echo());
+            }
+        }
+        assert!(found * 10 > asked * 7, "{found} of {asked}");
     }
 
     #[test]

@@ -11,8 +11,7 @@ use crate::base::master_key::{Master, Suite};
 use crate::base::random::Random;
 use crate::call::briefing::MediaPolicy;
 use crate::call::keying::{Keying, Offers};
-use crate::media::event::Settings;
-use crate::media::event::Ways;
+use crate::media::event::{LATEST, Settings, Ways};
 use crate::sdp::keying::{Policy, Terms};
 use crate::sdp::line::Direction;
 use crate::sdp::negotiate::{self, Agreed, Local};
@@ -220,6 +219,7 @@ impl Negotiation {
             signalling: self.signalling.unwrap_or(agreed.remote.ip()),
             symmetric: self.policy.symmetric,
             sending: sends(agreed.direction),
+            latest: LATEST,
             keys: self
                 .policy
                 .keys

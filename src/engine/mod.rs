@@ -26,3 +26,4 @@ pub mod call_task;
 pub mod supervisor;
 
 pub mod phone;
+pub mod reach;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -28,11 +28,10 @@ use crate::engine::clock;
 use crate::engine::doors::{self, DoorError, Doors, Listen};
 use crate::engine::mailbox::{self, Inbox, Mailbox};
 use crate::engine::media_shard::{self, MediaHandle, Opening, Pipes};
+use crate::engine::reach::{NoAddress, Reached, resolve};
 use crate::engine::recorder::Recorder;
 use crate::engine::sip_shard::{self, SipHandle, SipShard, until};
-use crate::media::event::Ways;
-use crate::media::event::{self as media, Digit, Quality, Settings};
-use crate::net::dns::Names;
+use crate::media::event::{self as media, Digit, Quality, Settings, Ways};
 use crate::net::ports::{Pair, Ports};
 use crate::net::tls;
 use crate::sdp::keying::{Policy, Terms};
@@ -40,8 +39,6 @@ use crate::sdp::line::Direction;
 use crate::sdp::negotiate::{self, Local};
 use crate::sip::endpoint::{self, Endpoint};
 use crate::sip::event::{Command, Ending, Event, Outgoing, Refusal, Transport};
-use crate::sip::route::Sockets;
-use crate::sip::uri::{Host, Uri};
 
 /// A phone with a socket of its own.
 #[derive(Debug)]
@@ -173,10 +170,8 @@ pub type Timed = (Duration, Moment);
 #[derive(Debug, thiserror::Error)]
 pub enum PhoneError {
     /// The target is no SIP URI with a host that resolves.
-    #[error(
-        "`{0}` is not an address to call: write sip:NAME@HOST, with :PORT or ;transport=tcp or tls behind it if need be"
-    )]
-    Target(String),
+    #[error(transparent)]
+    Target(#[from] NoAddress),
     /// A SIP socket could not be bound, or TLS not be had.
     #[error(transparent)]
     Door(#[from] DoorError),
@@ -256,7 +251,7 @@ impl Phone {
             srtp: Terms { policy: script.offer.srtp, keys },
         };
         let flow = self.sip.sockets.flow_to(transport, remote);
-        let flow = flow.ok_or_else(|| PhoneError::Target(target.to_owned()))?;
+        let flow = flow.ok_or_else(|| NoAddress(target.to_owned()))?;
         if let Some(domain) = domain {
             self.sip.order(sip_shard::Order::Name(remote, domain)).await;
         }
@@ -281,6 +276,7 @@ impl Phone {
             sockets: Some(sockets),
             lines: script.lines.into(),
             recording: script.recording,
+            recorded: None,
             patience: script.patience,
             hang_up_after: script.hang_up_after,
             began: clock::now(),
@@ -302,6 +298,8 @@ struct Conversation<'a> {
     sockets: Option<Pair>,
     lines: VecDeque<Line>,
     recording: Option<PathBuf>,
+    /// Tells when the recording is written.
+    recorded: Option<oneshot::Receiver<()>>,
     patience: Duration,
     hang_up_after: Option<Duration>,
     began: Instant,
@@ -394,6 +392,7 @@ impl Conversation<'_> {
             sending: matches!(agreed.direction, Direction::SendReceive | Direction::SendOnly),
             speech: speech::Settings::default(),
             recording: self.recording.is_some(),
+            latest: LATEST,
             keys: Ways::default(),
             srtp: agreed.srtp,
             mux: agreed.mux,
@@ -401,8 +400,11 @@ impl Conversation<'_> {
             timeout: Duration::from_secs(60),
         };
         let rate = settings.codec.rate();
-        let recording =
-            self.recording.take().map(|path| self.phone.recorder.open(self.port(), path, rate));
+        let recording = self.recording.take().map(|path| {
+            let (track, closed) = self.phone.recorder.open(self.port(), path, rate);
+            self.recorded = Some(closed);
+            track
+        });
         // Nobody listens to the frames: the recording holds them.
         let (heard, _) = mpsc::channel(1);
         let (_, spoken) = rtrb::RingBuffer::new(1);
@@ -511,8 +513,9 @@ impl Conversation<'_> {
         self.order(Command::HangUp { session: self.session, reason: None }).await;
     }
 
-    /// Closes the port, if the call ever had one, and tells how well it was received.
-    async fn close(&self, inbox: &mut Inbox) {
+    /// Closes the port, if the call ever had one, tells how well it was received, and waits until
+    /// the recording is written.
+    async fn close(&mut self, inbox: &mut Inbox) {
         self.phone.media.order(media_shard::Order::Close(self.port()));
         let quality = async {
             while let Some(input) = inbox.inputs.recv().await {
@@ -525,6 +528,9 @@ impl Conversation<'_> {
         let had_port = self.sockets.is_none();
         if had_port && let Ok(Some(quality)) = timeout(LAST_WORD, quality).await {
             self.tell(Moment::Received(quality)).await;
+        }
+        if let Some(recorded) = self.recorded.take() {
+            timeout(LAST_WORD, recorded).await.ok();
         }
     }
 
@@ -546,47 +552,15 @@ impl Conversation<'_> {
     }
 }
 
-/// Where a target is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reached {
-    /// How it is spoken to.
-    pub transport: Transport,
-    /// Its address.
-    pub remote: SocketAddr,
-    /// The name that it was found by.
-    pub domain: Option<String>,
-}
-
-/// Finds the address behind `sip:NAME@HOST:PORT;transport=tcp` (RFC 3263).
-///
-/// # Errors
-/// When it is no such URI or the host is unknown.
-pub async fn resolve(target: &str) -> Result<Reached, PhoneError> {
-    let wrong = || PhoneError::Target(target.to_owned());
-    let any = |ip: IpAddr| (Transport::Udp, SocketAddr::new(ip, 0));
-    let any = Sockets::new([any([0, 0, 0, 0].into()), any([0_u16; 8].into())]);
-    let domain = match Uri::parse(target).map_err(|_| wrong())?.host() {
-        Some(Host::Name(name)) => Some(name.to_owned()),
-        Some(Host::Address(_)) => None,
-        None => return Err(wrong()),
-    };
-    let flow = match any.straight(target) {
-        Some(flow) => flow,
-        None if domain.is_none() => return Err(wrong()),
-        None => {
-            let names = Names::of_system().map_err(|_| wrong())?;
-            let found = names.flows(target, &any, clock::random()).await;
-            found.unwrap_or_default().into_iter().next().ok_or_else(wrong)?
-        }
-    };
-    Ok(Reached { transport: flow.transport, remote: flow.remote, domain })
-}
+/// What it says was made before: nothing of it is left out, however long the machine sleeps.
+const LATEST: Duration = Duration::from_secs(10);
 
 /// How long the other side is quiet before the next line.
-const BEAT: Duration = Duration::from_millis(700);
+const BEAT: Duration = Duration::from_secs(1);
 
-/// How long the media thread may take to say how well a call was received.
-const LAST_WORD: Duration = Duration::from_secs(1);
+/// How long the media thread may take to say how well a call was received, and the recorder to
+/// write the end.
+const LAST_WORD: Duration = Duration::from_secs(5);
 
 /// How long the phone waits for a word before it goes on all the same.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);

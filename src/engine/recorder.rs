@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::audio::frame::{Frame, Rate};
 use crate::audio::library::Libraries;
@@ -76,6 +76,15 @@ struct Opening {
     rate: Rate,
     /// What stands beside it, when it is the recording of a call.
     sidecar: Option<Sidecar>,
+    /// Who waits for its end.
+    watch: Option<oneshot::Sender<()>>,
+}
+
+/// A recording that is being written.
+struct Reel {
+    tape: Tape,
+    sidecar: Option<Sidecar>,
+    watch: Option<oneshot::Sender<()>>,
 }
 
 impl Recorder {
@@ -96,7 +105,7 @@ impl Recorder {
         let (plan, closed) = (Arc::new(plan), Arc::new(Notify::new()));
         let desk = Desk {
             plan: plan.clone(),
-            tapes: HashMap::new(),
+            reels: HashMap::new(),
             random: clock::random(),
             looked: clock::now(),
             closed: closed.clone(),
@@ -107,9 +116,11 @@ impl Recorder {
         Ok(Self { items, plan, lost: Arc::default(), closed })
     }
 
-    /// Opens a recording at `path`; frames come at `rate`.
-    pub fn open(&self, port: PortId, path: PathBuf, rate: Rate) -> Track {
-        self.begin(Opening { port, path, rate, sidecar: None })
+    /// Opens a recording at `path`; frames come at `rate`. Also gives what is told when the
+    /// file is closed.
+    pub fn open(&self, port: PortId, path: PathBuf, rate: Rate) -> (Track, oneshot::Receiver<()>) {
+        let (watch, closed) = oneshot::channel();
+        (self.begin(Opening { port, path, rate, sidecar: None, watch: Some(watch) }), closed)
     }
 
     /// Opens the recording of a call in `folder`, with a note beside it that says how it stands.
@@ -117,7 +128,7 @@ impl Recorder {
         let sealed = self.plan.key.as_ref().map(Key::name);
         let sidecar = Sidecar::new((call, folder), self.plan.format, sealed);
         let (path, sidecar) = (sidecar.recording(), Some(sidecar));
-        self.begin(Opening { port, path, rate, sidecar })
+        self.begin(Opening { port, path, rate, sidecar, watch: None })
     }
 
     /// Waits until everything that was handed in before is done, but no longer than `patience`.
@@ -170,7 +181,7 @@ impl Drop for Track {
 /// The thread at work.
 struct Desk {
     plan: Arc<Plan>,
-    tapes: HashMap<PortId, (Tape, Option<Sidecar>)>,
+    reels: HashMap<PortId, Reel>,
     random: Random,
     /// When it was last looked what is to be written.
     looked: Instant,
@@ -181,7 +192,7 @@ impl Desk {
     fn run(mut self, items: &Receiver<Item>) {
         loop {
             // Nobody is recorded: there is nothing to look after.
-            let next = match self.tapes.is_empty() {
+            let next = match self.reels.is_empty() {
                 true => items.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 false => items.recv_timeout(PATIENCE),
             };
@@ -192,22 +203,22 @@ impl Desk {
             }
             self.flush();
         }
-        let ports: Vec<PortId> = self.tapes.keys().copied().collect();
+        let ports: Vec<PortId> = self.reels.keys().copied().collect();
         ports.into_iter().for_each(|port| self.close(port));
     }
 
     fn take(&mut self, item: Item) {
         match item {
             Item::Open(opening) => {
-                let Opening { port, path, rate, sidecar } = *opening;
+                let Opening { port, path, rate, sidecar, watch } = *opening;
                 let tape = Tape::new(path, rate, (&*self.plan, &mut self.random));
-                self.tapes.insert(port, (tape, sidecar));
+                self.reels.insert(port, Reel { tape, sidecar, watch });
             }
             Item::Add(port, samples) => {
                 let (caller, agent, at) = *samples;
-                let Some((tape, sidecar)) = self.tapes.get_mut(&port) else { return };
-                tape.add(&caller, &agent, at);
-                if let Some(sidecar) = sidecar {
+                let Some(reel) = self.reels.get_mut(&port) else { return };
+                reel.tape.add(&caller, &agent, at);
+                if let Some(sidecar) = &mut reel.sidecar {
                     sidecar.begin();
                 }
             }
@@ -225,18 +236,18 @@ impl Desk {
             return;
         }
         self.looked = now;
-        for (tape, _) in self.tapes.values_mut().filter(|(tape, _)| tape.due() <= now) {
-            tape.flush(now);
+        for reel in self.reels.values_mut().filter(|reel| reel.tape.due() <= now) {
+            reel.tape.flush(now);
         }
     }
 
     /// Nothing waits: there is time for a disk.
     fn sync(&mut self) {
-        self.tapes.values_mut().any(|(tape, _)| tape.sync());
+        self.reels.values_mut().any(|reel| reel.tape.sync());
     }
 
     fn close(&mut self, port: PortId) {
-        let Some((mut tape, sidecar)) = self.tapes.remove(&port) else { return };
+        let Some(Reel { mut tape, sidecar, watch }) = self.reels.remove(&port) else { return };
         let whole = tape.finish();
         let (lasts, lost) = tape.lengths();
         if !whole {
@@ -247,6 +258,9 @@ impl Desk {
             let state = if whole { State::Complete } else { State::Incomplete };
             sidecar.end(state, (lasts, lost));
             self.closed.notify_one();
+        }
+        if let Some(watch) = watch {
+            watch.send(()).ok();
         }
     }
 }

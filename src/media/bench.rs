@@ -10,8 +10,7 @@ use crate::audio::{codec::Codec, speech};
 use crate::base::id::{PortId, UtteranceId};
 use crate::base::random::Random;
 use crate::media::armour::{Armour, is_report};
-use crate::media::event::Ways;
-use crate::media::event::{Command, Event, Output, Settings};
+use crate::media::event::{Command, Event, LATEST, Output, Settings, Ways};
 use crate::media::link::Passage;
 use crate::media::port::Port;
 use crate::rtp::packet::{Header, Packet};
@@ -38,6 +37,7 @@ pub fn settings() -> Settings {
         sending: true,
         speech: speech::Settings::default(),
         recording: false,
+        latest: LATEST,
         keys: Ways::default(),
         srtp: None,
         mux: false,

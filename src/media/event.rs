@@ -51,6 +51,9 @@ pub struct Settings {
     pub symmetric: bool,
     /// Whether we may send now; false while the call is on hold.
     pub sending: bool,
+    /// How late a packet is still sent, as after a sleep of the machine. Slots that are later are
+    /// left out, and what was to be said in them is said in the next ones.
+    pub latest: Duration,
     /// By which ways keys are heard.
     pub keys: Ways,
     /// What turns speech probabilities into edges.
@@ -66,6 +69,10 @@ pub struct Settings {
     /// After how long without any packet the port says `Event::Silent`.
     pub timeout: Duration,
 }
+
+/// How late a packet is still sent where the voice is made as it is spoken: who hears it plays it
+/// in its place or waits for it, and a pause is better than a burst.
+pub const LATEST: Duration = Duration::from_millis(100);
 
 /// What a port is ordered.
 #[derive(Debug, Clone)]

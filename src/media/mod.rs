@@ -16,6 +16,7 @@ pub mod receive;
 pub mod record;
 pub mod relay;
 pub mod send;
+pub mod silence;
 pub mod source;
 pub mod tap;
 

@@ -55,6 +55,8 @@ pub struct Sender {
     telephone_event: Option<u8>,
     /// Whether the session description lets us send.
     enabled: bool,
+    /// Later than this, slots are left out.
+    latest: Duration,
     ssrc: u32,
     sequence: u16,
     base: u32,
@@ -123,6 +125,7 @@ impl Sender {
             payload_type: settings.payload_type,
             telephone_event: settings.telephone_event,
             enabled: settings.sending,
+            latest: settings.latest,
             ssrc: random.u32(),
             // In the lower half: who hears SRTP from its second packet on must not mistake where
             // the numbers wrap (RFC 3711 3.3.1).
@@ -176,6 +179,7 @@ impl Sender {
         self.payload_type = settings.payload_type;
         self.telephone_event = settings.telephone_event;
         self.enabled = settings.sending;
+        self.latest = settings.latest;
     }
 
     /// Counts slots from the next one on: from there the clock or the length is another.
@@ -287,7 +291,7 @@ impl Sender {
     fn skip_if_late(&mut self, now: Instant, desk: &mut Desk<'_>) {
         let Some(nominal) = self.nominal(self.slot) else { return };
         let late = (now + self.lead.unwrap_or_default()).saturating_duration_since(nominal);
-        if late <= LATEST {
+        if late <= self.latest {
             return;
         }
         let slots = (late.as_micros() / self.length.as_micros()) as u64;
@@ -461,9 +465,6 @@ const PATIENCE: Duration = Duration::from_millis(200);
 
 /// The peak of both tones of a key: each at -11 dBm0.
 const TONE_PEAK: f32 = 0.4;
-
-/// Later than this, slots are left out.
-const LATEST: Duration = Duration::from_millis(100);
 
 /// Of the slots that are left out, so many are silence in a recording: five seconds at 20 ms.
 const MAX_RECORDED_SKIP: usize = 250;

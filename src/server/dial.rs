@@ -17,6 +17,7 @@ use crate::config::srtp;
 use crate::engine::gauges::Gauges;
 use crate::engine::media_shard::MediaShard;
 use crate::engine::phone::{self, Act, Desk, Line, Moment, Offer, Phone, Script, When};
+use crate::engine::reach;
 use crate::engine::recorder::Recorder;
 use crate::media::event::Digit;
 use crate::net::tls;
@@ -70,7 +71,7 @@ pub fn run(order: Order) -> ExitCode {
 }
 
 async fn dial(order: Order) -> Result<(), String> {
-    let reached = phone::resolve(&order.target).await.map_err(|why| why.to_string())?;
+    let reached = reach::resolve(&order.target).await.map_err(|why| why.to_string())?;
     if order.srtp != Srtp::Off && !order.insecure_sdes && !reached.transport.is_secure() {
         return Err("keys of SRTP are secret over TLS only: add ;transport=tls to the address, \
              or --insecure-sdes"

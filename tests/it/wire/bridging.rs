@@ -10,8 +10,9 @@ use voxtrunk::audio::frame::Frame;
 use voxtrunk::engine::phone::{Act, Line, Moment, When};
 use voxtrunk::sip::event::Ending;
 
-use super::caller::{Outcome, Speaker, call, recorded, say, sides};
+use super::caller::{Outcome, Speaker, call, recorded, say};
 use super::ear::{recognise, utterances, voiced};
+use super::recordings::closed;
 use super::server::{Folder, House, SOURCE, Server, finish, said};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -45,7 +46,7 @@ async fn speech_is_understood_at_both_ends_of_a_bridge() {
         assert!(leg["rtp"]["received"].as_u64().expect("a count") > 300, "{leg:#}");
     }
     let id = record["id"].as_str().expect("an identity");
-    let (left, right) = sides(&front.folder.path(&format!("data/recordings/{id}.wav"))).await;
+    let (left, right) = closed(&front.folder.path(&format!("data/recordings/{id}.wav"))).await;
     assert!(voiced(&left) > Duration::from_millis(1_000), "{:?}", voiced(&left));
     assert!(voiced(&right) > Duration::from_millis(2_000), "{:?}", voiced(&right));
     let log = front.log();
@@ -162,12 +163,19 @@ fn answered_after(outcome: &Outcome) -> f64 {
     answered.first().expect("it was answered").as_secs_f64()
 }
 
-/// The frequency of a tone, by how often it rises through zero while it is heard.
+/// The frequency of a tone, by how often it rises through zero where it is heard without a break.
 fn frequency(clip: &Frame) -> f64 {
-    let loud = |it: &&[i16]| it.iter().any(|sample| sample.unsigned_abs() > 10_000);
-    let second = clip.rate.0 as usize;
-    let begin = clip.samples.chunks(160).position(|it| loud(&it)).expect("a tone") * 160 + 800;
-    let heard = clip.samples.get(begin..begin + second).expect("a second of it");
-    let rises = heard.windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0).count();
-    rises as f64
+    let rises: Vec<usize> = clip
+        .samples
+        .windows(2)
+        .enumerate()
+        .filter(|(_, pair)| pair[0] < 0 && pair[1] >= 0)
+        .map(|(at, _)| at)
+        .collect();
+    let rate = clip.rate.0 as usize;
+    let runs = rises.chunk_by(|one, two| two - one < rate / 500);
+    let run = runs.max_by_key(|run| run.len()).expect("a tone");
+    assert!(run.len() > 200, "a fifth of a second of it, not {}", run.len());
+    let samples = run[run.len() - 1] - run[0];
+    (run.len() - 1) as f64 * rate as f64 / samples as f64
 }

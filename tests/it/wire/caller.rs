@@ -20,7 +20,7 @@ use voxtrunk::providers::voice::Voice;
 use voxtrunk::server::demo;
 use voxtrunk::sip::event::{Ending, Party};
 
-use super::server::{PATIENCE, SOURCE, within};
+use super::server::{PATIENCE, SOURCE};
 
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub async fn recorded(target: &str, lines: Vec<Line>, path: PathBuf) -> Outcome 
     let patience = Duration::from_secs(4);
     let script = Script { lines, recording: Some(path.clone()), patience, ..Script::default() };
     let mut outcome = place(target, script).await;
-    let (left, _) = sides(&path).await;
+    let (left, _) = sides(&path);
     outcome.heard = Some(left);
     outcome
 }
@@ -63,7 +63,7 @@ pub async fn offering(offer: Offer, target: &str, lines: Vec<Line>, path: PathBu
     let patience = Duration::from_secs(10);
     let script = Script { lines, recording, patience, offer, ..Script::default() };
     let mut outcome = place(target, script).await;
-    let (left, _) = sides(&path).await;
+    let (left, _) = sides(&path);
     outcome.heard = Some(left);
     outcome
 }
@@ -133,14 +133,11 @@ pub fn in_noise(clip: &Frame, decibels: f64) -> Frame {
     Frame::new(clip.rate, noisy.collect())
 }
 
-/// Reads both sides of a stereo recording once it is closed.
-pub async fn sides(path: &Path) -> (Frame, Frame) {
-    let bytes = within(PATIENCE, "a recording that is closed", || {
-        let bytes = std::fs::read(path).ok()?;
-        let length = u32::from_le_bytes(bytes.get(40..44)?.try_into().ok()?) as usize;
-        (length > 0 && length + 44 == bytes.len()).then_some(bytes)
-    })
-    .await;
+/// Reads both sides of a stereo recording, as much of it as is there.
+pub fn sides(path: &Path) -> (Frame, Frame) {
+    let bytes = std::fs::read(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+    let length = u32::from_le_bytes([bytes[40], bytes[41], bytes[42], bytes[43]]) as usize;
+    assert_eq!(length + 44, bytes.len(), "the header says how long it is");
     assert_eq!(bytes.get(22..24), Some(&[2, 0][..]), "two channels");
     let rate = u32::from_le_bytes([bytes[24], bytes[25], bytes[26], bytes[27]]);
     let sample = |at: &[u8]| i16::from_le_bytes([at[0], at[1]]);

@@ -24,7 +24,7 @@ pub async fn recognise(clip: &Frame, sentences: &[&str]) -> String {
     };
     let (sender, mut texts) = mpsc::channel(8);
     let mut ear = sphinx.open(context, sender).await.expect("the grammar is one");
-    let mut clip = resample::convert(clip, Rate::WIDE);
+    let mut clip = resample::convert(&without_holes(clip), Rate::WIDE);
     // The last word ends where silence begins, and not where a file does.
     clip.samples.extend(Frame::silence(Rate::WIDE, Duration::from_millis(300)).samples);
     ear.begin();
@@ -61,6 +61,17 @@ pub fn utterances(clip: &Frame) -> Vec<Frame> {
     found.into_iter().filter(|(begin, end)| end - begin > 5).map(cut).collect()
 }
 
+/// A clip in which nothing is long silent: slots that a sleeping machine left out are no pauses.
+fn without_holes(clip: &Frame) -> Frame {
+    let most = clip.rate.samples_in(HOLE);
+    let runs = clip.samples.chunk_by(|one, two| (*one == 0) == (*two == 0));
+    let kept = runs.flat_map(|run| match run {
+        [0, ..] => &run[..run.len().min(most)],
+        _ => run,
+    });
+    Frame::new(clip.rate, kept.copied().collect())
+}
+
 /// How much of a clip is voice.
 pub fn voiced(clip: &Frame) -> Duration {
     let window = clip.rate.samples_in(Duration::from_millis(20)).max(1);
@@ -72,6 +83,9 @@ fn is_voiced(samples: &[i16]) -> bool {
     let power: f64 = samples.iter().map(|it| f64::from(*it).powi(2)).sum();
     (power / samples.len().max(1) as f64).sqrt() > 150.0
 }
+
+/// So long digital silence stays as it is.
+const HOLE: Duration = Duration::from_millis(20);
 
 /// In windows of 20 ms.
 const PAUSE: usize = 25;

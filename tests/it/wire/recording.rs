@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::caller::{Speaker, call, say, sides};
+use super::caller::{Speaker, call, say};
 use super::ear::voiced;
+use super::recordings::closed;
 use super::server::{House, Server, said};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,7 +61,7 @@ async fn a_recorded_call_leaves_a_record_and_a_stereo_file() {
     assert!((ended.as_millisecond() - started.as_millisecond() - lasted).abs() <= 1);
 
     let path = server.folder.path(&format!("data/recordings/{id}.wav"));
-    let (caller, agent) = sides(&path).await;
+    let (caller, agent) = closed(&path).await;
     let length = caller.duration().as_secs_f64();
     assert!((length - lasted as f64 / 1_000.0).abs() < 0.2, "{length} s of {lasted} ms");
     assert!(voiced(&caller) > Duration::from_millis(1_000), "{:?}", voiced(&caller));

@@ -11,8 +11,7 @@ use voxtrunk::audio::library::Libraries;
 use voxtrunk::audio::packing::Wishes;
 use voxtrunk::audio::speech;
 use voxtrunk::base::id::{SessionId, UtteranceId};
-use voxtrunk::media::event::Ways;
-use voxtrunk::media::event::{self as media, Digit};
+use voxtrunk::media::event::{self as media, Digit, LATEST, Ways};
 use voxtrunk::media::port::Port;
 use voxtrunk::sdp::keying::Terms;
 use voxtrunk::sdp::line::Direction;
@@ -262,6 +261,7 @@ impl Callee {
             recording: false,
             cname: "callee".to_owned(),
             timeout: Duration::from_secs(600),
+            latest: LATEST,
             keys: Ways::default(),
             srtp: agreed.srtp.clone(),
             mux: agreed.mux,

@@ -12,8 +12,7 @@ use voxtrunk::audio::library::Libraries;
 use voxtrunk::audio::packing::Wishes;
 use voxtrunk::audio::speech;
 use voxtrunk::base::id::{SessionId, UtteranceId};
-use voxtrunk::media::event::Ways;
-use voxtrunk::media::event::{self as media, Digit};
+use voxtrunk::media::event::{self as media, Digit, LATEST, Ways};
 use voxtrunk::media::port::Port;
 use voxtrunk::sdp::keying::Terms;
 use voxtrunk::sdp::line::Direction;
@@ -302,6 +301,7 @@ impl Phone {
             recording: false,
             cname: "phone".to_owned(),
             timeout: Duration::from_secs(600),
+            latest: LATEST,
             keys: Ways::default(),
             srtp: agreed.srtp.clone(),
             mux: agreed.mux,
