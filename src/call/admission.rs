@@ -321,16 +321,21 @@ impl Doorkeeper {
         })
     }
 
-    /// There was no room behind the door: how the call is refused.
-    pub fn full(&mut self) -> Refusal {
-        self.tally.count(Reason::Full);
-        Reason::Full.refusal(&mut self.random)
+    /// Counts a text outside of calls, if its sender does not write too much.
+    ///
+    /// # Errors
+    /// With how it is refused.
+    pub fn admit_text(&mut self, now: Instant, sender: &Badge) -> Result<(), Refusal> {
+        self.caps.admit_text(now, sender).map_err(|reason| {
+            self.tally.count(reason);
+            reason.refusal(&mut self.random)
+        })
     }
 
-    /// Its trunk has no room for a call: how it is refused.
-    pub fn full_trunk(&mut self) -> Refusal {
-        self.tally.count(Reason::TrunkLimit);
-        Reason::TrunkLimit.refusal(&mut self.random)
+    /// Behind the door there was no room for a call: how it is refused.
+    pub fn refused(&mut self, reason: Reason) -> Refusal {
+        self.tally.count(reason);
+        reason.refusal(&mut self.random)
     }
 
     /// A call that was admitted is over.

@@ -135,17 +135,22 @@ impl Cause {
     /// What it means for the call that a leg which we placed ended before it was answered.
     pub fn of_ending(ending: &Ending) -> Self {
         match ending {
-            Ending::Refused { status, .. } => match status {
-                486 | 600 => Self::Busy,
-                480 => Self::NoAnswer,
-                // Neither a challenge nor a redirection is for the caller.
-                401 | 407 | 300..=399 | 408 | 500..=599 => Self::Unreachable,
-                404 | 604 => Self::Rejected(404),
-                status => Self::Rejected(*status),
-            },
+            Ending::Refused { status, .. } => Self::of_refusal(*status),
             Ending::Cancelled { .. } => Self::NoAnswer,
             Ending::Lost => Self::Unreachable,
             Ending::Bye { .. } => Self::CalleeHangup,
+        }
+    }
+
+    /// What it means that somebody was called and refused with this status.
+    pub fn of_refusal(status: u16) -> Self {
+        match status {
+            486 | 600 => Self::Busy,
+            480 => Self::NoAnswer,
+            // Neither a challenge nor a redirection is for the caller.
+            401 | 407 | 300..=399 | 408 | 500..=599 => Self::Unreachable,
+            404 | 604 => Self::Rejected(404),
+            status => Self::Rejected(status),
         }
     }
 

@@ -41,6 +41,8 @@ pub enum Action {
 pub enum Happening {
     /// A socket is bound.
     Bound,
+    /// A caller who made no offer answered ours, and hears before the call is answered.
+    Early,
     /// The caller's side confirmed the answer.
     Up,
     /// A key was pressed.
@@ -67,11 +69,14 @@ impl Drill {
     pub fn handle(&mut self, now: Instant, happening: Happening) {
         match happening {
             Happening::Bound if self.step == Step::Waiting => self.begin(now),
+            Happening::Early if self.step == Step::Ringing && self.kind == drill::Drill::Early => {
+                self.out.push_back(Action::Tone);
+            }
             Happening::Up if self.step == Step::Answered => self.come_up(now),
             Happening::Key(digit) if self.step == Step::Up && self.kind == drill::Drill::Digits => {
                 self.out.push_back(Action::Dial(vec![digit]));
             }
-            Happening::Bound | Happening::Up | Happening::Key(_) => {}
+            Happening::Bound | Happening::Early | Happening::Up | Happening::Key(_) => {}
         }
     }
 

@@ -76,6 +76,8 @@ pub enum Output {
     Sip(sip::event::Command),
     /// Place a leg; its events come with the session that the placement names.
     Place(Box<Placement>),
+    /// Two legs talk with each other from now on.
+    Pair(SessionId, SessionId),
     /// Bind a socket pair for the media of a port; answered by `Input::Socket`. All ports of a call
     /// live in one media shard.
     BindSocket(PortId),

@@ -4,7 +4,10 @@
 mod forks;
 mod hunt;
 mod lines;
+mod pairs;
 pub mod phones;
+pub mod tenants;
+mod texts;
 mod traffic;
 mod trials;
 
@@ -16,6 +19,9 @@ use std::time::{Duration, Instant};
 use self::forks::Forks;
 use self::hunt::{Hunt, Step};
 use self::lines::{Asked, Ring};
+use self::pairs::Pairs;
+use self::tenants::Tenants;
+use self::texts::Texts;
 pub use self::traffic::Count;
 use self::traffic::Traffic;
 use self::trials::Trials;
@@ -59,7 +65,10 @@ pub struct Exchange {
     /// Who says which numbers may be called.
     guard: Option<Guard>,
     traffic: Traffic,
+    tenants: Tenants,
+    pairs: Pairs,
     trials: Trials,
+    texts: Texts,
     outputs: VecDeque<Output>,
 }
 
@@ -85,6 +94,8 @@ pub struct Way {
     pub headers: Vec<(String, String)>,
     /// The trunk whose credentials answer challenges.
     pub account: Option<Arc<str>>,
+    /// Whose call it is then.
+    pub tenant: Option<Arc<str>>,
     /// What is to be signed for it.
     pub claim: Option<Claim>,
 }
@@ -156,7 +167,10 @@ impl Exchange {
             forks: Forks::new(),
             guard: None,
             traffic,
+            tenants: Tenants::default(),
+            pairs: Pairs::default(),
             trials: Trials::default(),
+            texts: Texts::default(),
             outputs: VecDeque::new(),
         }
     }
@@ -250,6 +264,7 @@ impl Exchange {
                 self.forget(session);
             }
             Event::Incoming(_)
+            | Event::Texted(_)
             | Event::Confirmed { .. }
             | Event::Reoffered { .. }
             | Event::ReferReceived { .. }
@@ -285,6 +300,13 @@ impl Exchange {
         let first = commands.next();
         self.outputs.extend(commands.map(Output::Command));
         first
+    }
+
+    /// Keeps these to their limits.
+    #[must_use]
+    pub fn with_tenants(mut self, settings: tenants::Settings) -> Self {
+        self.tenants = Tenants::new(settings);
+        self
     }
 
     /// Asks the guard before a number is called.
@@ -336,6 +358,8 @@ impl Exchange {
     fn note_end(&mut self, event: Option<&Event>) {
         let Some(Event::Ended { session, .. }) = event else { return };
         self.traffic.over(*session);
+        self.tenants.over(*session);
+        self.pairs.over(*session);
         if let Some(guard) = &mut self.guard {
             guard.over(*session);
         }
@@ -370,7 +394,8 @@ impl Exchange {
         let mut step = hunt.next(now);
         while let Step::Invite(way, flow) = &step {
             let trunk = way.account.as_ref();
-            let has_room = trunk.is_none_or(|name| self.traffic.has_room(name, session));
+            let has_room = trunk.is_none_or(|name| self.traffic.has_room(name, session))
+                && self.tenants.has_room(way.tenant.as_ref(), session);
             if has_room && hunt.offer(way, flow).is_some() {
                 break;
             }
@@ -408,6 +433,7 @@ impl Exchange {
         let account = way.account.as_ref().and_then(|name| self.account(name));
         if let Some(trunk) = &way.account {
             self.traffic.carry(session, trunk, traffic::Way::Out);
+            self.tenants.carry(session, way.tenant.clone());
             self.traffic.meet(trunk, flow.remote);
         }
         if let Some(account) = account {
@@ -440,7 +466,8 @@ impl Exchange {
         let (from, mut headers) = identity::plain(&placement.caller, &own.to_string());
         headers.extend(foreign_headers(placement));
         let hop = Hop::Host(uri.to_owned());
-        Ok(Way { target: uri.to_owned(), from, hop, headers, account: None, claim: None })
+        let target = uri.to_owned();
+        Ok(Way { target, from, hop, headers, account: None, tenant: None, claim: None })
     }
 
     fn socket_for(&self, peer: Option<IpAddr>) -> Option<SocketAddr> {

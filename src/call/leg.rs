@@ -38,6 +38,20 @@ pub struct Leg {
     hold: Hold,
     /// Whether nothing is recorded yet: the peer has not agreed.
     withholds: bool,
+    /// When an offer of ours is to be made, if the caller made none.
+    offering: Offering,
+}
+
+/// When a caller gets an offer of ours: in the first answer that arrives for sure (RFC 3261
+/// 13.2.1), and that need not be the 200 (RFC 3262 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Offering {
+    /// In the 200, if it made no offer itself.
+    Late,
+    /// In a 183, if something is to be heard before the answer: it knows how that arrives.
+    Early,
+    /// In the first provisional answer: it takes none that may be lost.
+    First,
 }
 
 /// Whether the peer wants to hear us, as far as the record knows.
@@ -94,7 +108,8 @@ impl Leg {
     pub fn of_caller(incoming: &Incoming) -> Self {
         let signalling = Some(incoming.flow.remote.ip());
         let transport = Some(incoming.flow.transport);
-        Self { transport, ..Self::new(incoming.session, None, signalling) }
+        let offering = Offering::to(incoming);
+        Self { transport, offering, ..Self::new(incoming.session, None, signalling) }
     }
 
     /// A leg to a destination.
@@ -117,6 +132,7 @@ impl Leg {
             socket: Socket::None,
             hold: Hold::None,
             withholds: false,
+            offering: Offering::Late,
         }
     }
 
@@ -300,12 +316,16 @@ impl Leg {
     pub fn ring(&mut self, out: &mut VecDeque<Output>) {
         if self.state == State::Calling {
             self.state = State::Ringing;
-            self.progress(180, None, out);
+            let is_offering = self.offering == Offering::First;
+            let negotiation = self.negotiation.as_mut().filter(|_| is_offering);
+            let offer = negotiation.and_then(|negotiation| negotiation.first_answer(&[]).ok());
+            self.progress(180, offer, out);
         }
     }
 
     /// Lets the caller hear what comes before the answer: 183 with a session description, and the
-    /// port opens. Without an offer there is no early media.
+    /// port opens. Who made no offer gets one of ours, and the port opens when it is answered; who
+    /// would not get it for sure hears nothing.
     ///
     /// # Errors
     /// 488 with a Warning when the caller's offer does not fit.
@@ -315,14 +335,23 @@ impl Leg {
         wish: Option<Codec>,
         out: &mut VecDeque<Output>,
     ) -> Result<Option<Agreement>, Refusal> {
-        if offer.is_empty() || !matches!(self.state, State::Calling | State::Ringing) {
+        if !matches!(self.state, State::Calling | State::Ringing) {
             return Ok(None);
         }
+        let is_ours = offer.is_empty();
         let Some(negotiation) = self.negotiation.as_mut() else { return Ok(None) };
+        if is_ours && (self.offering == Offering::Late || negotiation.is_offering()) {
+            return Ok(None);
+        }
         if let Some(codec) = wish {
             negotiation.prefer(codec);
         }
         let body = negotiation.first_answer(offer)?;
+        if is_ours {
+            self.state = State::Ringing;
+            self.progress(183, Some(body), out);
+            return Ok(None);
+        }
         self.state = State::Early;
         let agreement = self.agree(out);
         self.progress(183, Some(body), out);
@@ -344,9 +373,7 @@ impl Leg {
         };
         let body = negotiation.first_answer(offer)?;
         let opens = !matches!(self.state, State::Early);
-        if self.state == State::Calling {
-            self.progress(180, None, out);
-        }
+        self.ring(out);
         let agreement = if opens { self.agree(out) } else { None };
         self.state = State::Answering;
         out.push_back(Output::Sip(Command::Answer { session: self.session, body, headers }));
@@ -360,7 +387,7 @@ impl Leg {
         }
     }
 
-    /// The ACK arrived, perhaps with the answer to our offer.
+    /// The ACK arrived, or a PRACK before it, perhaps with the answer to our offer.
     ///
     /// # Errors
     /// When there is no agreement now.
@@ -371,6 +398,9 @@ impl Leg {
     ) -> Result<Option<Agreement>, Refusal> {
         let Some(negotiation) = self.negotiation.as_mut() else { return Ok(None) };
         let accepted = negotiation.late_answer(body)?;
+        if accepted && self.state == State::Ringing {
+            self.state = State::Early;
+        }
         Ok(if accepted { self.agree(out) } else { None })
     }
 
@@ -487,3 +517,21 @@ impl Leg {
         self.state = State::Over;
     }
 }
+
+impl Offering {
+    fn to(incoming: &Incoming) -> Self {
+        let lists = |name: &str| {
+            let fields = incoming.headers.iter().filter(|(it, _)| it.eq_ignore_ascii_case(name));
+            let mut tokens = fields.flat_map(|(_, value)| value.split(','));
+            tokens.any(|token| token.trim().eq_ignore_ascii_case(RELIABLE))
+        };
+        match (incoming.body.is_empty(), lists("Require"), lists("Supported")) {
+            (true, true, _) => Self::First,
+            (true, false, true) => Self::Early,
+            (true, false, false) | (false, _, _) => Self::Late,
+        }
+    }
+}
+
+/// The extension by which provisional answers arrive for sure (RFC 3262).
+const RELIABLE: &str = "100rel";

@@ -162,7 +162,12 @@ impl Negotiation {
         Ok(answer)
     }
 
-    /// Takes the body of an ACK: the answer to our offer, if we made one; tells whether we did. An
+    /// Whether an offer of ours waits for its answer.
+    pub fn is_offering(&self) -> bool {
+        self.offered
+    }
+
+    /// Takes the body of an ACK or PRACK: the answer to our offer, if we made one; tells whether we did. An
     /// answer that does not fit changes nothing when there is an agreement.
     ///
     /// # Errors

@@ -2,12 +2,15 @@
 
 use crate::config::diagnostic::Diagnostic;
 use crate::config::subject::Subject;
-use crate::config::{check_agent, check_machine, check_outbound, check_phone, check_routes};
+use crate::config::{
+    check_agent, check_machine, check_outbound, check_phone, check_routes, check_tenant,
+};
 
 /// Checks everything.
 pub fn all(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let mut found = check_machine::machine(subject);
     found.extend(check_phone::phones(subject));
+    found.extend(check_tenant::tenants(subject));
     found.extend(check_routes::routes(subject));
     found.extend(check_outbound::rules(subject));
     for (name, agent) in subject.agents {

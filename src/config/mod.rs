@@ -10,6 +10,7 @@ mod check_recordings;
 mod check_routes;
 mod check_srtp;
 mod check_stir;
+mod check_tenant;
 pub mod codec;
 pub mod control;
 pub mod diagnostic;
@@ -38,6 +39,7 @@ pub mod source;
 pub mod srtp;
 pub mod stir;
 pub mod subject;
+pub mod tenant;
 #[cfg(test)]
 mod tests;
 mod tree;

@@ -25,6 +25,7 @@ pub use crate::config::provider::{Job, Provider, ProviderKind};
 pub use crate::config::recordings::{Location, Recordings};
 pub use crate::config::security::{MaxInvites, Security, SipSecurity, UnknownSource};
 pub use crate::config::srtp::Srtp;
+pub use crate::config::tenant::Tenant;
 pub use crate::config::trunk::Trunk;
 
 /// Everything that belongs to the machine: sockets, trunks, providers, storage, security.
@@ -46,6 +47,8 @@ pub struct Server {
     pub media: Media,
     /// Carriers and telephone systems, by name.
     pub trunks: BTreeMap<String, Trunk>,
+    /// Companies that share the machine, by name.
+    pub tenants: BTreeMap<String, Tenant>,
     /// Phones that register with us, by name.
     pub phones: BTreeMap<String, Phone>,
     /// Phones that ring together, by name.

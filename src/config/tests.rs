@@ -119,6 +119,14 @@ fn mistakes_in_dialplans_are_reported_word_for_word() {
 }
 
 #[test]
+fn a_tenant_that_is_not_there_and_one_without_calls_are_named() {
+    let server = "[trunks.carrier]\nhost = \"192.0.2.1\"\ntenant = \"amce\"\n\n\
+                  [tenants.acme]\nlimits = { concurrent_calls = 20 }\n";
+    let found = codes(&loaded(server, SOUND));
+    assert!(found.contains(&"ref.unknown") && found.contains(&"tenant.unused"), "{found:?}");
+}
+
+#[test]
 fn mistakes_in_the_settings_are_reported_word_for_word() {
     let cases = [
         ("sdp_would_carry_no_address", "[[sip.listen]]\nbind = \"0.0.0.0:5060\"\n"),

@@ -74,6 +74,8 @@ pub struct Trunk {
     pub dtmf: Option<Vec<KeyWay>>,
     /// Whether packets are hidden (SRTP), if otherwise than `[rtp]` says.
     pub srtp: Option<Srtp>,
+    /// Whose calls it carries, where their numbers do not say it: a table under `[tenants]`.
+    pub tenant: Option<String>,
     /// The most calls at once with it, in and out together.
     pub max_calls: Option<u32>,
     /// How many calls it may begin: `"20/s"`.

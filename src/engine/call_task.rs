@@ -171,6 +171,9 @@ impl CallTask {
                 let order = sip_shard::Order::Place(self.mailbox.clone(), placement);
                 self.house.sip.order(order).await;
             }
+            Output::Pair(one, other) => {
+                self.house.sip.order(sip_shard::Order::Pair(one, other)).await;
+            }
             Output::BindSocket(port) => self.bind(port),
             Output::OpenPort(port, settings) => self.open(port, *settings).await,
             Output::Media(port, command) => {

@@ -361,6 +361,7 @@ impl Conversation<'_> {
                 self.order(Command::AnswerReoffer { session, answer }).await;
             }
             Event::Incoming(_)
+            | Event::Texted(_)
             | Event::Confirmed { .. }
             | Event::Referred { .. }
             | Event::Redirected { .. }

@@ -1,8 +1,10 @@
 //! The SIP shard: one task that owns sockets and connections and every transaction and dialog.
 
 mod open_ways;
+mod placing;
 mod questions;
 mod senders;
+mod texts;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -18,7 +20,7 @@ pub use self::questions::{DoorReport, Question};
 use self::senders::Senders;
 use crate::base::id::CallId;
 use crate::call::admission::caps::Newcomer;
-use crate::call::admission::{Badge, Doorkeeper, Verdict};
+use crate::call::admission::{Badge, Doorkeeper, Reason, Verdict};
 use crate::call::event;
 use crate::call::exchange::{self, Exchange, Trial, Untried};
 use crate::call::outbound::Guard;
@@ -79,6 +81,8 @@ pub enum Order {
     Adopt(SessionId, Mailbox),
     /// A call places a leg: its events go to this mailbox.
     Place(Mailbox, Box<Placement>),
+    /// Two legs of a call talk with each other.
+    Pair(SessionId, SessionId),
     /// An address was found by that domain: its certificate must name it.
     Name(SocketAddr, String),
     /// Closes a connection.
@@ -180,6 +184,13 @@ impl SipShard {
     #[must_use]
     pub fn with_phones(mut self, phones: exchange::phones::Settings, guard: Guard) -> Self {
         self.exchange = self.exchange.with_phones(phones).with_guard(guard);
+        self
+    }
+
+    /// Keeps tenants to their limits.
+    #[must_use]
+    pub fn with_tenants(mut self, tenants: exchange::tenants::Settings) -> Self {
+        self.exchange = self.exchange.with_tenants(tenants);
         self
     }
 
@@ -375,10 +386,8 @@ impl SipShard {
                 // Balancers that ask are told to send calls elsewhere.
                 self.endpoint.handle(clock::now(), Input::Command(Command::Drain));
             }
-            Order::Place(mailbox, placement) => {
-                self.calls.insert(placement.session, mailbox);
-                self.exchange.place(clock::now(), placement);
-            }
+            Order::Place(mailbox, placement) => self.place(mailbox, placement),
+            Order::Pair(one, other) => self.pair(one, other),
             Order::Adopt(session, mailbox) => {
                 self.calls.insert(session, mailbox);
             }
@@ -428,6 +437,7 @@ impl SipShard {
                 Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
                 Output::Notice(notice) => self.notice(&notice),
                 Output::Event(Event::Incoming(incoming)) => self.arrive(incoming),
+                Output::Event(Event::Texted(text)) => self.texted(text),
                 Output::Event(event) => {
                     if let Event::Ended { session, .. } = &event {
                         self.doorkeeper.over(*session);
@@ -446,16 +456,8 @@ impl SipShard {
         if let Some(replaced) = incoming.replaces {
             return self.replace(self.exchange.leg_of(replaced), incoming);
         }
-        let address = incoming.flow.remote.ip();
-        let addressee = self.exchange.owner_of(&incoming.called_user);
-        let addressee = addressee.filter(|it| !self.doorkeeper.must_prove(&it.name));
-        let trunk = match (&incoming.trunk, addressee) {
-            (Some(proven), _) if !self.doorkeeper.may_speak_at(proven, address) => {
-                return self.refuse(session, Refusal::status(403));
-            }
-            (Some(proven), _) => self.doorkeeper.badge_of(proven),
-            (None, Some(addressee)) => addressee,
-            (None, None) => self.doorkeeper.badge(incoming.phone.as_ref(), address),
+        let Some(trunk) = self.sender_of(&incoming) else {
+            return self.refuse(session, Refusal::status(403));
         };
         let said = self.exchange.read(&trunk.name, &mut incoming).unwrap_or_default();
         let newcomer = Newcomer {
@@ -467,8 +469,8 @@ impl SipShard {
         if let Err(refusal) = self.doorkeeper.admit(clock::now(), &newcomer) {
             return self.refuse(session, refusal);
         }
-        if !self.exchange.has_room(session) {
-            let refusal = self.doorkeeper.full_trunk();
+        if let Err(reason) = self.exchange.has_room(session) {
+            let refusal = self.doorkeeper.refused(reason);
             return self.refuse(session, refusal);
         }
         let (mailbox, inbox) = mailbox::pair();
@@ -491,7 +493,7 @@ impl SipShard {
         let session = arrival.incoming.session;
         if self.arrivals.try_send(arrival).is_err() {
             self.calls.remove(&session);
-            let refusal = self.doorkeeper.full();
+            let refusal = self.doorkeeper.refused(Reason::Full);
             self.refuse(session, refusal);
         }
     }

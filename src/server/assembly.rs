@@ -117,6 +117,7 @@ pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
         phones: phones::groups(&server),
         keep_alive: server.sip.registrar.keep_alive,
         trunks: trunks::settings(&server),
+        tenants: trunks::tenants(&server),
         stir: stir::settings(&server)?,
         rtp: (server.rtp_address(), server.rtp.ports.first..=server.rtp.ports.last),
         briefing,

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::call::admission::{self, Badge, Doorkeeper};
 use crate::call::briefing::Briefing;
 use crate::call::event::Fact;
-use crate::call::exchange::phones;
+use crate::call::exchange::{phones, tenants};
 use crate::call::outbound::{self, Guard};
 use crate::call::trunk;
 use crate::engine::ai::crew::Crew;
@@ -65,6 +65,8 @@ pub struct Blueprint {
     pub keep_alive: Duration,
     /// The trunks that are registered and asked after, and what calls are told of each.
     pub trunks: Vec<(Badge, trunk::Settings)>,
+    /// Whose calls they carry.
+    pub tenants: tenants::Settings,
     /// How signatures of calls are checked and made.
     pub stir: stir::Settings,
     /// Where media is bound.
@@ -189,13 +191,14 @@ impl Running {
         let (shard, sip) = SipShard::new(doors, endpoint, doorkeeper, sender);
         let shard = shard.with_trunks(blueprint.trunks).with_stir(blueprint.stir);
         let shard = shard.with_phones(blueprint.phones, Guard::new(blueprint.outbound));
-        let shard = shard.with_keep_alive(blueprint.keep_alive);
+        let briefing = Arc::new(blueprint.briefing);
+        let shard = shard.with_keep_alive(blueprint.keep_alive).with_briefing(briefing.clone());
+        let shard = shard.with_tenants(blueprint.tenants);
         let announcer = Announcer::default();
         let shard = shard.with_trace(blueprint.control.trace).with_announcer(announcer.clone());
-        let leaving = sip.clone();
         let (rooms, conferences) = Rooms::new();
         let house = Arc::new(House {
-            sip,
+            sip: sip.clone(),
             media: media.clone(),
             ports,
             crews: blueprint.crews,
@@ -208,7 +211,6 @@ impl Running {
         let stop_shard = CancellationToken::new();
         let active = Arc::new(AtomicUsize::new(0));
         let limits = Limits { max_calls: blueprint.max_calls, active: active.clone() };
-        let briefing = Arc::new(blueprint.briefing);
         let (asker, questions) = mpsc::channel(QUESTIONS);
         let supervisor = Supervisor::new(house, briefing, limits, stops.clone());
         let supervisor = supervisor.with_questions(questions);
@@ -218,8 +220,8 @@ impl Running {
         others.spawn(shard.run(stop_shard.clone()));
         others.spawn(write_records(facts, files));
         let mut running = Self {
-            local: leaving.local,
-            sip: leaving,
+            local: sip.local,
+            sip,
             sockets,
             bus,
             gauges,

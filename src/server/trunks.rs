@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::call::admission::Badge;
+use crate::call::exchange::tenants;
 use crate::call::identity::{self, Profile};
 use crate::call::numbering::{Format, Numbering};
 use crate::call::trunk;
@@ -24,6 +25,20 @@ pub fn settings(server: &Server) -> Vec<(Badge, trunk::Settings)> {
 pub fn badge(name: &str, trunk: &Trunk) -> Badge {
     let context = trunk.context.as_deref().unwrap_or_default().into();
     Badge { name: name.into(), context, ..Badge::default() }
+}
+
+/// Whose calls the trunks carry.
+pub fn tenants(server: &Server) -> tenants::Settings {
+    let known = server.tenants.iter().map(|(name, tenant)| tenants::Tenant {
+        name: name.as_str().into(),
+        numbers: tenant.numbers.clone(),
+        max_calls: tenant.limits.concurrent_calls.map(|most| most as usize),
+    });
+    let owned = server
+        .trunks
+        .iter()
+        .filter_map(|(name, trunk)| Some((name.as_str().into(), trunk.tenant.as_deref()?.into())));
+    tenants::Settings { tenants: known.collect(), trunks: owned.collect() }
 }
 
 fn line(name: &str, trunk: &Trunk, server: &Server) -> trunk::Settings {

@@ -25,6 +25,7 @@ mod stateless;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod texting;
 mod writing;
 
 use std::collections::{HashMap, VecDeque};
@@ -63,6 +64,8 @@ pub struct Endpoint {
     registrar: Option<Registrar>,
     /// Who refused a TCP connection, and until when no other one is tried.
     without_tcp: HashMap<SocketAddr, Instant>,
+    /// Texts outside of calls that wait for their answer.
+    texts: HashMap<SessionId, texting::Text>,
     /// Re-INVITEs whose session is gone: a final answer is still acknowledged for a while.
     lingering: Agenda<TransactionId>,
     service: Service,
@@ -83,6 +86,8 @@ enum Use {
     Incoming(SessionId, Origin),
     /// A re-INVITE, UPDATE or REFER that waits for the owner of a session.
     Pending(SessionId),
+    /// A MESSAGE outside of calls that waits for whoever knows its reader.
+    Text(SessionId),
     /// Any other request of the peer.
     Served,
     /// Our INVITE.
@@ -137,6 +142,7 @@ impl Endpoint {
             tries: HashMap::new(),
             registrar: None,
             without_tcp: HashMap::new(),
+            texts: HashMap::new(),
             lingering: Agenda::default(),
             service: Service::Open,
             dropped: 0,
@@ -252,6 +258,9 @@ impl Endpoint {
                 self.origins.remove(origin);
             }
             Use::Pending(session) => self.forget_pending(*session),
+            Use::Text(session) => {
+                self.texts.remove(session);
+            }
             Use::Served
             | Use::Invite(_)
             | Use::Reinvite(_)

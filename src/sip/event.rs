@@ -85,7 +85,8 @@ pub enum Command {
         /// A session description, if early media is to flow.
         body: Option<Bytes>,
     },
-    /// Accepts an incoming INVITE with 200 and a session description.
+    /// Accepts an incoming INVITE with 200 and a session description, which is left out when it is
+    /// an offer that a provisional answer made before and PRACK answered.
     Answer {
         /// The session.
         session: SessionId,
@@ -170,6 +171,15 @@ pub enum Command {
         /// The status of the referred call for the NOTIFY (200: it worked), or a refusal.
         outcome: Result<u16, Refusal>,
     },
+    /// Answers a MESSAGE that arrived as `Event::Texted`.
+    AnswerText {
+        /// The session that it came with.
+        session: SessionId,
+        /// 200 to 699.
+        status: u16,
+        /// Further headers, by name and value.
+        headers: Vec<(String, String)>,
+    },
 }
 
 /// What is said within a session.
@@ -235,6 +245,8 @@ pub struct Asking {
     pub flow: Flow,
     /// The values of Route, in order.
     pub routes: Vec<String>,
+    /// How many hops it may go yet; 70 for one that begins here (RFC 3261 8.1.1.6).
+    pub max_forwards: u8,
     /// The Contact, when there is to be one.
     pub contact: Option<OwnContact>,
     /// Call-ID and CSeq, when the request is one of a series (RFC 3261 10.2).
@@ -465,6 +477,9 @@ pub enum Event {
         /// The body.
         body: Bytes,
     },
+    /// A MESSAGE outside of any call (RFC 3428), read as an INVITE is. Its session is that one
+    /// request: it ends with `Command::AnswerText`, or when its sender gave up.
+    Texted(Box<Incoming>),
     /// Our request outside of any dialog has its final answer; 408 when nobody gave one.
     Told {
         /// Which request.
@@ -503,6 +518,7 @@ impl Command {
             | Self::Reoffer { session, .. }
             | Self::AnswerOffer { session, .. }
             | Self::Tell { session, .. }
+            | Self::AnswerText { session, .. }
             | Self::ReferToSession { session, .. }
             | Self::AnswerRefer { session, .. } => Some(session),
         }
@@ -513,7 +529,7 @@ impl Event {
     /// The session that it is of.
     pub fn session(&self) -> Option<SessionId> {
         match self {
-            Self::Incoming(incoming) => Some(incoming.session),
+            Self::Incoming(incoming) | Self::Texted(incoming) => Some(incoming.session),
             Self::Told { .. } => None,
             Self::Progressed { session, .. }
             | Self::Answered { session, .. }
@@ -532,7 +548,7 @@ impl Event {
     /// The same, to be changed.
     pub fn session_mut(&mut self) -> Option<&mut SessionId> {
         match self {
-            Self::Incoming(incoming) => Some(&mut incoming.session),
+            Self::Incoming(incoming) | Self::Texted(incoming) => Some(&mut incoming.session),
             Self::Told { .. } => None,
             Self::Progressed { session, .. }
             | Self::Answered { session, .. }

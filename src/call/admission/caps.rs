@@ -20,6 +20,8 @@ pub struct Caps {
     by_number: HashMap<String, usize>,
     by_address: HashMap<SocketAddr, usize>,
     paces: HashMap<Arc<str>, Bucket>,
+    /// How many texts each trunk and each phone may write.
+    texts: HashMap<(Arc<str>, Arc<str>), Bucket>,
 }
 
 /// What may be.
@@ -65,6 +67,7 @@ impl Caps {
             by_number: HashMap::new(),
             by_address: HashMap::new(),
             paces: HashMap::new(),
+            texts: HashMap::new(),
         }
     }
 
@@ -97,6 +100,21 @@ impl Caps {
         let held = Held { phone: badge.phone.clone(), number: number.to_owned(), address };
         self.calls.insert(session, held);
         Ok(())
+    }
+
+    /// Counts a text of a trunk or a phone, which are as many as the operator named.
+    ///
+    /// # Errors
+    /// With the cap that is reached.
+    pub fn admit_text(&mut self, now: Instant, sender: &Badge) -> Result<(), Reason> {
+        let budget = self.settings.paces.get(&sender.name).copied().unwrap_or(TEXTS);
+        let bucket = self.texts.entry((sender.name.clone(), sender.phone.clone()));
+        let is_phone = !sender.phone.is_empty();
+        match bucket.or_insert_with(|| Bucket::full(now, budget)).take(now, budget) {
+            true => Ok(()),
+            false if is_phone => Err(Reason::PhoneLimit),
+            false => Err(Reason::TrunkLimit),
+        }
     }
 
     /// A call is over; others are let in.
@@ -134,6 +152,9 @@ impl Reason {
         Refusal { retry_after, ..Refusal::status(status) }
     }
 }
+
+/// How many texts somebody may write who may begin any number of calls.
+const TEXTS: Budget = Budget { per_second: 10.0, burst: 50 };
 
 fn count<K: Eq + Hash>(table: &HashMap<K, usize>, key: &K) -> usize {
     table.get(key).copied().unwrap_or_default()
@@ -193,6 +214,20 @@ mod tests {
         assert_eq!(caps.calls(), 0);
         assert!(caps.by_phone.is_empty() && caps.by_number.is_empty());
         assert!(caps.by_address.is_empty());
+    }
+
+    #[test]
+    fn who_writes_too_much_is_to_come_back_and_others_are_not() {
+        let (mut caps, now) = (caps(), Instant::now());
+        let mut write = |name: &str, phone: &str, at| caps.admit_text(at, &badge(name, phone));
+        let by_phone = (0..60).filter(|_| write("", "101", now).is_ok()).count();
+        assert_eq!(by_phone, 50);
+        assert_eq!(write("", "101", now), Err(Reason::PhoneLimit));
+        assert_eq!(write("", "102", now), Ok(()));
+        // As many texts as calls, where the operator said how many.
+        let by_carrier = (0..60).filter(|_| write("carrier", "", now).is_ok()).count();
+        assert_eq!((by_carrier, write("carrier", "", now)), (3, Err(Reason::TrunkLimit)));
+        assert_eq!(write("", "101", now + Duration::from_secs(1)), Ok(()));
     }
 
     #[test]

@@ -21,7 +21,9 @@ pub enum Reason {
     Malformed,
     /// A trunk brings too many calls at once or a second.
     TrunkLimit,
-    /// A phone has too many calls at once.
+    /// A tenant has too many calls at once.
+    TenantLimit,
+    /// A phone has too many calls at once, or writes too many texts.
     PhoneLimit,
     /// A number is called too often at once.
     NumberLimit,
@@ -37,7 +39,7 @@ pub struct Tally {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Stranger,
         Self::SourceRate,
         Self::SharedRate,
@@ -47,6 +49,7 @@ impl Reason {
         Self::TollNumber,
         Self::Malformed,
         Self::TrunkLimit,
+        Self::TenantLimit,
         Self::PhoneLimit,
         Self::NumberLimit,
         Self::Full,
@@ -64,6 +67,7 @@ impl Reason {
             Self::TollNumber => "toll_number",
             Self::Malformed => "malformed",
             Self::TrunkLimit => "trunk_limit",
+            Self::TenantLimit => "tenant_limit",
             Self::PhoneLimit => "phone_limit",
             Self::NumberLimit => "number_limit",
             Self::Full => "full",
@@ -101,6 +105,6 @@ mod tests {
             (0..=at).for_each(|_| tally.count(reason));
         }
         let counts: Vec<u64> = tally.iter().map(|(_, count)| count).collect();
-        assert_eq!(counts, (1..=12).collect::<Vec<u64>>());
+        assert_eq!(counts, (1..=13).collect::<Vec<u64>>());
     }
 }

@@ -12,6 +12,7 @@ impl Conductor {
     /// The near and the far side talk with each other from now on.
     pub(super) fn join(&mut self, now: Instant) {
         let (Work::Bridged, Some(far)) = (&self.work, self.far) else { return };
+        self.out.push_back(Output::Pair(self.near, far));
         let legs = [self.place_of(self.near), self.place_of(far)];
         let fact = self.chronicle.bridged(now, legs);
         self.out.push_back(Output::Fact(fact));

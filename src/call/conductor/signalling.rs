@@ -9,13 +9,14 @@ use crate::agent;
 use crate::agent::event::Progress;
 use crate::base::id::PortId;
 use crate::call::cause::Cause;
+use crate::call::dial::Dial;
 use crate::call::drill::Happening;
 use crate::call::event::Output;
 use crate::call::keys;
 use crate::call::leg::{Leg, State};
 use crate::media;
 use crate::media::event::Digit;
-use crate::sip::event::{Event, SessionId};
+use crate::sip::event::{Command, Event, Note, NoteKind, SessionId};
 
 impl Conductor {
     pub(super) fn signalled(&mut self, now: Instant, event: Event) {
@@ -46,11 +47,17 @@ impl Conductor {
                 }
             }
             Event::Redirected { session, targets } => self.redirected(now, session, &targets),
-            // An order of ours that nobody waits for, and texts, for which there is no reader yet.
-            Event::OfferAnswered { .. }
-            | Event::Written { .. }
+            Event::Written { session, content_type, body } => {
+                self.written(session, Note { kind: NoteKind::Message, content_type, body });
+            }
+            Event::OfferAnswered { session, outcome: Ok(body) } => {
+                self.offer_answered(now, session, &body);
+            }
+            // An order of ours that nobody waits for, and what is said outside of calls.
+            Event::OfferAnswered { outcome: Err(_), .. }
             | Event::Referred { .. }
             | Event::Incoming(_)
+            | Event::Texted(_)
             | Event::Told { .. } => {}
         }
     }
@@ -65,13 +72,25 @@ impl Conductor {
         }
     }
 
-    /// A key of which only the signalling told: for whoever would hear it on the line.
-    fn pressed(&mut self, now: Instant, session: SessionId, digit: Digit) {
-        let other = match (session == self.near, self.far) {
+    /// A text of somebody on the line goes to whom he talks with. An agent does not read yet.
+    fn written(&mut self, session: SessionId, note: Note) {
+        if let (Work::Bridged, Some(other)) = (&self.work, self.across(session)) {
+            self.sip(Command::Tell { session: other, note: Box::new(note) });
+        }
+    }
+
+    /// The other side of a bridge.
+    fn across(&self, session: SessionId) -> Option<SessionId> {
+        match (session == self.near, self.far) {
             (true, Some(far)) => Some(far),
             (false, Some(far)) if far == session => Some(self.near),
             (true, None) | (false, _) => None,
-        };
+        }
+    }
+
+    /// A key of which only the signalling told: for whoever would hear it on the line.
+    fn pressed(&mut self, now: Instant, session: SessionId, digit: Digit) {
+        let other = self.across(session);
         match (&mut self.work, other) {
             (Work::Drill(drill), _) if session == self.near => {
                 drill.handle(now, Happening::Key(digit));
@@ -87,6 +106,29 @@ impl Conductor {
                 self.desk.tell(now, agent::event::Input::Digit(digit.key()));
             }
             _ => {}
+        }
+    }
+
+    /// A caller who made no offer has answered ours before we answer the call: what is to be heard
+    /// until then is heard from now on.
+    fn offer_answered(&mut self, now: Instant, session: SessionId, body: &Bytes) {
+        if body.is_empty() {
+            return;
+        }
+        match self.with(session, |leg, out| leg.confirm(body, out)) {
+            Some(Ok(Some(agreement))) => {
+                self.agreed(session, Some(agreement));
+                self.rewire();
+                self.check_hold(now, session);
+                let early = self.dial.as_ref().and_then(Dial::early);
+                match (&mut self.work, early) {
+                    (Work::Drill(drill), _) => drill.handle(now, Happening::Early),
+                    (Work::Dialling, Some(early)) => self.connect(early),
+                    _ => {}
+                }
+            }
+            Some(Err(_)) => self.end(now, Cause::IncompatibleMedia),
+            Some(Ok(None)) | None => {}
         }
     }
 

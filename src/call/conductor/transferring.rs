@@ -82,14 +82,12 @@ impl Conductor {
         if unwilling {
             return self.call_for_agent(now, call, to);
         }
-        let failed = (status >= 300).then_some(Cause::Rejected(status));
+        let failed = (status >= 300).then(|| Cause::of_refusal(status));
         let try_of = by_agent(to.to_string(), Manner::Refer);
         let fact = self.chronicle.transferred(now, try_of, failed);
         self.out.push_back(Output::Fact(fact));
-        if failed.is_none() {
-            return self.end(now, Cause::Transferred);
-        }
-        let content = format!("nobody answered there (SIP {status})");
+        let Some(failed) = failed else { return self.end(now, Cause::Transferred) };
+        let content = failed.in_words();
         let result = ToolResult { id: call.id, content, failed: true };
         self.work = Work::Agent;
         self.desk.tell(now, Input::ToolDone(result));

@@ -69,6 +69,11 @@ impl Forks {
         self.owners.get(&session).copied().unwrap_or(session)
     }
 
+    /// The session that a leg came to: the fork that was answered, or its own.
+    pub fn session_of(&self, leg: SessionId) -> SessionId {
+        self.legs.get(&leg).and_then(|leg| leg.winner).unwrap_or(leg)
+    }
+
     /// How many legs there are.
     pub fn len(&self) -> usize {
         self.legs.len()

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::traffic::{Count, Way as Direction};
 use super::{Exchange, Hop, LookupId, Output, Way, foreign_headers, names_an_address};
-use crate::call::admission::Badge;
+use crate::call::admission::{Badge, Reason};
 use crate::call::cause::Cause;
 use crate::call::identity::{self, Said};
 use crate::call::placement::Placement;
@@ -60,10 +60,20 @@ impl Exchange {
         self.traffic.at(remote)
     }
 
-    /// Whether the trunk that carries a session has room for it beside its other calls.
-    pub fn has_room(&self, session: SessionId) -> bool {
+    /// Whether the trunk that carries a session has room for it beside its other calls, and whoever
+    /// it belongs to.
+    ///
+    /// # Errors
+    /// With the cap that is reached.
+    pub fn has_room(&self, session: SessionId) -> Result<(), Reason> {
         let trunk = self.traffic.carrier(session);
-        trunk.is_none_or(|name| self.traffic.has_room(name, session))
+        if trunk.is_some_and(|name| !self.traffic.has_room(name, session)) {
+            return Err(Reason::TrunkLimit);
+        }
+        match self.tenants.has_room(self.tenants.of(session), session) {
+            true => Ok(()),
+            false => Err(Reason::TenantLimit),
+        }
     }
 
     /// Has a trunk registered anew; false when there is none of that name.
@@ -111,6 +121,8 @@ impl Exchange {
         self.traffic.carry(incoming.session, &settings.name, Direction::In);
         self.traffic.meet(&settings.name, incoming.flow.remote);
         let said = identity::read(&settings.profile, incoming);
+        let tenant = self.tenants.whose(trunk, &[&said.called]);
+        self.tenants.carry(incoming.session, tenant);
         incoming.called_user.clone_from(&said.called);
         incoming.calling_user.clone_from(&said.caller);
         incoming.calling_name.clone_from(&said.name);
@@ -139,7 +151,13 @@ impl Exchange {
             order.extend(failover.filter(|other| !names.contains(other)));
         }
         let known = order.iter().filter_map(|name| self.trunks.get(*name));
-        let has_room = |name: &str| self.traffic.has_room(name, placement.session);
+        let session = placement.session;
+        let forwarded = placement.caller.diverted_by.as_deref().unwrap_or_default();
+        let tenant = |name: &str| self.tenants.whose(name, &[&placement.caller.number, forwarded]);
+        let has_room = |name: &str| {
+            self.traffic.has_room(name, session)
+                && self.tenants.has_room(tenant(name).as_ref(), session)
+        };
         let usable: Vec<&trunk::Trunk> = known.filter(|trunk| trunk.is_usable()).collect();
         let is_full = !usable.is_empty() && !usable.iter().any(|it| has_room(&it.settings().name));
         let mut ways = Vec::new();
@@ -152,6 +170,7 @@ impl Exchange {
             });
             let headers: Vec<(String, String)> =
                 written.headers.into_iter().chain(foreign_headers(placement)).collect();
+            let owner = tenant(&settings.name);
             ways.extend(trunk.peers().into_iter().map(|peer| {
                 let routes = trunk.routes(&peer).into_iter().map(|it| ("Route".to_owned(), it));
                 Way {
@@ -160,6 +179,7 @@ impl Exchange {
                     headers: routes.chain(headers.clone()).collect(),
                     hop: Hop::Host(peer),
                     account: Some(settings.name.clone()),
+                    tenant: owner.clone(),
                     claim: claim.clone(),
                 }
             }));
@@ -227,8 +247,7 @@ impl Exchange {
             self.note_answer(&asked, (408, &[]), now);
             return self.answer(&asked, 408, Vec::new(), now);
         };
-        self.last_ask = AskId(self.last_ask.0.saturating_add(1));
-        let id = self.last_ask;
+        let id = self.next_ask();
         let errand = (*asked.errand).clone();
         let account = self.account(&asked.trunk);
         (asked.flow, asked.since) = (Some(flow), now);
@@ -243,6 +262,7 @@ impl Exchange {
             to: errand.address,
             flow,
             routes: errand.routes,
+            max_forwards: MOST_HOPS,
             contact: errand.contact,
             series: errand.series,
             headers: errand.headers,
@@ -253,9 +273,18 @@ impl Exchange {
         self.outputs.push_back(Output::Command(Command::Ask(Box::new(asking))));
     }
 
-    /// Takes the answer to a request of a trunk.
+    /// The identity of the next request outside of calls.
+    pub(super) fn next_ask(&mut self) -> AskId {
+        self.last_ask = AskId(self.last_ask.0.saturating_add(1));
+        self.last_ask
+    }
+
+    /// Takes the answer to a request of a trunk, or to a text.
     pub(super) fn told(&mut self, event: Event, now: Instant) {
         let Event::Told { id, status, headers, .. } = event else { return };
+        if self.text_answered(id, (status, &headers)) {
+            return;
+        }
         let Some(asked) = self.asked.remove(&id) else { return };
         self.note_answer(&asked, (status, &headers), now);
         if !is_life(status) {
@@ -305,6 +334,9 @@ impl Exchange {
         lively
     }
 }
+
+/// How far a request goes that begins here (RFC 3261 8.1.1.6).
+pub(super) const MOST_HOPS: u8 = 70;
 
 /// How long a host that was silent is tried last.
 const SILENT_FOR: Duration = Duration::from_secs(300);

@@ -9,7 +9,7 @@ use super::{Exchange, Hop, Output, Way, foreign_headers};
 use crate::base::destination::Destination;
 use crate::call::cause::Cause;
 use crate::call::identity;
-use crate::call::placement::Placement;
+use crate::call::placement::{Caller, Placement};
 use crate::sdp::keying::Policy;
 use crate::sip::event::{Command, Notice, Outgoing, Reach};
 
@@ -53,14 +53,7 @@ impl Exchange {
 
     /// The ways to a phone, or to every phone of a group.
     pub(super) fn to_phones(&self, placement: &Placement) -> Result<Vec<Way>, Cause> {
-        let reaches: Vec<&Reach> = match &placement.destination {
-            Destination::Phone(name) => self.phones.of(name).collect(),
-            Destination::Group(name) => {
-                let group = self.phones.settings.groups.get(name.as_str()).ok_or(Cause::NoRoute)?;
-                group.iter().flat_map(|name| self.phones.of(name)).collect()
-            }
-            _ => return Err(Cause::NoRoute),
-        };
+        let reaches = self.phones.behind(&placement.destination).ok_or(Cause::NoRoute)?;
         if reaches.is_empty() {
             return Err(Cause::Unreachable);
         }
@@ -98,6 +91,17 @@ impl Exchange {
         }
     }
 
+    /// What a phone is told of who calls it: From, and further headers.
+    pub(super) fn spoken_of(
+        &self,
+        caller: &Caller,
+        reach: &Reach,
+    ) -> (String, Vec<(String, String)>) {
+        let socket = reach.flow.local.to_string();
+        let domain = self.phones.settings.domain.as_str();
+        identity::plain(caller, if domain.is_empty() { &socket } else { domain })
+    }
+
     /// Does what an event of a fork means.
     pub(super) fn follow(&mut self, meaning: Meaning) -> Option<crate::sip::event::Event> {
         self.outputs.extend(meaning.commands.into_iter().map(Output::Command));
@@ -105,22 +109,32 @@ impl Exchange {
     }
 
     fn way_to(&self, reach: &Reach, placement: &Placement) -> Way {
-        let socket = reach.flow.local.to_string();
-        let domain = self.phones.settings.domain.as_str();
-        let host = if domain.is_empty() { &socket } else { domain };
-        let (from, own) = identity::plain(&placement.caller, host);
+        let (from, own) = self.spoken_of(&placement.caller, reach);
         let routes = reach.routes.iter().map(|route| ("Route".to_owned(), route.clone()));
         let headers = routes.chain(own).chain(foreign_headers(placement)).collect();
         let hop = Hop::Flow(reach.flow);
-        Way { target: reach.uri.clone(), from, hop, headers, account: None, claim: None }
+        let target = reach.uri.clone();
+        Way { target, from, hop, headers, account: None, tenant: None, claim: None }
     }
 }
 
 impl Phones {
+    /// Where the phones of a destination are, if it is one of phones.
+    pub fn behind(&self, destination: &Destination) -> Option<Vec<&Reach>> {
+        match destination {
+            Destination::Phone(name) => Some(self.of(name).collect()),
+            Destination::Group(name) => {
+                let group = self.settings.groups.get(name.as_str())?;
+                Some(group.iter().flat_map(|name| self.of(name)).collect())
+            }
+            _ => None,
+        }
+    }
+
     fn of(&self, name: &str) -> impl Iterator<Item = &Reach> {
         self.reaches.get(name).into_iter().flatten()
     }
 }
 
 /// At how many places a leg rings at once.
-const MOST_FORKS: usize = 32;
+pub(super) const MOST_FORKS: usize = 32;

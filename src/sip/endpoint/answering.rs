@@ -92,15 +92,22 @@ impl Endpoint {
         let agreed = self.timed_by_request(&ringing.invite, None).unwrap_or(None);
         let tag = ringing.dialog.id.local_tag.clone();
         let answer = timed(self.accepting(&ringing.invite, &tag), agreed).extra_headers(headers);
-        let answer = with_sdp(answer, &acceptance.body);
+        // An offer of ours that went ahead has its answer by PRACK: nothing is left to be described
+        // (RFC 3261 13.2.1).
+        let is_settled = ringing.invite.body().is_empty() && ringing.offers.first == First::Settled;
+        let body = if is_settled { Bytes::new() } else { acceptance.body };
+        let answer = with_sdp(answer, &body);
         let datagram = self.answer(ringing.transaction, 200, answer, now)?;
-        let Offers { theirs, ours, .. } = &mut ringing.offers;
-        let said = acceptance.body;
-        let offers = Offers {
+        let Offers { theirs, ours, said, heard, .. } = &mut ringing.offers;
+        let said = if is_settled { std::mem::take(said) } else { body };
+        let mut offers = Offers {
             theirs: theirs.take(),
             ours: ours.take(),
             ..Offers::new(&ringing.invite.message, First::Settled, said)
         };
+        if is_settled {
+            offers.heard = std::mem::take(heard);
+        }
         let mut up = Up::answered(ringing.dialog.clone(), offers);
         let sequence = ringing.invite.sequence;
         up.answer = Some(Answer::sent(datagram, sequence, self.settings.timers, now));
@@ -139,7 +146,7 @@ impl Endpoint {
         let whose = match self.layer.user(invite) {
             Some(Use::Incoming(session, _) | Use::Pending(session)) => *session,
             Some(Use::Served | Use::Invite(_) | Use::Bye(_) | Use::Refer(_))
-            | Some(Use::Ask(..) | Use::Told | Use::Reinvite(_) | Use::Update(_))
+            | Some(Use::Ask(..) | Use::Told | Use::Reinvite(_) | Use::Update(_) | Use::Text(_))
             | None => {
                 return self.answer_stateless(cancel, 481, &[]);
             }
@@ -184,8 +191,8 @@ fn is_invite(request: &Arrival) -> bool {
     request.method == Method::Invite
 }
 
-/// What the call's owner hears of an INVITE.
-fn digested(invite: &Arrival, session: SessionId) -> Incoming {
+/// What the owner hears of a request that begins something: an INVITE, or a text.
+pub(super) fn digested(invite: &Arrival, session: SessionId) -> Incoming {
     let from = invite.message.from();
     let uri = invite.message.request_uri();
     let user = |uri: Uri<'_>| uri.user_unescaped().into_owned();

@@ -67,7 +67,7 @@ impl Endpoint {
         };
         let mut request = Builder::request(&asking.method, &asking.target)
             .header("Via", &self.via(asking.flow, branch))
-            .header("Max-Forwards", "70");
+            .header("Max-Forwards", &asking.max_forwards.to_string());
         for route in &asking.routes {
             request = request.header("Route", route);
         }

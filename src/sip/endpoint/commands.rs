@@ -56,6 +56,9 @@ impl Endpoint {
             Command::AnswerRefer { session, outcome } => {
                 self.with(session, now, |it, session| it.answer_refer(session, outcome, now));
             }
+            Command::AnswerText { session, status, headers } => {
+                self.answer_text(session, (status, &headers), now);
+            }
         }
     }
 

@@ -121,7 +121,7 @@ impl Endpoint {
             Use::Refer(session) => self.refer_answered(session, 408, now),
             Use::Ask(id, _) => self.report(Event::untold(id, 408)),
             // A refusal without its ACK, a CANCEL, NOTIFY, PRACK or INFO into the void: nothing is lost.
-            Use::Incoming(..) | Use::Pending(_) | Use::Served | Use::Told => {}
+            Use::Incoming(..) | Use::Pending(_) | Use::Text(_) | Use::Served | Use::Told => {}
         }
     }
 

@@ -228,9 +228,8 @@ impl Use {
             Self::Invite(Invitation { session, .. }) | Self::Refer(session) => Some(*session),
             Self::Reinvite(Reinvitation { session, .. }) | Self::Update(session) => Some(*session),
             Self::Bye(session) => *session,
-            Self::Incoming(..) | Self::Pending(_) | Self::Served | Self::Ask(..) | Self::Told => {
-                None
-            }
+            Self::Incoming(..) | Self::Pending(_) | Self::Text(_) | Self::Served => None,
+            Self::Ask(..) | Self::Told => None,
         }
     }
 }

@@ -96,7 +96,7 @@ impl Endpoint {
             Method::Options => self.answer_options(&request),
             // T7: nobody is referred anywhere outside of a call.
             Method::Refer => self.answer_stateless(&request, 403, &[]),
-            Method::Message => self.written_outside(&request),
+            Method::Message => self.texted(request, now),
             _ => self.answer_stateless(&request, 481, &[]),
         }
     }
@@ -170,7 +170,8 @@ impl Endpoint {
             Some(&mut Use::Bye(session)) => self.bye_answered(session, status, now),
             Some(&mut Use::Refer(session)) => self.refer_answered(session, status, now),
             Some(&mut Use::Ask(id, _)) => self.ask_answered(id, response),
-            Some(Use::Told | Use::Incoming(..) | Use::Pending(_) | Use::Served) | None => {}
+            Some(Use::Told | Use::Incoming(..) | Use::Pending(_) | Use::Text(_) | Use::Served)
+            | None => {}
         }
     }
 }

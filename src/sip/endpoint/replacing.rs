@@ -6,7 +6,7 @@ use super::Endpoint;
 use crate::sip::address::NameAddr;
 use crate::sip::dialog::arrival::Arrival;
 use crate::sip::dialog::invite::{Phase, Session};
-use crate::sip::dialog::replaces::{Replaces, Scope};
+use crate::sip::dialog::replaces::{Replaces, Scope, named};
 use crate::sip::event::{Ending, Party, SessionId};
 use crate::sip::uri::Scheme;
 
@@ -14,6 +14,19 @@ use crate::sip::uri::Scheme;
 const MOST_TARGETS: usize = 8;
 
 impl Endpoint {
+    /// The session of ours that a value of Replaces names, as its peer would write it.
+    pub fn session_named(&self, replaces: &str) -> Option<SessionId> {
+        self.sessions.find(&Replaces::parse(replaces)?.dialog)
+    }
+
+    /// The value of Replaces that names a session to its peer, if it is up.
+    pub fn name_of(&self, session: SessionId) -> Option<String> {
+        match &self.sessions.get(session)?.phase {
+            Phase::Up(up) => Some(named(&up.dialog.id)),
+            Phase::Calling(_) | Phase::Ringing(_) | Phase::Leaving(_) => None,
+        }
+    }
+
     /// The session that an INVITE is to take the place of, if it says so.
     ///
     /// # Errors

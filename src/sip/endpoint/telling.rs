@@ -52,25 +52,16 @@ impl Endpoint {
             self.report(Event::Written { session: session.id, content_type, body });
         }
     }
-
-    /// Takes a MESSAGE outside of any call. There is nobody to read it, and nobody is told that it
-    /// was read.
-    pub(super) fn written_outside(&mut self, request: &Arrival) {
-        match is_readable(request) {
-            true => self.answer_stateless(request, 404, &[]),
-            false => self.answer_stateless(request, 415, &accepted()),
-        }
-    }
 }
 
 /// Whether a MESSAGE is text, or nothing at all.
-fn is_readable(request: &Arrival) -> bool {
+pub(super) fn is_readable(request: &Arrival) -> bool {
     let is_text = |kind: &str| kind.eq_ignore_ascii_case("text/");
     request.body().is_empty() || content_type(request).get(..5).is_some_and(is_text)
 }
 
 /// What a MESSAGE may be.
-fn accepted() -> [(&'static str, String); 1] {
+pub(super) fn accepted() -> [(&'static str, String); 1] {
     [("Accept", "text/plain".to_owned())]
 }
 

@@ -180,7 +180,8 @@ impl Dialog {
 }
 
 impl Audio {
-    async fn open() -> Self {
+    /// Opens a socket.
+    pub async fn open() -> Self {
         let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.expect("a port"));
         let port = socket.local_addr().expect("a bound socket").port();
         let says = Arc::new(Mutex::new(VecDeque::new()));
@@ -191,6 +192,16 @@ impl Audio {
             tokio::join!(speaking, hearing);
         });
         Self { port, says, heard, to, task }
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Speaks to where a message wants it.
+    pub fn towards(&self, message: &str) {
+        *self.to.lock().expect("unpoisoned") = audio_of(message);
     }
 
     /// Says a clip.

@@ -50,7 +50,8 @@ ext     = "102"
 to      = "phone:102"
 "#;
 
-fn house() -> House {
+/// A porter and two phones, which this machine may call as a trunk.
+pub fn house() -> House {
     let porter = House::porter();
     let dialplan = format!("{ROUTES}{}", porter.dialplan.clone().expect("its own"));
     House { dialplan: Some(dialplan), ..porter }.and(PHONES)
@@ -63,7 +64,8 @@ pub fn only_phones() -> House {
 
 /// A phone that is written by hand.
 pub struct Handset {
-    wire: Wire,
+    /// Its socket.
+    pub wire: Wire,
     user: String,
     password: String,
     sequence: u32,
@@ -96,13 +98,18 @@ impl Handset {
 
     fn answer(&self, challenge: &str, number: u32) -> String {
         let challenge = header(challenge, "WWW-Authenticate");
+        let uri = format!("sip:{}", self.wire.to);
+        let value = self.proof(challenge, ("REGISTER", &uri), number);
+        format!("Authorization: {value}\r\n")
+    }
+
+    /// Its answer to a challenge, for a request of that method to that URI.
+    pub fn proof(&self, challenge: &str, (method, uri): (&str, &str), number: u32) -> String {
         let challenge = Challenge::read(challenge.as_bytes()).remove(0);
         let by =
             Credentials { username: self.user.clone(), password: self.password.as_str().into() };
-        let uri = format!("sip:{}", self.wire.to);
-        let signed = Signed { method: "REGISTER", uri: &uri, body: b"" };
-        let value = challenge.answer(&by, &signed, Turn { number, cnonce: "cn" });
-        format!("Authorization: {value}\r\n")
+        let signed = Signed { method, uri, body: b"" };
+        challenge.answer(&by, &signed, Turn { number, cnonce: "cn" })
     }
 
     /// How long a wrong password takes to be refused.
@@ -115,7 +122,7 @@ impl Handset {
     }
 
     /// Waits for a request of that method.
-    async fn wait_for(&mut self, method: &str) -> String {
+    pub async fn wait_for(&mut self, method: &str) -> String {
         loop {
             let request = self.wire.receive(PATIENCE).await;
             let request = request.unwrap_or_else(|| panic!("{method} does not come"));
@@ -126,7 +133,7 @@ impl Handset {
     }
 
     /// Answers a request.
-    async fn reply(&self, request: &str, status: &str, body: &str) {
+    pub async fn reply(&self, request: &str, status: &str, body: &str) {
         let copied = ["Via", "From", "Call-ID", "CSeq"];
         let copied = copied.map(|name| format!("{name}: {}\r\n", header(request, name))).concat();
         let (to, local) = (header(request, "To"), self.wire.local);

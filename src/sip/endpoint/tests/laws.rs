@@ -81,7 +81,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         ),
         1 => any::<usize>().prop_map(Happening::Echo),
         1 => prop::collection::vec(any::<u8>(), 0..60).prop_map(Happening::Octets),
-        6 => (0..16_u8, 0..4_u64).prop_map(|(kind, session)| Happening::Command { kind, session }),
+        6 => (0..17_u8, 0..4_u64).prop_map(|(kind, session)| Happening::Command { kind, session }),
         1 => (0..METHODS.len()).prop_map(|method| Happening::Stranger { method }),
         3 => (0..40_000_u32).prop_map(Happening::Wait),
     ]
@@ -204,6 +204,7 @@ impl World {
                 Command::Tell { session, note: Box::new(note) }
             }
             15 => Command::Redirect { session, targets: vec!["sip:x@192.0.2.3".to_owned()] },
+            16 => Command::AnswerText { session, status: 200, headers: Vec::new() },
             _ => Command::AnswerRefer { session, outcome: Ok(200) },
         };
         self.endpoint.handle(self.now, Input::Command(command));

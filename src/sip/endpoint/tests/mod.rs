@@ -14,5 +14,6 @@ mod refer;
 mod refusals;
 mod reliable;
 mod replaces;
+mod texting;
 mod timers;
 mod weather;

@@ -30,6 +30,7 @@ fn asking(method: Method) -> Asking {
         to: "<sip:us@192.0.2.1>".to_owned(),
         flow: flow_from(PEER),
         routes: vec!["<sip:192.0.2.1;lr>".to_owned()],
+        max_forwards: 70,
         contact: Some(OwnContact { user: "vt-1".into(), params: ";expires=300".into() }),
         series: Some(Series { call_id: "series".to_owned(), sequence: 5 }),
         headers: Vec::new(),

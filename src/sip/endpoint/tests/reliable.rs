@@ -90,16 +90,44 @@ fn a_caller_that_knows_nothing_of_it_is_spared() {
 
 #[test]
 fn our_offer_in_a_provisional_answer_is_answered_by_prack() {
-    let mut raw = Raw::new();
-    let mut invite = Text::invite().extra("Supported: 100rel\r\n");
-    invite.body.clear();
-    raw.receive(&invite.write());
-    let sent = raw.command(early(SESSION));
-    let mut prack = prack(&sent[0], 2).extra(SDP);
+    let (mut raw, sent) = offering();
+    let mut prack = prack(&sent, 2).extra(SDP);
     prack.body = "v=0\r\na=answer\r\n".to_owned();
     assert_eq!(statuses(&raw.receive(&prack.write())), [200]);
     assert!(matches!(raw.events.last(), Some(Event::OfferAnswered { outcome: Ok(body), .. })
         if body.ends_with(b"a=answer\r\n")));
+    let sent = raw.command(answer(SESSION));
+    assert_eq!(statuses(&sent), [200]);
+    assert!(sent[0].ends_with("\r\n\r\n"), "all is described: {}", sent[0]);
+}
+
+#[test]
+fn an_answer_that_waits_for_the_answer_to_our_offer_does_not_offer_again() {
+    let (mut raw, sent) = offering();
+    assert!(raw.command(answer(SESSION)).is_empty());
+    let mut prack = prack(&sent, 2).extra(SDP);
+    prack.body = "v=0\r\na=answer\r\n".to_owned();
+    let sent = raw.receive(&prack.write());
+    assert_eq!(statuses(&sent), [200, 200]);
+    assert!(sent[1].ends_with("\r\n\r\n"), "{}", sent[1]);
+}
+
+#[test]
+fn an_offer_of_ours_that_prack_leaves_open_is_made_again() {
+    let (mut raw, sent) = offering();
+    raw.receive(&prack(&sent, 2).write());
+    let sent = raw.command(answer(SESSION));
+    assert!(sent[0].contains("\r\n\r\nv=0"), "{}", sent[0]);
+}
+
+/// A caller without an offer who knows reliable answers, and ours with an offer.
+fn offering() -> (Raw, String) {
+    let mut raw = Raw::new();
+    let mut invite = Text::invite().extra("Supported: 100rel\r\n");
+    invite.body.clear();
+    raw.receive(&invite.write());
+    let sent = raw.command(early(SESSION)).remove(0);
+    (raw, sent)
 }
 
 #[test]

@@ -208,6 +208,7 @@ impl Callee {
             | Event::ReferReceived { .. }
             | Event::Redirected { .. }
             | Event::OfferAnswered { .. }
+            | Event::Texted(_)
             | Event::Written { .. }
             | Event::Info { .. }
             | Event::Told { .. } => {}

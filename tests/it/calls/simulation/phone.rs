@@ -267,6 +267,7 @@ impl Phone {
             | Event::Referred { .. }
             | Event::Redirected { .. }
             | Event::OfferAnswered { .. }
+            | Event::Texted(_)
             | Event::Written { .. }
             | Event::Info { .. }
             | Event::Told { .. } => panic!("nobody does this to the phone: {event:?}"),

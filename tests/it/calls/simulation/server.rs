@@ -356,6 +356,8 @@ impl Server {
                 self.sessions.insert(placement.session, id);
                 scene.pipe(Pipe::ToSip, id, Job::Place(placement));
             }
+            // Nobody here calls to take the place of another one.
+            Output::Pair(..) => {}
             Output::BindSocket(port) => self.bind(scene, id, port),
             Output::OpenPort(port, settings) => {
                 let Some(call) = self.calls.get_mut(&id) else { return };
@@ -581,7 +583,9 @@ fn session_of(event: &Event) -> Session {
         | Event::Written { session, .. }
         | Event::Info { session, .. }
         | Event::Ended { session, .. } => *session,
-        Event::Told { .. } => unreachable!("nobody asks anything outside of calls"),
+        Event::Told { .. } | Event::Texted(_) => {
+            unreachable!("nobody asks anything outside of calls")
+        }
     }
 }
 
