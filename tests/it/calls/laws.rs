@@ -130,10 +130,15 @@ proptest! {
     fn every_call_to_somebody_else_ends_for_all_and_once(story in tangle()) {
         let (one, other) = (story.play(), story.play());
         prop_assert_eq!(one.ladder(), other.ladder());
-        let record = one.record();
-        prop_assert!(record.lasted < Duration::from_secs(300), "{:?}", record.lasted);
-        for leg in &record.legs {
-            prop_assert!(leg.to.is_none() || leg.ended.is_some(), "{leg:?}");
+        let records = one.records();
+        // A server that goes down refuses who comes then: that is no call.
+        let fewest = usize::from(story.shut_down.is_none());
+        prop_assert!((fewest..=1).contains(&records.len()), "{}", one.ladder());
+        for record in records {
+            prop_assert!(record.lasted < Duration::from_secs(300), "{:?}", record.lasted);
+            for leg in &record.legs {
+                prop_assert!(leg.to.is_none() || leg.ended.is_some(), "{leg:?}");
+            }
         }
         for callee in &one.callees {
             prop_assert_eq!(callee.invites.len(), callee.endings.len());
