@@ -280,16 +280,20 @@ pub async fn within<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Op
 }
 
 /// The words of one side of a record's transcript, line by line. The breath that a recogniser
-/// writes as `uh` is no word.
+/// writes as `uh` is no word, and the politeness that its grammar lets a caller add is heard in a
+/// breath, too.
 pub fn said(record: &Value, role: &str) -> Vec<String> {
     let lines = record["transcript"].as_array().expect("a transcript");
     let own = lines.iter().filter(|line| line["role"] == role);
+    let counts = |word: &&str| role != "caller" || !UNSAID.contains(word);
     own.map(|line| {
         let words = line["text"].as_str().expect("a text").split(' ');
-        words.filter(|word| !["uh", "um"].contains(word)).collect::<Vec<_>>().join(" ")
+        words.filter(counts).collect::<Vec<_>>().join(" ")
     })
     .collect()
 }
+
+const UNSAID: [&str; 8] = ["uh", "um", "please", "thanks", "hi", "hello", "hey", "well"];
 
 async fn keep(mut lines: tokio::io::Lines<BufReader<tokio::process::ChildStderr>>, log: Log) {
     while let Ok(Some(line)) = lines.next_line().await {
