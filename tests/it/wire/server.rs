@@ -288,7 +288,7 @@ pub fn said(record: &Value, role: &str) -> Vec<String> {
     let counts = |word: &&str| role != "caller" || !UNSAID.contains(word);
     own.map(|line| {
         let words = line["text"].as_str().expect("a text").split(' ');
-        words.filter(counts).collect::<Vec<_>>().join(" ")
+        words.filter(counts).collect::<Vec<_>>().join(" ").replace("good bye", "goodbye")
     })
     .collect()
 }
