@@ -32,7 +32,7 @@ async fn gives_number(server: &Server, voice: &'static str) -> voxtrunk::audio::
     let lines = vec![
         say(voice, "please call me back").await,
         say(voice, "five five five, one two three, four three two one").await,
-        say(Speaker::Flite("rms"), "that is correct").await,
+        say(Speaker::Flite("rms"), "yes that's correct").await,
     ];
     let path = server.folder.path(&format!("{voice:?}.wav"));
     recorded(&server.uri("clerk"), lines, path).await.heard.expect("it was recorded")
@@ -44,7 +44,7 @@ async fn a_number_that_is_pressed_is_read_back_digit_by_digit() {
     let lines = vec![
         say(Speaker::Flite("rms"), "please call me back").await,
         Line { when: When::Quiet, act: Act::Press(keys) },
-        say(Speaker::Flite("rms"), "that is correct").await,
+        say(Speaker::Flite("rms"), "yes that's correct").await,
     ];
     let server = Server::start(House::with(CLERK)).await;
     let path = server.folder.path("pressed.wav");
