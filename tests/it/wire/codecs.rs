@@ -26,12 +26,17 @@ async fn our_phone_is_understood_in_every_codec_and_every_length_of_packets() {
     let server = Server::start(House::porter().speaking(EVERY_CODEC)).await;
     let folder = Folder::new();
     // One after the other: what is told of lost packets is told of the codec, not of the machine.
+    let mut counts = Vec::new();
     for call in CALLS {
-        understood(call, server.uri("porter"), folder.path("")).await;
+        counts.push(understood(call, server.uri("porter"), folder.path("")).await);
     }
-    for record in server.records(CALLS.len()).await {
+    for (record, received) in server.records(CALLS.len()).await.into_iter().zip(counts) {
         assert!(says_goodbye(&record), "{record:#}");
-        assert_eq!(record["legs"][0]["rtp"]["lost"], 0, "{record:#}");
+        let rtp = &record["legs"][0]["rtp"];
+        assert_eq!(rtp["lost"], 0, "{record:#}");
+        // What is on its way when the call ends is nobody's any more.
+        let sent = rtp["sent"].as_u64().expect("a count");
+        assert!((received..=received + 5).contains(&sent), "{received} received: {record:#}");
     }
 }
 
@@ -135,12 +140,12 @@ async fn a_codec_changes_in_the_middle_of_a_sentence() {
     wire.send(wire.inside(&agreed, "3 BYE").as_bytes()).await;
 }
 
-/// One call of our phone; it says goodbye and is understood.
+/// One call of our phone; it says goodbye and is understood. How many packets it received.
 async fn understood(
     (codec, name, millis): (Codec, &'static str, u64),
     target: String,
     folder: std::path::PathBuf,
-) {
+) -> u64 {
     let path = folder.join(format!("{name}-{}-{millis}.wav", codec.clock_rate()));
     let lines = vec![say(Speaker::Flite("rms"), "goodbye").await];
     let outcome = offering(offer(codec, millis), &target, lines, path).await;
@@ -160,6 +165,7 @@ async fn understood(
     // A machine that sleeps leaves slots out, but never a half of them.
     let most = heard.duration().as_millis() as u64 / sent_millis(codec, millis) + 5;
     assert!((most / 2..=most * 6 / 5).contains(&received), "{what}: {received} for {most}");
+    received
 }
 
 /// How long the server's packets are when a phone asks for so many milliseconds.
