@@ -280,7 +280,7 @@ pub async fn within<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Op
 }
 
 /// The words of one side of a record's transcript, line by line. The breath that a recogniser
-/// writes as `uh` is no word, and the politeness that its grammar lets a caller add is heard in a
+/// writes as `uh` is no word, and the `please` that its grammar lets a caller add is heard in a
 /// breath, too.
 pub fn said(record: &Value, role: &str) -> Vec<String> {
     let lines = record["transcript"].as_array().expect("a transcript");
@@ -293,7 +293,7 @@ pub fn said(record: &Value, role: &str) -> Vec<String> {
     .collect()
 }
 
-const UNSAID: [&str; 8] = ["uh", "um", "please", "thanks", "hi", "hello", "hey", "well"];
+const UNSAID: [&str; 3] = ["uh", "um", "please"];
 
 async fn keep(mut lines: tokio::io::Lines<BufReader<tokio::process::ChildStderr>>, log: Log) {
     while let Ok(Some(line)) = lines.next_line().await {
