@@ -6,6 +6,7 @@ mod conferring;
 mod dialling;
 mod drilling;
 mod ending;
+mod handing_over;
 mod holding;
 mod joining;
 mod recording;
@@ -165,6 +166,7 @@ impl Conductor {
             Input::Mind(input) => self.desk.tell(now, input),
             Input::Gathered(others) => self.gathered(now, others),
             Input::Replace { session, incoming } => self.replace(session, incoming),
+            Input::Retired => self.end(now, Cause::Transferred),
             Input::HangUp { q850 } => self.hung_up_by_operator(now, q850),
             Input::Mute => self.media(media::event::Command::Mute),
             Input::Unmute => self.media(media::event::Command::Unmute),

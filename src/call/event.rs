@@ -43,6 +43,9 @@ pub enum Input {
         /// The INVITE.
         incoming: Box<sip::event::Incoming>,
     },
+    /// A peer in whose call an agent was consulted has sent somebody there by another call: this
+    /// one has done its work.
+    Retired,
     /// The operator ends the call, with this cause of Q.850.
     HangUp {
         /// 1 to 127; 16 is the ordinary one.
@@ -78,6 +81,9 @@ pub enum Output {
     Place(Box<Placement>),
     /// Two legs talk with each other from now on.
     Pair(SessionId, SessionId),
+    /// The call of ours in which this value of Replaces names a leg has done its work:
+    /// `Input::Retired` there.
+    Retire(String),
     /// Bind a socket pair for the media of a port; answered by `Input::Socket`. All ports of a call
     /// live in one media shard.
     BindSocket(PortId),

@@ -171,6 +171,9 @@ impl CallTask {
                 let order = sip_shard::Order::Place(self.mailbox.clone(), placement);
                 self.house.sip.order(order).await;
             }
+            Output::Retire(named) => {
+                self.house.sip.order(sip_shard::Order::Retire(named)).await;
+            }
             Output::Pair(one, other) => {
                 self.house.sip.order(sip_shard::Order::Pair(one, other)).await;
             }

@@ -83,6 +83,8 @@ pub enum Order {
     Place(Mailbox, Box<Placement>),
     /// Two legs of a call talk with each other.
     Pair(SessionId, SessionId),
+    /// The call of ours in which this value of Replaces names a leg has done its work.
+    Retire(String),
     /// An address was found by that domain: its certificate must name it.
     Name(SocketAddr, String),
     /// Closes a connection.
@@ -388,6 +390,7 @@ impl SipShard {
             }
             Order::Place(mailbox, placement) => self.place(mailbox, placement),
             Order::Pair(one, other) => self.pair(one, other),
+            Order::Retire(named) => self.retire(&named),
             Order::Adopt(session, mailbox) => {
                 self.calls.insert(session, mailbox);
             }

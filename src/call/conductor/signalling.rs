@@ -80,7 +80,7 @@ impl Conductor {
     }
 
     /// The other side of a bridge.
-    fn across(&self, session: SessionId) -> Option<SessionId> {
+    pub(super) fn across(&self, session: SessionId) -> Option<SessionId> {
         match (session == self.near, self.far) {
             (true, Some(far)) => Some(far),
             (false, Some(far)) if far == session => Some(self.near),

@@ -149,9 +149,13 @@ impl Conductor {
         let takes_part = session == self.near || Some(session) == self.far;
         let may = matches!(self.work, Work::Bridged)
             || matches!(self.work, Work::Agent) && self.desk.is_open();
-        let planned = self.planned(target);
         let is_attended = headers.iter().any(|(name, _)| name == "Replaces");
         let kind = if is_attended { Kind::Attended } else { Kind::Blind };
+        let is_free = takes_part && matches!(self.work, Work::Bridged) && self.dial.is_none();
+        if let Some(place) = self.place_of_ours(target).filter(|_| is_free) {
+            return self.hand_over(now, session, (place, kind), headers);
+        }
+        let planned = self.planned(target);
         let (true, true, None, Some((to, ring))) = (takes_part, may, &self.dial, planned) else {
             let try_of = self.by_peer(session, (target.to_owned(), Manner::Referral, kind));
             let fact = self.chronicle.transferred(now, try_of, Some(Cause::Rejected(603)));
@@ -265,4 +269,4 @@ fn by_agent(to: String, manner: Manner) -> Try {
 const REFER_WITHIN: Duration = Duration::from_secs(40);
 
 /// How long a peer may take to hang up when its transfer has worked.
-const LEAVES_WITHIN: Duration = Duration::from_secs(2);
+pub(super) const LEAVES_WITHIN: Duration = Duration::from_secs(2);

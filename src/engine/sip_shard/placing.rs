@@ -2,6 +2,7 @@
 //! and connects them names the second one as it knows it.
 
 use super::SipShard;
+use crate::call::event::Input;
 use crate::call::placement::Placement;
 use crate::engine::clock;
 use crate::engine::mailbox::Mailbox;
@@ -30,6 +31,15 @@ impl SipShard {
         let far = self.exchange.partner_of(self.exchange.leg_of(own))?;
         *named = self.endpoint.name_of(far)?;
         Some(())
+    }
+
+    /// Tells the call that has done its work, if there is one.
+    pub(super) fn retire(&mut self, named: &str) {
+        let Some(own) = self.endpoint.session_named(named) else { return };
+        if let Some(mailbox) = self.calls.get(&self.exchange.leg_of(own)) {
+            // A call that does not read is ended as one that is stuck.
+            mailbox.post(Input::Retired).ok();
+        }
     }
 
     /// Two legs talk with each other. Who is gone meanwhile talks with nobody.

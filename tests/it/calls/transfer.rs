@@ -13,7 +13,7 @@ use super::simulation::callee::{Act as Does, Manner};
 use super::simulation::network::Side;
 use super::simulation::phone::{Act, Moment, When};
 use super::simulation::tongue::plain;
-use super::simulation::{FAREWELL, World, shop};
+use super::simulation::{FAREWELL, GREETING, World, shop};
 
 /// The shop's agent that connects with sales at `to`.
 fn shop_with_sales(to: &str) -> Assistant {
@@ -176,6 +176,44 @@ fn a_callee_that_refers_sends_somebody_else_in_its_place() {
     let bridges: Vec<_> = world.record().bridges.iter().map(|bridge| bridge.legs).collect();
     assert_eq!(bridges, [[0, 1], [0, 2]]);
     assert_eq!(world.record().transfers[0].manner, Manners::Referral);
+}
+
+/// A world where `desk` is Bob, and everything else is answered by the shop's agent.
+fn office() -> World {
+    let mut world = World::with_route(Route {
+        ext: vec!["desk".parse().expect("a pattern")],
+        ..Route::to("sip:bob@192.0.2.7".parse().expect("a destination"))
+    });
+    world.server.routes.push(Route::to(Destination::Agent("desk".to_owned())));
+    world
+}
+
+#[test]
+fn a_callee_sends_the_caller_to_an_agent() {
+    let mut world = office();
+    world.with_callee(Manner::Answers(500)).then(1_500, Does::Refer("sip:shop@192.0.2.2"));
+    world.say(When::Quiet, "where are you").say(When::Quiet, "goodbye").play();
+    let record = world.record();
+    assert_eq!((world.cause(), &record.agents), (Cause::AgentEnded, &vec!["desk".to_owned()]));
+    assert!(world.heard().contains(&plain(GREETING)), "{}", world.heard());
+    assert!(world.heard().ends_with(&plain(FAREWELL)), "{}", world.heard());
+    assert_eq!(world.callees[0].endings.len(), 1);
+    let transfer = &record.transfers[0];
+    assert_eq!((transfer.manner, transfer.by), (Manners::Referral, Some(1)));
+    assert_eq!((transfer.to.as_str(), transfer.failed), ("agent:desk", None));
+}
+
+#[test]
+fn a_caller_sends_the_callee_to_an_agent_and_leaves() {
+    let mut world = office();
+    let bob = world.with_callee(Manner::Answers(500));
+    bob.then(9_000, Does::Say("where are you")).then(16_000, Does::Say("goodbye"));
+    world.then(When::At(2_500), Act::Refer("sip:shop@192.0.2.2")).play();
+    assert_eq!(world.cause(), Cause::AgentEnded, "{}", world.ladder());
+    let heard = world.callees[0].heard(&world.scene);
+    assert!(heard.contains(&plain(GREETING)) && heard.ends_with(&plain(FAREWELL)), "{heard}");
+    let moments = || world.phone.moments.iter().map(|(_, moment)| moment);
+    assert!(moments().any(|moment| *moment == Moment::Told(200)), "{:?}", world.phone.moments);
 }
 
 #[test]

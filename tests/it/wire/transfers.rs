@@ -64,13 +64,8 @@ async fn a_consultation_that_goes_by_us_is_replaced_as_its_other_end_knows_it() 
     let mut ben = registered("127.0.0.4:0", &server, ("102", "other")).await;
 
     // Somebody calls Ben, and Ben asks Anna first.
-    let mut caller = Caller::call(&server, "102").await;
     let audio = Audio::open().await;
-    caller.send_invite(&audio).await;
-    let first = ben.wait_for("INVITE").await;
-    ben.reply(&first, "200 OK", &ben.wire.description()).await;
-    ben.wait_for("ACK").await;
-    caller.acknowledge().await;
+    let (mut caller, first) = talks_with(&mut ben, (&server, "102"), &audio).await;
     let asked = consult(&mut ben, "101").await;
     let second = anna.wait_for("INVITE").await;
     anna.reply(&second, "200 OK", &anna.wire.description()).await;
@@ -126,13 +121,8 @@ async fn a_consultation_that_did_not_go_by_us_is_replaced_as_it_was_named() {
     let server = Server::start(office()).await;
     let mut anna = registered("127.0.0.3:0", &server, ("101", "secret")).await;
     let mut ben = registered("127.0.0.4:0", &server, ("102", "other")).await;
-    let mut caller = Caller::call(&server, "102").await;
     let audio = Audio::open().await;
-    caller.send_invite(&audio).await;
-    let first = ben.wait_for("INVITE").await;
-    ben.reply(&first, "200 OK", &ben.wire.description()).await;
-    ben.wait_for("ACK").await;
-    caller.acknowledge().await;
+    let (mut caller, first) = talks_with(&mut ben, (&server, "102"), &audio).await;
     // What cannot be read is not sent on.
     let garbled = format!("<sip:101@{}?Replaces=abc%3Bto-tag%3D1>", server.address);
     let refused = refer(&ben, &first, &garbled).await;
@@ -159,6 +149,91 @@ async fn a_consultation_that_did_not_go_by_us_is_replaced_as_it_was_named() {
     let record = server.record().await;
     assert_eq!(record["transfers"][0]["outcome"], "failed", "{record:#}");
     assert_eq!(record["end_reason"], "caller_hangup", "{record:#}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_phone_sends_its_caller_to_an_agent() {
+    let server = Server::start(office()).await;
+    let mut ben = registered("127.0.0.4:0", &server, ("102", "other")).await;
+    let audio = Audio::open().await;
+    let (mut caller, first) = talks_with(&mut ben, (&server, "102"), &audio).await;
+    audio.towards(&caller.answer);
+    let before = voiced(&audio.heard());
+    let target = format!("<sip:700@{}>", server.address);
+    let accepted = refer(&ben, &first, &target).await;
+    assert!(accepted.starts_with("SIP/2.0 202"), "{accepted}");
+    leaves(&mut ben, 1).await;
+    heard_anew(&audio, before).await;
+    caller.hang_up().await;
+    let record = server.record().await;
+    assert_eq!(record["agents"], serde_json::json!(["porter"]), "{record:#}");
+    assert_eq!(record["end_reason"], "caller_hangup", "{record:#}");
+    assert_eq!(said(&record, "agent"), ["Hello?"], "{record:#}");
+    let transfer = &record["transfers"][0];
+    assert_eq!((&transfer["to"], &transfer["by_leg"]), (&"agent:porter".into(), &1.into()));
+    assert_eq!((&transfer["kind"], &transfer["outcome"]), (&"blind".into(), &"worked".into()));
+    assert_eq!(record["legs"][1]["end_reason"], "transferred", "{record:#}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_phone_that_asked_an_agent_first_connects_its_caller_with_it() {
+    let server = Server::start(office()).await;
+    let mut ben = registered("127.0.0.4:0", &server, ("102", "other")).await;
+    let audio = Audio::open().await;
+    let (mut caller, first) = talks_with(&mut ben, (&server, "102"), &audio).await;
+    audio.towards(&caller.answer);
+    let asked = consult(&mut ben, "700").await;
+    let asked = established(&mut ben, &asked).await;
+    let before = voiced(&audio.heard());
+    let (us, him) = (tag(header(&asked, "To")), tag(header(&asked, "From")));
+    let replaced = format!("{}%3Bto-tag%3D{us}%3Bfrom-tag%3D{him}", header(&asked, "Call-ID"));
+    let target = format!("<sip:700@{}?Replaces={}>", server.address, replaced.replace('@', "%40"));
+    let accepted = refer(&ben, &first, &target).await;
+    assert!(accepted.starts_with("SIP/2.0 202"), "{accepted}");
+    // Both of his calls are over.
+    leaves(&mut ben, 2).await;
+    heard_anew(&audio, before).await;
+    caller.hang_up().await;
+    let records = server.records(2).await;
+    let of = |number: &str| {
+        let found = records.iter().find(|record| record["to"]["number"] == number);
+        found.unwrap_or_else(|| panic!("no call to {number}: {records:#?}"))
+    };
+    assert_eq!(of("700")["end_reason"], "transferred", "{:#}", of("700"));
+    assert_eq!(of("102")["end_reason"], "caller_hangup", "{:#}", of("102"));
+    let transfer = &of("102")["transfers"][0];
+    assert_eq!((&transfer["kind"], &transfer["outcome"]), (&"attended".into(), &"worked".into()));
+}
+
+/// A phone hears that its transfer worked, and so many of its calls are hung up.
+async fn leaves(phone: &mut Handset, calls: usize) {
+    let (mut worked, mut lost) = (false, BTreeSet::new());
+    while !worked || lost.len() < calls {
+        let request = phone.wire.receive(PATIENCE).await.expect("a NOTIFY or a BYE");
+        if request.starts_with("SIP/2.0") {
+            continue;
+        }
+        accept(phone, &request).await;
+        worked |= request.starts_with("NOTIFY") && request.contains("SIP/2.0 200");
+        if request.starts_with("BYE") {
+            lost.insert(header(&request, "Call-ID").to_owned());
+        }
+    }
+}
+
+/// A caller who talks with a phone, and the INVITE that it was called by.
+async fn talks_with(
+    phone: &mut Handset,
+    (server, number): (&Server, &str),
+    audio: &Audio,
+) -> (Caller, String) {
+    let mut caller = Caller::call(server, number).await;
+    caller.send_invite(audio).await;
+    let invite = phone.wait_for("INVITE").await;
+    phone.reply(&invite, "200 OK", &phone.wire.description()).await;
+    phone.wait_for("ACK").await;
+    caller.acknowledge().await;
+    (caller, invite)
 }
 
 /// A house where callers reach both phones, and so Ben may send them to Anna.

@@ -97,6 +97,8 @@ pub enum Act {
     Move,
     /// Its voice goes nowhere from now on.
     Mute,
+    /// Asks the server to connect whom it talks with with somebody else.
+    Refer(&'static str),
 }
 
 /// What happened to the phone.
@@ -111,6 +113,8 @@ pub enum Moment {
     /// It heard a key.
     Key(char),
     Referred(String),
+    /// It heard what came of a REFER of its own.
+    Told(u16),
     Ended(Ending),
 }
 
@@ -255,6 +259,7 @@ impl Phone {
                 let outcome = self.refer.map_err(Refusal::status);
                 self.order(scene, Command::AnswerRefer { session, outcome });
             }
+            Event::Referred { status, .. } => self.note(scene, Moment::Told(status)),
             Event::Ended { ending, .. } => {
                 self.note(scene, Moment::Ended(ending));
                 self.with_port(scene, Port::close);
@@ -264,7 +269,6 @@ impl Phone {
             Event::Incoming(_)
             | Event::Confirmed { .. }
             | Event::Reoffered { .. }
-            | Event::Referred { .. }
             | Event::Redirected { .. }
             | Event::OfferAnswered { .. }
             | Event::Texted(_)
@@ -402,6 +406,10 @@ impl Phone {
             Act::Resume => self.reoffer(scene, "sendrecv"),
             Act::Move => self.shift(scene),
             Act::Mute => self.muted = true,
+            Act::Refer(target) => {
+                let target = target.to_owned();
+                self.order(scene, Command::Refer { session: CALL, target });
+            }
         }
     }
 

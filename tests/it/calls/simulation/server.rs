@@ -357,7 +357,7 @@ impl Server {
                 scene.pipe(Pipe::ToSip, id, Job::Place(placement));
             }
             // Nobody here calls to take the place of another one.
-            Output::Pair(..) => {}
+            Output::Pair(..) | Output::Retire(_) => {}
             Output::BindSocket(port) => self.bind(scene, id, port),
             Output::OpenPort(port, settings) => {
                 let Some(call) = self.calls.get_mut(&id) else { return };

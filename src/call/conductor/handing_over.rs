@@ -1,0 +1,78 @@
+//! A peer of a bridge sends the other side to somebody who needs no ringing: an agent, or a room.
+
+use std::time::Instant;
+
+use super::{Conductor, Timer, Work};
+use crate::base::destination::Destination;
+use crate::call::event::Output;
+use crate::call::leg::Leg;
+use crate::call::record::{Kind, Manner};
+use crate::media::link::Links;
+use crate::sip::event::{self, SessionId};
+
+use super::transferring::LEAVES_WITHIN;
+
+impl Conductor {
+    /// The agent or the room that a target of a REFER leads to, if that is where it leads.
+    pub(super) fn place_of_ours(&self, target: &str) -> Option<Destination> {
+        let route = self.route_of(target);
+        let [place] = route.as_slice() else { return None };
+        match place {
+            Destination::Agent(name) => self.briefing.agents.contains_key(name),
+            Destination::Conference(_) => true,
+            Destination::Sip(_)
+            | Destination::Tel(_)
+            | Destination::Trunk { .. }
+            | Destination::Phone(_)
+            | Destination::Group(_)
+            | Destination::Drill(_)
+            | Destination::Reject(_)
+            | Destination::Busy
+            | Destination::HangUp(_) => false,
+        }
+        .then(|| place.clone())
+    }
+
+    /// Whoever `by` talks with goes there, and `by` leaves; it is told of both (RFC 3515 2.4.4). The
+    /// call in which it asked there before, if it did, is over.
+    pub(super) fn hand_over(
+        &mut self,
+        now: Instant,
+        by: SessionId,
+        (place, kind): (Destination, Kind),
+        headers: Vec<(String, String)>,
+    ) {
+        let Some(other) = self.across(by) else { return };
+        let try_of = self.by_peer(by, (place.to_string(), Manner::Referral, kind));
+        let fact = self.chronicle.transferred(now, try_of, None);
+        self.out.push_back(Output::Fact(fact));
+        for status in [100, 200] {
+            self.sip(event::Command::AnswerRefer { session: by, outcome: Ok(status) });
+        }
+        self.leaving = Some(by);
+        self.timers.set(Timer::Leave, now + LEAVES_WITHIN);
+        self.with(by, |leg, out| leg.connect(Links::default(), out));
+        let asked = headers.into_iter().find(|(name, _)| name == "Replaces");
+        self.out.extend(asked.map(|(_, named)| Output::Retire(named)));
+        self.near = other;
+        self.far = None;
+        match place {
+            Destination::Conference(room) => self.confer(now, room),
+            Destination::Agent(name) => self.serve(now, &name),
+            _ => {}
+        }
+    }
+
+    /// An agent takes a near side that is up already.
+    fn serve(&mut self, now: Instant, agent: &str) {
+        let Some(casting) = self.briefing.agents.get(agent).cloned() else { return };
+        if let Some(port) = self.leg(self.near).map(Leg::port) {
+            self.out.push_back(Output::Attach(port));
+        }
+        self.work = Work::Agent;
+        self.cast(agent, casting);
+        self.give_back_to_agent();
+        self.open_desk(now);
+        self.tell_of_hold(now);
+    }
+}
