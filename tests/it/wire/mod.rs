@@ -28,6 +28,7 @@ mod faults;
 mod inside_tcp;
 mod kamailio;
 mod keys;
+mod linphone;
 mod networks;
 mod offerless;
 mod peers;
