@@ -23,6 +23,10 @@ pub struct Caller {
     done: Tally,
     /// How many calls of this round wait for their turn.
     to_begin: usize,
+    /// How many calls begin in a second at most, where that is said.
+    pace: Option<usize>,
+    /// When the round began, and how many calls it has begun.
+    began: (Instant, usize),
     buffer: Box<[u8]>,
 }
 
@@ -86,19 +90,41 @@ impl Caller {
             standing: BTreeSet::new(),
             done: Tally::default(),
             to_begin: 0,
+            pace: None,
+            began: (clock::now(), 0),
             buffer: vec![0; 4_096].into_boxed_slice(),
         })
     }
 
-    /// Makes so many calls, `at_once` of them at any time; tells how they fared.
+    /// From now on no more than so many calls begin in a second.
+    pub fn pace(&mut self, calls: usize) {
+        self.pace = Some(calls);
+    }
+
+    /// Makes so many calls, at most `at_once` of them at any time; tells how they fared.
     pub fn make(&mut self, calls: usize, at_once: usize, course: Course) -> Tally {
         self.done = Tally::default();
         self.to_begin = calls;
-        for _ in 0..at_once.min(calls) {
-            self.begin(course);
+        self.began = (clock::now(), 0);
+        loop {
+            while self.open.len() < at_once && self.may_begin() {
+                self.begin(course);
+            }
+            if self.open.is_empty() {
+                if self.to_begin == 0 {
+                    return self.done;
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            self.attend(course, at_once);
         }
-        self.attend(course);
-        self.done
+    }
+
+    /// Whether it is time for another call.
+    fn may_begin(&self) -> bool {
+        let (since, begun) = self.began;
+        let due = self.pace.map(|pace| since.elapsed().as_secs_f64() * pace as f64);
+        self.to_begin > 0 && due.is_none_or(|due| (begun as f64) < due)
     }
 
     /// Ends every call that stands, `at_once` of them at any time.
@@ -109,15 +135,15 @@ impl Caller {
             for number in some {
                 self.ask(*number, ("CANCEL", String::new()), Course::Stand);
             }
-            self.attend(Course::Stand);
+            self.attend(Course::Stand, 0);
         }
         self.done
     }
 
-    /// Takes answers until nothing is awaited any more.
-    fn attend(&mut self, course: Course) {
+    /// Takes answers until nothing is awaited any more, or a further call may begin.
+    fn attend(&mut self, course: Course, at_once: usize) {
         let mut looked = clock::now();
-        while !self.open.is_empty() {
+        while !self.open.is_empty() && !(self.open.len() < at_once && self.may_begin()) {
             if let Ok((length, _)) = self.socket.recv_from(&mut self.buffer) {
                 let answer = self.buffer.get(..length).unwrap_or_default();
                 let answer = String::from_utf8_lossy(answer).into_owned();
@@ -126,7 +152,7 @@ impl Caller {
             let now = clock::now();
             if now.saturating_duration_since(looked) >= LOOK {
                 looked = now;
-                self.repeat(now, course);
+                self.repeat(now);
             }
         }
     }
@@ -148,25 +174,23 @@ impl Caller {
             (Course::Whole, "INVITE", 200) => self.ask(heard.number, ("BYE", tag), course),
             (Course::Stand, "INVITE", 180) => {
                 self.standing.insert(heard.number);
-                self.over(heard.number, course, true);
+                self.over(heard.number, true);
             }
             (Course::Refused, "INVITE", 486) | (_, "BYE" | "CANCEL", 200) => {
-                self.over(heard.number, course, true);
+                self.over(heard.number, true);
             }
-            _ => self.over(heard.number, course, false),
+            _ => self.over(heard.number, false),
         }
     }
 
-    fn over(&mut self, number: u64, course: Course, is_whole: bool) {
+    fn over(&mut self, number: u64, is_whole: bool) {
         self.open.remove(&number);
         *(if is_whole { &mut self.done.whole } else { &mut self.done.lost }) += 1;
-        if self.to_begin > 0 {
-            self.begin(course);
-        }
     }
 
     fn begin(&mut self, course: Course) {
         self.to_begin -= 1;
+        self.began.1 += 1;
         self.last += 1;
         self.ask(self.last, ("INVITE", String::new()), course);
     }
@@ -178,7 +202,7 @@ impl Caller {
         self.open.insert(number, Open { course, method, tag, sent: clock::now(), times: 1 });
     }
 
-    fn repeat(&mut self, now: Instant, course: Course) {
+    fn repeat(&mut self, now: Instant) {
         let late = |open: &Open| now.saturating_duration_since(open.sent) >= REPEAT;
         let late: Vec<u64> =
             self.open.iter().filter(|(_, open)| late(open)).map(|(number, _)| *number).collect();
@@ -187,7 +211,7 @@ impl Caller {
             open.times += 1;
             open.sent = now;
             if open.times > MOST_TIMES {
-                self.over(number, course, false);
+                self.over(number, false);
                 continue;
             }
             self.done.repeated += 1;
