@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::lexer::{self, Cursor};
-use super::params::Params;
+use super::lexer::{self, Class, Cursor};
+use super::params::{Once, Params};
 use super::uri::Uri;
 
 /// `"Display" <uri>;params` or `uri;params`. Without brackets a semicolon begins the header's own
@@ -14,6 +14,7 @@ pub struct NameAddr<'a> {
     display: &'a [u8],
     uri: Uri<'a>,
     params: Params<'a>,
+    tag: Option<&'a str>,
 }
 
 impl<'a> NameAddr<'a> {
@@ -25,7 +26,7 @@ impl<'a> NameAddr<'a> {
             b'"' => cursor.quoted()?,
             _ => {
                 let mut ahead = cursor;
-                let words = ahead.take_while(is_display);
+                let words = ahead.take(Class::DISPLAY);
                 if ahead.peek() != Some(b'<') {
                     return Self::parse_bare(cursor);
                 }
@@ -37,12 +38,10 @@ impl<'a> NameAddr<'a> {
         if !cursor.eat(b'<') {
             return None;
         }
-        let uri = cursor.take_while(|byte| byte != b'>');
-        let uri = Uri::parse(std::str::from_utf8(uri).ok()?).ok()?;
-        if !cursor.eat(b'>') {
-            return None;
-        }
-        Self { display, uri, params: Params::parse(cursor.rest())? }.with_one_tag()
+        let end = memchr::memchr(b'>', cursor.rest())?;
+        let (uri, rest) = cursor.rest().split_at_checked(end)?;
+        let uri = Uri::parse_octets(uri).ok()?;
+        Self::with_one_tag(display, uri, rest.get(1..)?)
     }
 
     fn parse_bare(mut cursor: Cursor<'a>) -> Option<Self> {
@@ -51,13 +50,14 @@ impl<'a> NameAddr<'a> {
         if uri.contains(&b',') || uri.contains(&b'?') || cursor.rest().contains(&b'@') {
             return None;
         }
-        let uri = Uri::parse(std::str::from_utf8(uri).ok()?).ok()?;
-        Self { display: &[], uri, params: Params::parse(cursor.rest())? }.with_one_tag()
+        let uri = Uri::parse_octets(uri).ok()?;
+        Self::with_one_tag(&[], uri, cursor.rest())
     }
 
-    fn with_one_tag(self) -> Option<Self> {
-        let is_word = self.params.find("tag").is_none_or(|tag| tag.is_word());
-        (is_word && !self.params.repeats("tag")).then_some(self)
+    fn with_one_tag(display: &'a [u8], uri: Uri<'a>, params: &'a [u8]) -> Option<Self> {
+        let mut tag = Once::word("tag");
+        let params = Params::parse_each(params, |name, value| tag.look(name, value))?;
+        Some(Self { display, uri, params, tag: tag.seen() })
     }
 
     /// The display name, quotes and escapes undone, control characters dropped.
@@ -78,19 +78,13 @@ impl<'a> NameAddr<'a> {
 
     /// The tag, in From and To.
     pub fn tag(&self) -> Option<&'a str> {
-        self.params.value("tag")
+        self.tag
     }
 }
 
 /// The addresses between the commas of a header's value; what is none is left out.
 pub fn addresses(value: &str) -> impl Iterator<Item = NameAddr<'_>> {
     lexer::Split::new(value.as_bytes(), b',').filter_map(NameAddr::parse)
-}
-
-/// What may stand before an angle bracket without quotes. The grammar has tokens only; letters of
-/// other alphabets are met in the wild. What could be an address or a second value is refused.
-fn is_display(byte: u8) -> bool {
-    !matches!(byte, b'<' | b'>' | b'"' | b',' | b';' | b':')
 }
 
 #[cfg(test)]

@@ -55,9 +55,13 @@ impl From<HeaderError> for Fault {
 /// # Errors
 /// The first fault found.
 pub fn check(message: &Message) -> Result<(), Fault> {
-    message.top_via()?;
+    let mut vias = 0_usize;
     for via in message.vias() {
         via?;
+        vias = vias.saturating_add(1);
+    }
+    if vias == 0 {
+        return Err(HeaderError::Missing(Name::Via).into());
     }
     message.from()?;
     message.to()?;

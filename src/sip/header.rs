@@ -22,14 +22,15 @@ macro_rules! names {
         impl Name {
             /// Reads a name.
             pub fn from_text(text: &[u8]) -> Self {
-                let mut lower = [0_u8; LONGEST];
-                let Some(lower) = lower.get_mut(..text.len()) else { return Self::Other };
-                lower.copy_from_slice(text);
-                lower.make_ascii_lowercase();
-                match &*lower {
-                    $($lower $(| $compact)? => Self::$name,)*
-                    _ => Self::Other,
+                let mut place = place(text);
+                while let Some(Some((known, name))) = PLACES.get(place) {
+                    // Nearly everybody writes names as we do.
+                    if text == *known || text.eq_ignore_ascii_case(known) {
+                        return *name;
+                    }
+                    place = (place + 1) % PLACES.len();
                 }
+                Self::Other
             }
 
             /// The name as we write it; empty for [`Name::Other`].
@@ -41,13 +42,44 @@ macro_rules! names {
             }
         }
 
+        /// Every name, and its compact form, at the first free place from its own on.
+        static PLACES: [Option<(&[u8], Name)>; 256] = {
+            let mut places: [Option<(&[u8], Name)>; 256] = [None; 256];
+            $(put(&mut places, $text.as_bytes(), Name::$name); $(put(&mut places, $compact, Name::$name);)?)*
+            places
+        };
+
         #[cfg(test)]
         const KNOWN: &[(Name, &str, &[u8])] = &[$((Name::$name, $text, $lower),)*];
     };
 }
 
-/// No known name is longer.
-const LONGEST: usize = 24;
+/// Where a name is looked for first: its length, its first and its last letter, and one in the
+/// middle tell nearly all of them apart, in any case.
+const fn place(name: &[u8]) -> usize {
+    let [first, .., last] = name else {
+        return match name {
+            [letter] => (*letter | 0x20) as usize,
+            _ => 0,
+        };
+    };
+    let middle = match name.split_at_checked(name.len() / 2) {
+        Some((_, [middle, ..])) => *middle,
+        _ => 0,
+    };
+    let letters = [*first | 0x20, *last | 0x20, middle | 0x20];
+    let mixed = name.len() as u32 * 7 + letters[0] as u32 * 3 + letters[1] as u32 * 5;
+    (mixed + letters[2] as u32 * 11) as usize % 256
+}
+
+/// Puts a name at the first free place; there are three times as many as names.
+const fn put(places: &mut [Option<(&'static [u8], Name)>; 256], text: &'static [u8], name: Name) {
+    let mut at = place(text);
+    while places[at].is_some() {
+        at = (at + 1) % 256;
+    }
+    places[at] = Some((text, name));
+}
 
 names! {
     Accept "Accept" b"accept";
@@ -181,7 +213,6 @@ mod tests {
     #[test]
     fn names_are_found_in_any_case_and_in_compact_form() {
         for (name, text, lower) in KNOWN {
-            assert!(text.len() <= LONGEST);
             assert_eq!(text.to_ascii_lowercase().as_bytes(), *lower);
             assert_eq!(Name::from_text(text.as_bytes()), *name);
             assert_eq!(Name::from_text(text.to_ascii_uppercase().as_bytes()), *name);

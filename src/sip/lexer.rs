@@ -40,10 +40,13 @@ impl<'a> Cursor<'a> {
 
     /// Steps over spaces, tabs and folds.
     pub(super) fn skip_space(&mut self) {
-        self.take_while(is_space);
+        if self.peek().is_some_and(is_space) {
+            self.take(Class::SPACE);
+        }
     }
 
     /// Takes the octets that `fits` likes, possibly none.
+    #[inline]
     pub(super) fn take_while(&mut self, fits: impl Fn(u8) -> bool) -> &'a [u8] {
         let end = self.rest.iter().position(|byte| !fits(*byte)).unwrap_or(self.rest.len());
         let (taken, rest) = self.rest.split_at_checked(end).unwrap_or((self.rest, &[]));
@@ -51,10 +54,22 @@ impl<'a> Cursor<'a> {
         taken
     }
 
+    /// Takes the octets of a class, possibly none.
+    #[inline]
+    pub(super) fn take(&mut self, class: Class) -> &'a [u8] {
+        self.take_while(|byte| class.has(byte))
+    }
+
     /// Takes a token (RFC 3261 25.1), if one stands here.
     pub(super) fn token(&mut self) -> Option<&'a str> {
-        let token = self.take_while(is_token);
-        if token.is_empty() { None } else { std::str::from_utf8(token).ok() }
+        std::str::from_utf8(self.token_octets()?).ok()
+    }
+
+    /// The same, for those who only compare it.
+    #[inline]
+    pub(super) fn token_octets(&mut self) -> Option<&'a [u8]> {
+        let token = self.take(Class::TOKEN);
+        if token.is_empty() { None } else { Some(token) }
     }
 
     /// Takes a quoted string with its quotes; `None` when it is not closed.
@@ -89,12 +104,18 @@ impl<'a> Iterator for Split<'a> {
 
     fn next(&mut self) -> Option<&'a [u8]> {
         let rest = self.rest?;
-        let mut place = Place::Open;
-        let end = rest.iter().position(|byte| {
-            let found = place == Place::Open && *byte == self.separator;
-            place = place.after(*byte);
-            found
-        });
+        // Most values have no separator at all, hidden or not.
+        let end = match memchr::memchr(self.separator, rest) {
+            None => None,
+            Some(_) => {
+                let mut place = Place::Open;
+                rest.iter().position(|byte| {
+                    let found = place == Place::Open && *byte == self.separator;
+                    place = place.after(*byte);
+                    found
+                })
+            }
+        };
         let (part, after) = match end.and_then(|end| rest.split_at_checked(end)) {
             Some((part, after)) => (part, after.split_first().map(|(_, after)| after)),
             None => (rest, None),
@@ -126,26 +147,110 @@ impl Place {
     }
 }
 
+/// What an octet may be part of; a table says it for each octet, for these questions are asked for
+/// nearly all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Class(u8);
+
+impl Class {
+    /// A token (RFC 3261 25.1).
+    pub(super) const TOKEN: Self = Self(1);
+    /// White space; CR and LF are, for within a value they are only a fold.
+    pub(super) const SPACE: Self = Self(1 << 1);
+    /// The value of a parameter. Wider than a token: hosts with brackets and colons, and what
+    /// phones write without quotes.
+    pub(super) const VALUE: Self = Self(1 << 2);
+    /// A URI of any scheme; wider than the grammar where nobody can misread it.
+    pub(super) const URI: Self = Self(1 << 3);
+    /// A host name. An underscore is no part of one, but of what people call their machines.
+    pub(super) const HOST: Self = Self(1 << 4);
+    /// What may stand before an angle bracket without quotes. The grammar has tokens only; letters
+    /// of other alphabets are met in the wild. What could be an address or a second value is
+    /// refused.
+    pub(super) const DISPLAY: Self = Self(1 << 5);
+    /// One word of visible ASCII, as tags and branches are.
+    pub(super) const WORD: Self = Self(1 << 6);
+    /// What parts nothing in a `sip:` URI.
+    pub(super) const PLAIN: Self = Self(1 << 7);
+
+    const fn of(byte: u8) -> u8 {
+        let alphanumeric = byte.is_ascii_alphanumeric();
+        let control = byte.is_ascii_control();
+        let mark =
+            matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
+        let value = !control && !matches!(byte, b' ' | b';' | b',' | b'"' | b'<' | b'>');
+        let uri = !control && !matches!(byte, b' ' | b'<' | b'>' | b'"');
+        let host = alphanumeric || matches!(byte, b'-' | b'.' | b'_');
+        let parts = matches!(byte, b'@' | b':' | b'?' | b';' | b'%');
+        (alphanumeric || mark) as u8 * Self::TOKEN.0
+            | matches!(byte, b' ' | b'\t' | b'\r' | b'\n') as u8 * Self::SPACE.0
+            | value as u8 * Self::VALUE.0
+            | uri as u8 * Self::URI.0
+            | host as u8 * Self::HOST.0
+            | !matches!(byte, b'<' | b'>' | b'"' | b',' | b';' | b':') as u8 * Self::DISPLAY.0
+            | byte.is_ascii_graphic() as u8 * Self::WORD.0
+            | (uri && !parts) as u8 * Self::PLAIN.0
+    }
+
+    /// Tells whether `byte` is of this class.
+    #[inline]
+    pub(super) fn has(self, byte: u8) -> bool {
+        CLASSES.get(usize::from(byte)).is_some_and(|classes| classes & self.0 != 0)
+    }
+
+    /// Tells whether all octets are of this class.
+    #[inline]
+    pub(super) fn has_all(self, bytes: &[u8]) -> bool {
+        bytes.iter().all(|byte| self.has(*byte))
+    }
+}
+
+static CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut rest: &mut [u8] = &mut classes;
+    let mut byte = 0_u8;
+    while let Some((first, after)) = rest.split_first_mut() {
+        *first = Class::of(byte);
+        byte = byte.wrapping_add(1);
+        rest = after;
+    }
+    classes
+};
+
 /// Tells whether `byte` may stand in a token.
+#[inline]
 pub(super) fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+    Class::TOKEN.has(byte)
 }
 
 /// Tells whether `byte` is white space; CR and LF are, for within a value they are only a fold.
+#[inline]
 pub(super) fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+    Class::SPACE.has(byte)
 }
 
 /// Cuts white space off both ends.
 pub(super) fn trim(bytes: &[u8]) -> &[u8] {
-    let mut bytes = trim_start(bytes);
+    trim_end(trim_start(bytes))
+}
+
+/// Cuts white space off the end.
+pub(super) fn trim_end(bytes: &[u8]) -> &[u8] {
+    let mut bytes = bytes;
     while let Some((last, rest)) = bytes.split_last()
         && is_space(*last)
     {
         bytes = rest;
     }
     bytes
+}
+
+/// The texts before and behind the first `octet`, which is ASCII.
+#[inline]
+pub(super) fn split_once(text: &str, octet: u8) -> Option<(&str, &str)> {
+    let at = memchr::memchr(octet, text.as_bytes())?;
+    let (before, rest) = text.split_at_checked(at)?;
+    Some((before, rest.get(1..)?))
 }
 
 /// Cuts white space off the front.

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::address::NameAddr;
 use super::header::{Field, HeaderError, Name};
@@ -21,7 +22,7 @@ use super::via::Via;
 pub struct Message {
     pub(super) bytes: Bytes,
     pub(super) start: Start,
-    pub(super) fields: Vec<FieldSpan>,
+    pub(super) fields: Fields,
     pub(super) body: Span,
 }
 
@@ -50,11 +51,14 @@ pub(super) enum Start {
     Response { status: u16, reason: Span },
 }
 
-/// Octets `start..end` of the message.
+/// Where the header lines stand. As many as a phone usually sends need no memory of their own.
+pub(super) type Fields = SmallVec<[FieldSpan; 20]>;
+
+/// Octets `start..end` of the message, which is shorter than 64 KiB.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Span {
-    pub(super) start: u32,
-    pub(super) end: u32,
+    pub(super) start: u16,
+    pub(super) end: u16,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -164,7 +168,7 @@ impl Message {
     }
 
     fn at(&self, span: Span) -> &[u8] {
-        self.bytes.get(span.start as usize..span.end as usize).unwrap_or_default()
+        self.bytes.get(usize::from(span.start)..usize::from(span.end)).unwrap_or_default()
     }
 
     fn text_at(&self, span: Span) -> &str {

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::lexer::{self, Cursor};
+use super::lexer::{self, Class, Cursor};
 
 /// The parameters after a header's value, checked and still in place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,23 +24,27 @@ impl Param<'_> {
     pub fn text(&self) -> Cow<'_, str> {
         lexer::unquoted(self.value.unwrap_or_default())
     }
-
-    /// Whether the value is one word of visible ASCII, as tags and branches are.
-    pub(super) fn is_word(&self) -> bool {
-        self.value.is_some_and(|value| value.iter().all(u8::is_ascii_graphic))
-    }
 }
 
 impl<'a> Params<'a> {
     /// Reads `*(SEMI param)`; `None` when it is anything else, such as `;;` or `;a=`.
     pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
+        Self::parse_each(bytes, |_, _| Some(()))
+    }
+
+    /// Reads them and shows each to `look` by name and value, which may refuse them all.
+    pub(super) fn parse_each(
+        bytes: &'a [u8],
+        mut look: impl FnMut(&'a [u8], Option<&'a [u8]>) -> Option<()>,
+    ) -> Option<Self> {
         let mut cursor = Cursor::new(bytes);
         loop {
             cursor.skip_space();
             if cursor.is_empty() {
                 return Some(Self(lexer::trim(bytes)));
             }
-            read(&mut cursor)?;
+            let (name, value) = read(&mut cursor)?;
+            look(name, value)?;
         }
     }
 
@@ -49,13 +53,21 @@ impl<'a> Params<'a> {
         let mut cursor = Cursor::new(self.0);
         std::iter::from_fn(move || {
             cursor.skip_space();
-            read(&mut cursor)
+            let (name, value) = read(&mut cursor)?;
+            Some(Param { name: std::str::from_utf8(name).ok()?, value })
         })
     }
 
     /// Finds the first parameter of that name.
     pub fn find(&self, name: &str) -> Option<Param<'a>> {
-        self.iter().find(|param| param.name.eq_ignore_ascii_case(name))
+        let mut cursor = Cursor::new(self.0);
+        loop {
+            cursor.skip_space();
+            let (found, value) = read(&mut cursor)?;
+            if found.eq_ignore_ascii_case(name.as_bytes()) {
+                return Some(Param { name: std::str::from_utf8(found).ok()?, value });
+            }
+        }
     }
 
     /// Tells whether a parameter of that name is there, with a value or without.
@@ -68,43 +80,74 @@ impl<'a> Params<'a> {
         std::str::from_utf8(self.find(name)?.value?).ok()
     }
 
-    /// Tells whether a parameter stands there more than once: each reader could take another one.
-    pub(super) fn repeats(&self, name: &str) -> bool {
-        self.iter().filter(|param| param.name.eq_ignore_ascii_case(name)).nth(1).is_some()
-    }
-
     /// The octets, from the first semicolon to the end.
     pub fn as_bytes(&self) -> &'a [u8] {
         self.0
     }
 }
 
-fn read<'a>(cursor: &mut Cursor<'a>) -> Option<Param<'a>> {
+/// One parameter: its name and its value.
+#[inline]
+fn read<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], Option<&'a [u8]>)> {
     if !cursor.eat(b';') {
         return None;
     }
     cursor.skip_space();
-    let name = cursor.token()?;
+    let name = cursor.token_octets()?;
     let mut ahead = *cursor;
     ahead.skip_space();
     if !ahead.eat(b'=') {
-        return Some(Param { name, value: None });
+        return Some((name, None));
     }
     *cursor = ahead;
     cursor.skip_space();
     let value = match cursor.peek()? {
         b'"' => cursor.quoted()?,
-        _ => cursor.take_while(is_value),
+        _ => cursor.take(Class::VALUE),
     };
     if value.is_empty() {
         return None;
     }
-    Some(Param { name, value: Some(value) })
+    Some((name, Some(value)))
 }
 
-/// Wider than a token: hosts with brackets and colons, and what phones write without quotes.
-fn is_value(byte: u8) -> bool {
-    !(byte.is_ascii_control() || matches!(byte, b' ' | b';' | b',' | b'"' | b'<' | b'>'))
+/// Refuses a parameter that stands there twice, for each reader could take another one, or whose
+/// value is no word of visible ASCII where one is wanted.
+#[derive(Debug)]
+pub(super) struct Once<'a> {
+    name: &'static [u8],
+    wants_word: bool,
+    was_seen: bool,
+    value: Option<&'a [u8]>,
+}
+
+impl<'a> Once<'a> {
+    /// One that may have any value or none.
+    pub(super) fn any(name: &'static str) -> Self {
+        Self { name: name.as_bytes(), wants_word: false, was_seen: false, value: None }
+    }
+
+    /// One that must be a word: whoever cannot read it would add another one.
+    pub(super) fn word(name: &'static str) -> Self {
+        Self { wants_word: true, ..Self::any(name) }
+    }
+
+    /// Looks at a parameter; `None` refuses it.
+    #[inline]
+    pub(super) fn look(&mut self, name: &[u8], value: Option<&'a [u8]>) -> Option<()> {
+        if !name.eq_ignore_ascii_case(self.name) {
+            return Some(());
+        }
+        let is_word = value.is_some_and(|value| Class::WORD.has_all(value));
+        let is_first = !std::mem::replace(&mut self.was_seen, true);
+        self.value = value;
+        (is_first && (is_word || !self.wants_word)).then_some(())
+    }
+
+    /// The word that was seen.
+    pub(super) fn seen(&self) -> Option<&'a str> {
+        std::str::from_utf8(self.value?).ok()
+    }
 }
 
 #[cfg(test)]
@@ -128,6 +171,10 @@ mod tests {
             let found = Params::parse(wrong.as_bytes());
             assert!(found.is_none() || wrong == ";a==", "{wrong}: {found:?}");
         }
-        assert!(Params::parse(b";tag=a;TAG=b").expect("valid").repeats("tag"));
+        let look = |text: &'static str| {
+            let mut tag = Once::word("tag");
+            Params::parse_each(text.as_bytes(), |name, value| tag.look(name, value)).is_some()
+        };
+        assert!(look(";tag=a;tagged=b") && !look(";tag=a;TAG=b") && !look(";tag"));
     }
 }

@@ -7,8 +7,8 @@
 use bytes::Bytes;
 
 use super::header::{HeaderError, Name};
-use super::lexer;
-use super::message::{FieldSpan, Message, Span, Start};
+use super::lexer::{self, Cursor};
+use super::message::{FieldSpan, Fields, Message, Span, Start};
 use super::method::Method;
 
 /// The longest message, in octets; also what UDP can carry.
@@ -32,7 +32,7 @@ impl Message {
         let flaw = head.flaw.or_else(|| match message.content_length() {
             Ok(Some(length)) if length > u64::from(head.rest.length()) => Some(Flaw::ShortBody),
             Ok(Some(length)) => {
-                let length = u32::try_from(length).unwrap_or(u32::MAX);
+                let length = u16::try_from(length).unwrap_or(u16::MAX);
                 message.body = Span { end: head.rest.start.saturating_add(length), ..head.rest };
                 None
             }
@@ -165,7 +165,7 @@ impl Head {
         }
         let (start, start_flaw) = start_line(bytes, &first).map_err(ParseError::Dropped)?;
         let message =
-            Message { bytes: bytes.clone(), start, fields: Vec::new(), body: Span::default() };
+            Message { bytes: bytes.clone(), start, fields: Fields::new(), body: Span::default() };
         let mut head = Self { message, flaw: start_flaw, rest: Span::default() };
         head.note(first.flaw());
         head.read_fields(&mut lines);
@@ -173,7 +173,6 @@ impl Head {
     }
 
     fn read_fields(&mut self, lines: &mut Lines<'_>) {
-        self.message.fields.reserve(USUAL_HEADERS);
         let mut vias = 0_usize;
         loop {
             let Some(line) = lines.next_unfolded() else {
@@ -213,9 +212,6 @@ impl Head {
         self.flaw = self.flaw.or(flaw);
     }
 }
-
-/// How many header lines a phone usually sends.
-const USUAL_HEADERS: usize = 20;
 
 /// Reads the lines of a message from left to right.
 struct Lines<'a> {
@@ -258,7 +254,7 @@ impl Lines<'_> {
         let mut has_stray = false;
         loop {
             let rest = self.bytes.get(at..).unwrap_or_default();
-            let Some(found) = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')) else {
+            let Some(found) = memchr::memchr2(b'\r', b'\n', rest) else {
                 self.at = self.bytes.len();
                 return Some(Line { start, end: self.at, is_terminated: false, has_stray });
             };
@@ -336,37 +332,34 @@ fn is_version(text: &[u8]) -> bool {
 
 /// Reads `name *SP ":" value`.
 fn field(bytes: &[u8], line: &Line) -> Option<FieldSpan> {
-    let text = bytes.get(line.start..line.end)?;
-    let colon = text.iter().position(|byte| *byte == b':')?;
-    let (before, after) = text.split_at_checked(colon)?;
-    let name = before.trim_ascii_end();
-    if name.is_empty() || !name.iter().all(|byte| lexer::is_token(*byte)) {
+    let mut cursor = Cursor::new(bytes.get(line.start..line.end)?);
+    let name = cursor.token_octets()?;
+    // Before the colon there is no fold.
+    cursor.take_while(|byte| matches!(byte, b' ' | b'\t'));
+    if !cursor.eat(b':') {
         return None;
     }
-    if before.contains(&b'\r') {
-        return None;
-    }
-    let value = lexer::trim(after.get(1..)?);
-    let lead = after.len().saturating_sub(lexer::trim_start(after.get(1..)?).len());
-    let value_start = line.start.saturating_add(colon).saturating_add(lead);
+    cursor.skip_space();
+    let start = line.end.saturating_sub(cursor.rest().len());
+    let value = lexer::trim_end(cursor.rest());
     Some(FieldSpan {
         name: Name::from_text(name),
         text: span(line.start, line.start.saturating_add(name.len())),
-        value: span(value_start, value_start.saturating_add(value.len())),
+        value: span(start, start.saturating_add(value.len())),
     })
 }
 
 fn span(start: usize, end: usize) -> Span {
-    let place = |at| u32::try_from(at).expect("a message is shorter than 64 KiB");
+    let place = |at| u16::try_from(at).expect("a message is shorter than 64 KiB");
     Span { start: place(start), end: place(end) }
 }
 
 fn octets(bytes: &[u8], span: Span) -> &[u8] {
-    bytes.get(span.start as usize..span.end as usize).unwrap_or_default()
+    bytes.get(usize::from(span.start)..usize::from(span.end)).unwrap_or_default()
 }
 
 impl Span {
-    fn length(self) -> u32 {
+    fn length(self) -> u16 {
         self.end.saturating_sub(self.start)
     }
 }

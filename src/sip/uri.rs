@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::lexer::{self, Class};
+
 /// A URI. `sip:` and `sips:` are taken apart; every other scheme stays opaque.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Uri<'a> {
@@ -52,11 +54,10 @@ impl<'a> Uri<'a> {
     /// When there is no scheme, when a `sip:` URI breaks its grammar, or when it could be read in
     /// two ways (a second `@`).
     pub fn parse(text: &'a str) -> Result<Self, NotAUri> {
-        let (scheme, rest) = text.split_once(':').ok_or(NotAUri)?;
+        let (scheme, rest) = lexer::split_once(text, b':').ok_or(NotAUri)?;
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
         let begins = scheme.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
-        if !begins || !scheme.bytes().all(fits) || rest.is_empty() || !text.bytes().all(is_visible)
-        {
+        if !begins || !scheme.bytes().all(fits) || rest.is_empty() {
             return Err(NotAUri);
         }
         let scheme = Scheme::from_text(scheme);
@@ -72,6 +73,7 @@ impl<'a> Uri<'a> {
         };
         match scheme {
             Scheme::Sip | Scheme::Sips => bare.with_sip_parts(rest),
+            _ if !Class::URI.has_all(rest.as_bytes()) => Err(NotAUri),
             Scheme::Tel => {
                 let (number, params) = rest.split_once(';').unwrap_or((rest, ""));
                 Ok(Self { user: Some(number), params, ..bare })
@@ -80,35 +82,35 @@ impl<'a> Uri<'a> {
         }
     }
 
-    fn with_sip_parts(mut self, rest: &'a str) -> Result<Self, NotAUri> {
-        // `;`, `?` and `/` may stand in the user part, so the `@` is looked for first.
-        let after = match rest.split_once('@') {
-            Some((_, after)) if after.contains('@') => return Err(NotAUri),
-            Some((userinfo, after)) => {
-                let (user, password) = match userinfo.split_once(':') {
-                    Some((user, password)) => (user, Some(password)),
-                    None => (userinfo, None),
-                };
-                let escapes = is_escaped_well(userinfo);
-                if user.is_empty() || !escapes || password.is_some_and(|text| text.contains(':')) {
-                    return Err(NotAUri);
-                }
-                self.user = Some(user);
-                self.password = password;
-                after
-            }
-            None => rest,
+    /// Reads a URI out of the octets of a message.
+    ///
+    /// # Errors
+    /// As [`Uri::parse`], and when they are no UTF-8.
+    pub(super) fn parse_octets(octets: &'a [u8]) -> Result<Self, NotAUri> {
+        Self::parse(std::str::from_utf8(octets).map_err(|_| NotAUri)?)
+    }
+
+    fn with_sip_parts(self, rest: &'a str) -> Result<Self, NotAUri> {
+        let joints = Joints::find(rest.as_bytes()).ok_or(NotAUri)?;
+        let cut = |text: &'a str, at: Option<usize>| match at {
+            Some(at) => (text.get(..at).unwrap_or_default(), text.get(at.saturating_add(1)..)),
+            None => (text, None),
         };
-        let (after, headers) = match after.split_once('?') {
-            Some((after, headers)) => (after, Some(headers)),
-            None => (after, None),
+        // From the end, so that each place still holds.
+        let (rest, headers) = cut(rest, joints.question);
+        let (rest, params) = cut(rest, joints.semicolon);
+        let (userinfo, host) = match cut(rest, joints.at) {
+            (userinfo, Some(host)) => (Some(userinfo), host),
+            (host, None) => (None, host),
         };
-        let (host, params) = after.split_once(';').unwrap_or((after, ""));
-        if !is_escaped_well(params) || !headers.is_none_or(is_escaped_well) {
-            return Err(NotAUri);
-        }
+        let (user, password) = match userinfo.map(|userinfo| cut(userinfo, joints.colon)) {
+            Some(("", _)) => return Err(NotAUri),
+            Some((user, password)) => (Some(user), password),
+            None => (None, None),
+        };
         let (host, port) = Host::with_port(host).ok_or(NotAUri)?;
-        Ok(Self { host: Some(host), port, params, headers, ..self })
+        let params = params.unwrap_or_default();
+        Ok(Self { user, password, host: Some(host), port, params, headers, ..self })
     }
 
     /// The URI as it stands.
@@ -193,6 +195,53 @@ impl<'a> Uri<'a> {
     }
 }
 
+/// Where the parts of a `sip:` URI meet.
+#[derive(Debug, Default)]
+struct Joints {
+    /// The first colon before the `@`.
+    colon: Option<usize>,
+    at: Option<usize>,
+    /// The first semicolon behind the `@` that is not behind the question mark.
+    semicolon: Option<usize>,
+    /// The first question mark behind the `@`.
+    question: Option<usize>,
+}
+
+impl Joints {
+    /// Finds them in one pass; nothing when the URI could be read in two ways (a second `@`, a
+    /// second colon before it), an octet may not stand in one, or an escape is none. `;` and `?`
+    /// may stand in the user part.
+    fn find(octets: &[u8]) -> Option<Self> {
+        let mut joints = Self::default();
+        let mut colons = 0_usize;
+        for (place, byte) in octets.iter().enumerate() {
+            if Class::PLAIN.has(*byte) {
+                continue;
+            }
+            match byte {
+                b'@' if joints.at.is_some() || colons > 1 => return None,
+                b'@' => joints = Self { colon: joints.colon, at: Some(place), ..Self::default() },
+                b':' if joints.at.is_none() => {
+                    joints.colon = joints.colon.or(Some(place));
+                    colons = colons.saturating_add(1);
+                }
+                b':' => {}
+                b'?' => joints.question = joints.question.or(Some(place)),
+                b';' if joints.question.is_none() => {
+                    joints.semicolon = joints.semicolon.or(Some(place));
+                }
+                b';' => {}
+                b'%' => match octets.get(place..) {
+                    Some([_, high, low, ..]) if hex(*high, *low).is_some() => {}
+                    _ => return None,
+                },
+                _ => return None,
+            }
+        }
+        Some(joints)
+    }
+}
+
 impl fmt::Display for Uri<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text)
@@ -218,7 +267,7 @@ impl<'a> Host<'a> {
     pub(super) fn with_port(text: &'a str) -> Option<(Self, Option<u16>)> {
         let port_at = match text.strip_prefix('[') {
             Some(inner) => inner.find(']')?.checked_add(2)?,
-            None => text.find(':').unwrap_or(text.len()),
+            None => memchr::memchr(b':', text.as_bytes()).unwrap_or(text.len()),
         };
         let (host, port) = text.split_at_checked(port_at)?;
         let port = match port.strip_prefix(':') {
@@ -238,12 +287,12 @@ impl<'a> Host<'a> {
             let address: Ipv6Addr = inner.strip_suffix(']')?.parse().ok()?;
             return Some(Self::Address(IpAddr::V6(address)));
         }
-        if let Ok(address) = text.parse::<Ipv4Addr>() {
+        let begins_with_digit = text.bytes().next().is_some_and(|byte| byte.is_ascii_digit());
+        if begins_with_digit && let Ok(address) = text.parse::<Ipv4Addr>() {
             return Some(Self::Address(IpAddr::V4(address)));
         }
-        // An underscore is no part of a host name, but of what people call their machines.
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-        let is_name = text.bytes().any(|byte| byte.is_ascii_alphabetic()) && text.bytes().all(fits);
+        let is_name = text.bytes().any(|byte| byte.is_ascii_alphabetic())
+            && Class::HOST.has_all(text.as_bytes());
         is_name.then_some(Self::Name(text))
     }
 
@@ -350,26 +399,10 @@ fn unescaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().filter(|c| !c.is_control()).collect())
 }
 
-fn is_escaped_well(text: &str) -> bool {
-    let mut rest = text.as_bytes();
-    while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
-        rest = match rest.split_at_checked(at) {
-            Some((_, [_, high, low, after @ ..])) if hex(*high, *low).is_some() => after,
-            _ => return false,
-        };
-    }
-    true
-}
-
 fn hex(high: u8, low: u8) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let value = digit(high)?.checked_mul(16)?.checked_add(digit(low)?)?;
     u8::try_from(value).ok()
-}
-
-/// What may stand in a URI of any scheme; wider than the grammar where nobody can misread it.
-fn is_visible(byte: u8) -> bool {
-    !byte.is_ascii_control() && !matches!(byte, b' ' | b'<' | b'>' | b'"')
 }
 
 #[cfg(test)]

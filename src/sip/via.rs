@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use super::lexer::{self, Cursor};
-use super::params::Params;
+use super::params::{Once, Params};
 use super::uri::Host;
 
 /// One Via value.
@@ -14,6 +14,7 @@ pub struct Via<'a> {
     host: Host<'a>,
     port: Option<u16>,
     params: Params<'a>,
+    branch: Option<&'a str>,
 }
 
 /// What a Via says about `rport` (RFC 3581).
@@ -32,13 +33,13 @@ impl<'a> Via<'a> {
     /// received or rport twice, or has a branch that is no word.
     pub fn parse(value: &'a [u8]) -> Option<Self> {
         let mut cursor = Cursor::new(value);
-        if !word(&mut cursor)?.eq_ignore_ascii_case("SIP") || !cursor.eat(b'/') {
+        if !word(&mut cursor)?.eq_ignore_ascii_case(b"SIP") || !cursor.eat(b'/') {
             return None;
         }
-        if word(&mut cursor)? != "2.0" || !cursor.eat(b'/') {
+        if word(&mut cursor)? != b"2.0" || !cursor.eat(b'/') {
             return None;
         }
-        let transport = word(&mut cursor)?;
+        let transport = std::str::from_utf8(word(&mut cursor)?).ok()?;
         let host =
             cursor.take_while(|byte| !matches!(byte, b';' | b':' | b'[') && !lexer::is_space(byte));
         let host = match host {
@@ -54,10 +55,12 @@ impl<'a> Via<'a> {
         } else {
             None
         };
-        let params = Params::parse(cursor.rest())?;
-        let is_clear = !["branch", "received", "rport"].iter().any(|name| params.repeats(name));
-        let is_word = params.find("branch").is_none_or(|branch| branch.is_word());
-        (is_clear && is_word).then_some(Self { transport, host, port, params })
+        let mut once = [Once::word("branch"), Once::any("received"), Once::any("rport")];
+        let params = Params::parse_each(cursor.rest(), |name, value| {
+            once.iter_mut().try_for_each(|once| once.look(name, value))
+        })?;
+        let [branch, ..] = once;
+        Some(Self { transport, host, port, params, branch: branch.seen() })
     }
 
     /// The transport as written: `UDP`, `TLS`, or a word that nobody knows.
@@ -77,7 +80,7 @@ impl<'a> Via<'a> {
 
     /// The branch, whatever it looks like.
     pub fn branch(&self) -> Option<&'a str> {
-        self.params.value("branch")
+        self.branch
     }
 
     /// The branch when it identifies a transaction: the magic cookie and something behind it
@@ -129,9 +132,9 @@ impl<'a> Via<'a> {
 /// What a branch of RFC 3261 begins with.
 pub const COOKIE: &str = "z9hG4bK";
 
-fn word<'a>(cursor: &mut Cursor<'a>) -> Option<&'a str> {
+fn word<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     cursor.skip_space();
-    let word = cursor.token()?;
+    let word = cursor.token_octets()?;
     cursor.skip_space();
     Some(word)
 }
