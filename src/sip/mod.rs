@@ -49,3 +49,5 @@ mod laws;
 mod torture;
 #[cfg(test)]
 mod verdicts;
+#[cfg(test)]
+mod witnesses;
