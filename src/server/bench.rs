@@ -2,6 +2,7 @@
 
 mod apart;
 mod calls;
+mod crowd;
 mod media;
 mod signalling;
 mod soak;

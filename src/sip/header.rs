@@ -28,7 +28,7 @@ macro_rules! names {
                     if text == *known || text.eq_ignore_ascii_case(known) {
                         return *name;
                     }
-                    place = (place + 1) % PLACES.len();
+                    place = behind(place);
                 }
                 Self::Other
             }
@@ -43,8 +43,8 @@ macro_rules! names {
         }
 
         /// Every name, and its compact form, at the first free place from its own on.
-        static PLACES: [Option<(&[u8], Name)>; 256] = {
-            let mut places: [Option<(&[u8], Name)>; 256] = [None; 256];
+        static PLACES: [Option<(&[u8], Name)>; LAST_PLACE + 1] = {
+            let mut places: [Option<(&[u8], Name)>; LAST_PLACE + 1] = [None; LAST_PLACE + 1];
             $(put(&mut places, $text.as_bytes(), Name::$name); $(put(&mut places, $compact, Name::$name);)?)*
             places
         };
@@ -59,7 +59,7 @@ macro_rules! names {
 const fn place(name: &[u8]) -> usize {
     let [first, .., last] = name else {
         return match name {
-            [letter] => (*letter | 0x20) as usize,
+            [letter] => mixed(*letter, 1),
             _ => 0,
         };
     };
@@ -67,16 +67,32 @@ const fn place(name: &[u8]) -> usize {
         Some((_, [middle, ..])) => *middle,
         _ => 0,
     };
-    let letters = [*first | 0x20, *last | 0x20, middle | 0x20];
-    let mixed = name.len() as u32 * 7 + letters[0] as u32 * 3 + letters[1] as u32 * 5;
-    (mixed + letters[2] as u32 * 11) as usize % 256
+    let letters = mixed(*first, 3).wrapping_add(mixed(*last, 5)).wrapping_add(mixed(middle, 11));
+    name.len().wrapping_mul(7).wrapping_add(letters) & LAST_PLACE
 }
 
-/// Puts a name at the first free place; there are three times as many as names.
-const fn put(places: &mut [Option<(&'static [u8], Name)>; 256], text: &'static [u8], name: Name) {
+const fn mixed(letter: u8, by: usize) -> usize {
+    ((letter | 0x20) as usize).wrapping_mul(by)
+}
+
+/// The place behind another one.
+const fn behind(place: usize) -> usize {
+    place.wrapping_add(1) & LAST_PLACE
+}
+
+/// There are three times as many places as names.
+const LAST_PLACE: usize = 255;
+
+/// Puts a name at the first free place.
+#[expect(clippy::indexing_slicing, reason = "done by the compiler: a slip does not build")]
+const fn put(
+    places: &mut [Option<(&'static [u8], Name)>; LAST_PLACE + 1],
+    text: &'static [u8],
+    name: Name,
+) {
     let mut at = place(text);
     while places[at].is_some() {
-        at = (at + 1) % 256;
+        at = behind(at);
     }
     places[at] = Some((text, name));
 }

@@ -182,14 +182,20 @@ impl Class {
         let uri = !control && !matches!(byte, b' ' | b'<' | b'>' | b'"');
         let host = alphanumeric || matches!(byte, b'-' | b'.' | b'_');
         let parts = matches!(byte, b'@' | b':' | b'?' | b';' | b'%');
-        (alphanumeric || mark) as u8 * Self::TOKEN.0
-            | matches!(byte, b' ' | b'\t' | b'\r' | b'\n') as u8 * Self::SPACE.0
-            | value as u8 * Self::VALUE.0
-            | uri as u8 * Self::URI.0
-            | host as u8 * Self::HOST.0
-            | !matches!(byte, b'<' | b'>' | b'"' | b',' | b';' | b':') as u8 * Self::DISPLAY.0
-            | byte.is_ascii_graphic() as u8 * Self::WORD.0
-            | (uri && !parts) as u8 * Self::PLAIN.0
+        let space = matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+        let display = !matches!(byte, b'<' | b'>' | b'"' | b',' | b';' | b':');
+        Self::TOKEN.when(alphanumeric || mark)
+            | Self::SPACE.when(space)
+            | Self::VALUE.when(value)
+            | Self::URI.when(uri)
+            | Self::HOST.when(host)
+            | Self::DISPLAY.when(display)
+            | Self::WORD.when(byte.is_ascii_graphic())
+            | Self::PLAIN.when(uri && !parts)
+    }
+
+    const fn when(self, is_of_it: bool) -> u8 {
+        if is_of_it { self.0 } else { 0 }
     }
 
     /// Tells whether `byte` is of this class.

@@ -128,7 +128,7 @@ impl Apart {
 }
 
 /// What is started in `work` runs on the first core that this thread may use.
-fn on_the_first_core<T>(work: impl FnOnce() -> T) -> std::io::Result<T> {
+pub fn on_the_first_core<T>(work: impl FnOnce() -> T) -> std::io::Result<T> {
     let all = sched_getaffinity(None)?;
     let mut first = CpuSet::new();
     if let Some(core) = (0..CpuSet::MAX_CPU).find(|core| all.is_set(*core)) {

@@ -3,7 +3,7 @@
 //! calls leave behind. The server is a process of its own on a core of its own; its callers send no
 //! media, but every answer opens a media session as for any call.
 
-mod caller;
+pub mod caller;
 
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::apart::{Apart, Cores};
-use super::{Figure, median, millis, quantile, stage};
+use super::{Figure, crowd, median, millis, quantile, stage};
 use crate::audio::codec::Codec;
 use crate::audio::coder::{Decoder, Encoder};
 use crate::audio::echo::EchoGate;
@@ -27,6 +27,7 @@ pub async fn measure() -> Result<Vec<Figure>, String> {
     figures.extend(samples());
     figures.push(idle_memory().await?);
     figures.extend(many_calls().await?);
+    figures.extend(crowd::measure().await?);
     Ok(figures)
 }
 

@@ -20,6 +20,10 @@ pub struct Caller {
     open: BTreeMap<u64, Open>,
     /// Calls that ring, and go on to.
     standing: BTreeSet<u64>,
+    /// Calls that were answered and go on: the tag of each and where it takes audio.
+    talks: BTreeMap<u64, (String, u16)>,
+    /// Where this caller takes audio.
+    audio: u16,
     done: Tally,
     /// How many calls of this round wait for their turn.
     to_begin: usize,
@@ -50,12 +54,17 @@ pub enum Course {
     Stand,
     /// Each is refused.
     Refused,
+    /// Each is answered by an echo and goes on.
+    Echo,
+    /// Each is answered by a tone and goes on.
+    Tone,
 }
 
 impl Course {
     fn extension(self) -> &'static str {
         match self {
-            Self::Whole => "echo",
+            Self::Whole | Self::Echo => "echo",
+            Self::Tone => "tone",
             Self::Stand => "ring",
             Self::Refused => "busy",
         }
@@ -85,9 +94,12 @@ impl Caller {
             socket,
             local,
             server,
-            last: 0,
+            // No two callers name a call alike: the second would be taken for a loop.
+            last: u64::from(local.port()) * 1_000_000,
             open: BTreeMap::new(),
             standing: BTreeSet::new(),
+            talks: BTreeMap::new(),
+            audio: DISCARD,
             done: Tally::default(),
             to_begin: 0,
             pace: None,
@@ -107,7 +119,7 @@ impl Caller {
         self.to_begin = calls;
         self.began = (clock::now(), 0);
         loop {
-            while self.open.len() < at_once && self.may_begin() {
+            while self.may_begin_beside(at_once) {
                 self.begin(course);
             }
             if self.open.is_empty() {
@@ -120,11 +132,12 @@ impl Caller {
         }
     }
 
-    /// Whether it is time for another call.
-    fn may_begin(&self) -> bool {
+    /// Whether it is time for another call, and fewer than so many are under way.
+    fn may_begin_beside(&self, at_once: usize) -> bool {
         let (since, begun) = self.began;
         let due = self.pace.map(|pace| since.elapsed().as_secs_f64() * pace as f64);
-        self.to_begin > 0 && due.is_none_or(|due| (begun as f64) < due)
+        let has_room = self.to_begin > 0 && self.open.len() < at_once;
+        has_room && due.is_none_or(|due| (begun as f64) < due)
     }
 
     /// Ends every call that stands, `at_once` of them at any time.
@@ -140,10 +153,32 @@ impl Caller {
         self.done
     }
 
+    /// Makes so many calls that go on, with audio for that port; gives the ports where those that
+    /// were answered take theirs.
+    pub fn invite(&mut self, calls: usize, (course, audio): (Course, u16)) -> Vec<u16> {
+        self.audio = audio;
+        self.make(calls, TALKS_AT_ONCE, course);
+        self.talks.values().map(|(_, port)| *port).collect()
+    }
+
+    /// Ends every call that goes on.
+    pub fn end_talks(&mut self) -> Tally {
+        self.done = Tally::default();
+        let talks: Vec<(u64, (String, u16))> =
+            std::mem::take(&mut self.talks).into_iter().collect();
+        for some in talks.chunks(TALKS_AT_ONCE) {
+            for (number, (tag, _)) in some {
+                self.ask(*number, ("BYE", tag.clone()), Course::Whole);
+            }
+            self.attend(Course::Whole, 0);
+        }
+        self.done
+    }
+
     /// Takes answers until nothing is awaited any more, or a further call may begin.
     fn attend(&mut self, course: Course, at_once: usize) {
         let mut looked = clock::now();
-        while !self.open.is_empty() && !(self.open.len() < at_once && self.may_begin()) {
+        while !self.open.is_empty() && !self.may_begin_beside(at_once) {
             if let Ok((length, _)) = self.socket.recv_from(&mut self.buffer) {
                 let answer = self.buffer.get(..length).unwrap_or_default();
                 let answer = String::from_utf8_lossy(answer).into_owned();
@@ -172,6 +207,10 @@ impl Caller {
         let tag = heard.tag.to_owned();
         match (open.course, open.method, heard.status) {
             (Course::Whole, "INVITE", 200) => self.ask(heard.number, ("BYE", tag), course),
+            (Course::Echo | Course::Tone, "INVITE", 200) => {
+                self.talks.insert(heard.number, (tag, heard.audio));
+                self.over(heard.number, true);
+            }
             (Course::Stand, "INVITE", 180) => {
                 self.standing.insert(heard.number);
                 self.over(heard.number, true);
@@ -231,7 +270,11 @@ impl Caller {
         let (local, server, extension) = (self.local, self.server, course.extension());
         let ip = local.ip();
         let is_invite = method == "INVITE";
-        let body = if is_invite { BODY.replace("IP", &ip.to_string()) } else { String::new() };
+        let body = if is_invite {
+            BODY.replace("IP", &ip.to_string()).replace("PORT", &self.audio.to_string())
+        } else {
+            String::new()
+        };
         let more = if is_invite { INVITE_HEADERS } else { "" };
         let tag = if tag.is_empty() { String::new() } else { format!(";tag={tag}") };
         let sequence = if method == "BYE" { 103 } else { 102 };
@@ -264,6 +307,8 @@ struct Heard<'a> {
     number: u64,
     method: &'a str,
     tag: &'a str,
+    /// Where audio is taken; 0 without a description.
+    audio: u16,
 }
 
 impl<'a> Heard<'a> {
@@ -276,7 +321,9 @@ impl<'a> Heard<'a> {
         let (number, _) = value("\r\nCall-ID: ")?.split_once('_')?;
         let (_, method) = value("\r\nCSeq: ")?.split_once(' ')?;
         let tag = value("\r\nTo: ")?.split_once(";tag=").map_or("", |(_, tag)| tag);
-        Some(Self { status, number: number.parse().ok()?, method, tag })
+        let audio = value("\r\nm=audio ").and_then(|it| it.split(' ').next()?.parse().ok());
+        let audio = audio.unwrap_or_default();
+        Some(Self { status, number: number.parse().ok()?, method, tag, audio })
     }
 }
 
@@ -290,8 +337,14 @@ P-Asserted-Identity: <sip:+491701234567@carrier.example>\r\n\
 Content-Type: application/sdp\r\n";
 
 const BODY: &str = "v=0\r\no=- 81724 81724 IN IP4 IP\r\ns=-\r\nc=IN IP4 IP\r\nt=0 0\r\n\
-m=audio 9 RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n\
+m=audio PORT RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n\
 a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n";
+
+/// The port of those who take no audio (RFC 863).
+const DISCARD: u16 = 9;
+
+/// How many calls that go on begin or end at any time.
+const TALKS_AT_ONCE: usize = 16;
 
 /// How often the caller looks whether an answer is late.
 const LOOK: Duration = Duration::from_millis(100);
@@ -311,7 +364,7 @@ mod tests {
         let answer = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.1:9\r\nFrom: <sip:a@b>;tag=x\r\n\
                       To: <sip:echo@127.0.0.1>;tag=abc\r\nCall-ID: 17_5f2e@carrier.example\r\n\
                       CSeq: 102 INVITE\r\nContent-Length: 0\r\n\r\n";
-        let heard = Heard { status: 200, number: 17, method: "INVITE", tag: "abc" };
+        let heard = Heard { status: 200, number: 17, method: "INVITE", tag: "abc", audio: 0 };
         assert_eq!(Heard::read(answer), Some(heard));
         assert_eq!(Heard::read("BYE sip:a@b SIP/2.0\r\n\r\n"), None);
         assert_eq!(Heard::read("SIP/2.0 200 OK\r\nCall-ID: none\r\n\r\n"), None);
