@@ -44,4 +44,6 @@ mod texts;
 mod transfers;
 mod transports;
 mod trunk_limits;
+#[cfg(feature = "ort")]
+mod turn_model;
 mod values;
