@@ -61,6 +61,9 @@ impl Session {
         let turn = self.answer.turn;
         let since = said.times.began.unwrap_or(now);
         self.note(Note::CallerSaid { turn, since, text: said.text, keys: said.keys });
+        if said.judged.asked > 0 {
+            self.note(Note::TurnJudged { turn, judged: said.judged });
+        }
         if said.guess == Guess::None || !self.answer.is_guess() {
             return self.think(now);
         }

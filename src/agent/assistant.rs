@@ -208,10 +208,22 @@ pub struct Intent {
     pub action: Option<String>,
 }
 
+/// What tells whether the caller's turn is over, besides its words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Detector {
+    /// The silence alone.
+    Vad,
+    /// A model that hears how the turn sounds.
+    Smart,
+}
+
 /// When the caller's turn is over.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Turns {
+    /// What tells whether the turn is over, besides its words; without it, the best that is there.
+    pub detector: Option<Detector>,
     /// Silence after which a turn that sounds complete is answered.
     #[serde(deserialize_with = "units::duration")]
     pub wait: Duration,
@@ -238,6 +250,7 @@ pub struct Turns {
 impl Default for Turns {
     fn default() -> Self {
         Self {
+            detector: None,
             wait: Duration::from_millis(300),
             wait_unclear: Duration::from_millis(600),
             max_wait: Duration::from_millis(1_200),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::agent::conversation;
 use crate::agent::endpointing::{Completeness, Ending, Expected};
 use crate::agent::event::{PauseId, TurnTimes};
+use crate::agent::judgement::Judging;
 
 /// The words of a final transcript.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub struct Caller {
     complete: Option<Completeness>,
     /// How often a model was asked before the turn was over.
     pub guesses: u32,
+    /// What a turn model makes of it.
+    pub judging: Judging,
     /// When each stage was reached.
     pub times: TurnTimes,
 }
@@ -118,8 +121,15 @@ impl Caller {
         self.is_wordless() && self.voiced < REAL_SPEECH
     }
 
-    /// How the words end.
+    /// How the turn ends: by its words, and by what the turn model says of the pause. Without
+    /// words there is nothing to be answered, and nothing is hastened.
     pub fn ending(&self, expected: &Expected) -> Ending {
+        let verdict = self.judging.verdict().filter(|_| !self.text.is_empty());
+        self.wording(expected).with(verdict)
+    }
+
+    /// How the words end.
+    pub fn wording(&self, expected: &Expected) -> Ending {
         let completeness = self.complete.unwrap_or(Completeness::Unknown);
         Ending::of(&self.text, completeness, self.voiced, expected)
     }

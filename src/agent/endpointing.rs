@@ -8,13 +8,16 @@ use crate::agent::hearing::digits;
 use crate::agent::hearing::value::Context;
 use crate::agent::intents::tokens;
 use crate::agent::intents::tongue::Tongue;
+use crate::agent::judgement::Likelihood;
 use crate::agent::lexicon::locale::Locale;
 
 /// How the caller's words end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// Like a finished sentence, the whole phrase of a grammar, or the value that was asked for.
+    /// Like a question, the whole phrase of a grammar, or the answer that was asked for.
     Complete,
+    /// With a full stop, which some transcribers put after everything.
+    Stopped,
     /// Neither like an end nor like the middle.
     Unclear,
     /// In digits, of which more may follow.
@@ -94,7 +97,7 @@ impl Ending {
             return Self::Complete;
         }
         let tail = text.trim_end_matches(|c: char| c.is_whitespace() || CLOSING.contains(c));
-        if tail.ends_with(['!', '?']) {
+        if tail.ends_with(['!', '?', '！', '？']) {
             return Self::Complete;
         }
         // Some transcribers end everything with a full stop, so the last words are asked first.
@@ -105,16 +108,40 @@ impl Ending {
         if announces_digits(&words, locale) {
             return Self::Digits;
         }
-        if tail.ends_with('.') || is_whole_answer(&words, locale) {
+        if is_whole_answer(&words, locale) {
             return Self::Complete;
         }
-        Self::Unclear
+        if tail.ends_with(['.', '。']) { Self::Stopped } else { Self::Unclear }
+    }
+
+    /// The words end like this; with what a turn model heard, the turn ends like that. Where the
+    /// two contradict each other the caller gets the middle wait, and no sound tells how many
+    /// digits there will be.
+    #[must_use]
+    pub fn with(self, verdict: Option<Likelihood>) -> Self {
+        let Some(verdict) = verdict else { return self };
+        match (self, verdict.is_likely()) {
+            (Self::Complete | Self::Digits | Self::Collecting, _) => self,
+            (Self::Stopped | Self::Unclear, true) => Self::Complete,
+            (Self::Stopped, false) | (Self::Unfinished, true) => Self::Unclear,
+            (Self::Unclear | Self::Unfinished, false) => Self::Unfinished,
+        }
+    }
+
+    /// Whether nothing that a turn model might say would change it.
+    pub fn is_sure(self) -> bool {
+        matches!(self, Self::Complete | Self::Digits | Self::Collecting)
+    }
+
+    /// Whether a model may think about the answer already.
+    pub fn is_likely_an_end(self) -> bool {
+        matches!(self, Self::Complete | Self::Stopped)
     }
 
     /// How much silence such an end needs.
     pub fn wait(self, turns: &Turns) -> Duration {
         match self {
-            Self::Complete => turns.wait,
+            Self::Complete | Self::Stopped => turns.wait,
             Self::Unclear => turns.wait_unclear,
             Self::Digits => turns.on_number.max(turns.wait_unclear),
             Self::Collecting => turns.on_collecting.max(turns.max_wait),

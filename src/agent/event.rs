@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use crate::agent::conversation::Request;
+use crate::agent::judgement::{Judged, Judgement};
 use crate::agent::tool::{ToolCall, ToolResult};
 pub use crate::base::id::{PauseId, ThoughtId, TurnId, UtteranceId};
 use crate::base::language::Language;
@@ -29,6 +30,8 @@ pub enum Input {
         /// What was heard.
         transcript: Transcript,
     },
+    /// The turn model judged a pause.
+    Judged(Judgement),
     /// The caller pressed a key.
     Digit(char),
     /// The model moved.
@@ -139,6 +142,8 @@ pub enum Output {
     Listen,
     /// Transcriber: the caller paused; give a final text for everything since `Listen`.
     Finalize(PauseId),
+    /// Turn model: does the turn sound complete at this pause? `Input::Judged` answers.
+    Judge(PauseId),
     /// Transcriber: drop what was heard; the turn was taken or came to nothing.
     Forget,
     /// Model: think.
@@ -223,6 +228,13 @@ pub enum Note {
     FalseInterruption,
     /// The caller interrupted the agent.
     Interrupted,
+    /// What came of the questions to the turn model in a turn that was taken.
+    TurnJudged {
+        /// Which turn.
+        turn: TurnId,
+        /// What it said.
+        judged: Judged,
+    },
     /// The latency of a turn's answer, when its first packet was sent.
     TurnTimed {
         /// Which turn.

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::agent::caller::Words;
 use crate::agent::event::{PauseId, TurnTimes};
+use crate::agent::judgement::{Judged, Judgement};
 
 /// Whether the caller is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +143,8 @@ pub enum Event {
     Partial(String),
     /// The text of a pause.
     Words(Words),
+    /// The turn model judged a pause.
+    Judged(Judgement),
     /// A key was pressed.
     Key(char),
     /// The deadline of the state was reached.
@@ -168,6 +171,8 @@ pub enum Order {
     Listen,
     /// The transcriber is to give its text.
     Finalize(PauseId),
+    /// The turn model is to judge the pause.
+    Judge(PauseId),
     /// The transcriber is to forget.
     Forget,
     /// The voice is to hold its breath.
@@ -209,6 +214,8 @@ pub struct Said {
     pub keys: String,
     /// When each stage was reached.
     pub times: TurnTimes,
+    /// What the turn model said.
+    pub judged: Judged,
     /// Whether the unheard answer fits.
     pub guess: Guess,
 }

@@ -20,6 +20,7 @@ pub mod endpointing;
 pub mod expectation;
 pub mod floor;
 pub mod intents;
+pub mod judgement;
 mod overlap;
 pub mod silence;
 pub mod turn;

@@ -19,6 +19,7 @@ impl Turn {
                 if state.aside == Aside::Talking {
                     self.caller.stops(now, last_voiced);
                     self.finalize();
+                    self.consult(now);
                     state.aside = Aside::Asked(last_voiced);
                 }
             }
@@ -28,6 +29,11 @@ impl Turn {
                 }
             }
             Event::Words(words) => return self.words_while_speaking(now, state, &words),
+            Event::Judged(judgement) => {
+                if matches!(state.aside, Aside::Asked(_)) {
+                    self.caller.judging.answer(now, judgement.complete);
+                }
+            }
             Event::Key(key) if state.manner == Manner::Open => {
                 self.no_longer_late(state.aside);
                 self.order(Order::Interrupt);
@@ -58,6 +64,7 @@ impl Turn {
             (Event::SpeechEnded { last_voiced }, Sound::Going { .. }) => {
                 self.caller.stops(now, last_voiced);
                 self.finalize();
+                self.consult(now);
                 let resume = now + self.assistant.interrupt.resume_after;
                 state.sound = Sound::Over { last_voiced, resume };
             }
@@ -82,6 +89,10 @@ impl Turn {
                 self.go_on();
                 self.forget();
                 return speaking(state.manner, Aside::Quiet);
+            }
+            (Event::Judged(_), Sound::Going { .. }) => {}
+            (Event::Judged(judgement), Sound::Over { .. }) => {
+                self.caller.judging.answer(now, judgement.complete);
             }
             (Event::Key(key), Sound::Going { .. } | Sound::Over { .. }) => {
                 self.break_off();

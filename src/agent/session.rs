@@ -194,6 +194,7 @@ impl Session {
                 self.turn.handle(now, Event::SpeechEnded { last_voiced });
             }
             Input::Transcript { pause, transcript } => self.transcribed(now, pause, transcript),
+            Input::Judged(judgement) => self.turn.handle(now, Event::Judged(judgement)),
             Input::Digit(key) if KEYS.contains(key) => self.turn.handle(now, Event::Key(key)),
             Input::Began | Input::Digit(_) => {}
             Input::Thought { thought, delta } => self.thought(now, thought, delta),
@@ -253,6 +254,7 @@ impl Session {
         match order {
             Order::Listen => self.out.push_back(Output::Listen),
             Order::Finalize(pause) => self.out.push_back(Output::Finalize(pause)),
+            Order::Judge(pause) => self.out.push_back(Output::Judge(pause)),
             Order::Forget => self.out.push_back(Output::Forget),
             Order::Pause => {
                 self.speech.pause(now);

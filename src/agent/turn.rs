@@ -6,10 +6,10 @@ use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::agent::assistant::Assistant;
+use crate::agent::assistant::{Assistant, Detector};
 use crate::agent::barge_in::BargeIn;
 use crate::agent::caller::{Caller, Words};
-use crate::agent::endpointing::{Ending, Expected};
+use crate::agent::endpointing::Expected;
 use crate::agent::event::{PauseId, TurnTimes};
 use crate::agent::expectation::Expectation;
 use crate::agent::floor::{
@@ -171,7 +171,12 @@ impl Turn {
 
     /// Takes an event at `now`; orders follow.
     pub fn handle(&mut self, now: Instant, event: Event) {
-        // A text that answers an earlier pause is older than what is known.
+        // What answers an earlier pause is older than what is known.
+        if let Event::Judged(judgement) = &event
+            && judgement.pause != self.pause
+        {
+            return;
+        }
         if let Event::Words(words) = &event {
             if words.pause != self.pause || self.text == Text::Here {
                 return;
@@ -191,7 +196,7 @@ impl Turn {
     fn listening(&mut self, now: Instant, event: Event) -> State {
         match event {
             Event::SpeechStarted => self.hear(now),
-            Event::SpeechEnded { .. } | Event::Partial(_) => State::Listening,
+            Event::SpeechEnded { .. } | Event::Partial(_) | Event::Judged(_) => State::Listening,
             Event::Words(words) => {
                 self.kept = words.text;
                 State::Listening
@@ -216,6 +221,8 @@ impl Turn {
             Event::SpeechEnded { last_voiced } => return self.paused(now, last_voiced),
             Event::Partial(text) => self.caller.may_have_said(&text),
             Event::Words(words) => self.caller.said(now, &words),
+            // The caller went on: what was said of the pause is not asked any more.
+            Event::Judged(_) => {}
             Event::Key(key) => return self.key(now, key),
             Event::Deadline => {
                 self.caller.stops(now, now);
@@ -246,6 +253,13 @@ impl Turn {
                 deciding.due = self.due(&deciding);
                 self.guess(now, &mut deciding);
             }
+            Event::Judged(judgement) => {
+                self.caller.judging.answer(now, judgement.complete);
+                deciding.due = self.due(&deciding);
+                if deciding.text == Text::Here {
+                    self.guess(now, &mut deciding);
+                }
+            }
             Event::Key(key) => {
                 self.withdraw(&mut deciding);
                 self.caller.presses(now, key);
@@ -267,7 +281,8 @@ impl Turn {
                 self.cancel(thinking.aside);
                 return self.hear(now);
             }
-            Event::SpeechEnded { .. } | Event::Partial(_) => {}
+            // The turn was taken; a judgement comes too late.
+            Event::SpeechEnded { .. } | Event::Partial(_) | Event::Judged(_) => {}
             Event::Words(words) => return self.words_while_thinking(now, thinking, &words),
             Event::Key(key) => {
                 self.cancel(thinking.aside);
@@ -303,6 +318,7 @@ impl Turn {
     fn paused(&mut self, now: Instant, last_voiced: Instant) -> State {
         self.caller.stops(now, last_voiced);
         self.finalize();
+        self.consult(now);
         self.decide(now, Text::Asked, Ended::Pause(last_voiced))
     }
 
@@ -354,7 +370,7 @@ impl Turn {
         }
         self.withdraw(deciding);
         let likely =
-            self.caller.ending(&self.expected) == Ending::Complete && self.caller.keys().is_empty();
+            self.caller.ending(&self.expected).is_likely_an_end() && self.caller.keys().is_empty();
         let allowed = self.assistant.turns.preemptive && self.caller.guesses < MAX_GUESSES;
         if likely && allowed && deciding.due > now && !self.is_backchannel_to_debt() {
             self.caller.guesses += 1;
@@ -395,11 +411,11 @@ impl Turn {
         }
         self.expected.taken(&text);
         let times = TurnTimes { committed: Some(now), ..self.caller.times };
-        let keys = self.caller.keys().to_owned();
+        let (keys, judged) = (self.caller.keys().to_owned(), self.caller.judging.told());
         (self.debt, self.comfort, self.moved) = (Debt::None, Comfort::Possible, now);
         self.silence.broken();
         let hold = self.hold_at(now);
-        self.order(Order::Commit(Said { text: text.clone(), keys, times, guess }));
+        self.order(Order::Commit(Said { text: text.clone(), keys, times, judged, guess }));
         match deciding.text {
             Text::Here => {
                 self.forget();
@@ -512,7 +528,17 @@ impl Turn {
     pub(super) fn finalize(&mut self) {
         self.text = Text::Asked;
         self.pause = self.pause.next();
+        self.caller.judging.lapse();
         self.order(Order::Finalize(self.pause));
+    }
+
+    /// The turn model is asked about the pause, unless the words alone are sure.
+    pub(super) fn consult(&mut self, now: Instant) {
+        let is_there = self.assistant.turns.detector == Some(Detector::Smart);
+        if is_there && !self.caller.wording(&self.expected).is_sure() {
+            self.caller.judging.ask(now);
+            self.order(Order::Judge(self.pause));
+        }
     }
 
     /// The caller's turn was taken or came to nothing.
@@ -544,6 +570,7 @@ mod tests {
     use super::*;
     use crate::agent::endpointing::Completeness;
     use crate::agent::floor::Manner;
+    use crate::agent::judgement::{Judgement, Likelihood};
 
     const STATES: [&str; 6] =
         ["Listening", "Hearing", "Deciding", "Thinking", "Speaking", "Yielding"];
@@ -602,6 +629,10 @@ mod tests {
                 turn.text = Text::Asked;
                 Event::Words(words(turn.pause, "no no"))
             }
+            "judged" => {
+                let complete = Likelihood::of(0.9);
+                Event::Judged(Judgement { pause: turn.pause, complete })
+            }
             "key" => Event::Key('1'),
             "deadline" => Event::Deadline,
             "speech ready" => Event::SpeechReady(Manner::Open),
@@ -618,7 +649,7 @@ mod tests {
     }
 
     /// For each event what follows in each of [`STATES`]: the next state, and the orders.
-    const TABLE: [(&str, [&str; 6]); 9] = [
+    const TABLE: [(&str, [&str; 6]); 10] = [
         (
             "speech starts",
             [
@@ -663,6 +694,7 @@ mod tests {
                 "Hearing Interrupt Resume",
             ],
         ),
+        ("judged", ["Listening", "Hearing", "Deciding", "Thinking", "Speaking", "Yielding"]),
         (
             "key",
             [

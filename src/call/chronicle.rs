@@ -304,7 +304,7 @@ impl Chronicle {
                     }
                 } else {
                     let latency = Latency::default();
-                    self.record.turns.push(Turn { turn: turn.0, latency });
+                    self.record.turns.push(Turn { turn: turn.0, latency, judged: None });
                 }
                 self.line(line)
             }
@@ -326,6 +326,11 @@ impl Chronicle {
             }
             Note::Interrupted => {
                 self.record.interruptions += 1;
+                None
+            }
+            Note::TurnJudged { turn, judged } => {
+                let mut turns = self.record.turns.iter_mut();
+                turns.rfind(|known| known.turn == turn.0)?.judged = Some(judged);
                 None
             }
             Note::TurnTimed { turn, times } => {

@@ -102,8 +102,8 @@ pub enum Output {
     Attach(PortId),
     /// Bring those who hear, think and speak for this agent; whoever was there before goes.
     Engage(Arc<Casting>),
-    /// Orders for those who hear, think and speak: `Listen`, `Finalize`, `Forget`, `Think`,
-    /// `Abandon`, `Speak`, `Release`, and `Flush`.
+    /// Orders for those who hear, think and speak: `Listen`, `Finalize`, `Judge`, `Forget`,
+    /// `Think`, `Abandon`, `Speak`, `Release`, and `Flush`.
     Mind(agent::event::Output),
     /// Something happened that others may want to know.
     Fact(Fact),

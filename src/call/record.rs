@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::agent::event::TurnTimes;
+use crate::agent::judgement::Judged;
 use crate::base::id::CallId;
 use crate::call::cause::Cause;
 use crate::call::stir::Verification;
@@ -220,6 +221,8 @@ pub struct Turn {
     pub turn: u64,
     /// How fast it was answered; empty when it was not.
     pub latency: Latency,
+    /// What the turn model said; `None` when it was not asked.
+    pub judged: Option<Judged>,
 }
 
 /// A tool that was called.

@@ -77,7 +77,6 @@ const KEYS: &[&str] = &[
     "agents.*.fallback.stt",
     "agents.*.fallback.llm",
     "agents.*.fallback.tts",
-    "agents.*.turns.detector",
     "agents.*.turns.on_punctuation",
     "agents.*.turns.on_no_punctuation",
     "agents.*.interrupt.always",
@@ -97,6 +96,7 @@ const VALUES: &[(&str, &[&str])] = &[
     ("sip.external_address", &["stun"]),
     ("rtp.codecs", &["g729"]),
     ("providers.*.kind", &["local"]),
+    ("agents.*.turns.detector", &["stt"]),
     ("agents.*.tools", &["send_dtmf", "take_message", "now", "transfer"]),
 ];
 

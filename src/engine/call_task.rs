@@ -281,6 +281,7 @@ impl CallTask {
         match order {
             Mind::Listen => self.ear(listen::Order::Begin).await,
             Mind::Finalize(pause) => self.ear(listen::Order::Finalize(pause)).await,
+            Mind::Judge(pause) => self.ear(listen::Order::Judge(pause)).await,
             Mind::Forget => self.ear(listen::Order::Forget).await,
             Mind::Think { thought, request } => {
                 let Some(crew) = &self.crew else { return };

@@ -1,18 +1,23 @@
-//! Vendors and models behind five seams: Detector, Transcriber, Model, Voice (and Realtime later).
+//! Vendors and models behind six seams: Detector, TurnModel, Transcriber, Model, Voice (and Realtime
+//! later).
 
 pub mod detector;
 pub mod error;
 pub mod model;
 pub mod opus;
 pub mod transcriber;
+pub mod turn_model;
 pub mod voice;
 
 pub mod http;
+#[cfg(feature = "ort")]
+mod onnx;
 mod workers;
 
 pub mod llm;
 pub mod stt;
 pub mod tts;
+pub mod turn;
 pub mod vad;
 
 pub mod registry;

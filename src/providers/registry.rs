@@ -18,6 +18,9 @@ use crate::providers::transcriber::Transcriber;
 use crate::providers::tts::cache::{Cached, Phrases};
 use crate::providers::tts::espeak::{self, Espeak};
 use crate::providers::tts::flite::{self, Flite};
+#[cfg(feature = "ort")]
+use crate::providers::turn::smart;
+use crate::providers::turn_model::TurnModel;
 use crate::providers::voice::Voice;
 
 /// The providers of a server.
@@ -35,6 +38,8 @@ struct Shared {
     #[cfg(feature = "whisper")]
     transcribers: BTreeMap<String, Arc<dyn Transcriber>>,
     voices: BTreeMap<String, Arc<Cached>>,
+    #[cfg(feature = "ort")]
+    turn_model: Option<Arc<dyn TurnModel>>,
 }
 
 /// A provider as the operator describes it.
@@ -237,6 +242,40 @@ impl Registry {
             }
             None => first_ggml(&self.models),
         }
+    }
+
+    /// The file of the turn model, if it is there and this build can load it.
+    pub fn turn_model_file(&self) -> Option<PathBuf> {
+        #[cfg(feature = "ort")]
+        return Some(self.models.join(smart::FILE)).filter(|file| file.is_file());
+        #[cfg(not(feature = "ort"))]
+        None
+    }
+
+    /// The turn model, loaded once; `None` when its file is not there.
+    ///
+    /// # Errors
+    /// When it cannot be loaded.
+    #[cfg(feature = "ort")]
+    pub fn turn_model(&self) -> Result<Option<Arc<dyn TurnModel>>, ProviderError> {
+        let Some(file) = self.turn_model_file() else { return Ok(None) };
+        let mut shared = self.shared();
+        if let Some(loaded) = &shared.turn_model {
+            return Ok(Some(loaded.clone()));
+        }
+        let loaded: Arc<dyn TurnModel> = Arc::new(smart::load(&file)?);
+        tracing::info!(file = %file.display(), "a turn model hears how turns end");
+        shared.turn_model = Some(loaded.clone());
+        Ok(Some(loaded))
+    }
+
+    /// The turn model: this build has none.
+    ///
+    /// # Errors
+    /// Never.
+    #[cfg(not(feature = "ort"))]
+    pub fn turn_model(&self) -> Result<Option<Arc<dyn TurnModel>>, ProviderError> {
+        Ok(None)
     }
 
     async fn prepared(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::agent::assistant::{Assistant, Choice};
+use crate::agent::assistant::{Assistant, Choice, Detector};
 use crate::agent::intents::compile::Compiled;
 use crate::agent::intents::instructions;
 use crate::agent::phrases::Phrases;
@@ -17,6 +17,7 @@ use crate::engine::ai::crew::{Crew, Tongue};
 use crate::providers::error::ProviderError;
 use crate::providers::registry::{Kind, Registry, Spec};
 use crate::providers::transcriber::Context;
+use crate::providers::turn_model::TurnModel;
 
 /// Agents ready for the line.
 #[derive(Debug, Default)]
@@ -96,13 +97,30 @@ async fn ready(
         // A language model in the seat of the rules is told what the rules know.
         instructed.prompt = Some(instructions::instructions(assistant));
     }
+    let turn_model = transcriber.as_ref().and_then(|_| turn_model((name, assistant), registry));
+    instructed.turns.detector =
+        Some(if turn_model.is_some() { Detector::Smart } else { Detector::Vad });
     let casting = Casting {
         name: name.to_owned(),
         assistant: Arc::new(instructed),
         tools: instructions::tools_for(assistant),
     };
     let others = other_tongues(assistant, &compiled, registry).await?;
-    Ok((casting, Crew { transcriber, model, voice, others }))
+    Ok((casting, Crew { transcriber, turn_model, model, voice, others }))
+}
+
+/// Who judges for an agent whether a turn sounds complete, unless it wants nobody.
+fn turn_model(
+    (name, assistant): (&str, &Assistant),
+    registry: &Registry,
+) -> Option<Arc<dyn TurnModel>> {
+    if assistant.turns.detector == Some(Detector::Vad) {
+        return None;
+    }
+    registry.turn_model().unwrap_or_else(|why| {
+        tracing::warn!(agent = name, %why, "no turn model; turns end by their words and silence");
+        None
+    })
 }
 
 /// Who hears and speaks the languages that the agent may change to.

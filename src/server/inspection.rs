@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
-use crate::agent::assistant::Assistant;
+use crate::agent::assistant::{Assistant, Detector};
 use crate::agent::intents::compile::{Compiled, Fault as IntentFault};
 use crate::config::external::{External, Fault};
 use crate::config::settings::{Server, Tls};
@@ -49,6 +49,7 @@ impl External for Inspection {
         }
         faults.extend(no_such_voice(agent));
         faults.extend(deaf(agent, &registry));
+        faults.extend(no_turn_model(agent, &registry));
         faults
     }
 }
@@ -145,6 +146,24 @@ fn no_such_voice(agent: &Assistant) -> Option<Fault> {
     Some(fault)
 }
 
+/// The turn model was asked for and cannot be had.
+fn no_turn_model(agent: &Assistant, registry: &Registry) -> Option<Fault> {
+    if agent.turns.detector != Some(Detector::Smart) || registry.turn_model_file().is_some() {
+        return None;
+    }
+    let mut fault = Fault::warning(
+        "model.missing",
+        "turns.detector",
+        "turns end by their words and by silence until the turn model is there",
+    );
+    fault.help = Some(if cfg!(feature = "ort") {
+        "`./dev setup` fetches it, and models/README.md says where it belongs".to_owned()
+    } else {
+        "this build has no ONNX Runtime: build it with the feature `ort`".to_owned()
+    });
+    Some(fault)
+}
+
 /// An agent that nobody hears for takes keys: that may be wanted, so it is only said.
 fn deaf(agent: &Assistant, registry: &Registry) -> Option<Fault> {
     let wants_whisper = match agent.stt.provider.as_deref() {
@@ -161,4 +180,32 @@ fn deaf(agent: &Assistant, registry: &Registry) -> Option<Fault> {
     );
     fault.help = Some("models/README.md says which file to put where".to_owned());
     Some(fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::assistant::Turns;
+
+    #[test]
+    fn a_turn_model_that_was_asked_for_and_is_missing_is_told() {
+        let nowhere = Registry::new(Default::default(), "/nonexistent".into());
+        let told = |detector| {
+            let turns = Turns { detector, ..Turns::default() };
+            no_turn_model(&Assistant { turns, ..Assistant::default() }, &nowhere)
+        };
+        let fault = told(Some(Detector::Smart)).expect("a warning");
+        assert_eq!((fault.code, fault.path.as_str()), ("model.missing", "turns.detector"));
+        assert_eq!(fault.severity, crate::config::diagnostic::Severity::Warning);
+        assert_eq!((told(Some(Detector::Vad)), told(None)), (None, None));
+    }
+
+    #[cfg(feature = "ort")]
+    #[test]
+    fn a_turn_model_that_is_there_is_not_missed() {
+        let models = concat!(env!("CARGO_MANIFEST_DIR"), "/models");
+        let registry = Registry::new(Default::default(), models.into());
+        let turns = Turns { detector: Some(Detector::Smart), ..Turns::default() };
+        assert_eq!(no_turn_model(&Assistant { turns, ..Assistant::default() }, &registry), None);
+    }
 }

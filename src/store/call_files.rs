@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::agent::judgement::{Judged, Likelihood};
 use crate::call::cause::Cause;
 use crate::call::record::{
     Bridge, Consent, Hold, Latency, Leg, Line, Pause, Record, Speaker, ToolUse, Transfer, Turn,
@@ -229,7 +230,21 @@ fn line(line: &Line) -> Value {
 }
 
 fn turn(turn: &Turn) -> Value {
-    json!({ "turn": turn.turn, "latency": latency(&turn.latency) })
+    json!({
+        "turn": turn.turn,
+        "latency": latency(&turn.latency),
+        "turn_model": turn.judged.as_ref().map(judged),
+    })
+}
+
+/// How often the turn model was asked, how likely it said the turn to be complete at its end, and
+/// how many milliseconds it took for that.
+fn judged(judged: &Judged) -> Value {
+    json!({
+        "asked": judged.asked,
+        "complete": judged.complete.map(Likelihood::probability),
+        "took_ms": judged.took.map(millis),
+    })
 }
 
 /// Milliseconds after the caller's last voiced sample at which each stage was reached.

@@ -12,9 +12,13 @@ fn the_last_word_tells_how_long_to_wait() {
     let short = Duration::from_millis(400);
     let (english, german) = (anything(Locale::american()), anything(Locale::german()));
     for (text, ending, expected) in [
-        ("I want to book a table.", Ending::Complete, &english),
+        ("I want to book a table.", Ending::Stopped, &english),
         ("What is that for?", Ending::Complete, &english),
         ("\"Yes.\"", Ending::Complete, &english),
+        ("When do you open?", Ending::Complete, &english),
+        ("When do you open？", Ending::Complete, &english),
+        ("Tomorrow at five。", Ending::Stopped, &english),
+        ("I would like to...", Ending::Unfinished, &english),
         ("tomorrow at five", Ending::Unclear, &english),
         ("I would like to", Ending::Unfinished, &english),
         ("My name is, um", Ending::Unfinished, &english),
@@ -40,6 +44,25 @@ fn a_whole_phrase_of_the_grammar_is_complete_whatever_its_last_word() {
     let expected = anything(Locale::american());
     let ending = Ending::of("who am i talking to", Completeness::Whole, Duration::ZERO, &expected);
     assert_eq!(ending.wait(&Turns::default()), Turns::default().wait);
+}
+
+#[test]
+fn sound_and_words_are_weighed_against_each_other() {
+    let (likely, unlikely) = (Some(Likelihood::of(0.5)), Some(Likelihood::of(0.49)));
+    for (words, when_likely, when_unlikely) in [
+        (Ending::Complete, Ending::Complete, Ending::Complete),
+        (Ending::Stopped, Ending::Complete, Ending::Unclear),
+        (Ending::Unclear, Ending::Complete, Ending::Unfinished),
+        (Ending::Unfinished, Ending::Unclear, Ending::Unfinished),
+        (Ending::Digits, Ending::Digits, Ending::Digits),
+        (Ending::Collecting, Ending::Collecting, Ending::Collecting),
+    ] {
+        assert_eq!(words.with(None), words);
+        assert_eq!(words.with(likely), when_likely, "{words:?} and likely");
+        assert_eq!(words.with(unlikely), when_unlikely, "{words:?} and unlikely");
+        let nothing_helps = when_likely == words && when_unlikely == words;
+        assert_eq!(words.is_sure(), nothing_helps, "{words:?}");
+    }
 }
 
 #[test]

@@ -3,4 +3,5 @@
 mod conversations;
 mod ordeal;
 mod stage;
+mod turn_model;
 mod values;

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::stage::tool_call;
-use crate::agent::assistant::Assistant;
+use crate::agent::assistant::{Assistant, Detector};
 use crate::agent::event::{
     Delta, Input, Output, PauseId, Progress, ThoughtId, Transcript, UtteranceId,
 };
 use crate::agent::floor::State;
+use crate::agent::judgement::{Judgement, Likelihood};
 use crate::agent::session::{Opening, Session};
 use crate::agent::speech;
 use crate::agent::tool::{Tool, ToolCall, ToolResult};
@@ -31,6 +32,7 @@ fn any_input() -> impl Strategy<Value = Script> {
         (small.clone(), text.clone()).prop_map(|(pause, text)| Script::Final(pause, text)),
         text.clone().prop_map(Script::Partial),
         small.clone().prop_map(Script::Failed),
+        (small.clone(), 0..3u8).prop_map(|(pause, what)| Script::Judged(pause, what)),
         "[0-9*#x]".prop_map(|key| Script::Key(key.chars().next().unwrap_or('0'))),
         text.prop_map(Script::Text),
         prop_oneof![Just("end_call"), Just("transfer_call"), Just("look_up"), Just("?")]
@@ -52,6 +54,7 @@ enum Script {
     Final(u64, &'static str),
     Partial(&'static str),
     Failed(u64),
+    Judged(u64, u8),
     Key(char),
     Text(&'static str),
     Tool(&'static str),
@@ -81,6 +84,7 @@ impl Ordeal {
     fn new(start: Instant, protected: bool) -> Self {
         let mut assistant = Assistant::default();
         assistant.interrupt.enabled = !protected;
+        assistant.turns.detector = Some(Detector::Smart);
         let tool = |name: &str| Tool {
             name: name.to_owned(),
             description: String::new(),
@@ -136,6 +140,7 @@ impl Ordeal {
                 Output::Over(_) => self.over = true,
                 Output::Listen
                 | Output::Finalize(_)
+                | Output::Judge(_)
                 | Output::Forget
                 | Output::Pause
                 | Output::Resume
@@ -181,6 +186,10 @@ impl Ordeal {
             },
             Script::Failed(pause) => {
                 Input::Transcript { pause: PauseId(pause), transcript: Transcript::Failed }
+            }
+            Script::Judged(pause, what) => {
+                let complete = Likelihood::of(f32::from(what) / 2.0);
+                Input::Judged(Judgement { pause: PauseId(pause), complete })
             }
             Script::Key(key) => Input::Digit(key),
             Script::Text(text) => delta(Delta::Text(text.to_owned())),

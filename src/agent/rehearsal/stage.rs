@@ -9,6 +9,7 @@ use crate::agent::conversation::{Message, Request, pace};
 use crate::agent::event::{
     Delta, Input, Note, Output, Over, PauseId, Progress, ThoughtId, Transcript, UtteranceId,
 };
+use crate::agent::judgement::{Judgement, Likelihood};
 use crate::agent::session::{Opening, Session};
 use crate::agent::tool::{Tool, ToolCall, ToolResult, names};
 
@@ -29,6 +30,8 @@ pub struct Stage {
     ear: Option<String>,
     /// How long the transcriber takes; `None`: for ever.
     pub stt: Option<u64>,
+    /// How long the turn model takes, and what it says; `None`: there is none.
+    pub turn_model: Option<(u64, f32)>,
     /// Whether the voice works.
     pub voice: Voice,
     mouth: VecDeque<Clip>,
@@ -86,6 +89,7 @@ impl Stage {
             abandoned: Vec::new(),
             ear: None,
             stt: Some(50),
+            turn_model: None,
             voice: Voice::Works,
             mouth: VecDeque::new(),
             paused: false,
@@ -158,7 +162,10 @@ impl Stage {
             Note::AgentSaid { text, interrupted: false, .. } => Some(format!("agent: {text}")),
             Note::AgentSaid { text, .. } => Some(format!("agent: {text} —")),
             Note::ToolCalled(call) => Some(format!("tool: {}", call.name)),
-            Note::FalseInterruption | Note::Interrupted | Note::TurnTimed { .. } => None,
+            Note::FalseInterruption
+            | Note::Interrupted
+            | Note::TurnTimed { .. }
+            | Note::TurnJudged { .. } => None,
         };
         self.notes().filter_map(|(_, note)| line(note)).collect()
     }
@@ -218,6 +225,7 @@ impl Stage {
         match output {
             Output::Listen => self.ear = Some(String::new()),
             Output::Finalize(pause) => self.finalize(pause),
+            Output::Judge(pause) => self.judge(pause),
             Output::Forget => self.ear = None,
             Output::Think { thought, request } => {
                 let mut at = self.now;
@@ -256,6 +264,12 @@ impl Stage {
             }
             Output::Note(_) | Output::Over(_) | Output::Speaks(_) => {}
         }
+    }
+
+    fn judge(&mut self, pause: PauseId) {
+        let Some((after, probability)) = self.turn_model else { return };
+        let complete = Likelihood::of(probability);
+        self.fact(self.now + after, Input::Judged(Judgement { pause, complete }));
     }
 
     fn finalize(&mut self, pause: PauseId) {

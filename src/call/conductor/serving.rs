@@ -57,6 +57,7 @@ impl Conductor {
                 agent::event::Output::Over(over) => self.end(now, cause_of(over)),
                 order @ (agent::event::Output::Listen
                 | agent::event::Output::Finalize(_)
+                | agent::event::Output::Judge(_)
                 | agent::event::Output::Forget
                 | agent::event::Output::Think { .. }
                 | agent::event::Output::Abandon(_)

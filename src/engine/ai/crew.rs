@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::base::language::Language;
 use crate::providers::model::Model;
 use crate::providers::transcriber::{Context, Transcriber};
+use crate::providers::turn_model::TurnModel;
 use crate::providers::voice::Voice;
 
 /// Made once for each agent, shared by its calls.
@@ -13,6 +14,8 @@ use crate::providers::voice::Voice;
 pub struct Crew {
     /// Who hears, and what it should know; without one, the agent takes keys.
     pub transcriber: Option<(Arc<dyn Transcriber>, Context)>,
+    /// Who judges whether a turn sounds complete, if anybody.
+    pub turn_model: Option<Arc<dyn TurnModel>>,
     /// Who thinks.
     pub model: Arc<dyn Model>,
     /// Who speaks.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::crew::Crew;
+use super::judge::Judge;
 use crate::agent::event::{Input, PauseId, Transcript};
 use crate::audio::frame::Frame;
 use crate::call::event;
@@ -23,6 +24,8 @@ pub enum Order {
     Begin,
     /// The caller paused: a final text is wanted.
     Finalize(PauseId),
+    /// Does the turn sound complete at this pause?
+    Judge(PauseId),
     /// The turn was taken.
     Forget,
 }
@@ -34,12 +37,19 @@ pub struct Ear {
     /// What was heard just before a turn began.
     before: VecDeque<Frame>,
     in_turn: bool,
+    judge: Judge,
 }
 
 impl Ear {
     /// Makes an ear that reports to `mailbox`.
     pub fn new(mailbox: Mailbox) -> Self {
-        Self { mailbox, listening: None, before: VecDeque::new(), in_turn: false }
+        Self {
+            mailbox,
+            listening: None,
+            before: VecDeque::new(),
+            in_turn: false,
+            judge: Judge::default(),
+        }
     }
 
     /// Runs until the call closes the orders.
@@ -48,13 +58,19 @@ impl Ear {
         mut orders: mpsc::Receiver<Order>,
         mut frames: mpsc::Receiver<Frame>,
     ) {
-        let (mut sender, mut texts) = mpsc::channel(32);
+        let (mut sender, mut texts) = mpsc::channel::<Heard>(32);
         loop {
             tokio::select! {
                 // Frames first: an order speaks of everything that was heard before it.
                 biased;
                 Some(frame) = frames.recv() => self.hear(frame),
-                Some(heard) = texts.recv() => report(&self.mailbox, heard).await,
+                Some(heard) = texts.recv() => {
+                    let (pause, transcript) = (heard.pause, heard.transcript);
+                    report(&self.mailbox, Input::Transcript { pause, transcript }).await;
+                }
+                Some(judgement) = self.judge.answer() => {
+                    report(&self.mailbox, Input::Judged(judgement)).await;
+                }
                 order = orders.recv() => match order {
                     Some(Order::Engage(crew)) => {
                         (sender, texts) = mpsc::channel(32);
@@ -70,6 +86,7 @@ impl Ear {
     async fn engage(&mut self, crew: &Crew, texts: mpsc::Sender<Heard>) {
         self.listening = None;
         self.in_turn = false;
+        self.judge.engage(crew.turn_model.as_ref());
         let Some((transcriber, context)) = &crew.transcriber else { return };
         let opened = tokio::time::timeout(OPEN_WITHIN, transcriber.open(context.clone(), texts));
         match opened.await {
@@ -81,6 +98,7 @@ impl Ear {
 
     fn hear(&mut self, frame: Frame) {
         if self.in_turn {
+            self.judge.hear(&frame);
             if let Some(listening) = &mut self.listening {
                 listening.hear(&frame);
             }
@@ -97,13 +115,16 @@ impl Ear {
             (Order::Begin, Some(listening)) => {
                 listening.begin();
                 for frame in self.before.drain(..) {
+                    self.judge.hear(&frame);
                     listening.hear(&frame);
                 }
                 self.in_turn = true;
             }
             (Order::Finalize(pause), Some(listening)) => listening.finalize(pause),
+            (Order::Judge(pause), _) => self.judge.ask(pause),
             (Order::Forget, Some(listening)) => {
                 listening.forget();
+                self.judge.forget();
                 self.in_turn = false;
             }
             // Nobody hears: the text of every turn is empty, and keys still work.
@@ -117,8 +138,7 @@ impl Ear {
     }
 }
 
-async fn report(mailbox: &Mailbox, heard: Heard) {
-    let input = Input::Transcript { pause: heard.pause, transcript: heard.transcript };
+async fn report(mailbox: &Mailbox, input: Input) {
     mailbox.deliver(event::Input::Mind(input)).await.ok();
 }
 

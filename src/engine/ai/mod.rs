@@ -1,6 +1,7 @@
 //! Those who hear, think and speak, at work in a call: tasks around the seams of `providers`.
 
 pub mod crew;
+mod judge;
 pub mod listen;
 pub mod speak;
 pub mod think;

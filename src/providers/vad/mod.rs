@@ -9,5 +9,5 @@ pub mod ort;
 pub mod protobuf;
 pub mod registry;
 #[cfg(test)]
-mod speech;
+pub mod speech;
 pub mod weights;

@@ -1,17 +1,15 @@
 //! Silero VAD by ONNX Runtime, which is loaded at run time: the oracle of our own kernel.
 
-use std::env;
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::path::Path;
 
 use ndarray::arr0;
-use ort::environment::{Environment, GlobalThreadPoolOptions};
 use ort::session::Session;
 use ort::value::TensorRef;
 
 use crate::media::event::WINDOW;
 use crate::providers::detector::{Detector, Slot};
 use crate::providers::error::ProviderError;
+use crate::providers::onnx;
 
 /// A detector for all calls of one media thread.
 pub struct Ort {
@@ -33,21 +31,13 @@ struct Memory {
 }
 
 impl Ort {
-    /// Loads the library that `ORT_DYLIB_PATH` names, or `libonnxruntime.so` beside the model, and
-    /// with it the official `silero_vad.onnx`, and runs it once.
+    /// Loads the official `silero_vad.onnx` and runs it once.
     ///
     /// # Errors
     /// When the library or the model is missing or does not fit.
     pub fn load(model: &Path) -> Result<Self, ProviderError> {
         let refuse = |why: String| ProviderError::lasting("silero by onnxruntime", why);
-        let library = env::var_os("ORT_DYLIB_PATH").map(PathBuf::from);
-        let library = library.unwrap_or_else(|| model.with_file_name("libonnxruntime.so"));
-        let environment = environment(&library).map_err(|why| {
-            refuse(format!("{}: {why}; `./dev setup` fetches it", library.display()))
-        })?;
-        let session = Session::builder(environment)
-            .and_then(|mut builder| builder.commit_from_file(model))
-            .map_err(|why| refuse(format!("{}: {why}", model.display())))?;
+        let session = onnx::session(model).map_err(refuse)?;
         let (memories, free) = (Vec::new(), Vec::new());
         let mut this = Self { session, memories, free, input: Vec::new(), state: Vec::new() };
         let slot = this.open();
@@ -126,22 +116,6 @@ impl Default for Memory {
     fn default() -> Self {
         Self { hidden: [0.0; CELLS], cells: [0.0; CELLS], context: [0.0; CONTEXT] }
     }
-}
-
-/// The library allows one environment in a process, so the first library that is loaded serves
-/// every detector, and stays.
-fn environment(library: &Path) -> Result<&'static Environment, String> {
-    static ENVIRONMENT: OnceLock<Result<Environment, String>> = OnceLock::new();
-    let made = ENVIRONMENT.get_or_init(|| {
-        let builder = ort::init_from(library).map_err(|why| why.to_string())?;
-        // One thread and no spinning: the media thread is where the work is done.
-        let threads = GlobalThreadPoolOptions::default()
-            .with_intra_threads(1)
-            .and_then(|threads| threads.with_spin_control(false))
-            .map_err(|why| why.to_string())?;
-        builder.with_global_thread_pool(threads).build().map_err(|why| why.to_string())
-    });
-    made.as_ref().map_err(Clone::clone)
 }
 
 const CELLS: usize = 128;

@@ -26,7 +26,8 @@ pub fn floats(frame: &Frame) -> Vec<f32> {
     wide.samples.iter().map(|sample| f32::from(*sample) / 32_768.0).collect()
 }
 
-fn recorded() -> Vec<(String, Frame)> {
+/// Recordings of people, where they stand.
+pub fn recorded() -> Vec<(String, Frame)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/audio/sentences");
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let read = |path: PathBuf| {
@@ -38,7 +39,8 @@ fn recorded() -> Vec<(String, Frame)> {
     found
 }
 
-fn synthesised() -> Vec<(String, Frame)> {
+/// What espeak-ng says in several voices.
+pub fn synthesised() -> Vec<(String, Frame)> {
     let text = "Good morning. I would like to book a table for three people on Friday evening.";
     ["en-us", "en-gb", "de", "en-us+f3"]
         .into_iter()

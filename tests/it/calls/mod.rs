@@ -15,3 +15,4 @@ mod loss;
 mod minds;
 mod refusal;
 mod transfer;
+mod turn_model;

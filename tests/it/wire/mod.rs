@@ -45,4 +45,6 @@ mod texts;
 mod transfers;
 mod transports;
 mod trunk_limits;
+#[cfg(feature = "ort")]
+mod turn_model;
 mod values;

@@ -12,6 +12,7 @@ use voxtrunk::agent::event::Delta;
 use voxtrunk::agent::intents::compile::Compiled;
 use voxtrunk::agent::intents::dialogue::Dialogue;
 use voxtrunk::agent::intents::instructions;
+use voxtrunk::agent::judgement::Likelihood;
 use voxtrunk::agent::tool::ToolCall;
 use voxtrunk::call::briefing::Casting;
 
@@ -21,6 +22,8 @@ pub struct Actor {
     pub assistant: Assistant,
     pub mind: Mind,
     pub hearing: Transcriber,
+    /// Who judges whether a turn sounds complete; without it, nobody answers.
+    pub turn_model: Option<TurnModel>,
     pub voice: Voice,
 }
 
@@ -35,6 +38,15 @@ pub struct Transcriber {
     pub takes: Duration,
     /// Whether it tells each word as it hears it.
     pub partials: bool,
+}
+
+/// Who judges turns.
+#[derive(Debug, Clone, Copy)]
+pub struct TurnModel {
+    /// How long it takes.
+    pub takes: Duration,
+    /// How likely it thinks every turn to be complete.
+    pub says: Likelihood,
 }
 
 /// Who speaks.
@@ -74,7 +86,7 @@ impl Actor {
     pub fn with_mind(name: &str, assistant: Assistant, mind: Mind) -> Self {
         let hearing = Transcriber { takes: Duration::from_millis(80), partials: false };
         let voice = Voice { takes: Duration::from_millis(30), works: Works::Yes };
-        Self { name: name.to_owned(), assistant, mind, hearing, voice }
+        Self { name: name.to_owned(), assistant, mind, hearing, turn_model: None, voice }
     }
 
     /// The same agent, whose requests to the model are kept for whoever asks.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use voxtrunk::agent::event::{self as agent, ThoughtId};
+use voxtrunk::agent::judgement::Judgement;
 use voxtrunk::audio::codec::Codec;
 use voxtrunk::audio::coder::Decoder;
 use voxtrunk::audio::library::Libraries;
@@ -421,6 +422,12 @@ impl Server {
                 };
                 let job = Job::Text(id, call.ear.agent, Input::Mind(input));
                 scene.later(transcriber.takes, job);
+            }
+            agent::Output::Judge(pause) => {
+                let Some(model) = self.actors[call.actor].turn_model else { return };
+                let judgement = Judgement { pause, complete: model.says };
+                let input = Input::Mind(agent::Input::Judged(judgement));
+                scene.later(model.takes, Job::Text(id, call.ear.agent, input));
             }
             agent::Output::Forget => call.ear.forget(),
             agent::Output::Think { thought, request } => {
