@@ -8,6 +8,7 @@ pub mod transcriber;
 pub mod voice;
 
 pub mod http;
+pub mod websocket;
 mod workers;
 
 pub mod llm;
