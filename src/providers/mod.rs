@@ -16,4 +16,6 @@ pub mod stt;
 pub mod tts;
 pub mod vad;
 
+pub mod kind;
+pub mod kinds;
 pub mod registry;

@@ -1,0 +1,5 @@
+//! The kinds of providers that are reached over a network, a file for each.
+
+mod openai_compatible;
+
+pub mod table;
