@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::agent::assistant::Turns;
+use crate::agent::event::Judgement;
 use crate::agent::expectation::{Expectation, Progress};
 use crate::agent::hearing::digits;
 use crate::agent::hearing::value::Context;
@@ -23,6 +24,10 @@ pub enum Ending {
     Collecting,
     /// In the middle: "my name is um".
     Unfinished,
+    /// Perhaps, says a transcriber that will tell when it is sure.
+    Likely,
+    /// For certain, says a transcriber that judges turns by itself.
+    Over,
 }
 
 /// What is known of the caller's turn beside its words.
@@ -90,8 +95,13 @@ impl Ending {
             }
             Progress::Possible | Progress::Whole | Progress::Nothing => {}
         }
-        if complete == Completeness::Whole {
-            return Self::Complete;
+        match complete {
+            Completeness::Whole => return Self::Complete,
+            Completeness::Judged(Judgement::Over) => return Self::Over,
+            Completeness::Judged(Judgement::Likely) => return Self::Likely,
+            // It hears more than words: what it does not take for an end is none yet.
+            Completeness::Judged(Judgement::Open) => return Self::Unfinished,
+            Completeness::Unknown => {}
         }
         let tail = text.trim_end_matches(|c: char| c.is_whitespace() || CLOSING.contains(c));
         if tail.ends_with(['!', '?']) {
@@ -118,7 +128,8 @@ impl Ending {
             Self::Unclear => turns.wait_unclear,
             Self::Digits => turns.on_number.max(turns.wait_unclear),
             Self::Collecting => turns.on_collecting.max(turns.max_wait),
-            Self::Unfinished => turns.max_wait,
+            Self::Unfinished | Self::Likely => turns.max_wait,
+            Self::Over => Duration::ZERO,
         }
     }
 }
@@ -128,6 +139,8 @@ impl Ending {
 pub enum Completeness {
     /// The text is a whole phrase of the grammar.
     Whole,
+    /// The transcriber judges by itself whether the turn is over.
+    Judged(Judgement),
     /// Nothing is known.
     Unknown,
 }

@@ -147,7 +147,7 @@ impl Turn {
 
     fn interrupted(&mut self, now: Instant) -> State {
         self.break_off();
-        self.hear(now)
+        if self.sounds_over() { self.is_over(now) } else { self.hear(now) }
     }
 
     /// The agent loses the floor. The pause ends with the flush: nothing is left to be held.

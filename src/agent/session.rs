@@ -241,6 +241,10 @@ impl Session {
                     if complete { Completeness::Whole } else { Completeness::Unknown };
                 Event::Words(Words { pause, text, completeness })
             }
+            Transcript::Judged { text, judgement } => {
+                let completeness = Completeness::Judged(judgement);
+                Event::Words(Words { pause, text, completeness })
+            }
             Transcript::Failed => {
                 let text = self.turn.words_so_far();
                 Event::Words(Words { pause, text, completeness: Completeness::Unknown })

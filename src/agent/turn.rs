@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::agent::assistant::Assistant;
 use crate::agent::barge_in::BargeIn;
 use crate::agent::caller::{Caller, Words};
-use crate::agent::endpointing::{Ending, Expected};
+use crate::agent::endpointing::{Completeness, Ending, Expected};
 use crate::agent::event::{PauseId, TurnTimes};
 use crate::agent::expectation::Expectation;
 use crate::agent::floor::{
@@ -173,7 +173,10 @@ impl Turn {
     pub fn handle(&mut self, now: Instant, event: Event) {
         // A text that answers an earlier pause is older than what is known.
         if let Event::Words(words) = &event {
-            if words.pause != self.pause || self.text == Text::Here {
+            // A judgement comes unasked, as long as the turn is heard.
+            let judged = matches!(words.completeness, Completeness::Judged(_));
+            let unasked = judged && self.caller.listening.is_some();
+            if words.pause != self.pause || (self.text == Text::Here && !unasked) {
                 return;
             }
             self.text = Text::Here;
@@ -215,7 +218,13 @@ impl Turn {
             Event::SpeechStarted => {}
             Event::SpeechEnded { last_voiced } => return self.paused(now, last_voiced),
             Event::Partial(text) => self.caller.may_have_said(&text),
-            Event::Words(words) => self.caller.said(now, &words),
+            Event::Words(words) => {
+                self.caller.said(now, &words);
+                // The sound goes on, and it is no longer the caller's words.
+                if self.sounds_over() {
+                    return self.is_over(now);
+                }
+            }
             Event::Key(key) => return self.key(now, key),
             Event::Deadline => {
                 self.caller.stops(now, now);
@@ -306,6 +315,17 @@ impl Turn {
         self.decide(now, Text::Asked, Ended::Pause(last_voiced))
     }
 
+    /// The transcriber says that the turn is over while there is still a sound.
+    pub(super) fn is_over(&mut self, now: Instant) -> State {
+        self.caller.stops(now, now);
+        self.decide(now, Text::Here, Ended::Pause(now))
+    }
+
+    /// Whether the transcriber says that the turn is over.
+    pub(super) fn sounds_over(&self) -> bool {
+        self.caller.ending(&self.expected) == Ending::Over
+    }
+
     /// A key ends what was said before it.
     pub(super) fn key(&mut self, now: Instant, key: char) -> State {
         self.caller.presses(now, key);
@@ -353,8 +373,9 @@ impl Turn {
             return;
         }
         self.withdraw(deciding);
+        let ending = self.caller.ending(&self.expected);
         let likely =
-            self.caller.ending(&self.expected) == Ending::Complete && self.caller.keys().is_empty();
+            matches!(ending, Ending::Complete | Ending::Likely) && self.caller.keys().is_empty();
         let allowed = self.assistant.turns.preemptive && self.caller.guesses < MAX_GUESSES;
         if likely && allowed && deciding.due > now && !self.is_backchannel_to_debt() {
             self.caller.guesses += 1;
@@ -542,7 +563,7 @@ const MAX_GUESSES: u32 = 3;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::endpointing::Completeness;
+    use crate::agent::event::Judgement;
     use crate::agent::floor::Manner;
 
     const STATES: [&str; 6] =
@@ -602,6 +623,10 @@ mod tests {
                 turn.text = Text::Asked;
                 Event::Words(words(turn.pause, "no no"))
             }
+            "unasked: over" => {
+                let completeness = Completeness::Judged(Judgement::Over);
+                Event::Words(Words { completeness, ..words(turn.pause, "no no") })
+            }
             "key" => Event::Key('1'),
             "deadline" => Event::Deadline,
             "speech ready" => Event::SpeechReady(Manner::Open),
@@ -618,7 +643,7 @@ mod tests {
     }
 
     /// For each event what follows in each of [`STATES`]: the next state, and the orders.
-    const TABLE: [(&str, [&str; 6]); 9] = [
+    const TABLE: [(&str, [&str; 6]); 10] = [
         (
             "speech starts",
             [
@@ -661,6 +686,17 @@ mod tests {
                 "Thinking",
                 "Speaking",
                 "Hearing Interrupt Resume",
+            ],
+        ),
+        (
+            "unasked: over",
+            [
+                "Listening",
+                "Deciding",
+                "Deciding",
+                "Thinking",
+                "Speaking",
+                "Deciding Interrupt Resume",
             ],
         ),
         (
