@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::agent::assistant::Turns;
+use crate::agent::event::Verdict;
 use crate::agent::expectation::{Expectation, Progress};
 use crate::agent::hearing::digits;
 use crate::agent::hearing::value::Context;
@@ -26,6 +27,10 @@ pub enum Ending {
     Collecting,
     /// In the middle: "my name is um".
     Unfinished,
+    /// Perhaps, says a transcriber that will tell when it is sure.
+    Likely,
+    /// For certain, says a transcriber that judges turns by itself.
+    Over,
 }
 
 /// What is known of the caller's turn beside its words.
@@ -93,8 +98,13 @@ impl Ending {
             }
             Progress::Possible | Progress::Whole | Progress::Nothing => {}
         }
-        if complete == Completeness::Whole {
-            return Self::Complete;
+        match complete {
+            Completeness::Whole => return Self::Complete,
+            Completeness::Judged(Verdict::Over) => return Self::Over,
+            Completeness::Judged(Verdict::Likely) => return Self::Likely,
+            // It hears more than words: what it does not take for an end is none yet.
+            Completeness::Judged(Verdict::Open) => return Self::Unfinished,
+            Completeness::Unknown => {}
         }
         let tail = text.trim_end_matches(|c: char| c.is_whitespace() || CLOSING.contains(c));
         if tail.ends_with(['!', '?', '！', '？']) {
@@ -122,6 +132,8 @@ impl Ending {
         let Some(verdict) = verdict else { return self };
         match (self, verdict.is_likely()) {
             (Self::Complete | Self::Digits | Self::Collecting, _) => self,
+            // Whoever judges turns by itself has heard the sound, too.
+            (Self::Likely | Self::Over, _) => self,
             (Self::Stopped | Self::Unclear, true) => Self::Complete,
             (Self::Stopped, false) | (Self::Unfinished, true) => Self::Unclear,
             (Self::Unclear | Self::Unfinished, false) => Self::Unfinished,
@@ -130,12 +142,13 @@ impl Ending {
 
     /// Whether nothing that a turn model might say would change it.
     pub fn is_sure(self) -> bool {
-        matches!(self, Self::Complete | Self::Digits | Self::Collecting)
+        use Ending::{Collecting, Complete, Digits, Likely, Over};
+        matches!(self, Complete | Digits | Collecting | Likely | Over)
     }
 
     /// Whether a model may think about the answer already.
     pub fn is_likely_an_end(self) -> bool {
-        matches!(self, Self::Complete | Self::Stopped)
+        matches!(self, Self::Complete | Self::Stopped | Self::Likely)
     }
 
     /// How much silence such an end needs.
@@ -145,7 +158,8 @@ impl Ending {
             Self::Unclear => turns.wait_unclear,
             Self::Digits => turns.on_number.max(turns.wait_unclear),
             Self::Collecting => turns.on_collecting.max(turns.max_wait),
-            Self::Unfinished => turns.max_wait,
+            Self::Unfinished | Self::Likely => turns.max_wait,
+            Self::Over => Duration::ZERO,
         }
     }
 }
@@ -155,6 +169,8 @@ impl Ending {
 pub enum Completeness {
     /// The text is a whole phrase of the grammar.
     Whole,
+    /// The transcriber judges by itself whether the turn is over.
+    Judged(Verdict),
     /// Nothing is known.
     Unknown,
 }

@@ -83,8 +83,27 @@ pub enum Transcript {
         /// Whether the words are a whole phrase of the grammar: the turn sounds complete.
         complete: bool,
     },
+    /// The words, of a transcriber that judges by itself whether the turn is over. It says so
+    /// unasked, too, and as often as it changes its mind.
+    Judged {
+        /// The words so far.
+        text: String,
+        /// Whether the turn is over.
+        verdict: Verdict,
+    },
     /// It could not say. The turn goes on with what there is.
     Failed,
+}
+
+/// Whether a transcriber thinks that the caller's turn is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes on.
+    Open,
+    /// It may be over: a model may think about it, unheard.
+    Likely,
+    /// It is over.
+    Over,
 }
 
 /// What a model gives, piece by piece.

@@ -82,13 +82,7 @@ impl Turn {
             }
             (Event::Words(words), Sound::Over { last_voiced, .. }) => {
                 self.caller.said(now, &words);
-                if self.is_substantial() {
-                    self.break_off();
-                    return self.decide(now, Text::Here, Ended::Pause(last_voiced));
-                }
-                self.go_on();
-                self.forget();
-                return speaking(state.manner, Aside::Quiet);
+                return self.weigh(now, state.manner, last_voiced);
             }
             (Event::Judged(_), Sound::Going { .. }) => {}
             (Event::Judged(judgement), Sound::Over { .. }) => {
@@ -125,6 +119,17 @@ impl Turn {
 
 /// What the cells do.
 impl Turn {
+    /// The caller has stopped, and what was said is known: enough for a turn, or nothing.
+    fn weigh(&mut self, now: Instant, manner: Manner, last_voiced: Instant) -> State {
+        if self.is_substantial() {
+            self.break_off();
+            return self.decide(now, Text::Here, Ended::Pause(last_voiced));
+        }
+        self.go_on();
+        self.forget();
+        speaking(manner, Aside::Quiet)
+    }
+
     /// The caller speaks over the agent.
     fn overlap(&mut self, now: Instant, state: Speaking) -> State {
         if state.manner == Manner::Open {
@@ -158,7 +163,7 @@ impl Turn {
 
     fn interrupted(&mut self, now: Instant) -> State {
         self.break_off();
-        self.hear(now)
+        if self.sounds_over() { self.is_over(now) } else { self.hear(now) }
     }
 
     /// The agent loses the floor. The pause ends with the flush: nothing is left to be held.

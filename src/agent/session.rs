@@ -242,6 +242,10 @@ impl Session {
                     if complete { Completeness::Whole } else { Completeness::Unknown };
                 Event::Words(Words { pause, text, completeness })
             }
+            Transcript::Judged { text, verdict } => {
+                let completeness = Completeness::Judged(verdict);
+                Event::Words(Words { pause, text, completeness })
+            }
             Transcript::Failed => {
                 let text = self.turn.words_so_far();
                 Event::Words(Words { pause, text, completeness: Completeness::Unknown })

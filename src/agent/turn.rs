@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::agent::assistant::{Assistant, Detector};
 use crate::agent::barge_in::BargeIn;
 use crate::agent::caller::{Caller, Words};
-use crate::agent::endpointing::Expected;
+use crate::agent::endpointing::{Completeness, Ending, Expected};
 use crate::agent::event::{PauseId, TurnTimes};
 use crate::agent::expectation::Expectation;
 use crate::agent::floor::{
@@ -178,7 +178,10 @@ impl Turn {
             return;
         }
         if let Event::Words(words) = &event {
-            if words.pause != self.pause || self.text == Text::Here {
+            // A judgement comes unasked, as long as the turn is heard.
+            let judged = matches!(words.completeness, Completeness::Judged(_));
+            let unasked = judged && self.caller.listening.is_some();
+            if words.pause != self.pause || (self.text == Text::Here && !unasked) {
                 return;
             }
             self.text = Text::Here;
@@ -220,7 +223,13 @@ impl Turn {
             Event::SpeechStarted => {}
             Event::SpeechEnded { last_voiced } => return self.paused(now, last_voiced),
             Event::Partial(text) => self.caller.may_have_said(&text),
-            Event::Words(words) => self.caller.said(now, &words),
+            Event::Words(words) => {
+                self.caller.said(now, &words);
+                // The sound goes on, and it is no longer the caller's words.
+                if self.sounds_over() {
+                    return self.is_over(now);
+                }
+            }
             // The caller went on: what was said of the pause is not asked any more.
             Event::Judged(_) => {}
             Event::Key(key) => return self.key(now, key),
@@ -320,6 +329,17 @@ impl Turn {
         self.finalize();
         self.consult(now);
         self.decide(now, Text::Asked, Ended::Pause(last_voiced))
+    }
+
+    /// The transcriber says that the turn is over while there is still a sound.
+    pub(super) fn is_over(&mut self, now: Instant) -> State {
+        self.caller.stops(now, now);
+        self.decide(now, Text::Here, Ended::Pause(now))
+    }
+
+    /// Whether the transcriber says that the turn is over.
+    pub(super) fn sounds_over(&self) -> bool {
+        self.caller.ending(&self.expected) == Ending::Over
     }
 
     /// A key ends what was said before it.
@@ -568,7 +588,7 @@ const MAX_GUESSES: u32 = 3;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::endpointing::Completeness;
+    use crate::agent::event::Verdict;
     use crate::agent::floor::Manner;
     use crate::agent::judgement::{Judgement, Likelihood};
 
@@ -633,6 +653,10 @@ mod tests {
                 let complete = Likelihood::of(0.9);
                 Event::Judged(Judgement { pause: turn.pause, complete })
             }
+            "unasked: over" => {
+                let completeness = Completeness::Judged(Verdict::Over);
+                Event::Words(Words { completeness, ..words(turn.pause, "no no") })
+            }
             "key" => Event::Key('1'),
             "deadline" => Event::Deadline,
             "speech ready" => Event::SpeechReady(Manner::Open),
@@ -649,7 +673,7 @@ mod tests {
     }
 
     /// For each event what follows in each of [`STATES`]: the next state, and the orders.
-    const TABLE: [(&str, [&str; 6]); 10] = [
+    const TABLE: [(&str, [&str; 6]); 11] = [
         (
             "speech starts",
             [
@@ -695,6 +719,17 @@ mod tests {
             ],
         ),
         ("judged", ["Listening", "Hearing", "Deciding", "Thinking", "Speaking", "Yielding"]),
+        (
+            "unasked: over",
+            [
+                "Listening",
+                "Deciding",
+                "Deciding",
+                "Thinking",
+                "Speaking",
+                "Deciding Interrupt Resume",
+            ],
+        ),
         (
             "key",
             [

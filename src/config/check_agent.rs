@@ -7,7 +7,7 @@ use crate::agent::tool::names;
 use crate::base::template;
 use crate::config::check_routes;
 use crate::config::diagnostic::{Diagnostic, Severity, did_you_mean};
-use crate::config::provider::{Job, ProviderKind};
+use crate::config::provider::{Job, Need, ProviderKind};
 use crate::config::shape;
 use crate::config::source::Span;
 use crate::config::subject::Subject;
@@ -41,7 +41,7 @@ impl Check<'_> {
         let (agent, name) = (self.agent, self.name);
         let mute =
             agent.prompt.is_none() && agent.first_message.is_none() && agent.intents.is_empty();
-        let thinks_by_rules = self.kind(&agent.llm) == Some(ProviderKind::Rules);
+        let thinks_by_rules = self.kind(&agent.llm).is_some_and(|it| it.name() == "rules");
         let mut found = Vec::new();
         if mute {
             let message = format!("agent `{name}` has nothing to say");
@@ -114,7 +114,10 @@ impl Check<'_> {
                 Diagnostic::error("provider.unknown", message).at(place, label).help(help),
             );
         };
-        (kind.job() != job).then(|| {
+        if kind.does(job) {
+            return self.voiceless(key, choice, kind);
+        }
+        Some({
             let verb = match job {
                 Job::Hear => "hear",
                 Job::Think => "think",
@@ -124,6 +127,23 @@ impl Check<'_> {
                 .at(place, format!("not a choice for `{key}`"))
                 .help(format!("for `{key}` there are: {}", fitting.join(", ")))
         })
+    }
+
+    /// A voice that neither the agent nor its provider names.
+    fn voiceless(&self, key: &str, choice: &Choice, kind: ProviderKind) -> Option<Diagnostic> {
+        let name = choice.provider.as_deref()?;
+        let provider = self.subject.server.providers.get(name)?;
+        let named = choice.voice.is_some() || provider.voice.is_some();
+        if named || !kind.needs(Need::Voice) || key != "tts" {
+            return None;
+        }
+        let message =
+            format!("agent `{}` does not say which voice of `{name}` it wants", self.name);
+        Some(
+            Diagnostic::error("provider.missing_voice", message)
+                .at(self.place(&format!("{key}.provider")), format!("`{name}` has no usual one"))
+                .help(format!("add `voice` here or to [providers.{name}]")),
+        )
     }
 
     fn ranges(&self, key: &str, choice: &Choice) -> Vec<Diagnostic> {
@@ -147,7 +167,7 @@ impl Check<'_> {
             return Vec::new();
         }
         let mut found = Vec::new();
-        if self.kind(&self.agent.tts) == Some(ProviderKind::Flite) {
+        if self.kind(&self.agent.tts).is_some_and(ProviderKind::is_english_only) {
             let message =
                 format!("agent `{}` speaks `{language}`, and its voice English only", self.name);
             found.push(
@@ -156,7 +176,7 @@ impl Check<'_> {
                     .help("take tts = { provider = \"espeak\" }"),
             );
         }
-        if self.kind(&self.agent.stt) == Some(ProviderKind::Pocketsphinx) {
+        if self.kind(&self.agent.stt).is_some_and(ProviderKind::is_english_only) {
             let message = format!(
                 "agent `{}` hears `{language}`, and its transcriber English only",
                 self.name
@@ -330,20 +350,19 @@ impl Check<'_> {
     fn kind(&self, choice: &Choice) -> Option<ProviderKind> {
         let name = choice.provider.as_deref()?;
         let configured = self.subject.server.providers.get(name).map(|provider| provider.kind);
-        let built_in = ProviderKind::BUILT_IN.iter().find(|(known, _)| *known == name);
-        configured.or(built_in.map(|(_, kind)| *kind))
+        configured.or_else(|| ProviderKind::named(name).filter(|kind| kind.is_built_in()))
     }
 
     fn thinks_by_language_model(&self) -> bool {
-        self.kind(&self.agent.llm) == Some(ProviderKind::OpenaiCompatible)
+        self.kind(&self.agent.llm).is_some_and(ProviderKind::is_language_model)
     }
 
     /// The providers that can do a job, by name.
     fn known(&self, job: Job) -> Vec<&str> {
         let configured =
             self.subject.server.providers.iter().map(|(name, it)| (name.as_str(), it.kind));
-        let built_in = ProviderKind::BUILT_IN.iter().copied();
-        let fitting = configured.chain(built_in).filter(|(_, kind)| kind.job() == job);
+        let built_in = ProviderKind::built_in().map(|kind| (kind.name(), kind));
+        let fitting = configured.chain(built_in).filter(|(_, kind)| kind.does(job));
         let mut names: Vec<&str> = fitting.map(|(name, _)| name).collect();
         names.sort_unstable();
         names.dedup();

@@ -8,7 +8,7 @@ use crate::agent::assistant::Choice;
 use crate::base::secret::ExposeSecret;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::inbound::Sender;
-use crate::config::provider::{Provider, ProviderKind};
+use crate::config::provider::{Need, Provider};
 use crate::config::settings::Trunk;
 use crate::config::source::is_secret_key;
 use crate::config::subject::Subject;
@@ -269,21 +269,21 @@ fn check_account(subject: &Subject<'_>, name: &str, trunk: &Trunk) -> Vec<Diagno
 
 fn check_provider(subject: &Subject<'_>, name: &str, provider: &Provider) -> Vec<Diagnostic> {
     let (path, mut found) = (format!("providers.{name}"), Vec::new());
-    match (provider.kind, provider.base_url.as_deref()) {
-        (ProviderKind::OpenaiCompatible, None) => found.push(
+    match provider.base_url.as_deref() {
+        None if provider.kind.needs(Need::BaseUrl) => found.push(
             Diagnostic::error("provider.base_url", format!("provider `{name}` has no `base_url`"))
                 .at(subject.key(&path), "where does its API begin?")
                 .help("such as base_url = \"http://127.0.0.1:11434/v1\""),
         ),
-        (ProviderKind::OpenaiCompatible, Some(url)) => found.extend(check_url(subject, url, name)),
-        (
-            ProviderKind::Pocketsphinx
-            | ProviderKind::Whisper
-            | ProviderKind::Rules
-            | ProviderKind::Flite
-            | ProviderKind::Espeak,
-            _,
-        ) => {}
+        Some(url) if !provider.kind.is_built_in() => found.extend(check_url(subject, url, name)),
+        Some(_) | None => {}
+    }
+    if provider.kind.needs(Need::ApiKey) && provider.api_key.is_none() {
+        found.push(
+            Diagnostic::error("provider.missing_key", format!("provider `{name}` has no key"))
+                .at(subject.key(&path), format!("`{:?}` lets nobody in without one", provider.kind))
+                .help("add api_key = \"${env:NAME_OF_THE_KEY}\""),
+        );
     }
     if !used(subject).contains(name) {
         found.push(
@@ -333,6 +333,7 @@ fn check_url(subject: &Subject<'_>, url: &str, name: &str) -> Option<Diagnostic>
     }
     let missing = scheme == "https"
         && !keyed
+        && !subject.server.providers[name].kind.needs(Need::ApiKey)
         && !subject.server.providers[name].headers.keys().any(|header| is_secret_key(header));
     missing.then(|| {
         Diagnostic::warning("provider.missing_key", format!("provider `{name}` has no key"))

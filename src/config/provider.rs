@@ -1,9 +1,12 @@
 //! Providers, as they stand under `[providers.NAME]`: who hears, thinks and speaks.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use crate::base::secret::Secret;
 use crate::base::units;
@@ -34,55 +37,151 @@ pub struct Provider {
     pub timeout: Duration,
 }
 
-/// What a provider is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ProviderKind {
-    /// A language model behind chat completions over HTTP.
-    OpenaiCompatible,
-    /// Built in: hears by grammar.
-    Pocketsphinx,
-    /// Built in (feature `whisper`): hears anything.
-    Whisper,
-    /// Built in: thinks by intents.
-    Rules,
-    /// Built in: speaks English.
-    Flite,
-    /// Built in: speaks a hundred languages.
-    Espeak,
+/// What a provider is: one of those that stand in `kinds.toml`.
+#[derive(Clone, Copy)]
+pub struct ProviderKind(&'static Entry);
+
+/// What is known of a kind.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    #[serde(skip)]
+    name: String,
+    jobs: Vec<Job>,
+    #[serde(default)]
+    needs: Vec<Need>,
+    #[serde(default)]
+    built_in: bool,
+    /// The languages that it knows; without any, many.
+    #[serde(default)]
+    languages: Vec<String>,
 }
 
 /// A job that a provider can have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 pub enum Job {
     /// Speech to text: `stt`.
+    #[serde(rename = "stt")]
     Hear,
     /// A language model: `llm`.
+    #[serde(rename = "llm")]
     Think,
     /// Text to speech: `tts`.
+    #[serde(rename = "tts")]
     Speak,
 }
 
+/// A key without which a provider cannot work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Need {
+    /// `base_url`: nobody knows where its API begins.
+    BaseUrl,
+    /// `api_key`: nobody is let in without one.
+    ApiKey,
+    /// `voice`: of the provider, or of the agent.
+    Voice,
+}
+
 impl ProviderKind {
+    /// The kind of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        kinds().iter().find(|entry| entry.name == name).map(Self)
+    }
+
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        kinds().iter().map(Self)
+    }
+
     /// The kinds that agents may name without a table under `[providers]`.
-    pub const BUILT_IN: [(&'static str, Self); 5] = [
-        ("pocketsphinx", Self::Pocketsphinx),
-        ("whisper", Self::Whisper),
-        ("rules", Self::Rules),
-        ("flite", Self::Flite),
-        ("espeak", Self::Espeak),
-    ];
+    pub fn built_in() -> impl Iterator<Item = Self> {
+        Self::all().filter(|kind| kind.is_built_in())
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        &self.0.name
+    }
 
     /// What it can do.
-    pub fn job(self) -> Job {
-        match self {
-            Self::Pocketsphinx | Self::Whisper => Job::Hear,
-            Self::OpenaiCompatible | Self::Rules => Job::Think,
-            Self::Flite | Self::Espeak => Job::Speak,
-        }
+    pub fn jobs(self) -> &'static [Job] {
+        &self.0.jobs
     }
+
+    /// Whether it can do a job.
+    pub fn does(self, job: Job) -> bool {
+        self.0.jobs.contains(&job)
+    }
+
+    /// Whether it cannot work without a key of its table.
+    pub fn needs(self, need: Need) -> bool {
+        self.0.needs.contains(&need)
+    }
+
+    /// Whether it works on this machine, without any table of the operator's.
+    pub fn is_built_in(self) -> bool {
+        self.0.built_in
+    }
+
+    /// Whether it is a language model, and no set of rules.
+    pub fn is_language_model(self) -> bool {
+        self.does(Job::Think) && !self.0.built_in
+    }
+
+    /// Whether it knows English only.
+    pub fn is_english_only(self) -> bool {
+        self.0.languages == ["en"]
+    }
+}
+
+impl PartialEq for ProviderKind {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.name == other.0.name
+    }
+}
+
+impl Eq for ProviderKind {}
+
+impl fmt::Debug for ProviderKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.name)
+    }
+}
+
+impl<'de> Deserialize<'de> for ProviderKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        static NAMES: OnceLock<Vec<&'static str>> = OnceLock::new();
+        let name = String::deserialize(deserializer)?;
+        let names = NAMES.get_or_init(|| Self::all().map(Self::name).collect());
+        Self::named(&name).ok_or_else(|| D::Error::unknown_variant(&name, names))
+    }
+}
+
+/// The table of kinds, which came with the program.
+fn kinds() -> &'static [Entry] {
+    static KINDS: OnceLock<Vec<Entry>> = OnceLock::new();
+    KINDS.get_or_init(|| {
+        let table: BTreeMap<String, Entry> =
+            toml::from_str(include_str!("kinds.toml")).expect("the table of kinds is sound");
+        table.into_iter().map(|(name, entry)| Entry { name, ..entry }).collect()
+    })
 }
 
 fn default_provider_timeout() -> Duration {
     Duration::from_secs(10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_known_by_its_name() {
+        let rules = ProviderKind::named("rules").expect("it is built in");
+        assert!(rules.does(Job::Think) && rules.is_built_in() && !rules.is_language_model());
+        let remote = ProviderKind::named("openai-compatible").expect("it is there");
+        assert!(remote.needs(Need::BaseUrl) && remote.is_language_model());
+        assert_eq!(ProviderKind::named("nobody"), None);
+    }
 }

@@ -277,7 +277,11 @@ impl Server {
         let chosen = agent.llm.provider.as_deref();
         let rules = (!agent.intents.is_empty()).then_some("rules");
         let model = || {
-            let thinks = |provider: &Provider| provider.kind == ProviderKind::OpenaiCompatible;
+            // Whoever hears and speaks, too, may be there for that only: then it names no model.
+            let thinks = |provider: &Provider| {
+                let only = provider.kind.jobs().len() == 1;
+                provider.kind.is_language_model() && (only || provider.model.is_some())
+            };
             let first = self.providers.iter().find(|(_, provider)| thinks(provider));
             first.map(|(name, _)| name.as_str())
         };

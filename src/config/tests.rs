@@ -56,6 +56,7 @@ fn agent(lines: &str) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn mistakes_in_dialplans_are_reported_word_for_word() {
     let cases: &[(&str, String)] = &[
         (
@@ -172,6 +173,8 @@ fn mistakes_in_the_settings_are_reported_word_for_word() {
             "a_provider_without_kind",
             "[providers.cloud]\nbase_url = \"https://api.example.com/v1\"\n",
         ),
+        ("a_vendor_without_a_key", "[providers.ears]\nkind = \"deepgram\"\n"),
+        ("a_kind_of_provider_that_is_none", "[providers.ears]\nkind = \"depgram\"\n"),
         ("a_wrong_value_from_a_reference", "[sip]\nmax_calls = \"${env:CALLS}\"\n"),
     ];
     for (name, server) in cases {

@@ -273,6 +273,7 @@ impl CallTask {
         }
         self.ear.send(listen::Order::Engage(crew.clone())).await.ok();
         self.mouth.send(speak::Order::Engage(crew.clone())).await.ok();
+        self.workers.spawn(crew.clone().call_begins());
         self.crew = Some(crew);
     }
 

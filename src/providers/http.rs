@@ -43,44 +43,106 @@ pub fn broken(provider: &str, why: &reqwest::Error) -> ProviderError {
 /// may repeat what the caller said.
 pub async fn refused(provider: &str, response: Response) -> ProviderError {
     let status = response.status();
-    let after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    let after = after.and_then(|text| text.parse().ok()).map(Duration::from_secs);
-    let body = tokio::time::timeout(Duration::from_secs(2), limited(response)).await;
+    let after = seconds(response.headers().get(RETRY_AFTER).and_then(|it| it.to_str().ok()));
+    let body = tokio::time::timeout(Duration::from_secs(2), limited(response, LARGEST_ERROR)).await;
     let code = body.ok().and_then(|body| error_code(&body)).unwrap_or_default();
+    refusal(provider, status, (&code, after))
+}
+
+/// What a status with an error's code, and the time that the provider asks to wait, means.
+pub fn refusal(
+    provider: &str,
+    status: StatusCode,
+    (code, after): (&str, Option<Duration>),
+) -> ProviderError {
     let retry = match status {
         // An account without money is not mended by waiting.
-        StatusCode::TOO_MANY_REQUESTS if code == "insufficient_quota" => Retry::Never,
+        StatusCode::TOO_MANY_REQUESTS if SPENT.contains(&code) => Retry::Never,
         StatusCode::TOO_MANY_REQUESTS => after.map_or(Retry::Now, Retry::After),
         StatusCode::REQUEST_TIMEOUT => Retry::Now,
         status if status.is_server_error() => after.map_or(Retry::Now, Retry::After),
         _ => Retry::Never,
     };
-    let reason =
-        if code.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status} ({code})") };
+    let advice = advice(status, code);
+    let reason = match code {
+        "" => format!("{advice}: HTTP {status}"),
+        code => format!("{advice}: HTTP {status} ({code})"),
+    };
     ProviderError { provider: provider.to_owned(), reason, retry }
 }
 
-/// The first octets of a body.
-async fn limited(mut response: Response) -> Vec<u8> {
+/// What a refusal means for whoever looks after the server.
+fn advice(status: StatusCode, code: &str) -> &'static str {
+    if SPENT.contains(&code) {
+        return "its account has no credit left";
+    }
+    match status.as_u16() {
+        401 => "the key is refused",
+        402 => "its account has no credit left",
+        403 => "the key may not do this",
+        404 => "there is no such model, voice or address",
+        429 => "it takes no more requests for now",
+        500.. => "it is in trouble",
+        _ => "it does not take the request",
+    }
+}
+
+/// The value of a header `Retry-After`, if it is in seconds.
+pub fn seconds(after: Option<&str>) -> Option<Duration> {
+    after.and_then(|text| text.parse().ok()).map(Duration::from_secs)
+}
+
+/// Sends a request whose answer matters less than the open connection. Its body is read, else the
+/// connection would be of no use to the next request.
+///
+/// # Errors
+/// When nobody is there, or the key is refused.
+pub async fn warmed(provider: &str, request: reqwest::RequestBuilder) -> Result<(), ProviderError> {
+    let response = request.send().await.map_err(|why| broken(provider, &why))?;
+    match response.status().as_u16() {
+        401..=403 => Err(refused(provider, response).await),
+        _ => {
+            limited(response, LARGEST_LIST).await;
+            Ok(())
+        }
+    }
+}
+
+/// The first octets of a body, about as many as `most`.
+pub async fn limited(mut response: Response, most: usize) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         body.extend_from_slice(&chunk);
-        if body.len() > LARGEST_ERROR {
+        if body.len() > most {
             break;
         }
     }
     body
 }
 
-/// The `error.code` or `error.type` of a body in OpenAI's shape, if it looks like a code.
-fn error_code(body: &[u8]) -> Option<String> {
+/// The code of an error in the body of a refusal, in the shapes of several vendors, if it looks
+/// like a code.
+pub fn error_code(body: &[u8]) -> Option<String> {
     let body: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let error = body.get("error")?;
-    let code = error.get("code").and_then(|code| code.as_str());
-    let code = code.or_else(|| error.get("type").and_then(|kind| kind.as_str()))?;
-    let plain = code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    plain.then(|| code.to_owned())
+    let code = CODES.iter().find_map(|at| body.pointer(at)?.as_str())?;
+    is_plain(code).then(|| code.to_owned())
 }
+
+/// Whether a text is a code or an identity, and no sentence in which anything may stand.
+pub fn is_plain(text: &str) -> bool {
+    let plain = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-' | b'+');
+    !text.is_empty() && text.len() <= 64 && text.bytes().all(plain)
+}
+
+/// Where vendors put the code of an error.
+const CODES: [&str; 5] =
+    ["/error/code", "/error/type", "/error/status", "/err_code", "/detail/status"];
+
+/// Codes of accounts without credit.
+const SPENT: [&str; 3] = ["insufficient_quota", "quota_exceeded", "ASR_PAYMENT_REQUIRED"];
+
+/// How much of a list of models is read.
+const LARGEST_LIST: usize = 1 << 20;
 
 /// How much of an error's body is read.
 const LARGEST_ERROR: usize = 16 << 10;
@@ -95,6 +157,10 @@ mod tests {
             br#"{"error":{"message":"You said: my card is 4111","code":"rate_limit_exceeded"}}"#;
         assert_eq!(error_code(body).as_deref(), Some("rate_limit_exceeded"));
         assert_eq!(error_code(br#"{"error":{"code":"a sentence with secrets"}}"#), None);
+        let body = br#"{"detail":{"status":"voice_not_found","message":"no"}}"#;
+        assert_eq!(error_code(body).as_deref(), Some("voice_not_found"));
+        let body = br#"{"error":{"code":429,"status":"RESOURCE_EXHAUSTED"}}"#;
+        assert_eq!(error_code(body).as_deref(), Some("RESOURCE_EXHAUSTED"));
         assert_eq!(error_code(b"<html>"), None);
     }
 }

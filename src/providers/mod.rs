@@ -12,6 +12,7 @@ pub mod voice;
 pub mod http;
 #[cfg(feature = "ort")]
 mod onnx;
+pub mod websocket;
 mod workers;
 
 pub mod llm;
@@ -20,4 +21,7 @@ pub mod tts;
 pub mod turn;
 pub mod vad;
 
+pub mod fakes;
+pub mod kind;
+pub mod kinds;
 pub mod registry;

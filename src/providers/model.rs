@@ -13,6 +13,12 @@ pub trait Model: Send + Sync {
     /// not yet the end: the provider may come up later.
     fn warm_up(&self) -> BoxFuture<'_, Result<(), ProviderError>>;
 
+    /// A call begins that will ask: opens a connection, unless there is one. Costs nothing that is
+    /// worth waiting for.
+    fn call_begins(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Answers. The stream ends with `Delta::Done` or an error; `Delta::Failed` is never in it.
     /// Dropping the stream stops the work and closes the connection. Time-outs for the first and
     /// each next byte are kept inside.

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use crate::agent::assistant::{Assistant, Choice};
 use crate::agent::intents::compile::Compiled;
 use crate::base::language::Language;
-use crate::base::secret::Secret;
 use crate::providers::error::ProviderError;
-use crate::providers::llm::openai_compatible::{self, OpenAiCompatible};
+use crate::providers::kind::{Asked, Spec};
+use crate::providers::kinds::table;
 use crate::providers::llm::rules::Rules;
 use crate::providers::model::Model;
 use crate::providers::stt::pocketsphinx::{self, PocketSphinx};
@@ -42,70 +41,12 @@ struct Shared {
     turn_model: Option<Arc<dyn TurnModel>>,
 }
 
-/// A provider as the operator describes it.
-#[derive(Debug, Clone)]
-pub struct Spec {
-    /// What it is.
-    pub kind: Kind,
-    /// Where its API begins.
-    pub base_url: Option<String>,
-    /// Its key.
-    pub api_key: Option<Secret>,
-    /// Its model, when an agent names none.
-    pub model: Option<String>,
-    /// Its voice, when an agent names none.
-    pub voice: Option<String>,
-    /// Further HTTP headers.
-    pub headers: BTreeMap<String, Secret>,
-    /// How long it may keep silent.
-    pub timeout: Duration,
-}
-
-/// What a provider is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Chat completions over HTTP.
-    OpenAiCompatible,
-    /// Hears by grammar.
-    PocketSphinx,
-    /// Hears anything.
-    Whisper,
-    /// Thinks by intents.
-    Rules,
-    /// Speaks English.
-    Flite,
-    /// Speaks a hundred languages.
-    Espeak,
-}
-
-impl Spec {
-    /// A built-in provider.
-    pub fn built_in(kind: Kind) -> Self {
-        Self {
-            kind,
-            base_url: None,
-            api_key: None,
-            model: None,
-            voice: None,
-            headers: BTreeMap::new(),
-            timeout: Duration::from_secs(10),
-        }
-    }
-}
-
 impl Registry {
     /// Makes a registry over the operator's providers and the folder of models; nothing is
     /// loaded.
     pub fn new(mut specs: BTreeMap<String, Spec>, models: PathBuf) -> Self {
-        let built_in = [
-            ("pocketsphinx", Kind::PocketSphinx),
-            ("whisper", Kind::Whisper),
-            ("rules", Kind::Rules),
-            ("flite", Kind::Flite),
-            ("espeak", Kind::Espeak),
-        ];
-        for (name, kind) in built_in {
-            specs.entry(name.to_owned()).or_insert_with(|| Spec::built_in(kind));
+        for name in BUILT_IN {
+            specs.entry(name.to_owned()).or_insert_with(|| Spec::built_in(name));
         }
         let shared = Mutex::new(Shared::default());
         Self { specs, models, phrases: Phrases::new(PHRASES), shared }
@@ -121,32 +62,15 @@ impl Registry {
         assistant: &Arc<Assistant>,
         compiled: &Arc<Compiled>,
     ) -> Result<Arc<dyn Model>, ProviderError> {
-        let choice = &assistant.llm;
         let spec = self.spec(name)?;
-        match spec.kind {
-            Kind::Rules => Ok(Arc::new(Rules::new(assistant.clone(), compiled.clone()))),
-            Kind::OpenAiCompatible => {
-                let missing =
-                    |what: &str| ProviderError::lasting(name, format!("{what} is missing"));
-                let settings = openai_compatible::Settings {
-                    name: name.to_owned(),
-                    base_url: spec.base_url.clone().ok_or_else(|| missing("`base_url`"))?,
-                    api_key: spec.api_key.clone(),
-                    headers: spec.headers.clone(),
-                    model: choice
-                        .model
-                        .clone()
-                        .or_else(|| spec.model.clone())
-                        .ok_or_else(|| missing("`model`"))?,
-                    temperature: choice.temperature,
-                    max_tokens: choice.max_tokens.unwrap_or(250),
-                    timeout: spec.timeout,
-                };
-                Ok(Arc::new(OpenAiCompatible::new(settings)?))
-            }
-            Kind::PocketSphinx | Kind::Whisper | Kind::Flite | Kind::Espeak => {
-                Err(ProviderError::lasting(name, "is no language model"))
-            }
+        if spec.kind == "rules" {
+            return Ok(Arc::new(Rules::new(assistant.clone(), compiled.clone())));
+        }
+        let language = assistant.spoken_language();
+        let asked = Asked { name, spec, choice: &assistant.llm, language: &language };
+        match table::find(spec.kind).and_then(|kind| kind.thinks) {
+            Some(thinks) => thinks(&asked),
+            None => Err(ProviderError::lasting(name, "is no language model")),
         }
     }
 
@@ -166,17 +90,24 @@ impl Registry {
             None if language.is_english() => "pocketsphinx",
             None => return Ok(None),
         };
-        match self.spec(name)?.kind {
-            Kind::PocketSphinx => {
+        let spec = self.spec(name)?;
+        match spec.kind {
+            "pocketsphinx" => {
                 let pocketsphinx: Arc<dyn Transcriber> = self.pocketsphinx()?;
                 Ok(Some(pocketsphinx))
             }
             // Asked for but not there yet: `check` warns, and keys work until then.
-            Kind::Whisper => self.whisper(choice),
-            Kind::OpenAiCompatible | Kind::Rules | Kind::Flite | Kind::Espeak => {
-                Err(ProviderError::lasting(name, "does not hear"))
-            }
+            "whisper" => self.whisper(choice),
+            kind => match table::find(kind).and_then(|kind| kind.hears) {
+                Some(hears) => hears(&Asked { name, spec, choice, language }).map(Some),
+                None => Err(ProviderError::lasting(name, "does not hear")),
+            },
         }
+    }
+
+    /// Whether a provider is reached over a network, so that it may be away for a while.
+    pub fn is_remote(&self, name: &str) -> bool {
+        self.specs.get(name).is_some_and(|spec| table::find(spec.kind).is_some())
     }
 
     /// PocketSphinx, loaded once.
@@ -210,21 +141,24 @@ impl Registry {
         let voice = choice.voice.clone().or_else(|| spec.voice.clone());
         let speed = choice.speed.unwrap_or(1.0);
         match spec.kind {
-            Kind::Flite => {
+            "flite" => {
                 let voice = voice.unwrap_or_else(|| flite::Settings::default().voice);
                 let key = format!("flite {voice} {speed}");
                 let load = || Flite::load(flite::Settings { voice, speed });
                 self.prepared(key, || Ok(Arc::new(load()?)), lines).await
             }
-            Kind::Espeak => {
+            "espeak" => {
                 let usual = espeak::Settings::of(language);
                 let voice = voice.unwrap_or_else(|| usual.voice.clone());
                 let key = format!("espeak {voice} {speed}");
                 let load = || Espeak::find(espeak::Settings { voice, speed, ..usual });
                 self.prepared(key, || Ok(Arc::new(load()?)), lines).await
             }
-            Kind::OpenAiCompatible | Kind::PocketSphinx | Kind::Whisper | Kind::Rules => {
-                Err(ProviderError::lasting(name, "does not speak"))
+            kind => {
+                let speaks = table::find(kind).and_then(|kind| kind.speaks);
+                let mute = || ProviderError::lasting(name, "does not speak");
+                let voice = speaks.ok_or_else(mute)?(&Asked { name, spec, choice, language })?;
+                Ok(self.prepared_from_afar((name, voice), lines).await)
             }
         }
     }
@@ -287,15 +221,37 @@ impl Registry {
         let known = self.shared().voices.get(&key).cloned();
         let voice = match known {
             Some(voice) => voice,
-            None => {
-                let voice = Arc::new(Cached::new(load()?, self.phrases.clone()));
-                self.shared().voices.insert(key, voice.clone());
-                voice
-            }
+            None => self.keep(key, load()?),
         };
         voice.warm_up().await?;
         voice.prepare(lines).await?;
         Ok(voice)
+    }
+
+    /// The same for a voice that is reached over a network. It may come up later: then its lines
+    /// are spoken when they are needed.
+    async fn prepared_from_afar(
+        &self,
+        (name, voice): (&str, Arc<dyn Voice>),
+        lines: &[String],
+    ) -> Arc<dyn Voice> {
+        let key = format!("{name} {}", voice.identity());
+        let known = self.shared().voices.get(&key).cloned();
+        let voice = known.unwrap_or_else(|| self.keep(key, voice));
+        let mut ready = voice.warm_up().await;
+        if ready.is_ok() {
+            ready = voice.prepare(lines).await;
+        }
+        if let Err(why) = ready {
+            tracing::warn!(%why, "the voice is not there yet; calls are taken all the same");
+        }
+        voice
+    }
+
+    fn keep(&self, key: String, voice: Arc<dyn Voice>) -> Arc<Cached> {
+        let voice = Arc::new(Cached::new(voice, self.phrases.clone()));
+        self.shared().voices.insert(key, voice.clone());
+        voice
     }
 
     #[cfg(feature = "whisper")]
@@ -343,6 +299,9 @@ fn first_ggml(models: &Path) -> Option<PathBuf> {
     files.sort();
     files.into_iter().next()
 }
+
+/// The names and kinds of what works without any table of the operator's.
+const BUILT_IN: [&str; 5] = ["pocketsphinx", "whisper", "rules", "flite", "espeak"];
 
 /// How many octets of phrases are kept: some five minutes.
 const PHRASES: usize = 8 << 20;

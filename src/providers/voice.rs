@@ -11,6 +11,12 @@ pub trait Voice: Send + Sync {
     /// Loads what is needed and speaks something once into nothing.
     fn warm_up(&self) -> BoxFuture<'_, Result<(), ProviderError>>;
 
+    /// A call begins that will hear it: opens a connection, unless there is one. Costs nothing that
+    /// is worth waiting for.
+    fn call_begins(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Speaks. Frames have any length and the voice's own rate, the same in the whole stream.
     /// Dropping the stream stops the work.
     fn speak(&self, text: &str) -> BoxStream<'static, Result<Frame, ProviderError>>;

@@ -12,10 +12,11 @@ use crate::agent::phrases::Phrases;
 use crate::agent::sentence::Splitter;
 use crate::base::language::Language;
 use crate::call::briefing::Casting;
-use crate::config::settings::{Provider, ProviderKind, Server};
+use crate::config::settings::{Provider, Server};
 use crate::engine::ai::crew::{Crew, Tongue};
 use crate::providers::error::ProviderError;
-use crate::providers::registry::{Kind, Registry, Spec};
+use crate::providers::kind::Spec;
+use crate::providers::registry::Registry;
 use crate::providers::transcriber::Context;
 use crate::providers::turn_model::TurnModel;
 
@@ -86,7 +87,13 @@ async fn ready(
         Some(transcriber) => {
             let context = context(assistant, &compiled, &language);
             tracing::debug!(agent = name, grammar = ?context.grammar, "what the agent listens for");
-            transcriber.warm_up().await?;
+            let chosen = assistant.stt.provider.as_deref();
+            match transcriber.warm_up().await {
+                Err(why) if chosen.is_some_and(|name| registry.is_remote(name)) => {
+                    tracing::warn!(agent = name, %why, "the transcriber is not there yet; calls are taken all the same");
+                }
+                warm => warm?,
+            }
             Some((transcriber, context))
         }
         // `check` has said it; keys work.
@@ -186,7 +193,7 @@ fn fixed_lines(assistant: &Assistant) -> Vec<String> {
 
 fn spec(provider: &Provider) -> Spec {
     Spec {
-        kind: kind(provider.kind),
+        kind: provider.kind.name(),
         base_url: provider.base_url.clone(),
         api_key: provider.api_key.clone(),
         model: provider.model.clone(),
@@ -196,13 +203,21 @@ fn spec(provider: &Provider) -> Spec {
     }
 }
 
-fn kind(kind: ProviderKind) -> Kind {
-    match kind {
-        ProviderKind::OpenaiCompatible => Kind::OpenAiCompatible,
-        ProviderKind::Pocketsphinx => Kind::PocketSphinx,
-        ProviderKind::Whisper => Kind::Whisper,
-        ProviderKind::Rules => Kind::Rules,
-        ProviderKind::Flite => Kind::Flite,
-        ProviderKind::Espeak => Kind::Espeak,
+#[cfg(test)]
+mod tests {
+    use crate::config::provider::{Job, ProviderKind};
+    use crate::providers::kinds::table;
+
+    #[test]
+    fn the_settings_know_the_kinds_that_there_are_and_what_they_do() {
+        for kind in table::KINDS {
+            let known = ProviderKind::named(kind.name).expect("it stands in the table");
+            let jobs = [Job::Hear, Job::Think, Job::Speak].map(|job| known.does(job));
+            let does = [kind.hears.is_some(), kind.thinks.is_some(), kind.speaks.is_some()];
+            assert_eq!(jobs, does, "{}", kind.name);
+            assert!(!known.is_built_in(), "{}", kind.name);
+        }
+        let remote = ProviderKind::all().filter(|kind| !kind.is_built_in());
+        assert_eq!(remote.count(), table::KINDS.len());
     }
 }

@@ -34,6 +34,15 @@ pub struct Tongue {
 }
 
 impl Crew {
+    /// A call begins: opens what will be needed, while the phone still rings.
+    pub async fn call_begins(self: Arc<Self>) {
+        let (model, voice) = tokio::join!(self.model.call_begins(), self.voice.call_begins());
+        for why in [model.err(), voice.err()].into_iter().flatten() {
+            // The turn that needs it tries again and says what follows.
+            tracing::debug!(%why, "a provider is not ready for the call");
+        }
+    }
+
     /// The same crew in another language; in its own, as it is.
     #[must_use]
     pub fn speaking(&self, language: &Language) -> Self {

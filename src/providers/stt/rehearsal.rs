@@ -79,6 +79,8 @@ pub async fn next(heard: &mut mpsc::Receiver<Heard>) -> Heard {
 pub fn words(heard: Heard) -> String {
     match heard.transcript {
         Transcript::Final { text, .. } => text,
-        Transcript::Partial { .. } | Transcript::Failed => panic!("no final text: {heard:?}"),
+        Transcript::Partial { .. } | Transcript::Judged { .. } | Transcript::Failed => {
+            panic!("no final text: {heard:?}")
+        }
     }
 }

@@ -118,6 +118,10 @@ impl Voice for Cached {
         self.voice.warm_up()
     }
 
+    fn call_begins(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
+        self.voice.call_begins()
+    }
+
     fn speak(&self, text: &str) -> BoxStream<'static, Result<Frame, ProviderError>> {
         let Some(frames) = self.phrases.find(&self.identity, text) else {
             return self.voice.speak(text);

@@ -37,7 +37,7 @@ pub async fn recognise(clip: &Frame, sentences: &[&str]) -> String {
         match heard.expect("the ear lives").transcript {
             Transcript::Final { text, .. } => return text,
             Transcript::Partial { .. } => {}
-            Transcript::Failed => return String::new(),
+            Transcript::Judged { .. } | Transcript::Failed => return String::new(),
         }
     }
 }

@@ -8,7 +8,7 @@ mod ear;
 mod impairment;
 mod line;
 mod proxy;
-mod server;
+pub mod server;
 mod softphone;
 mod store;
 mod tones;
@@ -48,3 +48,4 @@ mod trunk_limits;
 #[cfg(feature = "ort")]
 mod turn_model;
 mod values;
+mod vendors;

@@ -1,0 +1,12 @@
+//! The table of the kinds.
+
+use super::{deepgram, elevenlabs, openai_compatible};
+use crate::providers::kind::Kind;
+
+/// The kind of this name.
+pub fn find(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
+}
+
+/// All of them.
+pub const KINDS: &[Kind] = &[openai_compatible::KIND, deepgram::KIND, elevenlabs::KIND];
