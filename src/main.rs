@@ -10,7 +10,7 @@ use voxtrunk::base::units::parse_duration;
 use voxtrunk::server::console::command::{Form, Target};
 use voxtrunk::server::console::{calls, phones, status, trace, trunks};
 use voxtrunk::server::control::protocol::{self, Wish};
-use voxtrunk::server::{bench, check, decrypt, demo, dial, preset, serve};
+use voxtrunk::server::{bench, check, decrypt, demo, dial, preset, serve, verify};
 
 /// A self-hosted SIP/RTP media server with built-in AI voice agents.
 #[derive(Debug, Parser)]
@@ -189,6 +189,13 @@ enum RecordingCommand {
         #[command(flatten)]
         config: Config,
     },
+    /// Tell which recordings are not what was written, by the sums in their notes.
+    Verify {
+        /// Recordings, their notes, or folders; without any, the folder of the settings.
+        paths: Vec<PathBuf>,
+        #[command(flatten)]
+        config: Config,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -348,6 +355,9 @@ fn main() -> ExitCode {
         Command::Recording {
             command: RecordingCommand::Decrypt { file, out, key, incomplete, config },
         } => decrypt::run(&decrypt::Order { file, out, key, incomplete, config: config.config }),
+        Command::Recording { command: RecordingCommand::Verify { paths, config } } => {
+            verify::run(&paths, &config.config)
+        }
         Command::Phone { command: PhoneCommand::List(server) } => phones::list(&server.target()),
         Command::Sip { command: SipCommand::Trace { wish, server } } => {
             trace::run(&server.target(), wish.order())
