@@ -10,7 +10,7 @@ use voxtrunk::base::units::parse_duration;
 use voxtrunk::server::console::command::{Form, Target};
 use voxtrunk::server::console::{calls, phones, status, trace, trunks};
 use voxtrunk::server::control::protocol::{self, Wish};
-use voxtrunk::server::{bench, check, decrypt, demo, dial, fakes, preset, serve};
+use voxtrunk::server::{bench, check, decrypt, demo, dial, fakes, preset, serve, verify};
 
 /// A self-hosted SIP/RTP media server with built-in AI voice agents.
 #[derive(Debug, Parser)]
@@ -208,6 +208,13 @@ enum RecordingCommand {
         #[command(flatten)]
         config: Config,
     },
+    /// Tell which recordings are not what was written, by the sums in their notes.
+    Verify {
+        /// Recordings, their notes, or folders; without any, the folder of the settings.
+        paths: Vec<PathBuf>,
+        #[command(flatten)]
+        config: Config,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -357,16 +364,8 @@ fn main() -> ExitCode {
         }),
         Command::Status(server) => status::show(&server.target()),
         Command::Events(server) => status::watch(&server.target()),
-        Command::Trunk { command: TrunkCommand::List(server) } => trunks::list(&server.target()),
-        Command::Trunk { command: TrunkCommand::Show { name, server } } => {
-            trunks::show(&server.target(), name)
-        }
-        Command::Trunk { command: TrunkCommand::Test { name, server } } => {
-            trunks::test(&server.target(), name)
-        }
-        Command::Recording {
-            command: RecordingCommand::Decrypt { file, out, key, incomplete, config },
-        } => decrypt::run(&decrypt::Order { file, out, key, incomplete, config: config.config }),
+        Command::Trunk { command } => trunk(command),
+        Command::Recording { command } => recording(command),
         Command::Phone { command: PhoneCommand::List(server) } => phones::list(&server.target()),
         Command::Sip { command: SipCommand::Trace { wish, server } } => {
             trace::run(&server.target(), wish.order())
@@ -379,6 +378,23 @@ fn main() -> ExitCode {
         Command::Bench { group, lasts, json } => {
             bench::run(bench::Order { group, json, soak: lasts })
         }
+    }
+}
+
+fn trunk(command: TrunkCommand) -> ExitCode {
+    match command {
+        TrunkCommand::List(server) => trunks::list(&server.target()),
+        TrunkCommand::Show { name, server } => trunks::show(&server.target(), name),
+        TrunkCommand::Test { name, server } => trunks::test(&server.target(), name),
+    }
+}
+
+fn recording(command: RecordingCommand) -> ExitCode {
+    match command {
+        RecordingCommand::Decrypt { file, out, key, incomplete, config } => {
+            decrypt::run(&decrypt::Order { file, out, key, incomplete, config: config.config })
+        }
+        RecordingCommand::Verify { paths, config } => verify::run(&paths, &config.config),
     }
 }
 

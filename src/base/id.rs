@@ -1,6 +1,7 @@
 //! Identities: each kind of thing has its own type, so that no two can be mistaken for each other.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::random::Random;
@@ -27,17 +28,34 @@ impl CallId {
         SessionId(OWN_SESSION | chance | u64::from(number))
     }
 
-    /// Whether a text has the form of an identity, so that it may stand in a path.
-    pub fn is_well_formed(text: &str) -> bool {
-        let digits = text.strip_prefix("call_").unwrap_or_default();
-        digits.len() == 26 && digits.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    /// When the identity was made, since the Unix epoch, to the millisecond.
+    pub fn began(self) -> Duration {
+        Duration::from_millis((self.0.as_u128() >> 80) as u64)
+    }
+}
+
+/// Why a text is not the identity of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not the identity of a call: `call_` and 26 letters and digits")]
+pub struct NotACallId;
+
+impl FromStr for CallId {
+    type Err = NotACallId;
+
+    fn from_str(text: &str) -> Result<Self, NotACallId> {
+        let digits = text.strip_prefix("call_").filter(|it| it.len() == 26).ok_or(NotACallId)?;
+        let add = |bits: u128, digit: u8| {
+            let value = ALPHABET.iter().position(|it| *it == digit)?;
+            // 26 digits have room for 130 bits: the first two must be empty.
+            (bits >> 123 == 0).then_some(bits << 5 | value as u128)
+        };
+        let bits = digits.bytes().try_fold(0, add).ok_or(NotACallId)?;
+        Ok(Self(uuid::Uuid::from_u128(bits)))
     }
 }
 
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Crockford's alphabet keeps the order of the octets, so that identities sort by time.
-        const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
         f.write_str("call_")?;
         let bits = self.0.as_u128();
         for index in (0..26).rev() {
@@ -47,6 +65,9 @@ impl fmt::Display for CallId {
         Ok(())
     }
 }
+
+/// Crockford's alphabet keeps the order of the octets, so that identities sort by time.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// Marks the sessions that a call begins. Sessions stay below 2^63: they stand in descriptions,
 /// where some read signed numbers.
@@ -110,7 +131,19 @@ mod tests {
         let late = CallId::new(Duration::from_secs(2), &mut random).to_string();
         assert!(early < late);
         assert_eq!(early.len(), 31);
-        assert!(CallId::is_well_formed(&early));
-        assert!(!CallId::is_well_formed("call_../../../../etc/passwd0000"));
+    }
+
+    #[test]
+    fn an_identity_is_read_back_and_tells_when_the_call_began() {
+        let began = Duration::from_millis(1_795_287_163_456);
+        let call = CallId::new(began, &mut Random::repeatable(1));
+        assert_eq!(call.to_string().parse(), Ok(call));
+        assert_eq!(call.began(), began);
+        let most = "call_7zzzzzzzzzzzzzzzzzzzzzzzzz";
+        assert_eq!(most.parse::<CallId>().map(|it| it.to_string()).as_deref(), Ok(most));
+        for wrong in ["call_../../../../etc/passwd0000", "call_80000000000000000000000000", "x", ""]
+        {
+            assert_eq!(wrong.parse::<CallId>(), Err(NotACallId), "{wrong}");
+        }
     }
 }

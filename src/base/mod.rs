@@ -15,5 +15,6 @@ pub mod random;
 pub mod recent;
 pub mod sealed;
 pub mod secret;
+pub mod sum;
 pub mod template;
 pub mod units;

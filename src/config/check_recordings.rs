@@ -1,5 +1,7 @@
 //! Checks of recordings: a key that is one, and a store that can be reached.
 
+use std::time::Duration;
+
 use crate::base::sealed::Key;
 use crate::base::secret::{ExposeSecret, Secret};
 use crate::config::diagnostic::Diagnostic;
@@ -18,6 +20,7 @@ pub fn recordings(subject: &Subject<'_>) -> Vec<Diagnostic> {
                 .help(why.to_string()),
         );
     }
+    found.extend(retention(subject));
     if matches!(recordings.location, Location::Bucket { .. }) {
         found.extend(lacking(subject));
         found.extend(endpoint(subject));
@@ -29,6 +32,25 @@ pub fn recordings(subject: &Subject<'_>) -> Vec<Diagnostic> {
         );
     }
     found
+}
+
+/// A time to keep recordings that is none, or that somebody else must watch.
+fn retention(subject: &Subject<'_>) -> Option<Diagnostic> {
+    let recordings = &subject.server.storage.recordings;
+    let keep = recordings.retention?;
+    let place = subject.place("storage.recordings.retention");
+    if keep < SHORTEST {
+        return Some(
+            Diagnostic::error("value.range", "recordings cannot be kept for less than an hour")
+                .at(place, "here")
+                .help("it is looked once an hour what is to be deleted: write such as \"90d\""),
+        );
+    }
+    matches!(recordings.location, Location::Bucket { .. }).then(|| {
+        Diagnostic::warning("recordings.retention", "nothing is deleted in the bucket")
+            .at(place, "only what still waits here goes")
+            .help("give the bucket a lifecycle rule of its own")
+    })
 }
 
 /// Where secrets of recordings stand.
@@ -80,3 +102,6 @@ fn endpoint(subject: &Subject<'_>) -> Option<Diagnostic> {
             .help("use https://, or seal them with `encrypt`")
     })
 }
+
+/// What is older is deleted each hour.
+const SHORTEST: Duration = Duration::from_secs(3_600);

@@ -2,10 +2,12 @@
 //! sealed with what.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
 use crate::base::secret::Secret;
+use crate::base::units::optional_duration;
 
 /// `[storage.recordings]`: where recordings are kept.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -19,6 +21,9 @@ pub struct Recordings {
     /// A key of 32 octets, hexadecimal or in base64; without it, they can be read by whoever can
     /// read the file.
     pub encrypt: Option<Secret>,
+    /// How long they are kept after the beginning of their call; without it, for ever.
+    #[serde(deserialize_with = "optional_duration")]
+    pub retention: Option<Duration>,
     /// The store of `s3://`.
     pub s3: S3,
 }

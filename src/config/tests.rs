@@ -544,6 +544,9 @@ fn recordings_that_could_not_be_written_or_brought_are_found() {
     assert_eq!(found(&format!("format = \"opus\"\nencrypt = {key:?}")), ["secret.plaintext"]);
     assert_eq!(found("encrypt = \"${env:CALLS}\""), ["recordings.key"]);
     assert_eq!(found("format = \"mp3\"").len(), 1);
+    assert_eq!(found("retention = \"90d\""), [] as [&str; 0]);
+    assert_eq!(found("retention = \"30m\""), ["value.range"]);
+    assert_eq!(found("retention = 90"), ["value.unit"]);
     assert_eq!(found("location = \"s3://calls/x\""), ["recordings.store"; 3]);
     let store = |endpoint: &str| {
         format!(
@@ -555,6 +558,8 @@ fn recordings_that_could_not_be_written_or_brought_are_found() {
     assert_eq!(found(&store("http://127.0.0.1:9000")), [] as [&str; 0]);
     assert_eq!(found(&store("http://s3.example")), ["recordings.plain_http"]);
     assert_eq!(found(&store("s3.example/bucket")), ["value.invalid"]);
+    let kept = format!("retention = \"90d\"\n{}", store("https://s3.example"));
+    assert_eq!(found(&kept), ["recordings.retention"]);
     let unused = "[storage.recordings.s3]\nsecret_key = \"${env:KEY}\"";
     assert_eq!(codes(&loaded(unused, SOUND)), ["recordings.no_bucket"]);
 }

@@ -236,7 +236,7 @@ impl CallTask {
         let rate = settings.codec.rate();
         let (ring, spoken) = rtrb::RingBuffer::new(RING);
         let recording = settings.recording.then(|| {
-            let place = (self.call, self.house.recordings.clone());
+            let place = (self.call, self.house.recordings.as_path());
             self.house.recorder.open_call(port, place, rate)
         });
         let mailbox = self.mailbox.clone();

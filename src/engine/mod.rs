@@ -17,6 +17,7 @@ pub mod journal;
 pub mod gauges;
 pub mod media_shard;
 pub mod recorder;
+pub mod retention;
 pub mod uploads;
 
 pub mod ai;

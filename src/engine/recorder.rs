@@ -1,18 +1,21 @@
 //! The recorder: one thread that writes the files of all recorded calls, the caller on the left
 //! and the agent on the right. The media thread hands it frames and never waits for a disk.
 
+pub mod closing;
 pub mod container;
 pub mod mend;
+pub mod shelf;
 pub mod sidecar;
 pub mod tape;
 pub mod unseal;
+pub mod verify;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -26,6 +29,7 @@ use crate::base::id::{CallId, PortId};
 use crate::base::random::Random;
 use crate::base::sealed::Key;
 use crate::engine::clock;
+use crate::engine::recorder::closing::{Closed, Closer};
 use crate::engine::recorder::container::Format;
 use crate::engine::recorder::sidecar::{Sidecar, State};
 use crate::engine::recorder::tape::Tape;
@@ -108,7 +112,7 @@ impl Recorder {
             reels: HashMap::new(),
             random: clock::random(),
             looked: clock::now(),
-            closed: closed.clone(),
+            closer: Closer::start(closed.clone())?,
         };
         std::thread::Builder::new()
             .name("recorder".to_owned())
@@ -123,10 +127,12 @@ impl Recorder {
         (self.begin(Opening { port, path, rate, sidecar: None, watch: Some(watch) }), closed)
     }
 
-    /// Opens the recording of a call in `folder`, with a note beside it that says how it stands.
-    pub fn open_call(&self, port: PortId, (call, folder): (CallId, PathBuf), rate: Rate) -> Track {
+    /// Opens the recording of a call on the shelf `root`, in the folder of its day, with a note
+    /// beside it that says how it stands.
+    pub fn open_call(&self, port: PortId, (call, root): (CallId, &Path), rate: Rate) -> Track {
         let sealed = self.plan.key.as_ref().map(Key::name);
-        let sidecar = Sidecar::new((call, folder), self.plan.format, sealed);
+        let place = (call, shelf::folder_of(root, call));
+        let sidecar = Sidecar::new(place, self.plan.format, sealed);
         let (path, sidecar) = (sidecar.recording(), Some(sidecar));
         self.begin(Opening { port, path, rate, sidecar, watch: None })
     }
@@ -185,7 +191,7 @@ struct Desk {
     random: Random,
     /// When it was last looked what is to be written.
     looked: Instant,
-    closed: Arc<Notify>,
+    closer: Closer,
 }
 
 impl Desk {
@@ -223,9 +229,7 @@ impl Desk {
                 }
             }
             Item::Close(port) => self.close(port),
-            Item::Settle(done) => {
-                done.try_send(()).ok();
-            }
+            Item::Settle(done) => self.closer.settle(done),
         }
     }
 
@@ -254,14 +258,8 @@ impl Desk {
             let path = tape.path().display();
             tracing::warn!(%path, lost_ms = lost.as_millis() as u64, "a recording has holes");
         }
-        if let Some(mut sidecar) = sidecar {
-            let state = if whole { State::Complete } else { State::Incomplete };
-            sidecar.end(state, (lasts, lost));
-            self.closed.notify_one();
-        }
-        if let Some(watch) = watch {
-            watch.send(()).ok();
-        }
+        let state = if whole { State::Complete } else { State::Incomplete };
+        self.closer.close(Closed { sidecar, state, lengths: (lasts, lost), watch });
     }
 }
 

@@ -8,7 +8,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::base::calendar::Date;
 use crate::engine::clock;
+use crate::engine::recorder::shelf;
 use crate::engine::recorder::sidecar::{Sidecar, State};
 use crate::net::bucket::{Bucket, PutError};
 
@@ -61,7 +63,7 @@ impl Uploads {
     /// Brings all that is closed, oldest first.
     async fn bring_all(&self) -> Result<(), PutError> {
         let folder = self.folder.clone();
-        let found = tokio::task::spawn_blocking(move || Sidecar::all(&folder)).await;
+        let found = tokio::task::spawn_blocking(move || shelf::notes(&folder)).await;
         let mut closed = found.unwrap_or_default();
         closed.retain(|it| it.state != State::Open);
         // Identities sort by time.
@@ -80,16 +82,28 @@ impl Uploads {
 
     async fn bring(&self, sidecar: &Sidecar) -> Result<(), PutError> {
         let (recording, note) = (sidecar.recording(), sidecar.path());
+        // They are called there as they are here, with the folder of their day.
+        let name = shelf::name_in(&self.folder, &recording);
         if recording.is_file() {
-            self.bucket.put(&recording, clock::since_epoch()).await?;
+            self.bucket.put(&recording, &name, clock::since_epoch()).await?;
         }
-        self.bucket.put(&note, clock::since_epoch()).await?;
+        let name_of_note = shelf::name_in(&self.folder, &note);
+        self.bucket.put(&note, &name_of_note, clock::since_epoch()).await?;
         // The note goes last: while it is there, the next start finds what is left.
         remove(&recording).await?;
         remove(&note).await?;
-        let name = recording.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.tidy().await;
         tracing::info!(name = self.bucket.name_of(&name), "a recording is in its store");
         Ok(())
+    }
+
+    /// Removes the folders of days of which everything is brought.
+    async fn tidy(&self) {
+        let folder = self.folder.clone();
+        let tidied = tokio::task::spawn_blocking(move || {
+            Date::at(clock::since_epoch()).map(|today| shelf::tidy(&folder, today))
+        });
+        tidied.await.ok();
     }
 }
 

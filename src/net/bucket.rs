@@ -3,15 +3,14 @@
 
 pub mod signature;
 
-use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
 use reqwest::{Body, Client, StatusCode, redirect};
-use ring::digest;
 
 use crate::base::secret::{ExposeSecret, Secret};
-use crate::net::bucket::signature::{Request, Signer, escaped, hexadecimal};
+use crate::base::sum;
+use crate::net::bucket::signature::{Request, Signer, escaped};
 
 /// Where a bucket is, and who we are there.
 #[derive(Debug, Clone)]
@@ -83,15 +82,14 @@ impl Bucket {
         }
     }
 
-    /// Puts a file there under its own name; when this returns, the store has all of it. `at` is
-    /// the time since the Unix epoch.
+    /// Puts a file there under a name, which may have slashes; when this returns, the store has all
+    /// of it. `at` is the time since the Unix epoch.
     ///
     /// # Errors
     /// When the file cannot be read, or the store does not take it.
-    pub async fn put(&self, file: &Path, at: Duration) -> Result<(), PutError> {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
+    pub async fn put(&self, file: &Path, name: &str, at: Duration) -> Result<(), PutError> {
         let (sum, length) = digest_of(file).await?;
-        let path = escaped(&format!("/{}/{}", self.settings.bucket, self.name_of(&name)));
+        let path = escaped(&format!("/{}/{}", self.settings.bucket, self.name_of(name)));
         let (scheme, host) = self.settings.endpoint.split_once("://").unwrap_or_default();
         let host = host.trim_end_matches('/');
         let signer = Signer {
@@ -136,19 +134,7 @@ fn chunks(
 /// The SHA-256 of a file, in hexadecimal digits, and its length.
 async fn digest_of(file: &Path) -> std::io::Result<(String, u64)> {
     let path = file.to_owned();
-    let digested = tokio::task::spawn_blocking(move || {
-        let mut file = std::fs::File::open(path)?;
-        let (mut context, mut length) = (digest::Context::new(&digest::SHA256), 0);
-        let mut part = vec![0; AT_ONCE];
-        loop {
-            let count = file.read(&mut part)?;
-            if count == 0 {
-                return Ok((hexadecimal(context.finish().as_ref()), length));
-            }
-            context.update(&part[..count]);
-            length += count as u64;
-        }
-    });
+    let digested = tokio::task::spawn_blocking(move || sum::sha256(std::fs::File::open(path)?));
     digested.await.map_err(std::io::Error::other)?
 }
 

@@ -126,7 +126,7 @@ pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
         max_calls,
         control: control(&server),
         folders: Folders { calls: server.calls_folder(), recordings: server.recordings_folder() },
-        recording: (recordings::plan(&server), recordings::bucket(&server)),
+        recording: recordings::kept(&server),
     })
 }
 

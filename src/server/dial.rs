@@ -201,7 +201,7 @@ async fn tell(mut moments: mpsc::Receiver<phone::Timed>) -> Option<String> {
 /// Prints the conversation from the record of the call, when the server that answered writes it
 /// on this machine.
 async fn transcript(call: &str, settings: &Server) {
-    if !CallId::is_well_formed(call) {
+    if call.parse::<CallId>().is_err() {
         return;
     }
     let folders = [settings.calls_folder(), PathBuf::from("demo-calls/calls")];

@@ -15,6 +15,7 @@ pub mod preset;
 pub mod recordings;
 pub mod stir;
 pub mod trunks;
+pub mod verify;
 
 pub mod bench;
 pub mod check;

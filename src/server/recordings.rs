@@ -14,9 +14,16 @@ use crate::engine::recorder::Plan;
 use crate::engine::recorder::container;
 use crate::net::bucket;
 use crate::server::codecs;
+use crate::server::running::Recording;
+
+/// How recordings are written and kept.
+pub fn kept(server: &Server) -> Recording {
+    let retention = server.storage.recordings.retention;
+    Recording { plan: plan(server), bucket: bucket(server), retention }
+}
 
 /// How recordings are written.
-pub fn plan(server: &Server) -> Plan {
+fn plan(server: &Server) -> Plan {
     let format = match server.storage.recordings.format {
         Format::Wav => container::Format::Wav,
         Format::Opus => container::Format::Opus,
@@ -31,7 +38,7 @@ pub fn key(server: &Server) -> Option<Key> {
 }
 
 /// The bucket to which they go, if they do.
-pub fn bucket(server: &Server) -> Option<bucket::Settings> {
+fn bucket(server: &Server) -> Option<bucket::Settings> {
     let (recordings, secret) = (&server.storage.recordings, |it: &Option<Secret>| it.clone());
     let Location::Bucket { bucket, prefix } = recordings.location.clone() else { return None };
     let s3 = &recordings.s3;

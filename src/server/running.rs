@@ -29,6 +29,7 @@ use crate::engine::gauges::Gauges;
 use crate::engine::media_shard::{MediaHandle, MediaShard};
 use crate::engine::recorder::mend::mend;
 use crate::engine::recorder::{Plan, Recorder};
+use crate::engine::retention::Retention;
 use crate::engine::sip_shard::{self, SipHandle, SipShard};
 use crate::engine::stir;
 use crate::engine::supervisor::{self, Limits, Supervisor};
@@ -81,10 +82,27 @@ pub struct Blueprint {
     pub max_calls: usize,
     /// Where records and recordings go.
     pub folders: Folders,
-    /// How recordings are written, and to which bucket they go, if they do.
-    pub recording: (Plan, Option<bucket::Settings>),
+    /// How recordings are written and kept.
+    pub recording: Recording,
     /// How operators talk to it.
     pub control: Control,
+}
+
+/// How recordings are written and kept.
+#[derive(Debug)]
+pub struct Recording {
+    /// In which form.
+    pub plan: Plan,
+    /// The bucket to which they go, if they do.
+    pub bucket: Option<bucket::Settings>,
+    /// How long they are kept, if not for ever.
+    pub retention: Option<Duration>,
+}
+
+/// Who looks after recordings that are closed.
+struct Keepers {
+    uploads: Option<Uploads>,
+    retention: Option<Retention>,
 }
 
 /// How operators talk to a server.
@@ -183,7 +201,7 @@ impl Running {
         let gauges = Arc::new(Gauges::default());
         let media = MediaShard::start(blueprint.detector, gauges.clone());
         let media = media.map_err(StartError::Thread)?;
-        let (recorder, uploads) = recorder(blueprint.recording, &blueprint.folders.recordings)?;
+        let (recorder, keepers) = recorder(blueprint.recording, &blueprint.folders.recordings)?;
         let (bus, facts) = Bus::new();
         let (sender, arrivals) = mpsc::channel(ARRIVALS);
         let endpoint = endpoint(blueprint.endpoint, blueprint.registrar, &sockets);
@@ -215,7 +233,7 @@ impl Running {
         let supervisor = Supervisor::new(house, briefing, limits, stops.clone());
         let supervisor = supervisor.with_questions(questions);
         let known = blueprint.control.known(blueprint.max_calls);
-        let (mut calls, mut others) = (JoinSet::new(), beside(rooms, uploads, &stop_shard));
+        let (mut calls, mut others) = (JoinSet::new(), beside(rooms, keepers, &stop_shard));
         calls.spawn(supervisor.run(arrivals));
         others.spawn(shard.run(stop_shard.clone()));
         others.spawn(write_records(facts, files));
@@ -317,18 +335,19 @@ impl Running {
     }
 }
 
-/// Who writes recordings, after those of a server that was killed are mended; and who brings them
-/// to their bucket, if there is one.
+/// Who writes recordings, after those of a server that was killed are mended; and who looks after
+/// them when they are closed.
 fn recorder(
-    (plan, bucket): (Plan, Option<bucket::Settings>),
+    recording: Recording,
     folder: &std::path::Path,
-) -> Result<(Recorder, Option<Uploads>), StartError> {
-    mend(folder, plan.key.as_ref());
-    let recorder = Recorder::with(plan).map_err(StartError::Thread)?;
-    let bucket = bucket.map(Bucket::new).transpose().map_err(StartError::Bucket)?;
-    let closed = recorder.closed();
-    let uploads = bucket.map(|bucket| Uploads::new(folder.to_owned(), bucket, closed));
-    Ok((recorder, uploads))
+) -> Result<(Recorder, Keepers), StartError> {
+    mend(folder, recording.plan.key.as_ref());
+    let recorder = Recorder::with(recording.plan).map_err(StartError::Thread)?;
+    let bucket = recording.bucket.map(Bucket::new).transpose().map_err(StartError::Bucket)?;
+    let (closed, folder) = (recorder.closed(), folder.to_owned());
+    let uploads = bucket.map(|bucket| Uploads::new(folder.clone(), bucket, closed));
+    let retention = recording.retention.map(|keep| Retention::new(folder, keep));
+    Ok((recorder, Keepers { uploads, retention }))
 }
 
 fn endpoint(
@@ -360,10 +379,11 @@ fn call_files(folder: &std::path::Path) -> Result<CallFiles, StartError> {
 }
 
 /// Those who serve all calls until the stop.
-fn beside(rooms: Rooms, uploads: Option<Uploads>, stop: &CancellationToken) -> JoinSet<()> {
-    let mut others = JoinSet::new();
+fn beside(rooms: Rooms, keepers: Keepers, stop: &CancellationToken) -> JoinSet<()> {
+    let (mut others, Keepers { uploads, retention }) = (JoinSet::new(), keepers);
     others.spawn(rooms.run(stop.clone()));
     uploads.map(|uploads| others.spawn(uploads.run(stop.clone())));
+    retention.map(|retention| others.spawn(retention.run(stop.clone())));
     others
 }
 

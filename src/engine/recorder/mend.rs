@@ -10,12 +10,13 @@ use std::time::Duration;
 use crate::audio::frame::Rate;
 use crate::audio::{ogg, wav};
 use crate::base::sealed::{Key, Sealer};
-use crate::engine::recorder::sidecar::{Sidecar, State};
+use crate::engine::recorder::shelf;
+use crate::engine::recorder::sidecar::State;
 use crate::engine::recorder::unseal::{UnsealError, unseal};
 
-/// Mends what stands open in a folder; tells how many recordings that were.
-pub fn mend(folder: &Path, key: Option<&Key>) -> usize {
-    let open = Sidecar::all(folder).into_iter().filter(|it| it.state == State::Open);
+/// Mends what stands open on the shelf `root`; tells how many recordings that were.
+pub fn mend(root: &Path, key: Option<&Key>) -> usize {
+    let open = shelf::notes(root).into_iter().filter(|it| it.state == State::Open);
     open.map(|mut sidecar| {
         let path = sidecar.recording();
         let mended = match (sidecar.is_sealed(), sidecar.is_wav(), key) {

@@ -57,14 +57,14 @@ fn frames(at: usize) -> (Frame, Frame) {
 /// Records so many frames into the folder and closes.
 fn record(plan: Plan, folder: &Path, count: usize) -> PathBuf {
     let recorder = Recorder::with(plan).expect("a thread");
-    let track = recorder.open_call(PortId(1), (call(), folder.to_owned()), Rate::NARROW);
+    let track = recorder.open_call(PortId(1), (call(), folder), Rate::NARROW);
     for at in 0..count {
         let (caller, agent) = frames(at);
         track.add(caller, agent);
     }
     drop(track);
     recorder.settle(Duration::from_secs(30));
-    Sidecar::all(folder).pop().expect("a note").recording()
+    shelf::notes(folder).pop().expect("a note").recording()
 }
 
 /// How strong a tone is in some samples, against all that is there.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use ring::digest;
 use ring::hmac;
 
+use crate::base::sum::hexadecimal;
+
 /// Who asks.
 #[derive(Debug, Clone, Copy)]
 pub struct Signer<'a> {
@@ -64,14 +66,6 @@ impl Signer<'_> {
 /// The SHA-256 of octets, in hexadecimal digits.
 pub fn sha256(octets: &[u8]) -> String {
     hexadecimal(digest::digest(&digest::SHA256, octets).as_ref())
-}
-
-/// Octets in hexadecimal digits.
-pub fn hexadecimal(octets: &[u8]) -> String {
-    octets.iter().fold(String::with_capacity(octets.len() * 2), |mut text, octet| {
-        write!(text, "{octet:02x}").expect("a text takes everything");
-        text
-    })
 }
 
 /// A path as it is sent: what is not plain is escaped (RFC 3986 2.3).

@@ -12,7 +12,7 @@ use voxtrunk::sip::event::Ending;
 
 use super::caller::{Outcome, Speaker, call, recorded, say};
 use super::ear::{recognise, utterances, voiced};
-use super::recordings::closed;
+use super::recordings::{closed, file};
 use super::server::{Folder, House, SOURCE, Server, finish, said};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -46,7 +46,8 @@ async fn speech_is_understood_at_both_ends_of_a_bridge() {
         assert!(leg["rtp"]["received"].as_u64().expect("a count") > 300, "{leg:#}");
     }
     let id = record["id"].as_str().expect("an identity");
-    let (left, right) = closed(&front.folder.path(&format!("data/recordings/{id}.wav"))).await;
+    let recording = file(&front, &format!("{id}.wav")).expect("a recording");
+    let (left, right) = closed(&recording).await;
     assert!(voiced(&left) > Duration::from_millis(1_000), "{:?}", voiced(&left));
     assert!(voiced(&right) > Duration::from_millis(2_000), "{:?}", voiced(&right));
     let log = front.log();

@@ -60,7 +60,8 @@ async fn a_recorded_call_leaves_a_record_and_a_stereo_file() {
     // Each is cut to milliseconds by itself.
     assert!((ended.as_millisecond() - started.as_millisecond() - lasted).abs() <= 1);
 
-    let path = server.folder.path(&format!("data/recordings/{id}.wav"));
+    let day = started.strftime("%Y/%m/%d");
+    let path = server.folder.path(&format!("data/recordings/{day}/{id}.wav"));
     let (caller, agent) = closed(&path).await;
     let length = caller.duration().as_secs_f64();
     assert!((length - lasted as f64 / 1_000.0).abs() < 0.2, "{length} s of {lasted} ms");

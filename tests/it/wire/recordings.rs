@@ -15,7 +15,7 @@ use voxtrunk::media::event::Digit;
 
 use super::caller::{Outcome, call, clip, play, sides};
 use super::control::{ask, told};
-use super::server::{House, PATIENCE, Server, finish, program, within};
+use super::server::{Folder, House, PATIENCE, Server, finish, program, within};
 use super::store::Store;
 
 /// The porter, whose calls are recorded; `more` is put into its table.
@@ -33,11 +33,18 @@ fn tone(server: &Server) -> JoinHandle<Outcome> {
     tokio::spawn(async move { call(&uri, vec![line], Duration::from_secs(2)).await })
 }
 
-/// The first file in the folder of recordings whose name ends so.
-fn file(server: &Server, suffix: &str) -> Option<PathBuf> {
-    let files = std::fs::read_dir(server.folder.path("data/recordings")).ok()?;
-    let mut paths = files.flatten().map(|file| file.path());
-    paths.find(|path| path.to_string_lossy().ends_with(suffix))
+/// The first file below the folder of recordings whose name ends so.
+pub fn file(server: &Server, suffix: &str) -> Option<PathBuf> {
+    files(&server.folder.path("data/recordings"))
+        .into_iter()
+        .find(|path| path.to_string_lossy().ends_with(suffix))
+}
+
+/// All files in a folder and below it.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
 fn note(recording: &Path) -> Value {
@@ -232,7 +239,8 @@ async fn a_recording_goes_to_its_store_and_is_kept_until_it_is_there() {
     call(&server.uri("porter"), lines, Duration::from_secs(2)).await;
     let record = server.record().await;
     let id = record["id"].as_str().expect("an identity").to_owned();
-    let name = |suffix: &str| format!("/calls/office/{id}.{suffix}");
+    let day = record["started_at"].as_str().expect("a time")[..10].replace('-', "/");
+    let name = |suffix: &str| format!("/calls/office/{day}/{id}.{suffix}");
     let kept = within(PATIENCE, "the recording in its store", || {
         let kept = store.kept();
         kept.contains_key(&name("json")).then_some(kept)
@@ -249,6 +257,91 @@ async fn a_recording_goes_to_its_store_and_is_kept_until_it_is_there() {
     assert_eq!(store.forged(), 0, "every signature was right");
     assert!(server.log().contains("not in its store yet"), "{}", server.log());
     assert!(!server.log().contains(Store::SECRET_KEY));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_changed_or_missing_is_named() {
+    let server = Server::start(recorded("", "")).await;
+    let (sound, changed) = (taped(&server).await, taped(&server).await);
+    let verify = ["recording", "verify"];
+    let said = told(&server, &verify).await;
+    assert_eq!(said.trim(), "2 recordings: 2 as written, 0 not");
+    // Its sum is that of another program.
+    let mut command = Command::new("sha256sum");
+    command.arg(&changed);
+    let (_, sum) = finish(command).await;
+    assert!(sum.starts_with(note(&changed)["sha256"].as_str().expect("a sum")), "{sum}");
+
+    let mut bytes = std::fs::read(&changed).expect("a file");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&changed, bytes).expect("a file");
+    let (code, said, _) = ask(&server, &verify).await;
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(code, Some(1), "{said}");
+    assert_eq!(lines.len(), 2, "{said}");
+    assert!(lines[0].starts_with("changed ") && lines[0].ends_with(&*changed.to_string_lossy()));
+    assert_eq!(lines[1], "2 recordings: 1 as written, 1 not");
+    // One alone is sound, and the other by its note, too, is not.
+    told(&server, &["recording", "verify", &sound.to_string_lossy()]).await;
+    let beside = changed.with_extension("json").to_string_lossy().into_owned();
+    assert_eq!(ask(&server, &["recording", "verify", &beside]).await.0, Some(1));
+
+    std::fs::remove_file(&changed).expect("it was there");
+    std::fs::remove_file(sound.with_extension("json")).expect("it was there");
+    let (code, said, _) = ask(&server, &verify).await;
+    assert_eq!(code, Some(1), "{said}");
+    let line = |word: &str, path: &Path| {
+        said.lines().any(|it| it.starts_with(word) && it.ends_with(&*path.to_string_lossy()))
+    };
+    assert!(line("missing ", &changed) && line("without note ", &sound), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_older_than_it_may_be_is_deleted_at_the_start_and_nothing_else() {
+    let folder = Folder::new();
+    // One of 2020-02-29, one that an earlier version left above the days.
+    let call = |end: &str| format!("call_01e2866v8000000000000000{end}");
+    let places = [("0a", "data/recordings/2020/02/29"), ("0b", "data/recordings")];
+    let old = places.map(|(end, place)| (call(end), format!("{place}/{}", call(end))));
+    for (call, place) in &old {
+        let note = serde_json::json!({
+            "call": call, "file": format!("{call}.wav"), "state": "complete", "format": "wav",
+        });
+        folder.put(&format!("{place}.json"), note.to_string());
+        folder.put(&format!("{place}.wav"), b"RIFF");
+    }
+    let own = folder.put("data/recordings/2020/03/01/mine.wav", b"RIFF");
+    let strange = folder.put(&format!("data/recordings/2020/02/{}.wav", call("0c")), b"RIFF");
+    let house = recorded("", "[storage.recordings]\nretention = \"1h\"\n");
+    let server = Server::start_in(folder, house).await;
+    within(PATIENCE, "deleted", || server.log().contains("kept long enough").then_some(())).await;
+    for (_, place) in &old {
+        for end in ["wav", "json"] {
+            assert!(!server.folder.path(&format!("{place}.{end}")).exists(), "{place}.{end}");
+        }
+    }
+    assert!(!server.folder.path("data/recordings/2020/02/29").exists(), "its day is empty");
+    assert!(own.exists() && strange.exists(), "what is not ours stays");
+    // What comes now stays, too.
+    let path = taped(&server).await;
+    assert!(path.exists() && !note(&path)["sha256"].is_null());
+}
+
+/// A call of a second with a tone; where its closed recording is.
+async fn taped(server: &Server) -> PathBuf {
+    let before = files(&server.folder.path("data/recordings"));
+    let sound = Tone::dual(Rate::NARROW, [500.0, 500.0]).at(0.4).play(Duration::from_secs(1));
+    let line = play(&Frame::new(Rate::NARROW, sound));
+    call(&server.uri("porter"), vec![line], Duration::from_secs(1)).await;
+    let path = within(PATIENCE, "a recording", || {
+        let now = files(&server.folder.path("data/recordings"));
+        now.into_iter()
+            .find(|it| it.extension().is_some_and(|end| end == "wav") && !before.contains(it))
+    })
+    .await;
+    closed(&path).await;
+    path
 }
 
 /// The left side of a file that may still grow.

@@ -115,7 +115,11 @@ impl House {
 impl Server {
     /// Starts a server and waits until it takes calls.
     pub async fn start(house: House) -> Self {
-        let folder = Folder::new();
+        Self::start_in(Folder::new(), house).await
+    }
+
+    /// The same, in a folder in which there is something already.
+    pub async fn start_in(folder: Folder, house: House) -> Self {
         let config = house.write(&folder);
         let mut child = program()
             .arg("serve")
