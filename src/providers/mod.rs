@@ -16,6 +16,7 @@ pub mod stt;
 pub mod tts;
 pub mod vad;
 
+pub mod fakes;
 pub mod kind;
 pub mod kinds;
 pub mod registry;

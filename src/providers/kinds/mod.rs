@@ -1,5 +1,6 @@
 //! The kinds of providers that are reached over a network, a file for each.
 
+mod deepgram;
 mod openai_compatible;
 
 pub mod table;

@@ -1,10 +1,12 @@
-//! Speech to text, on this machine.
+//! Speech to text: on this machine, and by vendors.
 
 mod floor;
 #[cfg(feature = "whisper")]
 mod ggml;
 mod recording;
+mod socket;
 
+pub mod deepgram;
 pub mod jsgf;
 pub mod pocketsphinx;
 mod pocketsphinx_sys;

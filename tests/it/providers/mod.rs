@@ -1,3 +1,4 @@
 //! Providers against their protocols.
 
+mod deepgram;
 mod openai_compatible;

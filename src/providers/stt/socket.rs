@@ -1,0 +1,437 @@
+//! A call that is heard over a socket: what vendors that take a stream of audio share. The socket
+//! is opened when the call begins and kept open; when it breaks, another one is opened and hears
+//! the caller's turn from where its text was certain.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::task::JoinSet;
+use tokio::time::{interval, sleep, timeout};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::agent::event::{PauseId, Transcript};
+use crate::audio::frame::Frame;
+use crate::providers::error::{ProviderError, Retry};
+use crate::providers::transcriber::{Heard, Listening};
+use crate::providers::websocket::{self, Dial, Received, Socket};
+
+/// How a vendor is spoken to. It lives as long as a call is heard and hears several sockets, one
+/// after the other.
+pub(super) trait Dialect: Send + Sync + 'static {
+    /// Where a socket is opened.
+    fn dial(&self) -> Dial;
+
+    /// A new socket is open: it has heard nothing yet. The audio of the turn follows from where
+    /// [`Out::settled`] stood.
+    fn opened(&mut self);
+
+    /// The caller's turn begins.
+    fn begin(&mut self);
+
+    /// Audio of the turn, at 16 kHz.
+    fn hear(&mut self, samples: &[i16], out: &mut Out);
+
+    /// The caller paused.
+    fn finalize(&mut self, pause: PauseId, out: &mut Out);
+
+    /// The turn was taken or came to nothing.
+    fn forget(&mut self, out: &mut Out);
+
+    /// The vendor said something.
+    ///
+    /// # Errors
+    /// When nothing more is to be expected of this socket.
+    fn received(&mut self, text: &str, out: &mut Out) -> Result<(), ProviderError>;
+
+    /// The time that [`Out::wake`] asked for is over.
+    fn wake(&mut self, out: &mut Out);
+
+    /// What keeps a socket open on which nothing is sent.
+    fn idle(&mut self) -> Message;
+
+    /// What ends a socket.
+    fn goodbye(&self) -> Message;
+}
+
+/// What a dialect wants done.
+#[derive(Default)]
+pub(super) struct Out {
+    /// To be sent, in order.
+    pub send: Vec<Message>,
+    /// To be told to the call, in order.
+    pub tell: Vec<Heard>,
+    /// After this time, `wake` is called. A later wish takes the place of an earlier one.
+    pub wake: Option<Duration>,
+    /// So many samples of the turn need not be heard again by another socket.
+    pub settled: usize,
+}
+
+/// The calls that are heard; the work of each is a task.
+#[derive(Debug, Default)]
+pub(super) struct Calls(Mutex<JoinSet<()>>);
+
+impl Calls {
+    /// Begins to hear a call; the socket is opened meanwhile.
+    pub fn open(
+        &self,
+        dialect: impl Dialect,
+        heard: mpsc::Sender<Heard>,
+    ) -> BoxFuture<'_, Result<Box<dyn Listening>, ProviderError>> {
+        let (orders, inbox) = mpsc::channel(ORDERS);
+        let failed = heard.clone();
+        let session = Session { dialect, orders: inbox, heard, turn: None };
+        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(session.run());
+        let call = Call { orders, heard: failed };
+        Box::pin(async move { Ok(Box::new(call) as Box<dyn Listening>) })
+    }
+}
+
+/// Opens a socket and closes it again: so wrong keys and models are known before a caller calls.
+pub(super) async fn try_out(dial: Dial, goodbye: Message) -> Result<(), ProviderError> {
+    let mut socket = websocket::open(&dial).await?;
+    socket.send(goodbye).await
+}
+
+/// The samples as most vendors want them: 16 bits, little end first.
+pub(super) fn linear16(samples: &[i16]) -> Message {
+    let octets: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    Message::binary(octets)
+}
+
+struct Call {
+    orders: mpsc::Sender<Order>,
+    heard: mpsc::Sender<Heard>,
+}
+
+enum Order {
+    Begin,
+    Hear(Vec<i16>),
+    Finalize(PauseId),
+    Forget,
+}
+
+impl Call {
+    fn order(&self, order: Order) {
+        match self.orders.try_send(order) {
+            Ok(()) => {}
+            Err(
+                TrySendError::Full(Order::Finalize(pause))
+                | TrySendError::Closed(Order::Finalize(pause)),
+            ) => {
+                // Whoever waits for the text must not wait for ever.
+                self.heard.try_send(Heard { pause, transcript: Transcript::Failed }).ok();
+            }
+            Err(TrySendError::Full(_)) => tracing::warn!("the transcriber does not keep up"),
+            // It said why it ended.
+            Err(TrySendError::Closed(_)) => {}
+        }
+    }
+}
+
+impl Listening for Call {
+    fn begin(&mut self) {
+        self.order(Order::Begin);
+    }
+
+    fn hear(&mut self, frame: &Frame) {
+        self.order(Order::Hear(frame.samples.clone()));
+    }
+
+    fn finalize(&mut self, pause: PauseId) {
+        self.order(Order::Finalize(pause));
+    }
+
+    fn forget(&mut self) {
+        self.order(Order::Forget);
+    }
+}
+
+/// The work for one call.
+struct Session<D> {
+    dialect: D,
+    orders: mpsc::Receiver<Order>,
+    heard: mpsc::Sender<Heard>,
+    turn: Option<Turn>,
+}
+
+/// The caller's turn, as another socket would have to hear it.
+#[derive(Default)]
+struct Turn {
+    samples: Vec<i16>,
+    /// The pause whose text is still to come.
+    asked: Option<PauseId>,
+}
+
+/// How a conversation over one socket ended.
+enum End {
+    /// The call is over.
+    Call,
+    /// The socket broke.
+    Socket(ProviderError),
+}
+
+impl<D: Dialect> Session<D> {
+    async fn run(mut self) {
+        let mut failures = 0;
+        while let Some(opened) = self.connect().await {
+            let why = match opened {
+                Ok(socket) => {
+                    failures = 0;
+                    match self.converse(socket).await {
+                        End::Call => return,
+                        End::Socket(why) => why,
+                    }
+                }
+                Err(why) => {
+                    self.give_up_pause().await;
+                    why
+                }
+            };
+            tracing::warn!(%why, "the transcriber is away");
+            let pause = match why.retry {
+                Retry::Never => return self.be_deaf().await,
+                Retry::Now => BACK_OFF[failures.min(BACK_OFF.len() - 1)],
+                Retry::After(pause) => pause.max(BACK_OFF[0]),
+            };
+            failures += 1;
+            if self.wait(pause).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Opens a socket, and keeps what is ordered meanwhile; `None` when the call is over.
+    async fn connect(&mut self) -> Option<Result<Socket, ProviderError>> {
+        let dial = self.dialect.dial();
+        let opening = websocket::open(&dial);
+        tokio::pin!(opening);
+        loop {
+            tokio::select! {
+                opened = &mut opening => return Some(opened),
+                order = self.orders.recv() => self.keep(order?),
+            }
+        }
+    }
+
+    /// Lets time pass without a socket; `None` when the call is over.
+    async fn wait(&mut self, pause: Duration) -> Option<()> {
+        let over = sleep(pause);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                () = &mut over => return Some(()),
+                order = self.orders.recv() => self.keep(order?),
+            }
+        }
+    }
+
+    /// There will be no text in this call.
+    async fn be_deaf(&mut self) {
+        self.give_up_pause().await;
+        while let Some(order) = self.orders.recv().await {
+            if let Order::Finalize(pause) = order {
+                self.tell(Heard { pause, transcript: Transcript::Failed }).await;
+            }
+        }
+    }
+
+    /// The text that is waited for does not come.
+    async fn give_up_pause(&mut self) {
+        if let Some(pause) = self.turn.as_mut().and_then(|turn| turn.asked.take()) {
+            self.tell(Heard { pause, transcript: Transcript::Failed }).await;
+        }
+    }
+
+    /// Keeps what is ordered for the next socket. What the turn before said is of no use.
+    fn keep(&mut self, order: Order) {
+        match order {
+            Order::Begin => {
+                self.dialect.begin();
+                self.turn = Some(Turn::default());
+            }
+            Order::Hear(samples) => {
+                if let Some(turn) = &mut self.turn {
+                    turn.keep(&samples);
+                }
+            }
+            Order::Finalize(pause) => {
+                if let Some(turn) = &mut self.turn {
+                    turn.asked = Some(pause);
+                }
+            }
+            Order::Forget => {
+                self.dialect.forget(&mut Out::default());
+                self.turn = None;
+            }
+        }
+    }
+
+    async fn converse(&mut self, mut socket: Socket) -> End {
+        self.dialect.opened();
+        let mut out = Out::default();
+        if let Some(turn) = &self.turn {
+            for samples in turn.samples.chunks(REPLAYED) {
+                self.dialect.hear(samples, &mut out);
+            }
+            if let Some(pause) = turn.asked {
+                self.dialect.finalize(pause, &mut out);
+            }
+        }
+        let mut wake = None;
+        let mut idle = interval(IDLE);
+        let mut sent = true;
+        loop {
+            sent |= !out.send.is_empty();
+            if let Some(after) = out.wake {
+                wake = Some(Box::pin(sleep(after)));
+            }
+            if let Err(why) = self.settle(std::mem::take(&mut out), &mut socket).await {
+                return End::Socket(why);
+            }
+            tokio::select! {
+                order = self.orders.recv() => match order {
+                    Some(order) => self.obey(order, &mut out),
+                    None => return self.part(socket).await,
+                },
+                received = socket.receive() => match received {
+                    Some(Ok(Received::Text(text))) => {
+                        if let Err(why) = self.dialect.received(&text, &mut out) {
+                            return End::Socket(why);
+                        }
+                    }
+                    // Nobody who transcribes has anything to say in octets.
+                    Some(Ok(Received::Binary(_))) => {}
+                    Some(Err(why)) => return End::Socket(why),
+                    None => {
+                        let dial = self.dialect.dial();
+                        let why = ProviderError::passing(&dial.provider, "closed the socket");
+                        return End::Socket(why);
+                    }
+                },
+                () = async { wake.as_mut().expect("it is there").await }, if wake.is_some() => {
+                    wake = None;
+                    self.dialect.wake(&mut out);
+                }
+                _ = idle.tick() => {
+                    if !std::mem::take(&mut sent) {
+                        out.send.push(self.dialect.idle());
+                    }
+                }
+                () = self.heard.closed() => return self.part(socket).await,
+            }
+        }
+    }
+
+    fn obey(&mut self, order: Order, out: &mut Out) {
+        self.obey_one(order, out);
+        // Whatever else waits goes out with it: one write for many frames.
+        for _ in 0..MOST_TOGETHER {
+            let Ok(order) = self.orders.try_recv() else { return };
+            self.obey_one(order, out);
+        }
+    }
+
+    fn obey_one(&mut self, order: Order, out: &mut Out) {
+        match order {
+            Order::Begin => {
+                self.dialect.begin();
+                self.turn = Some(Turn::default());
+            }
+            Order::Hear(samples) => {
+                let Some(turn) = &mut self.turn else { return };
+                self.dialect.hear(&samples, out);
+                turn.keep(&samples);
+            }
+            Order::Finalize(pause) => {
+                let Some(turn) = &mut self.turn else { return };
+                turn.asked = Some(pause);
+                self.dialect.finalize(pause, out);
+            }
+            Order::Forget => {
+                self.dialect.forget(out);
+                self.turn = None;
+            }
+        }
+    }
+
+    /// Does what the dialect wants done.
+    async fn settle(&mut self, out: Out, socket: &mut Socket) -> Result<(), ProviderError> {
+        if let Some(turn) = &mut self.turn {
+            turn.samples.drain(..out.settled.min(turn.samples.len()));
+        }
+        for heard in out.tell {
+            self.tell(heard).await;
+        }
+        if out.send.is_empty() {
+            return Ok(());
+        }
+        for message in out.send {
+            socket.feed(message).await?;
+        }
+        socket.flush().await
+    }
+
+    async fn tell(&mut self, heard: Heard) {
+        match heard.transcript {
+            Transcript::Partial { .. } => drop(self.heard.try_send(heard)),
+            Transcript::Final { .. } | Transcript::Judged { .. } | Transcript::Failed => {
+                if let Some(turn) = &mut self.turn
+                    && turn.asked == Some(heard.pause)
+                {
+                    turn.asked = None;
+                }
+                self.heard.send(heard).await.ok();
+            }
+        }
+    }
+
+    /// Ends a socket as the vendor wants it: else it may be charged for longer.
+    async fn part(&mut self, mut socket: Socket) -> End {
+        let parting = async {
+            socket.send(self.dialect.goodbye()).await.ok();
+            while let Some(Ok(_)) = socket.receive().await {}
+        };
+        timeout(PART_WITHIN, parting).await.ok();
+        End::Call
+    }
+}
+
+impl Turn {
+    fn keep(&mut self, samples: &[i16]) {
+        self.samples.extend_from_slice(samples);
+        if self.samples.len() > LONGEST_TURN {
+            self.samples.drain(..self.samples.len() - LONGEST_TURN / 2);
+        }
+    }
+}
+
+/// How many orders may wait: ten seconds of frames.
+const ORDERS: usize = 512;
+
+/// How many of them are obeyed before anything is sent.
+const MOST_TOGETHER: usize = 64;
+
+/// How much of a turn another socket would hear, in samples: a minute.
+const LONGEST_TURN: usize = 60 * 16_000;
+
+/// In pieces of so many samples: 100 ms.
+const REPLAYED: usize = 1_600;
+
+/// How long to wait for the next attempt, by the failures before it.
+const BACK_OFF: [Duration; 4] = [
+    Duration::from_millis(50),
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+];
+
+/// A socket on which nothing was sent for so long, and at most for twice as long, is kept open.
+const IDLE: Duration = Duration::from_secs(3);
+
+/// How long the vendor may take to end a socket.
+const PART_WITHIN: Duration = Duration::from_secs(2);

@@ -1,0 +1,66 @@
+//! Calls that are heard and answered through vendors: stand-ins on the loopback speak for them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use voxtrunk::providers::fakes::deepgram::{self, Ear, Script};
+use voxtrunk::providers::fakes::stand::{Stand, nobody};
+
+use super::caller::{Speaker, call, say};
+use super::server::{House, Server, said};
+
+const KEY: &str = "sesame-4711";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_call_is_heard_by_deepgram() {
+    let (stand, record, log) = heard_by("nova-3").await;
+    assert_eq!(said(&record, "caller"), [HOURS, "goodbye"], "{record:#}");
+    assert!(said(&record, "agent").join(" ").contains("from nine to six"), "{record:#}");
+    assert_eq!(stand.complaints(), Vec::<String>::new());
+    assert!(stand.heard().contains(&"CloseStream".to_owned()), "{:?}", stand.heard());
+    assert!(!log.contains(KEY));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_call_is_heard_by_flux_which_says_when_a_turn_is_over() {
+    let (stand, record, log) = heard_by("flux-general-en").await;
+    assert_eq!(said(&record, "caller"), [HOURS, "goodbye"], "{record:#}");
+    assert!(said(&record, "agent").join(" ").contains("from nine to six"), "{record:#}");
+    assert_eq!(stand.complaints(), Vec::<String>::new());
+    assert!(stand.heard().iter().any(|it| it.starts_with("opens /v2/listen")));
+    assert!(!log.contains(KEY));
+}
+
+/// A caller asks a porter whose ears are a stand-in with that model, and says goodbye.
+async fn heard_by(model: &str) -> (Stand, serde_json::Value, String) {
+    let delay = Duration::from_millis(20);
+    let (ear, observer) = (by_length(), nobody());
+    let script = Script { key: KEY, ear, delay, faults: Vec::new(), observer };
+    let stand = deepgram::open(script).await.expect("a port");
+    let settings = format!(
+        "[providers.ears]\nkind = \"deepgram\"\napi_key = \"{KEY}\"\nbase_url = \"{}\"\n\
+         model = \"{model}\"\n",
+        stand.base_url()
+    );
+    let porter = House::porter();
+    let dialplan = porter.dialplan.clone().expect("its own");
+    let dialplan = dialplan.replace("stt.provider  = \"pocketsphinx\"", "stt.provider = \"ears\"");
+    let house = House { dialplan: Some(dialplan), ..porter };
+    let server = Server::start(house.and(&settings)).await;
+    let lines =
+        vec![say(Speaker::Flite("rms"), HOURS).await, say(Speaker::Flite("rms"), "bye").await];
+    let outcome = call(&server.uri("901"), lines, Duration::from_secs(8)).await;
+    assert!(outcome.they_hung_up(), "{:?}", outcome.ending);
+    (stand, server.record().await, server.log())
+}
+
+/// Tells the two sentences of the caller apart by how long they sound.
+fn by_length() -> Ear {
+    Arc::new(|samples, _| {
+        let loud = samples.iter().filter(|sample| sample.unsigned_abs() > 600).count();
+        let text = if loud > 8_000 { HOURS } else { "goodbye" };
+        text.to_owned()
+    })
+}
+
+const HOURS: &str = "what are your opening hours";
