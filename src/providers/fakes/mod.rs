@@ -2,4 +2,6 @@
 //! told to, and misbehave when they are asked. Tests and benchmarks use them.
 
 pub mod deepgram;
+pub mod elevenlabs;
 pub mod stand;
+mod web;

@@ -1,6 +1,6 @@
 //! The table of the kinds.
 
-use super::{deepgram, openai_compatible};
+use super::{deepgram, elevenlabs, openai_compatible};
 use crate::providers::kind::Kind;
 
 /// The kind of this name.
@@ -9,4 +9,4 @@ pub fn find(name: &str) -> Option<&'static Kind> {
 }
 
 /// All of them.
-pub const KINDS: &[Kind] = &[openai_compatible::KIND, deepgram::KIND];
+pub const KINDS: &[Kind] = &[openai_compatible::KIND, deepgram::KIND, elevenlabs::KIND];

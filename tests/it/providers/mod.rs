@@ -1,4 +1,5 @@
 //! Providers against their protocols.
 
 mod deepgram;
+mod elevenlabs;
 mod openai_compatible;

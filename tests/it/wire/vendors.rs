@@ -1,13 +1,18 @@
 //! Calls that are heard and answered through vendors: stand-ins on the loopback speak for them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use voxtrunk::audio::frame::Rate;
+use voxtrunk::audio::resample;
 use voxtrunk::providers::fakes::deepgram::{self, Ear, Script};
+use voxtrunk::providers::fakes::elevenlabs::{self, Throat};
 use voxtrunk::providers::fakes::stand::{Stand, nobody};
 
-use super::caller::{Speaker, call, say};
-use super::server::{House, Server, said};
+use super::caller::{Speaker, call, recorded, say, spoken};
+use super::ear::recognise;
+use super::server::{Folder, House, Server, said};
 
 const KEY: &str = "sesame-4711";
 
@@ -29,6 +34,55 @@ async fn a_call_is_heard_by_flux_which_says_when_a_turn_is_over() {
     assert_eq!(stand.complaints(), Vec::<String>::new());
     assert!(stand.heard().iter().any(|it| it.starts_with("opens /v2/listen")));
     assert!(!log.contains(KEY));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_call_is_answered_in_the_voice_of_elevenlabs() {
+    let lines = ["Hello?", "We are open from nine to six.", "Thank you and goodbye."];
+    let script = elevenlabs::Script {
+        key: KEY,
+        throat: throat(&lines, Rate::WIDE).await,
+        delay: Duration::from_millis(20),
+        pace: Duration::ZERO,
+        faults: Vec::new(),
+        observer: nobody(),
+    };
+    let stand = elevenlabs::open(script).await.expect("a port");
+    let settings = format!(
+        "[providers.mouth]\nkind = \"elevenlabs\"\napi_key = \"{KEY}\"\nbase_url = \"{}\"\n\
+         voice = \"Rachel\"\n",
+        stand.base_url()
+    );
+    let porter = House::porter();
+    let dialplan = porter.dialplan.clone().expect("its own");
+    let flite = "{ provider = \"flite\", voice = \"slt\" }";
+    assert!(dialplan.contains(flite));
+    let dialplan = dialplan.replace(flite, "{ provider = \"mouth\" }");
+    let house = House { dialplan: Some(dialplan), ..porter };
+    let server = Server::start(house.and(&settings)).await;
+    let said_by_caller =
+        vec![say(Speaker::Flite("rms"), HOURS).await, say(Speaker::Flite("rms"), "goodbye").await];
+    let folder = Folder::new();
+    let outcome = recorded(&server.uri("901"), said_by_caller, folder.path("call.wav")).await;
+    assert!(outcome.they_hung_up(), "{:?}", outcome.ending);
+    let record = server.record().await;
+    assert!(said(&record, "agent").contains(&lines[1].to_owned()), "{record:#}");
+    let words = recognise(&outcome.heard.expect("a recording"), &SENTENCES).await;
+    assert!(words.contains(SENTENCES[0]), "{words}");
+    assert_eq!(stand.complaints(), Vec::<String>::new());
+    assert!(stand.heard().contains(&lines[1].to_owned()), "{:?}", stand.heard());
+    assert!(!server.log().contains(KEY));
+}
+
+/// A throat that knows these sentences, in the voice of flite; of all others it is silent.
+async fn throat(lines: &[&str], rate: Rate) -> Throat {
+    let mut clips = HashMap::new();
+    for line in lines {
+        let clip = spoken(Speaker::Flite("slt"), line).await;
+        clips.insert((*line).to_owned(), resample::convert(&clip, rate).samples);
+    }
+    let silence = vec![0; rate.samples_in(Duration::from_millis(100))];
+    Arc::new(move |text| clips.get(text).unwrap_or(&silence).clone())
 }
 
 /// A caller asks a porter whose ears are a stand-in with that model, and says goodbye.
@@ -62,5 +116,7 @@ fn by_length() -> Ear {
         text.to_owned()
     })
 }
+
+const SENTENCES: [&str; 3] = ["we are open from nine to six", "hello", "thank you and goodbye"];
 
 const HOURS: &str = "what are your opening hours";
