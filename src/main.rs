@@ -10,7 +10,7 @@ use voxtrunk::base::units::parse_duration;
 use voxtrunk::server::console::command::{Form, Target};
 use voxtrunk::server::console::{calls, phones, status, trace, trunks};
 use voxtrunk::server::control::protocol::{self, Wish};
-use voxtrunk::server::{bench, check, decrypt, demo, dial, preset, serve};
+use voxtrunk::server::{bench, check, decrypt, demo, dial, fakes, preset, serve};
 
 /// A self-hosted SIP/RTP media server with built-in AI voice agents.
 #[derive(Debug, Parser)]
@@ -110,6 +110,8 @@ enum Command {
         #[command(subcommand)]
         command: PresetCommand,
     },
+    /// Open stand-ins for vendors on this machine: hearing, thinking and speaking without keys.
+    Fakes(Delays),
     /// Measure this machine: signalling, media, turns.
     Bench {
         /// What to measure.
@@ -122,6 +124,23 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// How long stand-ins take.
+#[derive(Debug, Args)]
+struct Delays {
+    /// From the caller's pause to the text.
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = parse_duration)]
+    hears: Duration,
+    /// From a request to the first word of an answer.
+    #[arg(long, value_name = "TIME", default_value = "250ms", value_parser = parse_duration)]
+    thinks: Duration,
+    /// For each further word.
+    #[arg(long, value_name = "TIME", default_value = "12ms", value_parser = parse_duration)]
+    per_word: Duration,
+    /// From a clause to its first sound.
+    #[arg(long, value_name = "TIME", default_value = "120ms", value_parser = parse_duration)]
+    speaks: Duration,
 }
 
 #[derive(Debug, Subcommand)]
@@ -354,6 +373,9 @@ fn main() -> ExitCode {
         }
         Command::Preset { command: PresetCommand::List } => preset::list(),
         Command::Preset { command: PresetCommand::Show { name } } => preset::show(&name),
+        Command::Fakes(Delays { hears, thinks, per_word, speaks }) => {
+            fakes::run(fakes::Delays { hears, thinks, per_word, speaks })
+        }
         Command::Bench { group, lasts, json } => {
             bench::run(bench::Order { group, json, soak: lasts })
         }

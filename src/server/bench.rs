@@ -7,6 +7,7 @@ mod signalling;
 mod soak;
 mod stage;
 mod turns;
+mod vendors;
 
 use std::fmt;
 use std::process::ExitCode;
@@ -163,6 +164,7 @@ pub fn run(order: Order) -> ExitCode {
         }
         if wants(Group::Turn) {
             show(turns::measure().await?);
+            show(vendors::measure().await?);
         }
         let tell: fn(&str) = if json { |_| {} } else { |line| println!("{line}") };
         if group == Group::Signalling {

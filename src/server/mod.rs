@@ -22,5 +22,6 @@ pub mod console;
 pub mod decrypt;
 pub mod demo;
 pub mod dial;
+pub mod fakes;
 pub mod serve;
 pub mod telling;
