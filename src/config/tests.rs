@@ -173,8 +173,6 @@ fn mistakes_in_the_settings_are_reported_word_for_word() {
             "a_provider_without_kind",
             "[providers.cloud]\nbase_url = \"https://api.example.com/v1\"\n",
         ),
-        ("a_vendor_without_a_key", "[providers.ears]\nkind = \"deepgram\"\n"),
-        ("a_kind_of_provider_that_is_none", "[providers.ears]\nkind = \"depgram\"\n"),
         ("a_wrong_value_from_a_reference", "[sip]\nmax_calls = \"${env:CALLS}\"\n"),
     ];
     for (name, server) in cases {
