@@ -1,5 +1,6 @@
 //! The kinds of providers that are reached over a network, a file for each.
 
+mod anthropic;
 mod deepgram;
 mod elevenlabs;
 mod openai_compatible;

@@ -1,5 +1,6 @@
 //! Providers against their protocols.
 
+mod anthropic;
 mod deepgram;
 mod elevenlabs;
 mod openai_compatible;
