@@ -7,5 +7,6 @@ pub mod chat;
 pub mod code;
 pub mod deepgram;
 pub mod elevenlabs;
+pub mod openai;
 pub mod stand;
 mod web;

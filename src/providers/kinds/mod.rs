@@ -3,6 +3,7 @@
 mod anthropic;
 mod deepgram;
 mod elevenlabs;
+mod openai;
 mod openai_compatible;
 
 pub mod table;

@@ -3,4 +3,5 @@
 mod anthropic;
 mod deepgram;
 mod elevenlabs;
+mod openai;
 mod openai_compatible;
