@@ -28,8 +28,10 @@ pub enum Group {
     Signalling,
     /// Audio.
     Media,
-    /// Conversations.
+    /// Conversations, with what stands on this machine and through vendors' stand-ins.
     Turn,
+    /// Of those, the ones through stand-ins.
+    Vendors,
     /// Everything but the two that take minutes: signalling and the soak.
     All,
     /// Good calls and hostile traffic for a while: is a call lost, does anything grow?
@@ -165,6 +167,8 @@ pub fn run(order: Order) -> ExitCode {
         }
         if wants(Group::Turn) {
             show(turns::measure().await?);
+        }
+        if wants(Group::Turn) || group == Group::Vendors {
             show(vendors::measure().await?);
         }
         let tell: fn(&str) = if json { |_| {} } else { |line| println!("{line}") };

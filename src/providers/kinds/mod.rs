@@ -1,7 +1,9 @@
 //! The kinds of providers that are reached over a network, a file for each.
 
+mod anthropic;
 mod deepgram;
 mod elevenlabs;
+mod openai;
 mod openai_compatible;
 
 pub mod table;

@@ -1,6 +1,6 @@
 //! The table of the kinds.
 
-use super::{deepgram, elevenlabs, openai_compatible};
+use super::{anthropic, deepgram, elevenlabs, openai, openai_compatible};
 use crate::providers::kind::Kind;
 
 /// The kind of this name.
@@ -9,4 +9,5 @@ pub fn find(name: &str) -> Option<&'static Kind> {
 }
 
 /// All of them.
-pub const KINDS: &[Kind] = &[openai_compatible::KIND, deepgram::KIND, elevenlabs::KIND];
+pub const KINDS: &[Kind] =
+    &[openai_compatible::KIND, openai::KIND, anthropic::KIND, deepgram::KIND, elevenlabs::KIND];

@@ -4,9 +4,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use eventsource_stream::Eventsource;
 use futures_util::future::BoxFuture;
-use futures_util::stream::{self, BoxStream, StreamExt};
+use futures_util::stream::BoxStream;
 use reqwest::RequestBuilder;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,6 +16,7 @@ use crate::agent::tool::{Tool, ToolCall};
 use crate::base::secret::{ExposeSecret, Secret};
 use crate::providers::error::ProviderError;
 use crate::providers::http;
+use crate::providers::llm::answer::{self, Asked, Fault, Fragments, said};
 use crate::providers::model::Model;
 
 /// A language model at a `base_url`.
@@ -96,180 +96,65 @@ impl Model for OpenAiCompatible {
     fn warm_up(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
         // Every such server lists its models; the answer matters less than the open connection.
         let url = format!("{}/models", self.settings.base_url.trim_end_matches('/'));
-        let sent = self.authorised(self.client.get(url)).timeout(WARM_UP_WITHIN).send();
-        let name = self.settings.name.clone();
-        Box::pin(async move {
-            let response = sent.await.map_err(|why| http::broken(&name, &why))?;
-            match response.status().as_u16() {
-                401 | 403 => Err(http::refused(&name, response).await),
-                _ => Ok(()),
-            }
-        })
+        let request = self.authorised(self.client.get(url)).timeout(WARM_UP_WITHIN);
+        Box::pin(http::warmed(&self.settings.name, request))
+    }
+
+    fn call_begins(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
+        self.warm_up()
     }
 
     fn think(&self, request: Request) -> BoxStream<'static, Result<Delta, ProviderError>> {
-        let answer = Answer {
-            name: self.settings.name.clone(),
+        let asked = Asked {
+            provider: self.settings.name.clone(),
+            request: self.request(&request),
             timeout: self.settings.timeout,
-            stage: Stage::Asking(Box::new(self.request(&request))),
-            ready: VecDeque::new(),
-            tools: BTreeMap::new(),
-            finished: false,
         };
-        stream::unfold(answer, |mut answer| async move {
-            let delta = answer.next().await?;
-            Some((delta, answer))
-        })
-        .boxed()
+        answer::stream(asked, Reader::default())
     }
 }
 
-/// An answer as it arrives.
-struct Answer {
-    name: String,
-    timeout: Duration,
-    stage: Stage,
-    ready: VecDeque<Delta>,
-    /// Tool calls come in fragments, told apart by their index.
-    tools: BTreeMap<u64, ToolCall>,
+/// The dialect of the answers.
+#[derive(Default)]
+struct Reader {
+    tools: Fragments,
     /// Whether the server gave its reason to finish.
     finished: bool,
 }
 
-enum Stage {
-    Asking(Box<RequestBuilder>),
-    Reading(BoxStream<'static, Result<String, ProviderError>>),
-    Over,
-}
-
-impl Answer {
-    async fn next(&mut self) -> Option<Result<Delta, ProviderError>> {
-        loop {
-            if let Some(delta) = self.ready.pop_front() {
-                if delta == Delta::Done {
-                    self.stage = Stage::Over;
-                }
-                return Some(Ok(delta));
-            }
-            let step = match std::mem::replace(&mut self.stage, Stage::Over) {
-                Stage::Over => return None,
-                Stage::Asking(request) => self.ask(*request).await,
-                Stage::Reading(events) => self.read(events).await,
-            };
-            match step {
-                Ok(stage) => self.stage = stage,
-                Err(why) => return Some(Err(why)),
-            }
+impl answer::Reader for Reader {
+    fn take(&mut self, data: &str, deltas: &mut VecDeque<Delta>) -> Result<(), Fault> {
+        if data == "[DONE]" {
+            self.tools.finish(deltas);
+            return Ok(());
         }
-    }
-
-    async fn ask(&mut self, request: RequestBuilder) -> Result<Stage, ProviderError> {
-        let sent = tokio::time::timeout(self.timeout, request.send()).await;
-        let response =
-            sent.map_err(|_| self.silent())?.map_err(|why| http::broken(&self.name, &why))?;
-        if !response.status().is_success() {
-            return Err(http::refused(&self.name, response).await);
-        }
-        Ok(Stage::Reading(events(self.name.clone(), response)))
-    }
-
-    async fn read(
-        &mut self,
-        mut events: BoxStream<'static, Result<String, ProviderError>>,
-    ) -> Result<Stage, ProviderError> {
-        let next = tokio::time::timeout(self.timeout, events.next()).await;
-        match next.map_err(|_| self.silent())? {
-            Some(Ok(data)) if data == "[DONE]" => self.finish(),
-            Some(Ok(data)) => self.take(&data)?,
-            Some(Err(why)) => return Err(why),
-            // Some servers close without [DONE]; the reason to finish says that it is whole.
-            None if self.finished => self.finish(),
-            None => return Err(ProviderError::passing(&self.name, "the answer broke off")),
-        }
-        Ok(Stage::Reading(events))
-    }
-
-    fn take(&mut self, data: &str) -> Result<(), ProviderError> {
-        let chunk: Chunk = serde_json::from_str(data)
-            .map_err(|_| ProviderError::passing(&self.name, "the answer is not in the protocol"))?;
+        let chunk: Chunk = serde_json::from_str(data).map_err(|_| Fault::Nonsense)?;
         if chunk.error.is_some() {
-            return Err(ProviderError::passing(&self.name, "the answer ended in an error"));
+            return Err(Fault::Error(String::new()));
         }
         let Some(choice) = chunk.choices.into_iter().next() else { return Ok(()) };
         self.finished |= choice.finish_reason.is_some();
         // A refusal is an answer, too.
         let texts = [choice.delta.content, choice.delta.refusal];
         for text in texts.into_iter().flatten().filter(|text| !text.is_empty()) {
-            self.ready.push_back(Delta::Text(text));
+            deltas.push_back(Delta::Text(text));
         }
         for fragment in choice.delta.tool_calls.unwrap_or_default() {
-            self.tool(fragment);
+            let function = fragment.function.unwrap_or_default();
+            self.tools.begin(fragment.index, fragment.id, function.name.as_deref());
+            self.tools.more(fragment.index, function.arguments.as_deref().unwrap_or_default());
         }
         Ok(())
     }
 
-    fn tool(&mut self, fragment: ToolFragment) {
-        if self.tools.len() >= MOST_TOOLS && !self.tools.contains_key(&fragment.index) {
-            return;
+    fn close(&mut self, deltas: &mut VecDeque<Delta>) -> Result<(), Fault> {
+        // Some servers close without [DONE]; the reason to finish says that it is whole.
+        if !self.finished {
+            return Err(Fault::BrokeOff);
         }
-        let index = fragment.index;
-        let call = self.tools.entry(index).or_insert_with(|| ToolCall {
-            id: String::new(),
-            name: String::new(),
-            arguments: String::new(),
-        });
-        if let Some(id) = fragment.id {
-            call.id = id;
-        }
-        let Some(function) = fragment.function else { return };
-        call.name.push_str(function.name.as_deref().unwrap_or_default());
-        let arguments = function.arguments.as_deref().unwrap_or_default();
-        if call.arguments.len() + arguments.len() <= LARGEST_ARGUMENTS {
-            call.arguments.push_str(arguments);
-        }
+        self.tools.finish(deltas);
+        Ok(())
     }
-
-    fn finish(&mut self) {
-        for (index, mut call) in std::mem::take(&mut self.tools) {
-            if call.id.is_empty() {
-                // Ollama may leave it out; within one answer the index is enough.
-                call.id = format!("call_{index}");
-            }
-            if call.arguments.is_empty() {
-                call.arguments.push_str("{}");
-            }
-            self.ready.push_back(Delta::Tool(call));
-        }
-        self.ready.push_back(Delta::Done);
-    }
-
-    fn silent(&self) -> ProviderError {
-        ProviderError::passing(&self.name, "no answer in time")
-    }
-}
-
-/// The data of the server-sent events of a response, at most `LARGEST_ANSWER` octets in all.
-fn events(
-    name: String,
-    response: reqwest::Response,
-) -> BoxStream<'static, Result<String, ProviderError>> {
-    let limit = name.clone();
-    let mut octets = 0;
-    let body = response.bytes_stream().map(move |chunk| {
-        let chunk = chunk.map_err(|why| http::broken(&limit, &why))?;
-        octets += chunk.len();
-        if octets > LARGEST_ANSWER {
-            return Err(ProviderError::passing(&limit, "the answer is endless"));
-        }
-        Ok(chunk)
-    });
-    body.eventsource()
-        .map(move |event| match event {
-            Ok(event) => Ok(event.data),
-            Err(eventsource_stream::EventStreamError::Transport(why)) => Err(why),
-            Err(_) => Err(ProviderError::passing(&name, "the answer is not in the protocol")),
-        })
-        .boxed()
 }
 
 fn messages(request: &Request) -> Vec<Value> {
@@ -310,15 +195,6 @@ fn ask_for(messages: &mut Vec<Value>, call: &ToolCall) {
             Some(calls) => calls.push(asked),
             None => last["tool_calls"] = json!([asked]),
         }
-    }
-}
-
-fn said(text: &str, keys: &str) -> String {
-    match (text.is_empty(), keys.is_empty()) {
-        (false, true) => text.to_owned(),
-        (true, true) => "[The caller said something that could not be understood.]".to_owned(),
-        (true, false) => format!("[The caller pressed {keys}.]"),
-        (false, false) => format!("{text} [The caller pressed {keys}.]"),
     }
 }
 
@@ -364,20 +240,11 @@ struct ToolFragment {
     function: Option<FunctionFragment>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct FunctionFragment {
     name: Option<String>,
     arguments: Option<String>,
 }
-
-/// The most octets of one answer.
-const LARGEST_ANSWER: usize = 4 << 20;
-
-/// The most tool calls in one answer.
-const MOST_TOOLS: usize = 16;
-
-/// The longest arguments of a tool call (T14).
-const LARGEST_ARGUMENTS: usize = 8 << 10;
 
 /// How long the warm-up may take.
 const WARM_UP_WITHIN: Duration = Duration::from_secs(5);

@@ -8,6 +8,7 @@ mod socket;
 
 pub mod deepgram;
 pub mod jsgf;
+pub mod openai;
 pub mod pocketsphinx;
 mod pocketsphinx_sys;
 

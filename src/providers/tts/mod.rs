@@ -7,4 +7,5 @@ pub mod elevenlabs;
 pub mod espeak;
 pub mod flite;
 mod flite_sys;
+pub mod openai;
 mod plain;

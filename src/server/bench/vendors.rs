@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{broadcast, mpsc};
+use tokio::time::timeout;
 
 use super::{Figure, median, millis, quantile, stage};
 use crate::audio::codec::Codec;
@@ -120,13 +121,15 @@ async fn run(pace: Pace, calls: usize, turns: usize) -> Result<Outcome, String> 
         let recording = Some(path.clone());
         let patience = Duration::from_secs(3);
         let script = Script { lines, recording, patience, ..Script::default() };
-        let (sender, _moments) = mpsc::channel(1);
+        // Nobody watches: the recording tells.
+        let (sender, _) = mpsc::channel(1);
         phone.call(&target, script, sender).await.map_err(|why| why.to_string())?;
         let (heard, said) = sides(&path)?;
         Ok((questions, heard, said))
     };
     let all = futures_util::future::join_all((0..calls).map(one));
-    let (called, timed) = tokio::join!(all, timed(facts, calls));
+    let (called, timed) = tokio::join!(all, timeout(LONGEST, timed(facts, calls)));
+    let timed = timed.map_err(|_| "the calls do not end".to_owned())?;
     let overhead =
         timed.iter().filter_map(|it| Some(it.first_packet?.saturating_sub(it.committed?)));
     let mut outcome = Outcome { overhead: overhead.map(millis).collect(), ..Outcome::default() };
@@ -262,6 +265,9 @@ fn trimmed(mut clip: Frame) -> Frame {
     clip.samples.drain(..begin);
     clip
 }
+
+/// How long a series of calls may take.
+const LONGEST: Duration = Duration::from_secs(300);
 
 /// How many calls there are at once.
 const MANY: usize = 20;

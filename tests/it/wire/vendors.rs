@@ -9,6 +9,7 @@ use voxtrunk::audio::resample;
 use voxtrunk::providers::fakes::deepgram::{self, Ear, Script};
 use voxtrunk::providers::fakes::elevenlabs::{self, Throat};
 use voxtrunk::providers::fakes::stand::{Stand, nobody};
+use voxtrunk::providers::fakes::{anthropic, openai};
 
 use super::caller::{Speaker, call, recorded, say, spoken};
 use super::ear::recognise;
@@ -74,6 +75,44 @@ async fn a_call_is_answered_in_the_voice_of_elevenlabs() {
     assert!(!server.log().contains(KEY));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_call_is_heard_and_answered_over_http() {
+    let answer = "We are open from nine to six.";
+    let throat = throat(&["Hello?", answer, "Goodbye."], Rate(24_000)).await;
+    let delay = Duration::from_millis(20);
+    let lab = openai::Script { key: KEY, ear: by_length(), throat, delay, faults: Vec::new() };
+    let lab = openai::open(lab).await.expect("a port");
+    let mind = anthropic::Script {
+        key: KEY,
+        mind: Arc::new(move |asked| match asked.contains("hours") {
+            true => anthropic::Answer::Says(answer.to_owned()),
+            false => anthropic::Answer::Uses("Goodbye.".to_owned(), "end_call", "{}".to_owned()),
+        }),
+        delay,
+        observer: nobody(),
+    };
+    let mind = anthropic::open(mind).await.expect("a port");
+    let settings = format!(
+        "[providers.lab]\nkind = \"openai\"\napi_key = \"{KEY}\"\nbase_url = \"{}/v1\"\n\
+         [providers.mind]\nkind = \"anthropic\"\napi_key = \"{KEY}\"\nbase_url = \"{}\"\n",
+        lab.base_url(),
+        mind.base_url()
+    );
+    let server = Server::start(House::with(CLERK).and(&settings)).await;
+    let lines =
+        vec![say(Speaker::Flite("rms"), HOURS).await, say(Speaker::Flite("rms"), "bye").await];
+    let folder = Folder::new();
+    let outcome = recorded(&server.uri("901"), lines, folder.path("call.wav")).await;
+    assert!(outcome.they_hung_up(), "{:?}", outcome.ending);
+    let record = server.record().await;
+    assert_eq!(said(&record, "caller"), [HOURS, "goodbye"], "{record:#}");
+    assert!(said(&record, "agent").contains(&answer.to_owned()), "{record:#}");
+    let words = recognise(&outcome.heard.expect("a recording"), &SENTENCES).await;
+    assert!(words.contains(SENTENCES[0]), "{words}");
+    assert_eq!((lab.complaints(), mind.complaints()), (Vec::new(), Vec::new()));
+    assert!(!server.log().contains(KEY));
+}
+
 /// A throat that knows these sentences, in the voice of flite; of all others it is silent.
 async fn throat(lines: &[&str], rate: Rate) -> Throat {
     let mut clips = HashMap::new();
@@ -120,3 +159,16 @@ fn by_length() -> Ear {
 const SENTENCES: [&str; 3] = ["we are open from nine to six", "hello", "thank you and goodbye"];
 
 const HOURS: &str = "what are your opening hours";
+
+/// An agent of vendors.
+const CLERK: &str = r#"
+[[route]]
+to = "agent:clerk"
+
+[agents.clerk]
+first_message = "Hello?"
+prompt        = "You are a clerk."
+stt.provider  = "lab"
+llm.provider  = "mind"
+tts.provider  = "lab"
+"#;

@@ -1,0 +1,63 @@
+//! `kind = "openai"`: hears, thinks and speaks, each over HTTP. With a `base_url`, whoever imitates
+//! it.
+
+use std::sync::Arc;
+
+use crate::providers::error::ProviderError;
+use crate::providers::kind::{Asked, Kind};
+use crate::providers::llm::openai_compatible::{self, OpenAiCompatible};
+use crate::providers::model::Model;
+use crate::providers::stt::openai::{self as stt, OpenAiTranscriber};
+use crate::providers::transcriber::Transcriber;
+use crate::providers::tts::openai::{self as tts, OpenAiVoice};
+use crate::providers::voice::Voice;
+
+/// The kind.
+pub const KIND: Kind =
+    Kind { name: "openai", hears: Some(hears), thinks: Some(thinks), speaks: Some(speaks) };
+
+// The model of the table is the one that thinks: the other two have usual ones.
+
+fn hears(asked: &Asked<'_>) -> Result<Arc<dyn Transcriber>, ProviderError> {
+    let model = asked.choice.model.clone();
+    let settings = stt::Settings {
+        name: asked.name.to_owned(),
+        base_url: asked.base_url(BASE_URL),
+        api_key: asked.spec.api_key.clone(),
+        headers: asked.spec.headers.clone(),
+        model: model.unwrap_or_else(|| "gpt-4o-mini-transcribe".to_owned()),
+        timeout: asked.spec.timeout,
+    };
+    Ok(Arc::new(OpenAiTranscriber::new(settings)?))
+}
+
+fn thinks(asked: &Asked<'_>) -> Result<Arc<dyn Model>, ProviderError> {
+    let settings = openai_compatible::Settings {
+        name: asked.name.to_owned(),
+        base_url: asked.base_url(BASE_URL),
+        api_key: asked.spec.api_key.clone(),
+        headers: asked.spec.headers.clone(),
+        model: asked.model().ok_or_else(|| asked.lacks("model"))?,
+        temperature: asked.choice.temperature,
+        max_tokens: asked.choice.max_tokens.unwrap_or(250),
+        timeout: asked.spec.timeout,
+    };
+    Ok(Arc::new(OpenAiCompatible::new(settings)?))
+}
+
+fn speaks(asked: &Asked<'_>) -> Result<Arc<dyn Voice>, ProviderError> {
+    let model = asked.choice.model.clone();
+    let settings = tts::Settings {
+        name: asked.name.to_owned(),
+        base_url: asked.base_url(BASE_URL),
+        api_key: asked.spec.api_key.clone(),
+        headers: asked.spec.headers.clone(),
+        model: model.unwrap_or_else(|| "gpt-4o-mini-tts".to_owned()),
+        voice: asked.voice().unwrap_or_else(|| "marin".to_owned()),
+        speed: asked.choice.speed.unwrap_or(1.0),
+        timeout: asked.spec.timeout,
+    };
+    Ok(Arc::new(OpenAiVoice::new(settings)?))
+}
+
+const BASE_URL: &str = "https://api.openai.com/v1";

@@ -1,0 +1,359 @@
+//! Language models behind Anthropic's messages.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use reqwest::RequestBuilder;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::agent::conversation::{Message, Request};
+use crate::agent::event::Delta;
+use crate::agent::tool::Tool;
+use crate::base::secret::{ExposeSecret, Secret};
+use crate::providers::error::ProviderError;
+use crate::providers::http;
+use crate::providers::llm::answer::{self, Asked, Fault, Fragments, said};
+use crate::providers::model::Model;
+
+/// A language model of Anthropic.
+#[derive(Debug, Clone)]
+pub struct Anthropic {
+    settings: Settings,
+    client: reqwest::Client,
+}
+
+/// Where the model is and how it is asked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The provider's name in the configuration.
+    pub name: String,
+    /// Up to and without the path: `https://api.anthropic.com`.
+    pub base_url: String,
+    /// The key.
+    pub api_key: Secret,
+    /// The model, in the vendor's words.
+    pub model: String,
+    /// 0.0 to 1.0; without it the vendor's own.
+    pub temperature: Option<f32>,
+    /// The longest answer in tokens.
+    pub max_tokens: u32,
+    /// How long the vendor may keep silent, before its first octet and between any two.
+    pub timeout: Duration,
+}
+
+impl Anthropic {
+    /// Makes the model; nothing is sent.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new(settings: Settings) -> Result<Self, ProviderError> {
+        let client = http::client(&settings.name)?;
+        Ok(Self { settings, client })
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.settings.base_url.trim_end_matches('/'))
+    }
+
+    fn authorised(&self, builder: RequestBuilder) -> RequestBuilder {
+        builder
+            .header("x-api-key", self.settings.api_key.expose_secret())
+            .header("anthropic-version", VERSION)
+    }
+
+    fn body(&self, request: &Request) -> Value {
+        // The instructions are the same in every turn: the vendor need not read them again.
+        let system = json!([{
+            "type": "text",
+            "text": request.instructions,
+            "cache_control": { "type": "ephemeral" },
+        }]);
+        let mut body = json!({
+            "model": self.settings.model,
+            "max_tokens": self.settings.max_tokens,
+            "stream": true,
+            "system": system,
+            "messages": messages(request),
+        });
+        if let Some(temperature) = self.settings.temperature {
+            body["temperature"] = json!(temperature.min(1.0));
+        }
+        if !request.tools.is_empty() {
+            body["tools"] = request.tools.iter().map(tool).collect();
+        }
+        body
+    }
+}
+
+impl Model for Anthropic {
+    fn warm_up(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
+        let request = self.client.get(self.url("/v1/models"));
+        let request = self.authorised(request).timeout(WARM_UP_WITHIN);
+        Box::pin(http::warmed(&self.settings.name, request))
+    }
+
+    fn call_begins(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
+        self.warm_up()
+    }
+
+    fn think(&self, request: Request) -> BoxStream<'static, Result<Delta, ProviderError>> {
+        let builder = self.client.post(self.url("/v1/messages"));
+        let asked = Asked {
+            provider: self.settings.name.clone(),
+            request: self.authorised(builder).json(&self.body(&request)),
+            timeout: self.settings.timeout,
+        };
+        answer::stream(asked, Reader::default())
+    }
+}
+
+/// The dialect of the answers.
+#[derive(Default)]
+struct Reader {
+    tools: Fragments,
+}
+
+impl answer::Reader for Reader {
+    fn take(&mut self, data: &str, deltas: &mut VecDeque<Delta>) -> Result<(), Fault> {
+        match serde_json::from_str(data).map_err(|_| Fault::Nonsense)? {
+            Event::ContentBlockStart { index, content_block } => {
+                if let Block::ToolUse { id, name } = content_block {
+                    self.tools.begin(index, Some(id), Some(&name));
+                }
+            }
+            Event::ContentBlockDelta { index, delta } => match delta {
+                Piece::TextDelta { text } if !text.is_empty() => {
+                    deltas.push_back(Delta::Text(text));
+                }
+                Piece::InputJsonDelta { partial_json } => self.tools.more(index, &partial_json),
+                Piece::TextDelta { .. } | Piece::Other => {}
+            },
+            Event::MessageStop => self.tools.finish(deltas),
+            Event::Error { error } => return Err(Fault::Error(error.kind)),
+            Event::Other => {}
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, _deltas: &mut VecDeque<Delta>) -> Result<(), Fault> {
+        Err(Fault::BrokeOff)
+    }
+}
+
+/// The conversation as the vendor wants it: the caller begins, the sides alternate, and each use
+/// of a tool is answered in the message behind it.
+fn messages(request: &Request) -> Vec<Value> {
+    let mut messages: Vec<Value> = Vec::new();
+    for message in &request.messages {
+        match message {
+            Message::Caller { text, keys } => {
+                add(&mut messages, "user", text_block(&said(text, keys)));
+            }
+            Message::Agent { text, interrupted } => {
+                let text = text.trim_end();
+                // Three dots: it was cut there, and the model should not take it for complete.
+                let cut = if *interrupted { "…" } else { "" };
+                if !text.is_empty() {
+                    add(&mut messages, "assistant", text_block(&format!("{text}{cut}")));
+                }
+            }
+            Message::ToolCall(call) => {
+                let input: Value =
+                    serde_json::from_str(&call.arguments).unwrap_or_else(|_| json!({}));
+                let used = json!({
+                    "type": "tool_use", "id": call.id, "name": call.name, "input": input,
+                });
+                add(&mut messages, "assistant", used);
+            }
+            Message::ToolResult(result) => add(
+                &mut messages,
+                "user",
+                json!({
+                    "type": "tool_result",
+                    "tool_use_id": result.id,
+                    "content": result.content,
+                    "is_error": result.failed,
+                }),
+            ),
+        }
+    }
+    if messages.is_empty() {
+        add(&mut messages, "user", text_block(BEGINS));
+    }
+    answered(messages)
+}
+
+/// Adds a block to the message of a side.
+fn add(messages: &mut Vec<Value>, role: &str, block: Value) {
+    if messages.is_empty() && role == "assistant" {
+        messages.push(json!({ "role": "user", "content": [text_block(BEGINS)] }));
+    }
+    let same = messages.last_mut().filter(|last| last["role"] == role);
+    match same.and_then(|last| last["content"].as_array_mut()) {
+        Some(content) => content.push(block),
+        None => messages.push(json!({ "role": role, "content": [block] })),
+    }
+}
+
+/// Sees to it that each use of a tool has its answer in the message behind it, and in front of the
+/// caller's words: one that the caller interrupted has none of its own.
+fn answered(messages: Vec<Value>) -> Vec<Value> {
+    let mut all: Vec<Value> = Vec::new();
+    let mut open: Vec<Value> = Vec::new();
+    for mut message in messages {
+        let blocks = message["content"].as_array().cloned().unwrap_or_default();
+        if message["role"] == "user" {
+            let (mut content, words): (Vec<Value>, Vec<Value>) =
+                blocks.into_iter().partition(|block| block["type"] == "tool_result");
+            for id in open.drain(..) {
+                if !content.iter().any(|block| block["tool_use_id"] == id) {
+                    content.push(interrupted(&id));
+                }
+            }
+            content.extend(words);
+            message["content"] = json!(content);
+        } else {
+            let uses = blocks.iter().filter(|block| block["type"] == "tool_use");
+            open = uses.map(|block| block["id"].clone()).collect();
+        }
+        all.push(message);
+    }
+    if !open.is_empty() {
+        let content: Vec<Value> = open.iter().map(interrupted).collect();
+        all.push(json!({ "role": "user", "content": content }));
+    }
+    all
+}
+
+fn interrupted(id: &Value) -> Value {
+    json!({
+        "type": "tool_result", "tool_use_id": id,
+        "content": "The caller interrupted it.", "is_error": true,
+    })
+}
+
+fn text_block(text: &str) -> Value {
+    json!({ "type": "text", "text": text })
+}
+
+fn tool(tool: &Tool) -> Value {
+    // The schema is ours and parses; an empty object is what a tool without arguments has.
+    let schema: Value =
+        serde_json::from_str(&tool.parameters).unwrap_or_else(|_| json!({ "type": "object" }));
+    json!({ "name": tool.name, "description": tool.description, "input_schema": schema })
+}
+
+/// What the vendor says. Kinds of events and blocks that are not named are left alone: thoughts are
+/// not spoken.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Event {
+    ContentBlockStart {
+        index: u64,
+        content_block: Block,
+    },
+    ContentBlockDelta {
+        index: u64,
+        delta: Piece,
+    },
+    MessageStop,
+    Error {
+        error: Problem,
+    },
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Block {
+    ToolUse {
+        id: String,
+        name: String,
+    },
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Piece {
+    TextDelta {
+        text: String,
+    },
+    InputJsonDelta {
+        partial_json: String,
+    },
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    #[serde(rename = "type", default)]
+    kind: String,
+}
+
+/// What the caller is said to have said before the agent's first words.
+const BEGINS: &str = "[The caller is on the line.]";
+
+/// The version of the interface.
+const VERSION: &str = "2023-06-01";
+
+/// How long the warm-up may take.
+const WARM_UP_WITHIN: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::tool::{ToolCall, ToolResult};
+
+    fn caller(text: &str) -> Message {
+        Message::Caller { text: text.to_owned(), keys: String::new() }
+    }
+
+    fn agent(text: &str) -> Message {
+        Message::Agent { text: text.to_owned(), interrupted: false }
+    }
+
+    fn call(id: &str) -> Message {
+        let (name, arguments) = ("look_up".to_owned(), "{\"day\":1}".to_owned());
+        Message::ToolCall(ToolCall { id: id.to_owned(), name, arguments })
+    }
+
+    #[test]
+    fn the_sides_alternate_and_the_caller_begins() {
+        let said = vec![agent("Hello?"), agent("How can I help?"), caller("Hi."), caller("Hours?")];
+        let messages = messages(&Request { messages: said, ..Request::default() });
+        let roles: Vec<_> = messages.iter().map(|it| it["role"].as_str().unwrap()).collect();
+        assert_eq!(roles, ["user", "assistant", "user"]);
+        assert_eq!(messages[1]["content"].as_array().map(Vec::len), Some(2));
+        assert_eq!(messages[2]["content"][1]["text"], "Hours?");
+    }
+
+    #[test]
+    fn each_use_of_a_tool_is_answered_in_the_message_behind_it() {
+        let result = ToolResult { id: "a".to_owned(), content: "none".to_owned(), failed: false };
+        let said = vec![
+            caller("Is there a slot?"),
+            call("a"),
+            call("b"),
+            Message::ToolResult(result),
+            caller("Hello?"),
+            call("c"),
+        ];
+        let messages = messages(&Request { messages: said, ..Request::default() });
+        assert_eq!(messages[1]["content"][0]["input"]["day"], 1);
+        let answers = &messages[2]["content"];
+        assert_eq!(answers[0]["tool_use_id"], "a");
+        assert_eq!(
+            (&answers[1]["tool_use_id"], &answers[1]["is_error"]),
+            (&json!("b"), &json!(true))
+        );
+        assert_eq!(answers[2]["text"], "Hello?");
+        assert_eq!(messages[4]["content"][0]["tool_use_id"], "c");
+    }
+}
