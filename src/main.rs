@@ -52,7 +52,8 @@ enum Command {
         /// Say this (English, by flite); may be given more than once, in order.
         #[arg(long, value_name = "TEXT")]
         say: Vec<String>,
-        /// Play this WAV file; may be given more than once, after what is said.
+        /// Play this file (WAV, FLAC, Ogg Vorbis, MP3); may be given more than once, after what is
+        /// said.
         #[arg(long, value_name = "FILE")]
         wav: Vec<PathBuf>,
         /// Press these keys at the end, `0-9 * #`.

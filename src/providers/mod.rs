@@ -15,4 +15,7 @@ pub mod stt;
 pub mod tts;
 pub mod vad;
 
+// What is played.
+pub mod sound_file;
+
 pub mod registry;
