@@ -14,8 +14,8 @@ use crate::server::control::diagnosis;
 use crate::server::control::times::{When, millis, timestamp};
 use crate::server::control::view::{
     BanView, BindingView, CallView, CallsView, DoorView, LegView, LimitsView, MediaView,
-    OptionsView, PartyView, PhoneView, PhonesView, RefusalView, RegistrationView, SipView,
-    StatusView, TrafficView, TrunkView, TrunksView,
+    OptionsView, PartyView, PhoneView, PhonesView, RefusalView, RegistrationView,
+    SipView, StatusView, TrafficView, TrunkView, TrunksView,
 };
 use crate::sip::registrar::{BindingReport, PhoneReport};
 use crate::sip::registration::Enrolment;
@@ -177,6 +177,7 @@ fn leg(leg: &Leg, trunk: Option<Arc<str>>) -> LegView {
     };
     LegView {
         to: leg.to.clone(),
+        role: leg.role.map(|role| role.name().to_owned()),
         state: state.to_owned(),
         trunk: trunk.map(|name| name.to_string()),
         codec: leg.codec.map(str::to_owned),

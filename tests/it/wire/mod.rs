@@ -30,6 +30,7 @@ mod kamailio;
 mod keys;
 mod networks;
 mod offerless;
+mod oversight;
 mod peers;
 mod phones;
 mod recording;
