@@ -52,7 +52,8 @@ enum Command {
         /// Say this (English, by flite); may be given more than once, in order.
         #[arg(long, value_name = "TEXT")]
         say: Vec<String>,
-        /// Play this WAV file; may be given more than once, after what is said.
+        /// Play this file (WAV, FLAC, Ogg Vorbis, MP3); may be given more than once, after what is
+        /// said.
         #[arg(long, value_name = "FILE")]
         wav: Vec<PathBuf>,
         /// Press these keys at the end, `0-9 * #`.
@@ -178,6 +179,12 @@ enum CallCommand {
         #[command(flatten)]
         server: Server,
     },
+    /// Let somebody hear both sides of one of them, heard by nobody.
+    Listen(Oversight),
+    /// Let somebody hear both sides, heard by ours only.
+    Whisper(Oversight),
+    /// Let somebody hear both sides, heard by all.
+    Barge(Oversight),
     /// Let what is said in one of them be silence in its recording, and go on with it.
     Record {
         /// Its identity, or the end of it.
@@ -188,6 +195,17 @@ enum CallCommand {
         #[command(flatten)]
         server: Server,
     },
+}
+
+/// Who is to oversee a call. Said again with another word, it changes what that one may do.
+#[derive(Debug, Args)]
+struct Oversight {
+    /// The identity of the call, or the end of it.
+    id: String,
+    /// The name of the phone that is called for it, or a destination such as `sip:boss@192.0.2.5`.
+    phone: String,
+    #[command(flatten)]
+    server: Server,
 }
 
 #[derive(Debug, Subcommand)]
@@ -405,6 +423,9 @@ fn call(command: CallCommand) -> ExitCode {
         CallCommand::Mute { id, server } => calls::mute(&server.target(), id, true),
         CallCommand::Unmute { id, server } => calls::mute(&server.target(), id, false),
         CallCommand::Hangup { id, cause, server } => calls::hang_up(&server.target(), id, cause),
+        CallCommand::Listen(oversight) => oversight.arrange(protocol::Role::Listen),
+        CallCommand::Whisper(oversight) => oversight.arrange(protocol::Role::Whisper),
+        CallCommand::Barge(oversight) => oversight.arrange(protocol::Role::Barge),
         CallCommand::Record { id, action, server } => {
             let action = match action {
                 Taping::Pause => protocol::Taping::Pause,
@@ -419,6 +440,12 @@ impl Server {
     fn target(self) -> Target {
         let form = if self.json { Form::Json } else { Form::Text };
         Target { config: self.config.config, socket: self.socket, form }
+    }
+}
+
+impl Oversight {
+    fn arrange(self, role: protocol::Role) -> ExitCode {
+        calls::oversee(&self.server.target(), self.id, (role, self.phone))
     }
 }
 

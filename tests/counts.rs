@@ -3,6 +3,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -12,10 +13,11 @@ use voxtrunk::audio::frame::Rate;
 use voxtrunk::audio::library::Libraries;
 use voxtrunk::audio::packing::Packing;
 use voxtrunk::audio::speech;
+use voxtrunk::base::id::PortId;
 use voxtrunk::base::random::Random;
 use voxtrunk::media::event::{Command as Order, LATEST, Output as Heard, Settings as Leg, Ways};
 use voxtrunk::media::jitter::Buffer;
-use voxtrunk::media::link::{Content, Passage};
+use voxtrunk::media::link::{Content, Links, Passage, Voice};
 use voxtrunk::media::port::Port;
 use voxtrunk::rtp::packet::{Header, Packet};
 use voxtrunk::sip::check::check;
@@ -219,6 +221,7 @@ fn a_jitter_buffer_asks_for_no_memory_whatever_the_network_does() {
                 buffer.put(
                     now,
                     &Passage {
+                        voice: Voice::Peer,
                         stream: 1,
                         index: *packet,
                         timestamp: *packet as u32 * 160,
@@ -235,6 +238,46 @@ fn a_jitter_buffer_asks_for_no_memory_whatever_the_network_does() {
     let tally = buffer.tally();
     assert!(tally.made_up > 0 && tally.left_out > 0 && tally.repeated > 0, "{tally:?}");
     assert_eq!(counts[100..].iter().sum::<u64>(), 0);
+}
+
+#[test]
+fn who_oversees_an_agent_costs_its_port_no_memory() {
+    let alone = asked_in_a_minute(Links::default());
+    let overseers = vec![PortId(8), PortId(9)];
+    let overseen = asked_in_a_minute(Links { overseers, ..Links::default() });
+    println!("a minute of silence: {alone} allocations, and {overseen} when it is overseen");
+    assert_eq!(overseen, alone);
+}
+
+/// How often a port asks for memory in a minute in which it sends, once it has settled.
+fn asked_in_a_minute(links: Links) -> u64 {
+    let peer: SocketAddr = "198.51.100.7:4000".parse().expect("an address");
+    let start = Instant::now();
+    let mut port = Port::new(leg(peer), start, &mut Random::repeatable(1));
+    port.handle(start, Order::Start);
+    let (is_overseen, mut passed) = (!links.overseers.is_empty(), 0);
+    port.handle(start, Order::Connect(links));
+    // A frame waits in the jitter buffers of the overseers for a tenth of a second.
+    let (mut waiting, mut sum) = (VecDeque::with_capacity(16), 0);
+    for slot in 1..3_500_u64 {
+        let now = start + Duration::from_millis(slot * 20);
+        let spent = asked(|| {
+            port.tick(now);
+            while let Some(output) = port.poll() {
+                if let Heard::Pass { passage, .. } = output {
+                    passed += 1;
+                    waiting.push_back(passage);
+                    if waiting.len() > 10 {
+                        waiting.pop_front();
+                    }
+                }
+            }
+        });
+        // Both rooms for frames are there after some seconds.
+        sum += if slot > 500 { spent } else { 0 };
+    }
+    assert_eq!(passed, if is_overseen { 2 * 3_499 } else { 0 });
+    sum
 }
 
 /// INVITE, 100, 200, ACK, BYE, 200 in an endpoint: keys, tags, dialog and the texts of answers.

@@ -15,7 +15,7 @@ use crate::call::cause::Cause;
 use crate::call::event::Fact;
 use crate::call::leg::Agreement;
 use crate::call::record::{
-    Bridge, Consent, Hold, Kind, Latency, Leg, Line, Manner, Pause, Record, Speaker, ToolUse,
+    Bridge, Consent, Hold, Kind, Latency, Leg, Line, Manner, Pause, Record, Role, Speaker, ToolUse,
     Transfer, Turn,
 };
 use crate::call::stir::Verification;
@@ -146,6 +146,13 @@ impl Chronicle {
         let leg = Leg { to: Some(to.clone()), began: self.since(now), ..Leg::default() };
         self.record.legs.push(leg);
         Fact::Dialled { to }
+    }
+
+    /// Somebody oversees the call on a leg, in this way from now on.
+    pub fn oversees(&mut self, leg: usize, role: Role) {
+        if let Some(leg) = self.record.legs.get_mut(leg) {
+            leg.role = Some(role);
+        }
     }
 
     /// Somebody calls to take the place of a leg: another leg of the record.

@@ -9,6 +9,7 @@ mod ending;
 mod handing_over;
 mod holding;
 mod joining;
+mod overseeing;
 mod recording;
 mod replacing;
 mod serving;
@@ -45,6 +46,7 @@ use conferring::Seat;
 pub use dialling::MOST_LEGS;
 pub use ending::CALL_HEADER;
 use ending::redirection;
+use overseeing::Overseer;
 use recording::Consent;
 
 /// One call.
@@ -63,6 +65,8 @@ pub struct Conductor {
     far: Option<SessionId>,
     /// Whoever is being called.
     dial: Option<Dial>,
+    /// Who oversees the call.
+    overseer: Option<Overseer>,
     /// A peer that sent somebody else in its place and has not hung up yet.
     leaving: Option<SessionId>,
     /// Who calls to take the place of a leg, and of which.
@@ -136,6 +140,7 @@ impl Conductor {
             near: incoming.session,
             far: None,
             dial: None,
+            overseer: None,
             leaving: None,
             replacing: None,
             incoming,
@@ -171,6 +176,7 @@ impl Conductor {
             Input::Mute => self.media(media::event::Command::Mute),
             Input::Unmute => self.media(media::event::Command::Unmute),
             Input::Recording(taping) => self.recording_ordered(now, taping),
+            Input::Oversee { role, phone } => self.oversee(now, role, phone),
             Input::WindUp => self.wind_up(now),
             Input::Shutdown => self.end(now, Cause::ServerShutdown),
         }
@@ -216,6 +222,7 @@ impl Conductor {
     fn settle(&mut self, now: Instant) {
         self.drain_drill(now);
         self.drain_desk(now);
+        self.let_overseer_hear();
     }
 
     // Arriving.
@@ -346,6 +353,8 @@ impl Conductor {
             self.near_ready(now);
         } else if replaces {
             self.answer_replacing(now);
+        } else if self.is_overseer(session) {
+            self.place_overseer(session);
         } else {
             self.place(now, session);
         }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::agent;
+use crate::base::destination::Destination;
 use crate::base::id::{PortId, SessionId};
 use crate::call::briefing::Casting;
 use crate::call::cause::Cause;
 use crate::call::placement::Placement;
-use crate::call::record::{Latency, Manner, Record};
+use crate::call::record::{Latency, Manner, Record, Role};
 use crate::call::stir::Verification;
 use crate::media;
 use crate::sdp::keying::Policy;
@@ -57,6 +58,13 @@ pub enum Input {
     Unmute,
     /// The operator wants nothing of what is said now in the recording, or everything again.
     Recording(Taping),
+    /// The operator lets somebody oversee the call, or change how.
+    Oversee {
+        /// How.
+        role: Role,
+        /// Who is called for it.
+        phone: Destination,
+    },
     /// The server is draining: say goodbye soon.
     WindUp,
     /// The server is going down: hang up now.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::base::id::{CallId, SessionId};
 use crate::call::leg::State;
+use crate::call::record::Role;
 
 /// One call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +69,8 @@ pub struct LegView {
     pub session: SessionId,
     /// Whom we called there; nobody when it is the leg of the caller. Personal data.
     pub to: Option<String>,
+    /// How it oversees the call, if it does.
+    pub role: Option<Role>,
     /// The Call-ID header, once it is known.
     pub sip_call_id: String,
     /// The peer's address of signalling, once it is known.

@@ -93,6 +93,8 @@ pub struct Leg {
     pub user_agent: Option<String>,
     /// Whom we called there; nobody, when it is the leg of the caller. Personal data.
     pub to: Option<String>,
+    /// How its peer oversaw the call at last, if it did.
+    pub role: Option<Role>,
     /// When it began, since the call arrived.
     pub began: Duration,
     /// When it was answered, since the call arrived; `None` when it was not.
@@ -107,6 +109,28 @@ pub struct Leg {
     pub srtp: Option<&'static str>,
     /// How well we received it.
     pub quality: Quality,
+}
+
+/// How somebody oversees a call. Whoever does hears both sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Is heard by nobody.
+    Listen,
+    /// Is heard by our side only.
+    Whisper,
+    /// Is heard by all.
+    Barge,
+}
+
+impl Role {
+    /// The name in records and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Listen => "listen",
+            Self::Whisper => "whisper",
+            Self::Barge => "barge",
+        }
+    }
 }
 
 /// Two legs that talked with each other.

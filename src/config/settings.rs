@@ -181,7 +181,8 @@ pub struct Rtp {
 pub struct Media {
     /// How speech is told from noise.
     pub vad: Vad,
-    /// A WAV file that is played to those on hold; without it, a melody of our own.
+    /// A file (WAV, FLAC, Ogg Vorbis, MP3) that is played to those on hold; without it, a melody of
+    /// our own.
     pub hold_music: Option<PathBuf>,
 }
 

@@ -287,13 +287,60 @@ fn a_supervisor_hears_both_sides_and_may_whisper_to_one() {
     let [one, two, boss] = [PortId(0), PortId(1), PortId(2)];
     call.order(0, Command::Connect(Links::with(two).and_told(boss)));
     call.order(1, Command::Connect(Links::with(one).and_told(boss).and_hears(boss)));
-    call.order(2, Command::Connect(Links { told: vec![two], hears: vec![one, two] }));
+    call.order(
+        2,
+        Command::Connect(Links { told: vec![two], hears: vec![one, two], ..Links::default() }),
+    );
     call.talk(0, 1_000, |leg, _, peer| if leg == 2 { Vec::new() } else { peer.loud() });
     assert!(call.loud(2, 100, 1_000) >= 43, "{}", call.loud(2, 100, 1_000));
     call.talk(1_000, 2_000, |leg, _, peer| if leg == 2 { peer.loud() } else { peer.quiet() });
     assert!(call.loud(1, 1_100, 2_000) >= 43);
     assert_eq!(call.loud(0, 1_100, 2_000), 0, "the other side does not hear the whisper");
     assert_eq!(call.loud(2, 1_200, 2_000), 0);
+}
+
+#[test]
+fn who_oversees_an_agent_hears_the_peer_and_what_the_agent_says() {
+    let mut call = Call::new(vec![settings(), settings()]);
+    let [line, boss] = [PortId(0), PortId(1)];
+    let told = vec![boss];
+    call.order(0, Command::Connect(Links { overseers: told.clone(), told, ..Links::default() }));
+    let heard = vec![line];
+    call.order(
+        1,
+        Command::Connect(Links { oversees: heard.clone(), hears: heard, ..Links::default() }),
+    );
+    call.talk(0, 500, |_, _, peer| peer.quiet());
+    // The agent speaks for a second, then the peer, and at last both.
+    let frame = Frame::new(Rate::NARROW, vec![3_000; 8_000]);
+    call.order(0, Command::Play { utterance: UtteranceId(1), frame: frame.clone() });
+    call.order(0, Command::Finish { utterance: UtteranceId(1) });
+    call.talk(500, 1_500, |_, _, peer| peer.quiet());
+    call.talk(1_500, 2_500, first_talks);
+    call.order(0, Command::Play { utterance: UtteranceId(2), frame });
+    call.order(0, Command::Finish { utterance: UtteranceId(2) });
+    call.talk(2_500, 3_500, first_talks);
+    call.talk(3_500, 4_000, |_, _, peer| peer.loud());
+    let level = |leg: usize, since: u64, until: u64| {
+        let sent = call.sent(leg).iter().filter(|it| (since..until).contains(&it.at));
+        sent.map(level).max().unwrap_or(0)
+    };
+    assert!(level(1, 100, 500) < 100);
+    assert!((2_500..3_600).contains(&level(1, 700, 1_450)), "the agent: {}", level(1, 700, 1_450));
+    assert!(level(1, 1_700, 2_450) > 4_000, "the peer");
+    let both = level(1, 2_700, 3_400);
+    assert!(both > level(1, 1_700, 2_450) + 2_000, "both: {both}");
+    assert!(is_one_stream(call.sent(1)));
+    // What the agent says is heard on the line once, and of the boss there is nothing.
+    assert!((2_500..3_600).contains(&level(0, 700, 1_450)));
+    assert!(level(0, 3_700, 4_000) < 100, "nobody hears the boss");
+    // When it is over, nothing is offered any more.
+    call.order(0, Command::Connect(Links::default()));
+    let frame = Frame::new(Rate::NARROW, vec![3_000; 8_000]);
+    call.order(0, Command::Play { utterance: UtteranceId(3), frame });
+    call.talk(4_000, 5_000, |_, _, peer| peer.quiet());
+    let sent = call.sent(1).iter().filter(|it| (4_300..5_000).contains(&it.at));
+    assert!(sent.map(self::level).max().unwrap_or(0) < 100);
 }
 
 #[test]
@@ -324,7 +371,7 @@ fn an_echo_comes_back_at_once() {
 #[test]
 fn a_stranger_among_the_ports_is_not_heard() {
     let mut call = Call::new(vec![settings(), settings()]);
-    call.order(0, Command::Connect(Links { told: vec![PortId(1)], hears: Vec::new() }));
+    call.order(0, Command::Connect(Links { told: vec![PortId(1)], ..Links::default() }));
     call.talk(0, 500, first_talks);
     assert_eq!(call.loud(1, 0, 500), 0);
 }

@@ -7,15 +7,18 @@ use crate::audio::frame::Rate;
 use crate::audio::library::Libraries;
 use crate::base::id::PortId;
 use crate::media::jitter::Buffer;
-use crate::media::link::Passage;
+use crate::media::link::{Links, Passage, Voice};
 
 /// What several ports say.
 #[derive(Debug)]
 pub struct Inlets {
     rate: Rate,
     libraries: Libraries,
-    inlets: Vec<(PortId, Buffer)>,
+    inlets: Vec<(Speaker, Buffer)>,
 }
+
+/// At which port somebody speaks, and who.
+type Speaker = (PortId, Voice);
 
 impl Inlets {
     /// Makes none yet; samples will be at `rate`.
@@ -23,9 +26,9 @@ impl Inlets {
         Self { rate, libraries, inlets: Vec::new() }
     }
 
-    /// Keeps only the inlets of these ports.
-    pub fn keep(&mut self, ports: &[PortId]) {
-        self.inlets.retain(|(from, _)| ports.contains(from));
+    /// Keeps only the inlets of those who are to be heard.
+    pub fn keep(&mut self, links: &Links) {
+        self.inlets.retain(|((port, voice), _)| links.lets_in(*port, *voice));
     }
 
     /// Drops what waits.
@@ -35,6 +38,7 @@ impl Inlets {
 
     /// Takes a packet that came at `now`; only voice is heard here.
     pub fn put(&mut self, now: Instant, (from, passage): (PortId, &Passage)) {
+        let from = (from, passage.voice);
         if !self.inlets.iter().any(|(known, _)| *known == from) {
             self.inlets.push((from, Buffer::new(self.rate, self.libraries.clone())));
         }
@@ -67,7 +71,8 @@ mod tests {
         Encoder::plain(Codec::Pcmu).encode(&[level; 160], &mut payload);
         let (timestamp, content) = (index as u32 * 160, Content::Voice(Codec::Pcmu));
         let payload = Bytes::from(payload);
-        Passage { stream: 1, index, timestamp, clock: 8_000, marker: false, content, payload }
+        let (voice, marker) = (Voice::Peer, false);
+        Passage { voice, stream: 1, index, timestamp, clock: 8_000, marker, content, payload }
     }
 
     #[test]
@@ -82,7 +87,7 @@ mod tests {
             }
             inlets.put(now, (PortId(2), &passage(index + 700, 3_000)));
             if index == 10 {
-                inlets.keep(&[PortId(2)]);
+                inlets.keep(&Links::with(PortId(2)));
             }
             let mut frame = [0; 160];
             inlets.add_to(now, &mut frame);

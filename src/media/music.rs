@@ -17,13 +17,16 @@ pub struct Tape {
 impl Tape {
     /// Makes a tape of a clip; its last frame of 20 ms is filled up with silence.
     pub fn new(clip: &Frame) -> Self {
-        let side = |rate: Rate| {
-            let mut side = resample::convert(clip, rate);
-            let frames = side.samples.len().div_ceil(rate.samples_in(FRAME));
-            side.samples.resize(frames * rate.samples_in(FRAME), 0);
-            side
-        };
-        Self { sides: RATES.into_iter().map(side).collect() }
+        Self::of_sides(RATES.into_iter().map(|rate| resample::convert(clip, rate)).collect())
+    }
+
+    /// Makes a tape of the same sound at each of [`RATES`].
+    pub fn of_sides(mut sides: Vec<Frame>) -> Self {
+        for side in &mut sides {
+            let frame = side.rate.samples_in(FRAME).max(1);
+            side.samples.resize(side.samples.len().div_ceil(frame) * frame, 0);
+        }
+        Self { sides }
     }
 
     /// A quiet melody for those who wait.
@@ -88,7 +91,7 @@ fn melody() -> Frame {
 }
 
 /// The rates for which tapes are made.
-const RATES: [Rate; 2] = [Rate::NARROW, Rate::WIDE];
+pub const RATES: [Rate; 2] = [Rate::NARROW, Rate::WIDE];
 
 const FRAME: Duration = Duration::from_millis(20);
 

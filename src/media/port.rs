@@ -11,7 +11,7 @@ use crate::base::id::PortId;
 use crate::base::random::Random;
 use crate::media::armour::{Armour, is_report};
 use crate::media::event::{Command, Event, Output, Quality, Settings};
-use crate::media::link::{Links, Passage};
+use crate::media::link::{Links, Passage, Voice};
 use crate::media::playout::Playout;
 use crate::media::receive::{Listeners, Receiver};
 use crate::media::record::{Recorder, Taping};
@@ -195,7 +195,7 @@ impl Port {
                 }
             }
             Command::Connect(links) => {
-                self.sender.hear(now, &links.hears);
+                self.sender.connect(now, &links);
                 self.links = links;
             }
             Command::Mute => self.receiver.mute(true),
@@ -210,9 +210,10 @@ impl Port {
         self.send(now);
     }
 
-    /// Takes what the peer of another port said, if this one is to hear it.
+    /// Takes what the peer of another port said, or what we ourselves say there, if this one is to
+    /// hear it.
     pub fn take(&mut self, now: Instant, from: PortId, passage: &Passage) {
-        if matches!(self.state, State::Closed) || !self.links.hears.contains(&from) {
+        if matches!(self.state, State::Closed) || !self.links.lets_in(from, passage.voice) {
             return;
         }
         let mut desk = Desk {
@@ -222,7 +223,10 @@ impl Port {
             tap: &mut self.receiver.tap,
             out: &mut self.out,
         };
-        self.sender.take(now, (from, passage), &mut desk);
+        match passage.voice {
+            Voice::Peer => self.sender.take(now, (from, passage), &mut desk),
+            Voice::Ours => self.sender.oversee(now, (from, passage), &mut desk),
+        }
     }
 
     fn record_as(&mut self, taping: Taping) {
@@ -357,6 +361,7 @@ impl Port {
         let header = packet.header;
         let Some(content) = self.receiver.content(header.payload_type) else { return };
         let passage = Passage {
+            voice: Voice::Peer,
             stream: self.stream,
             index,
             timestamp: header.timestamp,

@@ -198,6 +198,7 @@ const KEYS: &str = "0123456789*#ABCD";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::link::Voice;
     use bytes::Bytes;
 
     const NEXT: Next = Next { sequence: 65_534, timestamp: u32::MAX - 100 };
@@ -205,7 +206,8 @@ mod tests {
     fn passage(index: u64, timestamp: u32) -> Passage {
         let payload = Bytes::from_static(&[0x55; 160]);
         let content = Content::Voice(Codec::Pcmu);
-        Passage { stream: 1, index, timestamp, clock: 8_000, marker: false, content, payload }
+        let (voice, marker) = (Voice::Peer, false);
+        Passage { voice, stream: 1, index, timestamp, clock: 8_000, marker, content, payload }
     }
 
     fn place(relay: &mut Relay, at: Instant, passage: &Passage) -> Option<(u16, u32, bool)> {

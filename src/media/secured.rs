@@ -167,7 +167,7 @@ fn a_new_key_in_mid_call_is_not_heard_as_a_gap() {
 fn a_leg_with_keys_and_a_leg_without_hear_each_other() {
     let mut call = Call::new(&keys(1, Suite::Gcm128));
     let mut plain = Bench::started(settings());
-    let links = |port| Links { hears: vec![PortId(port)], told: vec![PortId(port)] };
+    let links = |port| Links::with(PortId(port));
     call.bench.order(Command::Connect(links(2)));
     plain.order(Command::Connect(links(1)));
     let mut other = Peer { ssrc: 99, ..Peer::new() };

@@ -11,6 +11,7 @@
 //!
 //! While another port's packets are relayed, they set the pace and slots rest; see `relaying`.
 
+mod overheard;
 mod relaying;
 
 use std::collections::VecDeque;
@@ -26,14 +27,15 @@ use crate::audio::noise::{Level, Noise};
 use crate::audio::packing::Packing;
 use crate::audio::resample::Resampler;
 use crate::audio::tone::Tone;
-use crate::base::id::PortId;
 use crate::base::random::Random;
 use crate::media::event::{Digit, Output, Settings};
 use crate::media::inlet::Inlets;
+use crate::media::link::Links;
 use crate::media::music::Tape;
 use crate::media::playout::Playout;
 use crate::media::record::Recorder;
 use crate::media::relay::Relay;
+use crate::media::send::overheard::Overheard;
 use crate::media::tap::Tap;
 use crate::rtp::packet::Header;
 use crate::rtp::session::Sent;
@@ -81,6 +83,7 @@ pub struct Sender {
     /// How many other ports are to be heard.
     speakers: usize,
     inlets: Inlets,
+    overheard: Overheard,
     music: Option<(Arc<Tape>, u64)>,
     /// The background of a speaker that rests.
     background: Option<Level>,
@@ -145,6 +148,7 @@ impl Sender {
             relayed_until: 0,
             speakers: 0,
             inlets: Inlets::new(rate, libraries.clone()),
+            overheard: Overheard::new(rate),
             libraries,
             music: None,
             background: None,
@@ -201,11 +205,12 @@ impl Sender {
         }
     }
 
-    /// Hears these ports from now on.
-    pub fn hear(&mut self, now: Instant, ports: &[PortId]) {
+    /// Hears these ports from now on, and is overheard by those.
+    pub fn connect(&mut self, now: Instant, links: &Links) {
         self.stop_relay(now);
-        self.speakers = ports.len();
-        self.inlets.keep(ports);
+        self.speakers = links.hears.len() + links.oversees.len();
+        self.inlets.keep(links);
+        self.overheard.by(&links.overseers);
     }
 
     /// Plays a tape from its beginning wherever nothing else is heard.
@@ -326,6 +331,7 @@ impl Sender {
                 Slot::Idle | Slot::Rest => {
                     self.lead = None;
                     desk.playout.take_tail(&mut self.frame);
+                    self.overheard.offer(self.slot, &self.frame, desk.out);
                     self.play_music();
                     self.mix_in();
                     self.send_rest((to, timestamp), desk.out);
@@ -361,6 +367,7 @@ impl Sender {
             self.mark = true;
         }
         desk.playout.take(now, &mut self.frame, desk.out);
+        self.overheard.offer(self.slot, &self.frame, desk.out);
         self.mix_in();
         self.send_frame((to, timestamp), desk.out);
         self.last_voice = Some(now);

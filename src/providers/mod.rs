@@ -24,4 +24,8 @@ pub mod vad;
 pub mod fakes;
 pub mod kind;
 pub mod kinds;
+
+// What is played.
+pub mod sound_file;
+
 pub mod registry;

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::audio::speech;
-use crate::audio::wav;
 use crate::call::briefing::{Briefing, MediaPolicy, Refer, Tapes, Terms};
 use crate::call::keying::{self, Policy, Srtp};
 use crate::call::numbering::{Format, Numbering};
@@ -16,8 +15,8 @@ use crate::config::load::Loaded;
 use crate::config::report;
 use crate::config::settings::{self, Detector, Server, SessionTimers};
 use crate::media::event::Ways;
-use crate::media::music::Tape;
 use crate::providers::error::ProviderError;
+use crate::providers::sound_file::Unplayable;
 use crate::providers::vad::registry as vad;
 use crate::server::casting::{self, CastError};
 use crate::server::codecs;
@@ -27,7 +26,7 @@ use crate::server::listening;
 use crate::server::phones::{self, PhoneError};
 use crate::server::running::{Blueprint, Control, Folders};
 use crate::server::stir::{self, StirError};
-use crate::server::{door, recordings, trunks};
+use crate::server::{door, music, recordings, trunks};
 use crate::sip::dialog::session_timer::{self, Mode};
 use crate::sip::endpoint;
 use crate::sip::transaction::timers::Timers;
@@ -45,12 +44,12 @@ pub enum AssemblyError {
     #[error(transparent)]
     Stir(#[from] StirError),
     /// The hold music cannot be had.
-    #[error("the hold music `{path}` cannot be read: {why}")]
+    #[error("the hold music `{}` cannot be played: {why}", .path.display())]
     Music {
         /// The file.
         path: PathBuf,
         /// Why.
-        why: String,
+        why: Unplayable,
     },
     /// The speech detector cannot be had.
     #[error("the speech detector cannot be loaded: {0}\n  ./dev setup fetches its model")]
@@ -185,16 +184,9 @@ fn terms(server: &Server) -> BTreeMap<Arc<str>, Terms> {
     terms.collect()
 }
 
-/// What is played over and over: read, decoded and encoded once for all calls.
 fn tapes(server: &Server) -> Result<Tapes, AssemblyError> {
-    let Some(path) = &server.media.hold_music else { return Ok(Tapes::default()) };
-    let unreadable = |why: String| AssemblyError::Music { path: path.clone(), why };
-    let bytes = std::fs::read(path).map_err(|why| unreadable(why.to_string()))?;
-    let clip = wav::read(&bytes).map_err(|why| unreadable(why.to_string()))?;
-    if clip.samples.is_empty() {
-        return Err(unreadable("it holds no sound".to_owned()));
-    }
-    Ok(Tapes { hold: Arc::new(Tape::new(&clip)), ..Tapes::default() })
+    let path = server.media.hold_music.clone().unwrap_or_default();
+    music::tapes(server).map_err(|why| AssemblyError::Music { path, why })
 }
 
 fn keys(ways: &[KeyWay]) -> Ways {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use tokio::sync::mpsc;
 
-use crate::audio::wav;
+use crate::audio::frame::Rate;
 use crate::base::id::CallId;
 use crate::call::keying::Policy;
 use crate::config::settings::Server;
@@ -21,6 +21,7 @@ use crate::engine::reach;
 use crate::engine::recorder::Recorder;
 use crate::media::event::Digit;
 use crate::net::tls;
+use crate::providers::sound_file;
 use crate::providers::tts::flite::{self, Flite};
 use crate::providers::vad::registry as vad;
 use crate::server::{codecs, demo, serve};
@@ -129,10 +130,9 @@ async fn script(order: &Order) -> Result<Script, String> {
     }
     for path in &order.wav {
         let wrong = |why: String| format!("{}: {why}", path.display());
-        let bytes = std::fs::read(path).map_err(|why| wrong(why.to_string()))?;
-        let clip = wav::read(&bytes).map_err(|why| wrong(why.to_string()))?;
+        let read = sound_file::read(path, &[Rate::WIDE]).map_err(|why| wrong(why.to_string()))?;
         let name = path.display().to_string();
-        add(Act::Say(name, clip));
+        read.into_iter().for_each(|clip| add(Act::Say(name.clone(), clip)));
     }
     if let Some(keys) = &order.dtmf {
         let digits: Option<Vec<Digit>> = keys.chars().map(Digit::new).collect();

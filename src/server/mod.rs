@@ -10,6 +10,7 @@ pub mod door;
 pub mod hosts;
 pub mod inspection;
 mod listening;
+pub mod music;
 pub mod phones;
 pub mod preset;
 pub mod recordings;

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use crate::agent::judgement::{Judged, Likelihood};
 use crate::call::cause::Cause;
 use crate::call::record::{
-    Bridge, Consent, Hold, Latency, Leg, Line, Pause, Record, Speaker, ToolUse, Transfer, Turn,
+    Bridge, Consent, Hold, Latency, Leg, Line, Pause, Record, Role, Speaker, ToolUse, Transfer,
+    Turn,
 };
 use crate::call::stir::{Flaw, Verification};
 
@@ -138,6 +139,7 @@ fn leg(leg: &Leg) -> Value {
     json!({
         "sip": { "call_id": leg.sip_call_id, "peer": leg.peer, "user_agent": leg.user_agent },
         "to": leg.to,
+        "role": leg.role.map(Role::name),
         "start_ms": millis(leg.began),
         "answered_ms": leg.answered.map(millis),
         "ended_ms": leg.ended.map(millis),

@@ -74,7 +74,7 @@ impl Conductor {
     /// Lets the near side hear the others, or music as long as there are none.
     fn hear_others(&mut self) {
         let Work::Conference(Seat { place: Place::Taken(others), .. }) = &self.work else { return };
-        let links = Links { told: others.clone(), hears: others.clone() };
+        let links = Links { told: others.clone(), hears: others.clone(), ..Links::default() };
         let (near, hold) = (self.near, self.briefing.tapes.hold.clone());
         self.with(near, |leg, out| match links.hears.is_empty() {
             true => leg.entertain(&hold, out),

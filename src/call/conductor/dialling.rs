@@ -113,7 +113,7 @@ impl Conductor {
 
     /// As whom a destination is called: as the caller; a carrier is told that the call comes by
     /// the number that was called first.
-    fn caller(&self, destination: &Destination) -> Caller {
+    pub(super) fn caller(&self, destination: &Destination) -> Caller {
         let number = self.incoming.calling_user.clone();
         let outside = matches!(destination, Destination::Tel(_) | Destination::Trunk { .. });
         if outside && !self.trunk.phone.is_empty() {
@@ -181,16 +181,21 @@ impl Conductor {
         session: SessionId,
         (body, headers): (&[u8], &[(String, String)]),
     ) {
+        let oversees = self.is_overseer(session);
         let is_wanted = self.dial.as_ref().is_some_and(|dial| dial.tries(session));
-        if !is_wanted {
+        if !is_wanted && !oversees {
             return self.drop_leg(session, Cause::Canceled);
         }
         match self.with(session, |leg, out| leg.answered(body, out)) {
             Some(Ok(agreement)) => {
                 self.agreed(session, agreement);
                 self.chronicle.leg_answered(now, self.place_of(session), headers);
-                self.won(now, session);
+                match oversees {
+                    true => self.overseer_answered(),
+                    false => self.won(now, session),
+                }
             }
+            Some(Err(_)) if oversees => self.overseer_does_not_fit(session),
             Some(Err(_)) => {
                 self.drop_leg(session, Cause::IncompatibleMedia);
                 self.attempt_failed(now, session, Cause::IncompatibleMedia);
@@ -242,6 +247,9 @@ impl Conductor {
 
     /// A leg came to nothing before it was answered.
     pub(super) fn attempt_failed(&mut self, now: Instant, session: SessionId, cause: Cause) {
+        if self.overseer_gone(session) {
+            return;
+        }
         let was_heard = self.dial.as_ref().is_some_and(|dial| dial.early() == Some(session));
         let Some(dial) = self.dial.as_mut().filter(|dial| dial.tries(session)) else { return };
         let was_last = dial.failed(session, cause);

@@ -32,12 +32,16 @@ impl Conductor {
         let own = cause.filter(|_| session != self.incoming.session && was_wanted);
         let place = self.place_of(session);
         // Who was answered and takes part no more has somebody else in its place.
-        let takes_part = session == self.near || Some(session) == self.far;
+        let oversees = self.is_overseer(session);
+        let takes_part = session == self.near || Some(session) == self.far || oversees;
         let has_left = !takes_part && self.chronicle.was_leg_answered(place);
         let own = if has_left { Some(Cause::Transferred) } else { own };
         self.chronicle.leg_ended(now, place, own);
         if matches!(self.work, Work::Ending(_) | Work::Over) {
             return self.check_over(now);
+        }
+        if self.overseer_gone(session) {
+            return;
         }
         if self.dial.as_ref().is_some_and(|dial| dial.tries(session)) {
             return self.attempt_failed(now, session, Cause::of_ending(ending));

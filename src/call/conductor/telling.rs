@@ -28,7 +28,7 @@ impl Conductor {
             doing: self.doing(),
             recorded: record.recorded,
             recording_paused: self.chronicle.is_paused(),
-            legs: legs.map(|(leg, noted)| view(leg, noted)).collect(),
+            legs: legs.map(|(leg, noted)| self.view(leg, noted)).collect(),
         }
     }
 
@@ -49,19 +49,20 @@ impl Conductor {
             Work::Ending(_) | Work::Over => Doing::Ending,
         }
     }
-}
 
-fn view(leg: &Leg, noted: &record::Leg) -> LegView {
-    LegView {
-        session: leg.session(),
-        to: noted.to.clone(),
-        sip_call_id: noted.sip_call_id.clone(),
-        peer: noted.peer.clone(),
-        user_agent: noted.user_agent.clone(),
-        state: leg.state(),
-        is_held: leg.is_held() && leg.state() == State::Up,
-        codec: noted.codec,
-        began: noted.began,
-        answered: noted.answered,
+    fn view(&self, leg: &Leg, noted: &record::Leg) -> LegView {
+        LegView {
+            session: leg.session(),
+            to: noted.to.clone(),
+            role: self.role_of(leg.session()),
+            sip_call_id: noted.sip_call_id.clone(),
+            peer: noted.peer.clone(),
+            user_agent: noted.user_agent.clone(),
+            state: leg.state(),
+            is_held: leg.is_held() && leg.state() == State::Up,
+            codec: noted.codec,
+            began: noted.began,
+            answered: noted.answered,
+        }
     }
 }

@@ -6,6 +6,7 @@ use super::*;
 use crate::audio::coder::Encoder;
 use crate::audio::tone::Tone;
 use crate::base::random::Random;
+use crate::media::link::Voice;
 
 /// Packets of 20 ms of a codec on their way to a buffer that is read every 20 ms.
 struct Network {
@@ -109,6 +110,7 @@ impl Speaker {
         let (codec, made) = (self.encoder.codec(), self.made / 1_000);
         let payload = self.always.clone().unwrap_or_else(|| self.payload());
         let passage = Passage {
+            voice: Voice::Peer,
             stream: self.stream,
             index: self.index,
             timestamp: self.timestamp,
@@ -344,6 +346,7 @@ proptest! {
             let level = at as i16 * 200 + 500;
             let payload: Vec<u8> = level.to_be_bytes().repeat(160);
             let passage = Passage {
+                voice: Voice::Peer,
                 stream: 1,
                 index: at as u64,
                 timestamp: at as u32 * 160,
@@ -380,6 +383,7 @@ proptest! {
         for (timestamp, stream, length, codec, wait) in packets {
             let codec = codecs[codec];
             buffer.put(now, &Passage {
+                voice: Voice::Peer,
                 stream,
                 index: 0,
                 timestamp,

@@ -6,9 +6,11 @@ use crate::server::console::command::Target;
 use crate::server::console::paint::{Ink, Paint, harmless};
 use crate::server::console::table::{Cell, Table};
 use crate::server::console::time::span;
-use crate::server::control::protocol::{Ask, HangUp, Identified, Mute, Record, Taping};
+use crate::server::control::protocol::{
+    Ask, HangUp, Identified, Mute, Oversee, Record, Role, Taping,
+};
 use crate::server::control::view::{
-    CallView, HungUpView, LegView, List, MutedView, PartyView, RecordingView,
+    CallView, HungUpView, LegView, List, MutedView, OverseenView, PartyView, RecordingView,
 };
 
 /// Shows every call.
@@ -37,6 +39,20 @@ pub fn mute(target: &Target, id: String, muted: bool) -> ExitCode {
     target.run(Ask::Mute(Mute { id, muted }), |done: &MutedView, _| {
         let heard = if done.muted { "is heard by nobody" } else { "is heard again" };
         (format!("The caller of {} {heard}.\n", done.id), ExitCode::SUCCESS)
+    })
+}
+
+/// Lets somebody oversee one.
+pub fn oversee(target: &Target, id: String, (role, phone): (Role, String)) -> ExitCode {
+    target.run(Ask::Oversee(Oversee { id, role, phone }), |done: &OverseenView, _| {
+        let who = if done.on_the_line { "is on the line" } else { "is being called" };
+        let heard = match done.role.as_str() {
+            "whisper" => "our side",
+            "barge" => "everybody",
+            _ => "nobody",
+        };
+        let text = format!("{}: {} {who}, and is heard by {heard}.\n", done.id, done.phone);
+        (harmless(&text), ExitCode::SUCCESS)
     })
 }
 
@@ -134,7 +150,7 @@ fn legs(legs: &[LegView], paint: Paint) -> String {
         table.row(vec![
             Cell::new(number.to_string()),
             Cell::painted(&leg.state, ink),
-            Cell::new(leg.to.as_deref().unwrap_or("the caller")),
+            Cell::new(who(leg)),
             Cell::maybe(leg.trunk.as_deref()),
             Cell::maybe(leg.codec.as_deref()),
             Cell::maybe(leg.peer.as_deref()),
@@ -143,6 +159,14 @@ fn legs(legs: &[LegView], paint: Paint) -> String {
         ]);
     }
     table.print(paint)
+}
+
+fn who(leg: &LegView) -> String {
+    let to = leg.to.as_deref().unwrap_or("the caller");
+    match &leg.role {
+        Some(role) => format!("{to} ({role})"),
+        None => to.to_owned(),
+    }
 }
 
 fn party(party: &PartyView) -> String {

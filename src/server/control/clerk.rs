@@ -24,12 +24,15 @@ use crate::engine::supervisor::{self, Roll};
 use crate::server::control::asking::{ask_shard, going_down, json};
 use crate::server::control::diagnosis;
 use crate::server::control::events;
-use crate::server::control::protocol::{Ask, Fault, FaultCode, HangUp, Mute, Record, Taping, Wish};
+use crate::server::control::oversight;
+use crate::server::control::protocol::{
+    Ask, Fault, FaultCode, HangUp, Mute, Oversee, Record, Taping, Wish,
+};
 use crate::server::control::reports::{self, House};
 use crate::server::control::times::When;
 use crate::server::control::view::{
-    CallView, HungUpView, List, MutedView, PhoneView, RecordingView, StatusView, TrialView,
-    TrunkView,
+    CallView, HungUpView, List, MutedView, OverseenView, PhoneView, RecordingView, StatusView,
+    TrialView, TrunkView,
 };
 use crate::server::control::wiretap;
 
@@ -88,6 +91,7 @@ impl Clerk {
             Ask::Call(wanted) => json(&self.call(&wanted.id).await?),
             Ask::HangUp(order) => json(&self.hang_up(&order).await?),
             Ask::Mute(order) => json(&self.mute(&order).await?),
+            Ask::Oversee(order) => json(&self.oversee(&order).await?),
             Ask::Record(order) => json(&self.record(&order).await?),
             Ask::Trace(wish) => return Ok(Reply::Stream(Stream::Trace(wish))),
             Ask::Events => return Ok(Reply::Stream(Stream::Events)),
@@ -222,6 +226,21 @@ impl Clerk {
         tracing::info!(%call, paused, "an operator pauses or resumes a recording");
         mailbox.deliver(Input::Recording(taping)).await.map_err(|_| ended(call))?;
         Ok(RecordingView { id: call.to_string(), paused })
+    }
+
+    async fn oversee(&self, order: &Oversee) -> Result<OverseenView, Fault> {
+        let (role, phone) = oversight::wanted(order)?;
+        let (call, mailbox) = self.find(&order.id).await?;
+        let overview = inquire(&mailbox).await.ok_or_else(|| ended(call))?;
+        if let Some(why) = oversight::objection(&overview, role, &phone) {
+            return Err(Fault::new(FaultCode::Impossible, format!("{call}: {why}")));
+        }
+        tracing::info!(%call, role = role.name(), pii.phone = %phone, "an operator oversees a call");
+        mailbox.deliver(Input::Oversee { role, phone }).await.map_err(|_| ended(call))?;
+        let overview = inquire(&mailbox).await.ok_or_else(|| ended(call))?;
+        let changed = || format!("{call}: it has just taken another turn; try again");
+        let view = oversight::arranged(&overview, role);
+        view.ok_or_else(|| Fault::new(FaultCode::Impossible, changed()))
     }
 
     /// The call that is meant.

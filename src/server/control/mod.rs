@@ -10,6 +10,7 @@ mod asking;
 pub mod clerk;
 mod diagnosis;
 mod events;
+mod oversight;
 pub mod reports;
 mod times;
 mod wiretap;

@@ -48,6 +48,9 @@ pub enum Ask {
     /// What the caller of one says is heard by nobody from now on, or is heard again.
     #[serde(rename = "call.mute")]
     Mute(Mute),
+    /// Somebody is to oversee one of them, or to do so in another way.
+    #[serde(rename = "call.oversee")]
+    Oversee(Oversee),
     /// Nothing of what is said in one of them is to be recorded for a while, or everything again.
     #[serde(rename = "call.record")]
     Record(Record),
@@ -90,6 +93,29 @@ pub struct Mute {
     pub id: String,
     /// Whether nobody hears it.
     pub muted: bool,
+}
+
+/// A call that somebody is to oversee.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Oversee {
+    /// The identity, or the end of it.
+    pub id: String,
+    /// How.
+    pub role: Role,
+    /// The name of a phone, or a destination such as `sip:boss@192.0.2.5`.
+    pub phone: String,
+}
+
+/// How a call is overseen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Heard by nobody.
+    Listen,
+    /// Heard by our side only.
+    Whisper,
+    /// Heard by all.
+    Barge,
 }
 
 /// A recording that is to be paused, or to go on.

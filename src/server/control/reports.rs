@@ -177,6 +177,7 @@ fn leg(leg: &Leg, trunk: Option<Arc<str>>) -> LegView {
     };
     LegView {
         to: leg.to.clone(),
+        role: leg.role.map(|role| role.name().to_owned()),
         state: state.to_owned(),
         trunk: trunk.map(|name| name.to_string()),
         codec: leg.codec.map(str::to_owned),

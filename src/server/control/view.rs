@@ -232,6 +232,9 @@ pub struct PartyView {
 pub struct LegView {
     /// Whom we called there; nobody when it is the leg of the caller.
     pub to: Option<String>,
+    /// `listen`, `whisper` or `barge`, when its peer oversees the call.
+    #[serde(default)]
+    pub role: Option<String>,
     /// `calling`, `ringing`, `early`, `answering`, `up`, `held`, `ending` or `over`.
     pub state: String,
     /// The trunk that carries it.
@@ -266,6 +269,19 @@ pub struct MutedView {
     pub id: String,
     /// Whether nobody hears it.
     pub muted: bool,
+}
+
+/// A call that is overseen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverseenView {
+    /// Its identity.
+    pub id: String,
+    /// `listen`, `whisper` or `barge`.
+    pub role: String,
+    /// Who does, or is called for it.
+    pub phone: String,
+    /// Whether that one was on the line before.
+    pub on_the_line: bool,
 }
 
 /// A recording that is paused, or goes on.

@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::process::Command;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use voxtrunk::audio::frame::Frame;
 
 use super::caller::{call, recorded};
 use super::datagrams::Wire;
@@ -246,20 +247,63 @@ async fn a_call_belongs_to_its_peer_whatever_port_it_speaks_from() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn who_is_held_by_the_other_side_of_a_bridge_hears_music() {
+    let heard = held("").await;
+    let loud = heard.samples.iter().filter(|sample| sample.unsigned_abs() > 500).count();
+    let rate = heard.rate.0 as usize;
+    assert!(loud > rate / 5, "SIPp sends no sound: what is heard is our music ({loud})");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_is_held_hears_the_tune_of_a_file_of_any_kind() {
+    let folder = Folder::new();
+    for (name, hertz) in [("a.mp3", 660), ("b.flac", 880), ("c.ogg", 520), ("d.wav", 740)] {
+        let path = folder.path(name);
+        let mut sox = Command::new("sox");
+        sox.args(["-n", "-r", "44100", "-c", "2"]).arg(&path);
+        sox.args(["synth", "3", "sine", &hertz.to_string(), "vol", "0.4"]);
+        assert_eq!(finish(sox).await.0, Some(0), "{name}");
+        let heard = held(&format!("[media]\nhold_music = {path:?}\n")).await;
+        let tune: Vec<i16> =
+            heard.samples.iter().copied().filter(|it| it.unsigned_abs() > 0).collect();
+        let lasts = tune.len() as f64 / f64::from(heard.rate.0);
+        let share = share(&heard.samples, f64::from(heard.rate.0), f64::from(hertz));
+        assert!(lasts > 0.4, "{name}: {lasts} s");
+        assert!(share > 0.8, "{name}: {share} of what is heard is its tune");
+    }
+}
+
+/// What a caller hears whom the other side of a bridge holds for a while.
+async fn held(settings: &str) -> Frame {
     let scenario = Path::new(SOURCE).join("sipp-scenarios/called/holds.xml");
     let scenario = Scenario::read(scenario);
     let port = free_port();
-    let server = Server::start(house("", &[(scenario.name(), port)])).await;
+    let house = house("", &[(scenario.name(), port)]).and(settings);
+    let server = Server::start(house).await;
     let callee = tokio::spawn(async move { scenario.plays_as_callee(port).await });
     within(PATIENCE, "SIPp at its port", || is_taken(port).then_some(())).await;
     let path = server.folder.path("held.wav");
     let outcome = recorded(&server.uri("holds"), Vec::new(), path).await;
     assert!(outcome.they_hung_up(), "{:?}", outcome.ending);
     assert_eq!(callee.await.expect("no panic"), None);
-    let heard = outcome.heard.expect("it was recorded");
-    let loud = heard.samples.iter().filter(|sample| sample.unsigned_abs() > 500).count();
-    let rate = heard.rate.0 as usize;
-    assert!(loud > rate / 5, "SIPp sends no sound: what is heard is our music ({loud})");
+    outcome.heard.expect("it was recorded")
+}
+
+/// How much of what is in some samples is a tone: the best of each tenth of a second, since a
+/// tape that begins anew and a slot that is left out turn its phase.
+fn share(samples: &[i16], rate: f64, hertz: f64) -> f64 {
+    let (mut of_tone, mut all) = (0.0, 0.0);
+    for part in samples.chunks(rate as usize / 10) {
+        let (mut sin, mut cos) = (0.0, 0.0);
+        for (at, sample) in part.iter().enumerate() {
+            let angle = at as f64 * hertz / rate * std::f64::consts::TAU;
+            let value = f64::from(*sample);
+            sin += value * angle.sin();
+            cos += value * angle.cos();
+            all += value * value;
+        }
+        of_tone += (sin * sin + cos * cos) * 2.0 / part.len() as f64;
+    }
+    of_tone / f64::max(all, 1.0)
 }
 
 /// How many scenarios are played at once: more would keep a small machine from answering in time.

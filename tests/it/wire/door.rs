@@ -3,6 +3,8 @@
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
+use tokio::process::Command;
+
 use super::caller::{Speaker, call, say};
 use super::datagrams::ports_of;
 use super::server::{Folder, House, PATIENCE, Server, finish, program, said, within};
@@ -120,4 +122,36 @@ fn a_pair_that_is_taken() -> ((UdpSocket, UdpSocket), String) {
         }
     }
     panic!("no pair of ports is free");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn music_that_cannot_be_played_is_named_with_its_reason() {
+    let folder = Folder::new();
+    let check = async |path: &str| {
+        let settings = format!("[media]\nhold_music = {path:?}\n");
+        let config = House::demo().and(&settings).write(&folder);
+        let mut check = program();
+        check.args(["check", "--format", "json", "--config"]).arg(config);
+        finish(check).await
+    };
+    let text = folder.put("text.mp3", "no music\n".repeat(1_000));
+    let long = folder.path("long.flac");
+    let mut sox = Command::new("sox");
+    sox.args(["-n", "-r", "8000"]).arg(&long).args(["trim", "0", "1860"]);
+    assert_eq!(finish(sox).await.0, Some(0));
+    for (path, why) in [
+        (text, "no WAV, FLAC, Ogg Vorbis or MP3"),
+        (long, "longer than 30 minutes"),
+        (folder.path("nowhere.ogg"), "No such file"),
+    ] {
+        let (code, said) = check(&path.to_string_lossy()).await;
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(why) && said.contains("\"music.unplayable\""), "{said}");
+    }
+    let tune = folder.path("tune.ogg");
+    let mut sox = Command::new("sox");
+    sox.args(["-n", "-r", "44100"]).arg(&tune).args(["synth", "2", "sine", "440"]);
+    assert_eq!(finish(sox).await.0, Some(0));
+    let (code, said) = check(&tune.to_string_lossy()).await;
+    assert_eq!(code, Some(0), "{said}");
 }

@@ -31,6 +31,7 @@ mod keys;
 mod linphone;
 mod networks;
 mod offerless;
+mod oversight;
 mod peers;
 mod phones;
 mod recording;

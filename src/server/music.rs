@@ -1,0 +1,43 @@
+//! From what the operator's files say of music to the tapes that are played.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::call::briefing::Tapes;
+use crate::config::external::Fault;
+use crate::config::settings::Server;
+use crate::media::music::{RATES, Tape};
+use crate::providers::sound_file::{self, Unplayable};
+
+/// What is played over and over: read and decoded once for all calls.
+///
+/// # Errors
+/// When the file of the hold music cannot be played.
+pub fn tapes(server: &Server) -> Result<Tapes, Unplayable> {
+    let Some(path) = &server.media.hold_music else { return Ok(Tapes::default()) };
+    let sides = sound_file::read(path, &RATES)?;
+    Ok(Tapes { hold: Arc::new(Tape::of_sides(sides)), ..Tapes::default() })
+}
+
+/// Music that cannot be played.
+pub fn faults(server: &Server) -> Option<Fault> {
+    let path = server.media.hold_music.as_deref()?;
+    let why = sound_file::look(path).err()?;
+    Some(fault(path, &why))
+}
+
+fn fault(path: &Path, why: &Unplayable) -> Fault {
+    let message = format!("the hold music `{}` cannot be played: {why}", path.display());
+    let mut fault = Fault::error("music.unplayable", "media.hold_music", message);
+    fault.label = "this file".to_owned();
+    fault.help = Some(match why {
+        Unplayable::File(_) => "write the path of a WAV, FLAC, Ogg Vorbis or MP3 file".to_owned(),
+        Unplayable::TooLong => "cut it: it is played over and over".to_owned(),
+        Unplayable::Unknown(_)
+        | Unplayable::Empty
+        | Unplayable::Broken { .. }
+        | Unplayable::Changes(..)
+        | Unplayable::Rate(_) => "save it once more as WAV, FLAC, Ogg Vorbis or MP3".to_owned(),
+    });
+    fault
+}
