@@ -18,8 +18,7 @@ impl Turn {
             Event::SpeechEnded { last_voiced } => {
                 if state.aside == Aside::Talking {
                     self.caller.stops(now, last_voiced);
-                    self.finalize();
-                    self.consult(now);
+                    self.inquire(now);
                     state.aside = Aside::Asked(last_voiced);
                 }
             }
@@ -60,11 +59,10 @@ impl Turn {
                 self.caller.starts(now);
                 state.sound = self.sound(now);
             }
-            (Event::SpeechStarted, Sound::Going { .. }) => {}
+            (Event::SpeechStarted | Event::Judged(_), Sound::Going { .. }) => {}
             (Event::SpeechEnded { last_voiced }, Sound::Going { .. }) => {
                 self.caller.stops(now, last_voiced);
-                self.finalize();
-                self.consult(now);
+                self.inquire(now);
                 let resume = now + self.assistant.interrupt.resume_after;
                 state.sound = Sound::Over { last_voiced, resume };
             }
@@ -84,10 +82,7 @@ impl Turn {
                 self.caller.said(now, &words);
                 return self.weigh(now, state.manner, last_voiced);
             }
-            (Event::Judged(_), Sound::Going { .. }) => {}
-            (Event::Judged(judgement), Sound::Over { .. }) => {
-                self.caller.judging.answer(now, judgement.complete);
-            }
+            (Event::Judged(it), Sound::Over { .. }) => self.caller.judging.answer(now, it.complete),
             (Event::Key(key), Sound::Going { .. } | Sound::Over { .. }) => {
                 self.break_off();
                 return self.key(now, key);

@@ -326,8 +326,7 @@ impl Turn {
     /// The caller paused.
     fn paused(&mut self, now: Instant, last_voiced: Instant) -> State {
         self.caller.stops(now, last_voiced);
-        self.finalize();
-        self.consult(now);
+        self.inquire(now);
         self.decide(now, Text::Asked, Ended::Pause(last_voiced))
     }
 
@@ -552,8 +551,10 @@ impl Turn {
         self.order(Order::Finalize(self.pause));
     }
 
-    /// The turn model is asked about the pause, unless the words alone are sure.
-    pub(super) fn consult(&mut self, now: Instant) {
+    /// The caller paused: the transcriber is asked, and the turn model unless the words alone are
+    /// sure.
+    pub(super) fn inquire(&mut self, now: Instant) {
+        self.finalize();
         let is_there = self.assistant.turns.detector == Some(Detector::Smart);
         if is_there && !self.caller.wording(&self.expected).is_sure() {
             self.caller.judging.ask(now);
