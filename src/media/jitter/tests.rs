@@ -6,6 +6,7 @@ use super::*;
 use crate::audio::coder::Encoder;
 use crate::audio::tone::Tone;
 use crate::base::random::Random;
+use crate::media::link::Voice;
 
 /// Packets of 20 ms of a codec on their way to a buffer that is read every 20 ms.
 struct Network {
