@@ -323,7 +323,7 @@ impl Mind {
 const BEYOND_DOUBT: f32 = -31.0;
 /// One or two words need none when they fit so well: a single sound that the telephone spoils, such
 /// as the "s" of "yes", is too large a part of them for the comparison.
-const ENOUGH_FOR_SHORT: f32 = -46.0;
+const ENOUGH_FOR_SHORT: f32 = -50.0;
 /// Words that fit so badly need none either.
 const HOPELESS: f32 = -60.0;
 /// A margin that leaves no doubt.
