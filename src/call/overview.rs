@@ -5,9 +5,10 @@ use std::time::Duration;
 use crate::base::id::{CallId, SessionId};
 use crate::call::leg::State;
 use crate::call::record::Role;
+use crate::media::event::Quality;
 
 /// One call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Overview {
     /// The call.
     pub call: CallId,
@@ -63,7 +64,7 @@ pub enum Doing {
 }
 
 /// One leg.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LegView {
     /// Its session at the endpoint.
     pub session: SessionId,
@@ -87,6 +88,8 @@ pub struct LegView {
     pub began: Duration,
     /// When it was answered, since the call arrived.
     pub answered: Option<Duration>,
+    /// How well it was received, as its port told last; `None` before the first report.
+    pub quality: Option<Quality>,
 }
 
 impl Doing {

@@ -453,6 +453,7 @@ impl Conversation<'_> {
             | media::Event::Signalled(_)
             | media::Event::Started { .. }
             | media::Event::Flushed { .. }
+            | media::Event::Condition(_)
             | media::Event::Quality(_) => {}
         }
     }

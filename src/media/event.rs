@@ -206,7 +206,9 @@ pub enum Event {
         /// Since when.
         since: Instant,
     },
-    /// The reception so far, at the end or when asked.
+    /// The reception so far, as often as reports are sent.
+    Condition(Quality),
+    /// The reception of the whole leg: the last word of a port.
     Quality(Quality),
 }
 

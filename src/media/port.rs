@@ -90,7 +90,7 @@ impl Port {
             discarded: 0,
             refused: 0,
             reports_from: None,
-            out: VecDeque::new(),
+            out: VecDeque::with_capacity(OUTPUTS),
         }
     }
 
@@ -445,6 +445,7 @@ impl Port {
         self.session.listening = Some(self.listening());
         let bytes = self.session.report(now, &sent, self.source.reception_mut());
         self.send_report(bytes);
+        self.out.push_back(Output::Event(Event::Condition(self.quality())));
     }
 
     fn send_report(&mut self, bytes: Vec<u8>) {
@@ -479,6 +480,9 @@ impl Port {
         }
     }
 }
+
+/// So many outputs wait at most in an ordinary slot, also in one with a report.
+const OUTPUTS: usize = 8;
 
 #[cfg(test)]
 mod tests {

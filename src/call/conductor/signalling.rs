@@ -206,6 +206,9 @@ impl Conductor {
                 agent::event::Input::Flushed { heard: heard.collect() }
             }
             Media::Silent { .. } => return self.fell_silent(now, session),
+            Media::Condition(quality) => {
+                return self.chronicle.quality(self.place_of(session), quality);
+            }
             Media::Quality(quality) => {
                 self.chronicle.quality(self.place_of(session), quality);
                 self.with(session, |leg, _| leg.port_closed());

@@ -63,6 +63,7 @@ impl Conductor {
             codec: noted.codec,
             began: noted.began,
             answered: noted.answered,
+            quality: Some(noted.quality).filter(|quality| quality.received > 0),
         }
     }
 }

@@ -135,7 +135,27 @@ fn card(call: &CallView, paint: Paint) -> String {
         let how = if call.recording_paused { "paused" } else { "yes" };
         fact("recorded", how.to_owned());
     }
-    format!("{}\n\n{}", lines.join("\n"), legs(&call.legs, paint))
+    format!("{}\n\n{}{}", lines.join("\n"), legs(&call.legs, paint), quality(&call.legs, paint))
+}
+
+/// How well each leg is received, as far as that is known.
+fn quality(legs: &[LegView], paint: Paint) -> String {
+    let mut table = Table::new(&["LEG", "MOS", "LOST", "LOSS", "JITTER", "ROUND TRIP"]);
+    let mut known = false;
+    for (number, leg) in legs.iter().enumerate() {
+        let Some(quality) = &leg.quality else { continue };
+        known = true;
+        let millis = |it: f64| format!("{it:.1} ms");
+        table.row(vec![
+            Cell::new(number.to_string()),
+            Cell::maybe(quality.mos.map(|mos| format!("{mos:.2}"))),
+            Cell::new(quality.lost.to_string()),
+            Cell::new(format!("{:.2} %", quality.loss_percent)),
+            Cell::new(millis(quality.jitter_ms)),
+            Cell::maybe(quality.round_trip_ms.map(millis)),
+        ]);
+    }
+    if known { format!("\n{}", table.print(paint)) } else { String::new() }
 }
 
 fn legs(legs: &[LegView], paint: Paint) -> String {

@@ -10,12 +10,13 @@ use crate::call::overview::{Doing, LegView as Leg, Overview};
 use crate::call::trunk::{EnrolmentReport, Health, PingReport, Report};
 use crate::engine::gauges::Gauges;
 use crate::engine::sip_shard::DoorReport;
+use crate::media::event::Quality;
 use crate::server::control::diagnosis;
 use crate::server::control::times::{When, millis, timestamp};
 use crate::server::control::view::{
     BanView, BindingView, CallView, CallsView, DoorView, LegView, LimitsView, MediaView,
-    OptionsView, PartyView, PhoneView, PhonesView, RefusalView, RegistrationView, SipView,
-    StatusView, TrafficView, TrunkView, TrunksView,
+    OptionsView, PartyView, PhoneView, PhonesView, QualityView, RefusalView, RegistrationView,
+    SipView, StatusView, TrafficView, TrunkView, TrunksView,
 };
 use crate::sip::registrar::{BindingReport, PhoneReport};
 use crate::sip::registration::Enrolment;
@@ -186,6 +187,21 @@ fn leg(leg: &Leg, trunk: Option<Arc<str>>) -> LegView {
         sip_call_id: some(&leg.sip_call_id),
         start_ms: millis_u64(leg.began),
         answered_ms: leg.answered.map(millis_u64),
+        quality: leg.quality.as_ref().map(quality),
+    }
+}
+
+fn quality(quality: &Quality) -> QualityView {
+    let Quality { received, lost, .. } = *quality;
+    let tenths = |it: Duration| (it.as_secs_f64() * 10_000.0).round() / 10.0;
+    let hundredths = |it: f64| (it * 100.0).round() / 100.0;
+    QualityView {
+        mos: quality.score.map(hundredths),
+        received,
+        lost,
+        loss_percent: hundredths(lost as f64 * 100.0 / (received + lost).max(1) as f64),
+        jitter_ms: tenths(quality.jitter),
+        round_trip_ms: quality.round_trip.map(tenths),
     }
 }
 

@@ -183,7 +183,7 @@ pub struct BindingView {
 }
 
 /// One call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallView {
     /// Its identity.
     pub id: String,
@@ -228,7 +228,7 @@ pub struct PartyView {
 }
 
 /// One leg.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LegView {
     /// Whom we called there; nobody when it is the leg of the caller.
     pub to: Option<String>,
@@ -251,6 +251,26 @@ pub struct LegView {
     pub start_ms: u64,
     /// When it was answered, since the call arrived.
     pub answered_ms: Option<u64>,
+    /// How well it was received so far: told every few seconds.
+    #[serde(default)]
+    pub quality: Option<QualityView>,
+}
+
+/// How well a leg is received.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QualityView {
+    /// The mean opinion score, 1.0 to 4.41, as the E-model estimates it.
+    pub mos: Option<f64>,
+    /// Packets that came.
+    pub received: u64,
+    /// Packets that never came.
+    pub lost: u64,
+    /// The same, of a hundred that were sent.
+    pub loss_percent: f64,
+    /// Interarrival jitter.
+    pub jitter_ms: f64,
+    /// Round-trip time, when the peer reports.
+    pub round_trip_ms: Option<f64>,
 }
 
 /// A call that is being hung up.

@@ -34,6 +34,7 @@ mod offerless;
 mod oversight;
 mod peers;
 mod phones;
+mod quality;
 mod recording;
 mod recordings;
 mod signatures;

@@ -362,6 +362,7 @@ impl Phone {
             media::Event::Heard { .. }
             | media::Event::Flushed { .. }
             | media::Event::Silent { .. }
+            | media::Event::Condition(_)
             | media::Event::Quality(_) => {}
         }
     }
