@@ -1,8 +1,9 @@
 //! Carriers and telephone systems, each with its own ways, played by SIPp.
 
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::process::Command;
@@ -212,8 +213,18 @@ async fn verdict(scenario: &str, mut sipp: Command) -> Option<String> {
     ))
 }
 
-/// A port that was free a moment ago.
+/// A port that is free for datagrams and connections. It lies below those that the kernel gives to
+/// whoever asks for any, and is given once.
 pub fn free_port() -> u16 {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
-    socket.local_addr().expect("it is bound").port()
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let given = GIVEN.fetch_add(1, Ordering::Relaxed);
+        let place = std::process::id().wrapping_mul(53).wrapping_add(given) % 4_000;
+        let port = 10_000 + u16::try_from(place).expect("less than 4,000");
+        let (datagrams, connections) =
+            (UdpSocket::bind(("127.0.0.1", port)), TcpListener::bind(("127.0.0.1", port)));
+        if datagrams.is_ok() && connections.is_ok() {
+            return port;
+        }
+    }
 }
