@@ -1,10 +1,12 @@
 //! HTTP towards providers: one way to make a client, and what its failures mean.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reqwest::header::RETRY_AFTER;
-use reqwest::{Client, Response, StatusCode, redirect};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect};
 
+use crate::base::secret::{ExposeSecret, Secret};
 use crate::providers::error::{ProviderError, Retry};
 
 /// Makes a client: TLS by rustls, connections kept warm, no redirects, no proxy out of the
@@ -25,6 +27,27 @@ pub fn client(provider: &str) -> Result<Client, ProviderError> {
         .user_agent(concat!("voxtrunk/", env!("CARGO_PKG_VERSION")))
         .build()
         .map_err(|why| ProviderError::lasting(provider, format!("no HTTP client: {why}")))
+}
+
+/// Where a path of a provider is, whether its `base_url` ends with a slash or not.
+pub fn url(base_url: &str, path: &str) -> String {
+    format!("{}{path}", base_url.trim_end_matches('/'))
+}
+
+/// Adds what every request to a provider carries: the operator's headers, and its key as a bearer
+/// token.
+pub fn authorised(
+    mut builder: RequestBuilder,
+    headers: &BTreeMap<String, Secret>,
+    api_key: Option<&Secret>,
+) -> RequestBuilder {
+    for (name, value) in headers {
+        builder = builder.header(name, value.expose_secret());
+    }
+    match api_key {
+        Some(key) => builder.bearer_auth(key.expose_secret()),
+        None => builder,
+    }
 }
 
 /// What a failure to send or to read means: the network may be better the next time.

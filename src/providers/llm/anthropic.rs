@@ -55,7 +55,7 @@ impl Anthropic {
     }
 
     fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.settings.base_url.trim_end_matches('/'))
+        http::url(&self.settings.base_url, path)
     }
 
     fn authorised(&self, builder: RequestBuilder) -> RequestBuilder {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::agent::conversation::{Message, Request};
 use crate::agent::event::Delta;
 use crate::agent::tool::{Tool, ToolCall};
-use crate::base::secret::{ExposeSecret, Secret};
+use crate::base::secret::Secret;
 use crate::providers::error::ProviderError;
 use crate::providers::http;
 use crate::providers::llm::answer::{self, Asked, Fault, Fragments, said};
@@ -58,18 +58,12 @@ impl OpenAiCompatible {
     }
 
     fn request(&self, request: &Request) -> RequestBuilder {
-        let url = format!("{}/chat/completions", self.settings.base_url.trim_end_matches('/'));
+        let url = http::url(&self.settings.base_url, "/chat/completions");
         self.authorised(self.client.post(url)).json(&self.body(request))
     }
 
-    fn authorised(&self, mut builder: RequestBuilder) -> RequestBuilder {
-        for (name, value) in &self.settings.headers {
-            builder = builder.header(name, value.expose_secret());
-        }
-        match &self.settings.api_key {
-            Some(key) => builder.bearer_auth(key.expose_secret()),
-            None => builder,
-        }
+    fn authorised(&self, builder: RequestBuilder) -> RequestBuilder {
+        http::authorised(builder, &self.settings.headers, self.settings.api_key.as_ref())
     }
 
     fn body(&self, request: &Request) -> Value {
@@ -95,7 +89,7 @@ impl OpenAiCompatible {
 impl Model for OpenAiCompatible {
     fn warm_up(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
         // Every such server lists its models; the answer matters less than the open connection.
-        let url = format!("{}/models", self.settings.base_url.trim_end_matches('/'));
+        let url = http::url(&self.settings.base_url, "/models");
         let request = self.authorised(self.client.get(url)).timeout(WARM_UP_WITHIN);
         Box::pin(http::warmed(&self.settings.name, request))
     }

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::agent::event::{PauseId, Transcript};
 use crate::audio::frame::{Frame, Rate};
 use crate::audio::wav;
-use crate::base::secret::{ExposeSecret, Secret};
+use crate::base::secret::Secret;
 use crate::providers::error::{ProviderError, Retry};
 use crate::providers::http;
 use crate::providers::stt::recording::{Claim, Recording};
@@ -53,18 +53,12 @@ impl OpenAiTranscriber {
         Ok(Self { settings, client })
     }
 
-    fn authorised(&self, mut builder: RequestBuilder) -> RequestBuilder {
-        for (name, value) in &self.settings.headers {
-            builder = builder.header(name, value.expose_secret());
-        }
-        match &self.settings.api_key {
-            Some(key) => builder.bearer_auth(key.expose_secret()),
-            None => builder,
-        }
+    fn authorised(&self, builder: RequestBuilder) -> RequestBuilder {
+        http::authorised(builder, &self.settings.headers, self.settings.api_key.as_ref())
     }
 
     fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.settings.base_url.trim_end_matches('/'))
+        http::url(&self.settings.base_url, path)
     }
 
     async fn transcribe(

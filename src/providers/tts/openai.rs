@@ -9,7 +9,7 @@ use reqwest::RequestBuilder;
 use serde_json::json;
 
 use crate::audio::frame::{Frame, Rate};
-use crate::base::secret::{ExposeSecret, Secret};
+use crate::base::secret::Secret;
 use crate::providers::error::ProviderError;
 use crate::providers::http;
 use crate::providers::tts::body::{self, Speaker};
@@ -53,18 +53,12 @@ impl OpenAiVoice {
         Ok(Self { settings, client })
     }
 
-    fn authorised(&self, mut builder: RequestBuilder) -> RequestBuilder {
-        for (name, value) in &self.settings.headers {
-            builder = builder.header(name, value.expose_secret());
-        }
-        match &self.settings.api_key {
-            Some(key) => builder.bearer_auth(key.expose_secret()),
-            None => builder,
-        }
+    fn authorised(&self, builder: RequestBuilder) -> RequestBuilder {
+        http::authorised(builder, &self.settings.headers, self.settings.api_key.as_ref())
     }
 
     fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.settings.base_url.trim_end_matches('/'))
+        http::url(&self.settings.base_url, path)
     }
 }
 
