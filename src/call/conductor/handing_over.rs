@@ -1,25 +1,38 @@
 //! A peer of a bridge sends the other side to somebody who needs no ringing: an agent, or a room.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use super::transferring::LEAVES_WITHIN;
 use super::{Conductor, Timer, Work};
 use crate::base::destination::Destination;
+use crate::call::briefing::Casting;
 use crate::call::event::Output;
 use crate::call::leg::Leg;
 use crate::call::record::{Kind, Manner};
 use crate::media::link::Links;
 use crate::sip::event::{self, SessionId};
 
-use super::transferring::LEAVES_WITHIN;
+/// Where nobody needs to be called.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// At an agent, by its name.
+    Agent(String, Arc<Casting>),
+    /// In a room.
+    Room(String),
+}
 
 impl Conductor {
     /// The agent or the room that a target of a REFER leads to, if that is where it leads.
-    pub(super) fn place_of_ours(&self, target: &str) -> Option<Destination> {
+    pub(super) fn place_of_ours(&self, target: &str) -> Option<Place> {
         let route = self.route_of(target);
-        let [place] = route.as_slice() else { return None };
-        match place {
-            Destination::Agent(name) => self.briefing.agents.contains_key(name),
-            Destination::Conference(_) => true,
+        let [destination] = route.as_slice() else { return None };
+        match destination {
+            Destination::Agent(name) => {
+                let casting = self.briefing.agents.get(name)?;
+                Some(Place::Agent(name.clone(), casting.clone()))
+            }
+            Destination::Conference(room) => Some(Place::Room(room.clone())),
             Destination::Sip(_)
             | Destination::Tel(_)
             | Destination::Trunk { .. }
@@ -28,9 +41,8 @@ impl Conductor {
             | Destination::Drill(_)
             | Destination::Reject(_)
             | Destination::Busy
-            | Destination::HangUp(_) => false,
+            | Destination::HangUp(_) => None,
         }
-        .then(|| place.clone())
     }
 
     /// Whoever `by` talks with goes there, and `by` leaves; it is told of both (RFC 3515 2.4.4). The
@@ -39,11 +51,15 @@ impl Conductor {
         &mut self,
         now: Instant,
         by: SessionId,
-        (place, kind): (Destination, Kind),
+        (place, kind): (Place, Kind),
         headers: Vec<(String, String)>,
     ) {
         let Some(other) = self.across(by) else { return };
-        let try_of = self.by_peer(by, (place.to_string(), Manner::Referral, kind));
+        let to = match &place {
+            Place::Agent(name, _) => Destination::Agent(name.clone()),
+            Place::Room(room) => Destination::Conference(room.clone()),
+        };
+        let try_of = self.by_peer(by, (to.to_string(), Manner::Referral, kind));
         let fact = self.chronicle.transferred(now, try_of, None);
         self.out.push_back(Output::Fact(fact));
         for status in [100, 200] {
@@ -57,15 +73,13 @@ impl Conductor {
         self.near = other;
         self.far = None;
         match place {
-            Destination::Conference(room) => self.confer(now, room),
-            Destination::Agent(name) => self.serve(now, &name),
-            _ => {}
+            Place::Room(room) => self.confer(now, room),
+            Place::Agent(name, casting) => self.serve(now, &name, casting),
         }
     }
 
     /// An agent takes a near side that is up already.
-    fn serve(&mut self, now: Instant, agent: &str) {
-        let Some(casting) = self.briefing.agents.get(agent).cloned() else { return };
+    fn serve(&mut self, now: Instant, agent: &str, casting: Arc<Casting>) {
         if let Some(port) = self.leg(self.near).map(Leg::port) {
             self.out.push_back(Output::Attach(port));
         }
