@@ -8,8 +8,6 @@
 //! would look alike. Behind an echo a detector still hears speech for a moment where there is next to
 //! nothing: that is its echo too.
 
-use std::collections::VecDeque;
-
 use super::frame::Rate;
 
 /// The echo gate of one leg.
@@ -42,10 +40,10 @@ impl EchoGate {
 
     /// Tells whether the last 128 ms that came in are an echo of what was played.
     pub fn is_echo(&mut self) -> bool {
-        if self.heard.samples.len() < HEARD || self.played.samples.len() < HEARD {
+        let heard = self.heard.latest();
+        if heard.len() < HEARD || self.played.latest().len() < HEARD {
             return false;
         }
-        let heard = self.heard.samples.make_contiguous();
         let energy = dot(heard, heard);
         if self.find(energy) {
             self.last = (energy.max(self.last.0 / 8 * 7), 0);
@@ -58,8 +56,7 @@ impl EchoGate {
 
     /// Looks for what came in, which has this energy, in what was played; keeps where it was.
     fn find(&mut self, energy: i64) -> bool {
-        let heard: &[i16] = self.heard.samples.make_contiguous();
-        let played: &[i16] = self.played.samples.make_contiguous();
+        let (heard, played) = (self.heard.latest(), self.played.latest());
         if energy == 0 || dot(played, played) == 0 {
             return false;
         }
@@ -95,7 +92,8 @@ impl Default for EchoGate {
 /// The latest samples of one side at 8 kHz, whitened.
 #[derive(Debug)]
 struct Side {
-    samples: VecDeque<i16>,
+    /// The latest ones at the end; older ones stand before them until the room is full.
+    samples: Vec<i16>,
     most: usize,
     /// How many samples were taken since the beginning.
     taken: i64,
@@ -104,21 +102,36 @@ struct Side {
 
 impl Side {
     fn new(most: usize) -> Self {
-        Self { samples: VecDeque::with_capacity(most), most, taken: 0, last: 0 }
+        Self { samples: Vec::with_capacity(most + (most / 2).min(2_048)), most, taken: 0, last: 0 }
+    }
+
+    fn latest(&self) -> &[i16] {
+        &self.samples[self.samples.len().saturating_sub(self.most)..]
     }
 
     fn push(&mut self, samples: &[i16], rate: Rate) {
         let step = (rate.0 / Rate::NARROW.0).max(1) as usize;
-        for group in samples.chunks_exact(step) {
-            let sample = group.iter().map(|it| i32::from(*it)).sum::<i32>() / step as i32;
-            let white = (sample - self.last * 9 / 10) / SCALE;
-            self.last = sample;
-            if self.samples.len() == self.most {
-                self.samples.pop_front();
-            }
-            self.samples.push_back(white.clamp(-LOUDEST, LOUDEST) as i16);
-            self.taken += 1;
+        let coming = samples.len() / step;
+        if self.samples.len() + coming > self.samples.capacity() {
+            let old = self.samples.len().saturating_sub(self.most);
+            self.samples.drain(..old);
         }
+        self.taken += coming as i64;
+        if step == 1 {
+            return self.whiten(samples.iter().map(|sample| i32::from(*sample)));
+        }
+        let sum = |group: &[i16]| group.iter().map(|it| i32::from(*it)).sum::<i32>();
+        self.whiten(samples.chunks_exact(step).map(|group| sum(group) / step as i32));
+    }
+
+    fn whiten(&mut self, samples: impl Iterator<Item = i32>) {
+        let mut last = self.last;
+        self.samples.extend(samples.map(|sample| {
+            let white = (sample - last * 9 / 10) / SCALE;
+            last = sample;
+            white.clamp(-LOUDEST, LOUDEST) as i16
+        }));
+        self.last = last;
     }
 }
 
@@ -186,6 +199,8 @@ const NEAR: i64 = 200;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use super::*;
 
     /// A voice: pulses at a pitch that wanders, through two resonances that wander.

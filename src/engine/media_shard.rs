@@ -4,12 +4,12 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::io;
+use std::net::UdpSocket;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
-use mio::net::UdpSocket;
-use mio::{Events, Interest, Poll, Token, Waker};
 use tokio::sync::mpsc;
 
 use crate::audio::frame::Frame;
@@ -22,6 +22,7 @@ use crate::media::event::{Command, Output, Settings, UtteranceId, Window};
 use crate::media::link::Passage;
 use crate::media::port::Port;
 use crate::net::ports::Pair;
+use crate::net::watch::{Waker, Watch};
 use crate::providers::detector::{Detector, Slot};
 
 pub use crate::base::id::PortId;
@@ -78,7 +79,7 @@ pub enum Spoken {
 #[derive(Debug, Clone)]
 pub struct MediaHandle {
     orders: SyncSender<Order>,
-    waker: Arc<Waker>,
+    waker: Waker,
 }
 
 impl MediaHandle {
@@ -86,9 +87,7 @@ impl MediaHandle {
     /// and the call's own time-outs end it.
     pub fn order(&self, order: Order) {
         match self.orders.try_send(order) {
-            Ok(()) => {
-                self.waker.wake().ok();
-            }
+            Ok(()) => self.waker.wake(),
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
                 tracing::error!("the media shard does not take orders");
             }
@@ -105,11 +104,19 @@ struct Entry {
     slot: Slot,
     pipes: Pipes,
     armed: Option<Instant>,
+    /// The round in which one of its sockets was read last.
+    read_in: u64,
 }
 
 /// Owns the ports of many calls.
 pub struct MediaShard {
-    poll: Poll,
+    watch: Watch,
+    /// When it looked last, while it serves a crowd.
+    looked: Option<Instant>,
+    /// Sockets that have something to be read, each as a place and which of the two.
+    readable: Vec<usize>,
+    /// Counts the rounds of reading; from 2, so that nothing was read in the one before.
+    round: u64,
     orders: Receiver<Order>,
     detector: Box<dyn Detector>,
     gauges: Arc<Gauges>,
@@ -118,8 +125,6 @@ pub struct MediaShard {
     vacant: Vec<usize>,
     places: HashMap<PortId, usize>,
     wheel: BinaryHeap<Reverse<(Instant, usize)>>,
-    /// Sockets that had more to read than one turn allows.
-    unread: Vec<Token>,
     /// What ports gave to each other and was not delivered yet.
     passages: VecDeque<(PortId, PortId, Passage)>,
     windows: Vec<(usize, Slot, Window)>,
@@ -135,11 +140,14 @@ impl MediaShard {
     /// # Errors
     /// When the kernel gives no epoll or no thread.
     pub fn start(detector: Box<dyn Detector>, gauges: Arc<Gauges>) -> io::Result<MediaHandle> {
-        let poll = Poll::new()?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+        let watch = Watch::new()?;
+        let waker = watch.waker();
         let (sender, orders) = sync_channel(1_024);
         let shard = Self {
-            poll,
+            watch,
+            looked: None,
+            readable: Vec::with_capacity(1_024),
+            round: 1,
             orders,
             detector,
             gauges,
@@ -147,7 +155,6 @@ impl MediaShard {
             vacant: Vec::new(),
             places: HashMap::new(),
             wheel: BinaryHeap::new(),
-            unread: Vec::new(),
             passages: VecDeque::new(),
             windows: Vec::new(),
             windows_since: None,
@@ -160,28 +167,45 @@ impl MediaShard {
     }
 
     fn run(mut self) {
-        let mut events = Events::with_capacity(1_024);
+        hurry();
         loop {
-            let now = clock::now();
-            let timeout = if self.unread.is_empty() {
-                self.deadline().map(|at| at.saturating_duration_since(now))
-            } else {
-                Some(Duration::ZERO)
-            };
-            // A signal may interrupt the wait; the loop is the retry.
-            let interrupted = self.poll.poll(&mut events, timeout).is_err();
-            let mut readable = std::mem::take(&mut self.unread);
-            if !interrupted {
-                readable.extend(events.iter().map(mio::event::Event::token));
-            }
-            for token in readable {
+            self.rest();
+            let mut readable = std::mem::take(&mut self.readable);
+            self.watch.readable(&mut readable);
+            self.round += 1;
+            for token in readable.drain(..) {
                 self.receive(token);
             }
+            self.readable = readable;
             if !self.obey() {
                 return;
             }
             self.tick();
             self.detect();
+        }
+    }
+
+    /// Waits until there is something to do. With many ports there nearly always is: then it is
+    /// done together, once in a millisecond, and nobody rings for it.
+    fn rest(&mut self) {
+        let now = clock::now();
+        let is_crowd = self.places.len() >= CROWD;
+        if is_crowd != self.looked.is_some() {
+            self.watch.look_by_itself(is_crowd);
+            self.looked = is_crowd.then_some(now);
+            // What was ordered without a ring is to be seen before a wait.
+            return;
+        }
+        match &mut self.looked {
+            None => self.watch.wait(self.deadline().map(|at| at.saturating_duration_since(now))),
+            Some(looked) => {
+                *looked += EACH;
+                match looked.checked_duration_since(now) {
+                    Some(rest) => std::thread::sleep(rest),
+                    // Too late for this look: the next ones are a millisecond apart again.
+                    None => *looked = now,
+                }
+            }
         }
     }
 
@@ -192,28 +216,22 @@ impl MediaShard {
         port.into_iter().chain(windows).min()
     }
 
-    fn receive(&mut self, token: Token) {
-        if token == WAKE {
-            return;
-        }
-        let place = token.0 / 2;
+    /// Reads a socket: one datagram, or many if there were some in the round before too. What then
+    /// is left is told again when all others were served: a flood on one call starves nobody (T11).
+    fn receive(&mut self, token: usize) {
+        let (place, control) = (token / 2, token % 2 == 1);
         let Some(Some(entry)) = self.entries.get_mut(place) else { return };
-        for _ in 0..BATCH {
-            let control = token.0 % 2 == 1;
+        let is_busy = std::mem::replace(&mut entry.read_in, self.round) + 1 == self.round;
+        for _ in 0..if is_busy { BATCH } else { 1 } {
             let socket = if control { &entry.rtcp } else { &entry.rtp };
-            let Ok((length, from)) = socket.recv_from(&mut self.buffer) else {
-                return self.settle(place);
-            };
-            let now = clock::now();
-            let bytes = &self.buffer[..length];
+            let Ok((length, from)) = socket.recv_from(&mut self.buffer) else { break };
+            let (now, bytes) = (clock::now(), &self.buffer[..length]);
             if control {
                 entry.port.handle_rtcp(now, from, bytes);
             } else {
                 entry.port.handle_rtp(now, from, bytes);
             }
         }
-        // One call's flood must not starve the others: it goes on in the next round (T11).
-        self.unread.push(token);
         self.settle(place);
     }
 
@@ -246,14 +264,11 @@ impl MediaShard {
             self.entries.push(None);
             self.entries.len() - 1
         });
-        let mut rtp = UdpSocket::from_std(opening.sockets.rtp);
-        let mut rtcp = UdpSocket::from_std(opening.sockets.rtcp);
-        let registry = self.poll.registry();
-        let registered = registry
-            .register(&mut rtp, Token(place * 2), Interest::READABLE)
-            .and_then(|()| registry.register(&mut rtcp, Token(place * 2 + 1), Interest::READABLE));
-        if let Err(why) = registered {
-            tracing::error!(%why, "a port could not be registered");
+        let Pair { rtp, rtcp, .. } = opening.sockets;
+        let watched =
+            self.watch.add(&rtp, place * 2).and_then(|()| self.watch.add(&rtcp, place * 2 + 1));
+        if let Err(why) = watched {
+            tracing::error!(%why, "a port could not be watched");
             return self.vacant.push(place);
         }
         let port = Port::new(opening.settings, clock::now(), &mut self.random);
@@ -266,6 +281,7 @@ impl MediaShard {
             slot,
             pipes: opening.pipes,
             armed: None,
+            read_in: 0,
         });
         self.places.insert(opening.port, place);
         self.gauges.ports_opened();
@@ -278,13 +294,12 @@ impl MediaShard {
             entry.port.close(clock::now());
         }
         self.settle(place);
-        let Some(mut entry) = self.entries.get_mut(place).and_then(Option::take) else { return };
+        let Some(entry) = self.entries.get_mut(place).and_then(Option::take) else { return };
         self.vacant.push(place);
         self.detector.close(entry.slot);
         self.windows.retain(|(at, _, _)| *at != place);
-        let registry = self.poll.registry();
-        registry.deregister(&mut entry.rtp).ok();
-        registry.deregister(&mut entry.rtcp).ok();
+        self.watch.remove(&entry.rtp);
+        self.watch.remove(&entry.rtcp);
         self.gauges.ports_closed();
     }
 
@@ -421,11 +436,26 @@ impl std::fmt::Debug for Entry {
     }
 }
 
-/// The waker's token; ports have two each, from 0.
-const WAKE: Token = Token(usize::MAX);
+/// Has the kernel wake this thread on time and before others. Where it may not, audio still comes
+/// on time as long as the machine is not full.
+fn hurry() {
+    rustix::thread::set_current_timer_slack(NonZeroU64::new(1)).ok();
+    if rustix::process::setpriority_process(None, NICENESS).is_err() {
+        tracing::debug!("the media thread has no more right to a core than others");
+    }
+}
 
-/// How many datagrams of one socket are read in a row.
+/// How many datagrams of a busy socket are read in a row.
 const BATCH: usize = 32;
+
+/// So many ports are a crowd.
+const CROWD: usize = 16;
+
+/// How often a crowd is looked after.
+const EACH: Duration = Duration::from_millis(1);
+
+/// Before everybody else's.
+const NICENESS: i32 = -11;
 
 /// How long windows wait for the windows of other calls.
 const GATHER: Duration = Duration::from_millis(4);

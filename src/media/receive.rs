@@ -167,6 +167,7 @@ impl Receiver {
     /// Begins or ends to be heard; what was said before is not made up for.
     pub fn attend(&mut self, attention: Attention) {
         self.attention = attention;
+        self.tap.attend(attention == Attention::Speech);
     }
 
     /// Lets what the peer says reach nobody, or everybody again.

@@ -17,6 +17,8 @@ use crate::media::event::{Event, Output, WINDOW};
 #[derive(Debug)]
 pub struct Tap {
     settings: Settings,
+    /// Whether anybody is told of speech; else nothing need be remembered of what is played.
+    attends: bool,
     gate: Gate,
     echo: EchoGate,
     rate: Rate,
@@ -46,6 +48,7 @@ impl Tap {
         Self {
             gate: Gate::new(settings.clone()),
             settings,
+            attends: true,
             echo: EchoGate::new(),
             rate,
             upsample: Resampler::new(rate, Rate::WIDE),
@@ -74,9 +77,14 @@ impl Tap {
 
     /// Takes what the caller is given to hear, at `rate`.
     pub fn play(&mut self, samples: &[i16], rate: Rate) {
-        if self.settings.echo_gate {
+        if self.attends && self.settings.echo_gate {
             self.echo.play(samples, rate);
         }
+    }
+
+    /// Whether anybody is told of speech from now on.
+    pub fn attend(&mut self, attends: bool) {
+        self.attends = attends;
     }
 
     /// Takes samples that arrived at `at`.

@@ -3,6 +3,7 @@
 pub mod burst;
 pub mod ports;
 pub mod udp;
+pub mod watch;
 
 // Connections: how one is had, and how it carries messages.
 pub mod line;

@@ -53,6 +53,8 @@ struct Job {
     /// At the rate of the port, 20 ms each.
     ready: VecDeque<Frame>,
     voiced: bool,
+    /// Whether some of it stands in the ring already.
+    heard: bool,
 }
 
 enum State {
@@ -70,7 +72,7 @@ impl Mouth {
     /// Runs until the call closes the orders.
     pub async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
         loop {
-            let full = self.feed();
+            let rest = self.feed();
             let voicing = self.voicing();
             tokio::select! {
                 biased;
@@ -79,8 +81,7 @@ impl Mouth {
                     None => return,
                 },
                 frame = next(voicing) => self.voiced(frame).await,
-                // The ring is full: the port has a second to play; half a frame later it has room.
-                () = tokio::time::sleep(Duration::from_millis(10)), if full => {}
+                () = tokio::time::sleep(rest.unwrap_or_default()), if rest.is_some() => {}
             }
         }
     }
@@ -93,7 +94,8 @@ impl Mouth {
                 let Some(voice) = self.voice.clone() else { return };
                 let ready = VecDeque::new();
                 let state = State::Waiting;
-                self.jobs.push_back(Job { id, held, text, voice, state, ready, voiced: false });
+                let (voiced, heard) = (false, false);
+                self.jobs.push_back(Job { id, held, text, voice, state, ready, voiced, heard });
             }
             Order::Release(through) => {
                 for job in self.jobs.iter_mut().filter(|job| job.id <= through) {
@@ -154,11 +156,11 @@ impl Mouth {
         }
     }
 
-    /// Moves ready frames into the ring; true when the ring has no room for what waits.
-    fn feed(&mut self) -> bool {
-        let Some((port, _, ring)) = &mut self.port else { return false };
+    /// Moves ready frames into the ring; tells when to come again if it has no room for what waits.
+    fn feed(&mut self) -> Option<Duration> {
+        let (port, _, ring) = self.port.as_mut()?;
         let mut fed = false;
-        let mut full = false;
+        let mut rest = None;
         while let Some(job) = self.jobs.front_mut() {
             if job.held {
                 break;
@@ -166,9 +168,12 @@ impl Mouth {
             while !ring.is_full() {
                 let Some(frame) = job.ready.pop_front() else { break };
                 ring.push(Spoken::Frame(job.id, frame)).expect("the ring has room");
-                fed = true;
+                (fed, job.heard) = (true, true);
             }
-            full = ring.is_full();
+            let full = ring.is_full();
+            if full {
+                rest = Some(if job.heard { REST } else { MOMENT });
+            }
             if full || !job.ready.is_empty() || !matches!(job.state, State::Voiced) {
                 break;
             }
@@ -179,7 +184,7 @@ impl Mouth {
         if fed {
             self.media.order(MediaOrder::Feed(*port));
         }
-        full
+        rest
     }
 }
 
@@ -223,6 +228,13 @@ async fn next<T>(stream: Option<&mut BoxStream<'static, T>>) -> Option<T> {
 
 /// How long a frame lasts.
 const FRAME: Duration = Duration::from_millis(20);
+
+/// How long a ring lasts that holds what was said a moment ago: it is full, and with the port there
+/// is a second to play.
+const REST: Duration = Duration::from_millis(100);
+
+/// How long until the port drops what was flushed, when something new is to be heard.
+const MOMENT: Duration = Duration::from_millis(10);
 
 /// How many frames may wait: ten seconds; then the voice waits.
 const MOST_READY: usize = 500;

@@ -2,9 +2,14 @@
 //! and what comes back.
 
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
+
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, setsockopt, sockopt::ReceiveTimestampns,
+};
 
 use crate::engine::clock;
 use crate::net::udp;
@@ -22,7 +27,8 @@ pub struct Stream {
 pub struct Heard {
     /// How many packets.
     pub packets: u64,
-    /// How late each was against the clock of its stream and the earliest of it, in milliseconds.
+    /// How late each was against the clock of its stream and the earliest of it, in milliseconds:
+    /// when it was sent, as the kernel says, not when we came to read it.
     pub late: Vec<f64>,
     /// How long packets with our own payload were on their way, in milliseconds.
     turned: Vec<f64>,
@@ -51,6 +57,7 @@ impl Stream {
     pub fn open() -> io::Result<Self> {
         let socket = udp::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), udp::SIP_BUFFER)?;
         socket.set_nonblocking(true)?;
+        setsockopt(&socket, ReceiveTimestampns, &true)?;
         Ok(Self { socket, began: clock::now(), buffer: [0; 2_048] })
     }
 
@@ -100,15 +107,14 @@ impl Stream {
     }
 
     fn take(&mut self, heard: &mut Heard, coming: &mut HashMap<u16, Coming>) {
-        while let Ok((length, from)) = self.socket.recv_from(&mut self.buffer) {
+        while let Some((length, from, came)) = self.receive() {
             let now = self.began.elapsed();
             let Some(packet) = self.buffer.get(..length).filter(|it| it.len() >= 28) else {
                 continue;
             };
             heard.packets += 1;
             let word = |at: usize| packet[at..at + 4].try_into().map_or(0, u32::from_be_bytes);
-            let came = now.as_secs_f64() * 1_000.0;
-            let stream = coming.entry(from.port()).or_default();
+            let stream = coming.entry(from).or_default();
             let (first, timestamp) = *stream.first.get_or_insert((came, word(4)));
             let due = f64::from(word(4).wrapping_sub(timestamp)) / 8.0;
             stream.offsets.push(came - first - due);
@@ -118,6 +124,21 @@ impl Stream {
                 heard.turned.push(took.as_secs_f64() * 1_000.0);
             }
         }
+    }
+
+    /// The next datagram: how long it is, from which port it came and when the kernel had it, in
+    /// milliseconds.
+    fn receive(&mut self) -> Option<(usize, u16, f64)> {
+        let mut slices = [IoSliceMut::new(&mut self.buffer)];
+        let mut notes = nix::cmsg_space!(nix::sys::time::TimeSpec);
+        let flags = MsgFlags::MSG_DONTWAIT;
+        let file = self.socket.as_raw_fd();
+        let taken = recvmsg::<SockaddrIn>(file, &mut slices, Some(&mut notes), flags).ok()?;
+        let came = taken.cmsgs().ok()?.find_map(|note| match note {
+            ControlMessageOwned::ScmTimestampns(at) => Some(Duration::from(at)),
+            _ => None,
+        })?;
+        Some((taken.bytes, taken.address?.port(), came.as_secs_f64() * 1_000.0))
     }
 }
 
