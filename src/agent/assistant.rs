@@ -55,6 +55,18 @@ pub struct Assistant {
     pub turns: Turns,
     /// When the caller may interrupt.
     pub interrupt: Interrupt,
+    /// How keys are taken.
+    pub dtmf: Keys,
+    /// Phrases of its own after which the call is over, as soon as they were heard: "Have a nice
+    /// day."
+    pub end_phrases: Vec<String>,
+    /// A sound file that is played beneath the call, beside the dialplan file: the room in which
+    /// the agent seems to sit.
+    pub ambience: Option<String>,
+    /// How loud that is: 1.0 is as loud as the file.
+    pub ambience_volume: f32,
+    /// Whether noise is taken off what the caller says before it is transcribed.
+    pub denoise: bool,
     /// What happens when nobody says anything.
     pub silence: Silence,
     /// What it says when a provider fails.
@@ -103,6 +115,11 @@ impl Default for Assistant {
             intents: Vec::new(),
             turns: Turns::default(),
             interrupt: Interrupt::default(),
+            dtmf: Keys::default(),
+            end_phrases: Vec::new(),
+            ambience: None,
+            ambience_volume: 0.2,
+            denoise: false,
             silence: Silence::default(),
             fallback: Fallback::default(),
             limits: Limits::default(),
@@ -276,8 +293,15 @@ pub struct Interrupt {
     /// After a pause for nothing, how long until the agent goes on.
     #[serde(deserialize_with = "units::duration")]
     pub resume_after: Duration,
+    /// What the agent does as soon as the caller begins to speak over it.
+    pub manner: Yields,
     /// Words that mean "go on"; without any, those of the language.
     pub ignore: Vec<String>,
+    /// Words that interrupt at once, however short and few: "stop".
+    pub always: Vec<String>,
+    /// How long after an interruption the agent says nothing.
+    #[serde(deserialize_with = "units::duration")]
+    pub backoff: Duration,
     /// Whether the first message can be interrupted.
     pub first_message: bool,
 }
@@ -289,9 +313,41 @@ impl Default for Interrupt {
             min_speech: Duration::from_millis(400),
             min_words: 0,
             resume_after: Duration::from_millis(500),
+            manner: Yields::default(),
             ignore: Vec::new(),
+            always: Vec::new(),
+            backoff: Duration::ZERO,
             first_message: true,
         }
+    }
+}
+
+/// What an agent does while it is not known whether the caller interrupts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Yields {
+    /// It falls silent, and goes on where it was if that was nothing.
+    #[default]
+    Pause,
+    /// It goes on quietly.
+    Duck,
+}
+
+/// How keys are taken.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Keys {
+    /// How long after a key the next one may come.
+    #[serde(deserialize_with = "units::duration")]
+    pub timeout: Duration,
+    /// The key that ends a number at once: one of `0-9 * #`; "" for none.
+    #[serde(deserialize_with = "terminator")]
+    pub terminator: Option<char>,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self { timeout: Duration::from_millis(1_200), terminator: Some('#') }
     }
 }
 
@@ -366,6 +422,17 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { max_duration: Duration::from_secs(15 * 60), max_tool_calls_per_turn: 4 }
+    }
+}
+
+/// Takes a key of a telephone, or nothing.
+fn terminator<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Option<char>, D::Error> {
+    let text = String::deserialize(source)?;
+    let mut keys = text.chars();
+    match (keys.next(), keys.next()) {
+        (None, _) => Ok(None),
+        (Some(key), None) if "0123456789*#".contains(key) => Ok(Some(key)),
+        _ => Err(serde::de::Error::custom(format!("`{text}` is no key: write one of 0-9 * #"))),
     }
 }
 

@@ -11,6 +11,8 @@ pub struct BargeIn {
     min_words: usize,
     /// Back-channels, each as its words.
     ignore: Vec<Vec<String>>,
+    /// What interrupts at once, each as its words.
+    always: Vec<Vec<String>>,
 }
 
 /// What speech that goes on means.
@@ -30,10 +32,15 @@ impl BargeIn {
         let ignore: Vec<Vec<String>> = if rules.ignore.is_empty() {
             builtin.iter().map(|phrase| words(phrase)).collect()
         } else {
-            rules.ignore.iter().map(|phrase| words(phrase)).filter(|w| !w.is_empty()).collect()
+            phrases(&rules.ignore)
         };
         let min_words = usize::try_from(rules.min_words).unwrap_or(usize::MAX);
-        Self { min_speech: rules.min_speech.saturating_add(EDGE_LAG), min_words, ignore }
+        Self {
+            min_speech: rules.min_speech.saturating_add(EDGE_LAG),
+            min_words,
+            ignore,
+            always: phrases(&rules.always),
+        }
     }
 
     /// How long speech lasts, from edge to edge, before it is judged.
@@ -43,6 +50,9 @@ impl BargeIn {
 
     /// Judges speech that has lasted for `spoken` and goes on; `text` is what was heard so far.
     pub fn verdict(&self, spoken: Duration, text: &str) -> Verdict {
+        if self.is_order(text) {
+            return Verdict::Interrupt;
+        }
         if spoken < self.min_speech {
             return Verdict::Wait(Some(self.min_speech));
         }
@@ -60,7 +70,12 @@ impl BargeIn {
     /// Whether finished speech with these words takes the floor.
     pub fn is_substantial(&self, text: &str) -> bool {
         let count = words(text).len();
-        count > 0 && count >= self.min_words && !self.is_backchannel(text)
+        self.is_order(text) || count > 0 && count >= self.min_words && !self.is_backchannel(text)
+    }
+
+    /// Whether something is said that interrupts at once.
+    fn is_order(&self, text: &str) -> bool {
+        !self.always.is_empty() && says_any(text, &self.always)
     }
 
     /// Whether `text` has words and all of them mean "go on".
@@ -77,6 +92,17 @@ impl BargeIn {
         }
         !words.is_empty()
     }
+}
+
+/// Phrases as their words; those without a word mean nothing.
+pub(super) fn phrases(texts: &[String]) -> Vec<Vec<String>> {
+    texts.iter().map(|phrase| words(phrase)).filter(|words| !words.is_empty()).collect()
+}
+
+/// Whether one of the phrases stands in `text`, word by word.
+pub(super) fn says_any(text: &str, phrases: &[Vec<String>]) -> bool {
+    let words = words(text);
+    phrases.iter().any(|phrase| words.windows(phrase.len()).any(|said| said == phrase.as_slice()))
 }
 
 /// The words of `text` in lower case without punctuation: "Uh-huh!" is `uhhuh`.
@@ -164,6 +190,22 @@ mod tests {
         let barge_in = BargeIn::new(&assistant);
         assert!(barge_in.is_backchannel("Roger that."));
         assert!(barge_in.is_substantial("mhm"));
+    }
+
+    #[test]
+    fn a_word_that_always_interrupts_does_so_at_once() {
+        let mut assistant = Assistant::default();
+        assistant.interrupt.always = vec!["stop".to_owned(), "Hold on!".to_owned(), "?".to_owned()];
+        assistant.interrupt.min_words = 4;
+        let barge_in = BargeIn::new(&assistant);
+        for text in ["Stop.", "no, hold on", "okay stop that"] {
+            assert_eq!(barge_in.verdict(LONG / 5, text), Verdict::Interrupt, "{text}");
+            assert!(barge_in.is_substantial(text), "{text}");
+        }
+        for text in ["", "hold", "stopping", "on hold"] {
+            assert_eq!(barge_in.verdict(LONG / 5, text), Verdict::Wait(Some(LONG)), "{text}");
+            assert!(!barge_in.is_substantial(text), "{text}");
+        }
     }
 
     #[test]

@@ -136,10 +136,15 @@ impl Caller {
 
     /// No more keys come. A hash that closes a number is not part of it; alone it is a key like
     /// any other.
-    pub fn close_keys(&mut self) {
-        if self.keys.len() > 1 && self.keys.ends_with('#') {
+    pub fn close_keys(&mut self, terminator: Option<char>) {
+        if self.keys.len() > 1 && self.is_terminated(terminator) {
             self.keys.pop();
         }
+    }
+
+    /// Whether the last key is the one that ends a number.
+    pub fn is_terminated(&self, terminator: Option<char>) -> bool {
+        terminator.is_some_and(|key| self.keys.ends_with(key))
     }
 }
 

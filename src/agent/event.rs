@@ -183,7 +183,9 @@ pub enum Output {
     },
     /// Voice: hold the queue at the next frame.
     Pause,
-    /// Voice: go on.
+    /// Voice: go on quietly from the next frame on.
+    Duck,
+    /// Voice: go on, and as loud as before.
     Resume,
     /// Voice: drop everything up to this utterance. Answered by `Input::Flushed` if any of it
     /// may have been heard.

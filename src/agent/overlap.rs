@@ -35,7 +35,7 @@ impl Turn {
             }
             Event::Key(key) if state.manner == Manner::Open => {
                 self.no_longer_late(state.aside);
-                self.order(Order::Interrupt);
+                self.interrupt(now);
                 return self.key(now, key);
             }
             Event::Key(key) => {
@@ -84,7 +84,7 @@ impl Turn {
             }
             (Event::Judged(it), Sound::Over { .. }) => self.caller.judging.answer(now, it.complete),
             (Event::Key(key), Sound::Going { .. } | Sound::Over { .. }) => {
-                self.break_off();
+                self.break_off(now);
                 return self.key(now, key);
             }
             (Event::Deadline, Sound::Going { since, .. }) => {
@@ -117,7 +117,7 @@ impl Turn {
     /// The caller has stopped, and what was said is known: enough for a turn, or nothing.
     fn weigh(&mut self, now: Instant, manner: Manner, last_voiced: Instant) -> State {
         if self.is_substantial() {
-            self.break_off();
+            self.break_off(now);
             return self.decide(now, Text::Here, Ended::Pause(last_voiced));
         }
         self.go_on();
@@ -157,13 +157,13 @@ impl Turn {
     }
 
     fn interrupted(&mut self, now: Instant) -> State {
-        self.break_off();
+        self.break_off(now);
         if self.sounds_over() { self.is_over(now) } else { self.hear(now) }
     }
 
     /// The agent loses the floor. The pause ends with the flush: nothing is left to be held.
-    fn break_off(&mut self) {
-        self.order(Order::Interrupt);
+    fn break_off(&mut self, now: Instant) {
+        self.interrupt(now);
         self.order(Order::Resume);
     }
 
@@ -186,7 +186,7 @@ impl Turn {
         }
         match state.manner {
             Manner::Open => {
-                self.order(Order::Interrupt);
+                self.interrupt(now);
                 self.decide(now, Text::Here, Ended::Pause(last_voiced))
             }
             Manner::Protected => speaking(state.manner, Aside::Kept),

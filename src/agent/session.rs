@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::agent::answer::{Answer, Given};
-use crate::agent::assistant::Assistant;
+use crate::agent::assistant::{Assistant, Yields};
+use crate::agent::barge_in::{phrases, says_any};
 use crate::agent::caller::Words;
 use crate::agent::conversation::Conversation;
 use crate::agent::endpointing::Completeness;
@@ -51,6 +52,8 @@ pub struct Session {
     pub(super) life: Life,
     pub(super) line: Presence,
     languages: Languages,
+    /// What it says last, each as its words.
+    end_phrases: Vec<Vec<String>>,
     pub(super) out: VecDeque<Output>,
 }
 
@@ -97,6 +100,7 @@ impl Session {
             life: Life::Fresh,
             line: Presence::Here,
             languages: Languages::new(assistant.spoken_language(), &assistant.languages),
+            end_phrases: phrases(&assistant.end_phrases),
             out: VecDeque::new(),
             assistant,
         }
@@ -260,10 +264,13 @@ impl Session {
             Order::Finalize(pause) => self.out.push_back(Output::Finalize(pause)),
             Order::Judge(pause) => self.out.push_back(Output::Judge(pause)),
             Order::Forget => self.out.push_back(Output::Forget),
-            Order::Pause => {
-                self.speech.pause(now);
-                self.out.push_back(Output::Pause);
-            }
+            Order::Pause => match self.assistant.interrupt.manner {
+                Yields::Pause => {
+                    self.speech.pause(now);
+                    self.out.push_back(Output::Pause);
+                }
+                Yields::Duck => self.out.push_back(Output::Duck),
+            },
             Order::Resume => {
                 self.speech.resume(now);
                 self.out.push_back(Output::Resume);
@@ -424,6 +431,9 @@ impl Session {
         };
         if line.role == Role::Answer {
             self.failures = 0;
+            if self.ending == Ending::None && says_any(&line.text, &self.end_phrases) {
+                self.ending = Ending::Soft(Over::AgentEnded);
+            }
         }
         let (turn, since) = (line.turn, line.since(now));
         self.note(Note::AgentSaid { turn, since, text: line.text, interrupted: false });

@@ -37,6 +37,8 @@ pub struct Turn {
     moved: Instant,
     comfort: Comfort,
     pub(super) debt: Debt,
+    /// Until when an agent that was interrupted says nothing.
+    backs_off: Option<Instant>,
     /// What the caller was asked for.
     expected: Expected,
     orders: VecDeque<Order>,
@@ -71,6 +73,7 @@ impl Turn {
             moved: now,
             comfort: Comfort::Possible,
             debt: Debt::None,
+            backs_off: None,
             expected,
             orders: VecDeque::new(),
         }
@@ -362,10 +365,10 @@ impl Turn {
 
     /// When the turn is taken, as far as is known now.
     fn due(&self, deciding: &Deciding) -> Instant {
-        let keys = self
-            .caller
-            .pressed()
-            .map(|at| if self.caller.keys().ends_with('#') { at } else { at + BETWEEN_KEYS });
+        let keys = &self.assistant.dtmf;
+        let keys = self.caller.pressed().map(|at| {
+            if self.caller.is_terminated(keys.terminator) { at } else { at + keys.timeout }
+        });
         let due = match deciding.ended {
             Ended::Pause(last_voiced) => {
                 let spoken =
@@ -375,10 +378,18 @@ impl Turn {
             Ended::Limit(at) => at,
             Ended::Keys => keys.unwrap_or(self.moved),
         };
+        let due = self.backs_off.map_or(due, |until| until.max(due));
         match deciding.text {
             Text::Here => due,
             Text::Asked => due + TEXT_LIMIT,
         }
+    }
+
+    /// The agent is interrupted, and says nothing for a while.
+    pub(super) fn interrupt(&mut self, now: Instant) {
+        let backoff = self.assistant.interrupt.backoff;
+        self.backs_off = (!backoff.is_zero()).then(|| now + backoff);
+        self.order(Order::Interrupt);
     }
 
     /// Lets a model think on words that look complete while the turn may still go on.
@@ -406,7 +417,7 @@ impl Turn {
 
     /// Takes the caller's turn, unless it came to nothing.
     fn commit(&mut self, now: Instant, mut deciding: Deciding) -> State {
-        self.caller.close_keys();
+        self.caller.close_keys(self.assistant.dtmf.terminator);
         let text = self.caller.text();
         if self.debt == Debt::Answer && (self.caller.is_wordless() || self.is_backchannel_to_debt())
         {
@@ -432,6 +443,7 @@ impl Turn {
         let times = TurnTimes { committed: Some(now), ..self.caller.times };
         let (keys, judged) = (self.caller.keys().to_owned(), self.caller.judging.told());
         (self.debt, self.comfort, self.moved) = (Debt::None, Comfort::Possible, now);
+        self.backs_off = None;
         self.silence.broken();
         let hold = self.hold_at(now);
         self.order(Order::Commit(Said { text: text.clone(), keys, times, judged, guess }));
@@ -577,8 +589,6 @@ impl Turn {
 
 /// How long after its deadline a turn waits for a text that was asked for.
 const TEXT_LIMIT: Duration = Duration::from_millis(1_500);
-/// How long after a key the next one may come.
-const BETWEEN_KEYS: Duration = Duration::from_millis(1_200);
 /// How long a transfer may take before the caller is told that it failed.
 const TRANSFER_LIMIT: Duration = Duration::from_secs(60);
 /// A model gets at least so long before the caller is asked for patience.

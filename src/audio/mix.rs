@@ -14,6 +14,14 @@ pub fn gain(samples: &mut [i16], gain: f32) {
     }
 }
 
+/// Lets the gain of `samples` go evenly from one to another.
+pub fn slide(samples: &mut [i16], [from, to]: [f32; 2]) {
+    let step = (to - from) / samples.len().max(1) as f32;
+    for (index, sample) in samples.iter_mut().enumerate() {
+        *sample = scaled(*sample, from + step * (index + 1) as f32);
+    }
+}
+
 /// Lets `samples` rise from silence.
 pub fn fade_in(samples: &mut [i16]) {
     let length = samples.len() as f32;

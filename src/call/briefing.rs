@@ -126,6 +126,8 @@ pub struct Casting {
     pub assistant: Arc<Assistant>,
     /// The tools that it may call, as a model sees them.
     pub tools: Vec<Tool>,
+    /// What is heard behind it.
+    pub ambience: Option<Arc<Tape>>,
 }
 
 /// How media is done.

@@ -89,6 +89,7 @@ impl Check<'_> {
             found.extend(self.ranges(key, choice));
         }
         found.extend(self.language());
+        found.extend(self.ambience());
         found
     }
 
@@ -158,6 +159,15 @@ impl Check<'_> {
             })
         };
         checks.into_iter().filter_map(outside).collect()
+    }
+
+    /// A room that would be louder than its recording.
+    fn ambience(&self) -> Option<Diagnostic> {
+        let is_louder = !(0.0..=1.0).contains(&self.agent.ambience_volume);
+        is_louder.then(|| {
+            Diagnostic::error("value.range", "`ambience_volume` must be a number from 0 to 1")
+                .at(self.place("ambience_volume"), "out of range")
+        })
     }
 
     /// Built-in engines that know English only.

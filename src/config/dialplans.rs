@@ -1,6 +1,7 @@
 //! Reads the dialplan files: routes in order, agents with what they inherit and their prompts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use toml::de::DeValue;
 
@@ -180,7 +181,8 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         let (agent, sound) = self.reading.read::<Assistant>(&path, node);
         let mut agent = agent.unwrap_or_default();
         let prompted = self.read_prompt(&mut agent, &path);
-        if !(sound && prompted) {
+        let furnished = self.find_ambience(&mut agent, &path);
+        if !(sound && prompted && furnished) {
             self.found.faulty.insert(name.clone());
         }
         self.found.agents.insert(name, agent);
@@ -215,9 +217,36 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         }
     }
 
-    /// Reads a prompt beside the file that names it. It must lie in the folder of the dialplans:
-    /// a dialplan cannot make an agent recite the files of the machine (T20).
+    /// Finds the file of `ambience`, and writes where it is. Whether all is well.
+    fn find_ambience(&mut self, agent: &mut Assistant, path: &str) -> bool {
+        let Some(file) = &agent.ambience else { return true };
+        let span = self.reading.places.find(&format!("{path}.ambience"));
+        let span = span.map(|place| place.value.clone());
+        match self.beside(file, span.as_ref()) {
+            Ok(full) => {
+                agent.ambience = Some(full.to_string_lossy().into_owned());
+                true
+            }
+            Err(why) => {
+                let message = format!("the sound `{file}` cannot be read: {why}");
+                self.report(
+                    Diagnostic::error("agent.ambience", message)
+                        .at(span, "named here")
+                        .help("the path begins at the folder of this dialplan file"),
+                );
+                false
+            }
+        }
+    }
+
+    /// Reads a prompt beside the file that names it.
     fn prompt_in(&self, file: &str, span: Option<&Span>) -> Result<String, String> {
+        file::read_text(&self.beside(file, span)?, LARGEST_PROMPT)
+    }
+
+    /// Where a file lies beside the one that names it. It must lie in the folder of the dialplans:
+    /// a dialplan cannot make an agent recite the files of the machine (T20).
+    fn beside(&self, file: &str, span: Option<&Span>) -> Result<PathBuf, String> {
         let source = span.and_then(|span| self.reading.sources.file(span));
         let folder = source.and_then(|source| source.directory.as_deref());
         let folder = folder.ok_or("this dialplan is not in a folder")?;
@@ -227,7 +256,7 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         if !inside.into_iter().any(|root| full.starts_with(root)) {
             return Err("it lies outside the folder of the dialplans".to_owned());
         }
-        file::read_text(&full, LARGEST_PROMPT)
+        Ok(full)
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {

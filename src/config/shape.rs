@@ -79,17 +79,11 @@ const KEYS: &[&str] = &[
     "agents.*.fallback.tts",
     "agents.*.turns.on_punctuation",
     "agents.*.turns.on_no_punctuation",
-    "agents.*.interrupt.always",
-    "agents.*.interrupt.backoff",
     "agents.*.after",
     "agents.*.realtime",
     "agents.*.voicemail",
-    "agents.*.ambience",
-    "agents.*.denoise",
-    "agents.*.dtmf",
     "agents.*.on",
     "agents.*.first",
-    "agents.*.end_phrases",
 ];
 
 const VALUES: &[(&str, &[&str])] = &[

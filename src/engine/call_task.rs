@@ -307,7 +307,12 @@ impl CallTask {
             }
             Mind::Flush { through } => self.mouth(speak::Order::Flush(through)).await,
             // The conductor carries these out itself.
-            Mind::Pause | Mind::Resume | Mind::Run(_) | Mind::Note(_) | Mind::Over(_) => {}
+            Mind::Pause
+            | Mind::Duck
+            | Mind::Resume
+            | Mind::Run(_)
+            | Mind::Note(_)
+            | Mind::Over(_) => {}
         }
     }
 

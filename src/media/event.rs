@@ -96,7 +96,9 @@ pub enum Command {
     },
     /// Holds what is queued at the next frame boundary; silence is sent.
     Pause,
-    /// Goes on with what was held.
+    /// Goes on quietly with what is queued, from the next frame on.
+    Duck,
+    /// Goes on with what was held, as loud as it is.
     Resume,
     /// Drops what is queued or still to come for every utterance up to and including this one.
     Flush {
@@ -118,6 +120,8 @@ pub enum Command {
     Music(Arc<Tape>),
     /// Stops the tape.
     NoMusic,
+    /// Plays a tape over and over beneath everything that is sent, or none.
+    Ambience(Option<Arc<Tape>>),
     /// Records nothing at all before `ResumeRecording`: the recording begins there.
     WithholdRecording,
     /// Keeps nothing of what is said from now on in the recording: its time goes on in silence.

@@ -26,6 +26,8 @@ pub struct Playout {
     fade_in: bool,
     /// The fading end of what was cut, for the silence that follows.
     tail: Vec<i16>,
+    /// How loud the last frame ended and how loud the next one is to end: 1 is as it came.
+    loudness: [f32; 2],
 }
 
 #[derive(Debug)]
@@ -54,6 +56,7 @@ impl Playout {
             last_finished: None,
             fade_in: false,
             tail: Vec::with_capacity(rate.samples_in(FADE)),
+            loudness: [1.0; 2],
         }
     }
 
@@ -103,9 +106,15 @@ impl Playout {
         self.paused = true;
     }
 
-    /// Goes on with what was held.
+    /// Goes on quietly with what waits: somebody else speaks.
+    pub fn duck(&mut self) {
+        self.loudness[1] = DUCKED;
+    }
+
+    /// Goes on with what was held, as loud as it is.
     pub fn resume(&mut self) {
         self.paused = false;
+        self.loudness[1] = 1.0;
     }
 
     /// Drops every utterance up to `through`, and what is still to come of them. A pause is over
@@ -133,6 +142,7 @@ impl Playout {
         if self.utterances.is_empty() {
             self.paused = false;
             self.fade_in = false;
+            self.loudness = [1.0; 2];
         }
         heard
     }
@@ -166,6 +176,10 @@ impl Playout {
             mix::fade_in(&mut frame[..faded]);
         }
         self.tail.clear();
+        if self.loudness != [1.0; 2] {
+            mix::slide(frame, self.loudness);
+            self.loudness[0] = self.loudness[1];
+        }
     }
 
     /// Takes the fading end of what was cut into `frame`, which is all silence.
@@ -198,6 +212,7 @@ impl Playout {
         };
         let fade = self.rate.samples_in(FADE);
         self.tail.extend(utterance.samples().take(fade));
+        mix::gain(&mut self.tail, self.loudness[0]);
         mix::fade_out(&mut self.tail);
         self.fade_in = true;
     }
@@ -258,6 +273,9 @@ impl Utterance {
         filled
     }
 }
+
+/// How loud a voice is that goes on while another one speaks: 12 dB down.
+const DUCKED: f32 = 0.25;
 
 /// How long a cut fades.
 const FADE: Duration = Duration::from_millis(5);
@@ -354,6 +372,37 @@ mod tests {
         let frame = take(&mut playout);
         assert!(frame[0] < 100 && frame[20] < 700 && frame[40..] == [1_000; 120]);
         assert_eq!(playout.queued(), Duration::from_millis(20));
+    }
+
+    #[test]
+    fn a_duck_slides_down_within_a_frame_and_a_resume_up_again() {
+        let mut playout = playout();
+        playout.play(ONE, vec![1_000; 960]);
+        take(&mut playout);
+        playout.duck();
+        let sliding = take(&mut playout);
+        assert!(sliding[0] > 990 && sliding[80] < 700 && sliding[159] < 260, "{sliding:?}");
+        assert!(sliding.is_sorted_by(|one, two| one >= two));
+        assert_eq!(take(&mut playout), [250; 160]);
+        playout.resume();
+        let sliding = take(&mut playout);
+        assert!(sliding[0] < 260 && sliding[159] > 990);
+        assert_eq!(take(&mut playout), [1_000; 160]);
+    }
+
+    #[test]
+    fn what_comes_behind_a_flush_is_not_ducked() {
+        let mut playout = playout();
+        playout.play(ONE, vec![1_000; 480]);
+        take(&mut playout);
+        playout.duck();
+        take(&mut playout);
+        playout.flush(ONE, true);
+        playout.play(TWO, vec![1_000; 160]);
+        let mut silence = vec![0; 160];
+        playout.take_tail(&mut silence);
+        assert!(silence[0] <= 250, "the tail is as quiet as what it ends: {}", silence[0]);
+        assert_eq!(take(&mut playout), [1_000; 160]);
     }
 
     #[test]

@@ -182,6 +182,7 @@ impl Port {
                 self.playout.settle(self.sender.last_voice().unwrap_or(now), &mut self.out);
             }
             Command::Pause => self.playout.pause(self.sender.is_speaking()),
+            Command::Duck => self.playout.duck(),
             Command::Resume => self.playout.resume(),
             Command::Flush { through } => {
                 let heard = self.playout.flush(through, self.sender.is_speaking());
@@ -200,8 +201,9 @@ impl Port {
             }
             Command::Mute => self.receiver.mute(true),
             Command::Unmute => self.receiver.mute(false),
-            Command::Music(tape) => self.sender.entertain(tape),
-            Command::NoMusic => self.sender.stop_music(),
+            Command::Music(tape) => self.sender.entertain(Some(tape)),
+            Command::NoMusic => self.sender.entertain(None),
+            Command::Ambience(tape) => self.sender.surround(tape),
             Command::WithholdRecording => self.record_as(Taping::Withheld),
             Command::PauseRecording => self.record_as(Taping::Paused),
             Command::ResumeRecording => self.record_as(Taping::Running),

@@ -11,6 +11,7 @@
 //!
 //! While another port's packets are relayed, they set the pace and slots rest; see `relaying`.
 
+mod backdrop;
 mod overheard;
 mod relaying;
 
@@ -35,6 +36,7 @@ use crate::media::music::Tape;
 use crate::media::playout::Playout;
 use crate::media::record::Recorder;
 use crate::media::relay::Relay;
+use crate::media::send::backdrop::Backdrop;
 use crate::media::send::overheard::Overheard;
 use crate::media::tap::Tap;
 use crate::rtp::packet::Header;
@@ -84,7 +86,7 @@ pub struct Sender {
     speakers: usize,
     inlets: Inlets,
     overheard: Overheard,
-    music: Option<(Arc<Tape>, u64)>,
+    backdrop: Backdrop,
     /// The background of a speaker that rests.
     background: Option<Level>,
     noise: Noise,
@@ -150,7 +152,7 @@ impl Sender {
             inlets: Inlets::new(rate, libraries.clone()),
             overheard: Overheard::new(rate),
             libraries,
-            music: None,
+            backdrop: Backdrop::default(),
             background: None,
             noise: Noise::default(),
             described: 0,
@@ -213,14 +215,14 @@ impl Sender {
         self.overheard.by(&links.overseers);
     }
 
-    /// Plays a tape from its beginning wherever nothing else is heard.
-    pub fn entertain(&mut self, tape: Arc<Tape>) {
-        self.music = Some((tape, 0));
+    /// Plays a tape from its beginning wherever nothing else is heard, or none.
+    pub fn entertain(&mut self, tape: Option<Arc<Tape>>) {
+        self.backdrop.entertain(tape);
     }
 
-    /// Stops the tape.
-    pub fn stop_music(&mut self) {
-        self.music = None;
+    /// Plays a tape from its beginning beneath everything else, or none.
+    pub fn surround(&mut self, tape: Option<Arc<Tape>>) {
+        self.backdrop.surround(tape);
     }
 
     /// Our source.
@@ -332,7 +334,7 @@ impl Sender {
                     self.lead = None;
                     desk.playout.take_tail(&mut self.frame);
                     self.overheard.offer(self.slot, &self.frame, desk.out);
-                    self.play_music();
+                    self.backdrop.fill(&mut self.frame, self.rate);
                     self.mix_in();
                     self.send_rest((to, timestamp), desk.out);
                 }
@@ -368,6 +370,7 @@ impl Sender {
         }
         desk.playout.take(now, &mut self.frame, desk.out);
         self.overheard.offer(self.slot, &self.frame, desk.out);
+        self.backdrop.underlay(&mut self.frame, self.rate);
         self.mix_in();
         self.send_frame((to, timestamp), desk.out);
         self.last_voice = Some(now);
@@ -381,13 +384,6 @@ impl Sender {
         if let Some(due) = due {
             self.inlets.add_to(due, &mut self.frame);
         }
-    }
-
-    /// Adds what comes next of the tape.
-    fn play_music(&mut self) {
-        let Some((tape, position)) = &mut self.music else { return };
-        tape.add_to(&mut self.frame, self.rate, *position);
-        *position = position.wrapping_add(self.frame.len() as u64);
     }
 
     /// Sends a frame in which nobody of ours speaks. Silence is described if the peer knows how;

@@ -1,6 +1,7 @@
 //! Vendors and models behind six seams: Detector, TurnModel, Transcriber, Model, Voice (and Realtime
 //! later).
 
+pub mod denoiser;
 pub mod detector;
 pub mod error;
 pub mod model;

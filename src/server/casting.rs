@@ -19,6 +19,7 @@ use crate::providers::kind::Spec;
 use crate::providers::registry::Registry;
 use crate::providers::transcriber::Context;
 use crate::providers::turn_model::TurnModel;
+use crate::server::music;
 
 /// Agents ready for the line.
 #[derive(Debug, Default)]
@@ -111,9 +112,13 @@ async fn ready(
         name: name.to_owned(),
         assistant: Arc::new(instructed),
         tools: instructions::tools_for(assistant),
+        ambience: music::ambience(assistant).map_err(|why| {
+            ProviderError::lasting("ambience", format!("it cannot be played: {why}"))
+        })?,
     };
     let others = other_tongues(assistant, &compiled, registry).await?;
-    Ok((casting, Crew { transcriber, turn_model, model, voice, others }))
+    let denoises = assistant.denoise;
+    Ok((casting, Crew { transcriber, turn_model, model, voice, others, denoises }))
 }
 
 /// Who judges for an agent whether a turn sounds complete, unless it wants nobody.

@@ -51,6 +51,7 @@ impl External for Inspection {
         faults.extend(no_such_voice(agent));
         faults.extend(deaf(agent, &registry));
         faults.extend(no_turn_model(agent, &registry));
+        faults.extend(music::ambience_faults(agent));
         faults
     }
 }

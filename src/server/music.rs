@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::agent::assistant::Assistant;
+use crate::audio::mix;
 use crate::call::briefing::Tapes;
 use crate::config::external::Fault;
 use crate::config::settings::Server;
@@ -19,16 +21,36 @@ pub fn tapes(server: &Server) -> Result<Tapes, Unplayable> {
     Ok(Tapes { hold: Arc::new(Tape::of_sides(sides)), ..Tapes::default() })
 }
 
+/// What is heard behind an agent, read and decoded once for all its calls.
+///
+/// # Errors
+/// When its file cannot be played.
+pub fn ambience(agent: &Assistant) -> Result<Option<Arc<Tape>>, Unplayable> {
+    let Some(path) = &agent.ambience else { return Ok(None) };
+    let mut sides = sound_file::read(Path::new(path), &RATES)?;
+    for side in &mut sides {
+        mix::gain(&mut side.samples, agent.ambience_volume);
+    }
+    Ok(Some(Arc::new(Tape::of_sides(sides))))
+}
+
+/// The sounds behind an agent that cannot be played.
+pub fn ambience_faults(agent: &Assistant) -> Option<Fault> {
+    let path = Path::new(agent.ambience.as_deref()?);
+    let why = sound_file::look(path).err()?;
+    Some(fault(("ambience", "sound"), path, &why))
+}
+
 /// Music that cannot be played.
 pub fn faults(server: &Server) -> Option<Fault> {
     let path = server.media.hold_music.as_deref()?;
     let why = sound_file::look(path).err()?;
-    Some(fault(path, &why))
+    Some(fault(("media.hold_music", "hold music"), path, &why))
 }
 
-fn fault(path: &Path, why: &Unplayable) -> Fault {
-    let message = format!("the hold music `{}` cannot be played: {why}", path.display());
-    let mut fault = Fault::error("music.unplayable", "media.hold_music", message);
+fn fault((key, what): (&str, &str), path: &Path, why: &Unplayable) -> Fault {
+    let message = format!("the {what} `{}` cannot be played: {why}", path.display());
+    let mut fault = Fault::error("music.unplayable", key, message);
     fault.label = "this file".to_owned();
     fault.help = Some(match why {
         Unplayable::File(_) => "write the path of a WAV, FLAC, Ogg Vorbis or MP3 file".to_owned(),

@@ -1,6 +1,7 @@
 //! The rehearsal: whole conversations in virtual time, without a telephone.
 
 mod conversations;
+mod manners;
 mod ordeal;
 mod stage;
 mod turn_model;

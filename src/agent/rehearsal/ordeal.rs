@@ -143,6 +143,7 @@ impl Ordeal {
                 | Output::Judge(_)
                 | Output::Forget
                 | Output::Pause
+                | Output::Duck
                 | Output::Resume
                 | Output::Note(_)
                 | Output::Speaks(_) => {}

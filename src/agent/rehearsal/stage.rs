@@ -253,6 +253,8 @@ impl Stage {
                 }
             }
             Output::Pause => self.paused = true,
+            // It goes on, and that is all that a rehearsal can hear of it.
+            Output::Duck => {}
             Output::Resume => self.paused = false,
             Output::Flush { through } => self.flush(through),
             Output::Run(call) => {

@@ -55,7 +55,7 @@ impl Conductor {
         self.chronicle.notified(mode, notice);
         let assistant = Arc::new(Assistant { first_message, ..(**assistant).clone() });
         let (name, tools) = (casting.name.clone(), casting.tools.clone());
-        Arc::new(Casting { name, assistant, tools })
+        Arc::new(Casting { name, assistant, tools, ambience: casting.ambience.clone() })
     }
 
     /// The caller pressed a key; true when it was the one by which it agrees to be recorded.

@@ -27,6 +27,8 @@ impl Conductor {
     pub(super) fn open_desk(&mut self, now: Instant) {
         let (today, variables) = (self.chronicle.today(), self.variables());
         self.desk.open(now, today, &variables);
+        let ambience = self.desk.casting().and_then(|casting| casting.ambience.clone());
+        self.media(Command::Ambience(ambience));
     }
 
     /// What templates may name of this call.
@@ -48,6 +50,7 @@ impl Conductor {
                 // The call is ending: only what is noted still counts.
                 _ if matches!(self.work, Work::Ending(_) | Work::Over) => {}
                 agent::event::Output::Pause => self.media(Command::Pause),
+                agent::event::Output::Duck => self.media(Command::Duck),
                 agent::event::Output::Resume => self.media(Command::Resume),
                 agent::event::Output::Flush { through } => {
                     self.out.push_back(Output::Mind(output));
@@ -74,6 +77,7 @@ impl Conductor {
         if self.desk.casting().is_some() {
             self.desk.leave(now);
             self.silence_agent();
+            self.media(Command::Ambience(None));
         }
     }
 

@@ -22,6 +22,8 @@ pub struct Crew {
     pub voice: Arc<dyn Voice>,
     /// Who hears and speaks other languages, by language.
     pub others: BTreeMap<Language, Tongue>,
+    /// Whether noise is taken off what is heard.
+    pub denoises: bool,
 }
 
 /// Who hears and who speaks a language.

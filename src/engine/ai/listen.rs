@@ -13,6 +13,7 @@ use crate::agent::event::{Input, PauseId, Transcript};
 use crate::audio::frame::Frame;
 use crate::call::event;
 use crate::engine::mailbox::Mailbox;
+use crate::providers::denoiser::Denoiser;
 use crate::providers::transcriber::{Heard, Listening};
 
 /// What the call orders of its ear.
@@ -38,6 +39,8 @@ pub struct Ear {
     before: VecDeque<Frame>,
     in_turn: bool,
     judge: Judge,
+    /// Takes noise off what is heard, if the agent wants that.
+    denoiser: Option<Denoiser>,
 }
 
 impl Ear {
@@ -49,6 +52,7 @@ impl Ear {
             before: VecDeque::new(),
             in_turn: false,
             judge: Judge::default(),
+            denoiser: None,
         }
     }
 
@@ -87,6 +91,7 @@ impl Ear {
         self.listening = None;
         self.in_turn = false;
         self.judge.engage(crew.turn_model.as_ref());
+        self.denoiser = crew.denoises.then(|| self.denoiser.take().unwrap_or_default());
         let Some((transcriber, context)) = &crew.transcriber else { return };
         let opened = tokio::time::timeout(OPEN_WITHIN, transcriber.open(context.clone(), texts));
         match opened.await {
@@ -97,6 +102,10 @@ impl Ear {
     }
 
     fn hear(&mut self, frame: Frame) {
+        let frame = match &mut self.denoiser {
+            Some(denoiser) => denoiser.clean(&frame),
+            None => frame,
+        };
         if self.in_turn {
             self.judge.hear(&frame);
             if let Some(listening) = &mut self.listening {

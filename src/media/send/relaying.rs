@@ -111,7 +111,7 @@ impl Sender {
     pub(super) fn mixes(&self, desk: &Desk<'_>) -> bool {
         self.speakers > 1
             || self.dialer.busy()
-            || self.music.is_some()
+            || self.backdrop.plays()
             || self.enabled && desk.to.is_some() && desk.playout.ready()
     }
 

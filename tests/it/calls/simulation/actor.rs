@@ -106,6 +106,7 @@ impl Actor {
             name: self.name.clone(),
             assistant: Arc::new(self.assistant.clone()),
             tools: instructions::tools_for(&self.assistant),
+            ambience: None,
         })
     }
 }

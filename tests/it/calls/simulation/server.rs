@@ -446,6 +446,7 @@ impl Server {
             agent::Output::Flush { through } => call.mouth.flush(through),
             agent::Output::Speaks(_) => {}
             agent::Output::Pause
+            | agent::Output::Duck
             | agent::Output::Resume
             | agent::Output::Run(_)
             | agent::Output::Note(_)
