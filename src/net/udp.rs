@@ -26,5 +26,6 @@ pub fn bind(address: SocketAddr, buffer: usize) -> io::Result<UdpSocket> {
 /// The buffer of a SIP socket: some hundreds of messages.
 pub const SIP_BUFFER: usize = 4 << 20;
 
-/// The buffer of an RTP socket: two seconds of packets of one call.
-pub const RTP_BUFFER: usize = 64 << 10;
+/// The buffer of an RTP socket: what a flood of 10,000 packets a second sends in 50 ms, so that
+/// those of the caller between them are not lost.
+pub const RTP_BUFFER: usize = 256 << 10;

@@ -16,6 +16,7 @@ use voxtrunk::audio::frame::Frame;
 
 use super::caller::{call, recorded};
 use super::datagrams::Wire;
+use super::ear::share;
 use super::peers::free_port;
 use super::server::{Folder, House, PATIENCE, SOURCE, Server, finish, within};
 
@@ -286,24 +287,6 @@ async fn held(settings: &str) -> Frame {
     assert!(outcome.they_hung_up(), "{:?}", outcome.ending);
     assert_eq!(callee.await.expect("no panic"), None);
     outcome.heard.expect("it was recorded")
-}
-
-/// How much of what is in some samples is a tone: the best of each tenth of a second, since a
-/// tape that begins anew and a slot that is left out turn its phase.
-fn share(samples: &[i16], rate: f64, hertz: f64) -> f64 {
-    let (mut of_tone, mut all) = (0.0, 0.0);
-    for part in samples.chunks(rate as usize / 10) {
-        let (mut sin, mut cos) = (0.0, 0.0);
-        for (at, sample) in part.iter().enumerate() {
-            let angle = at as f64 * hertz / rate * std::f64::consts::TAU;
-            let value = f64::from(*sample);
-            sin += value * angle.sin();
-            cos += value * angle.cos();
-            all += value * value;
-        }
-        of_tone += (sin * sin + cos * cos) * 2.0 / part.len() as f64;
-    }
-    of_tone / f64::max(all, 1.0)
 }
 
 /// How many scenarios are played at once: more would keep a small machine from answering in time.

@@ -92,3 +92,21 @@ const PAUSE: usize = 25;
 
 /// How much silence stays around an utterance, in windows.
 const MARGIN: usize = 10;
+
+/// How much of what is in some samples is a tone: the best of each tenth of a second, since a
+/// tape that begins anew and a slot that is left out turn its phase.
+pub fn share(samples: &[i16], rate: f64, hertz: f64) -> f64 {
+    let (mut of_tone, mut all) = (0.0, 0.0);
+    for part in samples.chunks(rate as usize / 10) {
+        let (mut sin, mut cos) = (0.0, 0.0);
+        for (at, sample) in part.iter().enumerate() {
+            let angle = at as f64 * hertz / rate * std::f64::consts::TAU;
+            let value = f64::from(*sample);
+            sin += value * angle.sin();
+            cos += value * angle.cos();
+            all += value * value;
+        }
+        of_tone += (sin * sin + cos * cos) * 2.0 / part.len() as f64;
+    }
+    of_tone / f64::max(all, 1.0)
+}

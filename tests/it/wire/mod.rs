@@ -29,6 +29,7 @@ mod inside_tcp;
 mod kamailio;
 mod keys;
 mod linphone;
+mod manners;
 mod networks;
 mod offerless;
 mod oversight;

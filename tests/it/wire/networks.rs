@@ -127,9 +127,9 @@ async fn a_flood_of_strangers_is_neither_heard_nor_felt() {
     let [own, other] = strangers;
     let strangers = [own.await, other.await].map(|it| it.expect("an address of the loopback"));
     let mut pace = interval(Duration::from_millis(5));
-    for packet in 0_u32..16_000 {
-        // Four thousand in a second, half of them of a source that stays.
-        if packet % 20 == 0 {
+    for packet in 0_u32..40_000 {
+        // Ten thousand in a second, half of them of a source that stays.
+        if packet % 50 == 0 {
             pace.tick().await;
         }
         let (sequence, timestamp) = ((packet / 4) as u16, packet * 40);
