@@ -83,10 +83,12 @@ async fn the_room_of_an_agent_is_heard_behind_its_silence_and_its_words() {
 async fn an_agent_that_ducks_is_heard_softly_beside_an_okay_and_then_aloud() {
     let more = "This is a long greeting, which nobody needs, and which goes on for quite some time, \
                 so that there is something to be said over.";
-    let server = Server::start(desk(more, "interrupt.manner = \"duck\"")).await;
+    let server =
+        Server::start(desk(more, "interrupt = { manner = \"duck\", min_speech = \"1s\" }")).await;
     let alone = recorded(&server.uri("alone"), vec![], server.folder.path("alone.wav")).await;
-    let hum = spoken(Speaker::Flite("rms"), "okay").await;
-    let mut line: Line = play(&hum);
+    // Longer than the 400 ms that else interrupt before there are words.
+    let okay = spoken(Speaker::Flite("rms"), "okay").await;
+    let mut line: Line = play(&okay);
     line.when = When::Over(Duration::from_millis(1_500));
     assert!(matches!(line.act, Act::Say(..)));
     let beside =
