@@ -41,9 +41,6 @@ impl EchoGate {
     /// Tells whether the last 128 ms that came in are an echo of what was played.
     pub fn is_echo(&mut self) -> bool {
         let heard = self.heard.latest();
-        if heard.len() < HEARD || self.played.latest().len() < HEARD {
-            return false;
-        }
         let energy = dot(heard, heard);
         if self.find(energy) {
             self.last = (energy.max(self.last.0 / 8 * 7), 0);
@@ -102,7 +99,10 @@ struct Side {
 
 impl Side {
     fn new(most: usize) -> Self {
-        Self { samples: Vec::with_capacity(most + (most / 2).min(2_048)), most, taken: 0, last: 0 }
+        let mut samples = Vec::with_capacity(most + (most / 2).min(2_048));
+        // Before a call there was silence: the echo of its first word is looked for there, too.
+        samples.resize(most, 0);
+        Self { samples, most, taken: most as i64, last: 0 }
     }
 
     fn latest(&self) -> &[i16] {
@@ -168,9 +168,9 @@ fn dot(one: &[i16], other: &[i16]) -> i64 {
 
 /// Whitened samples are made so much smaller and are at most so large, so that a group of
 /// products fits into 32 bits.
-const SCALE: i32 = 8;
-const LOUDEST: i32 = 4_095;
-const GROUP: usize = 64;
+const SCALE: i32 = 4;
+const LOUDEST: i32 = 8_191;
+const GROUP: usize = 32;
 
 /// How much of the line is compared: 128 ms at 8 kHz. Half of it leaves callers twice as alike.
 const HEARD: usize = 1_024;

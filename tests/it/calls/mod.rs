@@ -14,5 +14,6 @@ mod limits;
 mod loss;
 mod minds;
 mod refusal;
+mod sets;
 mod transfer;
 mod turn_model;
