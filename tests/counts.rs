@@ -20,9 +20,10 @@ use voxtrunk::media::jitter::Buffer;
 use voxtrunk::media::link::{Content, Links, Passage, Voice};
 use voxtrunk::media::port::Port;
 use voxtrunk::rtp::packet::{Header, Packet};
-use voxtrunk::sip::check::check;
+use voxtrunk::sip::check::{self, check};
 use voxtrunk::sip::endpoint::{Endpoint, Settings};
 use voxtrunk::sip::event::{Command, Event, Flow, Input, Output, Standing};
+use voxtrunk::sip::header::Name;
 use voxtrunk::sip::message::Message;
 
 /// The allocator of the system, which counts what each thread asks for.
@@ -90,22 +91,24 @@ fn an_invite_is_read_a_thousand_times() {
     }
 }
 
-/// Reads a message and the fields that routing and transactions want; gives how much it has seen.
+/// Reads a message as the endpoint does: parsed, every header checked, and the fields that routing
+/// and transactions want out of what the check has read; gives how much it has seen.
 #[inline(never)]
 fn read_fields(invite: &Bytes) -> usize {
     let Ok(message) = Message::parse_datagram(invite) else { return 0 };
+    let Ok(read) = check::read(&message) else { return 0 };
     let checks = [
-        check(&message).is_ok(),
         message.method().is_some(),
-        message.request_uri().is_ok_and(|uri| uri.host().is_some()),
-        message.top_via().is_ok_and(|via| via.branch().is_some()),
-        message.from().is_ok_and(|from| from.tag().is_some()),
-        message.from().is_ok_and(|from| from.uri().user().is_some()),
-        message.to().is_ok_and(|to| to.tag().is_none()),
-        message.call_id().is_ok(),
-        message.cseq().is_ok(),
-        message.max_forwards().is_ok(),
-        message.contacts().count() == 1,
+        read.uri.is_some_and(|uri| uri.host().is_some()),
+        read.via.branch().is_some(),
+        read.from.tag().is_some(),
+        read.from.uri().user().is_some(),
+        read.to.tag().is_none(),
+        !read.call_id.is_empty(),
+        read.cseq.number == 102,
+        read.max_forwards == Some(70),
+        read.contact.is_some_and(|contact| contact.uri().host().is_some()),
+        message.values(Name::Contact).count() == 1,
         message.body().len() == message.body_octets().len(),
     ];
     checks.iter().filter(|seen| **seen).count()

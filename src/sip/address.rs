@@ -14,7 +14,7 @@ pub struct NameAddr<'a> {
     display: &'a [u8],
     uri: Uri<'a>,
     params: Params<'a>,
-    tag: Option<&'a str>,
+    tag: Option<&'a [u8]>,
 }
 
 impl<'a> NameAddr<'a> {
@@ -23,6 +23,7 @@ impl<'a> NameAddr<'a> {
     pub fn parse(value: &'a [u8]) -> Option<Self> {
         let mut cursor = Cursor::new(lexer::trim(value));
         let display = match cursor.peek()? {
+            b'<' => &[],
             b'"' => cursor.quoted()?,
             _ => {
                 let mut ahead = cursor;
@@ -38,7 +39,7 @@ impl<'a> NameAddr<'a> {
         if !cursor.eat(b'<') {
             return None;
         }
-        let end = memchr::memchr(b'>', cursor.rest())?;
+        let end = lexer::find_near(cursor.rest(), b'>')?;
         let (uri, rest) = cursor.rest().split_at_checked(end)?;
         let uri = Uri::parse_octets(uri).ok()?;
         Self::with_one_tag(display, uri, rest.get(1..)?)
@@ -54,6 +55,7 @@ impl<'a> NameAddr<'a> {
         Self::with_one_tag(&[], uri, cursor.rest())
     }
 
+    #[inline]
     fn with_one_tag(display: &'a [u8], uri: Uri<'a>, params: &'a [u8]) -> Option<Self> {
         let mut tag = Once::word("tag");
         let params = Params::parse_each(params, |name, value| tag.look(name, value))?;
@@ -78,7 +80,7 @@ impl<'a> NameAddr<'a> {
 
     /// The tag, in From and To.
     pub fn tag(&self) -> Option<&'a str> {
-        self.tag
+        self.tag.map(lexer::proved)
     }
 }
 

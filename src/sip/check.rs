@@ -4,10 +4,12 @@
 //! Require (420), Max-Forwards 0 (483) and unknown methods (405, 501) are left to the endpoint.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+use super::address::NameAddr;
 use super::header::{HeaderError, Name};
-use super::message::Message;
+use super::message::{CSeq, Message};
 use super::status::Status;
-use super::uri::Scheme;
+use super::uri::{Scheme, Uri};
+use super::via::Via;
 
 /// Why a request is refused. A response with a fault is dropped, and so is an ACK.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -48,44 +50,78 @@ impl From<HeaderError> for Fault {
     }
 }
 
-/// Checks a request or response: Via, From, To, Call-ID and CSeq are there and well formed, each
-/// but Via once; Max-Forwards, Contact, Route and Record-Route are well formed where they are.
-/// A missing Max-Forwards or tag is let pass: RFC 2543 had neither.
+/// What every message must carry, as [`read`] found it well formed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Essentials<'a> {
+    /// The Request-URI of a request: `sip:`, `sips:` or `tel:`.
+    pub uri: Option<Uri<'a>>,
+    /// The topmost Via.
+    pub via: Via<'a>,
+    /// Who sends it.
+    pub from: NameAddr<'a>,
+    /// For whom it was at first.
+    pub to: NameAddr<'a>,
+    /// The Call-ID.
+    pub call_id: &'a str,
+    /// The CSeq.
+    pub cseq: CSeq,
+    /// How many hops are left, if it says so.
+    pub max_forwards: Option<u8>,
+    /// The first contact, if there is one and it is not `*`.
+    pub contact: Option<NameAddr<'a>>,
+}
+
+/// Checks a request or response and gives what it had to read for it: Via, From, To, Call-ID and
+/// CSeq are there and well formed, each but Via once; Max-Forwards, Contact, Route and
+/// Record-Route are well formed where they are. A missing Max-Forwards or tag is let pass:
+/// RFC 2543 had neither.
+///
+/// # Errors
+/// The first fault found.
+pub fn read(message: &Message) -> Result<Essentials<'_>, Fault> {
+    let via = first(message.vias())?.ok_or(HeaderError::Missing(Name::Via))?;
+    let (from, to) = (message.from()?, message.to()?);
+    let call_id = message.call_id()?;
+    let cseq = message.cseq()?;
+    let max_forwards = message.max_forwards()?;
+    let contact = if message.is_any_contact() { None } else { first(message.contacts())? };
+    first(message.routes())?;
+    first(message.record_routes())?;
+    let uri = match message.method() {
+        Some(method) if cseq.method != *method => return Err(Fault::Mismatch),
+        Some(_) => Some(request_uri(message)?),
+        None => None,
+    };
+    Ok(Essentials { uri, via, from, to, call_id, cseq, max_forwards, contact })
+}
+
+/// Whether [`read`] finds no fault.
 ///
 /// # Errors
 /// The first fault found.
 pub fn check(message: &Message) -> Result<(), Fault> {
-    let mut vias = 0_usize;
-    for via in message.vias() {
-        via?;
-        vias = vias.saturating_add(1);
-    }
-    if vias == 0 {
-        return Err(HeaderError::Missing(Name::Via).into());
-    }
-    message.from()?;
-    message.to()?;
-    message.call_id()?;
-    let cseq = message.cseq()?;
-    message.max_forwards()?;
-    if !message.is_any_contact() {
-        for contact in message.contacts() {
-            contact?;
-        }
-    }
-    for name in [Name::Route, Name::RecordRoute] {
-        for route in message.addresses(name) {
-            route?;
-        }
-    }
-    let Some(method) = message.method() else { return Ok(()) };
-    if cseq.method != *method {
-        return Err(Fault::Mismatch);
-    }
+    read(message).map(|_| ())
+}
+
+/// The first of several values, all of which must be well formed.
+#[inline]
+fn first<T>(
+    mut values: impl Iterator<Item = Result<T, HeaderError>>,
+) -> Result<Option<T>, HeaderError> {
+    let mut first = None;
+    values.try_for_each(|value| {
+        let value = value?;
+        first.get_or_insert(value);
+        Ok(())
+    })?;
+    Ok(first)
+}
+
+fn request_uri(message: &Message) -> Result<Uri<'_>, Fault> {
     let uri = message.request_uri().map_err(|_| Fault::RequestUri)?;
     match uri.scheme() {
         Scheme::Sip | Scheme::Sips if uri.headers().is_some() => Err(Fault::RequestUri),
-        Scheme::Sip | Scheme::Sips | Scheme::Tel => Ok(()),
+        Scheme::Sip | Scheme::Sips | Scheme::Tel => Ok(uri),
         Scheme::Other(_) => Err(Fault::Scheme),
     }
 }

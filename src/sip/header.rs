@@ -20,12 +20,21 @@ macro_rules! names {
         }
 
         impl Name {
+            /// How many there are.
+            pub(super) const COUNT: usize = Self::Other.index() + 1;
+
+            /// Its place among them.
+            #[inline]
+            pub(super) const fn index(self) -> usize {
+                self as usize
+            }
+
             /// Reads a name.
             pub fn from_text(text: &[u8]) -> Self {
                 let mut place = place(text);
                 while let Some(Some((known, name))) = PLACES.get(place) {
                     // Nearly everybody writes names as we do.
-                    if text == *known || text.eq_ignore_ascii_case(known) {
+                    if lexer::is_same(text, known) || text.eq_ignore_ascii_case(known) {
                         return *name;
                     }
                     place = behind(place);
@@ -172,7 +181,7 @@ impl fmt::Display for Name {
 #[derive(Debug, Clone, Copy)]
 pub struct Field<'a> {
     pub(super) name: Name,
-    pub(super) name_text: &'a str,
+    pub(super) name_text: &'a [u8],
     pub(super) value: &'a [u8],
 }
 
@@ -187,7 +196,7 @@ impl<'a> Field<'a> {
         if self.name_text.len() == 1 && self.name != Name::Other {
             self.name.as_str()
         } else {
-            self.name_text
+            lexer::proved(self.name_text)
         }
     }
 

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::check::check;
+use super::check::{self, check};
 use super::header::Name;
 use super::message::Message;
 use super::method::Method;
@@ -20,6 +20,23 @@ fn exercise(octets: &[u8]) {
         Err(ParseError::Dropped(_) | ParseError::KeepAlive) => return,
     };
     let faultless = check(&message).is_ok();
+    if let Ok(read) = check::read(&message) {
+        assert_eq!(
+            Ok((read.via, read.from)),
+            message.top_via().and_then(|via| Ok((via, message.from()?)))
+        );
+        assert_eq!(
+            Ok((read.to, read.call_id)),
+            message.to().and_then(|to| Ok((to, message.call_id()?)))
+        );
+        assert_eq!(
+            (Ok(read.cseq), Ok(read.max_forwards)),
+            (message.cseq(), message.max_forwards())
+        );
+        assert_eq!(read.uri, message.request_uri().ok());
+        let contact = message.contacts().next().filter(|_| !message.is_any_contact());
+        assert_eq!(read.contact.map(Ok), contact);
+    }
     let _ = (message.top_via(), message.refer_to(), message.content_type(), message.expires());
     let _ = (message.retry_after(), message.reasons().count(), message.routes().count());
     for address in message.contacts().flatten() {

@@ -11,23 +11,28 @@ pub(super) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    #[inline]
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
+    #[inline]
     pub(super) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
+    #[inline]
     pub(super) fn peek(&self) -> Option<u8> {
         self.rest.first().copied()
     }
 
     /// Steps over `wanted` if it stands here.
+    #[inline]
     pub(super) fn eat(&mut self, wanted: u8) -> bool {
         match self.rest.split_first() {
             Some((first, rest)) if *first == wanted => {
@@ -38,10 +43,29 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Steps over `wanted` if it stands here, octet by octet.
+    #[inline]
+    pub(super) fn eat_all(&mut self, wanted: &[u8]) -> bool {
+        let rest = self.rest.strip_prefix(wanted);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
+
     /// Steps over spaces, tabs and folds.
+    #[inline]
     pub(super) fn skip_space(&mut self) {
-        if self.peek().is_some_and(is_space) {
-            self.take(Class::SPACE);
+        self.rest = trim_start(self.rest);
+    }
+
+    /// Takes a digit, if one stands here, and gives its value.
+    #[inline]
+    pub(super) fn digit(&mut self) -> Option<u8> {
+        match self.rest {
+            [digit @ b'0'..=b'9', rest @ ..] => {
+                self.rest = rest;
+                Some(digit & 0xf)
+            }
+            _ => None,
         }
     }
 
@@ -57,12 +81,15 @@ impl<'a> Cursor<'a> {
     /// Takes the octets of a class, possibly none.
     #[inline]
     pub(super) fn take(&mut self, class: Class) -> &'a [u8] {
-        self.take_while(|byte| class.has(byte))
+        let end = class.run(self.rest);
+        let (taken, rest) = self.rest.split_at_checked(end).unwrap_or((self.rest, &[]));
+        self.rest = rest;
+        taken
     }
 
     /// Takes a token (RFC 3261 25.1), if one stands here.
     pub(super) fn token(&mut self) -> Option<&'a str> {
-        std::str::from_utf8(self.token_octets()?).ok()
+        self.token_octets().map(proved)
     }
 
     /// The same, for those who only compare it.
@@ -102,25 +129,23 @@ impl<'a> Split<'a> {
 impl<'a> Iterator for Split<'a> {
     type Item = &'a [u8];
 
+    #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
-        let rest = self.rest?;
+        let rest = self.rest.take()?;
         // Most values have no separator at all, hidden or not.
-        let end = match memchr::memchr(self.separator, rest) {
-            None => None,
-            Some(_) => {
-                let mut place = Place::Open;
-                rest.iter().position(|byte| {
-                    let found = place == Place::Open && *byte == self.separator;
-                    place = place.after(*byte);
-                    found
-                })
-            }
+        if find_near(rest, self.separator).is_none() {
+            return Some(trim(rest));
+        }
+        let mut place = Place::Open;
+        let end = rest.iter().position(|byte| {
+            let found = place == Place::Open && *byte == self.separator;
+            place = place.after(*byte);
+            found
+        });
+        let Some((part, after)) = end.and_then(|end| rest.split_at_checked(end)) else {
+            return Some(trim(rest));
         };
-        let (part, after) = match end.and_then(|end| rest.split_at_checked(end)) {
-            Some((part, after)) => (part, after.split_first().map(|(_, after)| after)),
-            None => (rest, None),
-        };
-        self.rest = after;
+        self.rest = after.get(1..);
         Some(trim(part))
     }
 }
@@ -168,9 +193,9 @@ impl Class {
     /// of other alphabets are met in the wild. What could be an address or a second value is
     /// refused.
     pub(super) const DISPLAY: Self = Self(1 << 5);
-    /// One word of visible ASCII, as tags and branches are.
-    pub(super) const WORD: Self = Self(1 << 6);
-    /// What parts nothing in a `sip:` URI.
+    /// What the parameters of a `sip:` URI are made of, escapes aside, and is ASCII.
+    pub(super) const TAIL: Self = Self(1 << 6);
+    /// What parts nothing in a `sip:` URI and is ASCII.
     pub(super) const PLAIN: Self = Self(1 << 7);
 
     const fn of(byte: u8) -> u8 {
@@ -190,8 +215,8 @@ impl Class {
             | Self::URI.when(uri)
             | Self::HOST.when(host)
             | Self::DISPLAY.when(display)
-            | Self::WORD.when(byte.is_ascii_graphic())
-            | Self::PLAIN.when(uri && !parts)
+            | Self::TAIL.when(uri && !matches!(byte, b'@' | b'?' | b'%') && byte.is_ascii())
+            | Self::PLAIN.when(uri && !parts && byte.is_ascii())
     }
 
     const fn when(self, is_of_it: bool) -> u8 {
@@ -207,7 +232,18 @@ impl Class {
     /// Tells whether all octets are of this class.
     #[inline]
     pub(super) fn has_all(self, bytes: &[u8]) -> bool {
-        bytes.iter().all(|byte| self.has(*byte))
+        self.run(bytes) == bytes.len()
+    }
+
+    /// How many octets of the class stand in front.
+    #[inline]
+    fn run(self, bytes: &[u8]) -> usize {
+        // Apart from its callers, so that nothing but the loop is in the registers.
+        #[inline(never)]
+        fn run(class: Class, bytes: &[u8]) -> usize {
+            bytes.iter().position(|byte| !class.has(*byte)).unwrap_or(bytes.len())
+        }
+        run(self, bytes)
     }
 }
 
@@ -235,39 +271,128 @@ pub(super) fn is_space(byte: u8) -> bool {
     Class::SPACE.has(byte)
 }
 
+/// The text of octets that a reader has proved to be UTF-8, mostly by their class.
+pub(super) fn proved(octets: &[u8]) -> &str {
+    std::str::from_utf8(octets).unwrap_or_default()
+}
+
+/// Tells whether octets are UTF-8, as nearly all are.
+#[inline]
+pub(super) fn is_text(octets: &[u8]) -> bool {
+    octets.is_ascii() || std::str::from_utf8(octets).is_ok()
+}
+
 /// Cuts white space off both ends.
+#[inline]
 pub(super) fn trim(bytes: &[u8]) -> &[u8] {
     trim_end(trim_start(bytes))
 }
 
 /// Cuts white space off the end.
+#[inline]
 pub(super) fn trim_end(bytes: &[u8]) -> &[u8] {
+    // Apart, for mostly there is none.
+    #[inline(never)]
+    fn trim_end(bytes: &[u8]) -> &[u8] {
+        trim_end_of(bytes, is_space)
+    }
+    match bytes {
+        [.., last] if is_space(*last) => trim_end(bytes),
+        _ => bytes,
+    }
+}
+
+/// Cuts what `fits` off the end.
+#[inline]
+pub(super) fn trim_end_of(bytes: &[u8], fits: impl Fn(u8) -> bool) -> &[u8] {
     let mut bytes = bytes;
     while let Some((last, rest)) = bytes.split_last()
-        && is_space(*last)
+        && fits(*last)
     {
         bytes = rest;
     }
     bytes
 }
 
-/// The texts before and behind the first `octet`, which is ASCII.
+/// Tells whether two names are the same octet by octet; without the call that longer texts need.
 #[inline]
-pub(super) fn split_once(text: &str, octet: u8) -> Option<(&str, &str)> {
-    let at = memchr::memchr(octet, text.as_bytes())?;
-    let (before, rest) = text.split_at_checked(at)?;
+pub(super) fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    match one.len() {
+        0..4 => one.iter().eq(other),
+        4..8 => {
+            one.first_chunk::<4>() == other.first_chunk()
+                && one.last_chunk::<4>() == other.last_chunk()
+        }
+        8..=16 => {
+            one.first_chunk::<8>() == other.first_chunk()
+                && one.last_chunk::<8>() == other.last_chunk()
+        }
+        _ => one == other,
+    }
+}
+
+/// Finds the first `octet` near the front: without the start that `memchr` needs.
+pub(super) fn find_near(octets: &[u8], octet: u8) -> Option<usize> {
+    let (words, rest) = octets.as_chunks::<8>();
+    let wanted = u64::from_le_bytes([octet; 8]);
+    let mut before = 0_usize;
+    for word in words {
+        // Only the octet that is wanted becomes zero, and only a zero borrows from its own top bit;
+        // what stands behind the first one does not matter.
+        let other = u64::from_le_bytes(*word) ^ wanted;
+        let found = other.wrapping_sub(LOW_BITS) & !other & HIGH_BITS;
+        if found != 0 {
+            return Some(before.wrapping_add(found.trailing_zeros() as usize / 8));
+        }
+        before = before.wrapping_add(8);
+    }
+    let found = rest.iter().position(|byte| *byte == octet)?;
+    Some(before.wrapping_add(found))
+}
+
+const LOW_BITS: u64 = u64::from_le_bytes([0x01; 8]);
+const HIGH_BITS: u64 = u64::from_le_bytes([0x80; 8]);
+
+/// How many octets stand before the first CR or LF.
+#[inline(never)]
+pub(super) fn line_length(octets: &[u8]) -> usize {
+    let mut before = 0_usize;
+    for word in octets.as_chunks::<8>().0 {
+        // The first octet below 14 borrows from its own top bit: nearly always it is a line end.
+        let word = u64::from_le_bytes(*word);
+        let found = word.wrapping_sub(u64::from_le_bytes([14; 8])) & !word & HIGH_BITS;
+        if found != 0 {
+            let place = before.wrapping_add(found.trailing_zeros() as usize / 8);
+            if matches!(octets.get(place), Some(b'\r' | b'\n')) {
+                return place;
+            }
+            break;
+        }
+        before = before.wrapping_add(8);
+    }
+    let rest = octets.get(before..).unwrap_or_default();
+    before.wrapping_add(memchr::memchr2(b'\r', b'\n', rest).unwrap_or(rest.len()))
+}
+
+/// What stands before and behind the first `octet`.
+#[inline]
+pub(super) fn split_once(octets: &[u8], octet: u8) -> Option<(&[u8], &[u8])> {
+    let (before, rest) = octets.split_at_checked(memchr::memchr(octet, octets)?)?;
     Some((before, rest.get(1..)?))
 }
 
 /// Cuts white space off the front.
+#[inline]
 pub(super) fn trim_start(bytes: &[u8]) -> &[u8] {
-    let mut bytes = bytes;
-    while let Some((first, rest)) = bytes.split_first()
-        && is_space(*first)
-    {
-        bytes = rest;
+    // Mostly there is none, or one space.
+    let bytes = bytes.strip_prefix(b" ").unwrap_or(bytes);
+    match bytes {
+        [first, ..] if is_space(*first) => bytes.get(Class::SPACE.run(bytes)..).unwrap_or_default(),
+        _ => bytes,
     }
-    bytes
 }
 
 /// The text of a value: folds become one space, octets that are no UTF-8 become U+FFFD.
@@ -320,14 +445,14 @@ fn plain(text: Cow<'_, str>) -> Cow<'_, str> {
 }
 
 /// Reads 1*DIGIT; `None` when there is anything else. A number too large is `u64::MAX`.
+#[inline]
 pub(super) fn number(bytes: &[u8]) -> Option<u64> {
-    if bytes.is_empty() {
-        return None;
+    let mut cursor = Cursor::new(bytes);
+    let mut number = u64::from(cursor.digit()?);
+    while let Some(digit) = cursor.digit() {
+        number = number.saturating_mul(10).saturating_add(u64::from(digit));
     }
-    bytes.iter().try_fold(0_u64, |sum, byte| {
-        let digit = char::from(*byte).to_digit(10)?;
-        Some(sum.saturating_mul(10).saturating_add(u64::from(digit)))
-    })
+    cursor.is_empty().then_some(number)
 }
 
 #[cfg(test)]
@@ -347,6 +472,38 @@ mod tests {
         assert_eq!(parts(r#""never closed, b"#), [r#""never closed, b"#]);
         assert_eq!(parts(r#""a > , b" <sip:x@y>"#), [r#""a > , b" <sip:x@y>"#]);
         assert_eq!(parts(""), [""]);
+    }
+
+    /// Before and behind it stand octets that eight at a time could be taken for it.
+    #[test]
+    fn the_first_octet_is_found_wherever_it_stands() {
+        for length in 1..40 {
+            for place in 0..length {
+                let mut octets = vec![b':' | 0x80; length];
+                octets[place..].fill(b':' ^ 1);
+                octets[place] = b':';
+                assert_eq!(find_near(&octets, b':'), Some(place));
+                assert_eq!(find_near(&octets[..place], b':'), None);
+                octets[..place].fill(b'\r' | 0x80);
+                octets[place] = b'\n';
+                assert_eq!((line_length(&octets), line_length(&octets[..place])), (place, place));
+                octets[..place].fill(b'\t');
+                assert_eq!((line_length(&octets), line_length(&octets[..place])), (place, place));
+            }
+        }
+    }
+
+    #[test]
+    fn texts_are_the_same_when_every_octet_is() {
+        for length in 0..24 {
+            let text = vec![b'x'; length];
+            assert!(is_same(&text, &text) && !is_same(&text, &vec![b'x'; length + 1]));
+            for place in 0..length {
+                let mut other = text.clone();
+                other[place] = b'X';
+                assert!(!is_same(&text, &other), "{place} of {length}");
+            }
+        }
     }
 
     #[test]

@@ -6,9 +6,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
-use smallvec::SmallVec;
 
 use super::address::NameAddr;
+use super::fields::{FieldSpan, Fields, Span};
 use super::header::{Field, HeaderError, Name};
 use super::lexer::{self, Cursor};
 use super::method::Method;
@@ -51,23 +51,6 @@ pub(super) enum Start {
     Response { status: u16, reason: Span },
 }
 
-/// Where the header lines stand. As many as a phone usually sends need no memory of their own.
-pub(super) type Fields = SmallVec<[FieldSpan; 20]>;
-
-/// Octets `start..end` of the message, which is shorter than 64 KiB.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Span {
-    pub(super) start: u16,
-    pub(super) end: u16,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) struct FieldSpan {
-    pub(super) name: Name,
-    pub(super) text: Span,
-    pub(super) value: Span,
-}
-
 impl Message {
     /// The message as it came.
     pub fn bytes(&self) -> &Bytes {
@@ -78,7 +61,7 @@ impl Message {
     pub fn start_line(&self) -> StartLine<'_> {
         match &self.start {
             Start::Request { method, uri } => {
-                StartLine::Request { method, uri: self.text_at(*uri) }
+                StartLine::Request { method, uri: lexer::proved(self.at(*uri)) }
             }
             Start::Response { status, reason } => {
                 StartLine::Response { status: *status, reason: lexer::text(self.at(*reason)) }
@@ -108,7 +91,7 @@ impl Message {
     /// When it is no URI, or this is a response.
     pub fn request_uri(&self) -> Result<Uri<'_>, NotAUri> {
         match &self.start {
-            Start::Request { uri, .. } => Uri::parse(self.text_at(*uri)),
+            Start::Request { uri, .. } => Uri::parse_octets(self.at(*uri)),
             Start::Response { .. } => Err(NotAUri),
         }
     }
@@ -130,15 +113,14 @@ impl Message {
 
     /// The header lines of that name in order.
     pub fn headers(&self, name: Name) -> impl Iterator<Item = Field<'_>> {
-        let found = self.fields.iter().filter(move |field| field.name == name);
-        found.map(|field| self.field(field))
+        self.fields.of(name).map(|field| self.field(field))
     }
 
     /// The first header line of a name that has no [`Name`], such as `X-Account`.
     pub fn named(&self, name: &str) -> Option<Field<'_>> {
         let known = Name::from_text(name.as_bytes());
         self.fields().find(|field| match known {
-            Name::Other => field.name_text.eq_ignore_ascii_case(name),
+            Name::Other => field.name_text.eq_ignore_ascii_case(name.as_bytes()),
             _ => field.name == known,
         })
     }
@@ -164,15 +146,12 @@ impl Message {
     }
 
     fn field(&self, field: &FieldSpan) -> Field<'_> {
-        Field { name: field.name, name_text: self.text_at(field.text), value: self.at(field.value) }
+        Field { name: field.name, name_text: self.at(field.text), value: self.at(field.value) }
     }
 
+    #[inline]
     fn at(&self, span: Span) -> &[u8] {
-        self.bytes.get(usize::from(span.start)..usize::from(span.end)).unwrap_or_default()
-    }
-
-    fn text_at(&self, span: Span) -> &str {
-        std::str::from_utf8(self.at(span)).unwrap_or_default()
+        span.of(&self.bytes)
     }
 }
 
@@ -322,7 +301,7 @@ impl Message {
     pub fn tokens(&self, name: Name) -> impl Iterator<Item = &str> {
         self.values(name).map(|value| {
             let fits = value.iter().all(|byte| lexer::is_token(*byte));
-            if fits { std::str::from_utf8(value).unwrap_or_default() } else { "" }
+            if fits { lexer::proved(value) } else { "" }
         })
     }
 

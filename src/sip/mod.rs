@@ -41,6 +41,7 @@ pub mod status;
 pub mod uri;
 pub mod via;
 
+mod fields;
 mod lexer;
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ impl<'a> Params<'a> {
     }
 
     /// Reads them and shows each to `look` by name and value, which may refuse them all.
+    #[inline]
     pub(super) fn parse_each(
         bytes: &'a [u8],
         mut look: impl FnMut(&'a [u8], Option<&'a [u8]>) -> Option<()>,
@@ -54,7 +55,7 @@ impl<'a> Params<'a> {
         std::iter::from_fn(move || {
             cursor.skip_space();
             let (name, value) = read(&mut cursor)?;
-            Some(Param { name: std::str::from_utf8(name).ok()?, value })
+            Some(Param { name: lexer::proved(name), value })
         })
     }
 
@@ -65,7 +66,7 @@ impl<'a> Params<'a> {
             cursor.skip_space();
             let (found, value) = read(&mut cursor)?;
             if found.eq_ignore_ascii_case(name.as_bytes()) {
-                return Some(Param { name: std::str::from_utf8(found).ok()?, value });
+                return Some(Param { name: lexer::proved(found), value });
             }
         }
     }
@@ -123,11 +124,13 @@ pub(super) struct Once<'a> {
 
 impl<'a> Once<'a> {
     /// One that may have any value or none.
+    #[inline]
     pub(super) fn any(name: &'static str) -> Self {
         Self { name: name.as_bytes(), wants_word: false, was_seen: false, value: None }
     }
 
     /// One that must be a word: whoever cannot read it would add another one.
+    #[inline]
     pub(super) fn word(name: &'static str) -> Self {
         Self { wants_word: true, ..Self::any(name) }
     }
@@ -135,18 +138,20 @@ impl<'a> Once<'a> {
     /// Looks at a parameter; `None` refuses it.
     #[inline]
     pub(super) fn look(&mut self, name: &[u8], value: Option<&'a [u8]>) -> Option<()> {
-        if !name.eq_ignore_ascii_case(self.name) {
+        // Nearly everybody writes names as we do.
+        if name != self.name && !name.eq_ignore_ascii_case(self.name) {
             return Some(());
         }
-        let is_word = value.is_some_and(|value| Class::WORD.has_all(value));
+        let is_word = value.is_some_and(|value| value.iter().all(u8::is_ascii_graphic));
         let is_first = !std::mem::replace(&mut self.was_seen, true);
         self.value = value;
         (is_first && (is_word || !self.wants_word)).then_some(())
     }
 
-    /// The word that was seen.
-    pub(super) fn seen(&self) -> Option<&'a str> {
-        std::str::from_utf8(self.value?).ok()
+    /// The value that was seen.
+    #[inline]
+    pub(super) fn seen(&self) -> Option<&'a [u8]> {
+        self.value
     }
 }
 

@@ -6,9 +6,10 @@
 
 use bytes::Bytes;
 
+use super::fields::{FieldSpan, Fields, Span};
 use super::header::{HeaderError, Name};
-use super::lexer::{self, Cursor};
-use super::message::{FieldSpan, Fields, Message, Span, Start};
+use super::lexer::{self, Class};
+use super::message::{Message, Start};
 use super::method::Method;
 
 /// The longest message, in octets; also what UDP can carry.
@@ -172,6 +173,7 @@ impl Head {
         Ok(head)
     }
 
+    #[inline(never)]
     fn read_fields(&mut self, lines: &mut Lines<'_>) {
         let mut vias = 0_usize;
         loop {
@@ -179,7 +181,7 @@ impl Head {
                 return self.note(Some(Flaw::NoEmptyLine));
             };
             if line.length() == 0 {
-                self.rest = span(lines.at, lines.bytes.len());
+                self.rest = Span::new(lines.at, lines.bytes.len());
                 return self.note(line.flaw());
             }
             if line.length() > LONGEST_HEADER {
@@ -188,7 +190,9 @@ impl Head {
             if self.message.fields.len() >= MOST_HEADERS {
                 return self.note(Some(Flaw::TooManyHeaders));
             }
-            self.note(line.flaw());
+            if let Some(flaw) = line.flaw() {
+                self.note(Some(flaw));
+            }
             if line.has_stray {
                 // Not even an answer may carry it on.
                 continue;
@@ -198,7 +202,7 @@ impl Head {
                 continue;
             };
             if field.name == Name::Via {
-                let value = octets(lines.bytes, field.value);
+                let value = field.value.of(lines.bytes);
                 vias = vias.saturating_add(lexer::Split::new(value, b',').count());
             }
             if vias > MOST_VIAS {
@@ -245,6 +249,7 @@ impl Line {
 }
 
 impl Lines<'_> {
+    #[inline]
     fn next(&mut self) -> Option<Line> {
         let start = self.at;
         if start >= self.bytes.len() {
@@ -254,17 +259,20 @@ impl Lines<'_> {
         let mut has_stray = false;
         loop {
             let rest = self.bytes.get(at..).unwrap_or_default();
-            let Some(found) = memchr::memchr2(b'\r', b'\n', rest) else {
-                self.at = self.bytes.len();
-                return Some(Line { start, end: self.at, is_terminated: false, has_stray });
-            };
-            let end = at.saturating_add(found);
-            if rest.get(found..).is_some_and(|rest| rest.starts_with(b"\r\n")) {
-                self.at = end.saturating_add(2);
-                return Some(Line { start, end, is_terminated: true, has_stray });
+            let end = at.wrapping_add(lexer::line_length(rest));
+            match self.bytes.get(end..) {
+                Some([b'\r', b'\n', ..]) => {
+                    self.at = end.wrapping_add(2);
+                    return Some(Line { start, end, is_terminated: true, has_stray });
+                }
+                Some([_, ..]) => {}
+                Some([]) | None => {
+                    self.at = self.bytes.len();
+                    return Some(Line { start, end: self.at, is_terminated: false, has_stray });
+                }
             }
             has_stray = true;
-            at = end.saturating_add(1);
+            at = end.wrapping_add(1);
         }
     }
 
@@ -292,16 +300,16 @@ fn start_line(bytes: &[u8], line: &Line) -> Result<(Start, Option<Flaw>), Flaw> 
     let (method, rest) = text.split_at_checked(method_end).ok_or(Flaw::StartLine)?;
     let method = Method::from_token(method).ok_or(Flaw::StartLine)?;
     let rest = rest.get(1..).unwrap_or_default();
-    let uri_length = rest.iter().position(|byte| *byte == b' ').unwrap_or(rest.len());
+    let uri_length = memchr::memchr(b' ', rest).unwrap_or(rest.len());
     let (uri, version) = rest.split_at_checked(uri_length).ok_or(Flaw::StartLine)?;
     let flaw = match version.get(1..) {
-        _ if uri.is_empty() || std::str::from_utf8(uri).is_err() => Some(Flaw::StartLine),
+        _ if uri.is_empty() || !lexer::is_text(uri) => Some(Flaw::StartLine),
         Some(version) if version.eq_ignore_ascii_case(VERSION) => None,
         Some(version) if is_version(version) => Some(Flaw::Version),
         Some(_) | None => Some(Flaw::StartLine),
     };
     let uri_start = line.start.saturating_add(method_end).saturating_add(1);
-    let uri = span(uri_start, uri_start.saturating_add(uri_length));
+    let uri = Span::new(uri_start, uri_start.saturating_add(uri_length));
     Ok((Start::Request { method, uri }, flaw))
 }
 
@@ -318,7 +326,7 @@ fn status_line(text: &[u8], line: &Line) -> Result<Start, Flaw> {
     let status = lexer::number(&code).and_then(|code| u16::try_from(code).ok());
     let status = status.filter(|code| (100..700).contains(code)).ok_or(Flaw::StartLine)?;
     let reason = line.start.saturating_add(VERSION.len()).saturating_add(reason);
-    Ok(Start::Response { status, reason: span(reason, line.end) })
+    Ok(Start::Response { status, reason: Span::new(reason, line.end) })
 }
 
 const VERSION: &[u8] = b"SIP/2.0";
@@ -331,35 +339,26 @@ fn is_version(text: &[u8]) -> bool {
 }
 
 /// Reads `name *SP ":" value`.
+#[inline]
 fn field(bytes: &[u8], line: &Line) -> Option<FieldSpan> {
-    let mut cursor = Cursor::new(bytes.get(line.start..line.end)?);
-    let name = cursor.token_octets()?;
-    // Before the colon there is no fold.
-    cursor.take_while(|byte| matches!(byte, b' ' | b'\t'));
-    if !cursor.eat(b':') {
-        return None;
-    }
-    cursor.skip_space();
-    let start = line.end.saturating_sub(cursor.rest().len());
-    let value = lexer::trim_end(cursor.rest());
+    let text = bytes.get(line.start..line.end)?;
+    let colon = lexer::find_near(text, b':')?;
+    let (name, value) = (text.get(..colon)?, text.get(colon.saturating_add(1)..)?);
+    let (name, known) = match Name::from_text(name) {
+        Name::Other => {
+            // Before the colon there is no fold.
+            let name = lexer::trim_end_of(name, |byte| matches!(byte, b' ' | b'\t'));
+            let is_token = !name.is_empty() && Class::TOKEN.has_all(name);
+            is_token.then(|| (name, Name::from_text(name)))?
+        }
+        known => (name, known),
+    };
+    let value = lexer::trim_start(value);
+    let start = line.end.wrapping_sub(value.len());
+    let value = lexer::trim_end(value);
     Some(FieldSpan {
-        name: Name::from_text(name),
-        text: span(line.start, line.start.saturating_add(name.len())),
-        value: span(start, start.saturating_add(value.len())),
+        name: known,
+        text: Span::new(line.start, line.start.wrapping_add(name.len())),
+        value: Span::new(start, start.wrapping_add(value.len())),
     })
-}
-
-fn span(start: usize, end: usize) -> Span {
-    let place = |at| u16::try_from(at).expect("a message is shorter than 64 KiB");
-    Span { start: place(start), end: place(end) }
-}
-
-fn octets(bytes: &[u8], span: Span) -> &[u8] {
-    bytes.get(usize::from(span.start)..usize::from(span.end)).unwrap_or_default()
-}
-
-impl Span {
-    fn length(self) -> u16 {
-        self.end.saturating_sub(self.start)
-    }
 }

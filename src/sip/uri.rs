@@ -5,19 +5,20 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::lexer::{self, Class};
+use super::lexer::{self, Class, Cursor};
 
 /// A URI. `sip:` and `sips:` are taken apart; every other scheme stays opaque.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Uri<'a> {
-    text: &'a str,
+    // All octets here are UTF-8: that was proved when they were read.
+    text: &'a [u8],
     scheme: Scheme<'a>,
-    user: Option<&'a str>,
-    password: Option<&'a str>,
-    host: Option<Host<'a>>,
+    user: Option<&'a [u8]>,
+    password: Option<&'a [u8]>,
+    site: Option<Site<'a>>,
     port: Option<u16>,
-    params: &'a str,
-    headers: Option<&'a str>,
+    params: &'a [u8],
+    headers: Option<&'a [u8]>,
 }
 
 /// The scheme of a URI, without case.
@@ -54,32 +55,7 @@ impl<'a> Uri<'a> {
     /// When there is no scheme, when a `sip:` URI breaks its grammar, or when it could be read in
     /// two ways (a second `@`).
     pub fn parse(text: &'a str) -> Result<Self, NotAUri> {
-        let (scheme, rest) = lexer::split_once(text, b':').ok_or(NotAUri)?;
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
-        let begins = scheme.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
-        if !begins || !scheme.bytes().all(fits) || rest.is_empty() {
-            return Err(NotAUri);
-        }
-        let scheme = Scheme::from_text(scheme);
-        let bare = Self {
-            text,
-            scheme,
-            user: None,
-            password: None,
-            host: None,
-            port: None,
-            params: "",
-            headers: None,
-        };
-        match scheme {
-            Scheme::Sip | Scheme::Sips => bare.with_sip_parts(rest),
-            _ if !Class::URI.has_all(rest.as_bytes()) => Err(NotAUri),
-            Scheme::Tel => {
-                let (number, params) = rest.split_once(';').unwrap_or((rest, ""));
-                Ok(Self { user: Some(number), params, ..bare })
-            }
-            Scheme::Other(_) => Ok(bare),
-        }
+        Self::parse_octets(text.as_bytes())
     }
 
     /// Reads a URI out of the octets of a message.
@@ -87,35 +63,67 @@ impl<'a> Uri<'a> {
     /// # Errors
     /// As [`Uri::parse`], and when they are no UTF-8.
     pub(super) fn parse_octets(octets: &'a [u8]) -> Result<Self, NotAUri> {
-        Self::parse(std::str::from_utf8(octets).map_err(|_| NotAUri)?)
+        let (scheme, rest) = Scheme::read(octets).ok_or(NotAUri)?;
+        let bare = Self {
+            text: octets,
+            scheme,
+            user: None,
+            password: None,
+            site: None,
+            port: None,
+            params: b"",
+            headers: None,
+        };
+        match scheme {
+            Scheme::Sip | Scheme::Sips => bare.with_sip_parts(rest).ok_or(NotAUri),
+            _ if !Class::URI.has_all(rest) || !lexer::is_text(rest) => Err(NotAUri),
+            Scheme::Tel => {
+                let (number, params) = lexer::split_once(rest, b';').unwrap_or((rest, b""));
+                Ok(Self { user: Some(number), params, ..bare })
+            }
+            Scheme::Other(_) => Ok(bare),
+        }
     }
 
-    fn with_sip_parts(self, rest: &'a str) -> Result<Self, NotAUri> {
-        let joints = Joints::find(rest.as_bytes()).ok_or(NotAUri)?;
-        let cut = |text: &'a str, at: Option<usize>| match at {
-            Some(at) => (text.get(..at).unwrap_or_default(), text.get(at.saturating_add(1)..)),
-            None => (text, None),
+    /// Reads `[user [":" password] "@"] host [":" port] [";" params] ["?" headers]`. `;` and `?` may
+    /// stand in the user part.
+    #[inline]
+    fn with_sip_parts(self, rest: &'a [u8]) -> Option<Self> {
+        let mut cursor = Cursor::new(rest);
+        let plain = cursor.take(Class::PLAIN);
+        let (user, password) = if !plain.is_empty() && cursor.eat(b'@') {
+            (Some(plain), None)
+        } else if let Some((userinfo, behind)) = lexer::split_once(rest, b'@') {
+            cursor = Cursor::new(behind);
+            let (user, password) = userinfo_parts(userinfo)?;
+            (Some(user), password)
+        } else {
+            cursor = Cursor::new(rest);
+            (None, None)
         };
-        // From the end, so that each place still holds.
-        let (rest, headers) = cut(rest, joints.question);
-        let (rest, params) = cut(rest, joints.semicolon);
-        let (userinfo, host) = match cut(rest, joints.at) {
-            (userinfo, Some(host)) => (Some(userinfo), host),
-            (host, None) => (None, host),
+        let (site, port) = Site::with_port(&mut cursor)?;
+        let bare = Self { user, password, site: Some(site), port, ..self };
+        let tail = match cursor.peek() {
+            None => return Some(bare),
+            Some(b';' | b'?') => cursor.rest(),
+            Some(_) => return None,
         };
-        let (user, password) = match userinfo.map(|userinfo| cut(userinfo, joints.colon)) {
-            Some(("", _)) => return Err(NotAUri),
-            Some((user, password)) => (Some(user), password),
-            None => (None, None),
+        if Class::TAIL.has_all(tail) {
+            return Some(Self { params: tail, ..bare });
+        }
+        if tail.contains(&b'@') || !is_sound(tail) {
+            return None;
+        }
+        let (params, headers) = match lexer::split_once(tail, b'?') {
+            Some((params, headers)) => (params, Some(headers)),
+            None => (tail, None),
         };
-        let (host, port) = Host::with_port(host).ok_or(NotAUri)?;
-        let params = params.unwrap_or_default();
-        Ok(Self { user, password, host: Some(host), port, params, headers, ..self })
+        Some(Self { params, headers, ..bare })
     }
 
     /// The URI as it stands.
     pub fn as_str(&self) -> &'a str {
-        self.text
+        lexer::proved(self.text)
     }
 
     /// The scheme.
@@ -125,22 +133,22 @@ impl<'a> Uri<'a> {
 
     /// The user part as written; of a `tel:` URI the number.
     pub fn user(&self) -> Option<&'a str> {
-        self.user
+        self.user.map(lexer::proved)
     }
 
     /// The user part with `%41` read as `A`, control characters dropped; empty when there is none.
     pub fn user_unescaped(&self) -> Cow<'a, str> {
-        unescaped(self.user.unwrap_or_default())
+        unescaped(self.user().unwrap_or_default())
     }
 
     /// The password as written. Nobody should send one (RFC 3261 19.1.1).
     pub fn password(&self) -> Option<&'a str> {
-        self.password
+        self.password.map(lexer::proved)
     }
 
     /// The host of a `sip:` or `sips:` URI.
     pub fn host(&self) -> Option<Host<'a>> {
-        self.host
+        self.site.map(|site| site.host())
     }
 
     /// The port, if written.
@@ -150,7 +158,7 @@ impl<'a> Uri<'a> {
 
     /// The parameters as written: name, and value if there is one.
     pub fn params(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
-        pairs(self.params, ';')
+        pairs(lexer::proved(self.params), ';')
     }
 
     /// The value of a parameter as written; the inner `None` when it has no value.
@@ -160,7 +168,7 @@ impl<'a> Uri<'a> {
 
     /// The header part after `?` as written.
     pub fn headers(&self) -> Option<&'a str> {
-        self.headers
+        self.headers.map(lexer::proved)
     }
 
     /// Tells whether two URIs mean the same (RFC 3261 19.1.4, addresses by RFC 5954). Unlike text
@@ -169,16 +177,16 @@ impl<'a> Uri<'a> {
         if self.text == other.text {
             return true;
         }
-        let (Some(host), Some(other_host)) = (self.host, other.host) else { return false };
+        let (Some(host), Some(other_host)) = (self.host(), other.host()) else { return false };
         self.scheme == other.scheme
             && host.is_equivalent(&other_host)
             && self.port == other.port
-            && same(self.user, other.user)
-            && same(self.password, other.password)
+            && same(self.user(), other.user())
+            && same(self.password(), other.password())
             && self.params_fit(other)
             && other.params_fit(self)
-            && headers_fit(self.headers, other.headers)
-            && headers_fit(other.headers, self.headers)
+            && headers_fit(self.headers(), other.headers())
+            && headers_fit(other.headers(), self.headers())
     }
 
     /// A parameter in both must be equal; five of them must not be in one alone.
@@ -195,105 +203,159 @@ impl<'a> Uri<'a> {
     }
 }
 
-/// Where the parts of a `sip:` URI meet.
-#[derive(Debug, Default)]
-struct Joints {
-    /// The first colon before the `@`.
-    colon: Option<usize>,
-    at: Option<usize>,
-    /// The first semicolon behind the `@` that is not behind the question mark.
-    semicolon: Option<usize>,
-    /// The first question mark behind the `@`.
-    question: Option<usize>,
+/// Reads `user [":" password]`; nothing when it could be read in two ways (a second colon).
+fn userinfo_parts(userinfo: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
+    let (user, password) = match lexer::split_once(userinfo, b':') {
+        Some((user, password)) => (user, Some(password)),
+        None => (userinfo, None),
+    };
+    let is_twofold = password.is_some_and(|password| password.contains(&b':'));
+    (!user.is_empty() && !is_twofold && is_sound(userinfo)).then_some((user, password))
 }
 
-impl Joints {
-    /// Finds them in one pass; nothing when the URI could be read in two ways (a second `@`, a
-    /// second colon before it), an octet may not stand in one, or an escape is none. `;` and `?`
-    /// may stand in the user part.
-    fn find(octets: &[u8]) -> Option<Self> {
-        let mut joints = Self::default();
-        let mut colons = 0_usize;
-        for (place, byte) in octets.iter().enumerate() {
-            if Class::PLAIN.has(*byte) {
-                continue;
-            }
-            match byte {
-                b'@' if joints.at.is_some() || colons > 1 => return None,
-                b'@' => joints = Self { colon: joints.colon, at: Some(place), ..Self::default() },
-                b':' if joints.at.is_none() => {
-                    joints.colon = joints.colon.or(Some(place));
-                    colons = colons.saturating_add(1);
-                }
-                b':' => {}
-                b'?' => joints.question = joints.question.or(Some(place)),
-                b';' if joints.question.is_none() => {
-                    joints.semicolon = joints.semicolon.or(Some(place));
-                }
-                b';' => {}
-                b'%' => match octets.get(place..) {
-                    Some([_, high, low, ..]) if hex(*high, *low).is_some() => {}
-                    _ => return None,
-                },
-                _ => return None,
-            }
-        }
-        Some(joints)
-    }
+/// Tells whether octets may stand in a `sip:` URI: each of them, and every escape, and as UTF-8.
+fn is_sound(octets: &[u8]) -> bool {
+    let is_escape = |place: usize| match octets.get(place..) {
+        Some([_, high, low, ..]) => hex(*high, *low).is_some(),
+        _ => false,
+    };
+    Class::URI.has_all(octets)
+        && memchr::memchr_iter(b'%', octets).all(is_escape)
+        && lexer::is_text(octets)
 }
 
 impl fmt::Display for Uri<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text)
+        f.write_str(self.as_str())
     }
 }
 
 impl<'a> Scheme<'a> {
-    fn from_text(text: &'a str) -> Self {
-        if text.eq_ignore_ascii_case("sip") {
+    /// Reads the scheme; also gives what stands behind its colon, which is something.
+    #[inline]
+    fn read(octets: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        // Nearly everybody writes it so.
+        let (scheme, rest) = match octets.strip_prefix(b"sip:") {
+            Some(rest) => (Self::Sip, rest),
+            None => Self::read_any(octets)?,
+        };
+        if rest.is_empty() { None } else { Some((scheme, rest)) }
+    }
+
+    fn read_any(octets: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (scheme, rest) = lexer::split_once(octets, b':')?;
+        let fits = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+        let begins = scheme.first().is_some_and(u8::is_ascii_alphabetic);
+        if !begins || !scheme.iter().all(fits) {
+            return None;
+        }
+        let is = |name: &str| scheme.eq_ignore_ascii_case(name.as_bytes());
+        let scheme = if is("sip") {
             Self::Sip
-        } else if text.eq_ignore_ascii_case("sips") {
+        } else if is("sips") {
             Self::Sips
-        } else if text.eq_ignore_ascii_case("tel") {
+        } else if is("tel") {
             Self::Tel
         } else {
-            Self::Other(text)
+            Self::Other(lexer::proved(scheme))
+        };
+        Some((scheme, rest))
+    }
+}
+
+/// A host as a URI or Via keeps it: text is made of a name when somebody asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Site<'a> {
+    /// ASCII.
+    Name(&'a [u8]),
+    Address(IpAddr),
+}
+
+impl<'a> Site<'a> {
+    /// Reads `host [":" port]`.
+    #[inline]
+    fn with_port(cursor: &mut Cursor<'a>) -> Option<(Self, Option<u16>)> {
+        let site = Self::read(cursor)?;
+        if !cursor.eat(b':') {
+            return Some((site, None));
+        }
+        Some((site, Some(port(cursor)?)))
+    }
+
+    /// Reads a host, or what would be one if something else stood behind it.
+    #[inline]
+    pub(super) fn read(cursor: &mut Cursor<'a>) -> Option<Self> {
+        let mut ahead = *cursor;
+        if let Some(address) = ipv4(&mut ahead)
+            && !ahead.peek().is_some_and(|byte| Class::HOST.has(byte))
+        {
+            *cursor = ahead;
+            return Some(Self::Address(IpAddr::V4(address)));
+        }
+        match cursor.take(Class::HOST) {
+            [] => Self::bracketed(cursor),
+            name => name.iter().any(u8::is_ascii_alphabetic).then_some(Self::Name(name)),
+        }
+    }
+
+    /// Reads an IPv6 address in brackets.
+    fn bracketed(cursor: &mut Cursor<'a>) -> Option<Self> {
+        if !cursor.eat(b'[') {
+            return None;
+        }
+        let inner = cursor.take_while(|byte| byte != b']');
+        let address: Ipv6Addr = std::str::from_utf8(inner).ok()?.parse().ok()?;
+        cursor.eat(b']').then_some(Self::Address(IpAddr::V6(address)))
+    }
+
+    #[inline]
+    pub(super) fn host(self) -> Host<'a> {
+        match self {
+            Self::Name(name) => Host::Name(lexer::proved(name)),
+            Self::Address(address) => Host::Address(address),
         }
     }
 }
 
-impl<'a> Host<'a> {
-    /// Reads `host [":" port]`.
-    pub(super) fn with_port(text: &'a str) -> Option<(Self, Option<u16>)> {
-        let port_at = match text.strip_prefix('[') {
-            Some(inner) => inner.find(']')?.checked_add(2)?,
-            None => memchr::memchr(b':', text.as_bytes()).unwrap_or(text.len()),
-        };
-        let (host, port) = text.split_at_checked(port_at)?;
-        let port = match port.strip_prefix(':') {
-            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Some(digits.parse().ok()?)
-            }
-            Some(_) => return None,
-            None if port.is_empty() => None,
-            None => return None,
-        };
-        Some((Self::parse(host)?, port))
-    }
+/// Reads four numbers below 256, none with a zero in front (RFC 6943 3.1.1).
+#[inline]
+fn ipv4(cursor: &mut Cursor<'_>) -> Option<Ipv4Addr> {
+    let first = decimal(cursor)?;
+    let mut next = || if cursor.eat(b'.') { decimal(cursor) } else { None };
+    Some(Ipv4Addr::new(first, next()?, next()?, next()?))
+}
 
+#[inline]
+fn decimal(cursor: &mut Cursor<'_>) -> Option<u8> {
+    let mut value = u16::from(cursor.digit()?);
+    for _ in 0..2 {
+        if value > 0
+            && let Some(digit) = cursor.digit()
+        {
+            value = value.wrapping_mul(10).wrapping_add(u16::from(digit));
+        }
+    }
+    u8::try_from(value).ok()
+}
+
+/// Reads 1*DIGIT below 65,536; zeros may stand in front.
+#[inline]
+pub(super) fn port(cursor: &mut Cursor<'_>) -> Option<u16> {
+    let mut port = u32::from(cursor.digit()?);
+    while let Some(digit) = cursor.digit() {
+        port = port.wrapping_mul(10).wrapping_add(u32::from(digit));
+        if port > u32::from(u16::MAX) {
+            return None;
+        }
+    }
+    u16::try_from(port).ok()
+}
+
+impl<'a> Host<'a> {
     /// Reads a name, an IPv4 address, or an IPv6 address in brackets.
     pub fn parse(text: &'a str) -> Option<Self> {
-        if let Some(inner) = text.strip_prefix('[') {
-            let address: Ipv6Addr = inner.strip_suffix(']')?.parse().ok()?;
-            return Some(Self::Address(IpAddr::V6(address)));
-        }
-        let begins_with_digit = text.bytes().next().is_some_and(|byte| byte.is_ascii_digit());
-        if begins_with_digit && let Ok(address) = text.parse::<Ipv4Addr>() {
-            return Some(Self::Address(IpAddr::V4(address)));
-        }
-        let is_name = text.bytes().any(|byte| byte.is_ascii_alphabetic())
-            && Class::HOST.has_all(text.as_bytes());
-        is_name.then_some(Self::Name(text))
+        let mut cursor = Cursor::new(text.as_bytes());
+        Site::read(&mut cursor).filter(|_| cursor.is_empty()).map(Site::host)
     }
 
     /// Tells whether two hosts are the same: names without case, addresses by value.
@@ -433,6 +495,11 @@ mod tests {
         let found = uri("sip:user;par=u%40example.net@example.com");
         assert_eq!(found.user(), Some("user;par=u%40example.net"));
         assert_eq!(found.host(), Some(Host::Name("example.com")));
+        assert_eq!(uri("sip:a@1.2.3.4a").host(), Some(Host::Name("1.2.3.4a")));
+        assert_eq!(
+            uri("sip:a@255.0.10.1").host().and_then(|host| host.address()),
+            "255.0.10.1".parse().ok()
+        );
         let odd = "sip:1_u~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1,w!*pas$wo~d_(d'-it)@h.org";
         assert_eq!(uri(odd).user(), Some("1_u~(to-be!sure)&isn't+it$/crazy?,/;;*"));
         assert_eq!(uri("sip:null-%00-null@h.org").user_unescaped(), "null--null");
@@ -452,7 +519,7 @@ mod tests {
     fn what_two_readers_could_read_differently_is_refused() {
         let wrong = "|sip:|user|sip:@h|sip:a@b@c|sip:a@|sip:a@h:|sip:a@h:x|sip:a@h:99999|sip:a@[::1\
             |sip:a@::1|sip:a b@h|sip:a%4@h|sip:a%zz@h|:a@h|1sip:a@h|sip:a@h;x=%1|sip:a@h x|sip:a@h!\
-            |sip:a:b:c@h|sip:a@1.2.3.999|sip:a@h>|<sip:a@h>| sip:a@h|sip:a@[::1]x|sip:a@h:+5";
+            |sip:a:b:c@h|sip:a@1.2.3.999|sip:a@01.2.3.4|sip:a@1.2.3|sip:a@1.2.3.4.5|sip:a@h;x=@|sip:a@h>|<sip:a@h>| sip:a@h|sip:a@[::1]x|sip:a@h:+5";
         for wrong in wrong.split('|') {
             assert_eq!(Uri::parse(wrong), Err(NotAUri), "{wrong}");
         }

@@ -5,16 +5,16 @@ use std::net::IpAddr;
 
 use super::lexer::{self, Cursor};
 use super::params::{Once, Params};
-use super::uri::Host;
+use super::uri::{self, Host, Site};
 
 /// One Via value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Via<'a> {
-    transport: &'a str,
-    host: Host<'a>,
+    transport: &'a [u8],
+    host: Site<'a>,
     port: Option<u16>,
     params: Params<'a>,
-    branch: Option<&'a str>,
+    branch: Option<&'a [u8]>,
 }
 
 /// What a Via says about `rport` (RFC 3581).
@@ -33,44 +33,37 @@ impl<'a> Via<'a> {
     /// received or rport twice, or has a branch that is no word.
     pub fn parse(value: &'a [u8]) -> Option<Self> {
         let mut cursor = Cursor::new(value);
-        if !word(&mut cursor)?.eq_ignore_ascii_case(b"SIP") || !cursor.eat(b'/') {
-            return None;
+        // Nearly everybody writes it so.
+        if !cursor.eat_all(b"SIP/2.0/") {
+            skip_protocol(&mut cursor)?;
         }
-        if word(&mut cursor)? != b"2.0" || !cursor.eat(b'/') {
-            return None;
-        }
-        let transport = std::str::from_utf8(word(&mut cursor)?).ok()?;
-        let host =
-            cursor.take_while(|byte| !matches!(byte, b';' | b':' | b'[') && !lexer::is_space(byte));
-        let host = match host {
-            [] => bracketed(&mut cursor)?,
-            name => name,
-        };
-        let host = Host::parse(std::str::from_utf8(host).ok()?)?;
+        let transport = word(&mut cursor)?;
+        let host = Site::read(&mut cursor)?;
         cursor.skip_space();
         let port = if cursor.eat(b':') {
             cursor.skip_space();
-            let digits = cursor.take_while(|byte| byte.is_ascii_digit());
-            Some(u16::try_from(lexer::number(digits)?).ok()?)
+            Some(uri::port(&mut cursor)?)
         } else {
             None
         };
-        let mut once = [Once::word("branch"), Once::any("received"), Once::any("rport")];
+        let mut branch = Once::word("branch");
+        let (mut received, mut rport) = (Once::any("received"), Once::any("rport"));
         let params = Params::parse_each(cursor.rest(), |name, value| {
-            once.iter_mut().try_for_each(|once| once.look(name, value))
+            branch.look(name, value)?;
+            received.look(name, value)?;
+            rport.look(name, value)
         })?;
-        let [branch, ..] = once;
         Some(Self { transport, host, port, params, branch: branch.seen() })
     }
 
     /// The transport as written: `UDP`, `TLS`, or a word that nobody knows.
     pub fn transport(&self) -> &'a str {
-        self.transport
+        lexer::proved(self.transport)
     }
 
     /// The host in sent-by.
     pub fn host(&self) -> Host<'a> {
-        self.host
+        self.host.host()
     }
 
     /// The port in sent-by, if written.
@@ -80,7 +73,7 @@ impl<'a> Via<'a> {
 
     /// The branch, whatever it looks like.
     pub fn branch(&self) -> Option<&'a str> {
-        self.branch
+        self.branch.map(lexer::proved)
     }
 
     /// The branch when it identifies a transaction: the magic cookie and something behind it
@@ -129,6 +122,12 @@ impl<'a> Via<'a> {
     }
 }
 
+/// Reads `SIP / 2.0 /`, which may be spaced.
+fn skip_protocol(cursor: &mut Cursor<'_>) -> Option<()> {
+    let is_sip = word(cursor)?.eq_ignore_ascii_case(b"SIP") && cursor.eat(b'/');
+    (is_sip && word(cursor)? == b"2.0" && cursor.eat(b'/')).then_some(())
+}
+
 /// What a branch of RFC 3261 begins with.
 pub const COOKIE: &str = "z9hG4bK";
 
@@ -137,12 +136,6 @@ fn word<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     let word = cursor.token_octets()?;
     cursor.skip_space();
     Some(word)
-}
-
-fn bracketed<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
-    let start = cursor.rest();
-    let inner = cursor.take_while(|byte| byte != b']');
-    cursor.eat(b']').then(|| start.get(..inner.len().saturating_add(1)))?
 }
 
 #[cfg(test)]

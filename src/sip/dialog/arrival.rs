@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::state::{Dialog, DialogId};
-use crate::sip::check::{Fault, check};
+use crate::sip::check::{self, Essentials, Fault};
 use crate::sip::event::{Flow, Transport};
 use crate::sip::header::Name;
 use crate::sip::message::{CSeq, Message, StartLine};
@@ -234,12 +234,10 @@ struct Head {
 
 impl Head {
     fn read(message: &Message) -> Result<Self, Fault> {
-        check(message)?;
-        let cseq = message.cseq()?;
-        let via = message.top_via()?;
+        let Essentials { via, from, to, call_id, cseq, .. } = check::read(message)?;
         let tag = |tag: Option<&str>| tag.unwrap_or_default().to_owned();
-        let (from_tag, to_tag) = (tag(message.from()?.tag()), tag(message.to()?.tag()));
-        let call_id = message.call_id()?.to_owned();
+        let (from_tag, to_tag) = (tag(from.tag()), tag(to.tag()));
+        let call_id = call_id.to_owned();
         let port = via.port().unwrap_or(DEFAULT_PORT);
         let sent_by = format!("{}:{port}", host_text(via.host()));
         // A peer of RFC 2543 has no branch that is unique by itself. What it repeats in the ACK and
