@@ -456,6 +456,7 @@ pub(super) fn number(bytes: &[u8]) -> Option<u64> {
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "what is not there fails the test")]
 mod tests {
     use super::*;
 

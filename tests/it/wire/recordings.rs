@@ -13,6 +13,7 @@ use voxtrunk::audio::tone::Tone;
 use voxtrunk::engine::phone::{Act, Line, When};
 use voxtrunk::media::event::Digit;
 
+use super::bucket::Bucket;
 use super::caller::{Outcome, call, clip, play, sides};
 use super::control::{ask, told};
 use super::server::{Folder, House, PATIENCE, Server, finish, program, within};
@@ -257,6 +258,44 @@ async fn a_recording_goes_to_its_store_and_is_kept_until_it_is_there() {
     assert_eq!(store.forged(), 0, "every signature was right");
     assert!(server.log().contains("not in its store yet"), "{}", server.log());
     assert!(!server.log().contains(Store::SECRET_KEY));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_of_another_make_takes_what_is_signed_and_nothing_else() {
+    let bucket = Bucket::start().await;
+    let settings = |secret: &str| {
+        format!(
+            "[storage.recordings]\nlocation = \"s3://calls/office\"\nformat = \"opus\"\n\
+             [storage.recordings.s3]\nendpoint = \"http://{}\"\nregion = \"eu-test-1\"\n\
+             access_key = \"{}\"\nsecret_key = \"{secret}\"\n",
+            bucket.address,
+            Bucket::ACCESS_KEY,
+        )
+    };
+    let tape = async |server: &Server| {
+        let sound = Tone::dual(Rate::NARROW, [500.0, 500.0]).at(0.4).play(Duration::from_secs(2));
+        let lines = vec![play(&Frame::new(Rate::NARROW, sound))];
+        call(&server.uri("porter"), lines, Duration::from_secs(2)).await;
+        let record = server.record().await;
+        let id = record["id"].as_str().expect("an identity").to_owned();
+        let day = record["started_at"].as_str().expect("a time")[..10].replace('-', "/");
+        (record, format!("office/{day}/{id}"))
+    };
+    let server = Server::start(recorded("", &settings(Bucket::SECRET_KEY))).await;
+    let (record, key) = tape(&server).await;
+    let note = bucket.path(&format!("{key}.json"));
+    within(PATIENCE, "the recording in its store", || note.is_file().then_some(())).await;
+    let length = seconds(&decoded(&bucket.path(&format!("{key}.opus"))).await).await;
+    let lasted = record["duration_ms"].as_u64().expect("so long") as f64 / 1_000.0;
+    assert!((length - lasted).abs() < 0.3, "{length} s of {lasted} s");
+    within(PATIENCE, "nothing left here", || file(&server, "").is_none().then_some(())).await;
+    // With another key nothing is taken, and nothing is lost.
+    let server = Server::start(recorded("", &settings("another"))).await;
+    let (_, key) = tape(&server).await;
+    let refused = || server.log().contains("not in its store yet").then_some(());
+    within(PATIENCE, "a store that refuses", refused).await;
+    assert!(!bucket.path(&format!("{key}.opus")).exists());
+    assert!(file(&server, ".opus").is_some(), "it is kept here");
 }
 
 #[tokio::test(flavor = "multi_thread")]
