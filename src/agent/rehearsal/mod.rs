@@ -2,6 +2,7 @@
 
 mod conversations;
 mod ordeal;
+mod resumed;
 mod stage;
 mod turn_model;
 mod values;
