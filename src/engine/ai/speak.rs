@@ -298,9 +298,18 @@ async fn next(
     voicing: Option<(&mut BoxStream<'static, Result<Frame, ProviderError>>, Option<Duration>)>,
 ) -> Piece {
     let Some((stream, patience)) = voicing else { return std::future::pending().await };
+    // A piece without any sample is no sign of life.
+    let piece = async {
+        loop {
+            match stream.next().await {
+                Some(Ok(frame)) if frame.samples.is_empty() => {}
+                piece => return piece,
+            }
+        }
+    };
     let piece = match patience {
-        Some(patience) => timeout(patience, stream.next()).await,
-        None => Ok(stream.next().await),
+        Some(patience) => timeout(patience, piece).await,
+        None => Ok(piece.await),
     };
     match piece {
         Ok(Some(Ok(frame))) => Piece::Sound(frame),

@@ -174,6 +174,8 @@ struct Turn {
     samples: Vec<i16>,
     /// The pause whose text is still to come.
     asked: Option<PauseId>,
+    /// Whether the vendor has said anything since the turn began.
+    answered: bool,
 }
 
 /// How a conversation over one socket ended.
@@ -312,6 +314,9 @@ impl<D: Dialect> Session<D> {
                 },
                 received = socket.receive() => match received {
                     Some(Ok(Received::Text(text))) => {
+                        if let Some(turn) = &mut self.turn {
+                            turn.answered = true;
+                        }
                         if let Err(why) = self.dialect.received(&text, &mut out) {
                             return End::Socket(why);
                         }
@@ -388,7 +393,12 @@ impl<D: Dialect> Session<D> {
         socket.flush().await
     }
 
-    async fn tell(&mut self, heard: Heard) {
+    async fn tell(&mut self, mut heard: Heard) {
+        if self.turn.as_ref().is_some_and(Turn::is_ignored) {
+            let provider = self.dialect.dial().provider;
+            self.trouble.is(&ProviderError::passing(&provider, "it says nothing"));
+            heard.transcript = Transcript::Failed;
+        }
         match heard.transcript {
             Transcript::Partial { .. } => drop(self.heard.try_send(heard)),
             Transcript::Final { .. } | Transcript::Judged { .. } | Transcript::Failed => {
@@ -414,6 +424,12 @@ impl<D: Dialect> Session<D> {
 }
 
 impl Turn {
+    /// Whether the vendor has heard enough to say something, and said nothing at all: no text then
+    /// means that nobody is there.
+    fn is_ignored(&self) -> bool {
+        !self.answered && self.samples.len() >= ENOUGH
+    }
+
     fn keep(&mut self, samples: &[i16]) {
         self.samples.extend_from_slice(samples);
         if self.samples.len() > LONGEST_TURN {
@@ -430,6 +446,9 @@ const MOST_TOGETHER: usize = 64;
 
 /// How much of a turn another socket would hear, in samples: a minute.
 const LONGEST_TURN: usize = 60 * 16_000;
+
+/// So much of a turn, in samples, makes every vendor say something: a second.
+const ENOUGH: usize = 16_000;
 
 /// In pieces of so many samples: 100 ms.
 const REPLAYED: usize = 1_600;
