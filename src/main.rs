@@ -10,7 +10,9 @@ use voxtrunk::base::units::parse_duration;
 use voxtrunk::server::console::command::{Form, Target};
 use voxtrunk::server::console::{calls, phones, status, trace, trunks};
 use voxtrunk::server::control::protocol::{self, Wish};
-use voxtrunk::server::{bench, check, decrypt, demo, dial, fakes, preset, serve, verify};
+use voxtrunk::server::{
+    bench, check, decrypt, demo, dial, fakes, preset, providers, serve, verify,
+};
 
 /// A self-hosted SIP/RTP media server with built-in AI voice agents.
 #[derive(Debug, Parser)]
@@ -110,6 +112,11 @@ enum Command {
     Preset {
         #[command(subcommand)]
         command: PresetCommand,
+    },
+    /// Those who hear, think and speak for agents.
+    Providers {
+        #[command(subcommand)]
+        command: ProvidersCommand,
     },
     /// Open stand-ins for vendors on this machine: hearing, thinking and speaking without keys.
     Fakes(Delays),
@@ -256,6 +263,13 @@ enum TrunkCommand {
 }
 
 #[derive(Debug, Subcommand)]
+enum ProvidersCommand {
+    /// Ask each of them for a little: what works, how soon, and what to do about the rest. It costs a
+    /// few words of each.
+    Test(Config),
+}
+
+#[derive(Debug, Subcommand)]
 enum PhoneCommand {
     /// All of them, with every place where they ring.
     List(Server),
@@ -390,6 +404,9 @@ fn main() -> ExitCode {
         }
         Command::Preset { command: PresetCommand::List } => preset::list(),
         Command::Preset { command: PresetCommand::Show { name } } => preset::show(&name),
+        Command::Providers { command: ProvidersCommand::Test(Config { config }) } => {
+            providers::run(&config)
+        }
         Command::Fakes(Delays { hears, thinks, per_word, speaks }) => {
             fakes::run(fakes::Delays { hears, thinks, per_word, speaks })
         }

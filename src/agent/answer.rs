@@ -21,8 +21,12 @@ pub struct Answer {
     pub times: TurnTimes,
     /// What the caller got of it.
     pub given: Given,
+    /// Whether it broke off, and is to be gone on with.
+    pub broke_off: bool,
     running: Vec<ToolCall>,
     calls: u32,
+    /// How often somebody else went on with it.
+    resumed: u32,
     last: ThoughtId,
 }
 
@@ -103,9 +107,9 @@ impl Answer {
             ..times
         };
         self.given = Given::Nothing;
-        self.handover = None;
+        (self.handover, self.broke_off) = (None, false);
         self.running.clear();
-        self.calls = 0;
+        (self.calls, self.resumed) = (0, 0);
     }
 
     /// Begins a thought; what was known of the model's speed belongs to the one before.
@@ -177,6 +181,12 @@ impl Answer {
         if refused == 0 { Ok(()) } else { Err(TooManyCalls { refused }) }
     }
 
+    /// Counts that somebody else goes on with it; `false` when enough have tried.
+    pub fn resumes(&mut self) -> bool {
+        self.resumed += 1;
+        self.resumed <= MAX_RESUMED
+    }
+
     /// Whether the turn may have more tool calls.
     pub fn admits(&self, limit: u32) -> bool {
         self.calls < limit
@@ -228,3 +238,5 @@ pub struct TooManyCalls {
 /// The most tool calls of an answer that nobody may hear yet.
 const MAX_GUESSED_TOOLS: usize = 16;
 const MAX_CLAUSES: u32 = 200;
+/// How often somebody else may go on with an answer that broke off.
+const MAX_RESUMED: u32 = 3;

@@ -7,7 +7,7 @@ use crate::agent::closing::RESCUE;
 use crate::agent::conversation::{Conversation, Request};
 use crate::agent::event::{Delta, Note, Output, Over, ThoughtId};
 use crate::agent::floor::{Event, Guess, Said};
-use crate::agent::session::{Ending, Session};
+use crate::agent::session::{Ending, Hearing, Session};
 use crate::agent::speech::{Role, Sent};
 use crate::agent::tool::{ToolCall, ToolResult, names};
 
@@ -42,13 +42,18 @@ impl Session {
     /// What the model is told; in another language than the agent's own, to speak that one.
     fn instructions(&self) -> String {
         let mut text = self.opening.instructions.clone();
-        if self.language.primary() != self.assistant.spoken_language().primary() {
-            let name = if self.language.is_german() { "German" } else { "English" };
-            let hint = format!("The caller speaks {name} now: answer in {name}.");
+        let mut hint = |hint: &str| {
             if !text.is_empty() {
                 text.push_str("\n\n");
             }
-            text.push_str(&hint);
+            text.push_str(hint);
+        };
+        if self.language.primary() != self.assistant.spoken_language().primary() {
+            let name = if self.language.is_german() { "German" } else { "English" };
+            hint(&format!("The caller speaks {name} now: answer in {name}."));
+        }
+        if self.answer.broke_off && self.answer.given >= Given::Worded {
+            hint(GO_ON);
         }
         text
     }
@@ -60,9 +65,14 @@ impl Session {
         self.follow(now, &said.text);
         let turn = self.answer.turn;
         let since = said.times.began.unwrap_or(now);
+        let is_unheard = said.text.is_empty() && said.keys.is_empty();
         self.note(Note::CallerSaid { turn, since, text: said.text, keys: said.keys });
         if said.judged.asked > 0 {
             self.note(Note::TurnJudged { turn, judged: said.judged });
+        }
+        if self.hearing == Hearing::Deaf && is_unheard {
+            self.stop_thinking();
+            return self.fail(now);
         }
         if said.guess == Guess::None || !self.answer.is_guess() {
             return self.think(now);
@@ -125,14 +135,32 @@ impl Session {
                 }
             }
             // The turn is not over: the model will be asked again when it is.
-            Delta::Failed if self.answer.is_guess() => {
+            Delta::BrokeOff | Delta::Failed | Delta::Down if self.answer.is_guess() => {
                 self.answer.thought = None;
                 self.flush(now);
             }
-            Delta::Failed => {
+            Delta::BrokeOff if self.answer.resumes() => self.go_on(now),
+            Delta::BrokeOff | Delta::Failed => {
                 self.answer.thought = None;
                 self.fail(now);
             }
+            Delta::Down => {
+                self.answer.thought = None;
+                self.failures = self.tries();
+                self.fail(now);
+            }
+        }
+    }
+
+    /// Somebody else goes on with the answer. What was whole of it was said and is known to him;
+    /// the words after that are void, and come again.
+    fn go_on(&mut self, now: Instant) {
+        self.answer.thought = None;
+        // A tool that was called is not called again: its result is thought about.
+        if self.ending == Ending::None && !self.answer.is_owed() {
+            self.answer.broke_off = true;
+            self.think(now);
+            self.answer.broke_off = false;
         }
     }
 
@@ -247,6 +275,10 @@ impl Session {
         own.filter(|say| !say.trim().is_empty()).unwrap_or_else(|| self.phrases.connecting.clone())
     }
 }
+
+/// What a model is told that goes on with the words of another.
+const GO_ON: &str = "Your last words were heard, and the answer broke off after them. Go on from \
+                     there without repeating them. If nothing is missing, say nothing.";
 
 /// After so many refused tool calls in one turn the model is not asked again.
 const MAX_REFUSED: u32 = 8;

@@ -375,10 +375,22 @@ impl Default for Silence {
     }
 }
 
-/// What the agent says when a provider fails or keeps the caller waiting.
+/// What happens when a provider fails or keeps the caller waiting: who takes its place, and what
+/// the agent says.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fallback {
+    /// Who hears when `stt` fails, one after the other: names, or tables like `stt`.
+    #[serde(deserialize_with = "choices")]
+    pub stt: Vec<Choice>,
+    /// Who thinks when `llm` fails.
+    #[serde(deserialize_with = "choices")]
+    pub llm: Vec<Choice>,
+    /// Who speaks when `tts` fails.
+    #[serde(deserialize_with = "choices")]
+    pub tts: Vec<Choice>,
+    /// How long each may take before the next takes its place.
+    pub after: Patience,
     /// How long the caller hears nothing before the holding phrase.
     #[serde(deserialize_with = "units::duration")]
     pub hold_after: Duration,
@@ -398,12 +410,50 @@ pub struct Fallback {
 impl Default for Fallback {
     fn default() -> Self {
         Self {
+            stt: Vec::new(),
+            llm: Vec::new(),
+            tts: Vec::new(),
+            after: Patience::default(),
             hold_after: Duration::from_millis(1_200),
             hold_say: None,
             give_up_after: Duration::from_secs(8),
             say: None,
             tries: 3,
             to: None,
+        }
+    }
+}
+
+/// How long a provider may take before the next takes its place. Where there is no other, it is
+/// waited for as long as its own `timeout` allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Patience {
+    /// From the caller's pause to a sign of its text.
+    #[serde(deserialize_with = "units::duration")]
+    pub transcript: Duration,
+    /// To the first word of a model; then another is asked beside it, and the faster one is heard.
+    #[serde(deserialize_with = "units::duration")]
+    pub first_token: Duration,
+    /// Between any two words of a model.
+    #[serde(deserialize_with = "units::duration")]
+    pub next_token: Duration,
+    /// To the end of a model's answer, even where there is no other.
+    #[serde(deserialize_with = "units::duration")]
+    pub answer: Duration,
+    /// To the first sound of a clause, and between any two pieces of it.
+    #[serde(deserialize_with = "units::duration")]
+    pub audio: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            transcript: Duration::from_millis(1_200),
+            first_token: Duration::from_secs(1),
+            next_token: Duration::from_secs(2),
+            answer: Duration::from_secs(30),
+            audio: Duration::from_secs(1),
         }
     }
 }
@@ -434,6 +484,34 @@ fn terminator<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Option<char
         (Some(key), None) if "0123456789*#".contains(key) => Ok(Some(key)),
         _ => Err(serde::de::Error::custom(format!("`{text}` is no key: write one of 0-9 * #"))),
     }
+}
+
+/// Takes a list of providers, each as its name or as a table.
+fn choices<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Vec<Choice>, D::Error> {
+    struct Named(Choice);
+    struct Visitor;
+    impl<'de> serde::de::Visitor<'de> for Visitor {
+        type Value = Named;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("the name of a provider, or a table with `provider`")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Named, E> {
+            Ok(Named(Choice { provider: Some(name.to_owned()), ..Choice::default() }))
+        }
+
+        fn visit_map<A: serde::de::MapAccess<'de>>(self, table: A) -> Result<Named, A::Error> {
+            let table = serde::de::value::MapAccessDeserializer::new(table);
+            Choice::deserialize(table).map(Named)
+        }
+    }
+    impl<'de> Deserialize<'de> for Named {
+        fn deserialize<D: serde::Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+            source.deserialize_any(Visitor)
+        }
+    }
+    Ok(Vec::<Named>::deserialize(source)?.into_iter().map(|named| named.0).collect())
 }
 
 /// Takes one text or a list of texts.

@@ -91,7 +91,7 @@ pub enum Transcript {
         /// Whether the turn is over.
         verdict: Verdict,
     },
-    /// It could not say. The turn goes on with what there is.
+    /// It could not say, nor could anybody else. The turn goes on with what there is.
     Failed,
 }
 
@@ -115,8 +115,12 @@ pub enum Delta {
     Tool(ToolCall),
     /// The answer is complete.
     Done,
+    /// It broke off, and somebody else can go on after the last whole clause.
+    BrokeOff,
     /// There will be no (further) answer.
     Failed,
+    /// Nor will there be one to any other turn: nobody who could answer will mend by himself.
+    Down,
 }
 
 /// How an utterance moves.

@@ -48,6 +48,8 @@ pub struct Session {
     pub(super) conversation: Conversation,
     /// Failed turns in a row.
     pub(super) failures: u32,
+    /// Whether nobody could say what was heard last.
+    pub(super) hearing: Hearing,
     pub(super) ending: Ending,
     pub(super) life: Life,
     pub(super) line: Presence,
@@ -65,6 +67,15 @@ pub(super) enum Life {
         until: Option<Instant>,
     },
     Over,
+}
+
+/// Whether somebody hears the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hearing {
+    /// Somebody does, or has not been asked yet.
+    Well,
+    /// Nobody could say what was heard last.
+    Deaf,
 }
 
 /// Whether the call ends after what is being said.
@@ -96,6 +107,7 @@ impl Session {
             answer: Answer::default(),
             conversation: Conversation::default(),
             failures: 0,
+            hearing: Hearing::Well,
             ending: Ending::None,
             life: Life::Fresh,
             line: Presence::Here,
@@ -239,6 +251,12 @@ impl Session {
     }
 
     fn transcribed(&mut self, now: Instant, pause: PauseId, transcript: Transcript) {
+        self.hearing = match transcript {
+            Transcript::Failed => Hearing::Deaf,
+            Transcript::Partial { .. } | Transcript::Final { .. } | Transcript::Judged { .. } => {
+                Hearing::Well
+            }
+        };
         let event = match transcript {
             Transcript::Partial { text } => Event::Partial(text),
             Transcript::Final { text, complete, confidence: _ } => {

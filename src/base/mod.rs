@@ -1,6 +1,7 @@
 //! Words that every room uses: identities, deadlines, numbers, units, chance, secrets, templates.
 
 pub mod attestation;
+pub mod breaker;
 pub mod calendar;
 pub mod country;
 pub mod deadlines;

@@ -12,11 +12,11 @@ use crate::base::random::Random;
 use crate::base::template::Variables;
 use crate::call::admission::Badge;
 use crate::call::cause::Cause;
-use crate::call::event::Fact;
+use crate::call::event::{Fact, Service};
 use crate::call::leg::Agreement;
 use crate::call::record::{
-    Bridge, Consent, Hold, Kind, Latency, Leg, Line, Manner, Pause, Record, Role, Speaker, ToolUse,
-    Transfer, Turn,
+    Bridge, Consent, Failure, Hold, Kind, Latency, Leg, Line, Manner, Pause, Record, Role, Served,
+    Speaker, ToolUse, Transfer, Turn,
 };
 use crate::call::stir::Verification;
 use crate::media::event::Quality;
@@ -27,6 +27,8 @@ use crate::sip::event::Incoming;
 pub struct Chronicle {
     arrived: Instant,
     record: Record,
+    /// Who hears, thinks and speaks now.
+    served: Served,
 }
 
 /// A transfer as it was tried.
@@ -81,6 +83,7 @@ impl Chronicle {
             legs: vec![leg],
             transcript: Vec::new(),
             turns: Vec::new(),
+            failures: Vec::new(),
             tools: Vec::new(),
             bridges: Vec::new(),
             holds: Vec::new(),
@@ -94,7 +97,7 @@ impl Chronicle {
             consent: None,
             pauses: Vec::new(),
         };
-        Self { arrived: arrival.at, record }
+        Self { arrived: arrival.at, record, served: Served::default() }
     }
 
     /// The call.
@@ -297,6 +300,25 @@ impl Chronicle {
         Fact::AgentChanged { agent: agent.to_owned() }
     }
 
+    /// Who hears, thinks or speaks has changed, or failed.
+    pub fn service(&mut self, now: Instant, service: Service) -> Option<Fact> {
+        match service {
+            Service::Serves { stage, provider } => {
+                self.served.by(stage, provider);
+                None
+            }
+            Service::Failed { stage, provider, reason, next } => {
+                if self.record.failures.len() < MOST_FAILURES {
+                    let at = self.since(now);
+                    let (provider, next) = (provider.clone(), next.clone());
+                    let failure = Failure { at, stage, provider, reason: reason.clone(), next };
+                    self.record.failures.push(failure);
+                }
+                Some(Fact::ProviderFailed { stage, provider, reason, next })
+            }
+        }
+    }
+
     /// A session noted something.
     pub fn note(&mut self, now: Instant, note: Note) -> Option<Fact> {
         match note {
@@ -311,7 +333,9 @@ impl Chronicle {
                     }
                 } else {
                     let latency = Latency::default();
-                    self.record.turns.push(Turn { turn: turn.0, latency, judged: None });
+                    // Who answers it is known when it is answered.
+                    let served = Served { heard: self.served.heard.clone(), ..Served::default() };
+                    self.record.turns.push(Turn { turn: turn.0, latency, judged: None, served });
                 }
                 self.line(line)
             }
@@ -344,6 +368,7 @@ impl Chronicle {
                 let mut turns = self.record.turns.iter_mut();
                 let turn = turns.rfind(|known| known.turn == turn.0)?;
                 turn.latency = Latency::new(&times);
+                turn.served = self.served.clone();
                 Some(Fact::TurnTimed { turn: turn.turn, latency: turn.latency })
             }
         }
@@ -400,3 +425,6 @@ impl Chronicle {
         Some(fact)
     }
 }
+
+/// How many failures of providers are kept of a call.
+const MOST_FAILURES: usize = 100;

@@ -169,6 +169,10 @@ impl Conductor {
                 self.with(session, |leg, _| leg.offered_with(srtp));
             }
             Input::Mind(input) => self.desk.tell(now, input),
+            Input::Service(service) => {
+                let fact = self.chronicle.service(now, service);
+                self.out.extend(fact.map(Output::Fact));
+            }
             Input::Gathered(others) => self.gathered(now, others),
             Input::Replace { session, incoming } => self.replace(session, incoming),
             Input::Retired => self.end(now, Cause::Transferred),

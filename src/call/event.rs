@@ -10,7 +10,7 @@ use crate::base::id::{PortId, SessionId};
 use crate::call::briefing::Casting;
 use crate::call::cause::Cause;
 use crate::call::placement::Placement;
-use crate::call::record::{Latency, Manner, Record, Role};
+use crate::call::record::{Latency, Manner, Record, Role, Stage};
 use crate::call::stir::Verification;
 use crate::media;
 use crate::sdp::keying::Policy;
@@ -35,6 +35,8 @@ pub enum Input {
     /// Those who hear, think and speak moved. Only transcripts, thoughts and utterances come
     /// here; the conductor makes the other inputs of a session itself.
     Mind(agent::event::Input),
+    /// Who hears, thinks or speaks for the agent has changed, or failed.
+    Service(Service),
     /// Who else is in the conference; nothing when there is no room in it.
     Gathered(Option<Vec<PortId>>),
     /// Somebody calls to take the place of one of the legs (RFC 3891).
@@ -69,6 +71,29 @@ pub enum Input {
     WindUp,
     /// The server is going down: hang up now.
     Shutdown,
+}
+
+/// What became of somebody who hears, thinks or speaks for an agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Service {
+    /// It does, from now on.
+    Serves {
+        /// What it does.
+        stage: Stage,
+        /// Its name in the configuration.
+        provider: Arc<str>,
+    },
+    /// It did not do what was asked.
+    Failed {
+        /// What it does.
+        stage: Stage,
+        /// Its name in the configuration.
+        provider: Arc<str>,
+        /// Why, in words that say what to do. Never a key or a caller's words.
+        reason: String,
+        /// Who is asked in its place, if anybody.
+        next: Option<Arc<str>>,
+    },
 }
 
 /// What an operator wants of a recording.
@@ -204,6 +229,17 @@ pub enum Fact {
     RecordingResumed {
         /// After so long.
         lasted: Duration,
+    },
+    /// Somebody who hears, thinks or speaks for an agent failed.
+    ProviderFailed {
+        /// What it does.
+        stage: Stage,
+        /// Its name in the configuration.
+        provider: Arc<str>,
+        /// Why.
+        reason: String,
+        /// Who is asked in its place, if anybody.
+        next: Option<Arc<str>>,
     },
     /// The latency of a turn is known.
     TurnTimed {

@@ -1,5 +1,6 @@
 //! The record of a call: what is kept when it is over.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::agent::event::TurnTimes;
@@ -36,6 +37,8 @@ pub struct Record {
     pub transcript: Vec<Line>,
     /// The caller's turns and how fast they were answered.
     pub turns: Vec<Turn>,
+    /// Those who should have heard, thought or spoken and failed, in order; only so many.
+    pub failures: Vec<Failure>,
     /// The tools that were called, in order.
     pub tools: Vec<ToolUse>,
     /// Who talked with whom, in order.
@@ -247,6 +250,69 @@ pub struct Turn {
     pub latency: Latency,
     /// What the turn model said; `None` when it was not asked.
     pub judged: Option<Judged>,
+    /// Who heard it, thought about it and spoke the answer.
+    pub served: Served,
+}
+
+/// What is done for an agent by somebody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Speech to text.
+    Hear,
+    /// A language model.
+    Think,
+    /// Text to speech.
+    Speak,
+}
+
+impl Stage {
+    /// The name in settings, records and events.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hear => "stt",
+            Self::Think => "llm",
+            Self::Speak => "tts",
+        }
+    }
+}
+
+/// Who does what for an agent, by the names in the configuration. `None`: nobody, or only from
+/// memory.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Served {
+    /// Who hears.
+    pub heard: Option<Arc<str>>,
+    /// Who thinks.
+    pub thought: Option<Arc<str>>,
+    /// Who speaks.
+    pub spoken: Option<Arc<str>>,
+}
+
+impl Served {
+    /// Somebody does it from now on.
+    pub fn by(&mut self, stage: Stage, provider: Arc<str>) {
+        let place = match stage {
+            Stage::Hear => &mut self.heard,
+            Stage::Think => &mut self.thought,
+            Stage::Speak => &mut self.spoken,
+        };
+        *place = Some(provider);
+    }
+}
+
+/// Somebody who should have heard, thought or spoken and failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Since the call arrived.
+    pub at: Duration,
+    /// What it does.
+    pub stage: Stage,
+    /// Its name in the configuration.
+    pub provider: Arc<str>,
+    /// Why.
+    pub reason: String,
+    /// Who was asked in its place, if anybody.
+    pub next: Option<Arc<str>>,
 }
 
 /// A tool that was called.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::agent::assistant::{Assistant, Choice, Intent};
 use crate::agent::tool::names;
 use crate::base::template;
+use crate::config::check_fallback;
 use crate::config::check_routes;
 use crate::config::diagnostic::{Diagnostic, Severity, did_you_mean};
 use crate::config::provider::{Job, Need, ProviderKind};
@@ -17,6 +18,7 @@ pub fn agent(subject: &Subject<'_>, name: &str, agent: &Assistant) -> Vec<Diagno
     let check = Check { subject, agent, name, path: format!("agents.{name}") };
     let mut found = check.purpose();
     found.extend(check.providers());
+    found.extend(check_fallback::fallback(subject, name, agent));
     found.extend(check.tools());
     found.extend(check.transfers());
     found.extend(check.intents());
@@ -78,19 +80,31 @@ impl Check<'_> {
     }
 
     fn providers(&self) -> Vec<Diagnostic> {
-        let agent = self.agent;
         let mut found = Vec::new();
-        for (key, choice, job) in [
-            ("stt", &agent.stt, Job::Hear),
-            ("llm", &agent.llm, Job::Think),
-            ("tts", &agent.tts, Job::Speak),
-        ] {
-            found.extend(self.provider(key, choice, job));
-            found.extend(self.ranges(key, choice));
+        for (key, choice, job) in self.choices() {
+            found.extend(self.provider(&key, choice, job));
+            found.extend(self.ranges(&key, choice));
+            found.extend(self.language(&key, choice, job));
         }
-        found.extend(self.language());
         found.extend(self.ambience());
         found
+    }
+
+    /// Everybody who is to hear, think or speak: the first of each, and who takes its place. Each
+    /// with its key.
+    fn choices(&self) -> Vec<(String, &Choice, Job)> {
+        let (agent, fallback) = (self.agent, &self.agent.fallback);
+        let mut all = Vec::new();
+        for (key, first, next, job) in [
+            ("stt", &agent.stt, &fallback.stt, Job::Hear),
+            ("llm", &agent.llm, &fallback.llm, Job::Think),
+            ("tts", &agent.tts, &fallback.tts, Job::Speak),
+        ] {
+            all.push((key.to_owned(), first, job));
+            let next = next.iter().enumerate();
+            all.extend(next.map(|(at, choice)| (format!("fallback.{key}[{at}]"), choice, job)));
+        }
+        all
     }
 
     fn provider(&self, key: &str, choice: &Choice, job: Job) -> Option<Diagnostic> {
@@ -135,7 +149,7 @@ impl Check<'_> {
         let name = choice.provider.as_deref()?;
         let provider = self.subject.server.providers.get(name)?;
         let named = choice.voice.is_some() || provider.voice.is_some();
-        if named || !kind.needs(Need::Voice) || key != "tts" {
+        if named || !kind.needs(Need::Voice) || !key.contains("tts") {
             return None;
         }
         let message =
@@ -171,33 +185,34 @@ impl Check<'_> {
     }
 
     /// Built-in engines that know English only.
-    fn language(&self) -> Vec<Diagnostic> {
-        let language = self.agent.spoken_language();
-        if language.is_english() {
-            return Vec::new();
+    fn language(&self, key: &str, choice: &Choice, job: Job) -> Option<Diagnostic> {
+        let (name, language) = (self.name, self.agent.spoken_language());
+        if language.is_english() || !self.kind(choice).is_some_and(ProviderKind::is_english_only) {
+            return None;
         }
-        let mut found = Vec::new();
-        if self.kind(&self.agent.tts).is_some_and(ProviderKind::is_english_only) {
-            let message =
-                format!("agent `{}` speaks `{language}`, and its voice English only", self.name);
-            found.push(
-                Diagnostic::error("agent.language_voice_mismatch", message)
-                    .at(self.place("tts.provider"), "speaks English only")
-                    .help("take tts = { provider = \"espeak\" }"),
-            );
+        let place = self.place(&format!("{key}.provider"));
+        match job {
+            Job::Hear => {
+                let message =
+                    format!("agent `{name}` hears `{language}`, and its transcriber English only");
+                let help = "take stt = { provider = \"whisper\" }; until then the caller has keys";
+                Some(
+                    Diagnostic::warning("agent.language_hearing_mismatch", message)
+                        .at(place, "hears English only")
+                        .help(help),
+                )
+            }
+            Job::Speak => {
+                let message =
+                    format!("agent `{name}` speaks `{language}`, and its voice English only");
+                Some(
+                    Diagnostic::error("agent.language_voice_mismatch", message)
+                        .at(place, "speaks English only")
+                        .help("take tts = { provider = \"espeak\" }"),
+                )
+            }
+            Job::Think => None,
         }
-        if self.kind(&self.agent.stt).is_some_and(ProviderKind::is_english_only) {
-            let message = format!(
-                "agent `{}` hears `{language}`, and its transcriber English only",
-                self.name
-            );
-            found.push(
-                Diagnostic::warning("agent.language_hearing_mismatch", message)
-                    .at(self.place("stt.provider"), "hears English only")
-                    .help("take stt = { provider = \"whisper\" }; until then the caller has keys"),
-            );
-        }
-        found
     }
 
     fn tools(&self) -> Vec<Diagnostic> {

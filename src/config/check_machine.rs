@@ -364,7 +364,13 @@ fn used<'a>(subject: &Subject<'a>) -> BTreeSet<&'a str> {
     subject
         .agents
         .values()
-        .flat_map(|agent| [name(&agent.stt), subject.server.thinker(agent), name(&agent.tts)])
+        .flat_map(|agent| {
+            let fallback = &agent.fallback;
+            let next = [&fallback.stt, &fallback.llm, &fallback.tts].into_iter().flatten();
+            [name(&agent.stt), subject.server.thinker(agent), name(&agent.tts)]
+                .into_iter()
+                .chain(next.map(name))
+        })
         .flatten()
         .collect()
 }

@@ -2,6 +2,7 @@
 
 pub mod check;
 mod check_agent;
+mod check_fallback;
 mod check_listen;
 mod check_machine;
 mod check_outbound;

@@ -89,6 +89,12 @@ fn mistakes_in_dialplans_are_reported_word_for_word() {
         ("rules_without_intents", agent("first_message = \"x\"\nllm = { provider = \"rules\" }")),
         ("a_voice_that_does_not_speak_the_language", agent("first_message = \"x\"\nlanguage = \"de\"\ntts = { provider = \"flite\" }")),
         ("a_provider_that_cannot_hear", agent("first_message = \"x\"\nstt = { provider = \"flite\" }\nllm = { provider = \"olama\" }")),
+        (
+            "fallbacks_that_help_nobody",
+            agent("first_message = \"x\"\ntts = { provider = \"flite\" }\n\n[agents.front.fallback]\n\
+                   stt = [\"flite\"]\ntts = [\"fliet\", \"flite\", { voice = \"slt\" }]\n\
+                   after = { first_token = \"1ms\" }"),
+        ),
         ("a_tool_that_is_none", agent("first_message = \"x\"\ntools = [\"endcall\", \"transfer_call\"]")),
         (
             "an_action_to_a_missing_transfer",

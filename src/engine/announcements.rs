@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::broadcast;
 
+use crate::call::record::Stage;
 use crate::call::trunk::Health;
 use crate::sip::event::Notice;
 use crate::sip::registration::Enrolment;
@@ -37,6 +38,22 @@ pub enum Announcement {
     PhoneGone {
         /// Its name.
         phone: Arc<str>,
+    },
+    /// A provider failed so often that calls ask others.
+    ProviderDegraded {
+        /// What it does.
+        stage: Stage,
+        /// Its name in the configuration.
+        provider: Arc<str>,
+        /// How it failed last.
+        why: String,
+    },
+    /// It does what it is asked again.
+    ProviderRecovered {
+        /// What it does.
+        stage: Stage,
+        /// Its name in the configuration.
+        provider: Arc<str>,
     },
 }
 
@@ -90,6 +107,8 @@ impl Announcement {
             },
             Self::PhoneRegistered { .. } => "phone.registered",
             Self::PhoneGone { .. } => "phone.gone",
+            Self::ProviderDegraded { .. } => "provider.degraded",
+            Self::ProviderRecovered { .. } => "provider.recovered",
         }
     }
 
@@ -107,6 +126,14 @@ impl Announcement {
                 tracing::info!(event, %phone, places, "phone registered");
             }
             Self::PhoneGone { phone } => tracing::info!(event, %phone, "phone gone"),
+            Self::ProviderDegraded { stage, provider, why } => {
+                let stage = stage.name();
+                tracing::error!(event, stage, %provider, why, "provider is not asked for a while");
+            }
+            Self::ProviderRecovered { stage, provider } => {
+                let stage = stage.name();
+                tracing::info!(event, stage, %provider, "provider is there again");
+            }
         }
     }
 }

@@ -15,7 +15,9 @@ use crate::base::id::{CallId, PortId};
 use crate::call::conductor::Conductor;
 use crate::call::event::{Input, Output};
 use crate::engine::ai::crew::Crew;
-use crate::engine::ai::{listen, speak, think};
+use crate::engine::ai::shift::Shift;
+use crate::engine::ai::think::Thinking;
+use crate::engine::ai::{listen, speak};
 use crate::engine::bus::Bus;
 use crate::engine::clock;
 use crate::engine::conferences::{self, ConferencesHandle};
@@ -26,6 +28,7 @@ use crate::engine::recorder::Recorder;
 use crate::engine::sip_shard::{self, SipHandle, until};
 use crate::media::event::Settings;
 use crate::net::ports::{Pair, Ports};
+use crate::providers::model::Model;
 
 /// What all calls share.
 #[derive(Debug)]
@@ -84,6 +87,7 @@ pub struct CallTask {
     ear_orders: Option<mpsc::Receiver<listen::Order>>,
     mouth_orders: Option<mpsc::Receiver<speak::Order>>,
     crew: Option<Arc<Crew>>,
+    models: Option<Arc<Shift<dyn Model>>>,
     thoughts: HashMap<ThoughtId, AbortHandle>,
     workers: JoinSet<()>,
 }
@@ -108,6 +112,7 @@ impl CallTask {
             ear_orders: Some(ear_orders),
             mouth_orders: Some(mouth_orders),
             crew: None,
+            models: None,
             thoughts: HashMap::new(),
             workers: JoinSet::new(),
         }
@@ -274,6 +279,7 @@ impl CallTask {
         self.ear.send(listen::Order::Engage(crew.clone())).await.ok();
         self.mouth.send(speak::Order::Engage(crew.clone())).await.ok();
         self.workers.spawn(crew.clone().call_begins());
+        self.models = Some(Arc::new(Shift::new(crew.models.clone(), self.mailbox.clone())));
         self.crew = Some(crew);
     }
 
@@ -285,10 +291,11 @@ impl CallTask {
             Mind::Judge(pause) => self.ear(listen::Order::Judge(pause)).await,
             Mind::Forget => self.ear(listen::Order::Forget).await,
             Mind::Think { thought, request } => {
-                let Some(crew) = &self.crew else { return };
-                let thinking =
-                    think::think(crew.model.clone(), thought, request, self.mailbox.clone());
-                let handle = self.workers.spawn(thinking);
+                let (Some(crew), Some(models)) = (&self.crew, &self.models) else { return };
+                let (models, mailbox) = (models.clone(), self.mailbox.clone());
+                let patience = crew.patience;
+                let thinking = Thinking { models, patience, thought, request, mailbox };
+                let handle = self.workers.spawn(thinking.run());
                 self.thoughts.retain(|_, running| !running.is_finished());
                 self.thoughts.insert(thought, handle);
             }

@@ -40,6 +40,8 @@ pub fn write(fact: &Fact) {
         Fact::CallerSaid { .. }
         | Fact::AgentSaid { .. }
         | Fact::ToolCalled { .. }
+        // It was told where it happened.
+        | Fact::ProviderFailed { .. }
         | Fact::TurnTimed { .. } => {}
     }
 }

@@ -52,13 +52,13 @@ impl Registry {
         Self { specs, models, phrases: Phrases::new(PHRASES), shared }
     }
 
-    /// Who thinks for an agent: the provider `name`, asked as the agent wants it.
+    /// Who thinks for an agent: the provider `name`, asked as the agent's `choice` wants it.
     ///
     /// # Errors
     /// When the provider is unknown or is no model.
     pub fn model(
         &self,
-        name: &str,
+        (name, choice): (&str, &Choice),
         assistant: &Arc<Assistant>,
         compiled: &Arc<Compiled>,
     ) -> Result<Arc<dyn Model>, ProviderError> {
@@ -67,7 +67,7 @@ impl Registry {
             return Ok(Arc::new(Rules::new(assistant.clone(), compiled.clone())));
         }
         let language = assistant.spoken_language();
-        let asked = Asked { name, spec, choice: &assistant.llm, language: &language };
+        let asked = Asked { name, spec, choice, language: &language };
         match table::find(spec.kind).and_then(|kind| kind.thinks) {
             Some(thinks) => thinks(&asked),
             None => Err(ProviderError::lasting(name, "is no language model")),
@@ -84,12 +84,7 @@ impl Registry {
         choice: &Choice,
         language: &Language,
     ) -> Result<Option<Arc<dyn Transcriber>>, ProviderError> {
-        let name = match &choice.provider {
-            Some(name) => name.as_str(),
-            None if self.whisper_model(choice).is_some() => "whisper",
-            None if language.is_english() => "pocketsphinx",
-            None => return Ok(None),
-        };
+        let Some(name) = self.transcriber_name(choice, language) else { return Ok(None) };
         let spec = self.spec(name)?;
         match spec.kind {
             "pocketsphinx" => {
@@ -103,6 +98,22 @@ impl Registry {
                 None => Err(ProviderError::lasting(name, "does not hear")),
             },
         }
+    }
+
+    /// The name of who hears for an agent, if anybody can be meant.
+    pub fn transcriber_name<'a>(&self, choice: &'a Choice, language: &Language) -> Option<&'a str> {
+        match &choice.provider {
+            Some(name) => Some(name.as_str()),
+            None if self.whisper_model(choice).is_some() => Some("whisper"),
+            None if language.is_english() => Some("pocketsphinx"),
+            None => None,
+        }
+    }
+
+    /// The name of who speaks for an agent.
+    pub fn voice_name<'a>(&self, choice: &'a Choice, language: &Language) -> &'a str {
+        let usual = if language.is_english() { "flite" } else { "espeak" };
+        choice.provider.as_deref().unwrap_or(usual)
     }
 
     /// Whether a provider is reached over a network, so that it may be away for a while.
@@ -135,8 +146,7 @@ impl Registry {
         language: &Language,
         lines: &[String],
     ) -> Result<Arc<dyn Voice>, ProviderError> {
-        let default = if language.is_english() { "flite" } else { "espeak" };
-        let name = choice.provider.as_deref().unwrap_or(default);
+        let name = self.voice_name(choice, language);
         let spec = self.spec(name)?;
         let voice = choice.voice.clone().or_else(|| spec.voice.clone());
         let speed = choice.speed.unwrap_or(1.0);

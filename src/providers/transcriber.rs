@@ -37,6 +37,11 @@ pub trait Listening: Send {
 
     /// The turn was taken or came to nothing: drop the audio and results that are still to come.
     fn forget(&mut self);
+
+    /// Why the last text did not come, if it is known.
+    fn trouble(&mut self) -> Option<ProviderError> {
+        None
+    }
 }
 
 /// What a transcriber should know before it hears.

@@ -21,6 +21,12 @@ pub trait Voice: Send + Sync {
     /// Dropping the stream stops the work.
     fn speak(&self, text: &str) -> BoxStream<'static, Result<Frame, ProviderError>>;
 
+    /// Whether it knows a text by heart, so that speaking it asks nobody.
+    fn remembers(&self, text: &str) -> bool {
+        let _ = text;
+        false
+    }
+
     /// What tells this voice from others, for caches: engine, voice, speed.
     fn identity(&self) -> String;
 }

@@ -14,6 +14,8 @@ use crate::config::keys::KeyWay;
 use crate::config::load::Loaded;
 use crate::config::report;
 use crate::config::settings::{self, Detector, Server, SessionTimers};
+use crate::engine::ai::health::Board;
+use crate::engine::announcements::Announcer;
 use crate::media::event::Ways;
 use crate::providers::error::ProviderError;
 use crate::providers::sound_file::Unplayable;
@@ -91,7 +93,8 @@ pub fn load(config: &Path, show: Show) -> Result<Loaded, ExitCode> {
 /// When a provider or the detector cannot be had.
 pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
     let server = loaded.server;
-    let cast = casting::cast(&loaded.agents, &server).await?;
+    let announcer = Announcer::default();
+    let cast = casting::cast(&loaded.agents, &server, &Board::new(announcer.clone())).await?;
     let kind = match server.media.vad.detector {
         Detector::Kernel => vad::Kind::Kernel,
         Detector::Ort => vad::Kind::Ort,
@@ -121,6 +124,7 @@ pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
         rtp: (server.rtp_address(), server.rtp.ports.first..=server.rtp.ports.last),
         briefing,
         crews: cast.crews,
+        announcer,
         detector,
         max_calls,
         control: control(&server),

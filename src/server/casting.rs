@@ -12,13 +12,18 @@ use crate::agent::phrases::Phrases;
 use crate::agent::sentence::Splitter;
 use crate::base::language::Language;
 use crate::call::briefing::Casting;
+use crate::call::record::Stage;
 use crate::config::settings::{Provider, Server};
 use crate::engine::ai::crew::{Crew, Tongue};
+use crate::engine::ai::health::Board;
+use crate::engine::ai::shift::{Lineup, Member};
 use crate::providers::error::ProviderError;
 use crate::providers::kind::Spec;
+use crate::providers::model::Model;
 use crate::providers::registry::Registry;
-use crate::providers::transcriber::Context;
+use crate::providers::transcriber::{Context, Transcriber};
 use crate::providers::turn_model::TurnModel;
+use crate::providers::voice::Voice;
 use crate::server::music;
 
 /// Agents ready for the line.
@@ -53,6 +58,7 @@ pub fn registry(providers: &BTreeMap<String, Provider>, models: PathBuf) -> Regi
 pub async fn cast(
     agents: &BTreeMap<String, Arc<Assistant>>,
     server: &Server,
+    board: &Board,
 ) -> Result<Cast, CastError> {
     let registry = registry(&server.providers, server.machine.models.clone());
     let mut cast = Cast::default();
@@ -60,65 +66,170 @@ pub async fn cast(
         let failed = |why| CastError { agent: name.clone(), why };
         // An agent without any model says its first message and understands nothing.
         let thinker = server.thinker(assistant).unwrap_or("rules");
-        let readied = ready((name, thinker), assistant, &registry).await;
-        let (casting, crew) = readied.map_err(failed)?;
+        let compiled = compiled(assistant).map_err(failed)?;
+        let seats = Seats { name, assistant, compiled, registry: &registry, board };
+        let (casting, crew) = seats.ready(thinker).await.map_err(failed)?;
         cast.castings.insert(name.clone(), Arc::new(casting));
         cast.crews.insert(name.clone(), Arc::new(crew));
     }
     Ok(cast)
 }
 
-async fn ready(
-    (name, thinker): (&str, &str),
-    assistant: &Arc<Assistant>,
-    registry: &Registry,
-) -> Result<(Casting, Crew), ProviderError> {
+/// The intents of an agent, ready to be understood.
+///
+/// # Errors
+/// When they do not compile.
+pub fn compiled(assistant: &Assistant) -> Result<Arc<Compiled>, ProviderError> {
     let compiled = Compiled::for_assistant(assistant).map_err(|faults| {
         let first = faults.first().map(|fault| fault.what.clone()).unwrap_or_default();
         ProviderError::lasting("rules", format!("the intents do not compile: {first}"))
     })?;
-    let compiled = Arc::new(compiled);
-    let language = assistant.spoken_language();
-    let model = registry.model(thinker, assistant, &compiled)?;
-    if let Err(why) = model.warm_up().await {
-        tracing::warn!(agent = name, %why, "the model is not there yet; calls are taken all the same");
+    Ok(Arc::new(compiled))
+}
+
+/// The seats of an agent, and where those come from who take them.
+struct Seats<'a> {
+    name: &'a str,
+    assistant: &'a Arc<Assistant>,
+    compiled: Arc<Compiled>,
+    registry: &'a Registry,
+    board: &'a Board,
+}
+
+impl Seats<'_> {
+    async fn ready(&self, thinker: &str) -> Result<(Casting, Crew), ProviderError> {
+        let assistant = self.assistant;
+        let language = assistant.spoken_language();
+        let models = self.models(thinker).await?;
+        let fixed = fixed_lines(assistant);
+        let voices = self.voices(&language, &fixed).await?;
+        let transcribers = self.transcribers(&language).await?;
+        let mut instructed = (**assistant).clone();
+        if !assistant.intents.is_empty() {
+            // A language model in the seat of the rules is told what the rules know.
+            instructed.prompt = Some(instructions::instructions(assistant));
+        }
+        let who = (self.name, &**assistant);
+        let turn_model = transcribers.as_ref().and_then(|_| turn_model(who, self.registry));
+        instructed.turns.detector =
+            Some(if turn_model.is_some() { Detector::Smart } else { Detector::Vad });
+        let casting = Casting {
+            name: self.name.to_owned(),
+            assistant: Arc::new(instructed),
+            tools: instructions::tools_for(assistant),
+            ambience: music::ambience(assistant).map_err(|why| {
+                ProviderError::lasting("ambience", format!("it cannot be played: {why}"))
+            })?,
+        };
+        let transcribers = transcribers.map(|lineup| {
+            let context = context(assistant, &self.compiled, &language);
+            tracing::debug!(agent = self.name, grammar = ?context.grammar, "what the agent listens for");
+            (lineup, context)
+        });
+        let (others, patience) = (self.other_tongues().await?, assistant.fallback.after);
+        let denoises = assistant.denoise;
+        let crew = Crew { transcribers, turn_model, models, voices, others, denoises, patience };
+        Ok((casting, crew))
     }
-    let voice = registry.voice(&assistant.tts, &language, &fixed_lines(assistant)).await?;
-    let transcriber = match registry.transcriber(&assistant.stt, &language)? {
-        Some(transcriber) => {
-            let context = context(assistant, &compiled, &language);
-            tracing::debug!(agent = name, grammar = ?context.grammar, "what the agent listens for");
-            let chosen = assistant.stt.provider.as_deref();
-            match transcriber.warm_up().await {
-                Err(why) if chosen.is_some_and(|name| registry.is_remote(name)) => {
-                    tracing::warn!(agent = name, %why, "the transcriber is not there yet; calls are taken all the same");
+
+    /// Who thinks, and who takes its place.
+    async fn models(&self, thinker: &str) -> Result<Lineup<dyn Model>, ProviderError> {
+        let (assistant, mut members) = (self.assistant, Vec::new());
+        let next = assistant.fallback.llm.iter();
+        let next = next.filter_map(|choice| Some((choice.provider.as_deref()?, choice)));
+        for asked in [(thinker, &assistant.llm)].into_iter().chain(next) {
+            let who = self.registry.model(asked, assistant, &self.compiled)?;
+            self.told(who.warm_up().await, "the model");
+            members.push(self.member(Stage::Think, asked, who));
+        }
+        Ok(Lineup::of(members))
+    }
+
+    /// Who speaks a language, and who takes its place. The `lines` are spoken once now and kept by
+    /// each.
+    async fn voices(
+        &self,
+        language: &Language,
+        lines: &[String],
+    ) -> Result<Lineup<dyn Voice>, ProviderError> {
+        let (assistant, mut members) = (self.assistant, Vec::new());
+        for choice in [&assistant.tts].into_iter().chain(&assistant.fallback.tts) {
+            let choice = in_language(choice, assistant, language);
+            let who = self.registry.voice(&choice, language, lines).await?;
+            let name = self.registry.voice_name(&choice, language);
+            members.push(self.member(Stage::Speak, (name, &choice), who));
+        }
+        Ok(Lineup::of(members))
+    }
+
+    /// Who hears a language, and who takes its place; `None` when nobody does: `check` has said it,
+    /// and keys work.
+    async fn transcribers(
+        &self,
+        language: &Language,
+    ) -> Result<Option<Lineup<dyn Transcriber>>, ProviderError> {
+        let (assistant, mut members) = (self.assistant, Vec::new());
+        for choice in [&assistant.stt].into_iter().chain(&assistant.fallback.stt) {
+            let Some(name) = self.registry.transcriber_name(choice, language) else { continue };
+            let Some(who) = self.registry.transcriber(choice, language)? else { continue };
+            match who.warm_up().await {
+                Err(why) if self.registry.is_remote(name) => {
+                    self.told(Err(why), "the transcriber");
                 }
                 warm => warm?,
             }
-            Some((transcriber, context))
+            members.push(self.member(Stage::Hear, (name, choice), who));
         }
-        // `check` has said it; keys work.
-        None => None,
-    };
-    let mut instructed = (**assistant).clone();
-    if !assistant.intents.is_empty() {
-        // A language model in the seat of the rules is told what the rules know.
-        instructed.prompt = Some(instructions::instructions(assistant));
+        Ok((!members.is_empty()).then(|| Lineup::of(members)))
     }
-    let turn_model = transcriber.as_ref().and_then(|_| turn_model((name, assistant), registry));
-    instructed.turns.detector =
-        Some(if turn_model.is_some() { Detector::Smart } else { Detector::Vad });
-    let casting = Casting {
-        name: name.to_owned(),
-        assistant: Arc::new(instructed),
-        tools: instructions::tools_for(assistant),
-        ambience: music::ambience(assistant).map_err(|why| {
-            ProviderError::lasting("ambience", format!("it cannot be played: {why}"))
-        })?,
-    };
-    let others = other_tongues(assistant, &compiled, registry).await?;
-    let denoises = assistant.denoise;
-    Ok((casting, Crew { transcriber, turn_model, model, voice, others, denoises }))
+
+    /// Who hears and speaks the languages that the agent may change to.
+    async fn other_tongues(&self) -> Result<BTreeMap<Language, Tongue>, ProviderError> {
+        let (assistant, mut others) = (self.assistant, BTreeMap::new());
+        let own = assistant.spoken_language();
+        for language in assistant.languages.iter().filter(|language| **language != own) {
+            let voices = self.voices(language, &[]).await?;
+            let hears = self.transcribers(language).await.unwrap_or_else(|why| {
+                tracing::warn!(%language, %why, "the agent hears this language no better");
+                None
+            });
+            let transcribers = hears.map(|lineup| {
+                let context =
+                    Context { grammar: None, ..context(assistant, &self.compiled, language) };
+                (lineup, context)
+            });
+            others.insert(language.clone(), Tongue { transcribers, voices });
+        }
+        Ok(others)
+    }
+
+    fn member<T: ?Sized>(
+        &self,
+        stage: Stage,
+        (name, choice): (&str, &Choice),
+        who: Arc<T>,
+    ) -> Member<T> {
+        let variant = [&choice.model, &choice.voice].map(|it| it.as_deref().unwrap_or_default());
+        Member { health: self.board.of(stage, name, &variant.join(" ")), who }
+    }
+
+    /// Tells that somebody is not ready yet.
+    fn told(&self, warm: Result<(), ProviderError>, what: &str) {
+        if let Err(why) = warm {
+            let agent = self.name;
+            tracing::warn!(agent, %why, "{what} is not there yet; calls are taken all the same");
+        }
+    }
+}
+
+/// The choice of a voice in another language than the agent's own: voices belong to a language, and
+/// so does one engine.
+fn in_language(choice: &Choice, assistant: &Assistant, language: &Language) -> Choice {
+    if *language == assistant.spoken_language() {
+        return choice.clone();
+    }
+    let provider = choice.provider.clone().filter(|name| name != "flite");
+    Choice { provider, voice: None, ..choice.clone() }
 }
 
 /// Who judges for an agent whether a turn sounds complete, unless it wants nobody.
@@ -133,35 +244,6 @@ fn turn_model(
         tracing::warn!(agent = name, %why, "no turn model; turns end by their words and silence");
         None
     })
-}
-
-/// Who hears and speaks the languages that the agent may change to.
-async fn other_tongues(
-    assistant: &Assistant,
-    compiled: &Compiled,
-    registry: &Registry,
-) -> Result<BTreeMap<Language, Tongue>, ProviderError> {
-    let mut others = BTreeMap::new();
-    let own = assistant.spoken_language();
-    for language in assistant.languages.iter().filter(|language| **language != own) {
-        // Voices belong to a language, and so does one engine: only those that speak many stay.
-        let provider = assistant.tts.provider.clone().filter(|name| name != "flite");
-        let choice = Choice { provider, voice: None, ..assistant.tts.clone() };
-        let voice = registry.voice(&choice, language, &[]).await?;
-        let hears = match registry.transcriber(&assistant.stt, language) {
-            Ok(hears) => hears,
-            Err(why) => {
-                tracing::warn!(%language, %why, "the agent hears this language no better");
-                None
-            }
-        };
-        let transcriber = hears.map(|transcriber| {
-            let context = Context { grammar: None, ..context(assistant, compiled, language) };
-            (transcriber, context)
-        });
-        others.insert(language.clone(), Tongue { transcriber, voice });
-    }
-    Ok(others)
 }
 
 fn context(assistant: &Assistant, compiled: &Compiled, language: &Language) -> Context {

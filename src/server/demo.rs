@@ -167,7 +167,8 @@ async fn tell_until_end(mut watch: broadcast::Receiver<Told>) -> Option<Outcome>
             | Fact::RecordingPaused
             | Fact::RecordingResumed { .. }
             | Fact::Transferred { .. }
-            | Fact::ToolCalled { .. } => {}
+            | Fact::ToolCalled { .. }
+            | Fact::ProviderFailed { .. } => {}
         }
     }
 }

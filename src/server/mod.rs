@@ -25,5 +25,6 @@ pub mod decrypt;
 pub mod demo;
 pub mod dial;
 pub mod fakes;
+pub mod providers;
 pub mod serve;
 pub mod telling;

@@ -76,6 +76,8 @@ pub struct Blueprint {
     pub briefing: Briefing,
     /// Who hears, thinks and speaks, by agent.
     pub crews: BTreeMap<String, Arc<Crew>>,
+    /// Where changes of their health are told.
+    pub announcer: Announcer,
     /// What hears whether somebody speaks.
     pub detector: Box<dyn Detector>,
     /// The most calls at once.
@@ -212,7 +214,7 @@ impl Running {
         let briefing = Arc::new(blueprint.briefing);
         let shard = shard.with_keep_alive(blueprint.keep_alive).with_briefing(briefing.clone());
         let shard = shard.with_tenants(blueprint.tenants);
-        let announcer = Announcer::default();
+        let announcer = blueprint.announcer;
         let shard = shard.with_trace(blueprint.control.trace).with_announcer(announcer.clone());
         let (rooms, conferences) = Rooms::new();
         let house = Arc::new(House {

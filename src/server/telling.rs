@@ -47,6 +47,11 @@ pub fn line(fact: &Fact) -> Option<String> {
             let outcome = failed.map_or("worked", Cause::end_reason);
             Some(format!("           · transfer to {to} by {}: {outcome}", manner.name()))
         }
+        Fact::ProviderFailed { stage, provider, reason, next } => {
+            let next =
+                next.as_ref().map_or_else(String::new, |next| format!("; {next} takes over"));
+            Some(format!("           · {} `{provider}` failed: {reason}{next}", stage.name()))
+        }
         Fact::TurnTimed { turn, latency } => Some(format!(
             "           · turn {turn}: {} after the caller's last sound",
             latency.first_packet.map_or_else(|| "-".to_owned(), millis)

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::agent::judgement::{Judged, Likelihood};
 use crate::call::cause::Cause;
 use crate::call::record::{
-    Bridge, Consent, Hold, Latency, Leg, Line, Pause, Record, Role, Speaker, ToolUse, Transfer,
-    Turn,
+    Bridge, Consent, Failure, Hold, Latency, Leg, Line, Pause, Record, Role, Speaker, ToolUse,
+    Transfer, Turn,
 };
 use crate::call::stir::{Flaw, Verification};
 
@@ -131,6 +131,7 @@ fn document(record: &Record) -> Value {
         "transfers": record.transfers.iter().map(transfer).collect::<Vec<_>>(),
         "transcript": record.transcript.iter().map(line).collect::<Vec<_>>(),
         "turns": record.turns.iter().map(turn).collect::<Vec<_>>(),
+        "provider_failures": record.failures.iter().map(failure).collect::<Vec<_>>(),
         "tools": record.tools.iter().map(tool).collect::<Vec<_>>(),
     })
 }
@@ -217,6 +218,16 @@ fn transfer(transfer: &Transfer) -> Value {
     })
 }
 
+fn failure(failure: &Failure) -> Value {
+    json!({
+        "at_ms": millis(failure.at),
+        "stage": failure.stage.name(),
+        "provider": &*failure.provider,
+        "reason": failure.reason,
+        "next": failure.next.as_deref(),
+    })
+}
+
 fn line(line: &Line) -> Value {
     let role = match line.speaker {
         Speaker::Caller => "caller",
@@ -236,6 +247,11 @@ fn turn(turn: &Turn) -> Value {
         "turn": turn.turn,
         "latency": latency(&turn.latency),
         "turn_model": turn.judged.as_ref().map(judged),
+        "providers": {
+            "stt": turn.served.heard.as_deref(),
+            "llm": turn.served.thought.as_deref(),
+            "tts": turn.served.spoken.as_deref(),
+        },
     })
 }
 

@@ -3,6 +3,7 @@
 mod conversations;
 mod manners;
 mod ordeal;
+mod resumed;
 mod stage;
 mod turn_model;
 mod values;

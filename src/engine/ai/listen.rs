@@ -1,20 +1,23 @@
 //! The ear of a call: takes the frames of the media thread and the orders of the call, and drives
-//! a transcriber with them.
+//! a transcriber with them. When it fails, another one hears the caller's turn from its beginning.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::{Sleep, sleep, timeout};
 
 use super::crew::Crew;
 use super::judge::Judge;
+use super::shift::{Attempt, Shift, Tried};
 use crate::agent::event::{Input, PauseId, Transcript};
-use crate::audio::frame::Frame;
+use crate::audio::frame::{Frame, Rate};
 use crate::call::event;
 use crate::engine::mailbox::Mailbox;
 use crate::providers::denoiser::Denoiser;
-use crate::providers::transcriber::{Heard, Listening};
+use crate::providers::transcriber::{Context, Heard, Listening, Transcriber};
 
 /// What the call orders of its ear.
 #[derive(Debug)]
@@ -34,13 +37,50 @@ pub enum Order {
 /// Listens for one call; ends when the call's orders end.
 pub struct Ear {
     mailbox: Mailbox,
-    listening: Option<Box<dyn Listening>>,
+    desk: Option<Desk>,
+    hearing: Option<Hearing>,
     /// What was heard just before a turn began.
     before: VecDeque<Frame>,
-    in_turn: bool,
+    turn: Option<Turn>,
     judge: Judge,
     /// Takes noise off what is heard, if the agent wants that.
     denoiser: Option<Denoiser>,
+}
+
+/// Who can hear for the agent, what they should know, and how long each may take.
+struct Desk {
+    transcribers: Shift<dyn Transcriber>,
+    context: Context,
+    patience: Duration,
+}
+
+/// Who hears.
+struct Hearing {
+    attempt: Attempt<dyn Transcriber>,
+    listening: Box<dyn Listening>,
+    texts: mpsc::Receiver<Heard>,
+}
+
+/// The caller's turn.
+#[derive(Default)]
+struct Turn {
+    /// As another transcriber would have to hear it, if there is one.
+    samples: Vec<i16>,
+    /// The pause whose text is still to come.
+    asked: Option<PauseId>,
+    /// When it is late.
+    due: Option<Pin<Box<Sleep>>>,
+    /// Who has failed to hear it.
+    tried: Tried,
+}
+
+/// What is left of a transcriber that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// It may come back by itself.
+    Something,
+    /// Nothing.
+    Nothing,
 }
 
 impl Ear {
@@ -48,9 +88,10 @@ impl Ear {
     pub fn new(mailbox: Mailbox) -> Self {
         Self {
             mailbox,
-            listening: None,
+            desk: None,
+            hearing: None,
             before: VecDeque::new(),
-            in_turn: false,
+            turn: None,
             judge: Judge::default(),
             denoiser: None,
         }
@@ -62,42 +103,26 @@ impl Ear {
         mut orders: mpsc::Receiver<Order>,
         mut frames: mpsc::Receiver<Frame>,
     ) {
-        let (mut sender, mut texts) = mpsc::channel::<Heard>(32);
         loop {
             tokio::select! {
                 // Frames first: an order speaks of everything that was heard before it.
                 biased;
                 Some(frame) = frames.recv() => self.hear(frame),
-                Some(heard) = texts.recv() => {
-                    let (pause, transcript) = (heard.pause, heard.transcript);
-                    report(&self.mailbox, Input::Transcript { pause, transcript }).await;
-                }
+                heard = next(&mut self.hearing) => match heard {
+                    Some(heard) => self.heard(heard).await,
+                    None => self.failed(Left::Nothing, "it hears no longer").await,
+                },
                 Some(judgement) = self.judge.answer() => {
-                    report(&self.mailbox, Input::Judged(judgement)).await;
+                    self.report(Input::Judged(judgement)).await;
+                }
+                () = lateness(&mut self.turn) => {
+                    self.failed(Left::Something, "no text in time").await;
                 }
                 order = orders.recv() => match order {
-                    Some(Order::Engage(crew)) => {
-                        (sender, texts) = mpsc::channel(32);
-                        self.engage(&crew, sender.clone()).await;
-                    }
-                    Some(order) => self.obey(order, &sender).await,
+                    Some(order) => self.obey(order).await,
                     None => return,
                 },
             }
-        }
-    }
-
-    async fn engage(&mut self, crew: &Crew, texts: mpsc::Sender<Heard>) {
-        self.listening = None;
-        self.in_turn = false;
-        self.judge.engage(crew.turn_model.as_ref());
-        self.denoiser = crew.denoises.then(|| self.denoiser.take().unwrap_or_default());
-        let Some((transcriber, context)) = &crew.transcriber else { return };
-        let opened = tokio::time::timeout(OPEN_WITHIN, transcriber.open(context.clone(), texts));
-        match opened.await {
-            Ok(Ok(listening)) => self.listening = Some(listening),
-            Ok(Err(why)) => tracing::warn!(%why, "the transcriber does not open"),
-            Err(_) => tracing::warn!("the transcriber does not open in time"),
         }
     }
 
@@ -106,49 +131,213 @@ impl Ear {
             Some(denoiser) => denoiser.clean(&frame),
             None => frame,
         };
-        if self.in_turn {
-            self.judge.hear(&frame);
-            if let Some(listening) = &mut self.listening {
-                listening.hear(&frame);
+        let Some(turn) = &mut self.turn else {
+            self.before.push_back(frame);
+            if self.before.len() > PRE_ROLL {
+                self.before.pop_front();
             }
             return;
+        };
+        self.judge.hear(&frame);
+        if let Some(hearing) = &mut self.hearing {
+            hearing.listening.hear(&frame);
         }
-        self.before.push_back(frame);
-        if self.before.len() > PRE_ROLL {
-            self.before.pop_front();
+        if self.desk.as_ref().is_some_and(|desk| !desk.transcribers.is_alone()) {
+            turn.keep(&frame.samples);
         }
     }
 
-    async fn obey(&mut self, order: Order, texts: &mpsc::Sender<Heard>) {
-        match (order, &mut self.listening) {
-            (Order::Begin, Some(listening)) => {
-                listening.begin();
-                for frame in self.before.drain(..) {
-                    self.judge.hear(&frame);
-                    listening.hear(&frame);
+    async fn obey(&mut self, order: Order) {
+        match order {
+            Order::Engage(crew) => self.engage(&crew).await,
+            Order::Begin => self.begin().await,
+            Order::Finalize(pause) => self.finalize(pause).await,
+            Order::Judge(pause) => self.judge.ask(pause),
+            Order::Forget => {
+                if let Some(hearing) = &mut self.hearing {
+                    hearing.listening.forget();
                 }
-                self.in_turn = true;
+                if self.turn.take().is_some() {
+                    self.judge.forget();
+                }
             }
-            (Order::Finalize(pause), Some(listening)) => listening.finalize(pause),
-            (Order::Judge(pause), _) => self.judge.ask(pause),
-            (Order::Forget, Some(listening)) => {
-                listening.forget();
-                self.judge.forget();
-                self.in_turn = false;
+        }
+    }
+
+    async fn engage(&mut self, crew: &Crew) {
+        (self.desk, self.hearing, self.turn) = (None, None, None);
+        self.judge.engage(crew.turn_model.as_ref());
+        self.denoiser = crew.denoises.then(|| self.denoiser.take().unwrap_or_default());
+        let Some((lineup, context)) = &crew.transcribers else { return };
+        self.desk = Some(Desk {
+            transcribers: Shift::new(lineup.clone(), self.mailbox.clone()),
+            context: context.clone(),
+            patience: crew.patience.transcript,
+        });
+        self.open(&mut Tried::default()).await;
+    }
+
+    async fn begin(&mut self) {
+        if self.desk.is_none() {
+            return;
+        }
+        let mut turn = Turn::default();
+        if self.hearing.is_none() {
+            // Nobody could be had before: somebody may be there now.
+            self.open(&mut turn.tried).await;
+        }
+        if let Some(hearing) = &mut self.hearing {
+            turn.tried.add(&hearing.attempt);
+            hearing.listening.begin();
+        }
+        self.turn = Some(turn);
+        for frame in std::mem::take(&mut self.before) {
+            self.hear(frame);
+        }
+    }
+
+    async fn finalize(&mut self, pause: PauseId) {
+        match (&self.desk, &mut self.hearing, &mut self.turn) {
+            (Some(desk), Some(hearing), Some(turn)) => {
+                hearing.listening.finalize(pause);
+                turn.ask(pause, desk);
             }
-            // Nobody hears: the text of every turn is empty, and keys still work.
-            (Order::Finalize(pause), None) => {
+            (Some(_), None, _) => self.no_text(pause).await,
+            // Nobody is to hear: the text of every turn is empty, and keys still work.
+            (None, _, _) => {
                 let text = String::new();
                 let transcript = Transcript::Final { text, confidence: None, complete: false };
-                texts.send(Heard { pause, transcript }).await.ok();
+                self.report(Input::Transcript { pause, transcript }).await;
             }
-            (Order::Begin | Order::Forget | Order::Engage(_), _) => {}
+            (Some(_), Some(_), None) => {}
         }
+    }
+
+    /// Lets the next one hear who was not tried; nobody hears when none of them opens.
+    async fn open(&mut self, tried: &mut Tried) {
+        self.hearing = None;
+        let Some(desk) = &self.desk else { return };
+        while let Some(mut attempt) = desk.transcribers.ask(tried) {
+            let (sender, texts) = mpsc::channel(TEXTS);
+            let opening = attempt.who().open(desk.context.clone(), sender);
+            let why = match timeout(OPEN_WITHIN, opening).await {
+                Ok(Ok(listening)) => {
+                    self.hearing = Some(Hearing { attempt, listening, texts });
+                    return;
+                }
+                Ok(Err(why)) => why,
+                Err(_) => attempt.passing("it does not open in time"),
+            };
+            desk.transcribers.failed(&mut attempt, &why, tried).await;
+        }
+    }
+
+    /// A transcriber gave a text, or said that it cannot.
+    async fn heard(&mut self, heard: Heard) {
+        let (pause, transcript) = (heard.pause, heard.transcript);
+        match &transcript {
+            Transcript::Failed => return self.failed(Left::Something, "it could not say").await,
+            Transcript::Partial { .. } => {
+                if let (Some(desk), Some(turn)) = (&self.desk, &mut self.turn) {
+                    turn.be_patient(desk);
+                }
+            }
+            Transcript::Final { .. } | Transcript::Judged { .. } => {
+                if let Some(turn) = &mut self.turn {
+                    (turn.asked, turn.due) = (turn.asked.filter(|asked| *asked != pause), None);
+                }
+                if let (Some(desk), Some(hearing)) = (&self.desk, &mut self.hearing) {
+                    desk.transcribers.served(&mut hearing.attempt).await;
+                }
+            }
+        }
+        self.report(Input::Transcript { pause, transcript }).await;
+    }
+
+    /// Whoever hears has failed: another one hears the turn again. Without one, it is kept if it
+    /// may come back.
+    async fn failed(&mut self, left: Left, what: &str) {
+        let (Some(desk), Some(hearing)) = (&self.desk, &mut self.hearing) else { return };
+        let mut tried =
+            self.turn.as_mut().map(|turn| std::mem::take(&mut turn.tried)).unwrap_or_default();
+        let why = hearing.listening.trouble().unwrap_or_else(|| hearing.attempt.passing(what));
+        let is_followed = desk.transcribers.failed(&mut hearing.attempt, &why, &mut tried).await;
+        if is_followed {
+            self.open(&mut tried).await;
+        } else if left == Left::Nothing {
+            self.hearing = None;
+        }
+        let Some(turn) = &mut self.turn else { return };
+        (turn.tried, turn.due) = (tried, None);
+        if is_followed && self.hearing.is_some() {
+            return self.hear_again();
+        }
+        if let Some(pause) = turn.asked.take() {
+            self.no_text(pause).await;
+        }
+    }
+
+    /// Tells whoever hears now everything that was said in the turn.
+    fn hear_again(&mut self) {
+        let (Some(desk), Some(hearing), Some(turn)) =
+            (&self.desk, &mut self.hearing, &mut self.turn)
+        else {
+            return;
+        };
+        hearing.listening.begin();
+        for samples in turn.samples.chunks(Rate::WIDE.samples_in(FRAME)) {
+            hearing.listening.hear(&Frame::new(Rate::WIDE, samples.to_vec()));
+        }
+        if let Some(pause) = turn.asked {
+            hearing.listening.finalize(pause);
+            turn.ask(pause, desk);
+        }
+    }
+
+    async fn no_text(&mut self, pause: PauseId) {
+        self.report(Input::Transcript { pause, transcript: Transcript::Failed }).await;
+    }
+
+    async fn report(&mut self, input: Input) {
+        self.mailbox.deliver(event::Input::Mind(input)).await.ok();
     }
 }
 
-async fn report(mailbox: &Mailbox, input: Input) {
-    mailbox.deliver(event::Input::Mind(input)).await.ok();
+impl Turn {
+    fn keep(&mut self, samples: &[i16]) {
+        self.samples.extend_from_slice(samples);
+        if self.samples.len() > LONGEST_TURN {
+            self.samples.drain(..self.samples.len() - LONGEST_TURN / 2);
+        }
+    }
+
+    /// A text is wanted; when it is late, another transcriber hears the turn, if there is one.
+    fn ask(&mut self, pause: PauseId, desk: &Desk) {
+        self.asked = Some(pause);
+        let another = desk.transcribers.has_another(&self.tried);
+        self.due = another.then(|| Box::pin(sleep(desk.patience)));
+    }
+
+    /// Whoever says something is at work.
+    fn be_patient(&mut self, desk: &Desk) {
+        self.due = self.due.take().map(|_| Box::pin(sleep(desk.patience)));
+    }
+}
+
+/// The next text of whoever hears, or never without anybody.
+async fn next(hearing: &mut Option<Hearing>) -> Option<Heard> {
+    match hearing {
+        Some(hearing) => hearing.texts.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until the text that was asked for is late.
+async fn lateness(turn: &mut Option<Turn>) {
+    match turn.as_mut().and_then(|turn| turn.due.as_mut()) {
+        Some(due) => due.await,
+        None => std::future::pending().await,
+    }
 }
 
 /// How many frames before the edge belong to a turn: the gate needs some windows to be sure.
@@ -156,3 +345,12 @@ const PRE_ROLL: usize = 20;
 
 /// How long a transcriber may take to open.
 const OPEN_WITHIN: Duration = Duration::from_secs(5);
+
+/// How many texts may wait for the ear.
+const TEXTS: usize = 32;
+
+/// How much of a turn another transcriber would hear, in samples: a minute.
+const LONGEST_TURN: usize = 60 * 16_000;
+
+/// The frames in which it would.
+const FRAME: Duration = Duration::from_millis(20);

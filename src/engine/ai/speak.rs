@@ -1,4 +1,5 @@
 //! The mouth of a call: turns utterances into frames, in order, one second ahead of what is heard.
+//! When a voice fails, the next one says what the caller has not heard.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,11 +8,13 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
+use super::clause::Clause;
 use super::crew::Crew;
+use super::shift::{Attempt, Shift, Tried};
 use crate::agent::event::{Input, Progress, Utterance, UtteranceId};
 use crate::audio::frame::{Frame, Rate};
-use crate::audio::resample::Resampler;
 use crate::call::event;
 use crate::engine::clock;
 use crate::engine::mailbox::Mailbox;
@@ -38,41 +41,61 @@ pub enum Order {
 pub struct Mouth {
     mailbox: Mailbox,
     media: MediaHandle,
-    voice: Option<Arc<dyn Voice>>,
+    desk: Option<Arc<Desk>>,
     port: Option<(PortId, Rate, rtrb::Producer<Spoken>)>,
     jobs: VecDeque<Job>,
+}
+
+/// Who can speak for the agent, and how long each may take.
+struct Desk {
+    voices: Shift<dyn Voice>,
+    patience: Duration,
 }
 
 /// An utterance being spoken or waiting.
 struct Job {
     id: UtteranceId,
     held: bool,
-    text: String,
-    voice: Arc<dyn Voice>,
+    desk: Arc<Desk>,
+    clause: Clause,
     state: State,
-    /// At the rate of the port, 20 ms each.
-    ready: VecDeque<Frame>,
     voiced: bool,
     /// Whether some of it stands in the ring already.
     heard: bool,
+    tried: Tried,
 }
 
 enum State {
     Waiting,
-    Voicing(BoxStream<'static, Result<Frame, ProviderError>>, Option<Resampler>, Vec<i16>),
+    Voicing(Voicing),
     Voiced,
+}
+
+/// A voice at work; without an attempt, it says what it knows by heart.
+struct Voicing {
+    attempt: Option<Attempt<dyn Voice>>,
+    stream: BoxStream<'static, Result<Frame, ProviderError>>,
+}
+
+/// What came of waiting for a voice.
+enum Piece {
+    Sound(Frame),
+    End,
+    Failure(ProviderError),
+    Late,
 }
 
 impl Mouth {
     /// Makes a mouth that reports to `mailbox` and plays through `media`.
     pub fn new(mailbox: Mailbox, media: MediaHandle) -> Self {
-        Self { mailbox, media, voice: None, port: None, jobs: VecDeque::new() }
+        Self { mailbox, media, desk: None, port: None, jobs: VecDeque::new() }
     }
 
     /// Runs until the call closes the orders.
     pub async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
         loop {
             let rest = self.feed();
+            self.begin().await;
             let voicing = self.voicing();
             tokio::select! {
                 biased;
@@ -80,7 +103,7 @@ impl Mouth {
                     Some(order) => self.obey(order),
                     None => return,
                 },
-                frame = next(voicing) => self.voiced(frame).await,
+                piece = next(voicing) => self.voiced(piece).await,
                 () = tokio::time::sleep(rest.unwrap_or_default()), if rest.is_some() => {}
             }
         }
@@ -88,14 +111,17 @@ impl Mouth {
 
     fn obey(&mut self, order: Order) {
         match order {
-            Order::Engage(crew) => self.voice = Some(crew.voice.clone()),
+            Order::Engage(crew) => {
+                let voices = Shift::new(crew.voices.clone(), self.mailbox.clone());
+                self.desk = Some(Arc::new(Desk { voices, patience: crew.patience.audio }));
+            }
             Order::Open(port, rate, ring) => self.port = Some((port, rate, ring)),
-            Order::Speak(Utterance { id, spoken: text, held, .. }) => {
-                let Some(voice) = self.voice.clone() else { return };
-                let ready = VecDeque::new();
-                let state = State::Waiting;
+            Order::Speak(Utterance { id, spoken, held, .. }) => {
+                let Some(desk) = self.desk.clone() else { return };
+                let (clause, state, tried) =
+                    (Clause::new(spoken), State::Waiting, Tried::default());
                 let (voiced, heard) = (false, false);
-                self.jobs.push_back(Job { id, held, text, voice, state, ready, voiced, heard });
+                self.jobs.push_back(Job { id, held, desk, clause, state, voiced, heard, tried });
             }
             Order::Release(through) => {
                 for job in self.jobs.iter_mut().filter(|job| job.id <= through) {
@@ -106,54 +132,54 @@ impl Mouth {
         }
     }
 
-    /// The stream that gives the next samples: that of the first job that is not yet voiced, if
-    /// not too much waits already.
-    fn voicing(&mut self) -> Option<&mut BoxStream<'static, Result<Frame, ProviderError>>> {
-        let (_, rate, _) = self.port.as_ref()?;
-        let waiting: usize = self.jobs.iter().map(|job| job.ready.len()).sum();
+    /// Gives the first job that is not yet voiced its voice, if not too much waits already.
+    async fn begin(&mut self) {
+        let waiting: usize = self.jobs.iter().map(|job| job.clause.frames()).sum();
+        if self.port.is_none() || waiting > MOST_READY {
+            return;
+        }
+        while let Some(job) = self.jobs.iter_mut().find(|job| !matches!(job.state, State::Voiced)) {
+            if matches!(job.state, State::Voicing(_)) || job.begin() {
+                return;
+            }
+            job.state = State::Voiced;
+            let utterance = job.id;
+            self.report(Input::Spoken { utterance, progress: Progress::Failed }).await;
+        }
+    }
+
+    /// The stream that gives the next samples, and how long it is waited for.
+    fn voicing(
+        &mut self,
+    ) -> Option<(&mut BoxStream<'static, Result<Frame, ProviderError>>, Option<Duration>)> {
+        let waiting: usize = self.jobs.iter().map(|job| job.clause.frames()).sum();
         if waiting > MOST_READY {
             return None;
         }
         let job = self.jobs.iter_mut().find(|job| !matches!(job.state, State::Voiced))?;
-        if matches!(job.state, State::Waiting) {
-            let room = Vec::with_capacity(rate.samples_in(FRAME));
-            job.state = State::Voicing(job.voice.speak(&job.text), None, room);
-        }
+        let patience = job.desk.voices.has_another(&job.tried).then_some(job.desk.patience);
         match &mut job.state {
-            State::Voicing(stream, _, _) => Some(stream),
+            State::Voicing(voicing) => Some((&mut voicing.stream, patience)),
             State::Waiting | State::Voiced => None,
         }
     }
 
     /// Takes what the voice gave: samples, a failure, or the end.
-    async fn voiced(&mut self, frame: Option<Result<Frame, ProviderError>>) {
-        let Some((_, rate, _)) = &self.port else { return };
-        let rate = *rate;
-        let Some(job) = self.jobs.iter_mut().find(|job| matches!(job.state, State::Voicing(..)))
+    async fn voiced(&mut self, piece: Piece) {
+        let Some((_, rate, _)) = self.port else { return };
+        let Some(job) = self.jobs.iter_mut().find(|job| matches!(job.state, State::Voicing(_)))
         else {
             return;
         };
-        let id = job.id;
-        let progress = match frame {
-            Some(Ok(frame)) => {
-                job.take(&frame, rate);
-                let first = !std::mem::replace(&mut job.voiced, true);
-                first.then(|| Progress::Voiced { at: clock::now() })
-            }
-            Some(Err(why)) => {
-                tracing::warn!(%why, "the voice failed");
-                job.close(rate);
-                Some(Progress::Failed)
-            }
-            None => {
-                job.close(rate);
-                None
-            }
-        };
+        let progress = job.voiced(piece, rate).await;
+        let utterance = job.id;
         if let Some(progress) = progress {
-            let input = Input::Spoken { utterance: id, progress };
-            self.mailbox.deliver(event::Input::Mind(input)).await.ok();
+            self.report(Input::Spoken { utterance, progress }).await;
         }
+    }
+
+    async fn report(&mut self, input: Input) {
+        self.mailbox.deliver(event::Input::Mind(input)).await.ok();
     }
 
     /// Moves ready frames into the ring; tells when to come again if it has no room for what waits.
@@ -166,7 +192,7 @@ impl Mouth {
                 break;
             }
             while !ring.is_full() {
-                let Some(frame) = job.ready.pop_front() else { break };
+                let Some(frame) = job.clause.frame() else { break };
                 ring.push(Spoken::Frame(job.id, frame)).expect("the ring has room");
                 (fed, job.heard) = (true, true);
             }
@@ -174,7 +200,7 @@ impl Mouth {
             if full {
                 rest = Some(if job.heard { REST } else { MOMENT });
             }
-            if full || !job.ready.is_empty() || !matches!(job.state, State::Voiced) {
+            if full || job.clause.frames() > 0 || !matches!(job.state, State::Voiced) {
                 break;
             }
             ring.push(Spoken::Finish(job.id)).expect("the ring has room");
@@ -189,45 +215,114 @@ impl Mouth {
 }
 
 impl Job {
-    /// Takes samples of the voice, brings them to the port's rate and cuts them into frames.
-    fn take(&mut self, frame: &Frame, rate: Rate) {
-        let State::Voicing(_, resampler, rest) = &mut self.state else { return };
-        if frame.rate == rate {
-            rest.extend_from_slice(&frame.samples);
-        } else {
-            let resampler = resampler.get_or_insert_with(|| Resampler::new(frame.rate, rate));
-            resampler.push(&frame.samples, rest);
+    /// Lets the next voice speak; `false` when there is none.
+    fn begin(&mut self) -> bool {
+        let voices = &self.desk.voices;
+        let text = self.clause.left();
+        if let Some(voice) = voices.find(|voice| voice.remembers(text)) {
+            self.state = State::Voicing(Voicing { attempt: None, stream: voice.speak(text) });
+            return true;
         }
-        let length = rate.samples_in(FRAME);
-        while rest.len() >= length {
-            let tail = rest.split_off(length);
-            self.ready.push_back(Frame::new(rate, std::mem::replace(rest, tail)));
-        }
+        let Some(attempt) = voices.ask(&mut self.tried) else { return false };
+        let stream = attempt.who().speak(text);
+        self.state = State::Voicing(Voicing { attempt: Some(attempt), stream });
+        true
     }
 
-    fn close(&mut self, rate: Rate) {
-        if let State::Voicing(_, resampler, rest) = &mut self.state {
-            if let Some(resampler) = resampler {
-                resampler.finish(rest);
+    /// Takes what the voice gave; gives how the utterance moved by that.
+    async fn voiced(&mut self, piece: Piece, rate: Rate) -> Option<Progress> {
+        let another = self.desk.voices.has_another(&self.tried);
+        let why = match piece {
+            Piece::Sound(frame) => {
+                self.clause.take(&frame, rate);
+                let flaw = self.clause.flaw().filter(|flaw| flaw.ends_it() || another);
+                match flaw {
+                    None => return self.sounded().await,
+                    Some(flaw) => self.passing(flaw.what()),
+                }
             }
-            if !rest.is_empty() {
-                self.ready.push_back(Frame::new(rate, std::mem::take(rest)));
+            Piece::End if self.clause.is_dumb() && another => self.passing("it gives no sound"),
+            Piece::End => {
+                self.clause.close(rate);
+                if let State::Voicing(Voicing { attempt: Some(mut attempt), .. }) =
+                    std::mem::replace(&mut self.state, State::Voiced)
+                {
+                    self.desk.voices.served(&mut attempt).await;
+                }
+                return None;
+            }
+            Piece::Late => self.passing("no sound in time"),
+            Piece::Failure(why) => why,
+        };
+        self.failed(&why, rate).await
+    }
+
+    async fn sounded(&mut self) -> Option<Progress> {
+        let first = !std::mem::replace(&mut self.voiced, true);
+        if let State::Voicing(Voicing { attempt: Some(attempt), .. }) = &self.state
+            && first
+        {
+            self.desk.voices.tell_who_serves(attempt).await;
+        }
+        first.then(|| Progress::Voiced { at: clock::now() })
+    }
+
+    /// The next voice says what was not heard, if there is one.
+    async fn failed(&mut self, why: &ProviderError, rate: Rate) -> Option<Progress> {
+        self.clause.close(rate);
+        let state = std::mem::replace(&mut self.state, State::Voiced);
+        let State::Voicing(Voicing { attempt: Some(mut attempt), .. }) = state else {
+            return Some(Progress::Failed);
+        };
+        let is_followed = self.desk.voices.failed(&mut attempt, why, &mut self.tried).await;
+        if self.clause.is_over() {
+            return None;
+        }
+        if !is_followed {
+            return Some(Progress::Failed);
+        }
+        self.clause.go_on();
+        if self.clause.left().contains(char::is_alphanumeric) {
+            self.state = State::Waiting;
+        }
+        None
+    }
+
+    fn passing(&self, reason: &str) -> ProviderError {
+        match &self.state {
+            State::Voicing(Voicing { attempt: Some(attempt), .. }) => attempt.passing(reason),
+            State::Voicing(_) | State::Waiting | State::Voiced => {
+                ProviderError::passing("memory", reason)
             }
         }
-        self.state = State::Voiced;
     }
 }
 
-/// The next item of a stream, or never without one.
-async fn next<T>(stream: Option<&mut BoxStream<'static, T>>) -> Option<T> {
-    match stream {
-        Some(stream) => stream.next().await,
-        None => std::future::pending().await,
+/// The next piece of a stream, or never without one.
+async fn next(
+    voicing: Option<(&mut BoxStream<'static, Result<Frame, ProviderError>>, Option<Duration>)>,
+) -> Piece {
+    let Some((stream, patience)) = voicing else { return std::future::pending().await };
+    // A piece without any sample is no sign of life.
+    let piece = async {
+        loop {
+            match stream.next().await {
+                Some(Ok(frame)) if frame.samples.is_empty() => {}
+                piece => return piece,
+            }
+        }
+    };
+    let piece = match patience {
+        Some(patience) => timeout(patience, piece).await,
+        None => Ok(piece.await),
+    };
+    match piece {
+        Ok(Some(Ok(frame))) => Piece::Sound(frame),
+        Ok(Some(Err(why))) => Piece::Failure(why),
+        Ok(None) => Piece::End,
+        Err(_) => Piece::Late,
     }
 }
-
-/// How long a frame lasts.
-const FRAME: Duration = Duration::from_millis(20);
 
 /// How long a ring lasts that holds what was said a moment ago: it is full, and with the port there
 /// is a second to play.

@@ -8,5 +8,6 @@ pub mod code;
 pub mod deepgram;
 pub mod elevenlabs;
 pub mod openai;
+pub mod proxy;
 pub mod stand;
 mod web;

@@ -5,6 +5,7 @@ mod floor;
 mod ggml;
 mod recording;
 mod socket;
+mod trouble;
 
 pub mod deepgram;
 pub mod jsgf;

@@ -16,7 +16,8 @@ use crate::audio::wav;
 use crate::base::secret::Secret;
 use crate::providers::error::{ProviderError, Retry};
 use crate::providers::http;
-use crate::providers::stt::recording::{Claim, Recording};
+use crate::providers::stt::recording::Recording;
+use crate::providers::stt::trouble::Trouble;
 use crate::providers::transcriber::{Context, Heard, Listening, Transcriber};
 
 /// A transcriber of OpenAI.
@@ -122,7 +123,8 @@ impl Transcriber for OpenAiTranscriber {
             }
         });
         let recording = Recording::new(LONGEST_TURN, heard);
-        let call = Call { transcriber: self.clone(), context, recording, work };
+        let trouble = Trouble::default();
+        let call = Call { transcriber: self.clone(), context, recording, work, trouble };
         Box::pin(async move { Ok(Box::new(call) as Box<dyn Listening>) })
     }
 }
@@ -133,6 +135,7 @@ struct Call {
     context: Context,
     recording: Recording,
     work: JoinSet<()>,
+    trouble: Trouble,
 }
 
 impl Listening for Call {
@@ -150,32 +153,42 @@ impl Listening for Call {
         while self.work.try_join_next().is_some() {}
         let (samples, claim) = self.recording.claim(pause);
         let (transcriber, context) = (self.transcriber.clone(), self.context.clone());
-        self.work.spawn(answer(transcriber, context, (samples, claim)));
+        let trouble = self.trouble.clone();
+        self.work.spawn(async move {
+            let answered = answer(transcriber, context, &samples).await;
+            match answered {
+                Ok(text) => {
+                    claim.answer(Transcript::Final { text, confidence: None, complete: false });
+                }
+                // The claim says so by itself.
+                Err(why) => trouble.is(&why),
+            }
+        });
     }
 
     fn forget(&mut self) {
         self.recording.forget();
         self.work.abort_all();
     }
+
+    fn trouble(&mut self) -> Option<ProviderError> {
+        self.trouble.take()
+    }
 }
 
 async fn answer(
     transcriber: OpenAiTranscriber,
     context: Context,
-    (samples, claim): (Vec<i16>, Claim),
-) {
+    samples: &[i16],
+) -> Result<String, ProviderError> {
     if samples.len() < LEAST {
-        let text = String::new();
-        return claim.answer(Transcript::Final { text, confidence: None, complete: false });
+        return Ok(String::new());
     }
-    let mut heard = transcriber.transcribe(samples.clone(), &context).await;
-    if heard.as_ref().is_err_and(|why| why.retry == Retry::Now) && claim.holds() {
-        heard = transcriber.transcribe(samples, &context).await;
-    }
-    match heard {
-        Ok(text) => claim.answer(Transcript::Final { text, confidence: None, complete: false }),
-        // The claim says so by itself.
-        Err(why) => tracing::warn!(%why, "the transcriber failed"),
+    match transcriber.transcribe(samples.to_vec(), &context).await {
+        Err(why) if why.retry == Retry::Now => {
+            transcriber.transcribe(samples.to_vec(), &context).await
+        }
+        heard => heard,
     }
 }
 

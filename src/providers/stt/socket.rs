@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::agent::event::{PauseId, Transcript};
 use crate::audio::frame::Frame;
 use crate::providers::error::{ProviderError, Retry};
+use crate::providers::stt::trouble::Trouble;
 use crate::providers::transcriber::{Heard, Listening};
 use crate::providers::websocket::{self, Dial, Received, Socket};
 
@@ -82,11 +83,13 @@ impl Calls {
     ) -> BoxFuture<'_, Result<Box<dyn Listening>, ProviderError>> {
         let (orders, inbox) = mpsc::channel(ORDERS);
         let failed = heard.clone();
-        let session = Session { dialect, orders: inbox, heard, turn: None };
+        let trouble = Trouble::default();
+        let session =
+            Session { dialect, orders: inbox, heard, turn: None, trouble: trouble.clone() };
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
         tasks.spawn(session.run());
-        let call = Call { orders, heard: failed };
+        let call = Call { orders, heard: failed, trouble };
         Box::pin(async move { Ok(Box::new(call) as Box<dyn Listening>) })
     }
 }
@@ -106,6 +109,7 @@ pub(super) fn linear16(samples: &[i16]) -> Message {
 struct Call {
     orders: mpsc::Sender<Order>,
     heard: mpsc::Sender<Heard>,
+    trouble: Trouble,
 }
 
 enum Order {
@@ -149,6 +153,10 @@ impl Listening for Call {
     fn forget(&mut self) {
         self.order(Order::Forget);
     }
+
+    fn trouble(&mut self) -> Option<ProviderError> {
+        self.trouble.take()
+    }
 }
 
 /// The work for one call.
@@ -157,6 +165,7 @@ struct Session<D> {
     orders: mpsc::Receiver<Order>,
     heard: mpsc::Sender<Heard>,
     turn: Option<Turn>,
+    trouble: Trouble,
 }
 
 /// The caller's turn, as another socket would have to hear it.
@@ -165,6 +174,8 @@ struct Turn {
     samples: Vec<i16>,
     /// The pause whose text is still to come.
     asked: Option<PauseId>,
+    /// Whether the vendor has said anything since the turn began.
+    answered: bool,
 }
 
 /// How a conversation over one socket ended.
@@ -188,11 +199,13 @@ impl<D: Dialect> Session<D> {
                     }
                 }
                 Err(why) => {
-                    self.give_up_pause().await;
+                    self.trouble.is(&why);
+                    self.give_up().await;
                     why
                 }
             };
             tracing::warn!(%why, "the transcriber is away");
+            self.trouble.is(&why);
             let pause = match why.retry {
                 Retry::Never => return self.be_deaf().await,
                 Retry::Now => BACK_OFF[failures.min(BACK_OFF.len() - 1)],
@@ -232,7 +245,7 @@ impl<D: Dialect> Session<D> {
 
     /// There will be no text in this call.
     async fn be_deaf(&mut self) {
-        self.give_up_pause().await;
+        self.give_up().await;
         while let Some(order) = self.orders.recv().await {
             if let Order::Finalize(pause) = order {
                 self.tell(Heard { pause, transcript: Transcript::Failed }).await;
@@ -240,11 +253,12 @@ impl<D: Dialect> Session<D> {
         }
     }
 
-    /// The text that is waited for does not come.
-    async fn give_up_pause(&mut self) {
-        if let Some(pause) = self.turn.as_mut().and_then(|turn| turn.asked.take()) {
-            self.tell(Heard { pause, transcript: Transcript::Failed }).await;
-        }
+    /// The text that is waited for does not come; and it is told without being asked, so that
+    /// another one can hear the turn.
+    async fn give_up(&mut self) {
+        let asked = self.turn.as_mut().and_then(|turn| turn.asked.take());
+        let pause = asked.unwrap_or_default();
+        self.tell(Heard { pause, transcript: Transcript::Failed }).await;
     }
 
     /// Keeps what is ordered for the next socket. What the turn before said is of no use.
@@ -300,6 +314,9 @@ impl<D: Dialect> Session<D> {
                 },
                 received = socket.receive() => match received {
                     Some(Ok(Received::Text(text))) => {
+                        if let Some(turn) = &mut self.turn {
+                            turn.answered = true;
+                        }
                         if let Err(why) = self.dialect.received(&text, &mut out) {
                             return End::Socket(why);
                         }
@@ -376,7 +393,12 @@ impl<D: Dialect> Session<D> {
         socket.flush().await
     }
 
-    async fn tell(&mut self, heard: Heard) {
+    async fn tell(&mut self, mut heard: Heard) {
+        if self.turn.as_ref().is_some_and(Turn::is_ignored) {
+            let provider = self.dialect.dial().provider;
+            self.trouble.is(&ProviderError::passing(&provider, "it says nothing"));
+            heard.transcript = Transcript::Failed;
+        }
         match heard.transcript {
             Transcript::Partial { .. } => drop(self.heard.try_send(heard)),
             Transcript::Final { .. } | Transcript::Judged { .. } | Transcript::Failed => {
@@ -402,6 +424,12 @@ impl<D: Dialect> Session<D> {
 }
 
 impl Turn {
+    /// Whether the vendor has heard enough to say something, and said nothing at all: no text then
+    /// means that nobody is there.
+    fn is_ignored(&self) -> bool {
+        !self.answered && self.samples.len() >= ENOUGH
+    }
+
     fn keep(&mut self, samples: &[i16]) {
         self.samples.extend_from_slice(samples);
         if self.samples.len() > LONGEST_TURN {
@@ -418,6 +446,9 @@ const MOST_TOGETHER: usize = 64;
 
 /// How much of a turn another socket would hear, in samples: a minute.
 const LONGEST_TURN: usize = 60 * 16_000;
+
+/// So much of a turn, in samples, makes every vendor say something: a second.
+const ENOUGH: usize = 16_000;
 
 /// In pieces of so many samples: 100 ms.
 const REPLAYED: usize = 1_600;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use futures_util::stream::{self, BoxStream, StreamExt as _};
-use reqwest::RequestBuilder;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{RequestBuilder, Response};
 use tokio::time::timeout;
 
 use crate::audio::frame::{Frame, Rate};
@@ -55,6 +56,10 @@ pub(super) fn frames(
         if !response.status().is_success() {
             return Err(http::refused(&speaker.provider, response).await);
         }
+        if is_text(&response) {
+            let what = "answers with a text instead of sound: check its `base_url`";
+            return Err(ProviderError::passing(&speaker.provider, what));
+        }
         let body = response.bytes_stream().boxed();
         Ok((speaker, body, Samples::default(), 0))
     };
@@ -85,6 +90,12 @@ pub(super) fn frames(
             .boxed(),
         })
         .boxed()
+}
+
+/// Whether an answer is a page or an error in the shape of a success.
+fn is_text(response: &Response) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("text/") || kind.starts_with("application/json"))
 }
 
 /// The most octets of one clause: some three minutes.

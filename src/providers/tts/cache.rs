@@ -130,6 +130,10 @@ impl Voice for Cached {
         stream::iter((0..count).map(move |index| Ok(frames[index].clone()))).boxed()
     }
 
+    fn remembers(&self, text: &str) -> bool {
+        self.phrases.find(&self.identity, text).is_some()
+    }
+
     fn identity(&self) -> String {
         self.identity.clone()
     }

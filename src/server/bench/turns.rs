@@ -109,7 +109,8 @@ async fn timed(mut facts: broadcast::Receiver<crate::engine::bus::Told>) -> Vec<
                 | Fact::RecordingPaused
                 | Fact::RecordingResumed { .. }
                 | Fact::Transferred { .. }
-                | Fact::ToolCalled { .. } => {}
+                | Fact::ToolCalled { .. }
+                | Fact::ProviderFailed { .. } => {}
             },
             Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => return turns,

@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 
 use crate::call::cause::Cause;
 use crate::call::event::Fact;
+use crate::call::record::Stage;
 use crate::call::trunk::Health;
 use crate::engine::announcements::{Announcement, Announcer};
 use crate::engine::bus::{Told, Watching};
@@ -60,6 +61,12 @@ fn of_server(announcement: &Announcement) -> Value {
             json!({ "phone": &**phone, "places": places })
         }
         Announcement::PhoneGone { phone } => json!({ "phone": &**phone }),
+        Announcement::ProviderDegraded { stage, provider, why } => {
+            json!({ "provider": &**provider, "stage": stage.name(), "reason": why })
+        }
+        Announcement::ProviderRecovered { stage, provider } => {
+            json!({ "provider": &**provider, "stage": stage.name() })
+        }
     };
     json!({
         "type": announcement.name(),
@@ -110,6 +117,9 @@ fn of_call(told: &Told) -> Value {
             "transfer.failed",
             json!({ "to": to, "manner": manner.name(), "reason": cause.end_reason() }),
         ),
+        Fact::ProviderFailed { stage, provider, reason, next } => {
+            ("provider.failed", failed((*stage, provider), reason, next.as_deref()))
+        }
         Fact::TurnTimed { turn, latency } => (
             "turn.completed",
             json!({ "turn": turn, "latency_ms": latency.first_packet.map(|it| it.as_millis() as u64) }),
@@ -122,6 +132,10 @@ fn of_call(told: &Told) -> Value {
         "call_id": told.call.to_string(),
         "data": data,
     })
+}
+
+fn failed((stage, provider): (Stage, &str), reason: &str, next: Option<&str>) -> Value {
+    json!({ "stage": stage.name(), "provider": provider, "reason": reason, "next": next })
 }
 
 fn ended(cause: Cause, record: &crate::call::record::Record) -> Value {

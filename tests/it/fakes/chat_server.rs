@@ -16,6 +16,8 @@ pub enum Behaviour {
     Says(&'static str),
     /// The same, each octet in a segment and an HTTP chunk of its own.
     SaysByteByByte(&'static str),
+    /// Streams `whole`; only `rest` when it is told that the rest of an answer is missing.
+    GoesOn { whole: &'static str, rest: &'static str },
     /// Streams a tool call in fragments, after a text.
     Calls { text: &'static str, tool: &'static str, arguments: &'static str },
     /// Sends the head and the first word, and then nothing for ever.
@@ -61,6 +63,11 @@ impl ChatServer {
         Self { address, requests, complaints, _tasks: tasks }
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Where its API begins.
     pub fn base_url(&self) -> String {
         format!("http://{}/v1", self.address)
@@ -92,13 +99,20 @@ async fn serve(
         }
         let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         complaints.lock().expect("unpoisoned").extend(complain(&head, &body));
+        let instructions = body["messages"][0]["content"].as_str().unwrap_or_default();
+        let broke_off = instructions.contains("broke off");
         let number = {
             let mut requests = requests.lock().expect("unpoisoned");
             requests.push(body);
             requests.len() - 1
         };
         let behaviour = behaviours.get(number).or(behaviours.last()).expect("a behaviour");
-        if !answer(&mut stream, behaviour).await {
+        let behaviour = match behaviour {
+            Behaviour::GoesOn { rest, .. } if broke_off => Behaviour::Says(rest),
+            Behaviour::GoesOn { whole, .. } => Behaviour::Says(whole),
+            other => other.clone(),
+        };
+        if !answer(&mut stream, &behaviour).await {
             return;
         }
     }
@@ -147,6 +161,7 @@ async fn answer(stream: &mut TcpStream, behaviour: &Behaviour) -> bool {
         Behaviour::Says(text) => {
             head(stream).await && events(stream, &words(text), false).await && done(stream).await
         }
+        Behaviour::GoesOn { .. } => unreachable!("it was resolved"),
         Behaviour::SaysByteByByte(text) => {
             head(stream).await && events(stream, &words(text), true).await && done(stream).await
         }

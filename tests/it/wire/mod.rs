@@ -25,6 +25,7 @@ mod dialogs;
 mod door;
 mod echo;
 mod ends;
+mod fallbacks;
 mod faults;
 mod inside_tcp;
 mod kamailio;

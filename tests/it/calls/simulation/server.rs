@@ -166,7 +166,7 @@ impl Server {
             Job::Call(id, input) => self.tell(scene, id, input),
             Job::Media(id, order) => self.obey(scene, id, order),
             Job::Thought(id, thought, delta) => {
-                let last = matches!(delta, agent::Delta::Done | agent::Delta::Failed);
+                let last = !matches!(delta, agent::Delta::Text(_) | agent::Delta::Tool(_));
                 let Some(call) = self.calls.get_mut(&id) else { return };
                 let live = call.thoughts.contains(&thought);
                 if last {
