@@ -9,6 +9,7 @@ use voxtrunk::audio::frame::Frame;
 use voxtrunk::sip::event::Ending;
 
 use super::caller::{Speaker, call, clip, in_noise, play, spoken};
+use super::impairment::{Network, Weather};
 use super::server::{House, SOURCE, Server, said};
 
 /// What was said, by whom, as a clip.
@@ -37,6 +38,34 @@ async fn the_demo_is_understood_in_noise_at_20_decibels() {
     }
     let right = understood(House::brief_demo(), utterances, 8).await;
     assert!(right >= 18, "{right} of 24 were understood");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn more_is_understood_in_noise_when_it_is_taken_off() {
+    let mut right = Vec::new();
+    for denoise in [false, true] {
+        let mut utterances = Vec::new();
+        for (words, answer) in WISHES {
+            for voice in [Speaker::Flite("rms"), Speaker::Espeak("en-us")] {
+                let speech = spoken(voice, words).await;
+                // The network needs a moment to know the noise.
+                let mut clip = Frame::silence(speech.rate, Duration::from_millis(600));
+                clip.samples.extend(&speech.samples);
+                clip.samples
+                    .extend(Frame::silence(speech.rate, Duration::from_millis(300)).samples);
+                let (who, clip) = (format!("{voice:?}"), in_noise(&clip, 10.0));
+                utterances.push(Utterance { who, words, answer, clip });
+            }
+        }
+        let mut house = House::brief_demo();
+        let dialplan = house.dialplan.expect("its own");
+        let table = "[agents.front-desk]\n";
+        assert!(dialplan.contains(table));
+        let line = format!("{table}denoise = {denoise}\n");
+        house.dialplan = Some(dialplan.replace(table, &line));
+        right.push(understood(house, utterances, 8).await);
+    }
+    assert!(right[1] > right[0], "{right:?} of 16 were understood");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -72,16 +101,65 @@ impl Utterance {
     }
 }
 
-/// Has each utterance said in a call of its own, `at_once` together; prints a table and counts
-/// those that were understood.
-async fn understood(house: House, utterances: Vec<Utterance>, at_once: usize) -> usize {
-    let server = Server::start(house).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_network_that_loses_one_packet_in_twenty_costs_few_words() {
+    let mut utterances = Vec::new();
+    for (words, answer) in WISHES {
+        for voice in [Speaker::Flite("rms"), Speaker::Flite("awb"), Speaker::Espeak("en-us")] {
+            let clip = spoken(voice, words).await;
+            utterances.push(Utterance { who: format!("{voice:?}"), words, answer, clip });
+        }
+    }
+    let server = Server::start(House::brief_demo()).await;
+    let mut rates = Vec::new();
+    for (name, loss) in [("clean", 0.0), ("lossy", 0.05)] {
+        let weather = Weather::losing(loss);
+        let mut networks = Vec::new();
+        for _ in &utterances {
+            networks.push(Network::open(server.address, weather, weather).await);
+        }
+        let line = |at: usize| format!("{name}-{at}");
+        say_all(&utterances, 6, |at| networks[at].uri(&line(at))).await;
+        let (mut words, mut wrong) = (0, 0);
+        for (at, utterance) in utterances.iter().enumerate() {
+            let record = server.records_of(&line(at), 1).await.remove(0);
+            let (text, expected) = (said(&record, "caller").join(" "), utterance.words);
+            let errors = word_errors(&text, expected);
+            (words, wrong) = (words + expected.split(' ').count(), wrong + errors);
+            if errors > 0 {
+                println!("{name}: {} says {expected:?}, and {text:?} is heard", utterance.who);
+            }
+        }
+        println!("{name}: {wrong} of {words} words are wrong");
+        rates.push(wrong as f64 / words as f64);
+    }
+    assert!(rates[1] <= rates[0] + 0.03, "at most 3 points worse: {rates:?}");
+}
+
+/// By how many words that are wrong, too many or missing two texts differ.
+fn word_errors(heard: &str, said: &str) -> usize {
+    let said: Vec<&str> = said.split_whitespace().collect();
+    let mut row: Vec<usize> = (0..=said.len()).collect();
+    for word in heard.split_whitespace() {
+        let mut corner = row[0];
+        row[0] += 1;
+        for (at, other) in said.iter().enumerate() {
+            let changed = corner + usize::from(*other != word);
+            corner = row[at + 1];
+            row[at + 1] = changed.min(row[at] + 1).min(corner + 1);
+        }
+    }
+    row[said.len()]
+}
+
+/// Has each utterance said in a call of its own, `at_once` together.
+async fn say_all(utterances: &[Utterance], at_once: usize, target: impl Fn(usize) -> String) {
     let mut waiting = utterances.iter().enumerate();
     let mut calls = JoinSet::new();
     loop {
         while calls.len() < at_once {
             let Some((at, utterance)) = waiting.next() else { break };
-            let (target, line) = (server.uri(&format!("line-{at}")), play(&utterance.clip));
+            let (target, line) = (target(at), play(&utterance.clip));
             calls.spawn(
                 async move { call(&target, vec![line], Duration::from_millis(1_200)).await },
             );
@@ -90,6 +168,13 @@ async fn understood(house: House, utterances: Vec<Utterance>, at_once: usize) ->
         let ending = outcome.expect("no panic").ending;
         assert!(matches!(ending, Ending::Bye { .. }), "{ending:?}");
     }
+}
+
+/// Has each utterance said in a call of its own, `at_once` together; prints a table and counts
+/// those that were understood.
+async fn understood(house: House, utterances: Vec<Utterance>, at_once: usize) -> usize {
+    let server = Server::start(house).await;
+    say_all(&utterances, at_once, |at| server.uri(&format!("line-{at}"))).await;
     let mut right = 0;
     let records = server.records(utterances.len()).await;
     println!("{:<18} {:<54} understood", "who", "said");
