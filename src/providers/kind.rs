@@ -26,6 +26,13 @@ pub struct Kind {
     pub speaks: Option<fn(&Asked<'_>) -> Result<Arc<dyn Voice>, ProviderError>>,
 }
 
+impl Kind {
+    /// A kind of this name that can do nothing yet.
+    pub const fn named(name: &'static str) -> Self {
+        Self { name, hears: None, thinks: None, speaks: None }
+    }
+}
+
 /// A provider as the operator describes it.
 #[derive(Debug, Clone)]
 pub struct Spec {
@@ -33,6 +40,10 @@ pub struct Spec {
     pub kind: &'static str,
     /// Where its API begins.
     pub base_url: Option<String>,
+    /// Where the vendor works, in its own words, when its addresses depend on that.
+    pub region: Option<String>,
+    /// Which of its interfaces is wanted, where it has several.
+    pub api: Option<String>,
     /// Its key.
     pub api_key: Option<Secret>,
     /// Its model, when an agent names none.
@@ -64,6 +75,8 @@ impl Spec {
         Self {
             kind,
             base_url: None,
+            region: None,
+            api: None,
             api_key: None,
             model: None,
             voice: None,

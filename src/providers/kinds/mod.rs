@@ -3,6 +3,7 @@
 mod anthropic;
 mod deepgram;
 mod elevenlabs;
+mod gemini;
 mod openai;
 mod openai_compatible;
 

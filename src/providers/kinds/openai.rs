@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::providers::error::ProviderError;
 use crate::providers::kind::{Asked, Kind};
-use crate::providers::llm::openai_compatible::{self, OpenAiCompatible};
+use crate::providers::llm::openai_compatible::{OpenAiCompatible, Settings};
+use crate::providers::llm::responses::Responses;
 use crate::providers::model::Model;
 use crate::providers::stt::openai::{self as stt, OpenAiTranscriber};
 use crate::providers::transcriber::Transcriber;
@@ -32,17 +33,11 @@ fn hears(asked: &Asked<'_>) -> Result<Arc<dyn Transcriber>, ProviderError> {
 }
 
 fn thinks(asked: &Asked<'_>) -> Result<Arc<dyn Model>, ProviderError> {
-    let settings = openai_compatible::Settings {
-        name: asked.name.to_owned(),
-        base_url: asked.base_url(BASE_URL),
-        api_key: asked.spec.api_key.clone(),
-        headers: asked.spec.headers.clone(),
-        model: asked.model().ok_or_else(|| asked.lacks("model"))?,
-        temperature: asked.choice.temperature,
-        max_tokens: asked.choice.max_tokens.unwrap_or(250),
-        timeout: asked.spec.timeout,
-    };
-    Ok(Arc::new(OpenAiCompatible::new(settings)?))
+    let settings = Settings::of(asked, (BASE_URL, None))?;
+    Ok(match asked.spec.api.as_deref() {
+        Some("responses") => Arc::new(Responses::new(settings)?),
+        _ => Arc::new(OpenAiCompatible::new(settings)?),
+    })
 }
 
 fn speaks(asked: &Asked<'_>) -> Result<Arc<dyn Voice>, ProviderError> {

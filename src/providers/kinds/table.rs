@@ -1,6 +1,6 @@
 //! The table of the kinds.
 
-use super::{anthropic, deepgram, elevenlabs, openai, openai_compatible};
+use super::{anthropic, deepgram, elevenlabs, gemini, openai, openai_compatible};
 use crate::providers::kind::Kind;
 
 /// The kind of this name.
@@ -9,5 +9,16 @@ pub fn find(name: &str) -> Option<&'static Kind> {
 }
 
 /// All of them.
-pub const KINDS: &[Kind] =
-    &[openai_compatible::KIND, openai::KIND, anthropic::KIND, deepgram::KIND, elevenlabs::KIND];
+pub const KINDS: &[Kind] = &[
+    openai_compatible::KIND,
+    openai_compatible::GROQ,
+    openai_compatible::MISTRAL,
+    openai_compatible::OLLAMA,
+    openai_compatible::LLAMA_CPP,
+    openai_compatible::VLLM,
+    openai::KIND,
+    anthropic::KIND,
+    gemini::KIND,
+    deepgram::KIND,
+    elevenlabs::KIND,
+];

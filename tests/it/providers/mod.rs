@@ -1,7 +1,7 @@
 //! Providers against their protocols.
 
-mod anthropic;
 mod deepgram;
 mod elevenlabs;
+mod minds;
 mod openai;
 mod openai_compatible;

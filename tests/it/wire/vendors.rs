@@ -89,6 +89,7 @@ async fn a_call_is_heard_and_answered_over_http() {
             false => anthropic::Answer::Uses("Goodbye.".to_owned(), "end_call", "{}".to_owned()),
         }),
         delay,
+        per_word: Duration::ZERO,
         observer: nobody(),
     };
     let mind = anthropic::open(mind).await.expect("a port");
