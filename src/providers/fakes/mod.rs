@@ -2,14 +2,20 @@
 //! told to, and misbehave when they are asked. Tests and benchmarks use them.
 
 pub mod anthropic;
+pub mod aura;
+pub mod azure_voice;
 pub mod band;
+pub mod cartesia;
 pub mod chat;
 pub mod code;
 pub mod deepgram;
 pub mod elevenlabs;
 pub mod gemini;
+pub mod google;
 pub mod mind;
+mod mouth;
 pub mod openai;
 pub mod responses;
 pub mod stand;
+pub mod throat;
 mod web;

@@ -1,9 +1,12 @@
 //! The kinds of providers that are reached over a network, a file for each.
 
 mod anthropic;
+mod azure;
+mod cartesia;
 mod deepgram;
 mod elevenlabs;
 mod gemini;
+mod google;
 mod openai;
 mod openai_compatible;
 

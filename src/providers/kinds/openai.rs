@@ -1,5 +1,5 @@
-//! `kind = "openai"`: hears, thinks and speaks, each over HTTP. With a `base_url`, whoever imitates
-//! it.
+//! `kind = "openai"`: hears, thinks and speaks over HTTP; with `api = "responses"` it thinks
+//! by its newer interface. With a `base_url`, whoever imitates it.
 
 use std::sync::Arc;
 
@@ -41,17 +41,7 @@ fn thinks(asked: &Asked<'_>) -> Result<Arc<dyn Model>, ProviderError> {
 }
 
 fn speaks(asked: &Asked<'_>) -> Result<Arc<dyn Voice>, ProviderError> {
-    let model = asked.choice.model.clone();
-    let settings = tts::Settings {
-        name: asked.name.to_owned(),
-        base_url: asked.base_url(BASE_URL),
-        api_key: asked.spec.api_key.clone(),
-        headers: asked.spec.headers.clone(),
-        model: model.unwrap_or_else(|| "gpt-4o-mini-tts".to_owned()),
-        voice: asked.voice().unwrap_or_else(|| "marin".to_owned()),
-        speed: asked.choice.speed.unwrap_or(1.0),
-        timeout: asked.spec.timeout,
-    };
+    let settings = tts::Settings::with_voice(asked, (BASE_URL, "gpt-4o-mini-tts"), "marin");
     Ok(Arc::new(OpenAiVoice::new(settings)?))
 }
 

@@ -1,6 +1,8 @@
 //! The table of the kinds.
 
-use super::{anthropic, deepgram, elevenlabs, gemini, openai, openai_compatible};
+use super::{
+    anthropic, azure, cartesia, deepgram, elevenlabs, gemini, google, openai, openai_compatible,
+};
 use crate::providers::kind::Kind;
 
 /// The kind of this name.
@@ -21,4 +23,7 @@ pub const KINDS: &[Kind] = &[
     gemini::KIND,
     deepgram::KIND,
     elevenlabs::KIND,
+    cartesia::KIND,
+    azure::KIND,
+    google::KIND,
 ];

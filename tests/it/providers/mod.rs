@@ -5,3 +5,4 @@ mod elevenlabs;
 mod minds;
 mod openai;
 mod openai_compatible;
+mod voices;
