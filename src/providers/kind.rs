@@ -9,7 +9,7 @@ use crate::base::language::Language;
 use crate::base::secret::Secret;
 use crate::providers::error::ProviderError;
 use crate::providers::model::Model;
-use crate::providers::transcriber::Transcriber;
+use crate::providers::transcriber::{Context, Transcriber};
 use crate::providers::voice::Voice;
 
 /// A kind of provider that is reached over a network: what it can do, and how each is made.
@@ -98,6 +98,15 @@ impl Asked<'_> {
     /// When there is none.
     pub fn key(&self) -> Result<Secret, ProviderError> {
         self.spec.api_key.clone().ok_or_else(|| self.lacks("api_key"))
+    }
+
+    /// What a transcriber is tried out with.
+    pub fn context(&self) -> Context {
+        Context {
+            language: self.language.clone(),
+            grammar: None,
+            key_terms: self.choice.keyterms.clone(),
+        }
     }
 
     /// The model: the agent's, else the provider's.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::providers::error::ProviderError;
 use crate::providers::kind::{Asked, Kind};
 use crate::providers::stt::deepgram::transcriber::{Deepgram, Settings};
-use crate::providers::transcriber::{Context, Transcriber};
+use crate::providers::transcriber::Transcriber;
 use crate::providers::tts::aura::{self, AuraVoice};
 use crate::providers::voice::Voice;
 
@@ -19,12 +19,7 @@ fn hears(asked: &Asked<'_>) -> Result<Arc<dyn Transcriber>, ProviderError> {
         api_key: asked.key()?,
         model: asked.model().unwrap_or_else(|| "nova-3".to_owned()),
     };
-    let usual = Context {
-        language: asked.language.clone(),
-        grammar: None,
-        key_terms: asked.choice.keyterms.clone(),
-    };
-    Ok(Arc::new(Deepgram::new(settings, usual)))
+    Ok(Arc::new(Deepgram::new(settings, asked.context())))
 }
 
 fn speaks(asked: &Asked<'_>) -> Result<Arc<dyn Voice>, ProviderError> {

@@ -1,5 +1,5 @@
-//! `kind = "openai"`: hears, thinks and speaks over HTTP; with `api = "responses"` it thinks
-//! by its newer interface. With a `base_url`, whoever imitates it.
+//! `kind = "openai"`: hears, thinks and speaks over HTTP; with `api = "realtime"` it hears in streams,
+//! with `api = "responses"` it thinks by its newer interface. With a `base_url`, whoever imitates it.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use crate::providers::llm::openai_compatible::{OpenAiCompatible, Settings};
 use crate::providers::llm::responses::Responses;
 use crate::providers::model::Model;
 use crate::providers::stt::openai::{self as stt, OpenAiTranscriber};
+use crate::providers::stt::realtime::RealtimeTranscriber;
 use crate::providers::transcriber::Transcriber;
 use crate::providers::tts::openai::{self as tts, OpenAiVoice};
 use crate::providers::voice::Voice;
@@ -29,7 +30,10 @@ fn hears(asked: &Asked<'_>) -> Result<Arc<dyn Transcriber>, ProviderError> {
         model: model.unwrap_or_else(|| "gpt-4o-mini-transcribe".to_owned()),
         timeout: asked.spec.timeout,
     };
-    Ok(Arc::new(OpenAiTranscriber::new(settings)?))
+    Ok(match asked.spec.api.as_deref() {
+        Some("realtime") => Arc::new(RealtimeTranscriber::new(settings)?),
+        _ => Arc::new(OpenAiTranscriber::new(settings)?),
+    })
 }
 
 fn thinks(asked: &Asked<'_>) -> Result<Arc<dyn Model>, ProviderError> {

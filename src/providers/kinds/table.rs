@@ -1,7 +1,8 @@
 //! The table of the kinds.
 
 use super::{
-    anthropic, azure, cartesia, deepgram, elevenlabs, gemini, google, openai, openai_compatible,
+    anthropic, assemblyai, azure, cartesia, deepgram, elevenlabs, gemini, gladia, google, openai,
+    openai_compatible,
 };
 use crate::providers::kind::Kind;
 
@@ -22,6 +23,8 @@ pub const KINDS: &[Kind] = &[
     anthropic::KIND,
     gemini::KIND,
     deepgram::KIND,
+    assemblyai::KIND,
+    gladia::KIND,
     elevenlabs::KIND,
     cartesia::KIND,
     azure::KIND,
