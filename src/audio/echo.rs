@@ -168,9 +168,9 @@ fn dot(one: &[i16], other: &[i16]) -> i64 {
 
 /// Whitened samples are made so much smaller and are at most so large, so that a group of
 /// products fits into 32 bits.
-const SCALE: i32 = 4;
-const LOUDEST: i32 = 8_191;
-const GROUP: usize = 32;
+const SCALE: i32 = 8;
+const LOUDEST: i32 = 4_095;
+const GROUP: usize = 64;
 
 /// How much of the line is compared: 128 ms at 8 kHz. Half of it leaves callers twice as alike.
 const HEARD: usize = 1_024;

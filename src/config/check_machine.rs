@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::agent::assistant::Choice;
 use crate::base::secret::ExposeSecret;
-use crate::config::diagnostic::{Diagnostic, Severity};
+use crate::config::diagnostic::{Diagnostic, Severity, did_you_mean};
 use crate::config::inbound::Sender;
 use crate::config::provider::{Need, Provider};
 use crate::config::settings::Trunk;
@@ -285,6 +285,8 @@ fn check_provider(subject: &Subject<'_>, name: &str, provider: &Provider) -> Vec
                 .help("add api_key = \"${env:NAME_OF_THE_KEY}\""),
         );
     }
+    found.extend(check_region(subject, name, provider));
+    found.extend(check_api(subject, name, provider));
     if !used(subject).contains(name) {
         found.push(
             Diagnostic::warning("provider.unused", format!("no agent uses provider `{name}`"))
@@ -292,6 +294,59 @@ fn check_provider(subject: &Subject<'_>, name: &str, provider: &Provider) -> Vec
         );
     }
     found
+}
+
+/// Some vendors have other addresses in each region; the others have none.
+fn check_region(subject: &Subject<'_>, name: &str, provider: &Provider) -> Option<Diagnostic> {
+    let (path, kind) = (format!("providers.{name}"), provider.kind);
+    match &provider.region {
+        None if kind.needs(Need::Region) && provider.base_url.is_none() => Some(
+            Diagnostic::error("provider.region", format!("provider `{name}` has no `region`"))
+                .at(subject.key(&path), format!("`{kind:?}` is at another place in each"))
+                .help("such as region = \"westeurope\""),
+        ),
+        Some(region) if !is_word(region) => Some(
+            Diagnostic::error("value.invalid", format!("`{region}` is no region"))
+                .at(subject.place(&format!("{path}.region")), "expected letters and digits")
+                .help("such as region = \"westeurope\""),
+        ),
+        Some(_) if !kind.takes(Need::Region) => Some(
+            Diagnostic::error("provider.region", format!("`{kind:?}` has no regions"))
+                .at(subject.place(&format!("{path}.region")), "nobody reads this")
+                .help("its `base_url` says where it is"),
+        ),
+        Some(_) | None => None,
+    }
+}
+
+/// Whether a text can be a part of the name of a host.
+fn is_word(text: &str) -> bool {
+    let fits = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-';
+    !text.is_empty() && text.bytes().all(fits)
+}
+
+/// Some vendors have several interfaces.
+fn check_api(subject: &Subject<'_>, name: &str, provider: &Provider) -> Option<Diagnostic> {
+    let api = provider.api.as_deref()?;
+    let known: Vec<&str> = provider.kind.apis().collect();
+    if known.contains(&api) {
+        return None;
+    }
+    let place = subject.place(&format!("providers.{name}.api"));
+    let kind = provider.kind;
+    if known.is_empty() {
+        let message = format!("`{kind:?}` has one interface only");
+        return Some(Diagnostic::error("provider.api", message).at(place, "nobody reads this"));
+    }
+    let label = match did_you_mean(api, known.iter().copied()) {
+        Some(name) => format!("did you mean \"{name}\"?"),
+        None => "not one of them".to_owned(),
+    };
+    Some(
+        Diagnostic::error("provider.api", format!("`{kind:?}` has no interface `{api}`"))
+            .at(place, label)
+            .help(format!("there are: {}", known.join(", "))),
+    )
 }
 
 /// An API must be reached by HTTP; without TLS only nearby, because the key and the words of the

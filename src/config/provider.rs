@@ -20,6 +20,12 @@ pub struct Provider {
     /// Where its API begins: `http://127.0.0.1:11434/v1`.
     #[serde(default)]
     pub base_url: Option<String>,
+    /// Where the vendor works, in its own words: `westeurope`.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// Which of its interfaces is wanted, of a kind that has several: `responses`.
+    #[serde(default)]
+    pub api: Option<String>,
     /// Its key.
     #[serde(default)]
     pub api_key: Option<Secret>,
@@ -50,6 +56,12 @@ struct Entry {
     jobs: Vec<Job>,
     #[serde(default)]
     needs: Vec<Need>,
+    /// What it knows what to do with, and can do without.
+    #[serde(default)]
+    takes: Vec<Need>,
+    /// Its interfaces, where it has several; the first is the usual one.
+    #[serde(default)]
+    apis: Vec<String>,
     #[serde(default)]
     built_in: bool,
     /// The languages that it knows; without any, many.
@@ -81,6 +93,8 @@ pub enum Need {
     ApiKey,
     /// `voice`: of the provider, or of the agent.
     Voice,
+    /// `region`, or a `base_url`: its addresses depend on where it works.
+    Region,
 }
 
 impl ProviderKind {
@@ -117,6 +131,16 @@ impl ProviderKind {
     /// Whether it cannot work without a key of its table.
     pub fn needs(self, need: Need) -> bool {
         self.0.needs.contains(&need)
+    }
+
+    /// Whether it knows what to do with a key of its table that not every kind has.
+    pub fn takes(self, need: Need) -> bool {
+        self.needs(need) || self.0.takes.contains(&need)
+    }
+
+    /// Its interfaces, where it has several; the first is the usual one.
+    pub fn apis(self) -> impl Iterator<Item = &'static str> {
+        self.0.apis.iter().map(String::as_str)
     }
 
     /// Whether it works on this machine, without any table of the operator's.

@@ -189,6 +189,12 @@ fn mistakes_in_the_settings_are_reported_word_for_word() {
             "a_provider_without_kind",
             "[providers.cloud]\nbase_url = \"https://api.example.com/v1\"\n",
         ),
+        (
+            "interfaces_and_regions_that_nobody_has",
+            "[providers.a]\nkind = \"openai\"\napi_key = \"${env:KEY}\"\napi = \"response\"\n\
+             [providers.b]\nkind = \"anthropic\"\napi_key = \"${env:KEY}\"\napi = \"chat\"\n\
+             region = \"eu\"\n",
+        ),
         ("a_wrong_value_from_a_reference", "[sip]\nmax_calls = \"${env:CALLS}\"\n"),
     ];
     for (name, server) in cases {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use reqwest::header::RETRY_AFTER;
+use reqwest::header::{HeaderValue, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect};
 
 use crate::base::secret::{ExposeSecret, Secret};
@@ -50,6 +50,35 @@ pub fn authorised(
     }
 }
 
+/// The same with the key in a header of the vendor's own.
+pub fn keyed(
+    builder: RequestBuilder,
+    headers: &BTreeMap<String, Secret>,
+    (name, api_key): (&str, Option<&Secret>),
+) -> RequestBuilder {
+    let builder = authorised(builder, headers, None);
+    match api_key.and_then(|key| HeaderValue::from_str(key.expose_secret()).ok()) {
+        Some(mut key) => {
+            key.set_sensitive(true);
+            builder.header(name, key)
+        }
+        None => builder,
+    }
+}
+
+/// A text as one step of a path: whatever stands in it, it leads nowhere else.
+pub fn in_path(text: &str) -> String {
+    let plain = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
+    let mut step = String::with_capacity(text.len());
+    for octet in text.bytes() {
+        match plain(octet) {
+            true => step.push(char::from(octet)),
+            false => step.push_str(&format!("%{octet:02X}")),
+        }
+    }
+    step
+}
+
 /// What a failure to send or to read means: the network may be better the next time.
 pub fn broken(provider: &str, why: &reqwest::Error) -> ProviderError {
     let reason = if why.is_timeout() {
@@ -68,8 +97,9 @@ pub async fn refused(provider: &str, response: Response) -> ProviderError {
     let status = response.status();
     let after = seconds(response.headers().get(RETRY_AFTER).and_then(|it| it.to_str().ok()));
     let body = tokio::time::timeout(Duration::from_secs(2), limited(response, LARGEST_ERROR)).await;
-    let code = body.ok().and_then(|body| error_code(&body)).unwrap_or_default();
-    refusal(provider, status, (&code, after))
+    let body = body.unwrap_or_default();
+    let code = error_code(&body).unwrap_or_default();
+    refusal(provider, status, (&code, after.or_else(|| asked_delay(&body))))
 }
 
 /// What a status with an error's code, and the time that the provider asks to wait, means.
@@ -151,6 +181,15 @@ pub fn error_code(body: &[u8]) -> Option<String> {
     is_plain(code).then(|| code.to_owned())
 }
 
+/// The time to wait that Google asks for in the body of a refusal: `"retryDelay": "3.5s"`.
+fn asked_delay(body: &[u8]) -> Option<Duration> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let details = body.pointer("/error/details")?.as_array()?;
+    let delay = details.iter().find_map(|it| it["retryDelay"].as_str())?;
+    let seconds: f64 = delay.strip_suffix('s')?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds.clamp(0.0, LONGEST_DELAY)).ok()
+}
+
 /// Whether a text is a code or an identity, and no sentence in which anything may stand.
 pub fn is_plain(text: &str) -> bool {
     let plain = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-' | b'+');
@@ -163,6 +202,9 @@ const CODES: [&str; 5] =
 
 /// Codes of accounts without credit.
 const SPENT: [&str; 3] = ["insufficient_quota", "quota_exceeded", "ASR_PAYMENT_REQUIRED"];
+
+/// The longest time to wait that is believed, in seconds: an hour.
+const LONGEST_DELAY: f64 = 3_600.0;
 
 /// How much of a list of models is read.
 const LARGEST_LIST: usize = 1 << 20;
@@ -185,5 +227,20 @@ mod tests {
         let body = br#"{"error":{"code":429,"status":"RESOURCE_EXHAUSTED"}}"#;
         assert_eq!(error_code(body).as_deref(), Some("RESOURCE_EXHAUSTED"));
         assert_eq!(error_code(b"<html>"), None);
+    }
+
+    #[test]
+    fn a_delay_is_read_where_google_puts_it() {
+        let body = br#"{"error":{"details":[{"reason":"x"},{"retryDelay":"3.5s"}]}}"#;
+        assert_eq!(asked_delay(body), Some(Duration::from_millis(3_500)));
+        let body = br#"{"error":{"details":[{"retryDelay":"NaNs"}]}}"#;
+        assert_eq!(asked_delay(body), None);
+        assert_eq!(asked_delay(b"{}"), None);
+    }
+
+    #[test]
+    fn a_text_is_one_step_of_a_path() {
+        assert_eq!(in_path("sonic-3.5_a"), "sonic-3.5_a");
+        assert_eq!(in_path("../ä?x=1#"), "..%2F%C3%A4%3Fx%3D1%23");
     }
 }

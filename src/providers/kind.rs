@@ -9,7 +9,7 @@ use crate::base::language::Language;
 use crate::base::secret::Secret;
 use crate::providers::error::ProviderError;
 use crate::providers::model::Model;
-use crate::providers::transcriber::Transcriber;
+use crate::providers::transcriber::{Context, Transcriber};
 use crate::providers::voice::Voice;
 
 /// A kind of provider that is reached over a network: what it can do, and how each is made.
@@ -26,6 +26,13 @@ pub struct Kind {
     pub speaks: Option<fn(&Asked<'_>) -> Result<Arc<dyn Voice>, ProviderError>>,
 }
 
+impl Kind {
+    /// A kind of this name that can do nothing yet.
+    pub const fn named(name: &'static str) -> Self {
+        Self { name, hears: None, thinks: None, speaks: None }
+    }
+}
+
 /// A provider as the operator describes it.
 #[derive(Debug, Clone)]
 pub struct Spec {
@@ -33,6 +40,10 @@ pub struct Spec {
     pub kind: &'static str,
     /// Where its API begins.
     pub base_url: Option<String>,
+    /// Where the vendor works, in its own words, when its addresses depend on that.
+    pub region: Option<String>,
+    /// Which of its interfaces is wanted, where it has several.
+    pub api: Option<String>,
     /// Its key.
     pub api_key: Option<Secret>,
     /// Its model, when an agent names none.
@@ -64,6 +75,8 @@ impl Spec {
         Self {
             kind,
             base_url: None,
+            region: None,
+            api: None,
             api_key: None,
             model: None,
             voice: None,
@@ -85,6 +98,15 @@ impl Asked<'_> {
     /// When there is none.
     pub fn key(&self) -> Result<Secret, ProviderError> {
         self.spec.api_key.clone().ok_or_else(|| self.lacks("api_key"))
+    }
+
+    /// What a transcriber is tried out with.
+    pub fn context(&self) -> Context {
+        Context {
+            language: self.language.clone(),
+            grammar: None,
+            key_terms: self.choice.keyterms.clone(),
+        }
     }
 
     /// The model: the agent's, else the provider's.

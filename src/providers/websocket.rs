@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
-use reqwest::Url;
+use reqwest::{StatusCode, Url};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use socket2::{SockRef, TcpKeepalive};
@@ -25,12 +25,12 @@ use crate::providers::error::ProviderError;
 use crate::providers::http;
 
 /// Where a socket is opened, and what is shown there.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Dial {
     /// The provider's name in the configuration.
     pub provider: String,
-    /// The address; `http` and `https` stand for `ws` and `wss`. It never holds a key: addresses
-    /// stand in logs.
+    /// The address; `http` and `https` stand for `ws` and `wss`. It holds no key of the operator's;
+    /// a vendor may have put a word for this one socket into it.
     pub url: Url,
     /// Headers, the key among them.
     pub headers: Vec<(String, Secret)>,
@@ -262,10 +262,27 @@ fn closed(provider: &str, frame: &CloseFrame) -> Option<ProviderError> {
     if matches!(code, 1000 | 1001) {
         return None;
     }
+    if code == 1008
+        && let Some(why) = turned_away(provider, &frame.reason)
+    {
+        return Some(why);
+    }
     // The reason is the vendor's sentence, in which anything may stand: only a code is told.
     let why = if http::is_plain(&frame.reason) { frame.reason.as_str() } else { "" };
     let reason = format!("closed the socket: {code} {why}");
     Some(ProviderError::passing(provider, reason.trim_end()))
+}
+
+/// Some vendors open to everybody, and say afterwards that the key is wrong or the account empty.
+fn turned_away(provider: &str, reason: &str) -> Option<ProviderError> {
+    let reason = reason.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    let status = match reason.as_str() {
+        _ if says(&["balance", "funds", "credit", "quota"]) => StatusCode::PAYMENT_REQUIRED,
+        _ if says(&["auth", "api key", "api_key", "token"]) => StatusCode::UNAUTHORIZED,
+        _ => return None,
+    };
+    Some(http::refusal(provider, status, ("", None)))
 }
 
 fn broken(provider: &str, why: &Error) -> ProviderError {
@@ -275,6 +292,19 @@ fn broken(provider: &str, why: &Error) -> ProviderError {
         _ => "the connection broke",
     };
     ProviderError::passing(provider, reason)
+}
+
+impl std::fmt::Debug for Dial {
+    /// Without the query, in which a vendor may have put what lets us in.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { provider, url, headers } = self;
+        let address = format!("{}{}", url.origin().ascii_serialization(), url.path());
+        f.debug_struct("Dial")
+            .field("provider", provider)
+            .field("url", &address)
+            .field("headers", headers)
+            .finish()
+    }
 }
 
 impl std::fmt::Debug for Socket {

@@ -282,6 +282,8 @@ fn spec(provider: &Provider) -> Spec {
     Spec {
         kind: provider.kind.name(),
         base_url: provider.base_url.clone(),
+        region: provider.region.clone(),
+        api: provider.api.clone(),
         api_key: provider.api_key.clone(),
         model: provider.model.clone(),
         voice: provider.voice.clone(),

@@ -51,7 +51,9 @@ impl Band {
         };
         let mind = chat::Script {
             key: KEY,
-            mind: Arc::new(|asked| format!("It is {}.", spelled(&answer(&digits(asked))))),
+            mind: Arc::new(|asked| {
+                chat::Answer::Says(format!("It is {}.", spelled(&answer(&digits(asked)))))
+            }),
             delay: score.thinks,
             per_word: score.per_word,
             observer: observer.clone(),

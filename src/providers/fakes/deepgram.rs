@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -14,40 +14,10 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
+use super::ear::{Hearing, LEAST_LOUD, at, words};
 use super::stand::{Asked, Mark, Notes, Observer, Refusal, Serve, Stand, shake_hands};
 
-/// What was said: the samples of an utterance at 16 kHz, and how many came before it.
-pub type Ear = Arc<dyn Fn(&[i16], usize) -> String + Send + Sync>;
-
-/// How the stand-in behaves.
-#[derive(Clone)]
-pub struct Script {
-    /// The key that it wants.
-    pub key: &'static str,
-    /// What it hears.
-    pub ear: Ear,
-    /// How long it thinks about the text of a pause.
-    pub delay: Duration,
-    /// How it misbehaves, connection by connection; later ones are served well.
-    pub faults: Vec<Fault>,
-    /// Who looks on.
-    pub observer: Observer,
-}
-
-/// A misbehaviour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// None.
-    Well,
-    /// The handshake is refused with a status and a code.
-    Refuses(u16, &'static str),
-    /// The connection is cut after so many samples.
-    CutsAfter(usize),
-    /// It answers in no protocol.
-    Garbage,
-    /// It never answers a pause.
-    IgnoresPauses,
-}
+pub use super::ear::{Ear, Fault, Script, scripted};
 
 /// Opens a stand-in.
 ///
@@ -55,12 +25,6 @@ pub enum Fault {
 /// When there is no free port.
 pub async fn open(script: Script) -> io::Result<Stand> {
     Stand::open(Guest { script, utterances: Arc::default() }).await
-}
-
-/// An ear that hears these sentences, one after the other, whatever is said.
-pub fn scripted(sentences: &[&str]) -> Ear {
-    let sentences: Vec<String> = sentences.iter().map(|it| (*it).to_owned()).collect();
-    Arc::new(move |_, count| sentences.get(count).cloned().unwrap_or_default())
 }
 
 #[derive(Clone)]
@@ -76,15 +40,15 @@ impl Serve for Guest {
         let fault = self.script.faults.get(number).copied().unwrap_or(Fault::Well);
         let welcome = |asked: &Asked| self.welcome(asked, fault, &notes);
         let Some((socket, asked)) = shake_hands(stream, welcome).await else { return };
+        let hearing = Hearing::new(self.script.ear, notes.clone(), self.utterances);
         let flux = asked.path == "/v2/listen";
         let talk = Talk {
             socket,
             notes,
-            script: self.script,
-            utterances: self.utterances,
+            delay: self.script.delay,
+            observer: self.script.observer,
+            hearing,
             fault,
-            samples: Vec::new(),
-            begin: 0,
         };
         if flux {
             talk.flux().await
@@ -147,13 +111,10 @@ fn refusal(status: u16, code: &str) -> Refusal {
 struct Talk {
     socket: WebSocketStream<TcpStream>,
     notes: Notes,
-    script: Script,
-    utterances: Arc<AtomicUsize>,
+    delay: Duration,
+    observer: Observer,
+    hearing: Hearing,
     fault: Fault,
-    /// All that was heard on this connection.
-    samples: Vec<i16>,
-    /// Where the stretch began that is not yet certain.
-    begin: usize,
 }
 
 /// What a client sends.
@@ -178,9 +139,9 @@ impl Talk {
                 self.notes.want((640..=8_000).contains(&length) && length % 2 == 0, || {
                     format!("a frame of {length} octets")
                 });
-                let samples = octets.chunks_exact(2).map(|it| i16::from_le_bytes([it[0], it[1]]));
-                self.samples.extend(samples);
-                if matches!(self.fault, Fault::CutsAfter(most) if self.samples.len() >= most) {
+                self.hearing.hear(&octets);
+                let heard = self.hearing.samples.len();
+                if matches!(self.fault, Fault::CutsAfter(most) if heard >= most) {
                     return None;
                 }
                 Some(Sent::Audio)
@@ -198,45 +159,12 @@ impl Talk {
     }
 
     async fn say(&mut self, value: &Value) -> Option<()> {
-        let text = match self.fault {
-            Fault::Garbage => "{\"type\":\"Resul".to_owned(),
-            _ => value.to_string(),
-        };
-        self.socket.send(Message::text(text)).await.ok()
+        self.socket.send(self.fault.said(value)).await.ok()
     }
 
     async fn close(&mut self, code: u16, reason: &'static str) {
         let frame = CloseFrame { code: code.into(), reason: reason.into() };
         self.socket.close(Some(frame)).await.ok();
-    }
-
-    /// The words of the stretch so far.
-    fn words(&self) -> String {
-        let stretch = &self.samples[self.begin..];
-        if loud(stretch) < LEAST_LOUD {
-            return String::new();
-        }
-        (self.script.ear)(stretch, self.utterances.load(Ordering::Acquire))
-    }
-
-    /// The stretch is over.
-    fn end_stretch(&mut self, text: &str) {
-        self.begin = self.samples.len();
-        if !text.is_empty() {
-            self.utterances.fetch_add(1, Ordering::AcqRel);
-            self.notes.hear(text);
-        }
-    }
-
-    fn at(&self, sample: usize) -> f64 {
-        sample as f64 / 16_000.0
-    }
-
-    /// When the first sound of the stretch began.
-    fn onset(&self) -> f64 {
-        let stretch = self.samples[self.begin..].chunks(WINDOW);
-        let silence = stretch.take_while(|window| !is_loud(window)).count() * WINDOW;
-        self.at((self.begin + silence).min(self.samples.len()))
     }
 
     /// `/v1/listen`.
@@ -245,11 +173,9 @@ impl Talk {
         loop {
             match self.next().await? {
                 Sent::Audio => {
-                    let heard = self.samples.len() - self.begin;
+                    let heard = self.hearing.stretch().len();
                     if heard / INTERIM > told / INTERIM {
-                        let text = self.words();
-                        let text = part(&text, loud(&self.samples[self.begin..]));
-                        let interim = self.results(&text, (false, false));
+                        let interim = self.results(&self.hearing.part(), (false, false));
                         self.say(&interim).await?;
                     }
                     told = heard;
@@ -262,7 +188,7 @@ impl Talk {
                     }
                     Some("CloseStream") => {
                         self.finalize().await?;
-                        let duration = self.at(self.samples.len());
+                        let duration = at(self.hearing.samples.len());
                         let last = json!({ "type": "Metadata", "request_id": "r-1",
                             "duration": duration, "channels": 1 });
                         self.say(&last).await?;
@@ -278,20 +204,21 @@ impl Talk {
     }
 
     async fn finalize(&mut self) -> Option<()> {
-        if self.fault == Fault::IgnoresPauses || self.samples.len() == self.begin {
+        if self.fault == Fault::IgnoresPauses || self.hearing.stretch().is_empty() {
             return Some(());
         }
-        let text = self.words();
-        sleep(self.script.delay).await;
+        let text = self.hearing.words();
+        sleep(self.delay).await;
         let results = self.results(&text, (true, true));
-        self.end_stretch(&text);
-        (self.script.observer)(Mark::Transcribed);
+        self.hearing.end(&text);
+        (self.observer)(Mark::Transcribed);
         self.say(&results).await
     }
 
     fn results(&self, text: &str, (is_final, from_finalize): (bool, bool)) -> Value {
-        let (start, end) = (self.at(self.begin), self.at(self.samples.len()));
-        let words = words(text, (self.onset(), end), "punctuated_word");
+        let (onset, end) = self.hearing.span();
+        let start = at(self.hearing.begin);
+        let words = words(text, (onset, end), "punctuated_word");
         json!({
             "type": "Results", "channel_index": [0, 1], "start": start, "duration": end - start,
             "is_final": is_final, "speech_final": false, "from_finalize": from_finalize,
@@ -327,9 +254,8 @@ impl Talk {
     }
 
     async fn flux_hears(&mut self, turn: &mut FluxTurn) -> Option<()> {
-        let stretch = &self.samples[self.begin..];
-        let (heard, loudness) = (stretch.len(), loud(stretch));
-        let silence = stretch.rchunks(WINDOW).take_while(|it| !is_loud(it)).count() * WINDOW;
+        let heard = self.hearing.stretch().len();
+        let (loudness, silence) = self.hearing.loudness();
         if !turn.open {
             if loudness >= LEAST_LOUD {
                 turn.open = true;
@@ -339,19 +265,19 @@ impl Talk {
         }
         if turn.eager && silence == 0 {
             turn.eager = false;
-            let text = part(&self.words(), loudness);
+            let text = self.hearing.part();
             return self.turn_info("TurnResumed", turn, &text).await;
         }
         if !turn.eager && silence >= EAGER {
             turn.eager = true;
-            let text = self.words();
+            let text = self.hearing.words();
             return self.turn_info("EagerEndOfTurn", turn, &text).await;
         }
         if silence >= OVER {
             return self.flux_ends(turn).await;
         }
         if heard / UPDATE > turn.told / UPDATE {
-            let text = part(&self.words(), loudness);
+            let text = self.hearing.part();
             self.turn_info("Update", turn, &text).await?;
         }
         turn.told = heard;
@@ -362,18 +288,18 @@ impl Talk {
         if !turn.open {
             return Some(());
         }
-        let text = self.words();
-        sleep(self.script.delay).await;
+        let text = self.hearing.words();
+        sleep(self.delay).await;
         self.turn_info("EndOfTurn", turn, &text).await?;
-        self.end_stretch(&text);
+        self.hearing.end(&text);
         *turn = FluxTurn { index: turn.index + 1, ..FluxTurn::default() };
         Some(())
     }
 
     async fn turn_info(&mut self, event: &str, turn: &FluxTurn, text: &str) -> Option<()> {
-        let span = (self.onset(), self.at(self.samples.len()));
+        let span = self.hearing.span();
         let info = json!({
-            "type": "TurnInfo", "request_id": "r-2", "sequence_id": self.samples.len(),
+            "type": "TurnInfo", "request_id": "r-2", "sequence_id": self.hearing.samples.len(),
             "event": event, "turn_index": turn.index, "transcript": text,
             "audio_window_start": span.0, "audio_window_end": span.1,
             "words": words(text, span, "word"), "end_of_turn_confidence": 0.5,
@@ -390,41 +316,6 @@ struct FluxTurn {
     eager: bool,
     told: usize,
 }
-
-/// As many words as fit into what was loud: two and a half a second.
-fn part(text: &str, loudness: usize) -> String {
-    let count = loudness * 5 / 32_000;
-    text.split(' ').take(count).collect::<Vec<_>>().join(" ")
-}
-
-/// The words with their times, spread over a stretch.
-fn words(text: &str, (start, end): (f64, f64), key: &str) -> Vec<Value> {
-    let count = text.split_whitespace().count().max(1) as f64;
-    let each = (end - start) / count;
-    let times = text.split_whitespace().enumerate().map(|(at, word)| {
-        let begin = start + at as f64 * each;
-        let mut value = json!({ "word": word, "start": begin, "end": begin + each,
-            "confidence": 0.98 });
-        value[key] = json!(word);
-        value
-    });
-    times.collect()
-}
-
-/// How many samples of a stretch are loud.
-fn loud(stretch: &[i16]) -> usize {
-    stretch.chunks(WINDOW).filter(|window| is_loud(window)).count() * WINDOW
-}
-
-fn is_loud(window: &[i16]) -> bool {
-    window.iter().any(|sample| sample.unsigned_abs() > 600)
-}
-
-/// 20 ms.
-const WINDOW: usize = 320;
-
-/// Less is no word: 100 ms.
-const LEAST_LOUD: usize = 1_600;
 
 /// How often the words so far are told: 300 ms.
 const INTERIM: usize = 4_800;

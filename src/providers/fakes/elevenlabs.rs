@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -17,43 +16,11 @@ use tokio::time::{sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::stand::{Asked, Mark, Notes, Observer, Refusal, Serve, Stand, shake_hands};
+use super::stand::{Asked, Mark, Notes, Refusal, Serve, Stand, shake_hands};
+use super::throat::{self, pieces};
 use super::web::{begin_chunks, chunk, read_request, respond, wants_socket};
 
-/// How a text sounds, at 16 kHz.
-pub type Throat = Arc<dyn Fn(&str) -> Vec<i16> + Send + Sync>;
-
-/// How the stand-in behaves.
-#[derive(Clone)]
-pub struct Script {
-    /// The key that it wants.
-    pub key: &'static str,
-    /// How it sounds.
-    pub throat: Throat,
-    /// How long it thinks before the first sound of a clause.
-    pub delay: Duration,
-    /// How long it rests between two pieces of a clause.
-    pub pace: Duration,
-    /// How it misbehaves, socket by socket; later ones are served well.
-    pub faults: Vec<Fault>,
-    /// Who looks on.
-    pub observer: Observer,
-}
-
-/// A misbehaviour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// None.
-    Well,
-    /// The handshake is refused with a status and a code.
-    Refuses(u16, &'static str),
-    /// Clauses are refused with a code.
-    Complains(&'static str),
-    /// The connection is cut after so many pieces.
-    CutsAfter(usize),
-    /// It answers in no protocol.
-    Garbage,
-}
+pub use super::throat::{Fault, Script, Throat};
 
 /// Opens a stand-in.
 ///
@@ -249,10 +216,14 @@ impl Talk {
             self.contexts.remove(id);
             return self.say(&json!({ "error": code, "context_id": id })).await;
         }
+        let endless = self.fault == Fault::Endless;
         let (sender, script, id) = (self.sender.clone(), self.script.clone(), id.to_owned());
         context.speaking = Some(self.work.spawn(async move {
             sleep(script.delay).await;
-            let sound = (script.throat)(&text);
+            let mut sound = (script.throat)(&text);
+            if endless {
+                sound = throat::endless(&sound);
+            }
             (script.observer)(Mark::Sounded);
             for piece in pieces(&sound) {
                 sleep(script.pace).await;
@@ -283,10 +254,4 @@ impl Talk {
         }
         Some(())
     }
-}
-
-/// The octets of samples, cut where no sample ends.
-fn pieces(samples: &[i16]) -> Vec<Vec<u8>> {
-    let octets: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-    octets.chunks(3_333).map(<[u8]>::to_vec).collect()
 }

@@ -1,13 +1,15 @@
-//! `kind = "openai"`: hears, thinks and speaks, each over HTTP. With a `base_url`, whoever imitates
-//! it.
+//! `kind = "openai"`: hears, thinks and speaks over HTTP; with `api = "realtime"` it hears in streams,
+//! with `api = "responses"` it thinks by its newer interface. With a `base_url`, whoever imitates it.
 
 use std::sync::Arc;
 
 use crate::providers::error::ProviderError;
 use crate::providers::kind::{Asked, Kind};
-use crate::providers::llm::openai_compatible::{self, OpenAiCompatible};
+use crate::providers::llm::openai_compatible::{OpenAiCompatible, Settings};
+use crate::providers::llm::responses::Responses;
 use crate::providers::model::Model;
 use crate::providers::stt::openai::{self as stt, OpenAiTranscriber};
+use crate::providers::stt::realtime::RealtimeTranscriber;
 use crate::providers::transcriber::Transcriber;
 use crate::providers::tts::openai::{self as tts, OpenAiVoice};
 use crate::providers::voice::Voice;
@@ -28,35 +30,22 @@ fn hears(asked: &Asked<'_>) -> Result<Arc<dyn Transcriber>, ProviderError> {
         model: model.unwrap_or_else(|| "gpt-4o-mini-transcribe".to_owned()),
         timeout: asked.spec.timeout,
     };
-    Ok(Arc::new(OpenAiTranscriber::new(settings)?))
+    Ok(match asked.spec.api.as_deref() {
+        Some("realtime") => Arc::new(RealtimeTranscriber::new(settings)?),
+        _ => Arc::new(OpenAiTranscriber::new(settings)?),
+    })
 }
 
 fn thinks(asked: &Asked<'_>) -> Result<Arc<dyn Model>, ProviderError> {
-    let settings = openai_compatible::Settings {
-        name: asked.name.to_owned(),
-        base_url: asked.base_url(BASE_URL),
-        api_key: asked.spec.api_key.clone(),
-        headers: asked.spec.headers.clone(),
-        model: asked.model().ok_or_else(|| asked.lacks("model"))?,
-        temperature: asked.choice.temperature,
-        max_tokens: asked.choice.max_tokens.unwrap_or(250),
-        timeout: asked.spec.timeout,
-    };
-    Ok(Arc::new(OpenAiCompatible::new(settings)?))
+    let settings = Settings::of(asked, (BASE_URL, None))?;
+    Ok(match asked.spec.api.as_deref() {
+        Some("responses") => Arc::new(Responses::new(settings)?),
+        _ => Arc::new(OpenAiCompatible::new(settings)?),
+    })
 }
 
 fn speaks(asked: &Asked<'_>) -> Result<Arc<dyn Voice>, ProviderError> {
-    let model = asked.choice.model.clone();
-    let settings = tts::Settings {
-        name: asked.name.to_owned(),
-        base_url: asked.base_url(BASE_URL),
-        api_key: asked.spec.api_key.clone(),
-        headers: asked.spec.headers.clone(),
-        model: model.unwrap_or_else(|| "gpt-4o-mini-tts".to_owned()),
-        voice: asked.voice().unwrap_or_else(|| "marin".to_owned()),
-        speed: asked.choice.speed.unwrap_or(1.0),
-        timeout: asked.spec.timeout,
-    };
+    let settings = tts::Settings::with_voice(asked, (BASE_URL, "gpt-4o-mini-tts"), "marin");
     Ok(Arc::new(OpenAiVoice::new(settings)?))
 }
 

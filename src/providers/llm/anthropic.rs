@@ -1,7 +1,6 @@
 //! Language models behind Anthropic's messages.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
@@ -12,36 +11,20 @@ use serde_json::{Value, json};
 use crate::agent::conversation::{Message, Request};
 use crate::agent::event::Delta;
 use crate::agent::tool::Tool;
-use crate::base::secret::{ExposeSecret, Secret};
 use crate::providers::error::ProviderError;
 use crate::providers::http;
-use crate::providers::llm::answer::{self, Asked, Fault, Fragments, said};
+use crate::providers::llm::answer::{self, Fault, Fragments, said};
+use crate::providers::llm::settings::WARM_UP_WITHIN;
+use crate::providers::llm::sides::{Sides, told};
 use crate::providers::model::Model;
+
+pub use crate::providers::llm::settings::Settings;
 
 /// A language model of Anthropic.
 #[derive(Debug, Clone)]
 pub struct Anthropic {
     settings: Settings,
     client: reqwest::Client,
-}
-
-/// Where the model is and how it is asked.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The provider's name in the configuration.
-    pub name: String,
-    /// Up to and without the path: `https://api.anthropic.com`.
-    pub base_url: String,
-    /// The key.
-    pub api_key: Secret,
-    /// The model, in the vendor's words.
-    pub model: String,
-    /// 0.0 to 1.0; without it the vendor's own.
-    pub temperature: Option<f32>,
-    /// The longest answer in tokens.
-    pub max_tokens: u32,
-    /// How long the vendor may keep silent, before its first octet and between any two.
-    pub timeout: Duration,
 }
 
 impl Anthropic {
@@ -54,14 +37,8 @@ impl Anthropic {
         Ok(Self { settings, client })
     }
 
-    fn url(&self, path: &str) -> String {
-        http::url(&self.settings.base_url, path)
-    }
-
     fn authorised(&self, builder: RequestBuilder) -> RequestBuilder {
-        builder
-            .header("x-api-key", self.settings.api_key.expose_secret())
-            .header("anthropic-version", VERSION)
+        self.settings.in_header(builder, "x-api-key").header("anthropic-version", VERSION)
     }
 
     fn body(&self, request: &Request) -> Value {
@@ -90,7 +67,7 @@ impl Anthropic {
 
 impl Model for Anthropic {
     fn warm_up(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
-        let request = self.client.get(self.url("/v1/models"));
+        let request = self.client.get(self.settings.url("/v1/models"));
         let request = self.authorised(request).timeout(WARM_UP_WITHIN);
         Box::pin(http::warmed(&self.settings.name, request))
     }
@@ -100,13 +77,9 @@ impl Model for Anthropic {
     }
 
     fn think(&self, request: Request) -> BoxStream<'static, Result<Delta, ProviderError>> {
-        let builder = self.client.post(self.url("/v1/messages"));
-        let asked = Asked {
-            provider: self.settings.name.clone(),
-            request: self.authorised(builder).json(&self.body(&request)),
-            timeout: self.settings.timeout,
-        };
-        answer::stream(asked, Reader::default())
+        let builder = self.client.post(self.settings.url("/v1/messages"));
+        let asked = self.authorised(builder).json(&self.body(&request));
+        answer::stream(self.settings.asked(asked), Reader::default())
     }
 }
 
@@ -146,18 +119,13 @@ impl answer::Reader for Reader {
 /// The conversation as the vendor wants it: the caller begins, the sides alternate, and each use
 /// of a tool is answered in the message behind it.
 fn messages(request: &Request) -> Vec<Value> {
-    let mut messages: Vec<Value> = Vec::new();
+    let mut sides = Sides::new("content", text_block);
     for message in &request.messages {
         match message {
-            Message::Caller { text, keys } => {
-                add(&mut messages, "user", text_block(&said(text, keys)));
-            }
+            Message::Caller { text, keys } => sides.add("user", text_block(&said(text, keys))),
             Message::Agent { text, interrupted } => {
-                let text = text.trim_end();
-                // Three dots: it was cut there, and the model should not take it for complete.
-                let cut = if *interrupted { "…" } else { "" };
-                if !text.is_empty() {
-                    add(&mut messages, "assistant", text_block(&format!("{text}{cut}")));
+                if let Some(text) = told(text, *interrupted) {
+                    sides.add("assistant", text_block(&text));
                 }
             }
             Message::ToolCall(call) => {
@@ -166,10 +134,9 @@ fn messages(request: &Request) -> Vec<Value> {
                 let used = json!({
                     "type": "tool_use", "id": call.id, "name": call.name, "input": input,
                 });
-                add(&mut messages, "assistant", used);
+                sides.add("assistant", used);
             }
-            Message::ToolResult(result) => add(
-                &mut messages,
+            Message::ToolResult(result) => sides.add(
                 "user",
                 json!({
                     "type": "tool_result",
@@ -180,22 +147,7 @@ fn messages(request: &Request) -> Vec<Value> {
             ),
         }
     }
-    if messages.is_empty() {
-        add(&mut messages, "user", text_block(BEGINS));
-    }
-    answered(messages)
-}
-
-/// Adds a block to the message of a side.
-fn add(messages: &mut Vec<Value>, role: &str, block: Value) {
-    if messages.is_empty() && role == "assistant" {
-        messages.push(json!({ "role": "user", "content": [text_block(BEGINS)] }));
-    }
-    let same = messages.last_mut().filter(|last| last["role"] == role);
-    match same.and_then(|last| last["content"].as_array_mut()) {
-        Some(content) => content.push(block),
-        None => messages.push(json!({ "role": role, "content": [block] })),
-    }
+    answered(sides.messages())
 }
 
 /// Sees to it that each use of a tool has its answer in the message behind it, and in front of the
@@ -297,14 +249,8 @@ struct Problem {
     kind: String,
 }
 
-/// What the caller is said to have said before the agent's first words.
-const BEGINS: &str = "[The caller is on the line.]";
-
 /// The version of the interface.
 const VERSION: &str = "2023-06-01";
-
-/// How long the warm-up may take.
-const WARM_UP_WITHIN: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,7 @@
 //! Language models behind OpenAI's chat completions: OpenAI, Groq, Ollama, llama.cpp, vLLM and
 //! whoever else speaks that dialect at a `base_url`.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
+use std::collections::VecDeque;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
@@ -13,38 +12,19 @@ use serde_json::{Value, json};
 use crate::agent::conversation::{Message, Request};
 use crate::agent::event::Delta;
 use crate::agent::tool::{Tool, ToolCall};
-use crate::base::secret::Secret;
 use crate::providers::error::ProviderError;
 use crate::providers::http;
-use crate::providers::llm::answer::{self, Asked, Fault, Fragments, said};
+use crate::providers::llm::answer::{self, Fault, Fragments, said};
+use crate::providers::llm::settings::WARM_UP_WITHIN;
 use crate::providers::model::Model;
+
+pub use crate::providers::llm::settings::Settings;
 
 /// A language model at a `base_url`.
 #[derive(Debug, Clone)]
 pub struct OpenAiCompatible {
     settings: Settings,
     client: reqwest::Client,
-}
-
-/// Where the model is and how it is asked.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The provider's name in the configuration.
-    pub name: String,
-    /// Up to and without the last slash: `http://127.0.0.1:11434/v1`.
-    pub base_url: String,
-    /// Sent as a bearer token.
-    pub api_key: Option<Secret>,
-    /// Further headers.
-    pub headers: BTreeMap<String, Secret>,
-    /// The model, in the server's words.
-    pub model: String,
-    /// 0.0 to 2.0; without it the server's own.
-    pub temperature: Option<f32>,
-    /// The longest answer in tokens.
-    pub max_tokens: u32,
-    /// How long the server may keep silent, before its first octet and between any two.
-    pub timeout: Duration,
 }
 
 impl OpenAiCompatible {
@@ -58,12 +38,8 @@ impl OpenAiCompatible {
     }
 
     fn request(&self, request: &Request) -> RequestBuilder {
-        let url = http::url(&self.settings.base_url, "/chat/completions");
-        self.authorised(self.client.post(url)).json(&self.body(request))
-    }
-
-    fn authorised(&self, builder: RequestBuilder) -> RequestBuilder {
-        http::authorised(builder, &self.settings.headers, self.settings.api_key.as_ref())
+        let url = self.settings.url("/chat/completions");
+        self.settings.bearer(self.client.post(url)).json(&self.body(request))
     }
 
     fn body(&self, request: &Request) -> Value {
@@ -89,8 +65,8 @@ impl OpenAiCompatible {
 impl Model for OpenAiCompatible {
     fn warm_up(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
         // Every such server lists its models; the answer matters less than the open connection.
-        let url = http::url(&self.settings.base_url, "/models");
-        let request = self.authorised(self.client.get(url)).timeout(WARM_UP_WITHIN);
+        let request = self.settings.bearer(self.client.get(self.settings.url("/models")));
+        let request = request.timeout(WARM_UP_WITHIN);
         Box::pin(http::warmed(&self.settings.name, request))
     }
 
@@ -99,12 +75,7 @@ impl Model for OpenAiCompatible {
     }
 
     fn think(&self, request: Request) -> BoxStream<'static, Result<Delta, ProviderError>> {
-        let asked = Asked {
-            provider: self.settings.name.clone(),
-            request: self.request(&request),
-            timeout: self.settings.timeout,
-        };
-        answer::stream(asked, Reader::default())
+        answer::stream(self.settings.asked(self.request(&request)), Reader::default())
     }
 }
 
@@ -239,9 +210,6 @@ struct FunctionFragment {
     name: Option<String>,
     arguments: Option<String>,
 }
-
-/// How long the warm-up may take.
-const WARM_UP_WITHIN: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {

@@ -15,15 +15,30 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::agent::event::{PauseId, Transcript};
 use crate::audio::frame::Frame;
 use crate::providers::error::{ProviderError, Retry};
+use crate::providers::stt::pace::{self, Pace, Step};
 use crate::providers::stt::trouble::Trouble;
 use crate::providers::transcriber::{Heard, Listening};
 use crate::providers::websocket::{self, Dial, Received, Socket};
 
 /// How a vendor is spoken to. It lives as long as a call is heard and hears several sockets, one
 /// after the other.
-pub(super) trait Dialect: Send + Sync + 'static {
+pub(super) trait Dialect: Send + 'static {
+    /// Whether the vendor cuts off whoever sends more audio than the time that has passed holds.
+    const IS_PACED: bool = false;
+
     /// Where a socket is opened.
     fn dial(&self) -> Dial;
+
+    /// The same for vendors that have to be asked where.
+    fn arrange(&self) -> BoxFuture<'static, Result<Dial, ProviderError>> {
+        let dial = self.dial();
+        Box::pin(async { Ok(dial) })
+    }
+
+    /// What is sent first.
+    fn greeting(&self) -> Option<Message> {
+        None
+    }
 
     /// A new socket is open: it has heard nothing yet. The audio of the turn follows from where
     /// [`Out::settled`] stood.
@@ -76,16 +91,16 @@ pub(super) struct Calls(Mutex<JoinSet<()>>);
 
 impl Calls {
     /// Begins to hear a call; the socket is opened meanwhile.
-    pub fn open(
+    pub fn open<D: Dialect>(
         &self,
-        dialect: impl Dialect,
+        dialect: D,
         heard: mpsc::Sender<Heard>,
     ) -> BoxFuture<'_, Result<Box<dyn Listening>, ProviderError>> {
         let (orders, inbox) = mpsc::channel(ORDERS);
         let failed = heard.clone();
-        let trouble = Trouble::default();
+        let (pace, trouble) = (Pace::new(D::IS_PACED), Trouble::default());
         let session =
-            Session { dialect, orders: inbox, heard, turn: None, trouble: trouble.clone() };
+            Session { dialect, orders: inbox, heard, turn: None, pace, trouble: trouble.clone() };
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
         tasks.spawn(session.run());
@@ -97,7 +112,19 @@ impl Calls {
 /// Opens a socket and closes it again: so wrong keys and models are known before a caller calls.
 pub(super) async fn try_out(dial: Dial, goodbye: Message) -> Result<(), ProviderError> {
     let mut socket = websocket::open(&dial).await?;
-    socket.send(goodbye).await
+    let parting = async {
+        socket.send(goodbye).await.ok();
+        // Some vendors open to everybody, and say only then that the key is wrong.
+        while let Some(received) = socket.receive().await {
+            match received {
+                Ok(_) => {}
+                Err(why) if why.retry == Retry::Never => return Err(why),
+                Err(_) => break,
+            }
+        }
+        Ok(())
+    };
+    timeout(PART_WITHIN, parting).await.unwrap_or(Ok(()))
 }
 
 /// The samples as most vendors want them: 16 bits, little end first.
@@ -166,6 +193,7 @@ struct Session<D> {
     heard: mpsc::Sender<Heard>,
     turn: Option<Turn>,
     trouble: Trouble,
+    pace: Pace,
 }
 
 /// The caller's turn, as another socket would have to hear it.
@@ -220,8 +248,8 @@ impl<D: Dialect> Session<D> {
 
     /// Opens a socket, and keeps what is ordered meanwhile; `None` when the call is over.
     async fn connect(&mut self) -> Option<Result<Socket, ProviderError>> {
-        let dial = self.dialect.dial();
-        let opening = websocket::open(&dial);
+        let arranged = self.dialect.arrange();
+        let opening = async { websocket::open(&arranged.await?).await };
         tokio::pin!(opening);
         loop {
             tokio::select! {
@@ -286,18 +314,9 @@ impl<D: Dialect> Session<D> {
     }
 
     async fn converse(&mut self, mut socket: Socket) -> End {
-        self.dialect.opened();
-        let mut out = Out::default();
-        if let Some(turn) = &self.turn {
-            for samples in turn.samples.chunks(REPLAYED) {
-                self.dialect.hear(samples, &mut out);
-            }
-            if let Some(pause) = turn.asked {
-                self.dialect.finalize(pause, &mut out);
-            }
-        }
+        let mut out = self.begin_again();
         let mut wake = None;
-        let mut idle = interval(IDLE);
+        let (mut idle, mut time) = (interval(IDLE), interval(pace::EACH));
         let mut sent = true;
         loop {
             sent |= !out.send.is_empty();
@@ -334,6 +353,10 @@ impl<D: Dialect> Session<D> {
                     wake = None;
                     self.dialect.wake(&mut out);
                 }
+                _ = time.tick(), if D::IS_PACED => {
+                    self.pace.pass();
+                    self.go_on(&mut out);
+                }
                 _ = idle.tick() => {
                     if !std::mem::take(&mut sent) {
                         out.send.push(self.dialect.idle());
@@ -342,6 +365,24 @@ impl<D: Dialect> Session<D> {
                 () = self.heard.closed() => return self.part(socket).await,
             }
         }
+    }
+
+    /// Has a new socket hear what there is of the turn.
+    fn begin_again(&mut self) -> Out {
+        self.dialect.opened();
+        self.pace.begin();
+        let mut out = Out::default();
+        out.send.extend(self.dialect.greeting());
+        if let Some(turn) = &self.turn {
+            for samples in turn.samples.chunks(REPLAYED) {
+                self.pace.hear(samples.to_vec());
+            }
+            if let Some(pause) = turn.asked {
+                self.pace.pause(pause);
+            }
+            self.go_on(&mut out);
+        }
+        out
     }
 
     fn obey(&mut self, order: Order, out: &mut Out) {
@@ -356,22 +397,36 @@ impl<D: Dialect> Session<D> {
     fn obey_one(&mut self, order: Order, out: &mut Out) {
         match order {
             Order::Begin => {
+                self.pace.forget();
                 self.dialect.begin();
                 self.turn = Some(Turn::default());
             }
             Order::Hear(samples) => {
                 let Some(turn) = &mut self.turn else { return };
-                self.dialect.hear(&samples, out);
                 turn.keep(&samples);
+                self.pace.hear(samples);
+                self.go_on(out);
             }
             Order::Finalize(pause) => {
                 let Some(turn) = &mut self.turn else { return };
                 turn.asked = Some(pause);
-                self.dialect.finalize(pause, out);
+                self.pace.pause(pause);
+                self.go_on(out);
             }
             Order::Forget => {
+                self.pace.forget();
                 self.dialect.forget(out);
                 self.turn = None;
+            }
+        }
+    }
+
+    /// Has the vendor hear what it may hear by now.
+    fn go_on(&mut self, out: &mut Out) {
+        while let Some(step) = self.pace.step() {
+            match step {
+                Step::Hear(samples) => self.dialect.hear(&samples, out),
+                Step::Pause(pause) => self.dialect.finalize(pause, out),
             }
         }
     }
@@ -414,8 +469,9 @@ impl<D: Dialect> Session<D> {
 
     /// Ends a socket as the vendor wants it: else it may be charged for longer.
     async fn part(&mut self, mut socket: Socket) -> End {
+        let goodbye = self.dialect.goodbye();
         let parting = async {
-            socket.send(self.dialect.goodbye()).await.ok();
+            socket.send(goodbye).await.ok();
             while let Some(Ok(_)) = socket.receive().await {}
         };
         timeout(PART_WITHIN, parting).await.ok();

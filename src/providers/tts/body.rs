@@ -1,47 +1,54 @@
-//! Speech as vendors send it over HTTP: raw samples in chunks that are cut anywhere.
+//! Speech as vendors send it over HTTP: samples in chunks that are cut anywhere, raw or as a WAV
+//! file.
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{RequestBuilder, Response};
+use serde::Deserialize;
 use tokio::time::timeout;
 
+use super::sound::{Sound, Unplayable};
 use crate::audio::frame::{Frame, Rate};
 use crate::providers::error::ProviderError;
 use crate::providers::http;
 
-/// Samples of 16 bits, little end first, out of octets that are cut anywhere.
-#[derive(Debug, Default)]
-pub(super) struct Samples {
-    odd: Option<u8>,
-}
-
-impl Samples {
-    /// The samples that are complete with these octets.
-    pub fn push(&mut self, octets: &[u8]) -> Vec<i16> {
-        let mut samples = Vec::with_capacity(octets.len() / 2 + 1);
-        let mut rest = octets;
-        if let (Some(low), [high, after @ ..]) = (self.odd, rest) {
-            samples.push(i16::from_le_bytes([low, *high]));
-            self.odd = None;
-            rest = after;
-        }
-        let pairs = rest.chunks_exact(2);
-        if let [odd] = pairs.remainder() {
-            self.odd = Some(*odd);
-        }
-        samples.extend(pairs.map(|pair| i16::from_le_bytes([pair[0], pair[1]])));
-        samples
-    }
-}
-
-/// Who is asked, at which rate it speaks, and how long it may keep silent.
+/// Who is asked, at which rate it speaks, how long it may keep silent, and how much it may say.
 #[derive(Debug, Clone)]
 pub(super) struct Speaker {
     pub provider: String,
     pub rate: Rate,
     pub timeout: Duration,
+    /// In samples.
+    pub most: usize,
+}
+
+impl Speaker {
+    fn silent(&self) -> ProviderError {
+        ProviderError::passing(&self.provider, "no answer in time")
+    }
+
+    fn unplayable(&self, why: Unplayable) -> ProviderError {
+        ProviderError::passing(&self.provider, why.to_string())
+    }
+
+    async fn ask(&self, request: RequestBuilder) -> Result<Response, ProviderError> {
+        let sent = timeout(self.timeout, request.send()).await.map_err(|_| self.silent())?;
+        let response = sent.map_err(|why| http::broken(&self.provider, &why))?;
+        match response.status().is_success() {
+            true => Ok(response),
+            false => Err(http::refused(&self.provider, response).await),
+        }
+    }
+}
+
+/// The most samples that a text can be: a slow speaker says seven letters in a second.
+pub(super) fn most_samples(text: &str, rate: Rate) -> usize {
+    let seconds = 10 + text.chars().count() / 2;
+    seconds.saturating_mul(rate.0 as usize)
 }
 
 /// Sends a request and gives its answer as frames.
@@ -50,77 +57,90 @@ pub(super) fn frames(
     speaker: Speaker,
 ) -> BoxStream<'static, Result<Frame, ProviderError>> {
     let asking = async move {
-        let silent = || ProviderError::passing(&speaker.provider, "no answer in time");
-        let sent = timeout(speaker.timeout, request.send()).await.map_err(|_| silent())?;
-        let response = sent.map_err(|why| http::broken(&speaker.provider, &why))?;
-        if !response.status().is_success() {
-            return Err(http::refused(&speaker.provider, response).await);
-        }
-        if is_text(&response) {
-            let what = "answers with a text instead of sound: check its `base_url`";
-            return Err(ProviderError::passing(&speaker.provider, what));
-        }
+        let response = speaker.ask(request).await?;
+        let sound = Sound::of(content_type(&response), speaker.rate);
+        let sound = sound.map_err(|why| speaker.unplayable(why))?;
         let body = response.bytes_stream().boxed();
-        Ok((speaker, body, Samples::default(), 0))
+        Ok(Reading { speaker, body, sound, samples: 0 })
     };
     stream::once(asking)
         .flat_map(|asked| match asked {
             Err(why) => stream::iter([Err(why)]).boxed(),
             Ok(reading) => stream::unfold(Some(reading), |reading| async {
-                let (speaker, mut body, mut samples, octets) = reading?;
-                let chunk = match timeout(speaker.timeout, body.next()).await {
-                    Ok(Some(Ok(chunk))) => chunk,
-                    Ok(None) => return None,
-                    Ok(Some(Err(why))) => {
-                        return Some((Err(http::broken(&speaker.provider, &why)), None));
-                    }
-                    Err(_) => {
-                        let why = ProviderError::passing(&speaker.provider, "no answer in time");
-                        return Some((Err(why), None));
-                    }
-                };
-                let octets = octets + chunk.len();
-                if octets > LARGEST_SPEECH {
-                    let why = ProviderError::passing(&speaker.provider, "the speech is endless");
-                    return Some((Err(why), None));
+                let mut reading = reading?;
+                match reading.next().await? {
+                    Ok(frame) => Some((Ok(frame), Some(reading))),
+                    Err(why) => Some((Err(why), None)),
                 }
-                let frame = Frame::new(speaker.rate, samples.push(&chunk));
-                Some((Ok(frame), Some((speaker, body, samples, octets))))
             })
             .boxed(),
         })
         .boxed()
 }
 
-/// Whether an answer is a page or an error in the shape of a success.
-fn is_text(response: &Response) -> bool {
-    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    kind.is_some_and(|kind| kind.starts_with("text/") || kind.starts_with("application/json"))
+/// An answer being read.
+struct Reading {
+    speaker: Speaker,
+    body: BoxStream<'static, Result<bytes::Bytes, reqwest::Error>>,
+    sound: Sound,
+    samples: usize,
 }
 
-/// The most octets of one clause: some three minutes.
-const LARGEST_SPEECH: usize = 8 << 20;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    proptest::proptest! {
-        #[test]
-        fn samples_are_the_same_however_they_are_cut(
-            spoken in proptest::collection::vec(proptest::num::i16::ANY, 0..100),
-            cuts in proptest::collection::vec(0_usize..7, 0..100),
-        ) {
-            let octets: Vec<u8> = spoken.iter().flat_map(|it| it.to_le_bytes()).collect();
-            let (mut rest, mut samples) = (octets.as_slice(), Samples::default());
-            let mut heard = Vec::new();
-            for cut in cuts {
-                let (piece, after) = rest.split_at(cut.min(rest.len()));
-                heard.extend(samples.push(piece));
-                rest = after;
+impl Reading {
+    async fn next(&mut self) -> Option<Result<Frame, ProviderError>> {
+        let speaker = &self.speaker;
+        loop {
+            let chunk = match timeout(speaker.timeout, self.body.next()).await {
+                Ok(Some(Ok(chunk))) => chunk,
+                Ok(None) => return None,
+                Ok(Some(Err(why))) => return Some(Err(http::broken(&speaker.provider, &why))),
+                Err(_) => return Some(Err(speaker.silent())),
+            };
+            let frame = match self.sound.push(&chunk) {
+                // Before the first sample, the rate is not known for certain.
+                Ok(frame) if frame.samples.is_empty() => continue,
+                Ok(frame) => frame,
+                Err(why) => return Some(Err(speaker.unplayable(why))),
+            };
+            self.samples += frame.samples.len();
+            if self.samples > speaker.most {
+                return Some(Err(speaker.unplayable(Unplayable::Endless)));
             }
-            heard.extend(samples.push(rest));
-            proptest::prop_assert_eq!(heard, spoken);
+            return Some(Ok(frame));
         }
     }
+}
+
+/// Sends a request whose answer holds all the speech in base64, under `audioContent` in JSON.
+pub(super) fn whole(
+    request: RequestBuilder,
+    speaker: Speaker,
+) -> BoxStream<'static, Result<Frame, ProviderError>> {
+    let asking = async move {
+        let response = speaker.ask(request).await?;
+        let nonsense = || ProviderError::passing(&speaker.provider, "is not in the protocol");
+        // Base64 has four letters for three octets; a few more are the JSON and the header.
+        let most = speaker.most.saturating_mul(8) / 3 + (1 << 10);
+        let read = timeout(speaker.timeout, http::limited(response, most));
+        let body = read.await.map_err(|_| speaker.silent())?;
+        if body.len() > most {
+            return Err(speaker.unplayable(Unplayable::Endless));
+        }
+        let answer: Whole = serde_json::from_slice(&body).map_err(|_| nonsense())?;
+        let octets = STANDARD.decode(answer.audio_content).map_err(|_| nonsense())?;
+        let mut sound = Sound::raw(speaker.rate);
+        sound.push(&octets).map_err(|why| speaker.unplayable(why))
+    };
+    stream::once(asking).boxed()
+}
+
+#[derive(Deserialize)]
+struct Whole {
+    #[serde(rename = "audioContent")]
+    audio_content: String,
+}
+
+fn content_type(response: &Response) -> &str {
+    let found = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    found.unwrap_or_default()
 }

@@ -8,7 +8,7 @@ use voxtrunk::audio::frame::Rate;
 use voxtrunk::providers::error::{ProviderError, Retry};
 use voxtrunk::providers::fakes::elevenlabs::{Fault, Script, open};
 use voxtrunk::providers::fakes::stand::{Stand, nobody};
-use voxtrunk::providers::tts::elevenlabs::voice::{ElevenLabs, Settings};
+use voxtrunk::providers::tts::elevenlabs::{ElevenLabs, Settings};
 use voxtrunk::providers::voice::Voice;
 
 use crate::wire::server::{PATIENCE, within};
@@ -31,7 +31,8 @@ fn voice(stand: &Stand, key: &str, model: &str) -> ElevenLabs {
     let settings = Settings {
         name: "mouth".to_owned(),
         base_url: stand.base_url(),
-        api_key: key.into(),
+        api_key: Some(key.into()),
+        headers: Default::default(),
         model: model.to_owned(),
         voice: "JBFqnCBsd6RMkjVDRZzb".to_owned(),
         language: "de".parse().expect("a language"),

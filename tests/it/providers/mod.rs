@@ -1,7 +1,9 @@
 //! Providers against their protocols.
 
-mod anthropic;
 mod deepgram;
+mod ears;
 mod elevenlabs;
+mod minds;
 mod openai;
 mod openai_compatible;
+mod voices;

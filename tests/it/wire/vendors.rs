@@ -9,7 +9,9 @@ use voxtrunk::audio::resample;
 use voxtrunk::providers::fakes::deepgram::{self, Ear, Script};
 use voxtrunk::providers::fakes::elevenlabs::{self, Throat};
 use voxtrunk::providers::fakes::stand::{Stand, nobody};
-use voxtrunk::providers::fakes::{anthropic, openai};
+use voxtrunk::providers::fakes::{
+    anthropic, assemblyai, aura, cartesia, gemini, gladia, mind, openai, responses, throat,
+};
 
 use super::caller::{Speaker, call, recorded, say, spoken};
 use super::ear::recognise;
@@ -77,28 +79,62 @@ async fn a_call_is_answered_in_the_voice_of_elevenlabs() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_call_is_heard_and_answered_over_http() {
-    let answer = "We are open from nine to six.";
-    let throat = throat(&["Hello?", answer, "Goodbye."], Rate(24_000)).await;
-    let delay = Duration::from_millis(20);
-    let lab = openai::Script { key: KEY, ear: by_length(), throat, delay, faults: Vec::new() };
+    let throat = throat(&["Hello?", ANSWER, "Goodbye."], Rate(24_000)).await;
+    let (ear, delay) = (by_length(), DELAY);
+    let lab = openai::Script { key: KEY, ear, throat, delay, faults: Vec::new() };
     let lab = openai::open(lab).await.expect("a port");
-    let mind = anthropic::Script {
-        key: KEY,
-        mind: Arc::new(move |asked| match asked.contains("hours") {
-            true => anthropic::Answer::Says(answer.to_owned()),
-            false => anthropic::Answer::Uses("Goodbye.".to_owned(), "end_call", "{}".to_owned()),
-        }),
-        delay,
-        observer: nobody(),
-    };
-    let mind = anthropic::open(mind).await.expect("a port");
-    let settings = format!(
-        "[providers.lab]\nkind = \"openai\"\napi_key = \"{KEY}\"\nbase_url = \"{}/v1\"\n\
-         [providers.mind]\nkind = \"anthropic\"\napi_key = \"{KEY}\"\nbase_url = \"{}\"\n",
-        lab.base_url(),
-        mind.base_url()
-    );
-    let server = Server::start(House::with(CLERK).and(&settings)).await;
+    let mind = anthropic::open(mind()).await.expect("a port");
+    let (lab_url, mind_url) = (format!("{}/v1", lab.base_url()), mind.base_url());
+    hold([
+        table("ears", "openai", &lab_url, ""),
+        table("mind", "anthropic", &mind_url, ""),
+        table("mouth", "openai", &lab_url, ""),
+    ])
+    .await;
+    assert_eq!((lab.complaints(), mind.complaints()), (Vec::new(), Vec::new()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_call_is_held_by_assemblyai_gemini_and_cartesia() {
+    let ears = assemblyai::open(ears()).await.expect("a port");
+    let mind = gemini::open(mind()).await.expect("a port");
+    let mouth = cartesia::open(mouth().await).await.expect("a port");
+    hold([
+        table("ears", "assemblyai", &ears.base_url(), ""),
+        table("mind", "gemini", &mind.base_url(), "model = \"gemini-3.5-flash\""),
+        table("mouth", "cartesia", &mouth.base_url(), "voice = \"694f9389\""),
+    ])
+    .await;
+    for stand in [&ears, &mind, &mouth] {
+        assert_eq!(stand.complaints(), Vec::<String>::new(), "{:?}", stand.heard());
+    }
+    assert!(ears.heard().contains(&"Terminate".to_owned()), "{:?}", ears.heard());
+    assert!(mouth.heard().contains(&ANSWER.to_owned()), "{:?}", mouth.heard());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_call_is_held_by_gladia_responses_and_aura() {
+    let ears = gladia::open(ears()).await.expect("a port");
+    let mind = responses::open(mind()).await.expect("a port");
+    let mouth = aura::open(mouth().await).await.expect("a port");
+    let mind_url = format!("{}/v1", mind.base_url());
+    let responses = "model = \"gpt-5.4-mini\"\napi = \"responses\"";
+    hold([
+        table("ears", "gladia", &ears.base_url(), ""),
+        table("mind", "openai", &mind_url, responses),
+        table("mouth", "deepgram", &mouth.base_url(), "voice = \"aura-2-thalia-en\""),
+    ])
+    .await;
+    for stand in [&ears, &mind, &mouth] {
+        assert_eq!(stand.complaints(), Vec::<String>::new(), "{:?}", stand.heard());
+    }
+    assert!(ears.heard().contains(&"stop_recording".to_owned()), "{:?}", ears.heard());
+    assert!(mouth.heard().contains(&ANSWER.to_owned()), "{:?}", mouth.heard());
+}
+
+/// A caller asks a clerk of vendors for the opening hours, hears them, and says goodbye.
+async fn hold(tables: [String; 3]) {
+    let server = Server::start(House::with(CLERK).and(&tables.concat())).await;
     let lines =
         vec![say(Speaker::Flite("rms"), HOURS).await, say(Speaker::Flite("rms"), "bye").await];
     let folder = Folder::new();
@@ -106,12 +142,49 @@ async fn a_call_is_heard_and_answered_over_http() {
     assert!(outcome.they_hung_up(), "{:?}", outcome.ending);
     let record = server.record().await;
     assert_eq!(said(&record, "caller"), [HOURS, "goodbye"], "{record:#}");
-    assert!(said(&record, "agent").contains(&answer.to_owned()), "{record:#}");
+    assert!(said(&record, "agent").contains(&ANSWER.to_owned()), "{record:#}");
     let sentences = [SENTENCES[0], "hello", "goodbye"];
     let words = recognise(&outcome.heard.expect("a recording"), &sentences).await;
     assert!(words.contains(SENTENCES[0]), "{words}");
-    assert_eq!((lab.complaints(), mind.complaints()), (Vec::new(), Vec::new()));
     assert!(!server.log().contains(KEY));
+}
+
+/// A table of the settings.
+fn table(name: &str, kind: &str, base_url: &str, more: &str) -> String {
+    format!(
+        "[providers.{name}]\nkind = \"{kind}\"\napi_key = \"{KEY}\"\n\
+         base_url = \"{base_url}\"\n{more}\n"
+    )
+}
+
+fn ears() -> Script {
+    let (ear, observer) = (by_length(), nobody());
+    Script { key: KEY, ear, delay: DELAY, faults: Vec::new(), observer }
+}
+
+/// It knows the opening hours, and ends the call after all else.
+fn mind() -> mind::Script {
+    mind::Script {
+        key: KEY,
+        mind: Arc::new(|asked| match asked.contains("hours") {
+            true => mind::Answer::Says(ANSWER.to_owned()),
+            false => mind::Answer::Uses("Goodbye.".to_owned(), "end_call", "{}".to_owned()),
+        }),
+        delay: DELAY,
+        per_word: Duration::ZERO,
+        observer: nobody(),
+    }
+}
+
+async fn mouth() -> throat::Script {
+    throat::Script {
+        key: KEY,
+        throat: throat(&["Hello?", ANSWER, "Goodbye."], Rate::WIDE).await,
+        delay: DELAY,
+        pace: Duration::ZERO,
+        faults: Vec::new(),
+        observer: nobody(),
+    }
 }
 
 /// A throat that knows these sentences, in the voice of flite; of all others it is silent.
@@ -159,6 +232,10 @@ fn by_length() -> Ear {
 
 const SENTENCES: [&str; 3] = ["we are open from nine to six", "hello", "thank you and goodbye"];
 
+const ANSWER: &str = "We are open from nine to six.";
+
+const DELAY: Duration = Duration::from_millis(20);
+
 const HOURS: &str = "what are your opening hours";
 
 /// An agent of vendors.
@@ -169,7 +246,7 @@ to = "agent:clerk"
 [agents.clerk]
 first_message = "Hello?"
 prompt        = "You are a clerk."
-stt.provider  = "lab"
+stt.provider  = "ears"
 llm.provider  = "mind"
-tts.provider  = "lab"
+tts.provider  = "mouth"
 "#;

@@ -1,62 +1,27 @@
 //! `/v2/listen`: Flux, which hears by itself when a turn is over.
 
-use std::time::Duration;
-
 use serde::Deserialize;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::listen::join;
 use super::settings::{Settings, close_stream};
-use crate::agent::event::{PauseId, Transcript, Verdict};
+use crate::agent::event::{PauseId, Verdict};
 use crate::providers::error::ProviderError;
+use crate::providers::stt::judged::{Judged, News};
 use crate::providers::stt::socket::{Dialect, Out, linear16};
-use crate::providers::transcriber::{Context, Heard};
+use crate::providers::stt::words::{samples, since};
+use crate::providers::transcriber::Context;
 use crate::providers::websocket::{self, Dial};
 
-/// The interface towards one call. A turn of the vendor may be shorter than one of ours: ours ends
-/// when it is taken. Places in the stream are counted in samples since the socket was opened.
+/// The interface towards one call.
 pub(super) struct Flux {
     dial: Dial,
-    /// What was sent.
-    sent: u64,
-    /// Where our turn began, while there is one.
-    began: u64,
-    in_turn: bool,
-    /// The words of the vendor's turns that ended within ours.
-    text: String,
-    /// Those of its turn that goes on.
-    rest: String,
-    /// How it judges them, and what had been sent by then.
-    verdict: Verdict,
-    judged: u64,
-    /// The number of the vendor's turn, and whether it goes on.
-    turn: Option<u64>,
-    open: bool,
-    /// Turns of the vendor up to this one belong to turns of ours that were taken.
-    taken: Option<u64>,
-    pause: PauseId,
-    /// Whether the pause waits for a word.
-    asked: bool,
+    turn: Judged,
 }
 
 impl Flux {
     /// Hears over sockets that are opened so.
     pub fn new(dial: Dial) -> Self {
-        Self {
-            dial,
-            sent: 0,
-            began: 0,
-            in_turn: false,
-            text: String::new(),
-            rest: String::new(),
-            verdict: Verdict::Open,
-            judged: 0,
-            turn: None,
-            open: false,
-            taken: None,
-            pause: PauseId::default(),
-            asked: false,
-        }
+        Self { dial, turn: Judged::default() }
     }
 
     /// Where a socket is opened for a call.
@@ -80,58 +45,16 @@ impl Flux {
         Ok(Dial { provider: settings.name.clone(), url, headers: settings.headers() })
     }
 
-    fn turn_info(&mut self, info: TurnInfo, out: &mut Out) {
-        self.turn = Some(info.turn_index);
-        self.open = info.event != Event::EndOfTurn;
-        let taken = self.taken.is_some_and(|taken| info.turn_index <= taken);
-        if taken || !self.in_turn || info.event == Event::Other {
-            return;
-        }
-        let before = self.words();
-        self.rest = info.words_since(self.began);
-        self.judged = self.sent;
-        self.verdict = match info.event {
-            Event::EagerEndOfTurn => Verdict::Likely,
-            Event::EndOfTurn => Verdict::Over,
-            Event::StartOfTurn | Event::Update | Event::TurnResumed | Event::Other => Verdict::Open,
+    fn turn_info(&mut self, info: &TurnInfo, out: &mut Out) {
+        let verdict = match info.event {
+            Event::EagerEndOfTurn => Some(Verdict::Likely),
+            Event::TurnResumed => Some(Verdict::Open),
+            Event::EndOfTurn => Some(Verdict::Over),
+            Event::StartOfTurn | Event::Update => None,
+            Event::Other => return,
         };
-        if self.verdict == Verdict::Over {
-            let rest = std::mem::take(&mut self.rest);
-            join(&mut self.text, &rest);
-        }
-        if self.words().is_empty() {
-            return;
-        }
-        match info.event {
-            Event::EagerEndOfTurn | Event::EndOfTurn | Event::TurnResumed => self.answer(out),
-            Event::StartOfTurn | Event::Update | Event::Other => {
-                if self.words() != before {
-                    let text = self.words();
-                    let transcript = Transcript::Partial { text };
-                    out.tell.push(Heard { pause: self.pause, transcript });
-                }
-            }
-        }
-    }
-
-    /// Says what was heard, and whether the turn is over.
-    fn answer(&mut self, out: &mut Out) {
-        self.asked = false;
-        let transcript = Transcript::Judged { text: self.words(), verdict: self.verdict };
-        out.tell.push(Heard { pause: self.pause, transcript });
-    }
-
-    fn words(&self) -> String {
-        let mut text = self.text.clone();
-        join(&mut text, &self.rest);
-        text
-    }
-
-    fn forget_words(&mut self) {
-        self.text.clear();
-        self.rest.clear();
-        self.verdict = Verdict::Open;
-        self.asked = false;
+        let words = |began| info.words_since(began);
+        self.turn.news(&News { turn: info.turn_index, words: &words, verdict }, out);
     }
 }
 
@@ -141,45 +64,32 @@ impl Dialect for Flux {
     }
 
     fn opened(&mut self) {
-        (self.sent, self.began, self.judged) = (0, 0, 0);
-        (self.turn, self.taken, self.open) = (None, None, false);
-        self.text.clear();
-        self.rest.clear();
+        self.turn.opened();
     }
 
     fn begin(&mut self) {
-        self.began = self.sent;
-        self.in_turn = true;
-        self.forget_words();
+        self.turn.begin();
     }
 
     fn hear(&mut self, samples: &[i16], out: &mut Out) {
-        self.sent += samples.len() as u64;
+        self.turn.sent(samples.len());
         out.send.push(linear16(samples));
     }
 
     fn finalize(&mut self, pause: PauseId, out: &mut Out) {
-        self.pause = pause;
-        if self.verdict != Verdict::Open && self.sent - self.judged <= JUST_NOW {
-            return self.answer(out);
-        }
-        self.asked = true;
-        out.wake = Some(WORD_WITHIN);
+        self.turn.finalize(pause, out);
     }
 
     fn forget(&mut self, out: &mut Out) {
-        self.in_turn = false;
-        self.taken = self.turn;
-        if self.open {
+        if self.turn.forget() {
             out.send.push(Message::text("{\"type\":\"ForceEndTurn\"}"));
         }
-        self.forget_words();
     }
 
     fn received(&mut self, text: &str, out: &mut Out) -> Result<(), ProviderError> {
         let broken = |_| ProviderError::passing(&self.dial.provider, "is not in the protocol");
         match serde_json::from_str(text).map_err(broken)? {
-            Incoming::TurnInfo(info) => self.turn_info(info, out),
+            Incoming::TurnInfo(info) => self.turn_info(&info, out),
             Incoming::Error { code } => {
                 let code = code.filter(|code| crate::providers::http::is_plain(code));
                 let code = code.unwrap_or_else(|| "an error".to_owned());
@@ -191,14 +101,12 @@ impl Dialect for Flux {
     }
 
     fn wake(&mut self, out: &mut Out) {
-        if self.asked {
-            self.answer(out);
-        }
+        self.turn.wake(out);
     }
 
     fn idle(&mut self) -> Message {
         // There is no message for it: silence keeps the stream alive.
-        self.sent += SILENCE as u64;
+        self.turn.sent(SILENCE);
         linear16(&[0; SILENCE])
     }
 
@@ -252,25 +160,11 @@ struct Word {
 impl TurnInfo {
     /// The words that were not said before `began`.
     fn words_since(&self, began: u64) -> String {
-        let is_older = |word: &Word| {
-            word.start.is_some_and(|start| (start * 16_000.0) as u64 + TOLERANCE < began)
-        };
-        if !self.words.iter().any(is_older) {
-            return self.transcript.clone();
-        }
-        let newer = self.words.iter().filter(|word| !is_older(word));
-        newer.map(|word| word.word.as_str()).collect::<Vec<_>>().join(" ")
+        let words = self.words.iter();
+        let timed = words.map(|word| (word.word.as_str(), word.start.map(samples)));
+        since(began, &self.transcript, timed)
     }
 }
-
-/// How far the vendor's times may be beside ours, in samples: 100 ms.
-const TOLERANCE: u64 = 1_600;
-
-/// A verdict stands as long as no more than this was sent since, in samples: 400 ms.
-const JUST_NOW: u64 = 6_400;
-
-/// How long a pause waits for a verdict before it gets the words without one.
-const WORD_WITHIN: Duration = Duration::from_millis(300);
 
 /// How much silence is sent at once, in samples: 80 ms.
 const SILENCE: usize = 1_280;
@@ -281,6 +175,8 @@ const MOST_KEY_TERMS: usize = 100;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::event::Transcript;
+    use crate::providers::stt::judged::WORD_WITHIN;
 
     fn flux() -> Flux {
         let url = websocket::address("test", ("http://127.0.0.1:1", "/v2/listen"), &[]).unwrap();

@@ -9,6 +9,7 @@ use super::settings::{Settings, close_stream};
 use crate::agent::event::{PauseId, Transcript};
 use crate::providers::error::ProviderError;
 use crate::providers::stt::socket::{Dialect, Out, linear16};
+use crate::providers::stt::words::{TOLERANCE, join, samples};
 use crate::providers::transcriber::{Context, Heard};
 use crate::providers::websocket::{self, Dial};
 
@@ -261,23 +262,6 @@ impl Alternative {
         words.collect::<Vec<_>>().join(" ")
     }
 }
-
-/// A time of the stream in samples.
-fn samples(seconds: f64) -> u64 {
-    (seconds.max(0.0) * 16_000.0).round() as u64
-}
-
-/// Puts words behind others.
-pub(super) fn join(text: &mut String, more: &str) {
-    let more = more.trim();
-    if !text.is_empty() && !more.is_empty() {
-        text.push(' ');
-    }
-    text.push_str(more);
-}
-
-/// How far the vendor's times may be beside ours, in samples: 100 ms.
-const TOLERANCE: u64 = 1_600;
 
 /// How long the text of a pause may take, when nearly everything was heard before. Mostly it comes
 /// much sooner; sometimes it does not come at all.

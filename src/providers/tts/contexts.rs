@@ -6,29 +6,70 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
-use serde::Deserialize;
-use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::settings::Settings;
-use crate::audio::frame::{Frame, Rate};
-use crate::providers::error::ProviderError;
-use crate::providers::http;
-use crate::providers::tts::body::Samples;
+use super::body::most_samples;
+use super::over_http::Counter;
+use super::sound::{Samples, Unplayable};
+use crate::audio::frame::Frame;
+use crate::providers::error::{ProviderError, Retry};
 use crate::providers::websocket::{self, Dial, Received, Socket};
+
+/// How a vendor is spoken to.
+pub trait Dialect: Counter {
+    /// The most clauses that a socket speaks at once.
+    const MOST: usize;
+
+    /// Where a socket is opened; `None` for models that are not spoken over one.
+    ///
+    /// # Errors
+    /// When the address of the settings is none.
+    fn dial(&self) -> Result<Option<Dial>, ProviderError>;
+
+    /// What has a clause spoken: all of it follows, in order.
+    fn speak(&self, context: &str, text: &str) -> Vec<Message>;
+
+    /// What stops a clause.
+    fn stop(&self, context: &str) -> Message;
+
+    /// What keeps a clause open while nothing is sent, if that is needed.
+    fn keep_alive(&self, _context: &str) -> Option<Message> {
+        None
+    }
+
+    /// What ends a socket, if the vendor wants a word.
+    fn goodbye(&self) -> Option<Message> {
+        None
+    }
+
+    /// Reads what the vendor says.
+    ///
+    /// # Errors
+    /// When nothing more is to be expected of this socket.
+    fn read(&self, text: &str) -> Result<Said, ProviderError>;
+}
+
+/// What the vendor says of a clause.
+#[derive(Debug, Default)]
+pub struct Said {
+    /// Which clause.
+    pub context: String,
+    /// Octets of its sound.
+    pub audio: Vec<u8>,
+    /// Whether it is over, and how.
+    pub end: Option<Result<(), ProviderError>>,
+}
 
 /// The sockets of a voice, for all calls.
 #[derive(Debug)]
-pub(super) struct Sockets {
+pub(super) struct Sockets<D> {
     dial: Dial,
-    settings: Arc<Settings>,
+    dialect: Arc<D>,
     state: Mutex<State>,
 }
 
@@ -72,16 +113,16 @@ impl Drop for Place {
     }
 }
 
-impl Sockets {
+impl<D: Dialect> Sockets<D> {
     /// Has none open yet.
-    pub fn new(dial: Dial, settings: Arc<Settings>) -> Self {
-        Self { dial, settings, state: Mutex::default() }
+    pub fn new(dial: Dial, dialect: Arc<D>) -> Self {
+        Self { dial, dialect, state: Mutex::default() }
     }
 
     /// Sees to it that a socket is open on which another clause can be spoken.
     pub fn open(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
         let mut opened = self.line(&mut self.lock()).opened;
-        let name = &self.settings.name;
+        let name = &self.dial.provider;
         Box::pin(async move {
             let gone = |_| ProviderError::passing(name, "the socket did not open");
             let known = opened.wait_for(Option::is_some).await.map_err(gone)?;
@@ -100,19 +141,19 @@ impl Sockets {
             Place { line, context: format!("clause-{}", state.contexts) }
         };
         let (context, text) = (place.context.clone(), text.to_owned());
-        let name = self.settings.name.clone();
+        let name = self.dial.provider.clone();
         if place.line.orders.try_send(Order::Speak { context, text, audio }).is_err() {
             let why = ProviderError::passing(&name, "the socket takes nothing any more");
             return stream::iter([Err(why)]).boxed();
         }
-        let patience = self.settings.timeout;
+        let patience = self.dialect.settings().timeout;
         stream::unfold(Some((heard, place)), move |speaking| {
             let name = name.clone();
             async move {
                 let (mut heard, place) = speaking?;
                 match timeout(patience, heard.recv()).await {
                     Ok(Some(Ok(samples))) => {
-                        let frame = Frame::new(Rate::WIDE, samples);
+                        let frame = Frame::new(D::RATE, samples);
                         Some((Ok(frame), Some((heard, place))))
                     }
                     Ok(Some(Err(why))) => Some((Err(why), None)),
@@ -131,15 +172,14 @@ impl Sockets {
     fn line(&self, state: &mut State) -> Line {
         while state.tasks.try_join_next().is_some() {}
         state.lines.retain(|line| !line.orders.is_closed());
-        let free = |line: &&Line| line.busy.load(Ordering::Acquire) < MOST_CONTEXTS;
+        let free = |line: &&Line| line.busy.load(Ordering::Acquire) < D::MOST;
         if let Some(line) = state.lines.iter().find(free) {
             return line.clone();
         }
         let (orders, inbox) = mpsc::channel(ORDERS);
         let (told, opened) = watch::channel(None);
         let line = Line { orders, busy: Arc::default(), opened };
-        let work =
-            Work { settings: self.settings.clone(), orders: inbox, contexts: HashMap::new() };
+        let work = Work { dialect: self.dialect.clone(), orders: inbox, clauses: HashMap::new() };
         state.tasks.spawn(work.run(self.dial.clone(), told));
         state.lines.push(line.clone());
         line
@@ -151,19 +191,41 @@ impl Sockets {
     }
 }
 
+/// Has a clause spoken over a socket; when that fails before anything was heard, `otherwise`.
+pub(super) fn or_else(
+    heard: BoxStream<'static, Result<Frame, ProviderError>>,
+    otherwise: impl FnOnce() -> BoxStream<'static, Result<Frame, ProviderError>> + Send + 'static,
+) -> BoxStream<'static, Result<Frame, ProviderError>> {
+    stream::unfold((heard, Some(otherwise)), |(mut heard, mut otherwise)| async move {
+        let first = heard.next().await?;
+        match (first, otherwise.take()) {
+            (Err(why), Some(otherwise)) if why.retry != Retry::Never => {
+                tracing::warn!(%why, "the clause is spoken over HTTP");
+                let mut heard = otherwise();
+                let first = heard.next().await?;
+                Some((first, (heard, None)))
+            }
+            (first, _) => Some((first, (heard, None))),
+        }
+    })
+    .boxed()
+}
+
 /// The work at one socket.
-struct Work {
-    settings: Arc<Settings>,
+struct Work<D> {
+    dialect: Arc<D>,
     orders: mpsc::Receiver<Order>,
-    contexts: HashMap<String, Clause>,
+    clauses: HashMap<String, Clause>,
 }
 
 struct Clause {
     audio: Audio,
     samples: Samples,
+    /// How many samples it may still have.
+    left: usize,
 }
 
-impl Work {
+impl<D: Dialect> Work<D> {
     async fn run(mut self, dial: Dial, told: watch::Sender<Option<Result<(), ProviderError>>>) {
         let opened = websocket::open(&dial).await;
         // Nobody may wait for it.
@@ -175,14 +237,13 @@ impl Work {
         // Orders that came meanwhile are refused like those that are under way.
         self.orders.close();
         while let Ok(order) = self.orders.try_recv() {
-            if let Order::Speak { context, audio, .. } = order {
-                let samples = Samples::default();
-                self.contexts.insert(context, Clause { audio, samples });
+            if let Order::Speak { context, text, audio } = order {
+                self.clauses.insert(context, Clause::of::<D>(&text, audio));
             }
         }
         let closed = || ProviderError::passing(&dial.provider, "closed the socket");
         let why = why.unwrap_or_else(closed);
-        for (_, clause) in self.contexts.drain() {
+        for (_, clause) in self.clauses.drain() {
             clause.audio.try_send(Err(why.clone())).ok();
         }
     }
@@ -195,12 +256,14 @@ impl Work {
                 order = self.orders.recv() => match order {
                     Some(order) => self.obey(order, &mut socket).await,
                     None => {
-                        socket.send(Message::text("{\"close_socket\":true}")).await.ok();
+                        if let Some(goodbye) = self.dialect.goodbye() {
+                            socket.send(goodbye).await.ok();
+                        }
                         return None;
                     }
                 },
                 received = socket.receive() => match received? {
-                    Ok(Received::Text(text)) => self.take(&text),
+                    Ok(Received::Text(text)) => self.take(&text, &mut socket).await,
                     Ok(Received::Binary(_)) => Ok(()),
                     Err(why) => Err(why),
                 },
@@ -215,93 +278,59 @@ impl Work {
     async fn obey(&mut self, order: Order, socket: &mut Socket) -> Result<(), ProviderError> {
         match order {
             Order::Speak { context, text, audio } => {
-                let manner = self.settings.manner();
-                let open = json!({ "text": " ", "context_id": context, "voice_settings": manner });
-                // It wants a space behind every text; the line ends are ours, not the caller's.
-                let text = format!("{} ", text.trim());
-                let say = json!({ "text": text, "context_id": context, "flush": true });
-                // Without this, the end of the clause is not told.
-                let end = json!({ "context_id": context, "close_context": true });
-                self.contexts.insert(context, Clause { audio, samples: Samples::default() });
-                for message in [open, say, end] {
-                    socket.feed(Message::text(message.to_string())).await?;
+                let messages = self.dialect.speak(&context, &text);
+                self.clauses.insert(context, Clause::of::<D>(&text, audio));
+                for message in messages {
+                    socket.feed(message).await?;
                 }
                 socket.flush().await
             }
-            Order::Stop { context } => {
-                if self.contexts.remove(&context).is_none() {
-                    return Ok(());
-                }
-                let stop = json!({ "context_id": context, "close_context": true });
-                socket.send(Message::text(stop.to_string())).await
-            }
+            Order::Stop { context } => match self.clauses.remove(&context) {
+                Some(_) => socket.send(self.dialect.stop(&context)).await,
+                None => Ok(()),
+            },
         }
     }
 
     async fn keep_alive(&mut self, socket: &mut Socket) -> Result<(), ProviderError> {
-        for context in self.contexts.keys() {
-            let alive = json!({ "text": "", "context_id": context });
-            socket.feed(Message::text(alive.to_string())).await?;
+        for context in self.clauses.keys() {
+            if let Some(alive) = self.dialect.keep_alive(context) {
+                socket.feed(alive).await?;
+            }
         }
         socket.flush().await
     }
 
-    fn take(&mut self, text: &str) -> Result<(), ProviderError> {
-        let name = &self.settings.name;
-        let message: Incoming = serde_json::from_str(text)
-            .map_err(|_| ProviderError::passing(name, "is not in the protocol"))?;
-        if let Some(error) = &message.error {
-            let why = complaint(name, error);
-            let Some(context) = &message.context_id else { return Err(why) };
-            if let Some(clause) = self.contexts.remove(context) {
-                clause.audio.try_send(Err(why)).ok();
-            }
-            return Ok(());
-        }
+    async fn take(&mut self, text: &str, socket: &mut Socket) -> Result<(), ProviderError> {
+        let said = self.dialect.read(text)?;
         // What a clause says that was stopped is not for anybody.
-        let Some(context) = message.context_id else { return Ok(()) };
-        let Some(clause) = self.contexts.get_mut(&context) else { return Ok(()) };
-        if let Some(audio) = message.audio.filter(|audio| !audio.is_empty()) {
-            let octets = STANDARD
-                .decode(audio)
-                .map_err(|_| ProviderError::passing(name, "is not in the protocol"))?;
-            let samples = clause.samples.push(&octets);
-            if !samples.is_empty() && clause.audio.try_send(Ok(samples)).is_err() {
+        let Some(clause) = self.clauses.get_mut(&said.context) else { return Ok(()) };
+        let samples = clause.samples.push(&said.audio);
+        if !samples.is_empty() {
+            let fits = samples.len() <= clause.left;
+            clause.left = clause.left.saturating_sub(samples.len());
+            if !fits || clause.audio.try_send(Ok(samples)).is_err() {
                 // Nobody listens, or the vendor says far more than it was given.
-                self.contexts.remove(&context);
-                return Ok(());
+                let name = &self.dialect.settings().name;
+                let why = ProviderError::passing(name, Unplayable::Endless.to_string());
+                clause.audio.try_send(Err(why)).ok();
+                self.clauses.remove(&said.context);
+                return socket.send(self.dialect.stop(&said.context)).await;
             }
         }
-        if message.is_final.unwrap_or(false) {
-            self.contexts.remove(&context);
+        let Some(end) = said.end else { return Ok(()) };
+        if let (Some(clause), Err(why)) = (self.clauses.remove(&said.context), end) {
+            clause.audio.try_send(Err(why)).ok();
         }
         Ok(())
     }
 }
 
-/// What an error means: a sentence of the vendor is not repeated, a code is.
-fn complaint(name: &str, error: &str) -> ProviderError {
-    let code = if http::is_plain(error) { error } else { "it complains" };
-    let lasting = ["quota_exceeded", "invalid_api_key", "voice_not_found", "unauthorized"];
-    match lasting.contains(&code) {
-        true => ProviderError::lasting(name, format!("does not speak: {code}")),
-        false => ProviderError::passing(name, format!("does not speak: {code}")),
+impl Clause {
+    fn of<D: Dialect>(text: &str, audio: Audio) -> Self {
+        Self { audio, samples: Samples::default(), left: most_samples(text, D::RATE) }
     }
 }
-
-/// What the vendor says, in both of its spellings.
-#[derive(Debug, Deserialize)]
-struct Incoming {
-    audio: Option<String>,
-    #[serde(alias = "isFinal")]
-    is_final: Option<bool>,
-    #[serde(alias = "contextId")]
-    context_id: Option<String>,
-    error: Option<String>,
-}
-
-/// The most clauses that a socket speaks at once: the vendor's limit.
-const MOST_CONTEXTS: usize = 5;
 
 /// The most chunks of a clause that wait to be heard.
 const MOST_CHUNKS: usize = 1_024;
@@ -309,5 +338,5 @@ const MOST_CHUNKS: usize = 1_024;
 /// How many orders may wait while a socket is opened.
 const ORDERS: usize = 64;
 
-/// How often contexts are kept open: the vendor closes those that are idle for 20 seconds.
+/// How often clauses are kept open: the first vendor closes those that are idle for 20 seconds.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
