@@ -1,5 +1,6 @@
-//! Noise taken off what a caller says (RNNoise by `nnnoiseless`), before it is transcribed: words in
-//! noise are read better, and words without noise a little worse, so it is off unless asked for.
+//! Noise taken off what a caller says (RNNoise by `nnnoiseless`), before it is transcribed. Whether that
+//! helps depends on the transcriber (PocketSphinx in white noise at 10 dB by telephone: no), so it is
+//! off unless asked for.
 
 use nnnoiseless::DenoiseState;
 

@@ -65,12 +65,16 @@ impl Call {
         next.expect("a text in time").expect("the call is heard")
     }
 
-    /// The next words that are more than partial.
+    /// The next words that are more than partial. A broken socket is told without being asked, of no
+    /// pause at all.
     async fn word(&mut self) -> Heard {
         loop {
             let heard = self.next().await;
-            if !matches!(heard.transcript, Transcript::Partial { .. }) {
-                return heard;
+            let unasked = heard.pause == PauseId::default();
+            match heard.transcript {
+                Transcript::Partial { .. } => {}
+                Transcript::Failed if unasked => {}
+                _ => return heard,
             }
         }
     }
