@@ -88,9 +88,6 @@ impl Source {
             let mut from = 0;
             while let Some(found) = find_ignoring_case(&shown, word, from) {
                 from = found + word.len();
-                if HARMLESS.iter().any(|key| shown[..from].ends_with(key)) {
-                    continue;
-                }
                 if let Some(value) = value_after(&shown, from) {
                     from = value.end;
                     shown.replace_range(value.clone(), &"*".repeat(value.len()));
@@ -186,9 +183,6 @@ const SECRET_KEYS: [&str; 10] = [
     "encrypt",
 ];
 
-/// Keys that end like one of them, and are none.
-const HARMLESS: [&str; 1] = ["first_token"];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,13 +203,13 @@ mod tests {
     #[test]
     fn secrets_are_starred_and_references_are_not() {
         let text = "api_key = \"sk-12\"\nh = { Authorization = 'Bearer x', a = \"b\" }\n\
-                    password = \"${env:P}\"\nsecret = \"open\ntoken=1\nfirst_token = \"1s\"\n";
+                    password = \"${env:P}\"\nsecret = \"open\ntoken=1\n";
         let mut sources = Sources::default();
         let shown = sources.add("x".to_owned(), None, text.into()).shown();
         assert_eq!(
             shown,
             "api_key = \"*****\"\nh = { Authorization = '********', a = \"b\" }\n\
-             password = \"${env:P}\"\nsecret = \"****\ntoken=1\nfirst_token = \"1s\"\n"
+             password = \"${env:P}\"\nsecret = \"****\ntoken=1\n"
         );
     }
 
