@@ -378,10 +378,10 @@ pub struct Patience {
     pub transcript: Duration,
     /// To the first word of a model; then another is asked beside it, and the faster one is heard.
     #[serde(deserialize_with = "units::duration")]
-    pub first_token: Duration,
+    pub first_word: Duration,
     /// Between any two words of a model.
     #[serde(deserialize_with = "units::duration")]
-    pub next_token: Duration,
+    pub next_word: Duration,
     /// To the end of a model's answer, even where there is no other.
     #[serde(deserialize_with = "units::duration")]
     pub answer: Duration,
@@ -394,8 +394,8 @@ impl Default for Patience {
     fn default() -> Self {
         Self {
             transcript: Duration::from_millis(1_200),
-            first_token: Duration::from_secs(1),
-            next_token: Duration::from_secs(2),
+            first_word: Duration::from_secs(1),
+            next_word: Duration::from_secs(2),
             answer: Duration::from_secs(30),
             audio: Duration::from_secs(1),
         }

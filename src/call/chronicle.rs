@@ -16,7 +16,7 @@ use crate::call::event::{Fact, Service};
 use crate::call::leg::Agreement;
 use crate::call::record::{
     Bridge, Consent, Failure, Hold, Kind, Latency, Leg, Line, Manner, Pause, Record, Role, Served,
-    Speaker, ToolUse, Transfer, Turn,
+    Speaker, Stage, ToolUse, Transfer, Turn,
 };
 use crate::call::stir::Verification;
 use crate::media::event::Quality;
@@ -304,6 +304,11 @@ impl Chronicle {
     pub fn service(&mut self, now: Instant, service: Service) -> Option<Fact> {
         match service {
             Service::Serves { stage, provider } => {
+                // Of a voice it is known only when it can be heard, behind the first packet.
+                let turn = self.record.turns.last_mut().filter(|_| stage == Stage::Speak);
+                if let Some(turn) = turn.filter(|turn| turn.latency.first_packet.is_some()) {
+                    turn.served.by(stage, provider.clone());
+                }
                 self.served.by(stage, provider);
                 None
             }

@@ -20,8 +20,8 @@ pub fn fallback(subject: &Subject<'_>, name: &str, agent: &Assistant) -> Vec<Dia
     }
     for (key, time) in [
         ("transcript", after.transcript),
-        ("first_token", after.first_token),
-        ("next_token", after.next_token),
+        ("first_word", after.first_word),
+        ("next_word", after.next_word),
         ("answer", after.answer),
         ("audio", after.audio),
     ] {

@@ -93,7 +93,7 @@ fn mistakes_in_dialplans_are_reported_word_for_word() {
             "fallbacks_that_help_nobody",
             agent("first_message = \"x\"\ntts = { provider = \"flite\" }\n\n[agents.front.fallback]\n\
                    stt = [\"flite\"]\ntts = [\"fliet\", \"flite\", { voice = \"slt\" }]\n\
-                   after = { first_token = \"1ms\" }"),
+                   after = { first_word = \"1ms\" }"),
         ),
         ("a_tool_that_is_none", agent("first_message = \"x\"\ntools = [\"endcall\", \"transfer_call\"]")),
         (

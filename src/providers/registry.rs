@@ -313,5 +313,6 @@ fn first_ggml(models: &Path) -> Option<PathBuf> {
 /// The names and kinds of what works without any table of the operator's.
 const BUILT_IN: [&str; 5] = ["pocketsphinx", "whisper", "rules", "flite", "espeak"];
 
-/// How many octets of phrases are kept: some five minutes.
-const PHRASES: usize = 8 << 20;
+/// How many octets of phrases are kept: some quarter of an hour. Every voice of every agent keeps the
+/// lines that must be there when its vendor is not.
+const PHRASES: usize = 32 << 20;

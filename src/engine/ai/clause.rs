@@ -113,6 +113,11 @@ impl Clause {
         }
     }
 
+    /// Whether any of what the voice gave can be heard.
+    pub fn is_loud(&self) -> bool {
+        self.loud
+    }
+
     /// Whether the voice gave nothing for words that can be spoken.
     pub fn is_dumb(&self) -> bool {
         self.given.is_zero() && self.left().contains(char::is_alphanumeric)

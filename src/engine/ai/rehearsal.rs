@@ -72,8 +72,8 @@ fn says(words: &str) -> Vec<Step> {
 
 const PATIENCE: Patience = Patience {
     transcript: Duration::from_millis(20),
-    first_token: Duration::from_millis(20),
-    next_token: Duration::from_millis(20),
+    first_word: Duration::from_millis(20),
+    next_word: Duration::from_millis(20),
     answer: Duration::from_secs(30),
     audio: Duration::from_millis(20),
 };

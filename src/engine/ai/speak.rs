@@ -253,12 +253,12 @@ impl Job {
     }
 
     async fn sounded(&mut self) -> Option<Progress> {
-        let first = !std::mem::replace(&mut self.voiced, true);
         if let State::Voicing(Voicing { attempt: Some(attempt), .. }) = &self.state
-            && first
+            && self.clause.is_loud()
         {
             self.desk.voices.tell_who_serves(attempt).await;
         }
+        let first = !std::mem::replace(&mut self.voiced, true);
         first.then(|| Progress::Voiced { at: clock::now() })
     }
 

@@ -95,7 +95,7 @@ impl Thinking {
             let (word, at) = tokio::select! {
                 biased;
                 (word, at, _) = select_all(words) => (word, at),
-                () = sleep(self.patience.first_token), if may_hedge => {
+                () = sleep(self.patience.first_word), if may_hedge => {
                     racing.extend(self.ask(tried));
                     continue;
                 }
@@ -121,7 +121,7 @@ impl Thinking {
     async fn were_slow(&self, racing: Vec<Asked>, winner: &Attempt<dyn Model>, tried: &mut Tried) {
         for mut slow in racing {
             if tried.was_before(&slow.attempt, winner) {
-                let patience = self.patience.first_token;
+                let patience = self.patience.first_word;
                 let why = format!("no first word within {} ms", patience.as_millis());
                 let why = slow.attempt.passing(why);
                 self.models.failed(&mut slow.attempt, &why, tried).await;
@@ -137,7 +137,7 @@ impl Thinking {
 
     async fn next_word(&self, asked: &mut Asked, tried: &Tried) -> Result<Delta, ProviderError> {
         let word = if self.models.has_another(tried) {
-            timeout(self.patience.next_token, asked.answer.next()).await
+            timeout(self.patience.next_word, asked.answer.next()).await
         } else {
             Ok(asked.answer.next().await)
         };

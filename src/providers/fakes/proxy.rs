@@ -110,8 +110,10 @@ async fn carry(mut client: TcpStream, target: SocketAddr, fault: Fault) {
             Fault::Page => page(&mut client).await,
             _ => Ok(()),
         };
-        if answered.is_err() || matches!(fault, Fault::Answers(..) | Fault::Page) {
-            return;
+        match fault {
+            Fault::Answers(..) | Fault::Page if answered.is_ok() => continue,
+            _ if answered.is_err() => return,
+            _ => {}
         }
         let Ok(mut server) = TcpStream::connect(target).await else { return };
         server.set_nodelay(true).ok();
@@ -146,9 +148,7 @@ async fn refuse(client: &mut TcpStream, status: u16, after: Option<u32>) -> io::
     let body = json!({ "error": { "message": "No.", "code": code } }).to_string();
     let wait = after.map(|after| format!("Retry-After: {after}\r\n")).unwrap_or_default();
     let length = body.len();
-    let text = format!(
-        "HTTP/1.1 {status} No\r\n{wait}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    );
+    let text = format!("HTTP/1.1 {status} No\r\n{wait}Content-Length: {length}\r\n\r\n{body}");
     client.write_all(text.as_bytes()).await
 }
 
@@ -156,8 +156,7 @@ async fn page(client: &mut TcpStream) -> io::Result<()> {
     let body = "<html><body><h1>It works!</h1></body></html>".repeat(20);
     let length = body.len();
     let text = format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {length}\r\n\
-         Connection: close\r\n\r\n{body}"
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {length}\r\n\r\n{body}"
     );
     client.write_all(text.as_bytes()).await
 }
