@@ -17,21 +17,22 @@ impl Session {
         imagined.caller(text, String::new());
         let standing = Standing::Guess { tools: Vec::new(), guessed: Guessed::Open };
         let thought = self.answer.think(&self.language, standing);
-        let request = self.request(&imagined);
+        let request = self.request(thought, &imagined);
         self.out.push_back(Output::Think { thought, request });
     }
 
     pub(super) fn think(&mut self, now: Instant) {
         self.turn.thinks(now);
         let thought = self.answer.think(&self.language, Standing::Taken);
-        let request = self.request(&self.conversation);
+        let request = self.request(thought, &self.conversation);
         self.out.push_back(Output::Think { thought, request });
     }
 
-    fn request(&self, conversation: &Conversation) -> Request {
+    fn request(&self, thought: ThoughtId, conversation: &Conversation) -> Request {
         // A model that has used up its calls is offered none, so that it must answer in words.
         let offers = self.answer.admits(self.assistant.limits.max_tool_calls_per_turn);
         Request {
+            thought,
             instructions: self.instructions(),
             messages: conversation.messages(),
             tools: if offers { self.opening.tools.clone() } else { Vec::new() },
@@ -70,7 +71,9 @@ impl Session {
         if said.judged.asked > 0 {
             self.note(Note::TurnJudged { turn, judged: said.judged });
         }
-        if self.hearing == Hearing::Deaf && is_unheard {
+        // Who hears by itself may know what nobody could write down.
+        let is_deaf = self.hearing == Hearing::Deaf && self.assistant.realtime.is_none();
+        if is_deaf && is_unheard {
             self.stop_thinking();
             return self.fail(now);
         }
@@ -103,8 +106,8 @@ impl Session {
         self.answer.times.transcript = Some(now);
         let since = self.answer.times.began.unwrap_or(now);
         self.note(Note::CallerSaid { turn, since, text, keys });
-        // What the caller already hears is not taken back.
-        if self.answer.given == Given::Nothing {
+        // What the caller already hears is not taken back, and whoever heard it needs no words.
+        if self.answer.given == Given::Nothing && self.assistant.realtime.is_none() {
             self.stop_thinking();
             self.think(now);
         }
@@ -180,7 +183,9 @@ impl Session {
                 return self.thought_done(now);
             }
             if self.answer.is_guess() {
-                let held = self.speech.hold(now, clause);
+                let mut held = self.speech.hold(now, clause);
+                self.speech.was_thought(id);
+                held.thought = Some(id);
                 self.out.push_back(Output::Speak(held));
             } else {
                 self.answer.given = self.answer.given.max(Given::Worded);

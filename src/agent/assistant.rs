@@ -45,6 +45,9 @@ pub struct Assistant {
     pub llm: Choice,
     /// Who speaks: `{ provider = "flite", voice = "slt" }`.
     pub tts: Choice,
+    /// Who hears, thinks and speaks in one: `{ provider = "openai", model = "gpt-realtime-2" }`.
+    /// Then there is neither `stt` nor `llm`, and `tts` speaks only the lines that are fixed.
+    pub realtime: Option<Choice>,
     /// Which tools it may call, by name: `end_call`, `transfer_call`.
     pub tools: Vec<String>,
     /// Where `transfer_call` may send the caller, by name.
@@ -110,6 +113,7 @@ impl Default for Assistant {
             stt: Choice::default(),
             llm: Choice::default(),
             tts: Choice::default(),
+            realtime: None,
             tools: vec!["end_call".to_owned()],
             transfers: BTreeMap::new(),
             intents: Vec::new(),

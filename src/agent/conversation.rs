@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::agent::tool::{Tool, ToolCall, ToolResult};
 use crate::base::calendar::Date;
-use crate::base::id::UtteranceId;
+use crate::base::id::{ThoughtId, UtteranceId};
 
 /// One thing that was said or done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub enum Message {
 /// A request to a model: everything that it needs to answer.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Request {
+    /// Which thought answers it.
+    pub thought: ThoughtId,
     /// The agent's instructions, rendered.
     pub instructions: String,
     /// The conversation so far.

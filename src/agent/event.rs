@@ -156,6 +156,21 @@ pub struct Utterance {
     pub spoken: String,
     /// Whether it may be synthesised but must not be heard until `Output::Release`.
     pub held: bool,
+    /// The thought whose words they are; `None` of a line of the session's own.
+    pub thought: Option<ThoughtId>,
+}
+
+/// How much was heard of an utterance that was cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Portion {
+    /// Which one.
+    pub utterance: UtteranceId,
+    /// The thought whose words it was.
+    pub thought: Option<ThoughtId>,
+    /// How much of its sound was sent.
+    pub heard: Duration,
+    /// The words that were probably heard.
+    pub words: String,
 }
 
 /// What a session asks for.
@@ -197,6 +212,8 @@ pub enum Output {
         /// The last one.
         through: UtteranceId,
     },
+    /// Model: so much was heard of what it was about to say. For those who say it themselves.
+    Cut(Vec<Portion>),
     /// Transcriber and voice: go on in this language, in which the caller speaks.
     Speaks(Language),
     /// Run a tool; answered by `Input::ToolDone` unless it ends the conversation.

@@ -16,7 +16,7 @@ use crate::agent::expectation::Expectation;
 use crate::agent::floor::{Event, Manner, Next, Order, Presence, State};
 use crate::agent::languages::Languages;
 use crate::agent::phrases::Phrases;
-use crate::agent::speech::{Line, Role, Sent, Speech, Stage};
+use crate::agent::speech::{Cut, Line, Role, Sent, Speech, Stage};
 use crate::agent::tool::Tool;
 use crate::agent::turn::Turn;
 use crate::base::calendar::Date;
@@ -381,7 +381,13 @@ impl Session {
     }
 
     pub(super) fn say(&mut self, now: Instant, text: String, role: Role, manner: Manner) {
-        let utterance = self.speech.say(now, self.answer.turn, text, role);
+        let mut utterance = self.speech.say(now, self.answer.turn, text, role);
+        if role == Role::Answer
+            && let Some(thought) = &self.answer.thought
+        {
+            self.speech.was_thought(thought.id);
+            utterance.thought = Some(thought.id);
+        }
         match role {
             Role::Answer | Role::Fixed => {
                 self.conversation.agent(utterance.id, utterance.text.clone());
@@ -398,6 +404,10 @@ impl Session {
         }
         // Nobody told of the flush before this one, and nobody will.
         self.account(now, Sent::Unknown);
+        let held = self.speech.held();
+        if !held.is_empty() {
+            self.out.push_back(Output::Cut(held));
+        }
         let through = self.speech.flush(now)?;
         self.out.push_back(Output::Flush { through });
         for cut in self.speech.cut() {
@@ -507,7 +517,11 @@ impl Session {
 
     /// Settles what was heard of the speech that was flushed.
     pub(super) fn account(&mut self, now: Instant, sent: Sent<'_>) {
-        for cut in self.speech.settle(sent) {
+        let cuts = self.speech.settle(sent);
+        if !cuts.is_empty() {
+            self.out.push_back(Output::Cut(cuts.iter().map(Cut::portion).collect()));
+        }
+        for cut in cuts {
             self.conversation.cut(cut.line.id, &cut.heard);
             if !cut.heard.is_empty() {
                 let (turn, since, text) = (cut.line.turn, cut.line.since(now), cut.heard);

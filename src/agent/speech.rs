@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::agent::conversation::{heard_part, pace};
-use crate::agent::event::{TurnId, Utterance, UtteranceId};
+use crate::agent::event::{Portion, ThoughtId, TurnId, Utterance, UtteranceId};
 use crate::agent::saying::speaker::Speaker;
 use crate::agent::saying::spoken::Spoken;
 
@@ -27,6 +27,8 @@ pub struct Line {
     pub id: UtteranceId,
     /// The turn that it answers.
     pub turn: TurnId,
+    /// The thought whose words they are.
+    pub thought: Option<ThoughtId>,
     /// The words, as they are written.
     pub text: String,
     /// The words, as they are said.
@@ -68,6 +70,16 @@ pub struct Cut {
     pub line: Line,
     /// The words that were probably heard.
     pub heard: String,
+    /// How much of its sound that is.
+    sent: Duration,
+}
+
+impl Cut {
+    /// What it leaves of the utterance.
+    pub fn portion(&self) -> Portion {
+        let (utterance, thought) = (self.line.id, self.line.thought);
+        Portion { utterance, thought, heard: self.sent, words: self.heard.clone() }
+    }
 }
 
 impl Speech {
@@ -95,6 +107,25 @@ impl Speech {
     /// Appends an utterance that must not be heard until it is released.
     pub fn hold(&mut self, now: Instant, text: String) -> Utterance {
         self.append(now, (TurnId::default(), Role::Answer, Stage::Held), text)
+    }
+
+    /// The words of the last utterance are those of a thought.
+    pub fn was_thought(&mut self, thought: ThoughtId) {
+        if let Some(line) = self.lines.back_mut() {
+            line.thought = Some(thought);
+        }
+    }
+
+    /// What is held, as it is when it is dropped.
+    pub fn held(&self) -> Vec<Portion> {
+        let held = self.lines.iter().filter(|line| line.stage == Stage::Held);
+        let unheard = |line: &Line| Portion {
+            utterance: line.id,
+            thought: line.thought,
+            heard: Duration::ZERO,
+            words: String::new(),
+        };
+        held.map(unheard).collect()
     }
 
     /// Lets held utterances be heard as the answer to `turn`; gives them with their words.
@@ -158,11 +189,13 @@ impl Speech {
         let through = self.lines.back()?.id;
         let until = self.paused.take().unwrap_or(now);
         for line in std::mem::take(&mut self.lines) {
-            let heard = match line.stage {
+            let sent = match line.stage {
                 Stage::Held => continue,
-                Stage::Waiting | Stage::Audible(_) => line.heard_by(until).to_owned(),
+                Stage::Waiting => Duration::ZERO,
+                Stage::Audible(since) => until.saturating_duration_since(since),
             };
-            self.cut.push(Cut { line, heard });
+            let heard = line.heard_by(until).to_owned();
+            self.cut.push(Cut { line, heard, sent });
         }
         Some(through)
     }
@@ -178,6 +211,7 @@ impl Speech {
         let Sent::Known(sent) = sent else { return cuts };
         for cut in &mut cuts {
             let known = sent.iter().find(|(id, _, _)| *id == cut.line.id);
+            cut.sent = known.map_or(Duration::ZERO, |(_, heard, _)| *heard);
             cut.heard = known.map_or_else(String::new, |(_, heard, total)| {
                 cut.line.heard_after(*heard, *total).to_owned()
             });
@@ -210,10 +244,16 @@ impl Speech {
         let (id, (turn, role, stage)) = (self.next, what);
         let spoken = self.speaker.say(&text);
         let held = stage == Stage::Held;
-        let utterance =
-            Utterance { id, text: text.clone(), spoken: spoken.said().to_owned(), held };
+        let utterance = Utterance {
+            id,
+            text: text.clone(),
+            spoken: spoken.said().to_owned(),
+            held,
+            thought: None,
+        };
         self.next = id.next();
-        self.lines.push_back(Line { id, turn, text, spoken, role, stage, moved: now });
+        let (moved, thought) = (now, None);
+        self.lines.push_back(Line { id, turn, thought, text, spoken, role, stage, moved });
         utterance
     }
 }

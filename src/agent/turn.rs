@@ -381,6 +381,8 @@ impl Turn {
         let due = self.backs_off.map_or(due, |until| until.max(due));
         match deciding.text {
             Text::Here => due,
+            // A model that hears by itself can answer without the words.
+            Text::Asked if self.assistant.realtime.is_some() => due + WORDS_LIMIT,
             Text::Asked => due + TEXT_LIMIT,
         }
     }
@@ -589,6 +591,8 @@ impl Turn {
 
 /// How long after its deadline a turn waits for a text that was asked for.
 const TEXT_LIMIT: Duration = Duration::from_millis(1_500);
+/// The same when only the record and our manners need the text.
+const WORDS_LIMIT: Duration = Duration::from_millis(400);
 /// How long a transfer may take before the caller is told that it failed.
 const TRANSFER_LIMIT: Duration = Duration::from_secs(60);
 /// A model gets at least so long before the caller is asked for patience.

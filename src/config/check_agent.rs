@@ -80,7 +80,7 @@ impl Check<'_> {
     }
 
     fn providers(&self) -> Vec<Diagnostic> {
-        let mut found = Vec::new();
+        let mut found = self.in_one();
         for (key, choice, job) in self.choices() {
             found.extend(self.provider(&key, choice, job));
             found.extend(self.ranges(&key, choice));
@@ -90,11 +90,50 @@ impl Check<'_> {
         found
     }
 
+    /// A model that hears, thinks and speaks leaves nothing for `stt` and `llm` to do.
+    fn in_one(&self) -> Vec<Diagnostic> {
+        let Some(realtime) = &self.agent.realtime else { return Vec::new() };
+        let mut found = Vec::new();
+        if realtime.provider.is_none() {
+            let known = self.known(Job::Converse);
+            let help = match known.as_slice() {
+                [] => {
+                    "add a table under [providers] with kind = \"openai\" to the settings of the \
+                       server"
+                        .to_owned()
+                }
+                known => format!("for `realtime` there are: {}", known.join(", ")),
+            };
+            let message = format!("agent `{}` does not say by whom it hears and speaks", self.name);
+            found.push(
+                Diagnostic::error("agent.realtime_provider", message)
+                    .at(self.place("realtime"), "no `provider`")
+                    .help(help),
+            );
+        }
+        for (key, choice) in [("stt", &self.agent.stt), ("llm", &self.agent.llm)] {
+            if *choice != Choice::default() {
+                let message = format!("agent `{}` has `realtime` and `{key}`", self.name);
+                found.push(
+                    Diagnostic::error("agent.realtime_alone", message)
+                        .at(self.place(key), "the realtime model does this")
+                        .help(format!(
+                            "leave out `{key}`, or `realtime`; who takes its place when it fails \
+                             stands under `fallback.{key}`, and `tts` may speak the fixed lines"
+                        )),
+                );
+            }
+        }
+        found
+    }
+
     /// Everybody who is to hear, think or speak: the first of each, and who takes its place. Each
     /// with its key.
     fn choices(&self) -> Vec<(String, &Choice, Job)> {
         let (agent, fallback) = (self.agent, &self.agent.fallback);
-        let mut all = Vec::new();
+        let in_one = agent.realtime.iter();
+        let mut all: Vec<_> =
+            in_one.map(|choice| ("realtime".to_owned(), choice, Job::Converse)).collect();
         for (key, first, next, job) in [
             ("stt", &agent.stt, &fallback.stt, Job::Hear),
             ("llm", &agent.llm, &fallback.llm, Job::Think),
@@ -137,6 +176,7 @@ impl Check<'_> {
                 Job::Hear => "hear",
                 Job::Think => "think",
                 Job::Speak => "speak",
+                Job::Converse => "hear and speak in one",
             };
             Diagnostic::error("provider.capability", format!("provider `{name}` cannot {verb}"))
                 .at(place, format!("not a choice for `{key}`"))
@@ -211,7 +251,7 @@ impl Check<'_> {
                         .help("take tts = { provider = \"espeak\" }"),
                 )
             }
-            Job::Think => None,
+            Job::Think | Job::Converse => None,
         }
     }
 
@@ -379,7 +419,8 @@ impl Check<'_> {
     }
 
     fn thinks_by_language_model(&self) -> bool {
-        self.kind(&self.agent.llm).is_some_and(ProviderKind::is_language_model)
+        self.agent.realtime.is_some()
+            || self.kind(&self.agent.llm).is_some_and(ProviderKind::is_language_model)
     }
 
     /// The providers that can do a job, by name.

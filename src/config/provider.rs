@@ -81,6 +81,9 @@ pub enum Job {
     /// Text to speech: `tts`.
     #[serde(rename = "tts")]
     Speak,
+    /// All of that in one: `realtime`.
+    #[serde(rename = "realtime")]
+    Converse,
 }
 
 /// A key without which a provider cannot work.

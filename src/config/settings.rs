@@ -275,7 +275,7 @@ impl Server {
     /// The provider that thinks for an agent, by name: the one it chose; else the built-in rules
     /// if it has intents, else the first language model there is.
     pub fn thinker<'a>(&'a self, agent: &'a Assistant) -> Option<&'a str> {
-        let chosen = agent.llm.provider.as_deref();
+        let chosen = agent.realtime.as_ref().unwrap_or(&agent.llm).provider.as_deref();
         let rules = (!agent.intents.is_empty()).then_some("rules");
         let model = || {
             // Whoever hears and speaks, too, may be there for that only: then it names no model.

@@ -77,7 +77,6 @@ const KEYS: &[&str] = &[
     "agents.*.turns.on_punctuation",
     "agents.*.turns.on_no_punctuation",
     "agents.*.after",
-    "agents.*.realtime",
     "agents.*.voicemail",
     "agents.*.on",
     "agents.*.first",

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent;
 use crate::agent::event::ThoughtId;
+use crate::audio::codec::Codec;
 use crate::audio::frame::Rate;
 use crate::base::id::{CallId, PortId};
 use crate::call::conductor::Conductor;
@@ -29,6 +30,7 @@ use crate::engine::sip_shard::{self, SipHandle, until};
 use crate::media::event::Settings;
 use crate::net::ports::{Pair, Ports};
 use crate::providers::model::Model;
+use crate::providers::realtime::{Format, Talk};
 
 /// What all calls share.
 #[derive(Debug)]
@@ -88,6 +90,10 @@ pub struct CallTask {
     mouth_orders: Option<mpsc::Receiver<speak::Order>>,
     crew: Option<Arc<Crew>>,
     models: Option<Arc<Shift<dyn Model>>>,
+    /// Who hears, thinks and speaks in one.
+    talk: Option<Arc<dyn Talk>>,
+    /// What the caller's leg speaks.
+    format: Format,
     thoughts: HashMap<ThoughtId, AbortHandle>,
     workers: JoinSet<()>,
 }
@@ -113,6 +119,8 @@ impl CallTask {
             mouth_orders: Some(mouth_orders),
             crew: None,
             models: None,
+            talk: None,
+            format: Format::default(),
             thoughts: HashMap::new(),
             workers: JoinSet::new(),
         }
@@ -238,7 +246,8 @@ impl CallTask {
 
     async fn open(&mut self, port: PortId, settings: Settings) {
         let Some(Port::Bound(sockets)) = self.ports.remove(&port) else { return };
-        let rate = settings.codec.rate();
+        let codec = settings.codec;
+        let rate = codec.rate();
         let (ring, spoken) = rtrb::RingBuffer::new(RING);
         let recording = settings.recording.then(|| {
             let place = (self.call, self.house.recordings.as_path());
@@ -250,7 +259,16 @@ impl CallTask {
         self.media(media_shard::Order::Open(Box::new(opening)));
         self.ports.insert(port, Port::Open(Some((rate, ring))));
         if port == self.attached {
+            self.format = format_of(codec);
+            self.attune();
             self.give_mouth(port).await;
+        }
+    }
+
+    /// Tells whoever hears and speaks what the leg speaks.
+    fn attune(&self) {
+        if let Some(talk) = &self.talk {
+            talk.attune(self.format);
         }
     }
 
@@ -264,10 +282,13 @@ impl CallTask {
     }
 
     async fn engage(&mut self, agent: &str) {
-        let Some(crew) = self.house.crews.get(agent).cloned() else {
+        let Some(crew) = self.house.crews.get(agent) else {
             tracing::error!(agent, "the agent has no crew");
             return;
         };
+        let (crew, talk) = crew.in_call();
+        self.talk = talk;
+        self.attune();
         if let (Some(orders), Some(frames)) = (self.ear_orders.take(), self.frames.take()) {
             let ear = listen::Ear::new(self.mailbox.clone());
             self.workers.spawn(ear.run(orders, frames));
@@ -303,8 +324,21 @@ impl CallTask {
                 if let Some(running) = self.thoughts.remove(&thought) {
                     running.abort();
                 }
+                if let Some(talk) = &self.talk {
+                    talk.abandon(thought);
+                }
             }
-            Mind::Speak(utterance) => self.mouth(speak::Order::Speak(utterance)).await,
+            Mind::Speak(utterance) => {
+                if let Some(talk) = self.talk.as_ref().filter(|_| utterance.thought.is_none()) {
+                    talk.said(&utterance);
+                }
+                self.mouth(speak::Order::Speak(utterance)).await;
+            }
+            Mind::Cut(portions) => {
+                if let Some(talk) = &self.talk {
+                    talk.cut(portions);
+                }
+            }
             Mind::Release { through } => self.mouth(speak::Order::Release(through)).await,
             Mind::Speaks(language) => {
                 let Some(crew) = &self.crew else { return };
@@ -329,6 +363,17 @@ impl CallTask {
 
     async fn mouth(&mut self, order: speak::Order) {
         self.mouth.send(order).await.ok();
+    }
+}
+
+/// How samples travel to whoever hears and speaks: as on the leg, if that is G.711.
+fn format_of(codec: Codec) -> Format {
+    match codec {
+        Codec::Pcmu => Format::Pcmu,
+        Codec::Pcma => Format::Pcma,
+        Codec::G722 | Codec::Opus | Codec::L16Wide | Codec::L16Narrow | Codec::G729 => {
+            Format::Linear
+        }
     }
 }
 

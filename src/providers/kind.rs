@@ -9,6 +9,7 @@ use crate::base::language::Language;
 use crate::base::secret::Secret;
 use crate::providers::error::ProviderError;
 use crate::providers::model::Model;
+use crate::providers::realtime::Realtime;
 use crate::providers::transcriber::{Context, Transcriber};
 use crate::providers::voice::Voice;
 
@@ -24,12 +25,14 @@ pub struct Kind {
     pub thinks: Option<fn(&Asked<'_>) -> Result<Arc<dyn Model>, ProviderError>>,
     /// Who speaks.
     pub speaks: Option<fn(&Asked<'_>) -> Result<Arc<dyn Voice>, ProviderError>>,
+    /// Who does all of that in one.
+    pub converses: Option<fn(&Asked<'_>) -> Result<Arc<dyn Realtime>, ProviderError>>,
 }
 
 impl Kind {
     /// A kind of this name that can do nothing yet.
     pub const fn named(name: &'static str) -> Self {
-        Self { name, hears: None, thinks: None, speaks: None }
+        Self { name, hears: None, thinks: None, speaks: None, converses: None }
     }
 }
 

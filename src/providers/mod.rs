@@ -1,11 +1,11 @@
-//! Vendors and models behind six seams: Detector, TurnModel, Transcriber, Model, Voice (and Realtime
-//! later).
+//! Vendors and models behind six seams: Detector, TurnModel, Transcriber, Model, Voice, Realtime.
 
 pub mod denoiser;
 pub mod detector;
 pub mod error;
 pub mod model;
 pub mod opus;
+pub mod realtime;
 pub mod transcriber;
 pub mod turn_model;
 pub mod voice;
@@ -16,6 +16,7 @@ mod onnx;
 pub mod websocket;
 mod workers;
 
+pub mod duplex;
 pub mod llm;
 pub mod stt;
 pub mod tts;

@@ -12,6 +12,7 @@ use crate::providers::kind::{Asked, Spec};
 use crate::providers::kinds::table;
 use crate::providers::llm::rules::Rules;
 use crate::providers::model::Model;
+use crate::providers::realtime::Realtime;
 use crate::providers::stt::pocketsphinx::{self, PocketSphinx};
 use crate::providers::transcriber::Transcriber;
 use crate::providers::tts::cache::{Cached, Phrases};
@@ -71,6 +72,23 @@ impl Registry {
         match table::find(spec.kind).and_then(|kind| kind.thinks) {
             Some(thinks) => thinks(&asked),
             None => Err(ProviderError::lasting(name, "is no language model")),
+        }
+    }
+
+    /// Who hears, thinks and speaks for an agent in one, by its `choice`.
+    ///
+    /// # Errors
+    /// When the provider is unknown or cannot do that.
+    pub fn realtime(
+        &self,
+        choice: &Choice,
+        language: &Language,
+    ) -> Result<Arc<dyn Realtime>, ProviderError> {
+        let name = choice.provider.as_deref().unwrap_or_default();
+        let spec = self.spec(name)?;
+        match table::find(spec.kind).and_then(|kind| kind.converses) {
+            Some(converses) => converses(&Asked { name, spec, choice, language }),
+            None => Err(ProviderError::lasting(name, "does not hear and speak in one")),
         }
     }
 

@@ -3,6 +3,7 @@
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 
+use crate::agent::event::Utterance;
 use crate::audio::frame::Frame;
 use crate::providers::error::ProviderError;
 
@@ -25,6 +26,15 @@ pub trait Voice: Send + Sync {
     fn remembers(&self, text: &str) -> bool {
         let _ = text;
         false
+    }
+
+    /// The sound of words that it thought itself and is speaking already; `None` of all others.
+    fn own(
+        &self,
+        utterance: &Utterance,
+    ) -> Option<BoxStream<'static, Result<Frame, ProviderError>>> {
+        let _ = utterance;
+        None
     }
 
     /// What tells this voice from others, for caches: engine, voice, speed.

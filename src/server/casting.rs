@@ -14,7 +14,7 @@ use crate::base::language::Language;
 use crate::call::briefing::Casting;
 use crate::call::record::Stage;
 use crate::config::settings::{Provider, Server};
-use crate::engine::ai::crew::{Crew, Tongue};
+use crate::engine::ai::crew::{Crew, Duplex, Tongue};
 use crate::engine::ai::health::Board;
 use crate::engine::ai::shift::{Lineup, Member};
 use crate::providers::error::ProviderError;
@@ -110,7 +110,9 @@ impl Seats<'_> {
             instructed.prompt = Some(instructions::instructions(assistant));
         }
         let who = (self.name, &**assistant);
-        let turn_model = transcribers.as_ref().and_then(|_| turn_model(who, self.registry));
+        let duplex = self.duplex().await?;
+        let is_heard = transcribers.is_some() || duplex.is_some();
+        let turn_model = is_heard.then(|| turn_model(who, self.registry)).flatten();
         instructed.turns.detector =
             Some(if turn_model.is_some() { Detector::Smart } else { Detector::Vad });
         let casting = Casting {
@@ -128,8 +130,31 @@ impl Seats<'_> {
         });
         let (others, patience) = (self.other_tongues().await?, assistant.fallback.after);
         let denoises = assistant.denoise;
-        let crew = Crew { transcribers, turn_model, models, voices, others, denoises, patience };
+        let crew =
+            Crew { transcribers, turn_model, models, voices, others, duplex, denoises, patience };
         Ok((casting, crew))
+    }
+
+    /// Who does all of it in one, if anybody; the others take its places.
+    async fn duplex(&self) -> Result<Option<Duplex>, ProviderError> {
+        let assistant = self.assistant;
+        let Some(choice) = &assistant.realtime else { return Ok(None) };
+        let language = assistant.spoken_language();
+        let who = self.registry.realtime(choice, &language)?;
+        self.told(who.warm_up().await, "the realtime model");
+        let name = choice.provider.as_deref().unwrap_or_default();
+        let variant = who.identity();
+        let health = [Stage::Hear, Stage::Think, Stage::Speak]
+            .map(|stage| self.board.of(stage, name, &variant));
+        let context = Context { grammar: None, ..context(assistant, &self.compiled, &language) };
+        let speaks_at = usize::from(assistant.tts != Choice::default());
+        Ok(Some(Duplex { who, health, context, speaks_at }))
+    }
+
+    /// What an agent chose, unless one does everything.
+    fn unless_in_one<'a>(&self, choice: &'a Choice) -> Option<&'a Choice> {
+        let is_wanted = self.assistant.realtime.is_none() || *choice != Choice::default();
+        is_wanted.then_some(choice)
     }
 
     /// Who thinks, and who takes its place.
@@ -137,7 +162,8 @@ impl Seats<'_> {
         let (assistant, mut members) = (self.assistant, Vec::new());
         let next = assistant.fallback.llm.iter();
         let next = next.filter_map(|choice| Some((choice.provider.as_deref()?, choice)));
-        for asked in [(thinker, &assistant.llm)].into_iter().chain(next) {
+        let first = self.unless_in_one(&assistant.llm).map(|choice| (thinker, choice));
+        for asked in first.into_iter().chain(next) {
             let who = self.registry.model(asked, assistant, &self.compiled)?;
             self.told(who.warm_up().await, "the model");
             members.push(self.member(Stage::Think, asked, who));
@@ -153,7 +179,8 @@ impl Seats<'_> {
         lines: &[String],
     ) -> Result<Lineup<dyn Voice>, ProviderError> {
         let (assistant, mut members) = (self.assistant, Vec::new());
-        for choice in [&assistant.tts].into_iter().chain(&assistant.fallback.tts) {
+        let first = self.unless_in_one(&assistant.tts);
+        for choice in first.into_iter().chain(&assistant.fallback.tts) {
             let choice = in_language(choice, assistant, language);
             let who = self.registry.voice(&choice, language, lines).await?;
             let name = self.registry.voice_name(&choice, language);
@@ -169,7 +196,8 @@ impl Seats<'_> {
         language: &Language,
     ) -> Result<Option<Lineup<dyn Transcriber>>, ProviderError> {
         let (assistant, mut members) = (self.assistant, Vec::new());
-        for choice in [&assistant.stt].into_iter().chain(&assistant.fallback.stt) {
+        let first = self.unless_in_one(&assistant.stt);
+        for choice in first.into_iter().chain(&assistant.fallback.stt) {
             let Some(name) = self.registry.transcriber_name(choice, language) else { continue };
             let Some(who) = self.registry.transcriber(choice, language)? else { continue };
             match who.warm_up().await {
@@ -301,8 +329,14 @@ mod tests {
     fn the_settings_know_the_kinds_that_there_are_and_what_they_do() {
         for kind in table::KINDS {
             let known = ProviderKind::named(kind.name).expect("it stands in the table");
-            let jobs = [Job::Hear, Job::Think, Job::Speak].map(|job| known.does(job));
-            let does = [kind.hears.is_some(), kind.thinks.is_some(), kind.speaks.is_some()];
+            let jobs = [Job::Hear, Job::Think, Job::Speak, Job::Converse];
+            let jobs = jobs.map(|job| known.does(job));
+            let does = [
+                kind.hears.is_some(),
+                kind.thinks.is_some(),
+                kind.speaks.is_some(),
+                kind.converses.is_some(),
+            ];
             assert_eq!(jobs, does, "{}", kind.name);
             assert!(!known.is_built_in(), "{}", kind.name);
         }

@@ -80,6 +80,9 @@ fn certificates(server: &Server) -> Vec<Fault> {
 
 /// Words that PocketSphinx has no pronunciation for: a grammar with them would not load.
 fn unknown_words(agent: &Assistant, compiled: &Compiled, registry: &Registry) -> Option<Fault> {
+    if agent.realtime.is_some() {
+        return None;
+    }
     let by_grammar = match agent.stt.provider.as_deref() {
         Some(provider) => provider == "pocketsphinx",
         None => {
@@ -168,6 +171,9 @@ fn no_turn_model(agent: &Assistant, registry: &Registry) -> Option<Fault> {
 
 /// An agent that nobody hears for takes keys: that may be wanted, so it is only said.
 fn deaf(agent: &Assistant, registry: &Registry) -> Option<Fault> {
+    if agent.realtime.is_some() {
+        return None;
+    }
     let wants_whisper = match agent.stt.provider.as_deref() {
         Some(provider) => provider == "whisper",
         None => !agent.spoken_language().is_english(),

@@ -59,13 +59,17 @@ fn probes(loaded: &Loaded, registry: &Registry) -> Vec<Probe> {
         let hears =
             |choice| Some((Stage::Hear, registry.transcriber_name(choice, &language)?, choice));
         let speaks = |choice| (Stage::Speak, registry.voice_name(choice, &language), choice);
+        let in_one = assistant.realtime.as_ref();
+        let unless_in_one = |choice: &&Choice| in_one.is_none() || **choice != Choice::default();
         let first = loaded.server.thinker(assistant);
-        let first = first.map(|name| (Stage::Think, name, &assistant.llm));
+        let first = first.map(|name| (Stage::Think, name, in_one.unwrap_or(&assistant.llm)));
         let next = fallback.llm.iter();
         let next = next.filter_map(|it| Some((Stage::Think, it.provider.as_deref()?, it)));
-        let all = [&assistant.stt].into_iter().chain(&fallback.stt).filter_map(hears);
+        let heard = [&assistant.stt].into_iter().filter(unless_in_one);
+        let all = heard.chain(&fallback.stt).filter_map(hears);
         let all = all.chain(first).chain(next);
-        let all = all.chain([&assistant.tts].into_iter().chain(&fallback.tts).map(speaks));
+        let spoken = [&assistant.tts].into_iter().filter(unless_in_one);
+        let all = all.chain(spoken.chain(&fallback.tts).map(speaks));
         for (stage, provider, choice) in all {
             let key = (stage, format!("{provider} {:?} {:?}", choice.model, choice.voice));
             let probe = probes.entry(key).or_insert_with(|| Probe {
@@ -111,6 +115,9 @@ impl Probe {
                 Some(transcriber) => transcriber.warm_up().await,
                 None => Err(ProviderError::lasting(name, "its model is not there")),
             },
+            Stage::Think if self.assistant.realtime.as_ref() == Some(&self.choice) => {
+                registry.realtime(&self.choice, &language)?.warm_up().await
+            }
             Stage::Think => {
                 let compiled = casting::compiled(&self.assistant)?;
                 let choice = Choice { max_tokens: Some(MOST_TOKENS), ..self.choice.clone() };

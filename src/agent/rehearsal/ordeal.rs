@@ -146,6 +146,7 @@ impl Ordeal {
                 | Output::Duck
                 | Output::Resume
                 | Output::Note(_)
+                | Output::Cut(_)
                 | Output::Speaks(_) => {}
             }
         }

@@ -264,7 +264,7 @@ impl Stage {
                 let result = ToolResult { id: call.id, content, failed };
                 self.fact(self.now + after, Input::ToolDone(result));
             }
-            Output::Note(_) | Output::Over(_) | Output::Speaks(_) => {}
+            Output::Note(_) | Output::Cut(_) | Output::Over(_) | Output::Speaks(_) => {}
         }
     }
 

@@ -66,6 +66,7 @@ impl Conductor {
                 | agent::event::Output::Abandon(_)
                 | agent::event::Output::Speak(_)
                 | agent::event::Output::Speaks(_)
+                | agent::event::Output::Cut(_)
                 | agent::event::Output::Release { .. }) => self.out.push_back(Output::Mind(order)),
             }
         }

@@ -331,6 +331,7 @@ impl Listened {
             models: Lineup::of(Vec::new()),
             voices: Lineup::of(vec![Member { health, who: voice }]),
             others: Default::default(),
+            duplex: None,
             denoises: false,
             patience: PATIENCE,
         };

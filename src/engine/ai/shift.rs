@@ -53,6 +53,14 @@ impl<T: ?Sized> Lineup<T> {
         Self(members.into())
     }
 
+    /// The same line-up with one more, in that place or at the end.
+    #[must_use]
+    pub fn with(&self, place: usize, member: Member<T>) -> Self {
+        let mut members = self.0.to_vec();
+        members.insert(place.min(members.len()), member);
+        Self::of(members)
+    }
+
     /// Who is asked first while nobody fails.
     pub fn first(&self) -> Option<&Arc<T>> {
         self.0.first().map(|member| &member.who)
@@ -84,6 +92,11 @@ impl<T: ?Sized> Shift<T> {
         let mut order = (first..count).chain(0..first);
         let found = order.find(|at| fits(&*self.lineup.0[*at].who))?;
         Some(&self.lineup.0[found].who)
+    }
+
+    /// What the first of them gives who has something.
+    pub fn pick<R>(&self, pick: impl Fn(&T) -> Option<R>) -> Option<R> {
+        self.lineup.iter().find_map(|member| pick(&member.who))
     }
 
     /// Whether nobody can take the place of the one who is there.

@@ -56,6 +56,8 @@ struct Desk {
 struct Job {
     id: UtteranceId,
     held: bool,
+    /// The utterance, as long as nobody was asked for its sound.
+    utterance: Option<Utterance>,
     desk: Arc<Desk>,
     clause: Clause,
     state: State,
@@ -71,10 +73,20 @@ enum State {
     Voiced,
 }
 
-/// A voice at work; without an attempt, it says what it knows by heart.
+/// A voice at work.
 struct Voicing {
-    attempt: Option<Attempt<dyn Voice>>,
+    attempt: Manner,
     stream: BoxStream<'static, Result<Frame, ProviderError>>,
+}
+
+/// How a voice came to speak.
+enum Manner {
+    /// It was asked.
+    Asked(Attempt<dyn Voice>),
+    /// It says what it thought itself.
+    Own,
+    /// It says what it knows by heart.
+    ByHeart,
 }
 
 /// What came of waiting for a voice.
@@ -116,12 +128,9 @@ impl Mouth {
                 self.desk = Some(Arc::new(Desk { voices, patience: crew.patience.audio }));
             }
             Order::Open(port, rate, ring) => self.port = Some((port, rate, ring)),
-            Order::Speak(Utterance { id, spoken, held, .. }) => {
+            Order::Speak(utterance) => {
                 let Some(desk) = self.desk.clone() else { return };
-                let (clause, state, tried) =
-                    (Clause::new(spoken), State::Waiting, Tried::default());
-                let (voiced, heard) = (false, false);
-                self.jobs.push_back(Job { id, held, desk, clause, state, voiced, heard, tried });
+                self.jobs.push_back(Job::new(utterance, desk));
             }
             Order::Release(through) => {
                 for job in self.jobs.iter_mut().filter(|job| job.id <= through) {
@@ -215,27 +224,48 @@ impl Mouth {
 }
 
 impl Job {
+    fn new(utterance: Utterance, desk: Arc<Desk>) -> Self {
+        Self {
+            id: utterance.id,
+            held: utterance.held,
+            clause: Clause::new(utterance.spoken.clone()),
+            utterance: Some(utterance),
+            desk,
+            state: State::Waiting,
+            voiced: false,
+            heard: false,
+            tried: Tried::default(),
+        }
+    }
+
     /// Lets the next voice speak; `false` when there is none.
     fn begin(&mut self) -> bool {
         let voices = &self.desk.voices;
         let text = self.clause.left();
-        if let Some(voice) = voices.find(|voice| voice.remembers(text)) {
-            self.state = State::Voicing(Voicing { attempt: None, stream: voice.speak(text) });
-            return true;
-        }
-        let Some(attempt) = voices.ask(&mut self.tried) else { return false };
-        let stream = attempt.who().speak(text);
-        self.state = State::Voicing(Voicing { attempt: Some(attempt), stream });
+        let own = self.utterance.take();
+        let own = own.and_then(|utterance| voices.pick(|voice| voice.own(&utterance)));
+        let (attempt, stream) = if let Some(stream) = own {
+            (Manner::Own, stream)
+        } else if let Some(voice) = voices.find(|voice| voice.remembers(text)) {
+            (Manner::ByHeart, voice.speak(text))
+        } else {
+            let Some(attempt) = voices.ask(&mut self.tried) else { return false };
+            let stream = attempt.who().speak(text);
+            (Manner::Asked(attempt), stream)
+        };
+        self.state = State::Voicing(Voicing { attempt, stream });
         true
     }
 
     /// Takes what the voice gave; gives how the utterance moved by that.
     async fn voiced(&mut self, piece: Piece, rate: Rate) -> Option<Progress> {
-        let another = self.desk.voices.has_another(&self.tried);
+        // Where a clause of its own ends, a voice only guesses: nothing is wrong with a short one.
+        let is_own = self.is_own();
+        let another = self.desk.voices.has_another(&self.tried) && !is_own;
         let why = match piece {
             Piece::Sound(frame) => {
                 self.clause.take(&frame, rate);
-                let flaw = self.clause.flaw().filter(|flaw| flaw.ends_it() || another);
+                let flaw = self.clause.flaw().filter(|flaw| flaw.ends_it() && !is_own || another);
                 match flaw {
                     None => return self.sounded().await,
                     Some(flaw) => self.passing(flaw.what()),
@@ -244,7 +274,7 @@ impl Job {
             Piece::End if self.clause.is_dumb() && another => self.passing("it gives no sound"),
             Piece::End => {
                 self.clause.close(rate);
-                if let State::Voicing(Voicing { attempt: Some(mut attempt), .. }) =
+                if let State::Voicing(Voicing { attempt: Manner::Asked(mut attempt), .. }) =
                     std::mem::replace(&mut self.state, State::Voiced)
                 {
                     self.desk.voices.served(&mut attempt).await;
@@ -258,7 +288,7 @@ impl Job {
     }
 
     async fn sounded(&mut self) -> Option<Progress> {
-        if let State::Voicing(Voicing { attempt: Some(attempt), .. }) = &self.state
+        if let State::Voicing(Voicing { attempt: Manner::Asked(attempt), .. }) = &self.state
             && self.clause.is_loud()
         {
             self.desk.voices.tell_who_serves(attempt).await;
@@ -271,15 +301,20 @@ impl Job {
     async fn failed(&mut self, why: &ProviderError, rate: Rate) -> Option<Progress> {
         self.clause.close(rate);
         let state = std::mem::replace(&mut self.state, State::Voiced);
-        let State::Voicing(Voicing { attempt: Some(mut attempt), .. }) = state else {
-            return Some(Progress::Failed);
-        };
-        let is_followed = self.desk.voices.failed(&mut attempt, why, &mut self.tried).await;
-        if self.clause.is_over() {
-            return None;
-        }
-        if !is_followed {
-            return Some(Progress::Failed);
+        let State::Voicing(Voicing { attempt, .. }) = state else { return Some(Progress::Failed) };
+        match attempt {
+            Manner::ByHeart => return Some(Progress::Failed),
+            // Its thought has failed, and whoever speaks may still say the words.
+            Manner::Own => {}
+            Manner::Asked(mut attempt) => {
+                let is_followed = self.desk.voices.failed(&mut attempt, why, &mut self.tried).await;
+                if self.clause.is_over() {
+                    return None;
+                }
+                if !is_followed {
+                    return Some(Progress::Failed);
+                }
+            }
         }
         self.clause.go_on();
         if self.clause.left().contains(char::is_alphanumeric) {
@@ -288,9 +323,15 @@ impl Job {
         None
     }
 
+    fn is_own(&self) -> bool {
+        matches!(self.state, State::Voicing(Voicing { attempt: Manner::Own, .. }))
+    }
+
     fn passing(&self, reason: &str) -> ProviderError {
         match &self.state {
-            State::Voicing(Voicing { attempt: Some(attempt), .. }) => attempt.passing(reason),
+            State::Voicing(Voicing { attempt: Manner::Asked(attempt), .. }) => {
+                attempt.passing(reason)
+            }
             State::Voicing(_) | State::Waiting | State::Voiced => {
                 ProviderError::passing("memory", reason)
             }

@@ -10,6 +10,7 @@ pub mod cartesia;
 pub mod chat;
 pub mod code;
 pub mod deepgram;
+pub mod duplex;
 pub mod ear;
 pub mod elevenlabs;
 pub mod gemini;

@@ -1,13 +1,16 @@
 //! `kind = "openai"`: hears, thinks and speaks over HTTP; with `api = "realtime"` it hears in streams,
-//! with `api = "responses"` it thinks by its newer interface. With a `base_url`, whoever imitates it.
+//! with `api = "responses"` it thinks by its newer interface. It also does all three in one. With a `base_url`, whoever imitates it.
 
 use std::sync::Arc;
 
+use crate::providers::duplex::openai::OpenAiRealtime;
+use crate::providers::duplex::settings as duplex;
 use crate::providers::error::ProviderError;
 use crate::providers::kind::{Asked, Kind};
 use crate::providers::llm::openai_compatible::{OpenAiCompatible, Settings};
 use crate::providers::llm::responses::Responses;
 use crate::providers::model::Model;
+use crate::providers::realtime::Realtime;
 use crate::providers::stt::openai::{self as stt, OpenAiTranscriber};
 use crate::providers::stt::realtime::RealtimeTranscriber;
 use crate::providers::transcriber::Transcriber;
@@ -15,8 +18,13 @@ use crate::providers::tts::openai::{self as tts, OpenAiVoice};
 use crate::providers::voice::Voice;
 
 /// The kind.
-pub const KIND: Kind =
-    Kind { name: "openai", hears: Some(hears), thinks: Some(thinks), speaks: Some(speaks) };
+pub const KIND: Kind = Kind {
+    name: "openai",
+    hears: Some(hears),
+    thinks: Some(thinks),
+    speaks: Some(speaks),
+    converses: Some(converses),
+};
 
 // The model of the table is the one that thinks: the other two have usual ones.
 
@@ -47,6 +55,11 @@ fn thinks(asked: &Asked<'_>) -> Result<Arc<dyn Model>, ProviderError> {
 fn speaks(asked: &Asked<'_>) -> Result<Arc<dyn Voice>, ProviderError> {
     let settings = tts::Settings::with_voice(asked, (BASE_URL, "gpt-4o-mini-tts"), "marin");
     Ok(Arc::new(OpenAiVoice::new(settings)?))
+}
+
+fn converses(asked: &Asked<'_>) -> Result<Arc<dyn Realtime>, ProviderError> {
+    let settings = duplex::Settings::of(asked, (BASE_URL, "gpt-realtime-2", "marin"))?;
+    Ok(Arc::new(OpenAiRealtime::new(settings)?))
 }
 
 const BASE_URL: &str = "https://api.openai.com/v1";

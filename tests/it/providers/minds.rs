@@ -123,7 +123,7 @@ fn request(more: Vec<Message>) -> Request {
             description: "Ends the call.".to_owned(),
             parameters: "{\"type\":\"object\",\"properties\":{}}".to_owned(),
         }],
-        today: None,
+        ..Request::default()
     }
 }
 

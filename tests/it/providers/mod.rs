@@ -1,6 +1,7 @@
 //! Providers against their protocols.
 
 mod deepgram;
+mod duplex;
 mod ears;
 mod elevenlabs;
 mod minds;

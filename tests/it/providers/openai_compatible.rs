@@ -43,7 +43,7 @@ fn request() -> Request {
             description: "Ends the call.".to_owned(),
             parameters: "{\"type\":\"object\",\"properties\":{}}".to_owned(),
         }],
-        today: None,
+        ..Request::default()
     }
 }
 

@@ -23,6 +23,7 @@ mod control;
 mod crowd;
 mod dialogs;
 mod door;
+mod duplex;
 mod echo;
 mod ends;
 mod fallbacks;

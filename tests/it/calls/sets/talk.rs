@@ -189,6 +189,7 @@ impl<'a> Talk<'a> {
             | Output::Duck
             | Output::Run(_)
             | Output::Note(_)
+            | Output::Cut(_)
             | Output::Over(_)
             | Output::Speaks(_) => {}
         }

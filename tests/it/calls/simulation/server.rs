@@ -444,7 +444,7 @@ impl Server {
             agent::Output::Speak(utterance) => call.mouth.speak(utterance),
             agent::Output::Release { through } => call.mouth.release(through),
             agent::Output::Flush { through } => call.mouth.flush(through),
-            agent::Output::Speaks(_) => {}
+            agent::Output::Speaks(_) | agent::Output::Cut(_) => {}
             agent::Output::Pause
             | agent::Output::Duck
             | agent::Output::Resume
