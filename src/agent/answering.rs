@@ -121,6 +121,10 @@ impl Session {
                 self.answer_moved(now);
                 self.word(now, clauses);
             }
+            Delta::Clause => {
+                let clauses = thought.splitter.finish();
+                self.word(now, clauses);
+            }
             Delta::Tool(call) => {
                 // What was said before the call is a clause of its own, heard while the tool runs.
                 let clauses = thought.splitter.finish();

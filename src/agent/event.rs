@@ -111,6 +111,8 @@ pub enum Verdict {
 pub enum Delta {
     /// Words to be spoken.
     Text(String),
+    /// The words so far are a clause: whoever speaks them has got that far.
+    Clause,
     /// A tool call, whole.
     Tool(ToolCall),
     /// The answer is complete.

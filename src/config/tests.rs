@@ -583,3 +583,29 @@ fn recordings_that_could_not_be_written_or_brought_are_found() {
     let unused = "[storage.recordings.s3]\nsecret_key = \"${env:KEY}\"";
     assert_eq!(codes(&loaded(unused, SOUND)), ["recordings.no_bucket"]);
 }
+
+#[test]
+fn who_hears_and_speaks_in_one_leaves_nothing_for_ears_and_mind() {
+    let server = "[providers.duo]\nkind = \"openai\"\napi_key = \"${env:KEY}\"\n\
+                  [providers.mind]\nkind = \"anthropic\"\napi_key = \"${env:KEY}\"\n";
+    let codes = |lines: &str| {
+        let all = format!("prompt = \"You help.\"\n{lines}");
+        codes(&loaded(server, &agent(&all)))
+    };
+    let duo = "realtime = { provider = \"duo\", model = \"gpt-realtime-2\", voice = \"marin\" }\n";
+    let wrong = |more: &str| {
+        let found = codes(&format!("{duo}{more}"));
+        found.into_iter().filter(|code| code.starts_with("agent.realtime")).count()
+    };
+    assert_eq!(wrong(""), 0);
+    assert_eq!(
+        wrong("tts = { provider = \"flite\" }\n"),
+        0,
+        "fixed lines may have their own voice"
+    );
+    assert_eq!(wrong("fallback = { llm = [{ provider = \"mind\" }] }\n"), 0);
+    assert_eq!(wrong("stt = { provider = \"pocketsphinx\" }\nllm = { provider = \"mind\" }\n"), 2);
+    assert!(codes("realtime = { voice = \"marin\" }\n").contains(&"agent.realtime_provider"));
+    assert!(codes("realtime = { provider = \"mind\" }\n").contains(&"provider.capability"));
+    assert!(codes("realtime = { provider = \"duos\" }\n").contains(&"provider.unknown"));
+}

@@ -341,7 +341,8 @@ impl CallTask {
             }
             Mind::Release { through } => self.mouth(speak::Order::Release(through)).await,
             Mind::Speaks(language) => {
-                let Some(crew) = &self.crew else { return };
+                // Whoever hears and speaks in one is told by its instructions.
+                let Some(crew) = self.crew.as_ref().filter(|_| self.talk.is_none()) else { return };
                 let crew = Arc::new(crew.speaking(&language));
                 self.ear(listen::Order::Engage(crew.clone())).await;
                 self.mouth(speak::Order::Engage(crew)).await;

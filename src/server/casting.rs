@@ -215,6 +215,9 @@ impl Seats<'_> {
     async fn other_tongues(&self) -> Result<BTreeMap<Language, Tongue>, ProviderError> {
         let (assistant, mut others) = (self.assistant, BTreeMap::new());
         let own = assistant.spoken_language();
+        if assistant.realtime.is_some() {
+            return Ok(others);
+        }
         for language in assistant.languages.iter().filter(|language| **language != own) {
             let voices = self.voices(language, &[]).await?;
             let hears = self.transcribers(language).await.unwrap_or_else(|why| {

@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::event::{cancel, message, put, take_out, truncate};
 use super::items;
-use super::session::{Answer, Line, MOST_LINES, Session};
+use super::session::{Answer, Ending, Line, MOST_LINES, Session};
 use super::track::Track;
 use super::turn::{Turn, rate};
 use crate::agent::conversation::{self, Request};
@@ -46,6 +46,7 @@ impl Session {
             format: self.format,
             half: None,
             length: 0,
+            ending: Ending::Letters(0),
             has_begun: false,
             is_over: false,
             is_abandoned: false,

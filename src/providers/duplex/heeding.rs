@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::event::{Incoming, Item, Problem, Response, cancel};
-use super::session::{Answer, LONGEST_TEXT, Session};
+use super::session::{Answer, Ending, LONGEST_TEXT, Session};
 use super::turn::{decode, rate};
 use crate::agent::event::{Delta, ThoughtId};
 use crate::agent::tool::ToolCall;
@@ -105,6 +105,10 @@ impl Session {
             return;
         }
         answer.has_begun = true;
+        // Words run ahead of their sound: when it goes on, the sentence is complete.
+        if std::mem::replace(&mut answer.ending, Ending::Letters(0)) == Ending::Sentence {
+            answer.wanted.words.try_send(Ok(Delta::Clause)).ok();
+        }
         if answer.items.last().is_none_or(|(known, _)| known != item) {
             let from = answer.wanted.track.came();
             answer.items.push((item.to_owned(), from));
@@ -123,6 +127,7 @@ impl Session {
             return;
         }
         answer.has_begun = true;
+        answer.ending = answer.ending.after(&delta);
         answer.wanted.track.words(&delta);
         answer.wanted.words.try_send(Ok(Delta::Text(delta))).ok();
     }

@@ -69,6 +69,8 @@ pub(super) struct Answer {
     pub(super) half: Option<u8>,
     /// How long its text is.
     pub(super) length: usize,
+    /// How its words end.
+    pub(super) ending: Ending,
     /// Whether it said or called anything.
     pub(super) has_begun: bool,
     pub(super) is_over: bool,
@@ -77,6 +79,30 @@ pub(super) struct Answer {
     pub(super) cut: Option<usize>,
     /// Whether the vendor knows how much was heard.
     pub(super) is_told: bool,
+}
+
+/// How words end: at the end of a sentence there may be a clause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// With so many letters in a row.
+    Letters(usize),
+    /// With the mark that ends a sentence.
+    Sentence,
+}
+
+impl Ending {
+    /// How they end after more of them. A number or a short form ends no sentence.
+    pub fn after(mut self, more: &str) -> Self {
+        for letter in more.chars() {
+            self = match (self, letter) {
+                (Self::Letters(count), it) if it.is_alphabetic() => Self::Letters(count + 1),
+                (Self::Letters(3..), '.' | '!' | '?' | '…') => Self::Sentence,
+                (Self::Sentence, it) if it.is_whitespace() => Self::Sentence,
+                (_, it) => Self::Letters(usize::from(it.is_alphabetic())),
+            };
+        }
+        self
+    }
 }
 
 /// A line that is said beside the conversation.
@@ -404,3 +430,22 @@ pub(super) const LONGEST_TEXT: usize = 64 << 10;
 
 /// How many lines may be under way.
 pub(super) const MOST_LINES: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_ends_where_no_number_and_no_short_form_does() {
+        let end = |deltas: &[&str]| {
+            let mut ending = Ending::Letters(0);
+            deltas.iter().for_each(|delta| ending = ending.after(delta));
+            ending == Ending::Sentence
+        };
+        assert!(end(&["We are open", " from nine to six", "."]));
+        assert!(end(&["Really?", " "]));
+        for open in [&["It costs 3."][..], &["e.g."], &["It is open", ",", " but"], &["Yes. An"]] {
+            assert!(!end(open), "{open:?}");
+        }
+    }
+}

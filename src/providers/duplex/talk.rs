@@ -189,6 +189,13 @@ impl Listening for Ear {
     }
 }
 
+impl Drop for Ear {
+    fn drop(&mut self) {
+        // Somebody else hears from here on.
+        self.order(Order::Forget);
+    }
+}
+
 /// Somebody waits for an answer.
 struct Wish {
     orders: mpsc::Sender<Order>,

@@ -67,7 +67,12 @@ fn text(deltas: &[Delta]) -> String {
         .iter()
         .filter_map(|delta| match delta {
             Delta::Text(text) => Some(text.as_str()),
-            Delta::Tool(_) | Delta::Done | Delta::BrokeOff | Delta::Failed | Delta::Down => None,
+            Delta::Clause
+            | Delta::Tool(_)
+            | Delta::Done
+            | Delta::BrokeOff
+            | Delta::Failed
+            | Delta::Down => None,
         })
         .collect()
 }
