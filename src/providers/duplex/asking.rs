@@ -135,12 +135,13 @@ impl Session {
     /// Takes back what of earlier answers nobody heard.
     pub(super) fn take_back(&mut self) {
         for answer in self.answers.iter_mut().filter(|it| it.is_over && !it.is_told) {
-            answer.is_told = true;
             let place = match (answer.cut, answer.is_abandoned) {
                 (Some(place), _) => place,
                 (None, true) => answer.wanted.track.taken(),
+                // It was heard whole, or is still being heard.
                 (None, false) => continue,
             };
+            answer.is_told = true;
             self.out.extend(answer.cut_at(place));
         }
     }

@@ -92,7 +92,7 @@ impl Model for OpenAiTalk {
             let gone = Err(self.gone());
             return Box::pin(stream::once(async { gone }));
         }
-        let wish = Wish { orders: self.orders.clone(), thought, is_over: false };
+        let wish = Wish { orders: self.orders.clone(), thought, track, is_over: false };
         let answer = stream::unfold((answer, wish), |(mut answer, mut wish)| async move {
             let word = answer.recv().await?;
             wish.is_over = matches!(word, Ok(Delta::Done) | Err(_));
@@ -200,12 +200,15 @@ impl Drop for Ear {
 struct Wish {
     orders: mpsc::Sender<Order>,
     thought: ThoughtId,
+    track: Arc<Track>,
     is_over: bool,
 }
 
 impl Drop for Wish {
     fn drop(&mut self) {
         if !self.is_over {
+            // Somebody else may answer the same thought: those words are not spoken by this one.
+            self.track.void();
             self.orders.try_send(Order::Abandon(self.thought)).ok();
         }
     }

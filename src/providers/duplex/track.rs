@@ -147,8 +147,12 @@ impl Track {
         text: &str,
     ) -> Option<BoxStream<'static, Result<Frame, ProviderError>>> {
         let mut state = self.state();
-        let ended = matches!(state.end, End::Void | End::Broken(_)) && state.ready.is_empty();
-        if ended {
+        let is_mute = match state.end {
+            End::Open => false,
+            End::Whole => state.came == 0,
+            End::Broken(_) | End::Void => state.ready.is_empty(),
+        };
+        if is_mute {
             return None;
         }
         state.given += letters(text);
