@@ -54,7 +54,7 @@ async fn a_turn_is_heard_answered_and_spoken_in_one() {
             HOURS,
             "speaks audio/pcm",
             "is told assistant Hello?",
-            &format!("answers assistant: Hello? | user: {HOURS}"),
+            format!("answers assistant: Hello? | user: {HOURS}").as_str(),
         ],
         "what the agent said stands before what the caller said"
     );
