@@ -242,7 +242,7 @@ async fn no_fault_of_the_vendor_leaves_a_turn_without_an_end() {
         }
     }
     for fault in [Fault::Garbage, Fault::HalfALetter] {
-        let mut call = Call::new(vec![fault; 99]).await;
+        let call = Call::new(vec![fault; 99]).await;
         let request = call.request(1, &[caller(HOURS)]);
         let (_, _, why) = call.think(request).await;
         assert!(why.is_some(), "{fault:?}");
