@@ -100,7 +100,10 @@ impl Session {
         let keys_left = keys.strip_prefix(known).unwrap_or(keys);
         let typed = if is_heard || is_same { "" } else { text.as_str() };
         if !typed.is_empty() || !keys_left.is_empty() || !(is_heard || is_same) {
-            self.out.push(put(&items::caller(typed, keys_left), None));
+            self.items += 1;
+            let mut item = items::caller(typed, keys_left);
+            item["id"] = json!(format!("ours_{}", self.items));
+            self.out.push(put(&item, None));
         }
         self.typed = (request.messages.len(), keys.clone());
         self.is_fresh = false;

@@ -607,6 +607,11 @@ fn merge(known: &mut Value, news: &Value) {
     match (known, news) {
         (Value::Object(known), Value::Object(news)) => {
             for (key, value) in news {
+                if key == "format" {
+                    // A format is changed for another one as a whole.
+                    known.insert(key.clone(), value.clone());
+                    continue;
+                }
                 merge(known.entry(key).or_insert(Value::Null), value);
             }
         }
