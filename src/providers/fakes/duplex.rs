@@ -410,6 +410,7 @@ impl Talk {
             return self.refuse(value, "conversation_already_has_active_response");
         }
         if self.fault == Fault::Silent {
+            self.notes.hear("keeps silent");
             return;
         }
         sleep(self.script.delay).await;

@@ -253,6 +253,7 @@ async fn a_vendor_that_falls_silent_is_left_for_another_socket() {
     let mut call = Call::new(vec![Fault::Silent]).await;
     call.says(40).await;
     let stuck = call.talk.think(call.request(1, &[caller(HOURS)]));
+    call.hears("keeps silent").await;
     drop(stuck);
     let request = call.request(2, &[caller(HOURS)]);
     let (words, _, why) = call.think(request).await;
