@@ -15,7 +15,7 @@ use super::event::{message, take_out};
 use super::settings::Settings;
 use super::track::Track;
 use super::turn::{Turn, rate};
-use crate::agent::conversation::Request;
+use crate::agent::conversation::{Message as Said, Request};
 use crate::agent::event::{Delta, PauseId, Portion, ThoughtId, Transcript, UtteranceId};
 use crate::providers::error::ProviderError;
 use crate::providers::realtime::Format;
@@ -265,7 +265,10 @@ impl Session {
                 }
                 self.listener = Some(listener);
             }
-            Order::Begin => self.turn = Some(Turn::default()),
+            Order::Begin => {
+                self.came_to_nothing();
+                self.turn = Some(Turn::default());
+            }
             Order::Hear(samples) => {
                 if let Some(turn) = &mut self.turn {
                     self.out.push(turn.hear(&samples, self.format));
@@ -276,6 +279,8 @@ impl Session {
             Order::Think(wanted) => {
                 if let Some(turn) = &mut self.turn {
                     turn.answered_by = Some(wanted.request.thought);
+                } else {
+                    self.was_taken(&wanted.request);
                 }
                 self.waiting = Some(wanted);
                 self.go_on();
@@ -376,6 +381,28 @@ impl Session {
             self.taken = self.waits().then_some(turn);
             return;
         }
+        // The thought about it comes another way, and may come later.
+        self.taken = Some(turn);
+    }
+
+    /// A turn that is over is what this thought is about, if the caller said that.
+    fn was_taken(&mut self, request: &Request) {
+        let Some(turn) = self.taken.as_mut().filter(|turn| turn.answered_by.is_none()) else {
+            return;
+        };
+        let said = request.messages.last();
+        let words = turn.words();
+        match said {
+            Some(Said::Caller { text, .. }) if text.contains(words.trim()) => {
+                turn.answered_by = Some(request.thought);
+            }
+            _ => self.came_to_nothing(),
+        }
+    }
+
+    /// A turn that is over was not answered.
+    fn came_to_nothing(&mut self) {
+        let Some(turn) = self.taken.take_if(|turn| turn.answered_by.is_none()) else { return };
         // It came to nothing: the model is not to answer it later.
         for commit in turn.commits {
             match commit.item {

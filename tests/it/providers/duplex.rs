@@ -114,6 +114,7 @@ async fn what_nobody_heard_is_forgotten() {
     // A noise that nobody answers.
     call.says(40).await;
     call.ear.forget();
+    call.ear.begin();
     call.hears("forgets message good bye").await;
     call.ends().await;
 }
