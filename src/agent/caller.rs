@@ -32,8 +32,6 @@ pub struct Caller {
     voiced: Duration,
     pressed: Option<Instant>,
     complete: Option<Completeness>,
-    /// How often a model was asked before the turn was over.
-    pub guesses: u32,
     /// What a turn model makes of it.
     pub judging: Judging,
     /// When each stage was reached.

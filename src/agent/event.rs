@@ -18,6 +18,10 @@ pub enum Input {
     Began,
     /// The caller began to speak.
     SpeechStarted,
+    /// The caller's voice fell off just now: what was said may be all.
+    SpeechFaded,
+    /// It is back after that, before it was taken for an end.
+    SpeechReturned,
     /// The caller stopped.
     SpeechEnded {
         /// When the last voiced sample arrived.

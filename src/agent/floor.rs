@@ -22,10 +22,7 @@ pub enum State {
     #[default]
     Listening,
     /// The caller speaks.
-    Hearing {
-        /// The limit of the turn.
-        until: Instant,
-    },
+    Hearing(Hearing),
     /// The caller paused: is it the end?
     Deciding(Deciding),
     /// The caller is owed an answer.
@@ -36,14 +33,29 @@ pub enum State {
     Yielding(Yielding),
 }
 
+/// The caller speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hearing {
+    /// The limit of the turn.
+    pub(super) until: Instant,
+    pub(super) voice: Voice,
+}
+
+/// The voice of a caller who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Voice {
+    /// It sounds.
+    Sounds,
+    /// It fell off just now.
+    Fades,
+}
+
 /// The caller paused.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deciding {
     pub(super) text: Text,
     pub(super) ended: Ended,
     pub(super) due: Instant,
-    /// What a model is already asked, unheard.
-    pub(super) guess: Option<String>,
 }
 
 /// Where the text of a pause is.
@@ -134,6 +146,10 @@ pub enum Manner {
 pub enum Event {
     /// The caller began to speak.
     SpeechStarted,
+    /// The voice of the caller, who speaks, fell off just now: it may be the end.
+    Faded,
+    /// It is back.
+    Returned,
     /// The caller stopped.
     SpeechEnded {
         /// When the last voiced sample arrived.

@@ -13,7 +13,7 @@ impl Session {
             return;
         }
         self.line = Presence::Held;
-        if matches!(self.turn.state(), State::Hearing { .. }) {
+        if matches!(self.turn.state(), State::Hearing(_)) {
             self.turn.handle(now, Event::SpeechEnded { last_voiced: now });
         }
         self.speech.pause(now);

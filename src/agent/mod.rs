@@ -30,7 +30,9 @@ pub mod speech;
 
 mod answering;
 mod closing;
+mod foresight;
 mod holding;
+mod leaving;
 pub mod session;
 
 #[cfg(test)]

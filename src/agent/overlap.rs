@@ -15,6 +15,7 @@ impl Turn {
     pub(super) fn speaking(&mut self, now: Instant, mut state: Speaking, event: Event) -> State {
         match event {
             Event::SpeechStarted => return self.overlap(now, state),
+            Event::Faded | Event::Returned => {}
             Event::SpeechEnded { last_voiced } => {
                 if state.aside == Aside::Talking {
                     self.caller.stops(now, last_voiced);
@@ -59,6 +60,7 @@ impl Turn {
                 self.caller.starts(now);
                 state.sound = self.sound(now);
             }
+            (Event::Faded | Event::Returned, _) => {}
             (Event::SpeechStarted | Event::Judged(_), Sound::Going { .. }) => {}
             (Event::SpeechEnded { last_voiced }, Sound::Going { .. }) => {
                 self.caller.stops(now, last_voiced);

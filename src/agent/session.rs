@@ -15,6 +15,7 @@ use crate::agent::event::{Input, Note, Output, Over, PauseId, Progress, Transcri
 use crate::agent::expectation::Expectation;
 use crate::agent::floor::{Event, Manner, Next, Order, Presence, State};
 use crate::agent::languages::Languages;
+use crate::agent::leaving::Last;
 use crate::agent::phrases::Phrases;
 use crate::agent::speech::{Line, Role, Sent, Speech, Stage};
 use crate::agent::tool::Tool;
@@ -59,13 +60,20 @@ pub struct Session {
     pub(super) out: VecDeque<Output>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Life {
     Fresh,
     /// At work, at most until then.
     Live {
         until: Option<Instant>,
     },
+    /// The line is gone; the caller's last words are waited for until then.
+    Leaving {
+        until: Instant,
+        last: Last,
+    },
+    /// The line is gone, and nothing is waited for but how much of what was said was heard.
+    Left,
     Over,
 }
 
@@ -131,10 +139,12 @@ impl Session {
 
     /// Takes a fact.
     pub fn handle(&mut self, now: Instant, input: Input) {
-        match (self.life, input) {
+        match (&self.life, input) {
             (Life::Over, _) => return,
+            (Life::Leaving { .. } | Life::Left, input) => return self.take_last(now, input),
             (Life::Fresh, Input::Began) => self.begin(now),
             (Life::Fresh, Input::WindUp) => self.end(now, Over::WoundUp),
+            (Life::Live { .. }, Input::HungUp) => return self.hung_up(now),
             // Before the call is up and after it began twice there is nothing to hear.
             (Life::Fresh, _) | (Life::Live { .. }, Input::Began) => {}
             (Life::Live { .. }, input) => self.take(now, input),
@@ -144,6 +154,11 @@ impl Session {
 
     /// Does what is due at `now`.
     pub fn tick(&mut self, now: Instant) {
+        if let Life::Leaving { until, .. } = self.life
+            && until <= now
+        {
+            self.close(now);
+        }
         self.run(now);
         // Every deadline moves the state or itself; the bound guards against a slip of ours.
         for _ in 0..MAX_STEPS {
@@ -167,7 +182,11 @@ impl Session {
 
     /// When `tick` has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        let Life::Live { until } = self.life else { return None };
+        let until = match self.life {
+            Life::Live { until } => until,
+            Life::Leaving { until, .. } => return Some(until),
+            Life::Fresh | Life::Left | Life::Over => return None,
+        };
         let turn = (self.line == Presence::Here).then(|| self.turn.deadline()).flatten();
         [until, turn, self.stuck_at()].into_iter().flatten().min()
     }
@@ -175,7 +194,7 @@ impl Session {
     /// Does what the turn orders, until nothing moves any more.
     fn run(&mut self, now: Instant) {
         for _ in 0..MAX_STEPS {
-            if self.life == Life::Over {
+            if matches!(self.life, Life::Leaving { .. } | Life::Left | Life::Over) {
                 return;
             }
             while let Some(order) = self.turn.poll() {
@@ -206,13 +225,15 @@ impl Session {
                 self.expect();
                 self.turn.handle(now, Event::SpeechStarted);
             }
+            Input::SpeechFaded => self.turn.handle(now, Event::Faded),
+            Input::SpeechReturned => self.turn.handle(now, Event::Returned),
             Input::SpeechEnded { last_voiced } => {
                 self.turn.handle(now, Event::SpeechEnded { last_voiced });
             }
             Input::Transcript { pause, transcript } => self.transcribed(now, pause, transcript),
             Input::Judged(judgement) => self.turn.handle(now, Event::Judged(judgement)),
             Input::Digit(key) if KEYS.contains(key) => self.turn.handle(now, Event::Key(key)),
-            Input::Began | Input::Digit(_) => {}
+            Input::Began | Input::HungUp | Input::Digit(_) => {}
             Input::Thought { thought, delta } => self.thought(now, thought, delta),
             Input::Spoken { utterance, progress } => self.spoken(now, utterance, progress),
             Input::Flushed { heard } => self.account(now, Sent::Known(&heard)),
@@ -221,9 +242,6 @@ impl Session {
             Input::Resumed => self.be_taken_back(now),
             Input::WindUp if self.ends_unheard(now, Over::WoundUp) => {}
             Input::WindUp => self.conclude(now, Over::WoundUp, self.phrases.goodbye.clone()),
-            Input::HungUp => {
-                self.drop_answer(now);
-            }
         }
     }
 
@@ -341,7 +359,7 @@ impl Session {
             }
             Ending::None | Ending::Soft(_) => {}
         }
-        if matches!(self.turn.state(), State::Hearing { .. } | State::Deciding(_)) {
+        if matches!(self.turn.state(), State::Hearing(_) | State::Deciding(_)) {
             return Step::Idle;
         }
         if thinking {
@@ -364,7 +382,7 @@ impl Session {
         let waits = match self.turn.state() {
             State::Speaking(_) => true,
             State::Yielding(_) | State::Thinking(_) => next == Next::Nothing,
-            State::Listening | State::Hearing { .. } | State::Deciding(_) => false,
+            State::Listening | State::Hearing(_) | State::Deciding(_) => false,
         };
         if !waits {
             return Step::Idle;

@@ -13,9 +13,10 @@ use crate::agent::endpointing::{Completeness, Ending, Expected};
 use crate::agent::event::{PauseId, TurnTimes};
 use crate::agent::expectation::Expectation;
 use crate::agent::floor::{
-    Aside, Deciding, Ended, Event, Guess, Next, Order, Said, Sound, State, Text, Thinking, Work,
-    Yielding, speaking, thinking,
+    Aside, Deciding, Ended, Event, Hearing, Next, Order, Said, Sound, State, Text, Thinking, Voice,
+    Work, Yielding, speaking, thinking,
 };
+use crate::agent::foresight::Foresight;
 use crate::agent::hearing::value::Context;
 use crate::agent::silence::{Ladder, Rung};
 
@@ -25,12 +26,14 @@ pub struct Turn {
     pub(super) assistant: Arc<Assistant>,
     pub(super) barge_in: BargeIn,
     silence: Ladder,
-    state: State,
+    pub(super) state: State,
     pub(super) caller: Caller,
     /// Words that came when nobody waited for them.
     kept: String,
+    /// The answer was heard, and the text of its turn is still to come; it was taken with these words.
+    pub(super) late: Option<String>,
     /// The last pause that the transcriber was asked about.
-    pause: PauseId,
+    pub(super) pause: PauseId,
     /// Whether its text is still to come.
     text: Text,
     /// When the model or a tool last moved.
@@ -40,7 +43,8 @@ pub struct Turn {
     /// Until when an agent that was interrupted says nothing.
     backs_off: Option<Instant>,
     /// What the caller was asked for.
-    expected: Expected,
+    pub(super) expected: Expected,
+    pub(super) foresight: Foresight,
     orders: VecDeque<Order>,
 }
 
@@ -68,6 +72,7 @@ impl Turn {
             state: State::Listening,
             caller: Caller::default(),
             kept: String::new(),
+            late: None,
             pause: PauseId::default(),
             text: Text::Here,
             moved: now,
@@ -75,6 +80,7 @@ impl Turn {
             debt: Debt::None,
             backs_off: None,
             expected,
+            foresight: Foresight::default(),
             orders: VecDeque::new(),
         }
     }
@@ -158,7 +164,7 @@ impl Turn {
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Listening => self.silence.deadline(),
-            State::Hearing { until } => Some(*until),
+            State::Hearing(hearing) => Some(hearing.until),
             State::Deciding(deciding) => Some(deciding.due),
             State::Thinking(Thinking { work: Work::Transfer(until), .. }) => Some(*until),
             State::Thinking(thinking) => {
@@ -191,7 +197,7 @@ impl Turn {
         }
         self.state = match mem::take(&mut self.state) {
             State::Listening => self.listening(now, event),
-            State::Hearing { until } => self.hearing(now, until, event),
+            State::Hearing(hearing) => self.hearing(now, hearing, event),
             State::Deciding(deciding) => self.deciding(now, deciding, event),
             State::Thinking(thinking) => self.thinking(now, thinking, event),
             State::Speaking(speaking) => self.speaking(now, speaking, event),
@@ -201,13 +207,23 @@ impl Turn {
 
     fn listening(&mut self, now: Instant, event: Event) -> State {
         match event {
-            Event::SpeechStarted => self.hear(now),
-            Event::SpeechEnded { .. } | Event::Partial(_) | Event::Judged(_) => State::Listening,
+            Event::SpeechStarted => {
+                self.wait_no_longer();
+                self.hear(now)
+            }
+            Event::Faded | Event::Returned | Event::SpeechEnded { .. } => State::Listening,
+            Event::Partial(_) | Event::Judged(_) => State::Listening,
             Event::Words(words) => {
-                self.kept = words.text;
+                match self.late.take() {
+                    Some(taken) => drop(self.late(now, &taken, &words)),
+                    None => self.kept = words.text,
+                }
                 State::Listening
             }
-            Event::Key(key) => self.key(now, key),
+            Event::Key(key) => {
+                self.wait_no_longer();
+                self.key(now, key)
+            }
             Event::Deadline => {
                 match self.silence.climb(now) {
                     Some(Rung::Remind(count)) => self.order(Order::Remind(count)),
@@ -221,11 +237,22 @@ impl Turn {
         }
     }
 
-    fn hearing(&mut self, now: Instant, until: Instant, event: Event) -> State {
+    fn hearing(&mut self, now: Instant, mut hearing: Hearing, event: Event) -> State {
         match event {
             Event::SpeechStarted => {}
+            Event::Faded => {
+                hearing.voice = Voice::Fades;
+                self.foresee(&hearing);
+            }
+            Event::Returned => {
+                hearing.voice = Voice::Sounds;
+                self.withdraw();
+            }
             Event::SpeechEnded { last_voiced } => return self.paused(now, last_voiced),
-            Event::Partial(text) => self.caller.may_have_said(&text),
+            Event::Partial(text) => {
+                self.caller.may_have_said(&text);
+                self.foresee(&hearing);
+            }
             Event::Words(words) => {
                 self.caller.said(now, &words);
                 // The sound goes on, and it is no longer the caller's words.
@@ -244,16 +271,16 @@ impl Turn {
             // Nothing is spoken while the caller speaks; what is heard of it was ordered before.
             Event::SpeechReady(_) | Event::PlayoutDone(_) => {}
         }
-        State::Hearing { until }
+        State::Hearing(hearing)
     }
 
     fn deciding(&mut self, now: Instant, mut deciding: Deciding, event: Event) -> State {
         match event {
             Event::SpeechStarted => {
-                self.withdraw(&mut deciding);
+                self.withdraw();
                 return self.hear(now);
             }
-            Event::SpeechEnded { .. } => {}
+            Event::Faded | Event::Returned | Event::SpeechEnded { .. } => {}
             Event::Partial(text) => {
                 if deciding.text == Text::Asked {
                     self.caller.may_have_said(&text);
@@ -263,17 +290,17 @@ impl Turn {
                 self.caller.said(now, &words);
                 deciding.text = Text::Here;
                 deciding.due = self.due(&deciding);
-                self.guess(now, &mut deciding);
+                self.guess(deciding.due <= now);
             }
             Event::Judged(judgement) => {
                 self.caller.judging.answer(now, judgement.complete);
                 deciding.due = self.due(&deciding);
                 if deciding.text == Text::Here {
-                    self.guess(now, &mut deciding);
+                    self.guess(deciding.due <= now);
                 }
             }
             Event::Key(key) => {
-                self.withdraw(&mut deciding);
+                self.withdraw();
                 self.caller.presses(now, key);
                 deciding.ended = Ended::Keys;
                 deciding.due = self.due(&deciding);
@@ -293,8 +320,9 @@ impl Turn {
                 self.cancel(thinking.aside);
                 return self.hear(now);
             }
+            Event::Faded | Event::Returned | Event::SpeechEnded { .. } => {}
             // The turn was taken; a judgement comes too late.
-            Event::SpeechEnded { .. } | Event::Partial(_) | Event::Judged(_) => {}
+            Event::Partial(_) | Event::Judged(_) => {}
             Event::Words(words) => return self.words_while_thinking(now, thinking, &words),
             Event::Key(key) => {
                 self.cancel(thinking.aside);
@@ -323,7 +351,8 @@ impl Turn {
     pub(super) fn hear(&mut self, now: Instant) -> State {
         self.listen(now);
         let began = self.caller.listening.unwrap_or(now);
-        State::Hearing { until: began + self.assistant.turns.max_turn }
+        let until = began + self.assistant.turns.max_turn;
+        State::Hearing(Hearing { until, voice: Voice::Sounds })
     }
 
     /// The caller paused.
@@ -346,6 +375,7 @@ impl Turn {
 
     /// A key ends what was said before it.
     pub(super) fn key(&mut self, now: Instant, key: char) -> State {
+        self.withdraw();
         self.caller.presses(now, key);
         if self.caller.is_speaking() {
             self.caller.stops(now, now);
@@ -355,10 +385,10 @@ impl Turn {
     }
 
     pub(super) fn decide(&mut self, now: Instant, text: Text, ended: Ended) -> State {
-        let mut deciding = Deciding { text, ended, due: now, guess: None };
+        let mut deciding = Deciding { text, ended, due: now };
         deciding.due = self.due(&deciding);
         if text == Text::Here {
-            self.guess(now, &mut deciding);
+            self.guess(deciding.due <= now);
         }
         State::Deciding(deciding)
     }
@@ -392,36 +422,13 @@ impl Turn {
         self.order(Order::Interrupt);
     }
 
-    /// Lets a model think on words that look complete while the turn may still go on.
-    fn guess(&mut self, now: Instant, deciding: &mut Deciding) {
-        let text = self.caller.text();
-        if deciding.guess.as_ref().is_some_and(|guess| *guess == text) {
-            return;
-        }
-        self.withdraw(deciding);
-        let likely =
-            self.caller.ending(&self.expected).is_likely_an_end() && self.caller.keys().is_empty();
-        let allowed = self.assistant.turns.preemptive && self.caller.guesses < MAX_GUESSES;
-        if likely && allowed && deciding.due > now && !self.is_backchannel_to_debt() {
-            self.caller.guesses += 1;
-            deciding.guess = Some(text.clone());
-            self.order(Order::Guess(text));
-        }
-    }
-
-    fn withdraw(&mut self, deciding: &mut Deciding) {
-        if deciding.guess.take().is_some() {
-            self.order(Order::Withdraw);
-        }
-    }
-
     /// Takes the caller's turn, unless it came to nothing.
-    fn commit(&mut self, now: Instant, mut deciding: Deciding) -> State {
+    fn commit(&mut self, now: Instant, deciding: Deciding) -> State {
         self.caller.close_keys(self.assistant.dtmf.terminator);
         let text = self.caller.text();
         if self.debt == Debt::Answer && (self.caller.is_wordless() || self.is_backchannel_to_debt())
         {
-            self.withdraw(&mut deciding);
+            self.withdraw();
             self.forget();
             self.debt = Debt::None;
             self.moved = now;
@@ -435,10 +442,7 @@ impl Turn {
             self.silence.quiet(now);
             return State::Listening;
         }
-        let guess = if deciding.guess.as_ref() == Some(&text) { Guess::Right } else { Guess::None };
-        if guess == Guess::None {
-            self.withdraw(&mut deciding);
-        }
+        let guess = self.redeem(&text);
         self.expected.taken(&text);
         let times = TurnTimes { committed: Some(now), ..self.caller.times };
         let (keys, judged) = (self.caller.keys().to_owned(), self.caller.judging.told());
@@ -503,8 +507,13 @@ impl Turn {
 
     /// The agent said it all.
     pub(super) fn give_floor(&mut self, now: Instant, aside: Aside) -> State {
-        match self.no_longer_late(aside) {
-            Aside::Quiet | Aside::Late(_) => {
+        match aside {
+            Aside::Quiet => {
+                self.silence.quiet(now);
+                State::Listening
+            }
+            Aside::Late(taken) => {
+                self.late = Some(taken);
                 self.silence.quiet(now);
                 State::Listening
             }
@@ -527,12 +536,19 @@ impl Turn {
         }
     }
 
+    /// The caller goes on: what the turn before really was is not asked any more.
+    fn wait_no_longer(&mut self) {
+        if self.late.take().is_some() {
+            self.forget();
+        }
+    }
+
     pub(super) fn is_substantial(&self) -> bool {
         self.barge_in.is_substantial(&self.caller.text())
     }
 
     /// Whether the caller only urges the agent on while an answer is owed.
-    fn is_backchannel_to_debt(&self) -> bool {
+    pub(super) fn is_backchannel_to_debt(&self) -> bool {
         self.debt == Debt::Answer
             && self.caller.keys().is_empty()
             && self.barge_in.is_backchannel(&self.caller.text())
@@ -577,6 +593,8 @@ impl Turn {
     /// The caller's turn was taken or came to nothing.
     pub(super) fn forget(&mut self) {
         self.text = Text::Here;
+        self.foresight.begin();
+        self.late = None;
         if mem::take(&mut self.caller).listening.is_some() {
             self.order(Order::Forget);
         }
@@ -593,8 +611,6 @@ const TEXT_LIMIT: Duration = Duration::from_millis(1_500);
 const TRANSFER_LIMIT: Duration = Duration::from_secs(60);
 /// A model gets at least so long before the caller is asked for patience.
 const SHORTEST_THOUGHT: Duration = Duration::from_millis(300);
-/// How often in one turn a model is asked before the turn is over.
-const MAX_GUESSES: u32 = 3;
 
 #[cfg(test)]
 mod tests {
@@ -640,7 +656,7 @@ mod tests {
     fn name(turn: &Turn) -> &'static str {
         match turn.state {
             State::Listening => "Listening",
-            State::Hearing { .. } => "Hearing",
+            State::Hearing(_) => "Hearing",
             State::Deciding(_) => "Deciding",
             State::Thinking(_) => "Thinking",
             State::Speaking(_) => "Speaking",
@@ -654,6 +670,8 @@ mod tests {
         let now = now + Duration::from_secs(8);
         let event = match event {
             "speech starts" => Event::SpeechStarted,
+            "voice fades" => Event::Faded,
+            "voice returns" => Event::Returned,
             "speech ends" => Event::SpeechEnded { last_voiced: now },
             "partial" => Event::Partial("no no".to_owned()),
             "final" => {
@@ -684,7 +702,7 @@ mod tests {
     }
 
     /// For each event what follows in each of [`STATES`]: the next state, and the orders.
-    const TABLE: [(&str, [&str; 6]); 11] = [
+    const TABLE: [(&str, [&str; 6]); 13] = [
         (
             "speech starts",
             [
@@ -696,6 +714,8 @@ mod tests {
                 "Yielding",
             ],
         ),
+        ("voice fades", ["Listening", "Hearing", "Deciding", "Thinking", "Speaking", "Yielding"]),
+        ("voice returns", ["Listening", "Hearing", "Deciding", "Thinking", "Speaking", "Yielding"]),
         (
             "speech ends",
             [

@@ -4,7 +4,8 @@
 //! speech detector takes it for speech, which it is. The gate knows what was played, so it looks
 //! for the last 128 ms of the line in it: an echo agrees with it at one delay (a correlation around
 //! 0.7), a caller at none (seldom more than 0.35), and a caller who speaks over an echo soon
-//! drowns it. Both sides are whitened by a first difference before they are compared, or all vowels
+//! drowns it. What is 27 dB weaker than what we say at the time is nobody who speaks over us, though no
+//! likeness shows in the noise of the line. Both sides are whitened by a first difference before they are compared, or all vowels
 //! would look alike. Behind an echo a detector still hears speech for a moment where there is next to
 //! nothing: that is its echo too.
 
@@ -15,6 +16,8 @@ use super::frame::Rate;
 pub struct EchoGate {
     played: Side,
     heard: Side,
+    /// The part of `heard` that is looked for, as loud as groups of products allow.
+    wanted: Vec<i16>,
     /// Where the echo was found last: the place of a sample that was played, less the place of
     /// the sample in which it came back.
     offset: Option<i64>,
@@ -25,7 +28,13 @@ pub struct EchoGate {
 impl EchoGate {
     /// Makes a gate that knows nothing yet.
     pub fn new() -> Self {
-        Self { played: Side::new(PLAYED), heard: Side::new(HEARD), offset: None, last: (0, TAIL) }
+        Self {
+            played: Side::new(PLAYED, LOUD),
+            heard: Side::new(HEARD, FINE),
+            wanted: Vec::with_capacity(HEARD),
+            offset: None,
+            last: (0, TAIL),
+        }
     }
 
     /// Takes what was played, silence included.
@@ -41,21 +50,31 @@ impl EchoGate {
     /// Tells whether the last 128 ms that came in are an echo of what was played.
     pub fn is_echo(&mut self) -> bool {
         let heard = self.heard.latest();
-        let energy = dot(heard, heard);
-        if self.find(energy) {
+        let loudest = heard.iter().map(|it| it.unsigned_abs()).max().unwrap_or(0);
+        let down = (u16::BITS - loudest.leading_zeros()).saturating_sub(LOUDEST.ilog2() + 1);
+        self.wanted.clear();
+        self.wanted.extend(heard.iter().map(|it| it >> down));
+        let wanted = dot(&self.wanted, &self.wanted);
+        // What is fainter than the noise of a line is no sound.
+        let audible = |it: &i16| i64::from(it / (LOUD.by / FINE.by) as i16).pow(2);
+        let energy = heard.iter().map(audible).sum::<i64>();
+        let (found, loudest) = self.find(wanted);
+        if found {
             self.last = (energy.max(self.last.0 / 8 * 7), 0);
             return true;
         }
         let (loudness, since) = self.last;
         self.last = (loudness, since.saturating_add(1));
-        since < TAIL && energy < loudness / FAINT
+        let is_faint = energy.saturating_mul(FAR_BELOW) < loudest;
+        is_faint || (since < TAIL && energy < loudness / FAINT)
     }
 
-    /// Looks for what came in, which has this energy, in what was played; keeps where it was.
-    fn find(&mut self, energy: i64) -> bool {
-        let (heard, played) = (self.heard.latest(), self.played.latest());
+    /// Looks for what came in, which has this energy, in what was played; keeps where it was. Tells
+    /// whether it is there, and how loud the loudest was that it was compared with.
+    fn find(&mut self, energy: i64) -> (bool, i64) {
+        let (heard, played) = (self.wanted.as_slice(), self.played.latest());
         if energy == 0 || dot(played, played) == 0 {
-            return false;
+            return (false, 0);
         }
         // The place of the first sample of each, since the beginning.
         let played_from = self.played.taken - played.len() as i64;
@@ -70,13 +89,14 @@ impl EchoGate {
             let lag = offset + heard_from - played_from;
             search(lag - NEAR, lag + NEAR)
         });
-        let found = near.filter(|(_, likeness)| *likeness >= LIKE_THE_LAST).or_else(|| {
-            let anywhere = search(last as i64 - SEARCHED, last as i64);
-            Some(anywhere).filter(|(_, likeness)| *likeness >= ALIKE)
-        });
-        let offset = found.map(|(at, _)| at as i64 + played_from - heard_from);
-        self.offset = offset.or(self.offset);
-        offset.is_some()
+        let near = near.filter(|found| found.likeness >= LIKE_THE_LAST);
+        let anywhere = || search(last as i64 - SEARCHED, last as i64);
+        let Found { at, likeness, loudest } = near.unwrap_or_else(anywhere);
+        let is_there = near.is_some() || likeness >= ALIKE;
+        if is_there {
+            self.offset = Some(at as i64 + played_from - heard_from);
+        }
+        (is_there, loudest)
     }
 }
 
@@ -92,17 +112,26 @@ struct Side {
     /// The latest ones at the end; older ones stand before them until the room is full.
     samples: Vec<i16>,
     most: usize,
+    /// By how much they are made smaller, and how large the largest is.
+    scale: Scale,
     /// How many samples were taken since the beginning.
     taken: i64,
     last: i32,
 }
 
+/// By how much whitened samples are made smaller, and how large they may be then.
+#[derive(Debug, Clone, Copy)]
+struct Scale {
+    by: i32,
+    most: i32,
+}
+
 impl Side {
-    fn new(most: usize) -> Self {
+    fn new(most: usize, scale: Scale) -> Self {
         let mut samples = Vec::with_capacity(most + (most / 2).min(2_048));
         // Before a call there was silence: the echo of its first word is looked for there, too.
         samples.resize(most, 0);
-        Self { samples, most, taken: most as i64, last: 0 }
+        Self { samples, most, scale, taken: most as i64, last: 0 }
     }
 
     fn latest(&self) -> &[i16] {
@@ -125,28 +154,40 @@ impl Side {
     }
 
     fn whiten(&mut self, samples: impl Iterator<Item = i32>) {
-        let mut last = self.last;
+        let (mut last, Scale { by, most }) = (self.last, self.scale);
         self.samples.extend(samples.map(|sample| {
-            let white = (sample - last * 9 / 10) / SCALE;
+            let white = (sample - last * 9 / 10) / by;
             last = sample;
-            white.clamp(-LOUDEST, LOUDEST) as i16
+            white.clamp(-most, most) as i16
         }));
         self.last = last;
     }
 }
 
-/// The place in `played`, of those between two, that is most like `heard`, and how much:
-/// 1 is the same but for its loudness, or the opposite.
-fn best(heard: &[i16], energy: i64, played: &[i16], (from, to): (usize, usize)) -> (usize, f32) {
+/// The place in what was played that is most like what was heard.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    at: usize,
+    /// 1 is the same but for its loudness, or the opposite.
+    likeness: f32,
+    /// The energy of the loudest place of those that were played last.
+    loudest: i64,
+}
+
+/// The place in `played`, of those between two, that is most like `heard`.
+fn best(heard: &[i16], energy: i64, played: &[i16], (from, to): (usize, usize)) -> Found {
     let mut there = played.get(from..from + HEARD).map_or(0, |part| dot(part, part));
-    let mut found = (from, 0.0_f32);
+    let mut found = Found { at: from, likeness: 0.0, loudest: 0 };
     for lag in from..=to {
         let Some(part) = played.get(lag..lag + HEARD) else { break };
         if there > 0 {
             let both = dot(heard, part) as f32;
             let likeness = both.abs() / ((energy as f32).sqrt() * (there as f32).sqrt());
-            if likeness > found.1 {
-                found = (lag, likeness);
+            if likeness > found.likeness {
+                found = Found { at: lag, likeness, ..found };
+            }
+            if lag + AT_THE_TIME >= to {
+                found.loudest = found.loudest.max(there);
             }
         }
         let square = |at: usize| played.get(at).map_or(0, |it| i64::from(*it) * i64::from(*it));
@@ -166,11 +207,15 @@ fn dot(one: &[i16], other: &[i16]) -> i64 {
         .sum()
 }
 
-/// Whitened samples are made so much smaller and are at most so large, so that a group of
-/// products fits into 32 bits.
-const SCALE: i32 = 8;
+/// What is compared is at most so large, so that a group of products fits into 32 bits.
 const LOUDEST: i32 = 4_095;
 const GROUP: usize = 64;
+
+/// What was played is loud.
+const LOUD: Scale = Scale { by: 8, most: LOUDEST };
+
+/// What comes back may be faint: all of it counts.
+const FINE: Scale = Scale { by: 2, most: i16::MAX as i32 };
 
 /// How much of the line is compared: 128 ms at 8 kHz. Half of it leaves callers twice as alike.
 const HEARD: usize = 1_024;
@@ -192,6 +237,12 @@ const LIKE_THE_LAST: f32 = 0.38;
 /// Behind an echo, what is so much weaker (18 dB) is nobody's voice, in so many windows.
 const FAINT: i64 = 64;
 const TAIL: u32 = 8;
+
+/// So much weaker (27 dB) than what we say at the time is nobody who speaks over us.
+const FAR_BELOW: i64 = 500;
+
+/// At the time: 250 ms before.
+const AT_THE_TIME: usize = 2_000;
 
 /// How far from the place of the last echo the next may be: a talkspurt of ours begins up to a
 /// frame early.
@@ -367,6 +418,31 @@ mod tests {
             }
         }
         assert!(found * 10 > asked * 7, "{found} of {asked}");
+    }
+
+    #[test]
+    fn what_is_far_below_our_own_voice_is_nobody_and_is_heard_when_we_are_silent() {
+        let faint = |frame: Vec<i16>, by: i16| frame.into_iter().map(|it| it / by).collect();
+        for (by, heard) in [(40, false), (8, true)] {
+            let (mut gate, mut agent) = (EchoGate::new(), Voice::new(1, 120.0));
+            let mut caller = Voice::new(4, 170.0);
+            let mut over_us = 0;
+            for frame in 0..100 {
+                gate.play(&agent.frame(), Rate::NARROW);
+                let faint: Vec<i16> = faint(caller.frame(), by);
+                gate.hear(&faint, Rate::NARROW);
+                over_us += usize::from(frame > 10 && !gate.is_echo());
+            }
+            assert_eq!(over_us > 80, heard, "{over_us} of 89, made {by} times weaker");
+            let mut behind_us = 0;
+            for frame in 0..100 {
+                gate.play(&[0; 160], Rate::NARROW);
+                let faint: Vec<i16> = faint(caller.frame(), by);
+                gate.hear(&faint, Rate::NARROW);
+                behind_us += usize::from(frame >= 50 && !gate.is_echo());
+            }
+            assert_eq!(behind_us, 50);
+        }
     }
 
     #[test]

@@ -29,11 +29,15 @@ impl Default for Settings {
     }
 }
 
-/// Speech began or ended.
+/// Speech began or ended, or may be about to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Edge {
     /// Enough windows were speech.
     Started,
+    /// The first window after voiced ones was silent, and more must follow before speech ends.
+    Faded,
+    /// A voiced window came after that.
+    Returned,
     /// Enough windows in a row were silence.
     Ended {
         /// How long it has been silent: the last voiced window ended that long ago.
@@ -100,15 +104,15 @@ impl Gate {
                 self.state = State::Silent { voiced: voiced.saturating_sub(1) };
                 None
             }
-            (State::Speaking { .. }, true) => {
+            (State::Speaking { silent }, true) => {
                 self.state = State::Speaking { silent: 0 };
-                None
+                (silent > 0).then_some(Edge::Returned)
             }
             (State::Speaking { silent }, false) => {
                 let silent = silent + 1;
                 if silent < windows_in(self.settings.min_silence) {
                     self.state = State::Speaking { silent };
-                    return None;
+                    return (silent == 1).then_some(Edge::Faded);
                 }
                 self.state = State::Silent { voiced: 0 };
                 Some(Edge::Ended { silence: Self::WINDOW * silent })
@@ -131,7 +135,21 @@ mod tests {
     fn edges(probabilities: &[f32]) -> Vec<(usize, Edge)> {
         let mut gate = Gate::new(Settings::default());
         let edge = |(index, it): (usize, &f32)| Some((index, gate.hear(*it)?));
-        probabilities.iter().enumerate().filter_map(edge).collect()
+        let is_sure = |(_, edge): &(usize, Edge)| !matches!(edge, Edge::Faded | Edge::Returned);
+        probabilities.iter().enumerate().filter_map(edge).filter(is_sure).collect()
+    }
+
+    #[test]
+    fn a_voice_that_falls_off_is_told_at_once_and_once() {
+        let mut gate = Gate::new(Settings::default());
+        let row = [0.9, 0.9, 0.4, 0.1, 0.1, 0.9, 0.9, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1];
+        let told: Vec<(usize, Edge)> =
+            row.iter().enumerate().filter_map(|(at, it)| Some((at, gate.hear(*it)?))).collect();
+        let silence = Duration::from_millis(160);
+        let ended = Edge::Ended { silence };
+        let expected = [(1, Edge::Started), (3, Edge::Faded), (5, Edge::Returned)];
+        assert_eq!(told[..3], expected);
+        assert_eq!(told[3..], [(7, Edge::Faded), (11, ended)]);
     }
 
     #[test]

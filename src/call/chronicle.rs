@@ -393,7 +393,10 @@ impl Chronicle {
 
     /// Closes the record.
     pub fn close(&mut self, now: Instant, cause: Cause) -> Fact {
-        self.record.lasted = now.saturating_duration_since(self.arrived);
+        // The call was over when its last leg was: what was said last may be known later.
+        let ends: Option<Vec<Duration>> = self.record.legs.iter().map(|leg| leg.ended).collect();
+        let over = ends.and_then(|ends| ends.into_iter().max());
+        self.record.lasted = over.unwrap_or_else(|| self.since(now));
         self.record.cause = cause;
         Fact::Ended { cause, record: Box::new(self.record.clone()) }
     }

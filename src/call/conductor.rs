@@ -182,7 +182,7 @@ impl Conductor {
             Input::Recording(taping) => self.recording_ordered(now, taping),
             Input::Oversee { role, phone } => self.oversee(now, role, phone),
             Input::WindUp => self.wind_up(now),
-            Input::Shutdown => self.end(now, Cause::ServerShutdown),
+            Input::Shutdown => self.shut_down(now),
         }
         self.settle(now);
     }
@@ -227,6 +227,7 @@ impl Conductor {
         self.drain_drill(now);
         self.drain_desk(now);
         self.let_overseer_hear();
+        self.check_over(now);
     }
 
     // Arriving.

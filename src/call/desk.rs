@@ -14,7 +14,8 @@ use crate::call::briefing::Casting;
 pub struct Desk {
     casting: Option<Arc<Casting>>,
     session: Option<Session>,
-    /// The agent is gone: only what was heard of its last words still counts.
+    /// The agent is gone: only what was heard of its last words still counts, and what the caller
+    /// said last.
     left: bool,
 }
 
@@ -59,7 +60,8 @@ impl Desk {
 
     /// Tells the agent something, if one is at work.
     pub fn tell(&mut self, now: Instant, input: Input) {
-        let counts = !self.left || matches!(input, Input::Flushed { .. });
+        let counts = matches!(input, Input::Flushed { .. } | Input::Transcript { .. });
+        let counts = counts || !self.left;
         if let Some(session) = self.session.as_mut().filter(|_| counts) {
             session.handle(now, input);
         }
@@ -71,19 +73,31 @@ impl Desk {
         self.left = true;
     }
 
+    /// Whether the caller's last words are still to come.
+    pub fn awaits_last_words(&self) -> bool {
+        self.session.as_ref().is_some_and(Session::awaits_last_words)
+    }
+
+    /// Waits for nothing any more.
+    pub fn close(&mut self, now: Instant) {
+        if let Some(session) = &mut self.session {
+            session.close(now);
+        }
+    }
+
     /// Does what is due.
     pub fn tick(&mut self, now: Instant) {
-        if let Some(session) = self.session.as_mut().filter(|_| !self.left) {
+        if let Some(session) = &mut self.session {
             session.tick(now);
         }
     }
 
-    /// What the agent wants next; of one that left, only what it notes.
+    /// What the agent wants next; of one that left, only what it notes and still asks.
     pub fn poll(&mut self) -> Option<Output> {
         let session = self.session.as_mut()?;
         loop {
             match session.poll()? {
-                note @ Output::Note(_) => return Some(note),
+                output @ (Output::Note(_) | Output::Finalize(_)) => return Some(output),
                 _ if self.left => {}
                 output => return Some(output),
             }
@@ -92,7 +106,7 @@ impl Desk {
 
     /// When `tick` wants to be called.
     pub fn deadline(&self) -> Option<Instant> {
-        self.session.as_ref().filter(|_| !self.left).and_then(Session::deadline)
+        self.session.as_ref().and_then(Session::deadline)
     }
 
     /// Nobody sits there any more.

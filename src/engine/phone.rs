@@ -450,6 +450,8 @@ impl Conversation<'_> {
             media::Event::Silent { .. } => self.hang_up().await,
             media::Event::Digit(digit) => self.tell(Moment::Hears(digit.key())).await,
             media::Event::Heard { .. }
+            | media::Event::SpeechFaded
+            | media::Event::SpeechReturned
             | media::Event::Signalled(_)
             | media::Event::Started { .. }
             | media::Event::Flushed { .. }

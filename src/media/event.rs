@@ -174,6 +174,10 @@ pub enum Event {
         /// When the first window of it ended.
         at: Instant,
     },
+    /// The caller's voice fell off just now; it may be back in a moment.
+    SpeechFaded,
+    /// It is back.
+    SpeechReturned,
     /// The caller stopped.
     SpeechEnded {
         /// When the last voiced sample arrived.

@@ -134,6 +134,8 @@ impl Tap {
                 let at = self.arrival(end.saturating_sub(windows * WINDOW as u64))?;
                 Some(Event::SpeechStarted { at })
             }
+            Edge::Faded => Some(Event::SpeechFaded),
+            Edge::Returned => Some(Event::SpeechReturned),
             Edge::Ended { silence } => {
                 let silent = Rate::WIDE.samples_in(silence) as u64;
                 let last_voiced = self.arrival(end.saturating_sub(silent))?;

@@ -1,6 +1,8 @@
 //! The rehearsal: whole conversations in virtual time, without a telephone.
 
 mod conversations;
+mod foresight;
+mod last_words;
 mod manners;
 mod ordeal;
 mod resumed;

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::stage::tool_call;
 use crate::agent::assistant::{Assistant, Detector};
 use crate::agent::event::{
-    Delta, Input, Output, PauseId, Progress, ThoughtId, Transcript, UtteranceId,
+    Delta, Input, Note, Output, PauseId, Progress, ThoughtId, Transcript, UtteranceId,
 };
 use crate::agent::floor::State;
 use crate::agent::judgement::{Judgement, Likelihood};
@@ -28,6 +28,8 @@ fn any_input() -> impl Strategy<Value = Script> {
     let small = 1..6u64;
     prop_oneof![
         Just(Script::Starts),
+        Just(Script::Fades),
+        Just(Script::Returns),
         (0..400u64).prop_map(Script::Ends),
         (small.clone(), text.clone()).prop_map(|(pause, text)| Script::Final(pause, text)),
         text.clone().prop_map(Script::Partial),
@@ -50,6 +52,8 @@ fn any_input() -> impl Strategy<Value = Script> {
 #[derive(Debug, Clone)]
 enum Script {
     Starts,
+    Fades,
+    Returns,
     Ends(u64),
     Final(u64, &'static str),
     Partial(&'static str),
@@ -67,6 +71,11 @@ enum Script {
     WindUp,
 }
 
+/// What is in every text of a thought.
+fn mark(thought: ThoughtId) -> String {
+    format!("Thought number {} says so. ", thought.0)
+}
+
 /// A session that is fed anything, and what must hold of it all the same.
 struct Ordeal {
     session: Session,
@@ -76,6 +85,10 @@ struct Ordeal {
     spoken: UtteranceId,
     flushed: UtteranceId,
     running: Option<ToolCall>,
+    /// The thought about a turn that is not taken.
+    guessing: Option<ThoughtId>,
+    /// Those that came to nothing.
+    withdrawn: Vec<ThoughtId>,
     over: bool,
     log: String,
 }
@@ -104,6 +117,8 @@ impl Ordeal {
             spoken: UtteranceId::default(),
             flushed: UtteranceId::default(),
             running: None,
+            guessing: None,
+            withdrawn: Vec::new(),
             over: false,
             log: String::new(),
         }
@@ -120,6 +135,7 @@ impl Ordeal {
         while let Some(output) = self.session.poll() {
             assert!(!self.over, "{output:?} after the end");
             self.log.push_str(&format!("{output:?}\n"));
+            self.keeps_secret(&output);
             match output {
                 Output::Think { thought, .. } => {
                     assert!(self.last_thought.is_none_or(|last| last < thought));
@@ -149,10 +165,14 @@ impl Ordeal {
                 | Output::Speaks(_) => {}
             }
         }
+        self.guessing = self.last_thought.filter(|_| self.session.answer.is_guess());
+        let secrets = self.withdrawn.iter().chain(&self.guessing);
+        let told = format!("{:?}", self.session.conversation.messages());
+        assert!(secrets.into_iter().all(|it| !told.contains(&mark(*it))), "{told}");
         assert!(self.session.deadline().is_none_or(|due| due > self.now));
         let quiet = match self.session.turn.state() {
-            State::Listening | State::Hearing { .. } => self.session.speech.is_idle(),
-            State::Deciding(_) => {
+            State::Listening => self.session.speech.is_idle(),
+            State::Hearing(_) | State::Deciding(_) => {
                 self.session.speech.first().is_none_or(|line| line.stage == speech::Stage::Held)
             }
             State::Thinking(_) => self.session.speech.is_idle(),
@@ -163,12 +183,25 @@ impl Ordeal {
         spoken
     }
 
+    /// What is thought before a turn is taken is neither heard nor done.
+    fn keeps_secret(&mut self, output: &Output) {
+        match output {
+            Output::Note(Note::CallerSaid { .. }) => self.guessing = None,
+            Output::Abandon(_) => self.withdrawn.extend(self.guessing.take()),
+            Output::Speak(utterance) => assert!(utterance.held || self.guessing.is_none()),
+            Output::Run(_) | Output::Release { .. } => assert!(self.guessing.is_none()),
+            _ => {}
+        }
+    }
+
     fn play(&mut self, script: Script) {
         let thought = self.last_thought.unwrap_or_default();
         let delta = |delta| Input::Thought { thought, delta };
         let id = UtteranceId(self.spoken.0.saturating_sub(2));
         let input = match script {
             Script::Starts => Input::SpeechStarted,
+            Script::Fades => Input::SpeechFaded,
+            Script::Returns => Input::SpeechReturned,
             Script::Ends(ago) => {
                 let ago = Duration::from_millis(ago);
                 Input::SpeechEnded { last_voiced: self.now.checked_sub(ago).unwrap_or(self.now) }
@@ -193,7 +226,7 @@ impl Ordeal {
                 Input::Judged(Judgement { pause: PauseId(pause), complete })
             }
             Script::Key(key) => Input::Digit(key),
-            Script::Text(text) => delta(Delta::Text(text.to_owned())),
+            Script::Text(text) => delta(Delta::Text(format!("{text} {}", mark(thought)))),
             Script::Tool(name) => delta(tool_call(name, "{}")),
             Script::Done => delta(Delta::Done),
             Script::ThoughtFailed => delta(Delta::Failed),

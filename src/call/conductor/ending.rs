@@ -103,10 +103,10 @@ impl Conductor {
         self.check_over(now);
     }
 
-    /// Closes the record when every leg is gone; a port that does not say its last word is waited
-    /// for a little.
+    /// Closes the record when every leg is gone and the caller's last words are known; a port that
+    /// does not say its last word is waited for a little.
     pub(super) fn check_over(&mut self, now: Instant) {
-        if !matches!(self.work, Work::Ending(_)) {
+        if !matches!(self.work, Work::Ending(_)) || self.desk.awaits_last_words() {
             return;
         }
         if self.legs.iter().all(Leg::is_gone) {
@@ -120,7 +120,8 @@ impl Conductor {
 
     pub(super) fn closed(&mut self, now: Instant) {
         let Work::Ending(cause) = self.work else { return };
-        // What was said last was noted by now.
+        // What was said last was noted by now, or is no longer waited for.
+        self.desk.close(now);
         self.drain_desk(now);
         self.desk.clear();
         self.timers.clear_all();
@@ -135,6 +136,13 @@ impl Conductor {
         self.work = Work::Ending(Cause::Transferred);
         let near = self.near;
         self.with(near, |leg, out| leg.redirect(targets, out));
+        self.check_over(now);
+    }
+
+    /// The server goes down: nothing is waited for.
+    pub(super) fn shut_down(&mut self, now: Instant) {
+        self.end(now, Cause::ServerShutdown);
+        self.desk.close(now);
         self.check_over(now);
     }
 

@@ -47,7 +47,9 @@ impl Conductor {
                     let fact = self.chronicle.note(now, note);
                     self.out.extend(fact.map(Output::Fact));
                 }
-                // The call is ending: only what is noted still counts.
+                // The caller is gone; what it said last is still to be known.
+                agent::event::Output::Finalize(_) => self.out.push_back(Output::Mind(output)),
+                // The call is ending: nothing else still counts.
                 _ if matches!(self.work, Work::Ending(_) | Work::Over) => {}
                 agent::event::Output::Pause => self.media(Command::Pause),
                 agent::event::Output::Duck => self.media(Command::Duck),
@@ -59,7 +61,6 @@ impl Conductor {
                 agent::event::Output::Run(call) => self.run(now, call),
                 agent::event::Output::Over(over) => self.end(now, cause_of(over)),
                 order @ (agent::event::Output::Listen
-                | agent::event::Output::Finalize(_)
                 | agent::event::Output::Judge(_)
                 | agent::event::Output::Forget
                 | agent::event::Output::Think { .. }

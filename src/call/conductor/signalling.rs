@@ -183,6 +183,8 @@ impl Conductor {
         let input = match event {
             Media::Heard { .. } => return self.came_up(now, session),
             Media::SpeechStarted { .. } => agent::event::Input::SpeechStarted,
+            Media::SpeechFaded => agent::event::Input::SpeechFaded,
+            Media::SpeechReturned => agent::event::Input::SpeechReturned,
             Media::SpeechEnded { last_voiced } => agent::event::Input::SpeechEnded { last_voiced },
             Media::Digit(digit) => {
                 if let Work::Drill(drill) = &mut self.work {

@@ -207,7 +207,7 @@ async fn its_own_voice_that_comes_back_does_not_stop_the_agent() {
     for late in [10, 40, 100, 200, 400] {
         for down in [15.0, 20.0, 30.0] {
             let echo = echo_of(&said, late, down);
-            let stops = |gate| hear_beside(&echo, &said, gate).edges.len().div_ceil(2);
+            let stops = |gate| hear_beside(&echo, &said, gate).onsets();
             let (gated, bare) = (stops(true), stops(false));
             let mut both = echo.clone();
             for (sample, word) in both.samples[24_000..].iter_mut().zip(&stop.samples) {

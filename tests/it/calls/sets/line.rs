@@ -15,6 +15,8 @@ use voxtrunk::providers::vad::registry::{Kind, open};
 #[derive(Debug, Clone, Copy)]
 pub enum Edge {
     Started,
+    Faded,
+    Returned,
     /// The last voiced sample came then, in milliseconds.
     Ended(u64),
 }
@@ -43,6 +45,11 @@ impl Heard {
             (*from, *to) = (*from + later, *to + later);
         }
         Self { lasts: self.lasts + later, ..self }
+    }
+
+    /// How often speech was told.
+    pub fn onsets(&self) -> usize {
+        self.edges.iter().filter(|(_, edge)| matches!(edge, Edge::Started)).count()
     }
 
     /// When speech was first told.
@@ -99,6 +106,8 @@ fn edges(line: &Frame, played: Option<&Frame>, echo_gate: bool) -> Vec<(u64, Edg
             detector.detect(&[(slot, &window)], &mut probabilities);
             edges.extend(match tap.hear(probabilities[0]) {
                 Some(Event::SpeechStarted { .. }) => Some((since(now), Edge::Started)),
+                Some(Event::SpeechFaded) => Some((since(now), Edge::Faded)),
+                Some(Event::SpeechReturned) => Some((since(now), Edge::Returned)),
                 Some(Event::SpeechEnded { last_voiced }) => {
                     Some((since(now), Edge::Ended(since(last_voiced))))
                 }

@@ -124,6 +124,8 @@ impl<'a> Talk<'a> {
         for (at, edge) in &script.heard.edges {
             let input = match edge {
                 Edge::Started => Input::SpeechStarted,
+                Edge::Faded => Input::SpeechFaded,
+                Edge::Returned => Input::SpeechReturned,
                 Edge::Ended(last) => Input::SpeechEnded { last_voiced: talk.at(*last) },
             };
             talk.later(*at, input);

@@ -360,6 +360,8 @@ impl Phone {
                 self.note(scene, Moment::Key(digit.key()));
             }
             media::Event::Heard { .. }
+            | media::Event::SpeechFaded
+            | media::Event::SpeechReturned
             | media::Event::Flushed { .. }
             | media::Event::Silent { .. }
             | media::Event::Condition(_)

@@ -1,0 +1,180 @@
+//! Foresight: what a model is asked before the caller's turn is over, and how often that was right.
+//! Nothing of it is heard, done or kept before the turn is taken.
+
+use crate::agent::floor::{Guess, Hearing, Order, Voice};
+use crate::agent::turn::Turn;
+
+/// The words that a model was asked about, and how earlier ones turned out.
+#[derive(Debug, Default)]
+pub(super) struct Foresight {
+    guess: Option<(String, When)>,
+    /// How often a model was asked in this turn.
+    tries: u32,
+    at_fades: Luck,
+    at_pauses: Luck,
+}
+
+/// When a model was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// As soon as the voice fell off.
+    Fading,
+    /// At a pause.
+    Paused,
+}
+
+/// How the last guesses of a kind turned out.
+#[derive(Debug, Default)]
+struct Luck {
+    /// The last ten, the newest in the lowest bit: whether it was right.
+    hits: u16,
+    count: u32,
+    /// How many were left out since then.
+    skipped: u32,
+}
+
+impl Luck {
+    fn note(&mut self, is_right: bool) {
+        self.hits = (self.hits << 1 | u16::from(is_right)) & ((1 << REMEMBERED) - 1);
+        self.count = (self.count + 1).min(REMEMBERED);
+    }
+
+    /// Whether it is worth another try. Where it seldom is, one of eight is tried all the same.
+    fn permits(&mut self) -> bool {
+        let is_fair = self.count < FIRST_TRIES || self.hits.count_ones() * 10 >= self.count * FAIR;
+        if is_fair || self.skipped >= SKIPPED {
+            self.skipped = 0;
+            return true;
+        }
+        self.skipped += 1;
+        false
+    }
+}
+
+impl Foresight {
+    fn luck(&mut self, when: When) -> &mut Luck {
+        match when {
+            When::Fading => &mut self.at_fades,
+            When::Paused => &mut self.at_pauses,
+        }
+    }
+
+    /// The turn is over: the next one has its tries.
+    pub(super) fn begin(&mut self) {
+        (self.guess, self.tries) = (None, 0);
+    }
+}
+
+impl Turn {
+    /// The voice fell off: a model may think about the words so far.
+    pub(super) fn foresee(&mut self, hearing: &Hearing) {
+        // The words of the pause itself keep a try.
+        if hearing.voice == Voice::Fades && self.foresight.tries + 1 < MOST_TRIES {
+            self.ask_early(When::Fading);
+        }
+    }
+
+    /// Lets a model think on the words of a pause that look complete, unless the turn is taken now.
+    pub(super) fn guess(&mut self, is_due: bool) {
+        if !is_due && self.foresight.tries < MOST_TRIES {
+            self.ask_early(When::Paused);
+        } else if !self.is_guessed(&self.caller.text()) {
+            self.withdraw();
+        }
+    }
+
+    fn ask_early(&mut self, when: When) {
+        let text = self.caller.text();
+        if self.is_guessed(&text) {
+            return;
+        }
+        self.withdraw();
+        let likely =
+            self.caller.ending(&self.expected).is_likely_an_end() && self.caller.keys().is_empty();
+        if likely
+            && self.assistant.turns.preemptive
+            && !self.is_backchannel_to_debt()
+            && self.foresight.luck(when).permits()
+        {
+            self.foresight.tries += 1;
+            self.foresight.guess = Some((text.clone(), when));
+            self.order(Order::Guess(text));
+        }
+    }
+
+    fn is_guessed(&self, text: &str) -> bool {
+        self.foresight.guess.as_ref().is_some_and(|(guess, _)| says_the_same(guess, text))
+    }
+
+    /// The words are others, or the turn goes on.
+    pub(super) fn withdraw(&mut self) {
+        if let Some((_, when)) = self.foresight.guess.take() {
+            self.foresight.luck(when).note(false);
+            self.order(Order::Withdraw);
+        }
+    }
+
+    /// The turn is taken with these words.
+    pub(super) fn redeem(&mut self, text: &str) -> Guess {
+        if !self.is_guessed(text) {
+            self.withdraw();
+            return Guess::None;
+        }
+        if let Some((_, when)) = self.foresight.guess.take() {
+            self.foresight.luck(when).note(true);
+        }
+        Guess::Right
+    }
+}
+
+/// Whether two texts have the same words: case and punctuation change with the last look at them.
+fn says_the_same(one: &str, other: &str) -> bool {
+    let words = |text: &str| -> Vec<String> {
+        let parts = text.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’');
+        parts.filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
+    };
+    words(one) == words(other)
+}
+
+/// How often in one turn a model is asked before the turn is over.
+const MOST_TRIES: u32 = 3;
+
+/// How many guesses are remembered.
+const REMEMBERED: u32 = 10;
+
+/// So many are tried before they are judged.
+const FIRST_TRIES: u32 = 4;
+
+/// So many of ten must be right.
+const FAIR: u32 = 3;
+
+/// So many are left out before one is tried again.
+const SKIPPED: u32 = 7;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_and_punctuation_make_no_other_words() {
+        assert!(says_the_same("is it open", "Is it open?"));
+        assert!(says_the_same("", " ."));
+        assert!(!says_the_same("is it open", "is it open on monday"));
+        assert!(!says_the_same("I can", "I can't"));
+    }
+
+    #[test]
+    fn guesses_that_are_seldom_right_are_seldom_made() {
+        let mut luck = Luck::default();
+        for _ in 0..4 {
+            assert!(luck.permits());
+            luck.note(false);
+        }
+        let tried: Vec<bool> = (0..16).map(|_| luck.permits()).collect();
+        assert_eq!(tried.iter().filter(|tried| **tried).count(), 2, "{tried:?}");
+        for _ in 0..3 {
+            luck.note(true);
+        }
+        assert!(luck.permits() && luck.permits(), "three of seven are right");
+    }
+}
