@@ -7,11 +7,12 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use voxtrunk::base::units::parse_duration;
+use voxtrunk::base::zone::Local;
 use voxtrunk::server::console::command::{Form, Target};
 use voxtrunk::server::console::{calls, phones, status, trace, trunks};
 use voxtrunk::server::control::protocol::{self, Wish};
 use voxtrunk::server::{
-    bench, check, decrypt, demo, dial, fakes, preset, providers, serve, verify,
+    bench, check, decrypt, demo, dial, fakes, preset, providers, routes, serve, verify,
 };
 
 /// A self-hosted SIP/RTP media server with built-in AI voice agents.
@@ -112,6 +113,11 @@ enum Command {
     Preset {
         #[command(subcommand)]
         command: PresetCommand,
+    },
+    /// Which call goes where.
+    Route {
+        #[command(subcommand)]
+        command: RouteCommand,
     },
     /// Those who hear, think and speak for agents.
     Providers {
@@ -331,6 +337,39 @@ struct Server {
 }
 
 #[derive(Debug, Subcommand)]
+enum RouteCommand {
+    /// Tell which route takes a call, and what each one before it says to it.
+    Test {
+        #[command(flatten)]
+        call: ThoughtOf,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: Config,
+    },
+}
+
+#[derive(Debug, Args)]
+struct ThoughtOf {
+    /// The number called, as it would be dialled.
+    #[arg(long)]
+    to: String,
+    /// The number calling; without it, it is withheld.
+    #[arg(long, default_value = "")]
+    from: String,
+    /// The trunk that the call comes by.
+    #[arg(long)]
+    trunk: Option<String>,
+    /// The context of the call; without it, that of the trunk.
+    #[arg(long)]
+    context: Option<String>,
+    /// When, on the clock of the server, such as "2026-12-24 18:00"; without it, now.
+    #[arg(long, value_name = "TIME")]
+    at: Option<Local>,
+}
+
+#[derive(Debug, Subcommand)]
 enum PresetCommand {
     /// All of them, one a line.
     List,
@@ -404,6 +443,12 @@ fn main() -> ExitCode {
         }
         Command::Preset { command: PresetCommand::List } => preset::list(),
         Command::Preset { command: PresetCommand::Show { name } } => preset::show(&name),
+        Command::Route {
+            command: RouteCommand::Test { call, json, config: Config { config } },
+        } => {
+            let ThoughtOf { to, from, trunk, context, at } = call;
+            routes::test(&config, &routes::Thought { to, from, trunk, context, at }, json)
+        }
         Command::Providers { command: ProvidersCommand::Test(Config { config }) } => {
             providers::run(&config)
         }

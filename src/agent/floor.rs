@@ -245,6 +245,17 @@ pub enum Guess {
     Right,
 }
 
+/// What a caller said last, before it is known or after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Last {
+    /// A turn of its own.
+    Turn,
+    /// Words over those of the agent: a turn only if they say something.
+    Aside,
+    /// The text of the turn that was taken last, with these words.
+    Late(String),
+}
+
 impl Manner {
     /// Speech of this manner with more of `other`: as long as one part is protected, all is.
     pub(super) fn with(self, other: Self) -> Self {

@@ -1,22 +1,19 @@
 //! Foresight: what a model is asked before the caller's turn is over, and how often that was right.
 //! Nothing of it is heard, done or kept before the turn is taken.
 
-use crate::agent::floor::{Guess, Hearing, Order, Voice};
-use crate::agent::turn::Turn;
-
 /// The words that a model was asked about, and how earlier ones turned out.
 #[derive(Debug, Default)]
 pub(super) struct Foresight {
     guess: Option<(String, When)>,
     /// How often a model was asked in this turn.
-    tries: u32,
+    pub(super) tries: u32,
     at_fades: Luck,
     at_pauses: Luck,
 }
 
 /// When a model was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum When {
+pub(super) enum When {
     /// As soon as the voice fell off.
     Fading,
     /// At a pause.
@@ -52,78 +49,39 @@ impl Luck {
 }
 
 impl Foresight {
-    fn luck(&mut self, when: When) -> &mut Luck {
-        match when {
-            When::Fading => &mut self.at_fades,
-            When::Paused => &mut self.at_pauses,
-        }
+    /// Whether a guess at that time is worth a try.
+    pub(super) fn permits(&mut self, when: When) -> bool {
+        self.luck(when).permits()
+    }
+
+    /// A model is asked about these words.
+    pub(super) fn ask(&mut self, text: String, when: When) {
+        self.tries += 1;
+        self.guess = Some((text, when));
+    }
+
+    /// Whether a model was asked about these words.
+    pub(super) fn is(&self, text: &str) -> bool {
+        self.guess.as_ref().is_some_and(|(guess, _)| says_the_same(guess, text))
+    }
+
+    /// The guess is over; tells whether there was one.
+    pub(super) fn ends(&mut self, is_right: bool) -> bool {
+        let Some((_, when)) = self.guess.take() else { return false };
+        self.luck(when).note(is_right);
+        true
     }
 
     /// The turn is over: the next one has its tries.
     pub(super) fn begin(&mut self) {
         (self.guess, self.tries) = (None, 0);
     }
-}
 
-impl Turn {
-    /// The voice fell off: a model may think about the words so far.
-    pub(super) fn foresee(&mut self, hearing: &Hearing) {
-        // The words of the pause itself keep a try.
-        if hearing.voice == Voice::Fades && self.foresight.tries + 1 < MOST_TRIES {
-            self.ask_early(When::Fading);
+    fn luck(&mut self, when: When) -> &mut Luck {
+        match when {
+            When::Fading => &mut self.at_fades,
+            When::Paused => &mut self.at_pauses,
         }
-    }
-
-    /// Lets a model think on the words of a pause that look complete, unless the turn is taken now.
-    pub(super) fn guess(&mut self, is_due: bool) {
-        if !is_due && self.foresight.tries < MOST_TRIES {
-            self.ask_early(When::Paused);
-        } else if !self.is_guessed(&self.caller.text()) {
-            self.withdraw();
-        }
-    }
-
-    fn ask_early(&mut self, when: When) {
-        let text = self.caller.text();
-        if self.is_guessed(&text) {
-            return;
-        }
-        self.withdraw();
-        let likely =
-            self.caller.ending(&self.expected).is_likely_an_end() && self.caller.keys().is_empty();
-        if likely
-            && self.assistant.turns.preemptive
-            && !self.is_backchannel_to_debt()
-            && self.foresight.luck(when).permits()
-        {
-            self.foresight.tries += 1;
-            self.foresight.guess = Some((text.clone(), when));
-            self.order(Order::Guess(text));
-        }
-    }
-
-    fn is_guessed(&self, text: &str) -> bool {
-        self.foresight.guess.as_ref().is_some_and(|(guess, _)| says_the_same(guess, text))
-    }
-
-    /// The words are others, or the turn goes on.
-    pub(super) fn withdraw(&mut self) {
-        if let Some((_, when)) = self.foresight.guess.take() {
-            self.foresight.luck(when).note(false);
-            self.order(Order::Withdraw);
-        }
-    }
-
-    /// The turn is taken with these words.
-    pub(super) fn redeem(&mut self, text: &str) -> Guess {
-        if !self.is_guessed(text) {
-            self.withdraw();
-            return Guess::None;
-        }
-        if let Some((_, when)) = self.foresight.guess.take() {
-            self.foresight.luck(when).note(true);
-        }
-        Guess::Right
     }
 }
 
@@ -135,9 +93,6 @@ fn says_the_same(one: &str, other: &str) -> bool {
     };
     words(one) == words(other)
 }
-
-/// How often in one turn a model is asked before the turn is over.
-const MOST_TRIES: u32 = 3;
 
 /// How many guesses are remembered.
 const REMEMBERED: u32 = 10;

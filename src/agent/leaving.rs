@@ -6,22 +6,11 @@ use std::time::{Duration, Instant};
 
 use crate::agent::event::{Input, Note, Output, PauseId, Transcript};
 use crate::agent::floor::{
-    Aside, Deciding, Order, Sound, Speaking, State, Text, Thinking, Yielding,
+    Aside, Deciding, Last, Order, Sound, Speaking, State, Text, Thinking, Yielding,
 };
 use crate::agent::session::{Life, Session};
 use crate::agent::speech::Sent;
 use crate::agent::turn::Turn;
-
-/// What a caller said last, before it is known or after.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Last {
-    /// A turn of its own.
-    Turn,
-    /// Words over those of the agent: a turn only if they say something.
-    Aside,
-    /// The text of the turn that was taken last, with these words.
-    Late(String),
-}
 
 impl Turn {
     /// The caller is gone. Tells what it said last, and whether the words of that are still to come.
@@ -55,7 +44,7 @@ impl Turn {
     }
 
     /// Whether this pause is the one whose words are to come.
-    fn awaits(&self, pause: PauseId) -> bool {
+    fn asked_at(&self, pause: PauseId) -> bool {
         self.pause == pause
     }
 }
@@ -88,7 +77,7 @@ impl Session {
                 match transcript {
                     Transcript::Partial { text } => self.turn.caller.may_have_said(&text),
                     Transcript::Final { text, .. } | Transcript::Judged { text, .. }
-                        if self.turn.awaits(pause) =>
+                        if self.turn.asked_at(pause) =>
                     {
                         self.turn.caller.may_have_said(&text);
                         self.note_last(now, &last);
@@ -102,7 +91,7 @@ impl Session {
     }
 
     /// Whether words of a caller who is gone are still to come.
-    pub fn awaits_last_words(&self) -> bool {
+    pub fn wants_last_words(&self) -> bool {
         matches!(self.life, Life::Leaving { .. })
     }
 

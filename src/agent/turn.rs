@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::agent::assistant::{Assistant, Detector};
 use crate::agent::barge_in::BargeIn;
-use crate::agent::caller::{Caller, Words};
+use crate::agent::caller::Caller;
 use crate::agent::endpointing::{Completeness, Ending, Expected};
 use crate::agent::event::{PauseId, TurnTimes};
 use crate::agent::expectation::Expectation;
@@ -37,7 +37,7 @@ pub struct Turn {
     /// Whether its text is still to come.
     text: Text,
     /// When the model or a tool last moved.
-    moved: Instant,
+    pub(super) moved: Instant,
     comfort: Comfort,
     pub(super) debt: Debt,
     /// Until when an agent that was interrupted says nothing.
@@ -471,35 +471,6 @@ impl Turn {
         (waits_since + patience).max(now + patience.min(SHORTEST_THOUGHT))
     }
 
-    fn words_while_thinking(&mut self, now: Instant, state: Thinking, words: &Words) -> State {
-        let aside = match state.aside.clone() {
-            Aside::Late(taken) => self.late(now, &taken, words),
-            Aside::Asked(last_voiced) => {
-                self.caller.said(now, words);
-                if self.is_substantial() {
-                    self.debt = Debt::Answer;
-                    self.order(Order::Cancel);
-                    return self.decide(now, Text::Here, Ended::Pause(last_voiced));
-                }
-                self.forget();
-                Aside::Quiet
-            }
-            aside @ (Aside::Quiet | Aside::Talking | Aside::Kept) => aside,
-        };
-        State::Thinking(Thinking { aside, ..state })
-    }
-
-    /// The text of a turn comes after it was taken with the words `taken`.
-    pub(super) fn late(&mut self, now: Instant, taken: &str, words: &Words) -> Aside {
-        let late = words.text.trim();
-        if !late.is_empty() && late != taken {
-            self.moved = now;
-            self.order(Order::Correct(late.to_owned()));
-        }
-        self.forget();
-        Aside::Quiet
-    }
-
     /// The answer is not wanted now, but still owed.
     fn cancel(&mut self, aside: Aside) {
         self.no_longer_late(aside);
@@ -525,23 +496,6 @@ impl Turn {
                 let ended = self.caller.times.last_voiced.map_or(Ended::Keys, Ended::Pause);
                 self.decide(now, Text::Here, ended)
             }
-        }
-    }
-
-    pub(super) fn no_longer_late(&mut self, aside: Aside) -> Aside {
-        match aside {
-            Aside::Late(_) => {
-                self.forget();
-                Aside::Quiet
-            }
-            aside @ (Aside::Quiet | Aside::Talking | Aside::Asked(_) | Aside::Kept) => aside,
-        }
-    }
-
-    /// The caller goes on: what the turn before really was is not asked any more.
-    fn wait_no_longer(&mut self) {
-        if self.late.take().is_some() {
-            self.forget();
         }
     }
 
@@ -619,6 +573,7 @@ const SHORTEST_THOUGHT: Duration = Duration::from_millis(300);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::caller::Words;
     use crate::agent::event::Verdict;
     use crate::agent::floor::Manner;
     use crate::agent::judgement::{Judgement, Likelihood};

@@ -19,3 +19,4 @@ pub mod secret;
 pub mod sum;
 pub mod template;
 pub mod units;
+pub mod zone;

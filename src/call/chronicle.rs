@@ -110,6 +110,11 @@ impl Chronicle {
         &self.record
     }
 
+    /// When the call arrived, since the Unix epoch.
+    pub fn began(&self) -> Duration {
+        self.record.began
+    }
+
     /// How long ago the call arrived.
     pub fn age(&self, now: Instant) -> Duration {
         self.since(now)

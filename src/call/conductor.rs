@@ -249,6 +249,7 @@ impl Conductor {
             trunk: &self.trunk.name,
             context: &self.trunk.context,
             attested: self.chronicle.attested(),
+            at: Some(self.chronicle.began()),
         };
         let dialled = self.briefing.plan.dialled_out(&call, |did| self.outside_number(did));
         let route = self.briefing.plan.route(&call).or(dialled.as_ref());

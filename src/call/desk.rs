@@ -74,8 +74,8 @@ impl Desk {
     }
 
     /// Whether the caller's last words are still to come.
-    pub fn awaits_last_words(&self) -> bool {
-        self.session.as_ref().is_some_and(Session::awaits_last_words)
+    pub fn wants_last_words(&self) -> bool {
+        self.session.as_ref().is_some_and(Session::wants_last_words)
     }
 
     /// Waits for nothing any more.

@@ -3,7 +3,8 @@
 use crate::config::diagnostic::Diagnostic;
 use crate::config::subject::Subject;
 use crate::config::{
-    check_agent, check_machine, check_outbound, check_phone, check_routes, check_tenant,
+    check_agent, check_hours, check_machine, check_outbound, check_phone, check_routes,
+    check_tenant,
 };
 
 /// Checks everything.
@@ -12,6 +13,7 @@ pub fn all(subject: &Subject<'_>) -> Vec<Diagnostic> {
     found.extend(check_phone::phones(subject));
     found.extend(check_tenant::tenants(subject));
     found.extend(check_routes::routes(subject));
+    found.extend(check_hours::hours_and_lists(subject));
     found.extend(check_outbound::rules(subject));
     for (name, agent) in subject.agents {
         if !subject.faulty.contains(name) {

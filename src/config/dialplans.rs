@@ -2,18 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use toml::de::DeValue;
 
 use crate::agent::assistant::Assistant;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::explain;
-use crate::config::extends::{self, Agents};
+use crate::config::extends::{self, Named};
 use crate::config::file;
 use crate::config::read::Reading;
 use crate::config::source::{Source, Span};
 use crate::config::tree::{self, Node};
+use crate::dialplan::hours::Hours;
+use crate::dialplan::numbers::{self, Listed, NumberList};
 use crate::dialplan::outbound::Outbound;
+use crate::dialplan::pattern::Match;
 use crate::dialplan::plan::{Plan, Route};
 
 /// What the files held.
@@ -23,6 +27,8 @@ pub struct Found {
     pub plan: Plan,
     /// The agents.
     pub agents: BTreeMap<String, Assistant>,
+    /// The lists of numbers.
+    pub lists: BTreeMap<String, Arc<NumberList>>,
     /// Agents with a mistake that was reported already: other checks would only echo it.
     pub faulty: BTreeSet<String>,
     /// Whether a route has a mistake that was reported already: what the plan as a whole does
@@ -41,7 +47,9 @@ pub struct Dialplans<'r, 'a> {
 struct Tables<'t> {
     routes: Vec<Node<'t>>,
     outbound: Vec<Node<'t>>,
-    agents: Agents<'t>,
+    agents: Named<'t>,
+    hours: Named<'t>,
+    lists: Named<'t>,
     defaults: Option<Node<'t>>,
 }
 
@@ -64,6 +72,12 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         }
         for node in tables.outbound {
             self.read_outbound(node);
+        }
+        for (name, (key, node)) in tables.hours {
+            self.read_hours(name, &key, node);
+        }
+        for (name, (key, node)) in tables.lists {
+            self.read_list(name, &key, node);
         }
         let (agents, wrong) = extends::inherited(tables.defaults, tables.agents);
         for (name, why) in wrong {
@@ -92,10 +106,20 @@ impl<'r, 'a> Dialplans<'r, 'a> {
                         tables.outbound.extend(rules);
                     }
                 }
-                ("agents" | "assistants", DeValue::Table(_)) => self.sort_agents(value, tables),
+                ("agents" | "assistants", DeValue::Table(_)) => {
+                    self.sort_named(AGENT, value, &mut tables.agents);
+                }
+                ("hours", DeValue::Table(_)) => {
+                    self.sort_named(HOURS, value, &mut tables.hours);
+                }
+                ("lists", DeValue::Table(_)) => {
+                    self.sort_named(LIST, value, &mut tables.lists);
+                }
                 ("defaults", DeValue::Table(_)) => self.sort_defaults(value, tables),
-                (known @ ("route" | "outbound" | "agents" | "assistants" | "defaults"), _) => {
+                (known, _) if KEYS.contains(&known) => {
                     let form = match known {
+                        "hours" => "[hours.NAME]",
+                        "lists" => "[lists.NAME]",
                         "route" => "[[route]]",
                         "outbound" => "[[outbound]]",
                         "defaults" => "[defaults.agent]",
@@ -111,28 +135,28 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         }
     }
 
-    fn sort_agents<'t>(&mut self, node: Node<'t>, tables: &mut Tables<'t>) {
+    fn sort_named<'t>(&mut self, kind: Kind, node: Node<'t>, tables: &mut Named<'t>) {
         let DeValue::Table(table) = node.into_inner() else { return };
         for (key, value) in table {
             let (span, name) = (key.span(), key.into_inner().into_owned());
             if !is_name(&name) {
                 self.report(
-                    Diagnostic::error("agent.name", format!("`{name}` cannot be a name"))
+                    Diagnostic::error(kind.bad_name, format!("`{name}` cannot be a name"))
                         .at(Some(span.clone()), "here")
                         .help("names have letters a-z, digits, - and _, and at most 64 of them"),
                 );
-            } else if let Some((first, _)) = tables.agents.get(&name) {
+            } else if let Some((first, _)) = tables.get(&name) {
                 let first = Some(first.clone());
                 self.report(
                     Diagnostic::error(
-                        "agent.duplicate_name",
-                        format!("agent `{name}` is defined twice"),
+                        kind.duplicate,
+                        format!("{} `{name}` is defined twice", kind.what),
                     )
                     .at(Some(span), "again here")
                     .at(first, "first here"),
                 );
             } else {
-                tables.agents.insert(name, (span, value));
+                tables.insert(name, (span, value));
             }
         }
     }
@@ -166,6 +190,50 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         let (route, sound) = self.reading.read::<Route>(&path, node);
         self.found.plan.routes.extend(route);
         self.found.faulty_routes |= !sound;
+    }
+
+    fn read_hours(&mut self, name: String, key: &Span, node: Node<'_>) {
+        let path = format!("hours.{name}");
+        tree::note(&mut self.reading.places, &path, key, &node);
+        let (hours, _) = self.reading.read::<Hours>(&path, node);
+        self.found.plan.hours.extend(hours.map(|hours| (name, hours)));
+    }
+
+    fn read_list(&mut self, name: String, key: &Span, node: Node<'_>) {
+        let path = format!("lists.{name}");
+        tree::note(&mut self.reading.places, &path, key, &node);
+        let (listed, _) = self.reading.read::<Listed>(&path, node);
+        let Listed { numbers, file } = listed.unwrap_or_default();
+        let mut list = NumberList::default();
+        numbers.into_iter().for_each(|number| list.add(number));
+        for number in file.iter().flat_map(|file| self.numbers_in(file, &path)) {
+            list.add(number);
+        }
+        self.found.lists.insert(name, Arc::new(list));
+    }
+
+    /// Reads the file of a list.
+    fn numbers_in(&mut self, file: &str, path: &str) -> Vec<Match> {
+        let span = self.reading.places.find(&format!("{path}.file"));
+        let span = span.map(|place| place.value.clone());
+        let full = self.beside(file, span.as_ref());
+        let (numbers, wrong) = match full.and_then(|it| file::read_text(&it, LARGEST_LIST)) {
+            Ok(text) => numbers::in_file(&text),
+            Err(why) => {
+                let message = format!("the list `{file}` cannot be read: {why}");
+                self.report(
+                    Diagnostic::error("list.file", message)
+                        .at(span, "named here")
+                        .help("the path begins at the folder of this dialplan file"),
+                );
+                return Vec::new();
+            }
+        };
+        for (line, why) in wrong.into_iter().take(MOST_WRONG_LINES) {
+            let message = format!("line {line} of `{file}` is no number: {why}");
+            self.report(Diagnostic::error("list.number", message).at(span.clone(), "in this file"));
+        }
+        numbers
     }
 
     fn read_outbound(&mut self, node: Node<'_>) {
@@ -271,7 +339,28 @@ fn is_name(text: &str) -> bool {
 }
 
 /// What a dialplan file may hold.
-pub const KEYS: [&str; 5] = ["route", "outbound", "agents", "assistants", "defaults"];
+pub const KEYS: [&str; 7] =
+    ["route", "outbound", "agents", "assistants", "defaults", "hours", "lists"];
+
+/// A kind of tables that have names, and the codes of their mistakes.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    what: &'static str,
+    bad_name: &'static str,
+    duplicate: &'static str,
+}
+
+const AGENT: Kind =
+    Kind { what: "agent", bad_name: "agent.name", duplicate: "agent.duplicate_name" };
+const HOURS: Kind =
+    Kind { what: "hours", bad_name: "hours.name", duplicate: "hours.duplicate_name" };
+const LIST: Kind = Kind { what: "list", bad_name: "list.name", duplicate: "list.duplicate_name" };
+
+/// The largest list, in octets: some hundred thousand numbers.
+const LARGEST_LIST: u64 = 16 * 1_024 * 1_024;
+
+/// How many wrong lines of a list are told.
+const MOST_WRONG_LINES: usize = 3;
 
 /// The largest prompt, in octets.
 const LARGEST_PROMPT: u64 = 64 * 1_024;

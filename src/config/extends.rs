@@ -8,8 +8,8 @@ use crate::config::diagnostic::{Diagnostic, did_you_mean};
 use crate::config::source::Span;
 use crate::config::tree::Node;
 
-/// Agents as they are written, by name, each with where its name stands.
-pub type Agents<'t> = BTreeMap<String, (Span, Node<'t>)>;
+/// Tables with names, as they are written, each with where its name stands.
+pub type Named<'t> = BTreeMap<String, (Span, Node<'t>)>;
 
 /// Agents with a wrong `extends`, each with what is to be said about it. Of a circle only one
 /// agent says so.
@@ -17,8 +17,8 @@ pub type Wrong = Vec<(String, Option<Diagnostic>)>;
 
 /// Gives every agent what it inherits. Tables are merged key by key, everything else is replaced.
 /// An agent with a wrong `extends` keeps its own keys only.
-pub fn inherited<'t>(defaults: Option<Node<'t>>, agents: Agents<'t>) -> (Agents<'t>, Wrong) {
-    let (mut whole, mut wrong) = (Agents::new(), Wrong::new());
+pub fn inherited<'t>(defaults: Option<Node<'t>>, agents: Named<'t>) -> (Named<'t>, Wrong) {
+    let (mut whole, mut wrong) = (Named::new(), Wrong::new());
     for (name, (key, node)) in &agents {
         let chain = ancestors(name, &agents).unwrap_or_else(|why| {
             wrong.push((name.clone(), why.map(|why| *why)));
@@ -36,7 +36,7 @@ pub fn inherited<'t>(defaults: Option<Node<'t>>, agents: Agents<'t>) -> (Agents<
 /// Follows `extends` from an agent upwards.
 fn ancestors<'n>(
     name: &'n str,
-    agents: &'n Agents<'_>,
+    agents: &'n Named<'_>,
 ) -> Result<Vec<&'n str>, Option<Box<Diagnostic>>> {
     let mut chain: Vec<&str> = Vec::new();
     let mut current = name;
@@ -69,7 +69,7 @@ fn ancestors<'n>(
     Ok(chain)
 }
 
-fn unknown_base(base: &str, span: Option<Span>, agents: &Agents<'_>) -> Diagnostic {
+fn unknown_base(base: &str, span: Option<Span>, agents: &Named<'_>) -> Diagnostic {
     let why = Diagnostic::error("ref.unknown", format!("there is no agent `{base}` to extend"));
     let names = agents.keys().map(String::as_str);
     match did_you_mean(base, names) {

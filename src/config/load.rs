@@ -76,8 +76,10 @@ pub fn load(
     let mut reading = Reading::new(Scope { environment, names: BTreeMap::new() });
     let server = read_server(request, &mut reading);
     let found = read_dialplans(request, &server, &mut reading);
-    let Found { plan, mut agents, faulty, faulty_routes } =
+    let Found { mut plan, mut agents, lists, faulty, faulty_routes } =
         Dialplans::new(&mut reading).read(found);
+    plan.zone = server.machine.timezone.clone();
+    plan.complete(&lists);
     for agent in agents.values_mut() {
         agent.language.get_or_insert_with(|| server.machine.language.clone());
     }
@@ -87,6 +89,7 @@ pub fn load(
         let subject = Subject {
             server: &server,
             plan: &plan,
+            lists: &lists,
             agents: &agents,
             faulty: &faulty,
             faulty_routes,

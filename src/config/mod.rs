@@ -3,6 +3,7 @@
 pub mod check;
 mod check_agent;
 mod check_fallback;
+mod check_hours;
 mod check_listen;
 mod check_machine;
 mod check_outbound;

@@ -12,6 +12,7 @@ use crate::base::country::Country;
 use crate::base::language::Language;
 use crate::base::master_key::Suite;
 use crate::base::units::{self, parsed};
+use crate::base::zone::Zone;
 use crate::config::keys::KeyWay;
 use crate::config::network::PortRange;
 use crate::config::phone::{Group, Phone, Registering};
@@ -85,6 +86,9 @@ pub struct Machine {
     pub language: Language,
     /// The country whose national numbers are meant where a trunk names none.
     pub country: Country,
+    /// Where its clock hangs: the time zone of opening hours that name none, such as
+    /// `Europe/Berlin`; without it, that of the machine.
+    pub timezone: Zone,
 }
 
 /// `[sip]`: where SIP is spoken.
@@ -350,8 +354,14 @@ impl Default for Machine {
             models: "../models".into(),
             language: Language::english(),
             country: Country::default(),
+            timezone: zone_of_this_machine(),
         }
     }
+}
+
+fn zone_of_this_machine() -> Zone {
+    let zone = jiff::tz::TimeZone::system();
+    zone.iana_name().and_then(|name| name.parse().ok()).unwrap_or_default()
 }
 
 impl Default for Sip {

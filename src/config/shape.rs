@@ -34,7 +34,6 @@ fn without_index(part: &str) -> &str {
 }
 
 const KEYS: &[&str] = &[
-    "server.timezone",
     "sip.local_networks",
     "sip.options_reply",
     "rtp.jitter",
@@ -57,8 +56,6 @@ const KEYS: &[&str] = &[
     "security.outbound.daily_budget",
     "security.http",
     "security.privacy",
-    "hours",
-    "lists",
     "menus",
     "queues",
     "voicemail",
@@ -70,7 +67,6 @@ const KEYS: &[&str] = &[
     "route.tenant",
     "route.header",
     "route.anonymous",
-    "route.when",
     "route.ring",
     "route.else",
     "route.timeout",

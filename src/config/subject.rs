@@ -9,6 +9,7 @@ use crate::config::external::{External, Fault};
 use crate::config::read::Reading;
 use crate::config::settings::Server;
 use crate::config::source::Span;
+use crate::dialplan::numbers::NumberList;
 use crate::dialplan::plan::Plan;
 
 /// What is checked.
@@ -17,6 +18,8 @@ pub struct Subject<'a> {
     pub server: &'a Server,
     /// The routes.
     pub plan: &'a Plan,
+    /// The lists of numbers.
+    pub lists: &'a BTreeMap<String, Arc<NumberList>>,
     /// The agents.
     pub agents: &'a BTreeMap<String, Arc<Assistant>>,
     /// Agents that have a mistake already: they are known, and not looked at again.

@@ -76,7 +76,17 @@ fn mistakes_in_dialplans_are_reported_word_for_word() {
             "an_unknown_key",
             agent("first_mesage = \"Hello.\"\nfirst_message = \"x\"\n\n[agents.front.turns]\nwiat = \"1s\""),
         ),
-        ("a_key_of_a_later_version", "[[route]]\nto = \"busy\"\nwhen = \"hours.office\"\n\n[hours.office]\nmon-fri = \"08:00-18:00\"\n".to_owned()),
+        ("a_key_of_a_later_version", "[[route]]\nto = \"busy\"\ntimeout = \"3s\"\n\n[menus.main]\nsay = \"Hello.\"\n".to_owned()),
+        (
+            "hours_and_lists_that_are_not_there",
+            "[[route]]\ncaller = [\"list:vipp\", \"+49*\"]\nwhen = \"!hours.ofice\"\nto = \"busy\"\n\n[[route]]\nto = \"busy\"\n\n\
+             [hours.office]\nmon-fri = \"08:00-18:00\"\n\n[hours.never]\nholidays = \"DE-BW\"\n\n[lists.vip]\nnumbers = \"+4930*\"\n".to_owned(),
+        ),
+        (
+            "hours_that_are_wrong",
+            "[[route]]\nwhen = \"office\"\nto = \"busy\"\n\n[hours.office]\nmo = \"08:00-18:00\"\ntue = \"8-18\"\n\
+             timezone = \"Berlin\"\nholidays = [\"DE-BW\", \"DE-XX\"]\n\n[lists.vip]\nfile = \"../../vip.csv\"\n".to_owned(),
+        ),
         ("a_destination_of_a_later_version", "[[route]]\nto = \"queue:sales\"\n".to_owned()),
         ("a_destination_that_is_none", "[[route]]\nto = \"agnet:x\"\n".to_owned()),
         ("a_duration_without_unit", agent("first_message = \"x\"\nturns = { wait = 300 }")),

@@ -45,6 +45,7 @@ impl Route {
             && holds_all(&self.trunk, &later.trunk)
             && holds_all(&self.context, &later.context)
             && holds_all(&self.attestation, &later.attestation)
+            && holds_all(&self.when, &later.when)
     }
 }
 
@@ -79,7 +80,7 @@ mod tests {
                 to(&[], &[]),
                 to(&["101"], &[]),
             ],
-            outbound: Vec::new(),
+            ..Plan::default()
         };
         assert_eq!(plan.shadows(), [Shadow { hidden: 2, by: 1 }, Shadow { hidden: 5, by: 4 }]);
     }

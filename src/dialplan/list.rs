@@ -42,3 +42,12 @@ where
 
     source.deserialize_any(Visitor(std::marker::PhantomData))
 }
+
+/// One value or several, within a table.
+pub(super) struct Many<T>(pub(super) Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Many<T> {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        one_or_many(source).map(Self)
+    }
+}

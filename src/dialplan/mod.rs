@@ -1,9 +1,14 @@
 //! The dialplan: which call goes where. It knows numbers and names, and nothing of SIP or agents.
 
+pub mod holidays;
+pub mod hours;
+mod index;
 pub mod lint;
 mod list;
+pub mod numbers;
 pub mod outbound;
 pub mod pattern;
 pub mod plan;
 pub mod runner;
 mod way_out;
+pub mod when;

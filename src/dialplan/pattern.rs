@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use regex::bytes::{Regex, RegexBuilder};
 use serde::Deserialize;
 
 use crate::base::number::Number;
 use crate::base::units;
+use crate::dialplan::numbers::NumberList;
 
 /// What a number is compared with. A number is looked at as it was dialled and, when it can be
 /// read as one, in its E.164 form; it is enough when one of the two fits.
@@ -24,6 +26,8 @@ enum Kind {
     Range(Range),
     Asterisk(Vec<Symbol>),
     Regex(Regex),
+    /// A list by its name, and what it holds once that is known.
+    List(String, Option<Arc<NumberList>>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,11 +58,48 @@ impl Match {
 
     /// Whether `dialled` fits.
     pub fn matches(&self, dialled: &str) -> bool {
-        let number = Number::from_dialled(dialled);
-        if let (Kind::Exact(Some(wanted)), Some(number)) = (&self.kind, &number) {
-            return wanted == number;
+        self.takes(&Dialled::new(dialled))
+    }
+
+    /// Whether a number that was read fits.
+    pub fn takes(&self, dialled: &Dialled<'_>) -> bool {
+        let number = dialled.number.as_ref();
+        match (&self.kind, number) {
+            (Kind::Exact(Some(wanted)), Some(number)) => wanted == number,
+            (Kind::List(_, list), _) => {
+                list.as_ref().is_some_and(|list| list.holds(dialled.text, number))
+            }
+            _ => self.fits(dialled.text) || number.is_some_and(|it| self.fits(it.to_e164())),
         }
-        self.fits(dialled) || number.is_some_and(|number| self.fits(number.to_e164()))
+    }
+
+    /// Whether it is a single number.
+    pub fn is_exact(&self) -> bool {
+        matches!(self.kind, Kind::Exact(_))
+    }
+
+    /// The number that it is, in E.164 if it can be, or else as it was written.
+    pub fn exact(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Exact(Some(number)) => Some(number.to_e164()),
+            Kind::Exact(None) => Some(&self.text),
+            _ => None,
+        }
+    }
+
+    /// The name of the list that it is.
+    pub fn list(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::List(name, _) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Tells what the list holds.
+    pub fn hold(&mut self, numbers: Arc<NumberList>) {
+        if let Kind::List(_, list) = &mut self.kind {
+            *list = Some(numbers);
+        }
     }
 
     /// Whether every number that `other` fits is sure to fit this one too. `false` when nobody
@@ -80,8 +121,13 @@ impl Match {
                 | Kind::Prefix(_)
                 | Kind::Range(_)
                 | Kind::Asterisk(_)
-                | Kind::Regex(_),
-                Kind::Prefix(_) | Kind::Range(_) | Kind::Asterisk(_) | Kind::Regex(_),
+                | Kind::Regex(_)
+                | Kind::List(..),
+                Kind::Prefix(_)
+                | Kind::Range(_)
+                | Kind::Asterisk(_)
+                | Kind::Regex(_)
+                | Kind::List(..),
             ) => self.text == other.text,
         }
     }
@@ -94,7 +140,7 @@ impl Match {
             Kind::Range(Range { head, digits, first, last }) => {
                 vec![format!("{head}{first:0digits$}"), format!("{head}{last:0digits$}")]
             }
-            Kind::Asterisk(_) | Kind::Regex(_) => Vec::new(),
+            Kind::Asterisk(_) | Kind::Regex(_) | Kind::List(..) => Vec::new(),
         }
     }
 
@@ -105,7 +151,24 @@ impl Match {
             Kind::Range(range) => range.holds(form),
             Kind::Asterisk(symbols) => symbols_fit(symbols, form),
             Kind::Regex(regex) => regex.is_match(form.as_bytes()),
+            Kind::List(..) => false,
         }
+    }
+}
+
+/// A number as it was dialled, and in its E.164 form when it can be read as one.
+#[derive(Debug, Clone)]
+pub struct Dialled<'a> {
+    /// As it was dialled.
+    pub text: &'a str,
+    /// The number that it is.
+    pub number: Option<Number>,
+}
+
+impl<'a> Dialled<'a> {
+    /// Reads a number.
+    pub fn new(text: &'a str) -> Self {
+        Self { text, number: Number::from_dialled(text) }
     }
 }
 
@@ -153,7 +216,7 @@ impl FromStr for Match {
         let kind = if let Some(expression) = text.strip_prefix("re:") {
             Kind::Regex(compile(expression)?)
         } else if let Some(name) = text.strip_prefix("list:") {
-            return Err(wrong(format!("lists (`list:{name}`) are not supported yet")));
+            Kind::List(name.to_owned(), None)
         } else if let Some(symbols) = text.strip_prefix('_') {
             Kind::Asterisk(symbols_in(symbols)?)
         } else if let Some((from, to)) = text.split_once("..") {

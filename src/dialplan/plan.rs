@@ -1,7 +1,9 @@
 //! The plan: routes in order. Keys of a route must all fit, values of a key are alternatives, and
 //! the first route that fits takes the call.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -11,15 +13,26 @@ use crate::base::attestation::Attested;
 use crate::base::destination::Destination;
 use crate::base::template::{self, Variables};
 use crate::base::units;
+use crate::base::zone::Zone;
+use crate::dialplan::hours::Hours;
+use crate::dialplan::index::Index;
 use crate::dialplan::list::one_or_many;
+use crate::dialplan::numbers::NumberList;
 use crate::dialplan::outbound::Outbound;
 use crate::dialplan::pattern::Match;
+use crate::dialplan::when::When;
 
 /// Every route, in the order in which they are tried.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plan {
     /// The routes.
     pub routes: Vec<Route>,
+    /// Opening hours by name.
+    pub hours: BTreeMap<String, Hours>,
+    /// Where the clock of the server hangs.
+    pub zone: Zone,
+    /// Which routes a number may take, once all are there.
+    pub(super) index: Option<Index>,
     /// The ways out, in the order in which they are tried.
     pub outbound: Vec<Outbound>,
 }
@@ -40,6 +53,9 @@ pub struct Route {
     /// The extension called: the number exactly as it was dialled.
     #[serde(default, deserialize_with = "one_or_many")]
     pub ext: Vec<Match>,
+    /// When it holds; without it, always.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub when: Vec<When>,
     /// The trunk that the call came from, by name.
     #[serde(default, deserialize_with = "one_or_many")]
     pub trunk: Vec<String>,
@@ -100,6 +116,22 @@ pub enum Key {
     Context,
     /// How far somebody vouches for the number calling.
     Attestation,
+    /// The time.
+    When,
+}
+
+impl Plan {
+    /// Tells the patterns of all routes what their lists hold, and makes the index. Called once,
+    /// when everything is there.
+    pub fn complete(&mut self, lists: &BTreeMap<String, Arc<NumberList>>) {
+        for route in &mut self.routes {
+            for pattern in route.did.iter_mut().chain(&mut route.caller).chain(&mut route.ext) {
+                let list = pattern.list().and_then(|name| lists.get(name)).cloned();
+                list.into_iter().for_each(|list| pattern.hold(list));
+            }
+        }
+        self.index = Some(Index::of(&self.routes));
+    }
 }
 
 impl Route {
@@ -110,6 +142,7 @@ impl Route {
             did: Vec::new(),
             caller: Vec::new(),
             ext: Vec::new(),
+            when: Vec::new(),
             trunk: Vec::new(),
             context: Vec::new(),
             attestation: Vec::new(),
@@ -131,6 +164,7 @@ impl Route {
         [&self.did, &self.caller, &self.ext].into_iter().all(|patterns| everything(patterns))
             && self.trunk.is_empty()
             && self.context.is_empty()
+            && self.when.is_empty()
             && self.attestation.is_empty()
     }
 }
@@ -144,6 +178,7 @@ impl fmt::Display for Key {
             Self::Trunk => "trunk",
             Self::Context => "context",
             Self::Attestation => "attestation",
+            Self::When => "when",
         })
     }
 }

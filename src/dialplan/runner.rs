@@ -1,8 +1,11 @@
 //! Finds the route of a call, and explains why the others did not fit.
 
+use std::time::Duration;
+
 use crate::base::attestation::Attested;
-use crate::dialplan::pattern::Match;
+use crate::dialplan::pattern::{Dialled, Match};
 use crate::dialplan::plan::{Key, Plan, Route};
+use crate::dialplan::when::When;
 
 /// What a route looks at. Texts as the trunk delivered them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -17,6 +20,15 @@ pub struct Call<'a> {
     pub context: &'a str,
     /// How far somebody whom we believe vouches for the caller's number.
     pub attested: Attested,
+    /// When it came, since the Unix epoch; without it, opening hours are not asked.
+    pub at: Option<Duration>,
+}
+
+/// A call whose numbers were read once.
+struct Read<'a> {
+    call: &'a Call<'a>,
+    did: Dialled<'a>,
+    caller: Dialled<'a>,
 }
 
 /// What one route says to a call.
@@ -39,20 +51,38 @@ pub struct Check {
     pub fits: bool,
     /// What the route wants, its alternatives separated by commas.
     pub wanted: String,
+    /// Why, where that is not plain: `closed date 2026-12-24`.
+    pub why: Option<String>,
 }
 
 impl Plan {
     /// Finds the route of a call: the first that fits.
     pub fn route(&self, call: &Call<'_>) -> Option<&Route> {
-        self.routes.iter().find(|route| route.fits(call))
+        let read = Read::new(call);
+        let fits = |route: &&Route| route.fits(&read) && self.is_time(route, call.at);
+        match &self.index {
+            Some(index) => index.places(&read.did).filter_map(|at| self.routes.get(at)).find(fits),
+            None => self.routes.iter().find(fits),
+        }
+    }
+
+    /// Whether a route holds at a time since the Unix epoch.
+    fn is_time(&self, route: &Route, at: Option<Duration>) -> bool {
+        let Some(at) = at else { return true };
+        let holds = |when: &When| {
+            let hours = self.hours.get(&when.hours);
+            hours.is_some_and(|hours| hours.status(at, &self.zone).is_open == when.open)
+        };
+        route.when.is_empty() || route.when.iter().any(holds)
     }
 
     /// Says for every route, key by key, whether the call fits.
     pub fn explain(&self, call: &Call<'_>) -> Vec<Explanation<'_>> {
+        let read = Read::new(call);
         let explained = |(position, route)| Explanation {
             position,
             route,
-            checks: KEYS.iter().filter_map(|key| Route::check(route, *key, call)).collect(),
+            checks: KEYS.iter().filter_map(|key| self.check(route, *key, &read)).collect(),
         };
         self.routes.iter().enumerate().map(explained).collect()
     }
@@ -65,39 +95,63 @@ impl Explanation<'_> {
     }
 }
 
+impl<'a> Read<'a> {
+    fn new(call: &'a Call<'a>) -> Self {
+        Self { call, did: Dialled::new(call.did), caller: Dialled::new(call.caller) }
+    }
+}
+
 impl Route {
-    /// Whether the call fits every key.
-    pub fn fits(&self, call: &Call<'_>) -> bool {
-        fits_any(&self.did, call.did)
-            && fits_any(&self.caller, call.caller)
-            && fits_any(&self.ext, call.did)
+    /// Whether the call fits every key but the time.
+    fn fits(&self, read: &Read<'_>) -> bool {
+        let call = read.call;
+        fits_any(&self.did, &read.did)
             && is_any(&self.trunk, call.trunk)
             && is_any(&self.context, call.context)
+            && fits_any(&self.ext, &read.did)
+            && fits_any(&self.caller, &read.caller)
             && (self.attestation.is_empty() || self.attestation.contains(&call.attested))
     }
+}
 
+impl Plan {
     /// Compares one key; `None` when the route does not have it.
-    fn check(&self, key: Key, call: &Call<'_>) -> Option<Check> {
+    fn check(&self, route: &Route, key: Key, read: &Read<'_>) -> Option<Check> {
+        let call = read.call;
+        let texts = |patterns: &[Match]| listed(patterns.iter().map(Match::text));
         let (fits, wanted) = match key {
-            Key::Did => (fits_any(&self.did, call.did), listed(self.did.iter().map(Match::text))),
-            Key::Caller => {
-                (fits_any(&self.caller, call.caller), listed(self.caller.iter().map(Match::text)))
-            }
-            Key::Ext => (fits_any(&self.ext, call.did), listed(self.ext.iter().map(Match::text))),
-            Key::Trunk => (is_any(&self.trunk, call.trunk), listed(&self.trunk)),
-            Key::Context => (is_any(&self.context, call.context), listed(&self.context)),
+            Key::Did => (fits_any(&route.did, &read.did), texts(&route.did)),
+            Key::Caller => (fits_any(&route.caller, &read.caller), texts(&route.caller)),
+            Key::Ext => (fits_any(&route.ext, &read.did), texts(&route.ext)),
+            Key::Trunk => (is_any(&route.trunk, call.trunk), listed(&route.trunk)),
+            Key::Context => (is_any(&route.context, call.context), listed(&route.context)),
             Key::Attestation => (
-                self.attestation.contains(&call.attested),
-                listed(self.attestation.iter().map(Attested::to_string)),
+                route.attestation.contains(&call.attested),
+                listed(route.attestation.iter().map(Attested::to_string)),
             ),
+            Key::When => {
+                (self.is_time(route, call.at), listed(route.when.iter().map(When::to_string)))
+            }
         };
-        (!wanted.is_empty()).then_some(Check { key, fits, wanted })
+        let why = (key == Key::When).then(|| self.times(route, call.at));
+        (!wanted.is_empty()).then_some(Check { key, fits, wanted, why })
+    }
+
+    /// Why it is open or closed at the hours that a route names.
+    fn times(&self, route: &Route, at: Option<Duration>) -> String {
+        let at = at.unwrap_or_default();
+        let told = |when: &When| {
+            let status = self.hours.get(&when.hours)?.status(at, &self.zone);
+            let is = if status.is_open { "open" } else { "closed" };
+            Some(format!("{is}: {}", status.why))
+        };
+        listed(route.when.iter().filter_map(told))
     }
 }
 
 /// An empty list fits everything.
-fn fits_any(patterns: &[Match], dialled: &str) -> bool {
-    patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(dialled))
+fn fits_any(patterns: &[Match], dialled: &Dialled<'_>) -> bool {
+    patterns.is_empty() || patterns.iter().any(|pattern| pattern.takes(dialled))
 }
 
 fn is_any(names: &[String], name: &str) -> bool {
@@ -110,8 +164,8 @@ fn listed(texts: impl IntoIterator<Item = impl AsRef<str>>) -> String {
 }
 
 /// Every key, in the order in which they are explained.
-const KEYS: [Key; 6] =
-    [Key::Did, Key::Caller, Key::Ext, Key::Trunk, Key::Context, Key::Attestation];
+const KEYS: [Key; 7] =
+    [Key::Did, Key::Caller, Key::Ext, Key::Trunk, Key::Context, Key::Attestation, Key::When];
 
 #[cfg(test)]
 mod tests {
@@ -134,8 +188,12 @@ mod tests {
                 route("any trunk", &["+4971112345"], ""),
                 route("everything else", &[], ""),
             ],
-            outbound: Vec::new(),
+            ..Plan::default()
         }
+    }
+
+    fn check(key: Key, fits: bool, wanted: &str) -> Check {
+        Check { key, fits, wanted: wanted.to_owned(), why: None }
     }
 
     fn name_for<'a>(plan: &'a Plan, did: &str, trunk: &str) -> &'a str {
@@ -166,8 +224,8 @@ mod tests {
         assert_eq!(
             explained[0].checks,
             [
-                Check { key: Key::Did, fits: true, wanted: "+4971112345, +4971112346".to_owned() },
-                Check { key: Key::Trunk, fits: false, wanted: "carrier".to_owned() },
+                check(Key::Did, true, "+4971112345, +4971112346"),
+                check(Key::Trunk, false, "carrier"),
             ]
         );
         assert!(explained[2].checks.is_empty());

@@ -46,7 +46,7 @@ mod tests {
             rule("+49*", &["internal", "sales"], "germany"),
             rule("+1*", &[], "america"),
         ];
-        Plan { routes: Vec::new(), outbound }
+        Plan { outbound, ..Plan::default() }
     }
 
     fn dialled(did: &str, context: &str) -> Option<String> {

@@ -4,6 +4,7 @@ mod apart;
 mod calls;
 mod crowd;
 mod media;
+mod routes;
 mod signalling;
 mod soak;
 mod stage;
@@ -28,6 +29,8 @@ pub enum Group {
     Signalling,
     /// Audio.
     Media,
+    /// Which call goes where.
+    Routes,
     /// Conversations, with what stands on this machine and through vendors' stand-ins.
     Turn,
     /// Of those, the ones through stand-ins.
@@ -164,6 +167,9 @@ pub fn run(order: Order) -> ExitCode {
         }
         if wants(Group::Media) {
             show(media::measure().await?);
+        }
+        if wants(Group::Routes) {
+            show(routes::measure()?);
         }
         if wants(Group::Turn) {
             show(turns::measure().await?);

@@ -41,6 +41,14 @@ pub fn tenants(server: &Server) -> tenants::Settings {
     tenants::Settings { tenants: known.collect(), trunks: owned.collect() }
 }
 
+/// How a trunk writes numbers.
+pub fn numbering(trunk: &Trunk, server: &Server) -> Numbering {
+    Numbering {
+        country: trunk.country.unwrap_or(server.machine.country),
+        format: format(trunk.number_format),
+    }
+}
+
 fn line(name: &str, trunk: &Trunk, server: &Server) -> trunk::Settings {
     let account = account(name, trunk).map(Arc::new);
     let host = trunk.host.as_deref().or(trunk.registrars.first().map(String::as_str));
@@ -65,10 +73,7 @@ fn line(name: &str, trunk: &Trunk, server: &Server) -> trunk::Settings {
     let number = number.map(|number| number.text()).filter(|text| is_number(text));
     let caller_id = trunk.caller_id.as_deref().or(trunk.outbound.caller_id.as_deref());
     let profile = Profile {
-        numbering: Numbering {
-            country: trunk.country.unwrap_or(server.machine.country),
-            format: format(trunk.number_format),
-        },
+        numbering: numbering(trunk, server),
         identity: identity(trunk.identity),
         did_from: trunk.did_from.iter().map(did_place).collect(),
         is_trusted: trunk.trusted_identity,

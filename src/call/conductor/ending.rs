@@ -106,7 +106,7 @@ impl Conductor {
     /// Closes the record when every leg is gone and the caller's last words are known; a port that
     /// does not say its last word is waited for a little.
     pub(super) fn check_over(&mut self, now: Instant) {
-        if !matches!(self.work, Work::Ending(_)) || self.desk.awaits_last_words() {
+        if !matches!(self.work, Work::Ending(_)) || self.desk.wants_last_words() {
             return;
         }
         if self.legs.iter().all(Leg::is_gone) {

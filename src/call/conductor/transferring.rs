@@ -190,6 +190,7 @@ impl Conductor {
             trunk: &self.trunk.name,
             context: &self.trunk.context,
             attested: self.chronicle.attested(),
+            at: Some(self.chronicle.began()),
         };
         self.briefing.plan.route(&call)
     }

@@ -41,6 +41,7 @@ mod phones;
 mod quality;
 mod recording;
 mod recordings;
+mod routes;
 mod signatures;
 mod sipp;
 mod soak;

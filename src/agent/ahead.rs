@@ -1,0 +1,61 @@
+//! Ahead of the end of a turn: when a model is asked, and what becomes of its answer.
+
+use crate::agent::floor::{Guess, Hearing, Order, Voice};
+use crate::agent::foresight::When;
+use crate::agent::turn::Turn;
+
+impl Turn {
+    /// The voice fell off: a model may think about the words so far.
+    pub(super) fn foresee(&mut self, hearing: &Hearing) {
+        // The words of the pause itself keep a try.
+        if hearing.voice == Voice::Fades && self.foresight.tries + 1 < MOST_TRIES {
+            self.ask_early(When::Fading);
+        }
+    }
+
+    /// Lets a model think on the words of a pause that look complete, unless the turn is taken now.
+    pub(super) fn guess(&mut self, is_due: bool) {
+        if !is_due && self.foresight.tries < MOST_TRIES {
+            self.ask_early(When::Paused);
+        } else if !self.foresight.is(&self.caller.text()) {
+            self.withdraw();
+        }
+    }
+
+    fn ask_early(&mut self, when: When) {
+        let text = self.caller.text();
+        if self.foresight.is(&text) {
+            return;
+        }
+        self.withdraw();
+        let likely =
+            self.caller.ending(&self.expected).is_likely_an_end() && self.caller.keys().is_empty();
+        if likely
+            && self.assistant.turns.preemptive
+            && !self.is_backchannel_to_debt()
+            && self.foresight.permits(when)
+        {
+            self.foresight.ask(text.clone(), when);
+            self.order(Order::Guess(text));
+        }
+    }
+
+    /// The words are others, or the turn goes on.
+    pub(super) fn withdraw(&mut self) {
+        if self.foresight.ends(false) {
+            self.order(Order::Withdraw);
+        }
+    }
+
+    /// The turn is taken with these words.
+    pub(super) fn redeem(&mut self, text: &str) -> Guess {
+        if self.foresight.is(text) && self.foresight.ends(true) {
+            return Guess::Right;
+        }
+        self.withdraw();
+        Guess::None
+    }
+}
+
+/// How often in one turn a model is asked before the turn is over.
+const MOST_TRIES: u32 = 3;

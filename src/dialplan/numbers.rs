@@ -1,0 +1,117 @@
+//! Lists of numbers: who is turned away, who goes first.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::Deserialize;
+
+use crate::base::number::Number;
+use crate::dialplan::list::one_or_many;
+use crate::dialplan::pattern::Match;
+
+/// A list as it stands under `[lists.NAME]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listed {
+    /// Numbers and patterns of numbers.
+    #[serde(deserialize_with = "one_or_many")]
+    pub numbers: Vec<Match>,
+    /// A file with one number a line, beside the dialplan file.
+    pub file: Option<String>,
+}
+
+/// The numbers of a list, found at once however many there are.
+#[derive(Clone, Default, PartialEq)]
+pub struct NumberList {
+    exact: HashSet<String>,
+    patterns: Vec<Match>,
+}
+
+impl NumberList {
+    /// Adds a number or a pattern.
+    pub fn add(&mut self, pattern: Match) {
+        if pattern.is_exact() {
+            let number = Number::from_dialled(pattern.text());
+            let text =
+                number.map_or_else(|| pattern.text().to_owned(), |it| it.to_e164().to_owned());
+            self.exact.insert(text);
+        } else {
+            self.patterns.push(pattern);
+        }
+    }
+
+    /// Whether it holds a number, as dialled or in its E.164 form.
+    pub fn holds(&self, dialled: &str, number: Option<&Number>) -> bool {
+        self.exact.contains(dialled)
+            || number.is_some_and(|number| self.exact.contains(number.to_e164()))
+            || self.patterns.iter().any(|pattern| pattern.matches(dialled))
+    }
+
+    /// How many numbers and patterns there are.
+    pub fn len(&self) -> usize {
+        self.exact.len() + self.patterns.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Numbers are personal data.
+impl fmt::Debug for NumberList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} numbers", self.len())
+    }
+}
+
+/// The numbers of a file: the first column of each line; `#` begins a remark. Gives those that are
+/// none with the numbers of their lines.
+pub fn in_file(text: &str) -> (Vec<Match>, Vec<(usize, String)>) {
+    let (mut numbers, mut wrong) = (Vec::new(), Vec::new());
+    for (at, line) in text.lines().enumerate() {
+        let line = line.split('#').next().unwrap_or_default();
+        let column = line.split([',', ';', '\t']).next().unwrap_or_default();
+        let number = column.trim().trim_matches('"');
+        // The first line may name its columns.
+        let is_title = at == 0 && !number.bytes().any(|byte| byte.is_ascii_digit());
+        if number.is_empty() || is_title {
+            continue;
+        }
+        match number.parse::<Match>() {
+            Ok(pattern) if pattern.list().is_none() => numbers.push(pattern),
+            Ok(_) => wrong.push((at + 1, "a list cannot hold a list".to_owned())),
+            Err(why) => wrong.push((at + 1, why.to_string())),
+        }
+    }
+    (numbers, wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_knows_numbers_however_they_are_dialled() {
+        let (numbers, wrong) =
+            in_file("number,name\n+49 170 1234567,Anna\n# nobody\n\n\"+4930*\";Berlin\n101\n");
+        assert!(wrong.is_empty(), "{wrong:?}");
+        let mut list = NumberList::default();
+        numbers.into_iter().for_each(|number| list.add(number));
+        assert_eq!((list.len(), format!("{list:?}")), (3, "3 numbers".to_owned()));
+        let holds = |dialled: &str| list.holds(dialled, Number::from_dialled(dialled).as_ref());
+        for dialled in ["+491701234567", "0049 170 1234567", "+4930123", "101"] {
+            assert!(holds(dialled), "{dialled}");
+        }
+        for dialled in ["+491701234568", "102", ""] {
+            assert!(!holds(dialled), "{dialled}");
+        }
+    }
+
+    #[test]
+    fn lines_that_hold_no_number_are_told() {
+        let (numbers, wrong) = in_file("+4930\nlist:vip\n_[x\n");
+        let lines: Vec<usize> = wrong.iter().map(|(line, _)| *line).collect();
+        assert_eq!((numbers.len(), lines), (1, vec![2, 3]));
+    }
+}

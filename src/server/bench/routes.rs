@@ -1,0 +1,95 @@
+//! Routes: how long a decision takes among many, and how long such a plan takes to be read.
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::time::Duration;
+
+use super::{Figure, millis};
+use crate::config::external::FilesOnly;
+use crate::config::load::{Loaded, Origin, Request, load};
+use crate::dialplan::runner::Call;
+use crate::engine::clock;
+
+/// Measures.
+///
+/// # Errors
+/// When the plan cannot be read: one sentence.
+pub fn measure() -> Result<Vec<Figure>, String> {
+    let folder = std::env::temp_dir().join(format!("voxtrunk-routes-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).map_err(|why| why.to_string())?;
+    let measured = measure_in(&folder);
+    std::fs::remove_dir_all(&folder).ok();
+    measured
+}
+
+fn measure_in(folder: &std::path::Path) -> Result<Vec<Figure>, String> {
+    let wrote = std::fs::write(folder.join("blocked.csv"), list())
+        .and_then(|()| std::fs::write(folder.join("main.toml"), plan()));
+    wrote.map_err(|why| why.to_string())?;
+    let request = Request {
+        server: Some(Origin::Text { name: "server.toml".to_owned(), text: String::new() }),
+        dialplans: vec![Origin::Path(folder.to_owned())],
+    };
+    let began = clock::now();
+    let loaded = load(&request, &|_| None, &FilesOnly);
+    let read = clock::now().saturating_duration_since(began);
+    if loaded.has_errors() {
+        let first = loaded.diagnostics.first().map(|found| found.message.clone());
+        return Err(format!("the plan is wrong: {}", first.unwrap_or_default()));
+    }
+    let told = format!("{ROUTES} routes, a list of {NUMBERS} numbers");
+    Ok(vec![
+        Figure::new("routes.decision", decision(&loaded), "us").at_most(20.0).told(told),
+        Figure::new("routes.read", millis(read), "ms")
+            .at_most(1_000.0)
+            .told("files to plan, checked"),
+    ])
+}
+
+/// What a decision takes on average, in microseconds: a tenth of the calls is blocked, a tenth falls
+/// through to the last route.
+fn decision(loaded: &Loaded) -> f64 {
+    let at = Some(Duration::from_secs(1_795_500_000));
+    let calls: Vec<(String, String)> = (0..1_000)
+        .map(|call| {
+            let did = if call % 10 == 9 { 2_000_000 } else { 1_000_000 + call * 10 };
+            let caller = if call % 10 == 0 { 3_000_000 + call * 50 } else { 9_000_000 + call };
+            (format!("+4971{did}"), format!("+4930{caller}"))
+        })
+        .collect();
+    let began = clock::now();
+    for _ in 0..ROUNDS {
+        for (did, caller) in &calls {
+            let call = Call { did, caller, trunk: "carrier", at, ..Call::default() };
+            black_box(loaded.plan.route(&call));
+        }
+    }
+    let took = clock::now().saturating_duration_since(began);
+    took.as_secs_f64() * 1_000_000.0 / f64::from(ROUNDS) / calls.len() as f64
+}
+
+fn list() -> String {
+    (0..NUMBERS).map(|number| format!("+4930{}\n", 3_000_000 + number)).collect()
+}
+
+fn plan() -> String {
+    let mut text = "[hours.office]\ntimezone = \"Europe/Berlin\"\nmon-fri = \"08:00-18:00\"\n\
+                    holidays = [\"DE-BW\"]\n[lists.blocked]\nfile = \"blocked.csv\"\n\
+                    [[route]]\nname = \"blocked\"\ncaller = \"list:blocked\"\nto = \"reject:603\"\n"
+        .to_owned();
+    for route in 0..ROUTES {
+        let did = 1_000_000 + route;
+        let when = if route % 2 == 0 { "when = \"hours.office\"\n" } else { "" };
+        write!(
+            text,
+            "[[route]]\nname = \"route {route}\"\ndid = \"+4971{did}\"\n{when}to = \"agent:front\"\n"
+        )
+        .ok();
+    }
+    text.push_str("[[route]]\nto = \"hangup:404\"\n[agents.front]\nfirst_message = \"Hello.\"\n");
+    text
+}
+
+const ROUTES: usize = 10_000;
+const NUMBERS: usize = 100_000;
+const ROUNDS: u32 = 20;

@@ -1,0 +1,116 @@
+//! Who is let through, and when: opening hours, holidays and lists of numbers in the running
+//! server, and what `voxtrunk route test` says of the same files.
+
+use super::datagrams::{Wire, header};
+use super::server::{Folder, House, PATIENCE, Server, finish, program};
+
+/// Each door by its hours: one is always open, one never, one only by a day of its own.
+const DIALPLAN: &str = r#"
+[hours.always]
+mon-sun = "00:00-24:00"
+
+[hours.never]
+timezone = "Europe/Berlin"
+closed   = ["2026-12-24"]
+
+[lists.blocked]
+numbers = ["+4930*"]
+file    = "blocked.csv"
+
+[[route]]
+name   = "blocked"
+caller = "list:blocked"
+to     = "reject:603"
+
+[[route]]
+name = "never"
+did  = ["always", "never"]
+when = "hours.never"
+to   = "busy"
+
+[[route]]
+name = "open"
+did  = "always"
+when = "hours.always"
+to   = "reject:480"
+
+[[route]]
+name = "closed"
+did  = "never"
+when = "!hours.never"
+to   = "reject:410"
+
+[[route]]
+name = "everything else"
+to   = "hangup:404"
+"#;
+
+/// A server with the dialplan above and its list.
+async fn doors() -> Server {
+    let folder = Folder::new();
+    folder.put("dialplans/blocked.csv", "number,why\n+49 171 555 0199,rude\n");
+    let mut house = House::with(DIALPLAN);
+    house.settings.push_str("[server]\ntimezone = \"Europe/Berlin\"\n");
+    Server::start_in(folder, house).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_go_by_the_clock_and_by_lists() {
+    let server = doors().await;
+    let mut wire = Wire::open("127.0.0.1:0", server.address).await;
+    let mut status = async |extension: &str, caller: &str| {
+        let body = wire.description();
+        let invite = wire.request("INVITE", extension, &body);
+        let from = header(&invite, "From");
+        let invite = invite.replace(&from, &from.replace("sip:wire@", &format!("sip:{caller}@")));
+        wire.send(invite.as_bytes()).await;
+        loop {
+            let answer = wire.receive(PATIENCE).await.expect("an answer");
+            let status = answer.split(' ').nth(1).unwrap_or_default().to_owned();
+            if !status.starts_with('1') {
+                return status;
+            }
+        }
+    };
+    for (extension, caller, expected) in [
+        ("always", "+49711222333", "480"),
+        ("never", "+49711222333", "410"),
+        ("always", "+4930123456", "603"),
+        ("never", "+491715550199", "603"),
+        ("other", "+49711222333", "404"),
+    ] {
+        assert_eq!(status(extension, caller).await, expected, "{extension} by {caller}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_says_which_route_takes_a_call_and_why() {
+    let folder = Folder::new();
+    folder.put("dialplans/blocked.csv", "+491715550199\n");
+    let mut house = House::with(&DIALPLAN.replace("hours.always]\nmon-sun = \"00:00-24:00\"",
+        "hours.always]\nmon-fri = \"08:00-18:00\"\nholidays = [\"DE-BW\"]\nclosed = [\"2026-12-24\"]"));
+    house.settings.push_str("[server]\ntimezone = \"Europe/Berlin\"\n");
+    let config = house.write(&folder);
+    let test = async |arguments: &[&str]| {
+        let mut command = program();
+        command.args(["route", "test", "--config"]).arg(&config).args(arguments);
+        finish(command).await
+    };
+    let to_open = ["--to", "always", "--from", "0711 222333", "--at"];
+    for (at, taken, why) in [
+        ("2026-12-23 09:00", "reject:480", "when ✓ hours.always (open: 08:00-18:00)"),
+        ("2026-12-23 18:00", "hangup:404", "(closed: outside of 08:00-18:00)"),
+        ("2026-12-24 09:00", "hangup:404", "(closed: closed date 2026-12-24)"),
+        ("2027-01-06 09:00", "hangup:404", "public holiday Heilige Drei Könige (DE-BW)"),
+    ] {
+        let (code, said) = test(&[&to_open[..], &[at]].concat()).await;
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains(&format!("→ {taken}\n")) && said.contains(why), "{at}: {said}");
+        assert!(said.contains("0711 222333 → +49711222333"), "{said}");
+    }
+    let (code, said) = test(&["--to", "never", "--from", "0171 5550199", "--json"]).await;
+    let told: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!((code, &told["taken"]["to"]), (Some(0), &"reject:603".into()), "{said}");
+    let (code, said) = test(&["--to", "1", "--at", "tomorrow"]).await;
+    assert!(code == Some(2) && said.contains("2026-12-24 18:00"), "{said}");
+}
