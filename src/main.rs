@@ -11,7 +11,7 @@ use voxtrunk::server::console::command::{Form, Target};
 use voxtrunk::server::console::{calls, phones, status, trace, trunks};
 use voxtrunk::server::control::protocol::{self, Wish};
 use voxtrunk::server::{
-    bench, check, decrypt, demo, dial, fakes, preset, providers, serve, verify,
+    bench, check, decrypt, demo, dial, fakes, models, preset, providers, serve, verify,
 };
 
 /// A self-hosted SIP/RTP media server with built-in AI voice agents.
@@ -117,6 +117,11 @@ enum Command {
     Providers {
         #[command(subcommand)]
         command: ProvidersCommand,
+    },
+    /// Models for the engines of this machine: what can be had, and what is there.
+    Models {
+        #[command(subcommand)]
+        command: ModelsCommand,
     },
     /// Open stand-ins for vendors on this machine: hearing, thinking and speaking without keys.
     Fakes(Delays),
@@ -270,6 +275,47 @@ enum ProvidersCommand {
 }
 
 #[derive(Debug, Subcommand)]
+enum ModelsCommand {
+    /// All of them: what each is for, its licence, and whether it is there.
+    List {
+        #[command(flatten)]
+        place: Models,
+        /// As JSON, one object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bring models. What was brought before a connection broke is not brought again.
+    Pull {
+        /// Their names, such as `whisper-base.en`.
+        #[arg(required = true, value_parser = models::known)]
+        names: Vec<String>,
+        /// Bring them from here, where their files lie under their own names.
+        #[arg(long, value_name = "URL", env = "VOXTRUNK_MODELS_FROM")]
+        from: Option<String>,
+        #[command(flatten)]
+        place: Models,
+    },
+    /// Tell which files are not what was published, by their sums.
+    Verify {
+        /// Their names; without any, all that are there.
+        #[arg(value_parser = models::known)]
+        names: Vec<String>,
+        #[command(flatten)]
+        place: Models,
+    },
+}
+
+/// Where models lie.
+#[derive(Debug, Args)]
+struct Models {
+    #[command(flatten)]
+    config: Config,
+    /// Their folder, if the settings are not to be looked at.
+    #[arg(long, value_name = "FOLDER")]
+    models: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
 enum PhoneCommand {
     /// All of them, with every place where they ring.
     List(Server),
@@ -407,6 +453,7 @@ fn main() -> ExitCode {
         Command::Providers { command: ProvidersCommand::Test(Config { config }) } => {
             providers::run(&config)
         }
+        Command::Models { command } => on_models(command),
         Command::Fakes(Delays { hears, thinks, per_word, speaks }) => {
             fakes::run(fakes::Delays { hears, thinks, per_word, speaks })
         }
@@ -430,6 +477,16 @@ fn recording(command: RecordingCommand) -> ExitCode {
             decrypt::run(&decrypt::Order { file, out, key, incomplete, config: config.config })
         }
         RecordingCommand::Verify { paths, config } => verify::run(&paths, &config.config),
+    }
+}
+
+fn on_models(command: ModelsCommand) -> ExitCode {
+    match command {
+        ModelsCommand::List { place, json } => models::list(&place.place(), json),
+        ModelsCommand::Pull { names, from, place } => {
+            models::pull(&place.place(), &names, from.as_deref())
+        }
+        ModelsCommand::Verify { names, place } => models::verify(&place.place(), &names),
     }
 }
 
@@ -457,6 +514,12 @@ impl Server {
     fn target(self) -> Target {
         let form = if self.json { Form::Json } else { Form::Text };
         Target { config: self.config.config, socket: self.socket, form }
+    }
+}
+
+impl Models {
+    fn place(self) -> models::Place {
+        models::Place { config: self.config.config, folder: self.models }
     }
 }
 
