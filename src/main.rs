@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use voxtrunk::base::units::parse_duration;
+use voxtrunk::config::report;
 use voxtrunk::server::console::command::{Form, Target};
 use voxtrunk::server::console::{calls, phones, status, trace, trunks};
 use voxtrunk::server::control::protocol::{self, Wish};
@@ -33,6 +34,10 @@ enum Command {
         /// For people, or one JSON object for each mistake.
         #[arg(long, value_enum, default_value = "human")]
         format: Format,
+        /// Ask every provider that agents name for a little, too: wrong keys, unknown models. It
+        /// costs a few words of each.
+        #[arg(long)]
+        probe: bool,
     },
     /// Start a server with a ready agent and let a caller of our own call it once.
     Demo {
@@ -406,11 +411,21 @@ enum Format {
     Json,
 }
 
+impl Format {
+    fn report(self) -> report::Format {
+        match self {
+            Self::Human => report::Format::for_stdout(),
+            Self::Json => report::Format::Json,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(Config { config }) => serve::run(&config),
-        Command::Check { config, format } => {
-            check::run(&config.config, matches!(format, Format::Json))
+        Command::Check { config, format, probe } => {
+            let depth = if probe { check::Depth::Providers } else { check::Depth::Files };
+            check::run(&config.config, format.report(), depth)
         }
         Command::Demo { config, once } => demo::run(&config, once),
         Command::Call { command: Some(command), .. } => call(command),

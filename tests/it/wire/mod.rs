@@ -41,6 +41,7 @@ mod peers;
 mod phones;
 #[cfg(feature = "ort")]
 mod piper;
+mod probes;
 mod quality;
 mod recording;
 mod recordings;
