@@ -1,13 +1,15 @@
 //! `voxtrunk check --probe` asks the providers that agents name, and says where to mend what.
 
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use voxtrunk::providers::fakes::stand::{Stand, nobody};
 use voxtrunk::providers::fakes::{chat, elevenlabs};
 
-use super::server::{Folder, House, finish, program};
+use super::server::{Folder, House, finish, program, terminate};
 
 #[tokio::test]
 async fn providers_that_work_are_told_and_nothing_is_wrong() {
@@ -77,6 +79,41 @@ async fn a_provider_that_nobody_reaches_is_told_by_its_address() {
         assert_eq!(fault["code"], "provider.unreachable", "{text}");
         assert_eq!(written(fault), "base_url", "{fault}");
     }
+}
+
+#[tokio::test]
+async fn all_stand_ins_of_the_command_line_do_what_agents_want_of_them() {
+    let mut child = program().arg("fakes").stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+    let mut settings = String::new();
+    while let Some(line) = lines.next_line().await.expect("a text") {
+        if line == "# ready" {
+            break;
+        }
+        settings.push_str(&format!("{line}\n"));
+    }
+    let hear = ["ears", "assemblyai", "gladia", "realtime", "openai"];
+    let think = ["mind", "responses", "anthropic", "gemini"];
+    let speak = ["mouth", "aura", "cartesia", "azure", "google", "openai"];
+    let mut dialplan = "[[route]]\nto = \"agent:a0\"\n".to_owned();
+    for at in 0..hear.len().max(think.len()).max(speak.len()) {
+        let one_of = |names: &[&str]| names[at % names.len()].to_owned();
+        dialplan += &format!(
+            "[agents.a{at}]\nprompt = \"You add.\"\nstt.provider = \"{}\"\n\
+             llm.provider = \"{}\"\ntts.provider = \"{}\"\n",
+            one_of(&hear),
+            one_of(&think),
+            one_of(&speak)
+        );
+    }
+    let (code, text) = probe(House::with(&dialplan).and(&settings), &["--probe"]).await;
+    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(text.matches("  ok, ").count(), 15, "{text}");
+    terminate(child.id().expect("it runs"));
+    while let Some(line) = lines.next_line().await.expect("a text") {
+        panic!("{line}");
+    }
+    assert_eq!(child.wait().await.expect("it ends").code(), Some(0));
 }
 
 /// Who thinks and who speaks.
