@@ -238,7 +238,7 @@ impl Registry {
         let help = match model {
             _ if file.is_file() => return Ok(file),
             Some(model) => format!("{} gets it", catalogue::command(&model.name)),
-            None => format!("put {name}.onnx.json beside it"),
+            None => format!("put it there, with {name}.onnx.json beside it"),
         };
         Err(format!("there is no {}; {help}", file.display()))
     }

@@ -50,7 +50,7 @@ fn models(folder: &Folder) -> std::path::PathBuf {
     models
 }
 
-/// Hello: həlˈoʊ. You: juː.
+/// Hello: həlˈoʊ. You: jˈuː.
 const PHONEMES: [(char, f64); 9] = [
     ('h', 400.0),
     ('ə', 600.0),
