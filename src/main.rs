@@ -7,12 +7,12 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use voxtrunk::base::units::parse_duration;
-use voxtrunk::base::zone::Local;
+use voxtrunk::config::report;
 use voxtrunk::server::console::command::{Form, Target};
 use voxtrunk::server::console::{calls, phones, status, trace, trunks};
 use voxtrunk::server::control::protocol::{self, Wish};
 use voxtrunk::server::{
-    bench, check, decrypt, demo, dial, fakes, preset, providers, routes, serve, verify,
+    bench, check, decrypt, demo, dial, fakes, models, preset, providers, routes, serve, verify,
 };
 
 /// A self-hosted SIP/RTP media server with built-in AI voice agents.
@@ -34,6 +34,10 @@ enum Command {
         /// For people, or one JSON object for each mistake.
         #[arg(long, value_enum, default_value = "human")]
         format: Format,
+        /// Ask every provider that agents name for a little, too: wrong keys, unknown models. It
+        /// costs a few words of each.
+        #[arg(long)]
+        probe: bool,
     },
     /// Start a server with a ready agent and let a caller of our own call it once.
     Demo {
@@ -123,6 +127,11 @@ enum Command {
     Providers {
         #[command(subcommand)]
         command: ProvidersCommand,
+    },
+    /// Models for the engines of this machine: what can be had, and what is there.
+    Models {
+        #[command(subcommand)]
+        command: ModelsCommand,
     },
     /// Open stand-ins for vendors on this machine: hearing, thinking and speaking without keys.
     Fakes(Delays),
@@ -276,6 +285,47 @@ enum ProvidersCommand {
 }
 
 #[derive(Debug, Subcommand)]
+enum ModelsCommand {
+    /// All of them: what each is for, its licence, and whether it is there.
+    List {
+        #[command(flatten)]
+        place: Models,
+        /// As JSON, one object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bring models. What was brought before a connection broke is not brought again.
+    Pull {
+        /// Their names, such as `whisper-base.en`.
+        #[arg(required = true, value_parser = models::known)]
+        names: Vec<String>,
+        /// Bring them from here, where their files lie under their own names.
+        #[arg(long, value_name = "URL", env = "VOXTRUNK_MODELS_FROM")]
+        from: Option<String>,
+        #[command(flatten)]
+        place: Models,
+    },
+    /// Tell which files are not what was published, by their sums.
+    Verify {
+        /// Their names; without any, all that are there.
+        #[arg(value_parser = models::known)]
+        names: Vec<String>,
+        #[command(flatten)]
+        place: Models,
+    },
+}
+
+/// Where models lie.
+#[derive(Debug, Args)]
+struct Models {
+    #[command(flatten)]
+    config: Config,
+    /// Their folder, if the settings are not to be looked at.
+    #[arg(long, value_name = "FOLDER")]
+    models: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
 enum PhoneCommand {
     /// All of them, with every place where they ring.
     List(Server),
@@ -341,32 +391,13 @@ enum RouteCommand {
     /// Tell which route takes a call, and what each one before it says to it.
     Test {
         #[command(flatten)]
-        call: ThoughtOf,
+        call: routes::Thought,
         /// As JSON.
         #[arg(long)]
         json: bool,
         #[command(flatten)]
         config: Config,
     },
-}
-
-#[derive(Debug, Args)]
-struct ThoughtOf {
-    /// The number called, as it would be dialled.
-    #[arg(long)]
-    to: String,
-    /// The number calling; without it, it is withheld.
-    #[arg(long, default_value = "")]
-    from: String,
-    /// The trunk that the call comes by.
-    #[arg(long)]
-    trunk: Option<String>,
-    /// The context of the call; without it, that of the trunk.
-    #[arg(long)]
-    context: Option<String>,
-    /// When, on the clock of the server, such as "2026-12-24 18:00"; without it, now.
-    #[arg(long, value_name = "TIME")]
-    at: Option<Local>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -399,11 +430,21 @@ enum Format {
     Json,
 }
 
+impl Format {
+    fn report(self) -> report::Format {
+        match self {
+            Self::Human => report::Format::for_stdout(),
+            Self::Json => report::Format::Json,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(Config { config }) => serve::run(&config),
-        Command::Check { config, format } => {
-            check::run(&config.config, matches!(format, Format::Json))
+        Command::Check { config, format, probe } => {
+            let depth = if probe { check::Depth::Providers } else { check::Depth::Files };
+            check::run(&config.config, format.report(), depth)
         }
         Command::Demo { config, once } => demo::run(&config, once),
         Command::Call { command: Some(command), .. } => call(command),
@@ -443,15 +484,13 @@ fn main() -> ExitCode {
         }
         Command::Preset { command: PresetCommand::List } => preset::list(),
         Command::Preset { command: PresetCommand::Show { name } } => preset::show(&name),
-        Command::Route {
-            command: RouteCommand::Test { call, json, config: Config { config } },
-        } => {
-            let ThoughtOf { to, from, trunk, context, at } = call;
-            routes::test(&config, &routes::Thought { to, from, trunk, context, at }, json)
+        Command::Route { command: RouteCommand::Test { call, json, config } } => {
+            routes::test(&config.config, &call, json)
         }
         Command::Providers { command: ProvidersCommand::Test(Config { config }) } => {
             providers::run(&config)
         }
+        Command::Models { command } => on_models(command),
         Command::Fakes(Delays { hears, thinks, per_word, speaks }) => {
             fakes::run(fakes::Delays { hears, thinks, per_word, speaks })
         }
@@ -475,6 +514,16 @@ fn recording(command: RecordingCommand) -> ExitCode {
             decrypt::run(&decrypt::Order { file, out, key, incomplete, config: config.config })
         }
         RecordingCommand::Verify { paths, config } => verify::run(&paths, &config.config),
+    }
+}
+
+fn on_models(command: ModelsCommand) -> ExitCode {
+    match command {
+        ModelsCommand::List { place, json } => models::list(&place.place(), json),
+        ModelsCommand::Pull { names, from, place } => {
+            models::pull(&place.place(), &names, from.as_deref())
+        }
+        ModelsCommand::Verify { names, place } => models::verify(&place.place(), &names),
     }
 }
 
@@ -502,6 +551,12 @@ impl Server {
     fn target(self) -> Target {
         let form = if self.json { Form::Json } else { Form::Text };
         Target { config: self.config.config, socket: self.socket, form }
+    }
+}
+
+impl Models {
+    fn place(self) -> models::Place {
+        models::Place { config: self.config.config, folder: self.models }
     }
 }
 

@@ -174,7 +174,7 @@ impl Assistant {
 #[serde(deny_unknown_fields, default)]
 pub struct Choice {
     /// A name under `[providers]` in `conf/server.toml`, or a built-in: `pocketsphinx`, `whisper`,
-    /// `rules`, `flite`, `espeak`. `None`: the best that is there.
+    /// `rules`, `flite`, `espeak`, `piper`. `None`: the best that is there.
     pub provider: Option<String>,
     /// The provider's model, in its own words.
     pub model: Option<String>,

@@ -187,8 +187,8 @@ impl Check<'_> {
     /// A voice that neither the agent nor its provider names.
     fn voiceless(&self, key: &str, choice: &Choice, kind: ProviderKind) -> Option<Diagnostic> {
         let name = choice.provider.as_deref()?;
-        let provider = self.subject.server.providers.get(name)?;
-        let named = choice.voice.is_some() || provider.voice.is_some();
+        let provider = self.subject.server.providers.get(name);
+        let named = choice.voice.is_some() || provider.is_some_and(|it| it.voice.is_some());
         if named || !kind.needs(Need::Voice) || !key.contains("tts") {
             return None;
         }

@@ -21,6 +21,7 @@ mod explain;
 mod extends;
 pub mod external;
 mod file;
+pub mod glance;
 pub mod inbound;
 mod interpolate;
 pub mod keys;

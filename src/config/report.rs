@@ -51,6 +51,18 @@ impl Format {
 }
 
 impl Outcome {
+    /// What is to be said of files that were loaded and checked.
+    pub fn of(loaded: &Loaded, format: Format) -> Self {
+        let count =
+            |severity| loaded.diagnostics.iter().filter(|it| it.severity == severity).count();
+        let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+        let mut text = render(&loaded.diagnostics, &loaded.sources, format);
+        if format != Format::Json {
+            text.push_str(&summary(loaded, errors, warnings));
+        }
+        Self { text, errors, warnings }
+    }
+
     /// 0 when nothing is wrong, otherwise 1. Warnings are no reason to fail.
     pub fn exit_code(&self) -> u8 {
         u8::from(self.errors > 0)
@@ -61,14 +73,7 @@ impl Outcome {
 /// files, and folders with either; without any, it is `conf/server.toml`.
 pub fn check(paths: &[PathBuf], format: Format, external: &dyn External) -> Outcome {
     let environment = |name: &str| std::env::var(name).ok();
-    let loaded = load(&request(paths), &environment, external);
-    let count = |severity| loaded.diagnostics.iter().filter(|it| it.severity == severity).count();
-    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    let mut text = render(&loaded.diagnostics, &loaded.sources, format);
-    if format != Format::Json {
-        text.push_str(&summary(&loaded, errors, warnings));
-    }
-    Outcome { text, errors, warnings }
+    Outcome::of(&load(&request(paths), &environment, external), format)
 }
 
 /// Finds out what each path is.

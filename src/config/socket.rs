@@ -1,32 +1,23 @@
-//! How the command line finds the control socket of a server, without the secrets that the server
-//! itself needs.
+//! How the command line finds the control socket of a server.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::config::control::{Control, Socket};
-use crate::config::file;
-use crate::config::interpolate::Scope;
-use crate::config::settings::{Server, tidied};
+use crate::config::glance::{Glance, Unreadable};
+use crate::config::settings::tidied;
 
 /// Why the socket of a server is not known.
 #[derive(Debug, thiserror::Error)]
 pub enum Unfound {
     /// The settings cannot be read.
-    #[error("`{}` cannot be read: {why}", .path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        why: String,
-    },
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
     /// The server has none.
     #[error("`{}` says [control] socket = \"off\": that server takes no commands", .0.display())]
     Off(PathBuf),
 }
 
-/// The control socket of the server with these settings. Only what leads there is read: whoever
-/// looks at a server need not have its passwords.
+/// The control socket of the server with these settings.
 ///
 /// # Errors
 /// When the file cannot be read, or the server has no such socket.
@@ -34,33 +25,15 @@ pub fn socket_of(
     config: &Path,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<PathBuf, Unfound> {
-    let unreadable = |why: String| Unfound::Unreadable { path: config.to_owned(), why };
-    let text = file::read_text(config, LARGEST_FILE).map_err(|why| unreadable(why.to_string()))?;
-    let table = toml::de::DeTable::parse(&text).map_err(|why| unreadable(why.to_string()))?;
-    let folder = config.parent().unwrap_or(Path::new(""));
-    let mut scope = Scope { environment, names: BTreeMap::new() };
-    let value = |section: &str, key: &str| {
-        let section = table.get_ref().get(section)?.get_ref().get(key)?;
-        section.get_ref().as_str().map(str::to_owned)
-    };
-    let expand = |scope: &Scope<'_>, text: String| {
-        let expanded = scope.expand(&text, Some(folder)).map_err(|why| unreadable(why.to_string()));
-        expanded.map(|expanded| expanded.unwrap_or(text))
-    };
-    let default = || Server::default().machine.data_dir.to_string_lossy().into_owned();
-    let data = expand(&scope, value("server", "data_dir").unwrap_or_else(default))?;
-    scope.names.insert("data_dir", data.clone());
-    let socket = match value("control", "socket") {
-        Some(socket) => Socket::from(expand(&scope, socket)?),
+    let glance = Glance::at(config, environment)?;
+    let socket = match glance.text("control", "socket")? {
+        Some(socket) => Socket::from(socket),
         None => Socket::InDataFolder,
     };
     let control = Control { socket, ..Control::default() };
-    let path = control.path(Path::new(&data)).ok_or_else(|| Unfound::Off(config.to_owned()))?;
-    Ok(tidied(&folder.join(path)))
+    let path = control.path(glance.data()).ok_or_else(|| Unfound::Off(config.to_owned()))?;
+    Ok(tidied(&glance.folder().join(path)))
 }
-
-/// The largest file, in octets.
-const LARGEST_FILE: u64 = 1_024 * 1_024;
 
 #[cfg(test)]
 mod tests {
@@ -86,7 +59,7 @@ mod tests {
         let inside = format!("{data}[control]\nsocket = \"${{data_dir}}/c.sock\"\n");
         assert_eq!(found(&inside).unwrap(), folder.join("calls/c.sock"));
         assert!(matches!(found("[control]\nsocket = \"off\"\n"), Err(Unfound::Off(_))));
-        assert!(matches!(found("[control\n"), Err(Unfound::Unreadable { .. })));
+        assert!(matches!(found("[control\n"), Err(Unfound::Unreadable(_))));
         std::fs::remove_dir_all(&folder).ok();
     }
 }

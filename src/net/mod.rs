@@ -16,6 +16,9 @@ pub mod dns;
 // Where recordings go.
 pub mod bucket;
 
+// Where models come from.
+pub mod download;
+
 // What strangers have us fetch, and what it is worth.
 pub mod foreign;
 pub mod stir;

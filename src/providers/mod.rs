@@ -27,6 +27,8 @@ pub mod fakes;
 pub mod kind;
 pub mod kinds;
 
+pub mod models;
+
 // What is played.
 pub mod sound_file;
 

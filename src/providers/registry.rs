@@ -12,12 +12,15 @@ use crate::providers::kind::{Asked, Spec};
 use crate::providers::kinds::table;
 use crate::providers::llm::rules::Rules;
 use crate::providers::model::Model;
+use crate::providers::models::catalogue;
 use crate::providers::realtime::Realtime;
 use crate::providers::stt::pocketsphinx::{self, PocketSphinx};
 use crate::providers::transcriber::Transcriber;
 use crate::providers::tts::cache::{Cached, Phrases};
 use crate::providers::tts::espeak::{self, Espeak};
 use crate::providers::tts::flite::{self, Flite};
+#[cfg(feature = "ort")]
+use crate::providers::tts::piper::voice::Engine;
 #[cfg(feature = "ort")]
 use crate::providers::turn::smart;
 use crate::providers::turn_model::TurnModel;
@@ -40,6 +43,8 @@ struct Shared {
     voices: BTreeMap<String, Arc<Cached>>,
     #[cfg(feature = "ort")]
     turn_model: Option<Arc<dyn TurnModel>>,
+    #[cfg(feature = "ort")]
+    pipers: BTreeMap<PathBuf, Arc<Engine>>,
 }
 
 impl Registry {
@@ -182,6 +187,12 @@ impl Registry {
                 let load = || Espeak::find(espeak::Settings { voice, speed, ..usual });
                 self.prepared(key, || Ok(Arc::new(load()?)), lines).await
             }
+            "piper" => {
+                let lacks = || ProviderError::lasting(name, "`voice` is missing");
+                let voice = voice.ok_or_else(lacks)?;
+                let key = format!("piper {voice} {speed}");
+                self.prepared(key, || self.piper(&voice, speed), lines).await
+            }
             kind => {
                 let speaks = table::find(kind).and_then(|kind| kind.speaks);
                 let mute = || ProviderError::lasting(name, "does not speak");
@@ -196,14 +207,58 @@ impl Registry {
         if !cfg!(feature = "whisper") {
             return None;
         }
-        match &choice.model {
-            Some(model) => {
-                let file =
-                    self.models.join(format!("ggml-{}.bin", model.trim_start_matches("ggml-")));
+        match self.whisper_name(choice) {
+            Some(name) => {
+                let file = match catalogue::named(name) {
+                    Some(model) => model.network(&self.models),
+                    None => {
+                        self.models.join(format!("ggml-{}.bin", name.trim_start_matches("ggml-")))
+                    }
+                };
                 file.is_file().then_some(file)
             }
             None => first_ggml(&self.models),
         }
+    }
+
+    /// The model that Whisper is asked for, if one is named.
+    pub fn whisper_name<'a>(&'a self, choice: &'a Choice) -> Option<&'a str> {
+        let spec = self.specs.get(choice.provider.as_deref().unwrap_or("whisper"));
+        choice.model.as_deref().or_else(|| spec?.model.as_deref())
+    }
+
+    /// The folder of the models.
+    pub fn models(&self) -> &Path {
+        &self.models
+    }
+
+    /// The file of the network of a Piper voice, which may be followed by `#` and a speaker.
+    ///
+    /// # Errors
+    /// When it is not there, or this build cannot load it; it says what to do.
+    pub fn piper_voice(&self, voice: &str) -> Result<PathBuf, String> {
+        let name = voice.split_once('#').map_or(voice, |(name, _)| name);
+        let fits = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+        if name.is_empty() || name.starts_with('.') || !name.chars().all(fits) {
+            return Err(format!("`{name}` is no name of a voice"));
+        }
+        if !cfg!(feature = "ort") {
+            return Err(
+                "this build has no ONNX Runtime: build it with the feature `ort`".to_owned()
+            );
+        }
+        let model =
+            catalogue::named(name).or_else(|| catalogue::with_file(&format!("{name}.onnx")));
+        let file = match model {
+            Some(model) => model.network(&self.models),
+            None => self.models.join(format!("{name}.onnx")),
+        };
+        let help = match model {
+            _ if file.is_file() => return Ok(file),
+            Some(model) => format!("{} gets it", catalogue::command(&model.name)),
+            None => format!("put it there, with {name}.onnx.json beside it"),
+        };
+        Err(format!("there is no {}; {help}", file.display()))
     }
 
     /// The file of the turn model, if it is there and this build can load it.
@@ -282,6 +337,29 @@ impl Registry {
         voice
     }
 
+    /// A Piper voice, whose network is loaded once for all its speakers and speeds.
+    #[cfg(feature = "ort")]
+    fn piper(&self, voice: &str, speed: f32) -> Result<Arc<dyn Voice>, ProviderError> {
+        let file = self.piper_voice(voice).map_err(|why| ProviderError::lasting("piper", why))?;
+        let known = self.shared().pipers.get(&file).cloned();
+        let engine = match known {
+            Some(engine) => engine,
+            None => {
+                let engine = Arc::new(Engine::load(&file)?);
+                self.shared().pipers.insert(file, engine.clone());
+                engine
+            }
+        };
+        let speaker = voice.split_once('#').map(|(_, speaker)| speaker);
+        Ok(Arc::new(engine.voice((speaker, speed))?))
+    }
+
+    #[cfg(not(feature = "ort"))]
+    fn piper(&self, voice: &str, _speed: f32) -> Result<Arc<dyn Voice>, ProviderError> {
+        let why = self.piper_voice(voice).err().unwrap_or_default();
+        Err(ProviderError::lasting("piper", why))
+    }
+
     #[cfg(feature = "whisper")]
     fn whisper(&self, choice: &Choice) -> Result<Option<Arc<dyn Transcriber>>, ProviderError> {
         use crate::providers::stt::whisper::Whisper;
@@ -329,7 +407,7 @@ fn first_ggml(models: &Path) -> Option<PathBuf> {
 }
 
 /// The names and kinds of what works without any table of the operator's.
-const BUILT_IN: [&str; 5] = ["pocketsphinx", "whisper", "rules", "flite", "espeak"];
+const BUILT_IN: [&str; 6] = ["pocketsphinx", "whisper", "rules", "flite", "espeak", "piper"];
 
 /// How many octets of phrases are kept: some quarter of an hour. Every voice of every agent keeps the
 /// lines that must be there when its vendor is not.

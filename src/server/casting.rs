@@ -254,12 +254,12 @@ impl Seats<'_> {
 }
 
 /// The choice of a voice in another language than the agent's own: voices belong to a language, and
-/// so does one engine.
+/// so do the engines of which one language is all that there is, or each voice is another.
 fn in_language(choice: &Choice, assistant: &Assistant, language: &Language) -> Choice {
     if *language == assistant.spoken_language() {
         return choice.clone();
     }
-    let provider = choice.provider.clone().filter(|name| name != "flite");
+    let provider = choice.provider.clone().filter(|name| name != "flite" && name != "piper");
     Choice { provider, voice: None, ..choice.clone() }
 }
 

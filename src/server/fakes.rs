@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::audio::frame::Rate;
 use crate::audio::resample;
-use crate::providers::fakes::band::{Band, Score};
+use crate::providers::fakes::band::Score;
+use crate::providers::fakes::orchestra::Orchestra;
 use crate::providers::fakes::stand::nobody;
 use crate::providers::tts::flite::{self, Flite};
 use crate::server::{demo, serve};
@@ -36,14 +37,15 @@ pub fn run(delays: Delays) -> ExitCode {
             speech: resample::convert(&speech, Rate::WIDE).samples,
             observer: nobody(),
         };
-        let band = Band::open(score).await.map_err(|why| why.to_string())?;
+        let all = Orchestra::open(&score).await.map_err(|why| why.to_string())?;
         println!(
             "# Stand-ins at work until Ctrl-C: for the settings of a server. A caller presses\n\
-             # digits on a telephone that sends tones; the answer is each of them and one.\n{}",
-            band.settings()
+             # digits on a telephone that sends tones; the answer is each of them and one.\n{}\
+             # ready",
+            all.settings()
         );
         serve::stopped().await;
-        for complaint in band.complaints() {
+        for complaint in all.complaints() {
             println!("complaint: {complaint}");
         }
         Ok(())

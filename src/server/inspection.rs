@@ -2,11 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
-use crate::agent::assistant::{Assistant, Detector};
+use crate::agent::assistant::{Assistant, Choice, Detector};
 use crate::agent::intents::compile::{Compiled, Fault as IntentFault};
 use crate::config::external::{External, Fault};
 use crate::config::settings::{Server, Tls};
 use crate::net::tls::{self, TlsError};
+use crate::providers::models::catalogue;
 use crate::providers::registry::Registry;
 use crate::providers::tts::flite;
 use crate::server::{casting, hosts, listening, music, recordings, stir};
@@ -49,6 +50,7 @@ impl External for Inspection {
             Err(found) => faults.extend(found.iter().map(|fault| misphrased(agent, fault))),
         }
         faults.extend(no_such_voice(agent));
+        faults.extend(no_piper_voice(agent, (&registry, server)));
         faults.extend(deaf(agent, &registry));
         faults.extend(no_turn_model(agent, &registry));
         faults.extend(music::ambience_faults(agent));
@@ -151,6 +153,25 @@ fn no_such_voice(agent: &Assistant) -> Option<Fault> {
     Some(fault)
 }
 
+/// Voices of Piper that are not there: the server would not start.
+fn no_piper_voice(agent: &Assistant, (registry, server): (&Registry, &Server)) -> Vec<Fault> {
+    let next = agent.fallback.tts.iter().enumerate();
+    let next = next.map(|(at, choice)| (format!("fallback.tts[{at}]"), choice));
+    let all = [("tts".to_owned(), &agent.tts)].into_iter().chain(next);
+    let missing = |(path, choice): (String, &Choice)| {
+        let name = choice.provider.as_deref()?;
+        let spec = server.providers.get(name);
+        let by_piper = spec.map_or(name == "piper", |spec| spec.kind.name() == "piper");
+        let voice = choice.voice.as_ref().or_else(|| spec?.voice.as_ref()).filter(|_| by_piper)?;
+        let why = registry.piper_voice(voice).err()?;
+        let message = format!("the voice `{voice}` cannot be had");
+        let mut fault = Fault::error("voice.unknown", format!("{path}.voice"), message);
+        fault.help = Some(why);
+        Some(fault)
+    };
+    all.filter_map(missing).collect()
+}
+
 /// The turn model was asked for and cannot be had.
 fn no_turn_model(agent: &Assistant, registry: &Registry) -> Option<Fault> {
     if agent.turns.detector != Some(Detector::Smart) || registry.turn_model_file().is_some() {
@@ -162,7 +183,7 @@ fn no_turn_model(agent: &Assistant, registry: &Registry) -> Option<Fault> {
         "turns end by their words and by silence until the turn model is there",
     );
     fault.help = Some(if cfg!(feature = "ort") {
-        "`./dev setup` fetches it, and models/README.md says where it belongs".to_owned()
+        format!("{} gets it", catalogue::command("smart-turn-v3.2"))
     } else {
         "this build has no ONNX Runtime: build it with the feature `ort`".to_owned()
     });
@@ -186,8 +207,29 @@ fn deaf(agent: &Assistant, registry: &Registry) -> Option<Fault> {
         "stt",
         "this agent hears nothing until a Whisper model is there; it takes keys",
     );
-    fault.help = Some("models/README.md says which file to put where".to_owned());
+    fault.help = Some(whisper_help(agent, registry));
     Some(fault)
+}
+
+/// How the Whisper model that an agent wants comes to be there.
+fn whisper_help(agent: &Assistant, registry: &Registry) -> String {
+    if !cfg!(feature = "whisper") {
+        return "this build has no Whisper: build it with the feature `whisper`".to_owned();
+    }
+    let name = registry.whisper_name(&agent.stt);
+    let brought = name.map(|name| {
+        catalogue::named(name).or_else(|| {
+            catalogue::with_file(&format!("ggml-{}.bin", name.trim_start_matches("ggml-")))
+        })
+    });
+    match brought {
+        None => format!("{} gets one", catalogue::command("whisper-base")),
+        Some(Some(model)) => format!("{} gets it", catalogue::command(&model.name)),
+        Some(None) => format!(
+            "put its file into {}, or take one that `voxtrunk models list` shows",
+            registry.models().display()
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -206,6 +248,63 @@ mod tests {
         assert_eq!((fault.code, fault.path.as_str()), ("model.missing", "turns.detector"));
         assert_eq!(fault.severity, crate::config::diagnostic::Severity::Warning);
         assert_eq!((told(Some(Detector::Vad)), told(None)), (None, None));
+    }
+
+    #[cfg(feature = "whisper")]
+    #[test]
+    fn a_whisper_model_that_is_missing_is_told_with_the_command_that_gets_it() {
+        let nowhere = Registry::new(Default::default(), "/nonexistent".into());
+        let help = |model: Option<&str>| {
+            let provider = Some("whisper".to_owned());
+            let stt = Choice { provider, model: model.map(str::to_owned), ..Choice::default() };
+            let fault = deaf(&Assistant { stt, ..Assistant::default() }, &nowhere);
+            fault.and_then(|fault| fault.help).expect("help")
+        };
+        assert_eq!(help(Some("whisper-base.en")), "`voxtrunk models pull whisper-base.en` gets it");
+        assert_eq!(help(Some("base.en")), "`voxtrunk models pull whisper-base.en` gets it");
+        assert_eq!(help(None), "`voxtrunk models pull whisper-base` gets one");
+        assert!(help(Some("medium-q8_0")).contains("/nonexistent"));
+    }
+
+    #[cfg(feature = "ort")]
+    #[test]
+    fn a_piper_voice_that_is_missing_is_told_with_the_command_that_gets_it() {
+        let nowhere = Registry::new(Default::default(), "/nonexistent".into());
+        let told = |voice: &str| {
+            let (provider, voice) = (Some("piper".to_owned()), Some(voice.to_owned()));
+            let tts = Choice { provider, voice, ..Choice::default() };
+            let agent = Assistant { tts, ..Assistant::default() };
+            let mut faults = no_piper_voice(&agent, (&nowhere, &Server::default()));
+            assert_eq!(faults.len(), 1);
+            faults.remove(0).help.expect("help")
+        };
+        let command = "`voxtrunk models pull piper-en_US-lessac-medium` gets it";
+        for name in ["en_US-lessac-medium", "piper-en_US-lessac-medium", "en_US-lessac-medium#3"] {
+            assert!(told(name).ends_with(command), "{}", told(name));
+        }
+        assert!(told("de_DE-anna-low").contains("/nonexistent/de_DE-anna-low.onnx; put"));
+        assert!(told("../x").contains("is no name of a voice"));
+    }
+
+    #[cfg(feature = "whisper")]
+    #[test]
+    fn a_whisper_model_is_found_by_its_name() {
+        let folder = std::env::temp_dir().join(format!("voxtrunk-whispers-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("ggml-base.en.bin");
+        std::fs::write(&file, "").unwrap();
+        let registry = Registry::new(Default::default(), folder.clone());
+        for (name, found) in [
+            (Some("whisper-base.en"), Some(&file)),
+            (Some("base.en"), Some(&file)),
+            (Some("ggml-base.en"), Some(&file)),
+            (Some("whisper-base"), None),
+            (None, Some(&file)),
+        ] {
+            let choice = Choice { model: name.map(str::to_owned), ..Choice::default() };
+            assert_eq!(registry.whisper_model(&choice).as_ref(), found, "{name:?}");
+        }
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[cfg(feature = "ort")]

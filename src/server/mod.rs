@@ -26,6 +26,7 @@ pub mod decrypt;
 pub mod demo;
 pub mod dial;
 pub mod fakes;
+pub mod models;
 pub mod providers;
 pub mod serve;
 pub mod telling;

@@ -14,7 +14,9 @@ use tokio::time::timeout;
 use crate::agent::assistant::{Assistant, Choice};
 use crate::agent::conversation::{Message, Request};
 use crate::call::record::Stage;
+use crate::config::diagnostic::Diagnostic;
 use crate::config::load::Loaded;
+use crate::config::source::Places;
 use crate::engine::clock;
 use crate::providers::error::{ProviderError, Retry};
 use crate::providers::registry::Registry;
@@ -23,7 +25,7 @@ use crate::server::{casting, serve};
 
 /// One thing that one provider is to do for agents.
 #[derive(Debug, Clone)]
-struct Probe {
+pub struct Probe {
     stage: Stage,
     provider: String,
     choice: Choice,
@@ -32,23 +34,57 @@ struct Probe {
     agents: Vec<String>,
 }
 
+/// What came of asking: how long the first sign took.
+pub type Finding = (Probe, Result<Duration, ProviderError>);
+
 /// Tests them all, and prints a table; fails when one of them does not work.
 pub fn run(config: &Path) -> ExitCode {
     let loaded = match assembly::load(config, Show::Errors) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
-    let registry =
-        casting::registry(&loaded.server.providers, loaded.server.machine.models.clone());
-    let probes = probes(&loaded, &registry);
-    if probes.is_empty() {
+    let found = findings(&loaded);
+    if found.is_empty() {
         println!("No agent names a provider: there is nothing to test.");
         return ExitCode::SUCCESS;
     }
-    let found = serve::block_on(ask(probes, Arc::new(registry)));
     print!("{}", table(&found));
     let works = found.iter().all(|(_, finding)| finding.is_ok());
     if works { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Asks every provider that agents name.
+pub fn findings(loaded: &Loaded) -> Vec<Finding> {
+    let registry =
+        casting::registry(&loaded.server.providers, loaded.server.machine.models.clone());
+    serve::block_on(ask(probes(loaded, &registry), Arc::new(registry)))
+}
+
+/// What does not work, as mistakes of the settings: pointed to where it may be mended.
+pub fn diagnostics(found: &[Finding], places: &Places) -> Vec<Diagnostic> {
+    let failed = found.iter().filter_map(|(probe, finding)| Some((probe, finding.as_ref().err()?)));
+    let told = |(probe, why): (&Probe, &ProviderError)| {
+        let (trouble, name, agents) = (Trouble::of(why), &probe.provider, probe.agents.join(", "));
+        let verb = match probe.stage {
+            Stage::Hear => "hear",
+            Stage::Think => "think",
+            Stage::Speak => "speak",
+        };
+        let message = format!("provider `{name}` does not {verb} for {agents}: {}", why.reason);
+        let of_agents = |keys: &[&str]| -> Vec<String> {
+            let choices =
+                probe.agents.iter().map(|it| format!("agents.{it}.{}", probe.stage.name()));
+            choices.flat_map(|it| keys.iter().map(move |key| format!("{it}{key}"))).collect()
+        };
+        // A model is the agent's choice first.
+        let chosen: &[&str] = if trouble == Trouble::Model { &[".model", ".voice"] } else { &[] };
+        let table =
+            vec![format!("providers.{name}.{}", trouble.key()), format!("providers.{name}")];
+        let paths = [of_agents(chosen), table, of_agents(&[".provider", ""])].concat();
+        let place = paths.iter().find_map(|path| places.find(path)).map(|it| it.value.clone());
+        Diagnostic::error(trouble.code(), message).at(place, "it was asked").help(trouble.remedy())
+    };
+    failed.map(told).collect()
 }
 
 /// Who is to do what, each once.
@@ -86,10 +122,7 @@ fn probes(loaded: &Loaded, registry: &Registry) -> Vec<Probe> {
 }
 
 /// Asks all of them at once.
-async fn ask(
-    probes: Vec<Probe>,
-    registry: Arc<Registry>,
-) -> Vec<(Probe, Result<Duration, ProviderError>)> {
+async fn ask(probes: Vec<Probe>, registry: Arc<Registry>) -> Vec<Finding> {
     let mut asked = JoinSet::new();
     for (at, probe) in probes.into_iter().enumerate() {
         let registry = registry.clone();
@@ -148,7 +181,7 @@ impl Probe {
 }
 
 /// One line for each, and what to do below those that fail.
-fn table(found: &[(Probe, Result<Duration, ProviderError>)]) -> String {
+pub fn table(found: &[Finding]) -> String {
     let widest =
         |cell: fn(&Probe) -> usize| found.iter().map(|(it, _)| cell(it)).max().unwrap_or(0);
     let (name, what) = (widest(|it| it.provider.len()).max(8), widest(|it| it.what().len()).max(5));
@@ -165,8 +198,8 @@ fn table(found: &[(Probe, Result<Duration, ProviderError>)]) -> String {
             probe.what()
         ));
         if let Err(why) = finding {
-            let (hint, agents) = (remedy(why), probe.agents.join(", "));
-            text.push_str(&format!("{:5}  {hint} (wanted by {agents})\n", ""));
+            let (hint, agents) = (Trouble::of(why).remedy(), probe.agents.join(", "));
+            text.push_str(&format!("{:5}  → {hint} (wanted by {agents})\n", ""));
         }
     }
     text
@@ -181,20 +214,64 @@ fn sign(stage: Stage) -> &'static str {
     }
 }
 
-/// What to do about a failure.
-fn remedy(why: &ProviderError) -> &'static str {
-    match (why.retry, why.reason.as_str()) {
-        (_, it) if it.contains("key") => "→ check `api_key` of this provider in the settings",
-        (_, it) if it.contains("no such model") => {
-            "→ check `model`, `voice` and `base_url` against the provider's list"
+/// What a failure means for whoever looks after the settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    Key,
+    Model,
+    Credit,
+    Connection,
+    Busy,
+    Passing,
+    Lasting,
+}
+
+impl Trouble {
+    fn of(why: &ProviderError) -> Self {
+        match (why.retry, why.reason.as_str()) {
+            (_, it) if it.contains("key") => Self::Key,
+            (_, it) if it.contains("no such model") => Self::Model,
+            (_, it) if it.contains("credit") => Self::Credit,
+            (_, it) if it.contains("connection") => Self::Connection,
+            (Retry::After(_), _) => Self::Busy,
+            (Retry::Now, _) => Self::Passing,
+            (Retry::Never, _) => Self::Lasting,
         }
-        (_, it) if it.contains("credit") => "→ pay, or raise the limit at the provider",
-        (_, it) if it.contains("connection") => {
-            "→ check `base_url`, and whether this machine reaches it"
+    }
+
+    /// What kind of mistake it is, for scripts.
+    fn code(self) -> &'static str {
+        match self {
+            Self::Key => "provider.key_refused",
+            Self::Model => "provider.no_such_model",
+            Self::Credit => "provider.no_credit",
+            Self::Connection => "provider.unreachable",
+            Self::Busy => "provider.busy",
+            Self::Passing | Self::Lasting => "provider.failed",
         }
-        (Retry::After(_), _) => "→ wait, or ask the provider for a higher limit",
-        (Retry::Now, _) => "→ try again; calls ask the fallbacks meanwhile",
-        (Retry::Never, _) => "→ check what agents want of it; `--help` and the log say more",
+    }
+
+    /// The key of the provider's table that it is about.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Key | Self::Credit | Self::Busy => "api_key",
+            Self::Model => "model",
+            Self::Connection => "base_url",
+            Self::Passing | Self::Lasting => "kind",
+        }
+    }
+
+    /// What to do.
+    fn remedy(self) -> &'static str {
+        match self {
+            Self::Key => "check `api_key` of this provider in the settings",
+            Self::Model => "check `model`, `voice` and `base_url` against the provider's list",
+            Self::Credit => "pay, or raise the limit at the provider",
+            Self::Connection => "check `base_url`, and whether this machine reaches it",
+            Self::Busy => "wait, or ask the provider for a higher limit",
+            Self::Passing => "try again; calls ask the fallbacks meanwhile",
+            Self::Lasting => "check what agents want of it; `--help` and the log say more",
+        }
     }
 }
 

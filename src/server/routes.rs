@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::Args;
 use serde_json::{Value, json};
 
 use crate::base::destination::Destination;
@@ -18,18 +19,23 @@ use crate::engine::clock;
 use crate::server::assembly::{self, Show};
 use crate::server::trunks;
 
-/// The call that is thought of.
-#[derive(Debug, Clone, Default)]
+/// A call that might come.
+#[derive(Debug, Clone, Default, Args)]
 pub struct Thought {
     /// The number called, as it would be dialled.
+    #[arg(long)]
     pub to: String,
-    /// The number calling.
+    /// The number calling; without it, it is withheld.
+    #[arg(long, default_value = "")]
     pub from: String,
-    /// The trunk it comes by, or none.
+    /// The trunk that the call comes by.
+    #[arg(long)]
     pub trunk: Option<String>,
-    /// The context, if not that of the trunk.
+    /// The context of the call; without it, that of the trunk.
+    #[arg(long)]
     pub context: Option<String>,
-    /// When, on the clock of the server; without it, now.
+    /// When, on the clock of the server, such as "2026-12-24 18:00"; without it, now.
+    #[arg(long, value_name = "TIME")]
     pub at: Option<Local>,
 }
 
@@ -155,8 +161,7 @@ impl<'a> Test<'a> {
         let named = places.find(&format!("{path}.name")).or_else(|| places.find(&path));
         let Some(span) = named.map(|place| place.value.clone()) else { return String::new() };
         let Some(source) = self.loaded.sources.file(&span) else { return String::new() };
-        let within = source.within(&span);
-        format!("{}:{}", source.name, source.position(within.start).line)
+        format!("{}:{}", source.name, source.position(source.within(&span).start).line)
     }
 
     fn json(&self, taken: Option<&(Route, Option<usize>)>) -> Value {

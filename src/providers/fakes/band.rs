@@ -5,10 +5,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::code;
 use super::stand::{Observer, Stand};
-use super::{chat, deepgram, elevenlabs};
-use crate::audio::frame::Rate;
+use super::{chat, code, deepgram, ear, elevenlabs, mind, throat};
+use crate::audio::frame::{Frame, Rate};
+use crate::audio::resample;
 
 /// The stand-ins at work.
 #[derive(Debug)]
@@ -35,60 +35,73 @@ pub struct Score {
     pub observer: Observer,
 }
 
+impl Score {
+    /// Who hears digits as tones of the telephone.
+    pub(super) fn ears(&self) -> ear::Script {
+        ear::Script {
+            key: KEY,
+            ear: ear(),
+            delay: self.hears,
+            faults: Vec::new(),
+            observer: self.observer.clone(),
+        }
+    }
+
+    /// Who answers with each digit and one.
+    pub(super) fn mind(&self) -> mind::Script {
+        mind::Script {
+            key: KEY,
+            mind: Arc::new(|asked| {
+                mind::Answer::Says(format!("It is {}.", spelled(&answer(&digits(asked)))))
+            }),
+            delay: self.thinks,
+            per_word: self.per_word,
+            observer: self.observer.clone(),
+        }
+    }
+
+    /// Who speaks digits as tones, and then in words that nobody counts.
+    pub(super) fn mouth(&self) -> throat::Script {
+        throat::Script {
+            key: KEY,
+            throat: self.throat(Rate::WIDE),
+            delay: self.speaks,
+            pace: Duration::ZERO,
+            faults: Vec::new(),
+            observer: self.observer.clone(),
+        }
+    }
+
+    /// The sound of its mouth at a rate.
+    pub(super) fn throat(&self, rate: Rate) -> throat::Throat {
+        let speech = Frame::new(Rate::WIDE, self.speech.clone());
+        let speech = resample::convert(&speech, rate).samples;
+        Arc::new(move |text| {
+            let mut samples = code::sound(&digits(text), rate);
+            samples.extend(&speech);
+            samples
+        })
+    }
+}
+
 impl Band {
     /// Opens them on ports of 127.0.0.1.
     ///
     /// # Errors
     /// When there is no free port.
-    pub async fn open(score: Score) -> io::Result<Self> {
-        let observer = score.observer;
-        let ears = deepgram::Script {
-            key: KEY,
-            ear: Arc::new(|samples, _| heard(&code::keys(samples, Rate::WIDE))),
-            delay: score.hears,
-            faults: Vec::new(),
-            observer: observer.clone(),
-        };
-        let mind = chat::Script {
-            key: KEY,
-            mind: Arc::new(|asked| {
-                chat::Answer::Says(format!("It is {}.", spelled(&answer(&digits(asked)))))
-            }),
-            delay: score.thinks,
-            per_word: score.per_word,
-            observer: observer.clone(),
-        };
-        let speech = score.speech;
-        let mouth = elevenlabs::Script {
-            key: KEY,
-            throat: Arc::new(move |text| {
-                let mut samples = code::sound(&digits(text), Rate::WIDE);
-                samples.extend(&speech);
-                samples
-            }),
-            delay: score.speaks,
-            pace: Duration::ZERO,
-            faults: Vec::new(),
-            observer,
-        };
-        let ears = deepgram::open(ears).await?;
-        let mind = chat::open(mind).await?;
-        Ok(Self { ears, mind, mouth: elevenlabs::open(mouth).await? })
+    pub async fn open(score: &Score) -> io::Result<Self> {
+        let ears = deepgram::open(score.ears()).await?;
+        let mind = chat::open(score.mind()).await?;
+        Ok(Self { ears, mind, mouth: elevenlabs::open(score.mouth()).await? })
     }
 
     /// The settings of a server whose agents may name them: `ears`, `mind` and `mouth`.
     pub fn settings(&self) -> String {
-        let table = |name: &str, kind: &str, url: &str, more: &str| {
-            format!(
-                "[providers.{name}]\nkind = \"{kind}\"\napi_key = \"{KEY}\"\n\
-                 base_url = \"{url}\"\n{more}\n"
-            )
-        };
         let mind = format!("{}/v1", self.mind.base_url());
         [
-            table("ears", "deepgram", &self.ears.base_url(), "model = \"nova-3\""),
-            table("mind", "openai-compatible", &mind, "model = \"digits\""),
-            table("mouth", "elevenlabs", &self.mouth.base_url(), "voice = \"digits\""),
+            table("ears", "deepgram", (&self.ears.base_url(), "model = \"nova-3\"")),
+            table("mind", "openai-compatible", (&mind, "model = \"digits\"")),
+            table("mouth", "elevenlabs", (&self.mouth.base_url(), "voice = \"digits\"")),
         ]
         .concat()
     }
@@ -97,6 +110,19 @@ impl Band {
     pub fn complaints(&self) -> Vec<String> {
         [&self.ears, &self.mind, &self.mouth].into_iter().flat_map(Stand::complaints).collect()
     }
+}
+
+/// A table of the settings.
+pub(super) fn table(name: &str, kind: &str, (base_url, more): (&str, &str)) -> String {
+    format!(
+        "[providers.{name}]\nkind = \"{kind}\"\napi_key = \"{KEY}\"\n\
+         base_url = \"{base_url}\"\n{more}\n"
+    )
+}
+
+/// Hears digits as tones of the telephone, at 16 kHz.
+pub(super) fn ear() -> ear::Ear {
+    Arc::new(|samples, _| heard(&code::keys(samples, Rate::WIDE)))
 }
 
 /// The answer to a question of digits: each of them and one.
@@ -126,7 +152,8 @@ fn digits(text: &str) -> String {
 const WORDS: [&str; 10] =
     ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
 
-const KEY: &str = "sesame";
+/// The key that all of them want.
+pub(super) const KEY: &str = "sesame";
 
 #[cfg(test)]
 mod tests {

@@ -19,6 +19,8 @@ pub mod google;
 pub mod mind;
 mod mouth;
 pub mod openai;
+pub mod orchestra;
+pub mod piper;
 pub mod proxy;
 pub mod realtime;
 pub mod responses;

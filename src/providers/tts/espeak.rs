@@ -78,17 +78,7 @@ const CHUNK: usize = 4_096;
 impl Espeak {
     /// Finds the program.
     pub fn find(settings: Settings) -> Result<Self, ProviderError> {
-        let name = &settings.voice;
-        let fits = |c: char| c.is_ascii_alphanumeric() || "-+_".contains(c);
-        if name.is_empty() || name.starts_with(['-', '+']) || !name.chars().all(fits) {
-            return Err(lasting(format!("\"{name}\" is no name of a voice")));
-        }
-        let Some(program) = find(&settings.program) else {
-            return Err(lasting(format!(
-                "the program {} is missing; on Debian: apt install espeak-ng",
-                settings.program.display()
-            )));
-        };
+        let program = program(&settings.program, &settings.voice)?;
         let places = Arc::new(Semaphore::new(settings.at_once));
         Ok(Self { settings: Arc::new(Settings { program, ..settings }), places })
     }
@@ -265,6 +255,21 @@ async fn header(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Rate> {
 
 /// The largest chunk that stands before the samples.
 const LARGEST_CHUNK: usize = 4_096;
+
+/// Finds the program, for a voice whose name is one.
+///
+/// # Errors
+/// When the program is missing, or the name would be something else than a voice.
+pub(super) fn program(program: &Path, voice: &str) -> Result<PathBuf, ProviderError> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-+_".contains(c);
+    if voice.is_empty() || voice.starts_with(['-', '+']) || !voice.chars().all(fits) {
+        return Err(lasting(format!("\"{voice}\" is no name of a voice")));
+    }
+    find(program).ok_or_else(|| {
+        let program = program.display();
+        lasting(format!("the program {program} is missing; on Debian: apt install espeak-ng"))
+    })
+}
 
 /// Looks a program up as a shell would.
 fn find(program: &Path) -> Option<PathBuf> {

@@ -18,3 +18,5 @@ pub mod flite;
 mod flite_sys;
 pub mod google;
 pub mod openai;
+#[cfg(feature = "ort")]
+pub mod piper;

@@ -104,7 +104,8 @@ async fn run(pace: Pace, calls: usize, turns: usize) -> Result<Outcome, String> 
     let speech =
         resample::convert(&trimmed(demo::spoken(&voice, "there you are").await?), Rate::WIDE);
     let marks = Marks::default();
-    let band = Band::open(score(pace, speech.samples, marks.clone()));
+    let score = score(pace, speech.samples, marks.clone());
+    let band = Band::open(&score);
     let band = band.await.map_err(|why| why.to_string())?;
     let server = server(&band).await?;
     let media = stage::phone_media()?;

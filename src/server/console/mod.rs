@@ -11,7 +11,7 @@ pub mod trunks;
 
 mod events;
 mod ladder;
-mod paint;
+pub mod paint;
 mod pcap;
-mod table;
+pub mod table;
 mod time;

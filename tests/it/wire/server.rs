@@ -27,6 +27,8 @@ pub struct House {
     pub rtp: String,
     /// The address whose calls count as calls from a trunk.
     pub trunk: String,
+    /// The folder of the models.
+    pub models: PathBuf,
 }
 
 /// A server at work. Dropping it kills it.
@@ -56,6 +58,7 @@ impl House {
             ports: "22000-29999".to_owned(),
             rtp: String::new(),
             trunk: "127.0.0.1".to_owned(),
+            models: Path::new(SOURCE).join("models"),
         }
     }
 
@@ -100,7 +103,7 @@ impl House {
             }
             None => Path::new(SOURCE).join("dialplans/demo"),
         };
-        let models = Path::new(SOURCE).join("models");
+        let models = &self.models;
         let text = format!(
             "[server]\nname = \"voxtrunk-test\"\ndata_dir = \"../data\"\n\
              dialplans = {dialplans:?}\nmodels = {models:?}\n\

@@ -1,0 +1,3 @@
+//! Models for the engines of this machine.
+
+pub mod catalogue;
