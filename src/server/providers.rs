@@ -27,6 +27,8 @@ use crate::server::{casting, serve};
 #[derive(Debug, Clone)]
 pub struct Probe {
     stage: Stage,
+    /// Whether it hears and speaks, too.
+    in_one: bool,
     provider: String,
     choice: Choice,
     assistant: Arc<Assistant>,
@@ -73,7 +75,7 @@ pub fn diagnostics(found: &[Finding], places: &Places) -> Vec<Diagnostic> {
         let message = format!("provider `{name}` does not {verb} for {agents}: {}", why.reason);
         let of_agents = |keys: &[&str]| -> Vec<String> {
             let choices =
-                probe.agents.iter().map(|it| format!("agents.{it}.{}", probe.stage.name()));
+                probe.agents.iter().map(|it| format!("agents.{it}.{}", probe.key()));
             choices.flat_map(|it| keys.iter().map(move |key| format!("{it}{key}"))).collect()
         };
         // A model is the agent's choice first.
@@ -107,9 +109,11 @@ fn probes(loaded: &Loaded, registry: &Registry) -> Vec<Probe> {
         let spoken = [&assistant.tts].into_iter().filter(unless_in_one);
         let all = all.chain(spoken.chain(&fallback.tts).map(speaks));
         for (stage, provider, choice) in all {
-            let key = (stage, format!("{provider} {:?} {:?}", choice.model, choice.voice));
-            let probe = probes.entry(key).or_insert_with(|| Probe {
+            let in_one = in_one.is_some_and(|it| std::ptr::eq(it, choice));
+            let what = format!("{provider} {in_one} {:?} {:?}", choice.model, choice.voice);
+            let probe = probes.entry((stage, what)).or_insert_with(|| Probe {
                 stage,
+                in_one,
                 provider: provider.to_owned(),
                 choice: choice.clone(),
                 assistant: assistant.clone(),
@@ -148,7 +152,7 @@ impl Probe {
                 Some(transcriber) => transcriber.warm_up().await,
                 None => Err(ProviderError::lasting(name, "its model is not there")),
             },
-            Stage::Think if self.assistant.realtime.as_ref() == Some(&self.choice) => {
+            Stage::Think if self.in_one => {
                 registry.realtime(&self.choice, &language)?.warm_up().await
             }
             Stage::Think => {
@@ -172,6 +176,21 @@ impl Probe {
         }
     }
 
+    /// Where an agent asks for it.
+    fn key(&self) -> &'static str {
+        if self.in_one { "realtime" } else { self.stage.name() }
+    }
+
+    /// What was waited for.
+    fn sign(&self) -> &'static str {
+        match self.stage {
+            Stage::Hear => "ready",
+            Stage::Think if self.in_one => "ready",
+            Stage::Think => "first word",
+            Stage::Speak => "first sound",
+        }
+    }
+
     /// Which model or voice.
     fn what(&self) -> String {
         let both = [&self.choice.model, &self.choice.voice];
@@ -189,7 +208,7 @@ pub fn table(found: &[Finding]) -> String {
     for (probe, finding) in found {
         let stage = probe.stage.name();
         let line = match finding {
-            Ok(took) => format!("ok, {} after {} ms", sign(probe.stage), took.as_millis()),
+            Ok(took) => format!("ok, {} after {} ms", probe.sign(), took.as_millis()),
             Err(why) => format!("FAILED: {}", why.reason),
         };
         text.push_str(&format!(
@@ -203,15 +222,6 @@ pub fn table(found: &[Finding]) -> String {
         }
     }
     text
-}
-
-/// What was waited for.
-fn sign(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Hear => "ready",
-        Stage::Think => "first word",
-        Stage::Speak => "first sound",
-    }
 }
 
 /// What a failure means for whoever looks after the settings.
