@@ -404,7 +404,6 @@ mod tests {
             ("_[]", "empty"),
             ("re:(", "unclosed group"),
             ("re:(a{1000}){1000}", "limit"),
-            ("list:vip", "not supported yet"),
         ];
         for (text, reason) in table {
             let why = text.parse::<Match>().expect_err(text).to_string();

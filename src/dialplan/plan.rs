@@ -121,6 +121,13 @@ pub enum Key {
 }
 
 impl Plan {
+    /// A plan of these routes alone.
+    pub fn of(routes: Vec<Route>) -> Self {
+        let mut plan = Self { routes, ..Self::default() };
+        plan.index();
+        plan
+    }
+
     /// Tells the patterns of all routes what their lists hold, and makes the index. Called once,
     /// when everything is there.
     pub fn complete(&mut self, lists: &BTreeMap<String, Arc<NumberList>>) {
@@ -130,7 +137,11 @@ impl Plan {
                 list.into_iter().for_each(|list| pattern.hold(list));
             }
         }
-        self.index = Some(Index::of(&self.routes));
+        self.index();
+    }
+
+    fn index(&mut self) {
+        self.index = Some(Index::of(self.routes.iter().map(|route| route.did.as_slice())));
     }
 }
 
