@@ -17,9 +17,8 @@ use crate::base::zone::Zone;
 use crate::dialplan::hours::Hours;
 use crate::dialplan::index::Index;
 use crate::dialplan::list::one_or_many;
-use crate::dialplan::numbers::NumberList;
 use crate::dialplan::outbound::Outbound;
-use crate::dialplan::pattern::Match;
+use crate::dialplan::pattern::{Match, NumberList};
 use crate::dialplan::when::When;
 
 /// Every route, in the order in which they are tried.
