@@ -15,9 +15,9 @@ use crate::config::read::Reading;
 use crate::config::source::{Source, Span};
 use crate::config::tree::{self, Node};
 use crate::dialplan::hours::Hours;
-use crate::dialplan::numbers::{self, Listed, NumberList};
+use crate::dialplan::numbers::{self, Listed};
 use crate::dialplan::outbound::Outbound;
-use crate::dialplan::pattern::Match;
+use crate::dialplan::pattern::{Match, NumberList};
 use crate::dialplan::plan::{Plan, Route};
 
 /// What the files held.
@@ -195,7 +195,9 @@ impl<'r, 'a> Dialplans<'r, 'a> {
     fn read_hours(&mut self, name: String, key: &Span, node: Node<'_>) {
         let path = format!("hours.{name}");
         tree::note(&mut self.reading.places, &path, key, &node);
-        let (hours, _) = self.reading.read::<Hours>(&path, node);
+        let (hours, sound) = self.reading.read::<Hours>(&path, node);
+        // What was said of them is enough.
+        let hours = hours.filter(|_| sound);
         self.found.plan.hours.extend(hours.map(|hours| (name, hours)));
     }
 

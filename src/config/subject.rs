@@ -9,7 +9,7 @@ use crate::config::external::{External, Fault};
 use crate::config::read::Reading;
 use crate::config::settings::Server;
 use crate::config::source::Span;
-use crate::dialplan::numbers::NumberList;
+use crate::dialplan::pattern::NumberList;
 use crate::dialplan::plan::Plan;
 
 /// What is checked.

@@ -159,19 +159,16 @@ impl<'de> Deserialize<'de> for Hours {
 
             fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<Hours, A::Error> {
                 let mut hours = Hours::default();
-                while let Some(key) = table.next_key::<String>()? {
-                    match key.as_str() {
-                        "timezone" => hours.timezone = Some(table.next_value()?),
-                        "holidays" => hours.holidays = table.next_value::<Many<Region>>()?.0,
-                        "closed" => hours.closed = table.next_value::<Many<Date>>()?.0,
-                        "open" => {
+                while let Some(key) = table.next_key::<Key>()? {
+                    match key {
+                        Key::Timezone => hours.timezone = Some(table.next_value()?),
+                        Key::Holidays => hours.holidays = table.next_value::<Many<Region>>()?.0,
+                        Key::Closed => hours.closed = table.next_value::<Many<Date>>()?.0,
+                        Key::Open => {
                             let days = table.next_value::<BTreeMap<Date, Many<Span>>>()?;
                             hours.open = days.into_iter().map(|(day, it)| (day, it.0)).collect();
                         }
-                        days => {
-                            let Some(days) = days_in(days) else {
-                                return Err(de::Error::unknown_field(days, KEYS));
-                            };
+                        Key::Days(days) => {
                             let spans = table.next_value::<Many<Span>>()?.0;
                             for day in days {
                                 hours.week[day].extend(&spans);
@@ -184,6 +181,45 @@ impl<'de> Deserialize<'de> for Hours {
         }
 
         source.deserialize_map(Table)
+    }
+}
+
+/// A key of the table.
+enum Key {
+    Timezone,
+    Holidays,
+    Closed,
+    Open,
+    /// Days of the week, by their places.
+    Days(Vec<usize>),
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        struct Name;
+
+        impl Visitor<'_> for Name {
+            type Value = Key;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key of opening hours")
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<Key, E> {
+                Ok(match name {
+                    "timezone" => Key::Timezone,
+                    "holidays" => Key::Holidays,
+                    "closed" => Key::Closed,
+                    "open" => Key::Open,
+                    days => {
+                        let days = days_in(days);
+                        Key::Days(days.ok_or_else(|| E::unknown_field(name, KEYS))?)
+                    }
+                })
+            }
+        }
+
+        source.deserialize_identifier(Name)
     }
 }
 
@@ -281,7 +317,7 @@ mod tests {
             ("mon = \"08:00-08:00\"", "not a span of time"),
             ("mon = \"08:00-25:00\"", "not a span of time"),
             ("moon = \"08:00-18:00\"", "unknown field `moon`"),
-            ("mon = 8", "a text or a list of texts"),
+            ("mon = 8", "a number is written as a text"),
             ("holidays = [\"DE-XX\"]", "no holidays are known of `DE-XX`"),
             ("timezone = \"Berlin\"", "there is no time zone `Berlin`"),
             ("closed = [\"24.12.2026\"]", "not a day"),

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::dialplan::pattern::Dialled;
-use crate::dialplan::plan::Route;
+use crate::dialplan::pattern::{Dialled, Match};
 
 /// The places of routes by the number called.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -15,11 +14,11 @@ pub struct Index {
 }
 
 impl Index {
-    /// Makes the index of these routes.
-    pub fn of(routes: &[Route]) -> Self {
+    /// Makes the index of routes by what each wants of the number called.
+    pub fn of<'a>(wanted: impl Iterator<Item = &'a [Match]>) -> Self {
         let mut index = Self::default();
-        for (at, route) in routes.iter().enumerate() {
-            let numbers: Option<Vec<&str>> = route.did.iter().map(|it| it.exact()).collect();
+        for (at, patterns) in wanted.enumerate() {
+            let numbers: Option<Vec<&str>> = patterns.iter().map(Match::exact).collect();
             match numbers.filter(|numbers| !numbers.is_empty()) {
                 Some(numbers) => {
                     for number in numbers {

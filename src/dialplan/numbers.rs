@@ -1,11 +1,7 @@
 //! Lists of numbers: who is turned away, who goes first.
 
-use std::collections::HashSet;
-use std::fmt;
-
 use serde::Deserialize;
 
-use crate::base::number::Number;
 use crate::dialplan::list::one_or_many;
 use crate::dialplan::pattern::Match;
 
@@ -18,51 +14,6 @@ pub struct Listed {
     pub numbers: Vec<Match>,
     /// A file with one number a line, beside the dialplan file.
     pub file: Option<String>,
-}
-
-/// The numbers of a list, found at once however many there are.
-#[derive(Clone, Default, PartialEq)]
-pub struct NumberList {
-    exact: HashSet<String>,
-    patterns: Vec<Match>,
-}
-
-impl NumberList {
-    /// Adds a number or a pattern.
-    pub fn add(&mut self, pattern: Match) {
-        if pattern.is_exact() {
-            let number = Number::from_dialled(pattern.text());
-            let text =
-                number.map_or_else(|| pattern.text().to_owned(), |it| it.to_e164().to_owned());
-            self.exact.insert(text);
-        } else {
-            self.patterns.push(pattern);
-        }
-    }
-
-    /// Whether it holds a number, as dialled or in its E.164 form.
-    pub fn holds(&self, dialled: &str, number: Option<&Number>) -> bool {
-        self.exact.contains(dialled)
-            || number.is_some_and(|number| self.exact.contains(number.to_e164()))
-            || self.patterns.iter().any(|pattern| pattern.matches(dialled))
-    }
-
-    /// How many numbers and patterns there are.
-    pub fn len(&self) -> usize {
-        self.exact.len() + self.patterns.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-/// Numbers are personal data.
-impl fmt::Debug for NumberList {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} numbers", self.len())
-    }
 }
 
 /// The numbers of a file: the first column of each line; `#` begins a remark. Gives those that are
@@ -90,6 +41,8 @@ pub fn in_file(text: &str) -> (Vec<Match>, Vec<(usize, String)>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::number::Number;
+    use crate::dialplan::pattern::NumberList;
 
     #[test]
     fn a_list_knows_numbers_however_they_are_dialled() {

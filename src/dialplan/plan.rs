@@ -17,9 +17,8 @@ use crate::base::zone::Zone;
 use crate::dialplan::hours::Hours;
 use crate::dialplan::index::Index;
 use crate::dialplan::list::one_or_many;
-use crate::dialplan::numbers::NumberList;
 use crate::dialplan::outbound::Outbound;
-use crate::dialplan::pattern::Match;
+use crate::dialplan::pattern::{Match, NumberList};
 use crate::dialplan::when::When;
 
 /// Every route, in the order in which they are tried.
@@ -121,6 +120,13 @@ pub enum Key {
 }
 
 impl Plan {
+    /// A plan of these routes alone.
+    pub fn of(routes: Vec<Route>) -> Self {
+        let mut plan = Self { routes, ..Self::default() };
+        plan.index();
+        plan
+    }
+
     /// Tells the patterns of all routes what their lists hold, and makes the index. Called once,
     /// when everything is there.
     pub fn complete(&mut self, lists: &BTreeMap<String, Arc<NumberList>>) {
@@ -130,7 +136,11 @@ impl Plan {
                 list.into_iter().for_each(|list| pattern.hold(list));
             }
         }
-        self.index = Some(Index::of(&self.routes));
+        self.index();
+    }
+
+    fn index(&mut self) {
+        self.index = Some(Index::of(self.routes.iter().map(|route| route.did.as_slice())));
     }
 }
 

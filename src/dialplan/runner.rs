@@ -210,6 +210,28 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_with_an_index_decides_as_one_without() {
+        let numbers = ["+4971112345", "0049 711 12346", "101", "102", "+4930*", "_1XX"];
+        let mut random = crate::base::random::Random::repeatable(5);
+        let mut pick = |count: u32| random.u32() % count;
+        for _ in 0..200 {
+            let routes = (0..12).map(|at| {
+                let did: Vec<&str> = (0..pick(3)).map(|_| numbers[pick(6) as usize]).collect();
+                let trunk = if pick(3) == 0 { "carrier" } else { "" };
+                route(&format!("route {at}"), &did, trunk)
+            });
+            let with = Plan::of(routes.collect());
+            let without = Plan { index: None, ..with.clone() };
+            for did in ["+4971112345", "+49 711 12346", "101", "102", "103", "+49301", "x", ""] {
+                for trunk in ["carrier", "office"] {
+                    let call = Call { did, trunk, ..Call::default() };
+                    assert_eq!(with.route(&call), without.route(&call), "{did} by {trunk}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn an_empty_plan_has_no_route() {
         assert_eq!(Plan::default().route(&Call::default()), None);
     }

@@ -217,6 +217,10 @@ mod tests {
         assert!(workers.push(Task::Say(0, begun)).is_ok());
         has_begun.recv().unwrap();
         assert!(workers.push(Task::Wait(until)).is_ok());
+        // It is no longer in the queue as soon as the worker is at it.
+        while !workers.queue.lock().jobs.is_empty() {
+            std::thread::yield_now();
+        }
         let (to, _said) = mpsc::channel();
         while workers.push(Task::Say(1, to.clone())).is_ok() {}
         assert!(workers.push(Task::Say(2, to.clone())).is_err());

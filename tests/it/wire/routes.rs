@@ -7,6 +7,7 @@ use super::server::{Folder, House, PATIENCE, Server, finish, program};
 /// Each door by its hours: one is always open, one never, one only by a day of its own.
 const DIALPLAN: &str = r#"
 [hours.always]
+timezone = "Europe/Berlin"
 mon-sun = "00:00-24:00"
 
 [hours.never]
@@ -49,9 +50,7 @@ to   = "hangup:404"
 async fn doors() -> Server {
     let folder = Folder::new();
     folder.put("dialplans/blocked.csv", "number,why\n+49 171 555 0199,rude\n");
-    let mut house = House::with(DIALPLAN);
-    house.settings.push_str("[server]\ntimezone = \"Europe/Berlin\"\n");
-    Server::start_in(folder, house).await
+    Server::start_in(folder, House::with(DIALPLAN)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,12 +86,15 @@ async fn calls_go_by_the_clock_and_by_lists() {
 async fn the_command_line_says_which_route_takes_a_call_and_why() {
     let folder = Folder::new();
     folder.put("dialplans/blocked.csv", "+491715550199\n");
-    let mut house = House::with(&DIALPLAN.replace("hours.always]\nmon-sun = \"00:00-24:00\"",
-        "hours.always]\nmon-fri = \"08:00-18:00\"\nholidays = [\"DE-BW\"]\nclosed = [\"2026-12-24\"]"));
-    house.settings.push_str("[server]\ntimezone = \"Europe/Berlin\"\n");
+    let always = "mon-sun = \"00:00-24:00\"";
+    let office = "mon-fri = \"08:00-18:00\"\nholidays = [\"DE-BW\"]\nclosed = [\"2026-12-24\"]";
+    assert!(DIALPLAN.contains(always));
+    let house = House::with(&DIALPLAN.replace(always, office));
     let config = house.write(&folder);
     let test = async |arguments: &[&str]| {
         let mut command = program();
+        // Where the machine stands that the command runs on.
+        command.env("TZ", "Europe/Berlin");
         command.args(["route", "test", "--config"]).arg(&config).args(arguments);
         finish(command).await
     };

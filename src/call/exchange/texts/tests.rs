@@ -40,7 +40,7 @@ impl Bench {
             groups: HashMap::from([("both".into(), vec!["anna".into(), "ben".into()])]),
         };
         let exchange = Exchange::new(Settings::default(), Random::repeatable(1), now);
-        let briefing = Arc::new(briefing(Plan { routes, outbound: Vec::new() }));
+        let briefing = Arc::new(briefing(Plan::of(routes)));
         let mut exchange = exchange.with_briefing(briefing).with_phones(settings);
         let reach = |port: u16| Reach {
             uri: format!("sip:anna@192.0.2.7:{port}"),

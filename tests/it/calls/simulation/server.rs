@@ -314,7 +314,7 @@ impl Server {
     fn briefing(&self) -> Briefing {
         let agents = self.actors.iter().map(|actor| (actor.name.clone(), actor.casting()));
         Briefing {
-            plan: Plan { routes: self.routes.clone(), outbound: Vec::new() },
+            plan: Plan::of(self.routes.clone()),
             phones: BTreeMap::new(),
             numbering: Default::default(),
             agents: agents.collect(),
