@@ -74,8 +74,7 @@ pub fn diagnostics(found: &[Finding], places: &Places) -> Vec<Diagnostic> {
         };
         let message = format!("provider `{name}` does not {verb} for {agents}: {}", why.reason);
         let of_agents = |keys: &[&str]| -> Vec<String> {
-            let choices =
-                probe.agents.iter().map(|it| format!("agents.{it}.{}", probe.key()));
+            let choices = probe.agents.iter().map(|it| format!("agents.{it}.{}", probe.key()));
             choices.flat_map(|it| keys.iter().map(move |key| format!("{it}{key}"))).collect()
         };
         // A model is the agent's choice first.
