@@ -298,6 +298,7 @@ mod tests {
     fn the_table_says_what_works_and_what_to_do_about_the_rest() {
         let probe = |stage, provider: &str, model: &str| Probe {
             stage,
+            in_one: false,
             provider: provider.to_owned(),
             choice: Choice { model: Some(model.to_owned()), ..Choice::default() },
             assistant: Arc::default(),
