@@ -142,8 +142,11 @@ impl Plan {
         let at = at.unwrap_or_default();
         let told = |when: &When| {
             let status = self.hours.get(&when.hours)?.status(at, &self.zone);
-            let is = if status.is_open { "open" } else { "closed" };
-            Some(format!("{is}: {}", status.why))
+            Some(match (status.is_open, status.why) {
+                (true, why) => format!("open: {why}"),
+                (false, why) if why.starts_with("closed") => why,
+                (false, why) => format!("closed: {why}"),
+            })
         };
         listed(route.when.iter().filter_map(told))
     }

@@ -61,7 +61,7 @@ async fn calls_go_by_the_clock_and_by_lists() {
         let body = wire.description();
         let invite = wire.request("INVITE", extension, &body);
         let from = header(&invite, "From");
-        let invite = invite.replace(&from, &from.replace("sip:wire@", &format!("sip:{caller}@")));
+        let invite = invite.replace(from, &from.replace("sip:wire@", &format!("sip:{caller}@")));
         wire.send(invite.as_bytes()).await;
         loop {
             let answer = wire.receive(PATIENCE).await.expect("an answer");
@@ -102,7 +102,7 @@ async fn the_command_line_says_which_route_takes_a_call_and_why() {
     for (at, taken, why) in [
         ("2026-12-23 09:00", "reject:480", "when ✓ hours.always (open: 08:00-18:00)"),
         ("2026-12-23 18:00", "hangup:404", "(closed: outside of 08:00-18:00)"),
-        ("2026-12-24 09:00", "hangup:404", "(closed: closed date 2026-12-24)"),
+        ("2026-12-24 09:00", "hangup:404", "(closed date 2026-12-24)"),
         ("2027-01-06 09:00", "hangup:404", "public holiday Heilige Drei Könige (DE-BW)"),
     ] {
         let (code, said) = test(&[&to_open[..], &[at]].concat()).await;
