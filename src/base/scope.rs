@@ -1,9 +1,12 @@
 //! What templates and conditions may name: values by name, nested as in JSON (RFC 8259).
 
+use std::collections::BTreeMap;
+
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::base::template::{HEADER, Variables};
+/// Plain texts by name.
+pub type Variables = BTreeMap<String, String>;
 
 /// Values by name. `vars.slots` is the value `slots` of the table `vars`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -69,6 +72,9 @@ impl Serialize for Scope {
         self.0.serialize(target)
     }
 }
+
+/// What the variable of a header begins with.
+pub(super) const HEADER: &str = "sip.header.";
 
 #[cfg(test)]
 mod tests {

@@ -1,12 +1,10 @@
 //! Templates with `{{ variables }}`, rendered per call (MiniJinja, no file access, no escaping:
 //! the text is spoken).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::base::scope::Scope;
-
-/// What a template may name: plain texts by name.
-pub type Variables = BTreeMap<String, String>;
+use crate::base::scope::HEADER;
+pub use crate::base::scope::{Scope, Variables};
 
 /// Why a template does not render: one sentence with the line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,9 +57,6 @@ fn is_plain(template: &str) -> bool {
 pub fn header(name: &str) -> String {
     format!("{HEADER}{name}")
 }
-
-/// What the variable of a header begins with.
-pub(super) const HEADER: &str = "sip.header.";
 
 /// How many steps a template may take.
 const MOST_STEPS: u64 = 10_000;

@@ -11,6 +11,7 @@ use crate::config::dialplans::{Dialplans, Found};
 use crate::config::external::External;
 use crate::config::file;
 use crate::config::interpolate::Scope;
+use crate::config::inventory::Inventory;
 use crate::config::presets;
 use crate::config::read::Reading;
 use crate::config::settings::{Server, tidied};
@@ -57,6 +58,8 @@ pub struct Loaded {
     pub sources: Sources,
     /// Where every key and value stands.
     pub places: Places,
+    /// What stands in the files, piece by piece.
+    pub inventory: Inventory,
 }
 
 impl Loaded {
@@ -99,11 +102,12 @@ pub fn load(
         let found = check::all(&subject);
         reading.diagnostics.extend(found);
     }
-    let Reading { sources, places, mut diagnostics, .. } = reading;
+    let Reading { sources, places, mut diagnostics, beside, .. } = reading;
     diagnostics.sort_by_key(Diagnostic::start);
     let mut told = HashSet::new();
     diagnostics.retain(|diagnostic| told.insert(diagnostic.essence()));
-    Loaded { server, plan, agents, diagnostics, sources, places }
+    let inventory = Inventory::of(&sources, request.server.is_some(), &beside);
+    Loaded { server, plan, agents, diagnostics, sources, places, inventory }
 }
 
 /// Reads the settings of the machine.

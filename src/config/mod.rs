@@ -24,6 +24,7 @@ mod file;
 pub mod glance;
 pub mod inbound;
 mod interpolate;
+pub mod inventory;
 pub mod keys;
 pub mod listen;
 pub mod load;

@@ -46,6 +46,7 @@ mod probes;
 mod quality;
 mod recording;
 mod recordings;
+mod reload;
 mod routes;
 mod signatures;
 mod sipp;
