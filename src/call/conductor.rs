@@ -249,6 +249,8 @@ impl Conductor {
             trunk: &self.trunk.name,
             context: &self.trunk.context,
             attested: self.chronicle.attested(),
+            tenant: &self.trunk.tenant,
+            headers: &self.incoming.headers,
             at: Some(self.chronicle.began()),
         };
         let dialled = self.briefing.plan.dialled_out(&call, |did| self.outside_number(did));

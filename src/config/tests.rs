@@ -78,6 +78,13 @@ fn mistakes_in_dialplans_are_reported_word_for_word() {
         ),
         ("a_key_of_a_later_version", "[[route]]\nto = \"busy\"\ntimeout = \"3s\"\n\n[menus.main]\nsay = \"Hello.\"\n".to_owned()),
         (
+            "conditions_that_hold_for_no_call",
+            "[[route]]\nwhen = \"caler.startsWith('+49') && hours.offce\"\nto   = \"busy\"\n\n[[route]]\n\
+             tenant = \"acme\"\nwhen   = [\"caller ==\", \"hours.office\"]\nto     = \"hangup:404\"\n\n\
+             [hours.office]\nmon-fri = \"08:00-18:00\"\n\n[[route]]\nto = \"busy\"\n"
+                .to_owned(),
+        ),
+        (
             "hours_and_lists_that_are_not_there",
             "[[route]]\ncaller = [\"list:vipp\", \"+49*\"]\nwhen = \"!hours.ofice\"\nto = \"busy\"\n\n[[route]]\nto = \"busy\"\n\n\
              [hours.office]\nmon-fri = \"08:00-18:00\"\n\n[hours.never]\nholidays = \"DE-BW\"\n\n[lists.vip]\nnumbers = \"+4930*\"\n".to_owned(),

@@ -190,6 +190,8 @@ impl Conductor {
             trunk: &self.trunk.name,
             context: &self.trunk.context,
             attested: self.chronicle.attested(),
+            tenant: &self.trunk.tenant,
+            headers: &self.incoming.headers,
             at: Some(self.chronicle.began()),
         };
         self.briefing.plan.route(&call)

@@ -35,6 +35,7 @@ mod keys;
 mod linphone;
 mod manners;
 mod models;
+mod mutations;
 mod networks;
 mod offerless;
 mod oversight;
