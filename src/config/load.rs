@@ -60,6 +60,8 @@ pub struct Loaded {
     pub places: Places,
     /// What stands in the files, piece by piece.
     pub inventory: Inventory,
+    /// The sums of the files that dialplans name, by their paths.
+    pub beside: BTreeMap<PathBuf, String>,
 }
 
 impl Loaded {
@@ -107,7 +109,7 @@ pub fn load(
     let mut told = HashSet::new();
     diagnostics.retain(|diagnostic| told.insert(diagnostic.essence()));
     let inventory = Inventory::of(&sources, request.server.is_some(), &beside);
-    Loaded { server, plan, agents, diagnostics, sources, places, inventory }
+    Loaded { server, plan, agents, diagnostics, sources, places, inventory, beside }
 }
 
 /// Reads the settings of the machine.
