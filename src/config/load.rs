@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::agent::assistant::Assistant;
+use crate::agent::squad::Squad;
+use crate::base::destination::Destination;
 use crate::config::check;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::dialplans::{Dialplans, Found};
@@ -51,6 +53,10 @@ pub struct Loaded {
     pub plan: Plan,
     /// The agents by name, with everything that they inherit, their prompts read.
     pub agents: BTreeMap<String, Arc<Assistant>>,
+    /// The squads by name.
+    pub squads: BTreeMap<String, Arc<Squad>>,
+    /// The agents that menus are, by their destinations: `menu:main`.
+    pub posts: BTreeMap<String, Arc<Assistant>>,
     /// What is wrong or strange, in the order of the files.
     pub diagnostics: Vec<Diagnostic>,
     /// The files that were read.
@@ -76,21 +82,30 @@ pub fn load(
     let mut reading = Reading::new(Scope { environment, names: BTreeMap::new() });
     let server = read_server(request, &mut reading);
     let found = read_dialplans(request, &server, &mut reading);
-    let Found { mut plan, mut agents, lists, faulty, faulty_routes } =
+    let Found { mut plan, mut agents, squads, menus, mut defaults, lists, faulty, faulty_routes } =
         Dialplans::new(&mut reading).read(found);
     plan.zone = server.machine.timezone.clone();
     plan.complete(&lists);
-    for agent in agents.values_mut() {
+    for agent in agents.values_mut().chain([&mut defaults]) {
         agent.language.get_or_insert_with(|| server.machine.language.clone());
     }
     let agents: BTreeMap<_, _> =
         agents.into_iter().map(|(name, agent)| (name, Arc::new(agent))).collect();
+    let posts = menus.iter().map(|(name, menu)| {
+        let base = menu.agent.as_ref().and_then(|name| agents.get(name));
+        let assistant = menu.assistant(base.map_or(&defaults, Arc::as_ref));
+        (Destination::Menu(name.clone()).to_string(), Arc::new(assistant))
+    });
+    let posts: BTreeMap<_, _> = posts.collect();
     if !reading.incomplete {
         let subject = Subject {
             server: &server,
             plan: &plan,
             lists: &lists,
             agents: &agents,
+            squads: &squads,
+            menus: &menus,
+            posts: &posts,
             faulty: &faulty,
             faulty_routes,
             reading: &reading,
@@ -103,7 +118,8 @@ pub fn load(
     diagnostics.sort_by_key(Diagnostic::start);
     let mut told = HashSet::new();
     diagnostics.retain(|diagnostic| told.insert(diagnostic.essence()));
-    Loaded { server, plan, agents, diagnostics, sources, places }
+    let squads = squads.into_iter().map(|(name, squad)| (name, Arc::new(squad))).collect();
+    Loaded { server, plan, agents, squads, posts, diagnostics, sources, places }
 }
 
 /// Reads the settings of the machine.

@@ -94,7 +94,8 @@ pub fn load(config: &Path, show: Show) -> Result<Loaded, ExitCode> {
 pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
     let server = loaded.server;
     let announcer = Announcer::default();
-    let cast = casting::cast(&loaded.agents, &server, &Board::new(announcer.clone())).await?;
+    let agents = loaded.agents.iter().chain(&loaded.posts);
+    let cast = casting::cast(agents, &server, &Board::new(announcer.clone())).await?;
     let kind = match server.media.vad.detector {
         Detector::Kernel => vad::Kind::Kernel,
         Detector::Ort => vad::Kind::Ort,
@@ -104,6 +105,7 @@ pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
     let briefing = Briefing {
         plan: loaded.plan,
         agents: cast.castings,
+        squads: loaded.squads,
         trunks: terms(&server),
         phones: phones::codecs(&server),
         numbering: Numbering { country: server.machine.country, format: Format::National },

@@ -56,7 +56,7 @@ pub fn registry(providers: &BTreeMap<String, Provider>, models: PathBuf) -> Regi
 /// # Errors
 /// At the first whose providers cannot be had.
 pub async fn cast(
-    agents: &BTreeMap<String, Arc<Assistant>>,
+    agents: impl Iterator<Item = (&String, &Arc<Assistant>)>,
     server: &Server,
     board: &Board,
 ) -> Result<Cast, CastError> {
@@ -196,6 +196,9 @@ impl Seats<'_> {
         language: &Language,
     ) -> Result<Option<Lineup<dyn Transcriber>>, ProviderError> {
         let (assistant, mut members) = (self.assistant, Vec::new());
+        if !assistant.speech {
+            return Ok(None);
+        }
         let first = self.unless_in_one(&assistant.stt);
         for choice in first.into_iter().chain(&assistant.fallback.stt) {
             let Some(name) = self.registry.transcriber_name(choice, language) else { continue };
