@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use voxtrunk::base::units::parse_duration;
 use voxtrunk::config::report;
 use voxtrunk::server::console::command::{Form, Target};
-use voxtrunk::server::console::{calls, phones, status, trace, trunks};
+use voxtrunk::server::console::{calls, phones, reload, status, trace, trunks};
 use voxtrunk::server::control::protocol::{self, Wish};
 use voxtrunk::server::{
     bench, check, decrypt, demo, dial, fakes, models, preset, providers, routes, serve, verify,
@@ -91,6 +91,14 @@ enum Command {
     },
     /// How the running server stands: calls, trunks, phones, what was turned away, memory.
     Status(Server),
+    /// Let the running server read its files again: calls that begin from now on go by them.
+    Reload {
+        /// Only tell what would be changed, and what is wrong.
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        server: Server,
+    },
     /// What happens to the running server and its calls, as it happens.
     Events(Server),
     /// The trunks of the running server.
@@ -475,6 +483,7 @@ fn main() -> ExitCode {
             config: config.config,
         }),
         Command::Status(server) => status::show(&server.target()),
+        Command::Reload { dry_run, server } => reload::run(&server.target(), dry_run),
         Command::Events(server) => status::watch(&server.target()),
         Command::Trunk { command } => trunk(command),
         Command::Recording { command } => recording(command),

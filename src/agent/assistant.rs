@@ -16,7 +16,7 @@ use crate::base::language::Language;
 use crate::base::units;
 
 /// An agent: prompt, voice, models, tools and manners.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Assistant {
     /// What the agent is called in logs and to people.
@@ -216,7 +216,7 @@ pub struct Transfer {
 }
 
 /// Something that the caller may want, for the `rules` model.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Intent {
     /// Its name, unique in the agent.

@@ -4,7 +4,7 @@
 use std::mem;
 use std::time::{Duration, Instant};
 
-use crate::agent::event::{Input, Note, Output, PauseId, Transcript};
+use crate::agent::event::{Input, Note, Output, PauseId, Transcript, Verdict};
 use crate::agent::floor::{
     Aside, Deciding, Last, Order, Sound, Speaking, State, Text, Thinking, Yielding,
 };
@@ -75,8 +75,12 @@ impl Session {
             (Input::Transcript { pause, transcript }, Life::Leaving { last, .. }) => {
                 let last = last.clone();
                 match transcript {
-                    Transcript::Partial { text } => self.turn.caller.may_have_said(&text),
-                    Transcript::Final { text, .. } | Transcript::Judged { text, .. }
+                    Transcript::Partial { text }
+                    | Transcript::Judged { text, verdict: Verdict::Open | Verdict::Likely } => {
+                        self.turn.caller.may_have_said(&text);
+                    }
+                    Transcript::Final { text, .. }
+                    | Transcript::Judged { text, verdict: Verdict::Over }
                         if self.turn.asked_at(pause) =>
                     {
                         self.turn.caller.may_have_said(&text);

@@ -3,6 +3,7 @@
 pub mod attestation;
 pub mod breaker;
 pub mod calendar;
+pub mod condition;
 pub mod country;
 pub mod deadlines;
 pub mod destination;
@@ -14,6 +15,7 @@ pub mod network;
 pub mod number;
 pub mod random;
 pub mod recent;
+pub mod scope;
 pub mod sealed;
 pub mod secret;
 pub mod sum;

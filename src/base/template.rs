@@ -1,10 +1,10 @@
 //! Templates with `{{ variables }}`, rendered per call (MiniJinja, no file access, no escaping:
 //! the text is spoken).
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-/// What a template may name: plain texts by name.
-pub type Variables = BTreeMap<String, String>;
+use crate::base::scope::HEADER;
+pub use crate::base::scope::{Scope, Variables};
 
 /// Why a template does not render: one sentence with the line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,13 +16,41 @@ pub struct TemplateError(pub String);
 /// # Errors
 /// When the template does not parse or a filter fails.
 pub fn render(template: &str, variables: &Variables) -> Result<String, TemplateError> {
-    if !template.contains("{{") && !template.contains("{%") {
+    if is_plain(template) {
         return Ok(template.to_owned());
     }
-    let mut environment = minijinja::Environment::empty();
-    environment.set_fuel(Some(10_000));
-    let rendered = environment.render_str(template, nested(variables));
+    render_in(template, &Scope::of(variables))
+}
+
+/// Renders `template` with what it finds in `scope`, as [`render`] does.
+///
+/// # Errors
+/// When the template does not parse or a filter fails.
+pub fn render_in(template: &str, scope: &Scope) -> Result<String, TemplateError> {
+    if is_plain(template) {
+        return Ok(template.to_owned());
+    }
+    let mut environment = minijinja::Environment::new();
+    environment.set_undefined_behavior(minijinja::UndefinedBehavior::Chainable);
+    environment.set_fuel(Some(MOST_STEPS));
+    let rendered = environment.render_str(template, minijinja::value::Serde(scope));
     rendered.map_err(|why| TemplateError(why.to_string()))
+}
+
+/// The names that a template takes from its scope, with what stands before them: `vars.day`.
+///
+/// # Errors
+/// When the template does not parse.
+pub fn names(template: &str) -> Result<BTreeSet<String>, TemplateError> {
+    let environment = minijinja::Environment::new();
+    let parsed = environment.template_from_str(template);
+    let parsed = parsed.map_err(|why| TemplateError(why.to_string()))?;
+    Ok(parsed.undeclared_variables(true).into_iter().collect())
+}
+
+/// Whether nothing is to be filled in.
+fn is_plain(template: &str) -> bool {
+    !template.contains("{{") && !template.contains("{%") && !template.contains("{#")
 }
 
 /// The variable that holds a header of the INVITE: `{{ sip.header["X-Customer"] }}`.
@@ -30,28 +58,8 @@ pub fn header(name: &str) -> String {
     format!("{HEADER}{name}")
 }
 
-/// What the template sees: headers stand together below `sip.header`, in the case in which they
-/// were written and in lower case.
-fn nested(variables: &Variables) -> BTreeMap<&str, minijinja::Value> {
-    let mut seen = BTreeMap::new();
-    let mut headers: BTreeMap<String, &str> = BTreeMap::new();
-    for (name, value) in variables {
-        match name.strip_prefix(HEADER) {
-            Some(header) => {
-                headers.insert(header.to_ascii_lowercase(), value);
-                headers.insert(header.to_owned(), value);
-            }
-            None => {
-                seen.insert(name.as_str(), minijinja::Value::from(value.as_str()));
-            }
-        }
-    }
-    let headers = minijinja::Value::from_pairs(headers);
-    seen.insert("sip", minijinja::Value::from_pairs([("header", headers)]));
-    seen
-}
-
-const HEADER: &str = "sip.header.";
+/// How many steps a template may take.
+const MOST_STEPS: u64 = 10_000;
 
 #[cfg(test)]
 mod tests {
@@ -62,6 +70,27 @@ mod tests {
         let variables = Variables::from([("day".to_owned(), "Monday".to_owned())]);
         assert_eq!(render("On {{ day }}{{ x }}.", &variables), Ok("On Monday.".to_owned()));
         assert!(render("{{ day", &variables).is_err());
+    }
+
+    #[test]
+    fn what_is_nested_is_found_and_what_is_not_there_is_empty() {
+        let mut scope = Scope::default();
+        scope.set("vars.slots", serde_json::json!(["10:00", "11:00"]));
+        let filled = render_in("{{ vars.slots | join(' or ') }}{{ args.x.y }}.", &scope);
+        assert_eq!(filled, Ok("10:00 or 11:00.".to_owned()));
+        let json = render_in("{{ vars.slots | tojson }}", &scope);
+        assert_eq!(json, Ok("[\"10:00\", \"11:00\"]".to_owned()));
+        let endless =
+            "{% for a in range(9000) %}{% for b in range(9000) %}{% endfor %}{% endfor %}";
+        assert!(render_in(endless, &scope).is_err());
+    }
+
+    #[test]
+    fn the_names_of_a_template_are_known() {
+        let found = names("{{ vars.day }} {% for slot in slots %}{{ slot }}{% endfor %}");
+        let expected = ["slots", "vars.day"].map(str::to_owned);
+        assert_eq!(found, Ok(BTreeSet::from(expected)));
+        assert!(names("{{ day").is_err());
     }
 
     #[test]

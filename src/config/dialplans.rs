@@ -12,7 +12,6 @@ use crate::agent::squad::Squad;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::explain;
 use crate::config::extends::{self, Named};
-use crate::config::file;
 use crate::config::read::Reading;
 use crate::config::source::{Source, Span};
 use crate::config::tree::{self, Node};
@@ -250,7 +249,8 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         let span = self.reading.places.find(&format!("{path}.file"));
         let span = span.map(|place| place.value.clone());
         let full = self.beside(file, span.as_ref());
-        let (numbers, wrong) = match full.and_then(|it| file::read_text(&it, LARGEST_LIST)) {
+        let (numbers, wrong) = match full.and_then(|it| self.reading.read_beside(it, LARGEST_LIST))
+        {
             Ok(text) => numbers::in_file(&text),
             Err(why) => {
                 let message = format!("the list `{file}` cannot be read: {why}");
@@ -355,8 +355,9 @@ impl<'r, 'a> Dialplans<'r, 'a> {
     }
 
     /// Reads a prompt beside the file that names it.
-    fn prompt_in(&self, file: &str, span: Option<&Span>) -> Result<String, String> {
-        file::read_text(&self.beside(file, span)?, LARGEST_PROMPT)
+    fn prompt_in(&mut self, file: &str, span: Option<&Span>) -> Result<String, String> {
+        let full = self.beside(file, span)?;
+        self.reading.read_beside(full, LARGEST_PROMPT)
     }
 
     /// Where a file lies beside the one that names it. It must lie in the folder of the dialplans:

@@ -13,6 +13,7 @@ use crate::config::dialplans::{Dialplans, Found};
 use crate::config::external::External;
 use crate::config::file;
 use crate::config::interpolate::Scope;
+use crate::config::inventory::Inventory;
 use crate::config::presets;
 use crate::config::read::Reading;
 use crate::config::settings::{Server, tidied};
@@ -63,9 +64,16 @@ pub struct Loaded {
     pub sources: Sources,
     /// Where every key and value stands.
     pub places: Places,
+    /// What stands in the files, piece by piece.
+    pub inventory: Inventory,
 }
 
 impl Loaded {
+    /// An agent by its name, or a menu by its destination.
+    pub fn assistant(&self, name: &str) -> Option<&Arc<Assistant>> {
+        self.agents.get(name).or_else(|| self.posts.get(name))
+    }
+
     /// Whether something is wrong, so that the server must not start with it.
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(|it| it.severity == Severity::Error)
@@ -114,12 +122,13 @@ pub fn load(
         let found = check::all(&subject);
         reading.diagnostics.extend(found);
     }
-    let Reading { sources, places, mut diagnostics, .. } = reading;
+    let Reading { sources, places, mut diagnostics, beside, .. } = reading;
     diagnostics.sort_by_key(Diagnostic::start);
     let mut told = HashSet::new();
     diagnostics.retain(|diagnostic| told.insert(diagnostic.essence()));
+    let inventory = Inventory::of(&sources, request.server.is_some(), &beside);
     let squads = squads.into_iter().map(|(name, squad)| (name, Arc::new(squad))).collect();
-    Loaded { server, plan, agents, squads, posts, diagnostics, sources, places }
+    Loaded { server, plan, agents, squads, posts, diagnostics, sources, places, inventory }
 }
 
 /// Reads the settings of the machine.

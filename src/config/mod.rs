@@ -26,6 +26,7 @@ mod file;
 pub mod glance;
 pub mod inbound;
 mod interpolate;
+pub mod inventory;
 pub mod keys;
 pub mod listen;
 pub mod load;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use crate::base::secret::Secret;
+use crate::base::secret::{ExposeSecret, Secret};
 use crate::base::units;
 
 /// `[providers.NAME]`: who hears, thinks or speaks.
@@ -159,6 +159,21 @@ impl ProviderKind {
     /// Whether it knows English only.
     pub fn is_english_only(self) -> bool {
         self.0.languages == ["en"]
+    }
+}
+
+impl PartialEq for Provider {
+    fn eq(&self, other: &Self) -> bool {
+        let shown = |secret: &Secret| secret.expose_secret().to_owned();
+        let secrets = |it: &Self| {
+            let headers = it.headers.iter().map(|(name, value)| (name.clone(), shown(value)));
+            (it.api_key.as_ref().map(shown), headers.collect::<Vec<_>>())
+        };
+        let open = |it: &Self| {
+            let texts = [&it.base_url, &it.region, &it.api, &it.model, &it.voice];
+            (it.kind, texts.map(Clone::clone), it.timeout)
+        };
+        open(self) == open(other) && secrets(self) == secrets(other)
     }
 }
 

@@ -1,6 +1,6 @@
 //! From text to typed settings, with every mistake reported and not only the first.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,7 +10,9 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::config::diagnostic::Diagnostic;
 use crate::config::explain;
+use crate::config::file;
 use crate::config::interpolate::Scope;
+use crate::config::inventory;
 use crate::config::source::{Places, Source, Sources, Span, is_secret_key};
 use crate::config::tree::{self, Node, Step};
 
@@ -28,6 +30,8 @@ pub struct Reading<'a> {
     pub expanded: BTreeSet<(usize, usize)>,
     /// The folders of the dialplans: prompts lie inside.
     pub roots: Vec<PathBuf>,
+    /// The sums of files that dialplans name, by their paths.
+    pub beside: BTreeMap<PathBuf, String>,
     /// Whether a file could not be read or parsed, so that what it defines is missing.
     pub incomplete: bool,
 }
@@ -42,6 +46,7 @@ impl<'a> Reading<'a> {
             diagnostics: Vec::new(),
             expanded: BTreeSet::new(),
             roots: Vec::new(),
+            beside: BTreeMap::new(),
             incomplete: false,
         }
     }
@@ -49,6 +54,16 @@ impl<'a> Reading<'a> {
     /// Takes a file in.
     pub fn add(&mut self, name: String, folder: Option<PathBuf>, text: Arc<str>) -> Source {
         self.sources.add(name, folder, text).clone()
+    }
+
+    /// Reads a text that a dialplan names.
+    ///
+    /// # Errors
+    /// When it cannot be read: why, in words.
+    pub fn read_beside(&mut self, path: PathBuf, largest: u64) -> Result<String, String> {
+        let text = file::read_text(&path, largest)?;
+        self.beside.insert(path, inventory::sum(&text));
+        Ok(text)
     }
 
     /// Parses a file and expands its references. `None` when it is not TOML.

@@ -89,6 +89,8 @@ pub struct Machine {
     /// Where its clock hangs: the time zone of opening hours that name none, such as
     /// `Europe/Berlin`; without it, that of the machine.
     pub timezone: Zone,
+    /// Whether files are read again by themselves when they are changed.
+    pub watch: bool,
 }
 
 /// `[sip]`: where SIP is spoken.
@@ -355,6 +357,7 @@ impl Default for Machine {
             language: Language::english(),
             country: Country::default(),
             timezone: zone_of_this_machine(),
+            watch: true,
         }
     }
 }

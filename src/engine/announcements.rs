@@ -48,6 +48,18 @@ pub enum Announcement {
         /// How it failed last.
         why: String,
     },
+    /// Calls that begin from now on go by other files.
+    ConfigReloaded {
+        /// What is new, changed or gone: `agents.reception`.
+        changed: Vec<String>,
+        /// What was changed too, and counts when the server starts again.
+        restart: Vec<String>,
+    },
+    /// Files were changed and have mistakes: the server goes on as before.
+    ConfigRefused {
+        /// What is wrong, as `voxtrunk check` says it.
+        why: String,
+    },
     /// It does what it is asked again.
     ProviderRecovered {
         /// What it does.
@@ -109,6 +121,8 @@ impl Announcement {
             Self::PhoneGone { .. } => "phone.gone",
             Self::ProviderDegraded { .. } => "provider.degraded",
             Self::ProviderRecovered { .. } => "provider.recovered",
+            Self::ConfigReloaded { .. } => "config.reloaded",
+            Self::ConfigRefused { .. } => "config.refused",
         }
     }
 
@@ -133,6 +147,17 @@ impl Announcement {
             Self::ProviderRecovered { stage, provider } => {
                 let stage = stage.name();
                 tracing::info!(event, stage, %provider, "provider is there again");
+            }
+            Self::ConfigReloaded { changed, restart } => {
+                let changed = changed.join(", ");
+                tracing::info!(event, changed, "new calls go by the files as they are now");
+                if !restart.is_empty() {
+                    let keys = restart.join(", ");
+                    tracing::warn!(event, keys, "changed, and counts after a restart only");
+                }
+            }
+            Self::ConfigRefused { why } => {
+                tracing::error!(event, "the files have mistakes; nothing was changed\n{why}");
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The task of one call: feeds the conductor and carries out what it orders.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -25,6 +25,7 @@ use crate::engine::conferences::{self, ConferencesHandle};
 use crate::engine::journal;
 use crate::engine::mailbox::{Inbox, Mailbox};
 use crate::engine::media_shard::{self, MediaHandle, Opening, Pipes, Spoken};
+use crate::engine::playbill::Playbill;
 use crate::engine::recorder::Recorder;
 use crate::engine::sip_shard::{self, SipHandle, until};
 use crate::media::event::Settings;
@@ -41,8 +42,6 @@ pub struct House {
     pub media: MediaHandle,
     /// Pairs of media ports.
     pub ports: Ports,
-    /// The crew of each agent, by name.
-    pub crews: BTreeMap<String, Arc<Crew>>,
     /// Who writes recordings, and where to.
     pub recorder: Recorder,
     /// The folder of recordings.
@@ -81,6 +80,8 @@ pub struct CallTask {
     ports: HashMap<PortId, Port>,
     conductor: Conductor,
     house: Arc<House>,
+    /// Who works for the agents, as it was when the call began.
+    playbill: Arc<Playbill>,
     mailbox: Mailbox,
     ear: mpsc::Sender<listen::Order>,
     mouth: mpsc::Sender<speak::Order>,
@@ -100,7 +101,12 @@ pub struct CallTask {
 
 impl CallTask {
     /// Makes the task of a call that was admitted.
-    pub fn new(call: CallId, conductor: Conductor, house: Arc<House>, mailbox: Mailbox) -> Self {
+    pub fn new(
+        call: CallId,
+        conductor: Conductor,
+        (house, playbill): (Arc<House>, Arc<Playbill>),
+        mailbox: Mailbox,
+    ) -> Self {
         let (heard, frames) = mpsc::channel(LISTEN_FRAMES);
         let (ear, ear_orders) = mpsc::channel(ORDERS);
         let (mouth, mouth_orders) = mpsc::channel(ORDERS);
@@ -110,6 +116,7 @@ impl CallTask {
             ports: HashMap::new(),
             conductor,
             house,
+            playbill,
             mailbox,
             ear,
             mouth,
@@ -282,7 +289,7 @@ impl CallTask {
     }
 
     async fn engage(&mut self, agent: &str) {
-        let Some(crew) = self.house.crews.get(agent) else {
+        let Some(crew) = self.playbill.crews.get(agent) else {
             tracing::error!(agent, "the agent has no crew");
             return;
         };

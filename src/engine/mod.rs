@@ -1,5 +1,6 @@
 //! What drives: clocks, sockets, threads and tasks around the pure machines.
 
+pub mod changing;
 pub mod clock;
 pub mod conferences;
 pub mod mailbox;
@@ -27,4 +28,5 @@ pub mod call_task;
 pub mod supervisor;
 
 pub mod phone;
+pub mod playbill;
 pub mod reach;

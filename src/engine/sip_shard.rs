@@ -21,6 +21,7 @@ use self::senders::Senders;
 use crate::base::id::CallId;
 use crate::call::admission::caps::Newcomer;
 use crate::call::admission::{Badge, Doorkeeper, Reason, Verdict};
+use crate::call::briefing::Briefing;
 use crate::call::event;
 use crate::call::exchange::{self, Exchange, Trial, Untried};
 use crate::call::outbound::Guard;
@@ -97,6 +98,8 @@ pub enum Order {
     Ask(Question),
     /// An operator wants a trunk registered anew.
     Renew(Arc<str>),
+    /// Texts go by the routes of this briefing from now on.
+    Brief(Arc<Briefing>),
 }
 
 /// How others reach a shard. Orders wait when the shard is behind.
@@ -379,6 +382,7 @@ impl SipShard {
             Order::Renew(trunk) => {
                 self.exchange.renew(&trunk, clock::now());
             }
+            Order::Brief(briefing) => self.exchange.brief(briefing),
             Order::Close(connection) => {
                 let gone = self.streams.forget(connection);
                 self.lose(gone);

@@ -10,7 +10,6 @@ use tracing::Instrument;
 
 use crate::base::id::CallId;
 use crate::base::random::Random;
-use crate::call::briefing::Briefing;
 use crate::call::cause::Cause;
 use crate::call::chronicle;
 use crate::call::conductor::{self, Conductor};
@@ -18,6 +17,7 @@ use crate::engine::call_task::{CallTask, House, Stops};
 use crate::engine::clock;
 use crate::engine::conferences;
 use crate::engine::mailbox::Mailbox;
+use crate::engine::playbill::Playbill;
 use crate::engine::sip_shard::{Arrival, Order};
 use crate::sip::event::{Command, SessionId};
 
@@ -25,7 +25,7 @@ use crate::sip::event::{Command, SessionId};
 #[derive(Debug)]
 pub struct Supervisor {
     house: Arc<House>,
-    briefing: Arc<Briefing>,
+    playbill: Arc<Playbill>,
     max_calls: usize,
     stops: Stops,
     random: Random,
@@ -42,6 +42,8 @@ pub struct Supervisor {
 pub enum Question {
     /// Which calls are up?
     Calls(oneshot::Sender<Roll>),
+    /// Calls that begin from now on are given this.
+    Change(Arc<Playbill>, oneshot::Sender<()>),
 }
 
 /// The calls that are up, and how many there were.
@@ -65,10 +67,10 @@ struct OnLine {
 
 impl Supervisor {
     /// Makes a supervisor; `active` shows how many calls are up.
-    pub fn new(house: Arc<House>, briefing: Arc<Briefing>, limits: Limits, stops: Stops) -> Self {
+    pub fn new(house: Arc<House>, playbill: Arc<Playbill>, limits: Limits, stops: Stops) -> Self {
         Self {
             house,
-            briefing,
+            playbill,
             max_calls: limits.max_calls,
             stops,
             random: clock::random(),
@@ -130,17 +132,18 @@ impl Supervisor {
             random: clock::random(),
             verification: arrival.verification,
         };
-        let conductor = Conductor::new(came, arrival.incoming, self.briefing.clone());
+        let conductor = Conductor::new(came, arrival.incoming, self.playbill.briefing.clone());
         self.house.sip.order(Order::Named(session, call)).await;
         let mailbox = arrival.mailbox.clone();
-        let task = CallTask::new(call, conductor, self.house.clone(), arrival.mailbox);
+        let given = (self.house.clone(), self.playbill.clone());
+        let task = CallTask::new(call, conductor, given, arrival.mailbox);
         let running = task.run(arrival.inbox, self.stops.clone()).instrument(span);
         let handle = self.calls.spawn(running);
         self.taken = self.taken.saturating_add(1);
         self.sessions.insert(handle.id(), OnLine { session, call, mailbox });
     }
 
-    fn answer(&self, question: Question) {
+    fn answer(&mut self, question: Question) {
         match question {
             Question::Calls(asker) => {
                 let up = self.sessions.values().map(|it| (it.call, it.mailbox.clone()));
@@ -148,6 +151,10 @@ impl Supervisor {
                 calls.sort_unstable_by_key(|(call, _)| *call);
                 // Who asked may have gone meanwhile.
                 asker.send(Roll { calls, taken: self.taken, refused: self.refused }).ok();
+            }
+            Question::Change(playbill, asker) => {
+                self.playbill = playbill;
+                asker.send(()).ok();
             }
         }
     }
@@ -160,7 +167,7 @@ impl Supervisor {
         if self.calls.len() >= self.max_calls {
             return Err(Cause::Full);
         }
-        let terms = self.briefing.trunks.get(&arrival.trunk.name);
+        let terms = self.playbill.briefing.trunks.get(&arrival.trunk.name);
         let may = terms.is_none_or(|terms| terms.may_deliver(&arrival.incoming.called_user));
         if may { Ok(()) } else { Err(Cause::NoRoute) }
     }

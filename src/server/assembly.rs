@@ -16,6 +16,7 @@ use crate::config::report;
 use crate::config::settings::{self, Detector, Server, SessionTimers};
 use crate::engine::ai::health::Board;
 use crate::engine::announcements::Announcer;
+use crate::engine::playbill::Playbill;
 use crate::media::event::Ways;
 use crate::providers::error::ProviderError;
 use crate::providers::sound_file::Unplayable;
@@ -91,48 +92,60 @@ pub fn load(config: &Path, show: Show) -> Result<Loaded, ExitCode> {
 ///
 /// # Errors
 /// When a provider or the detector cannot be had.
-pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
-    let server = loaded.server;
-    let announcer = Announcer::default();
-    let agents = loaded.agents.iter().chain(&loaded.posts);
-    let cast = casting::cast(agents, &server, &Board::new(announcer.clone())).await?;
+pub async fn blueprint(loaded: &Loaded) -> Result<Blueprint, AssemblyError> {
+    let server = &loaded.server;
+    let board = Arc::new(Board::new(Announcer::default()));
+    let playbill = Arc::new(playbill(loaded, &board, None).await?);
     let kind = match server.media.vad.detector {
         Detector::Kernel => vad::Kind::Kernel,
         Detector::Ort => vad::Kind::Ort,
     };
     let detector = vad::open(kind, &server.vad_model()).map_err(AssemblyError::Detector)?;
     let max_calls = server.sip.max_calls as usize;
-    let briefing = Briefing {
-        plan: loaded.plan,
-        agents: cast.castings,
-        squads: loaded.squads,
-        trunks: terms(&server),
-        phones: phones::codecs(&server),
-        numbering: Numbering { country: server.machine.country, format: Format::National },
-        media: media_policy(&server),
-        tapes: tapes(&server)?,
-    };
     Ok(Blueprint {
-        sip: listening::doors(&server),
-        endpoint: endpoint_settings(&server, max_calls),
-        admission: door::admission(&server),
-        outbound: door::outbound(&server),
-        registrar: phones::registrar(&server)?,
-        phones: phones::groups(&server),
+        sip: listening::doors(server),
+        endpoint: endpoint_settings(server, max_calls),
+        admission: door::admission(server),
+        outbound: door::outbound(server),
+        registrar: phones::registrar(server)?,
+        phones: phones::groups(server),
         keep_alive: server.sip.registrar.keep_alive,
-        trunks: trunks::settings(&server),
-        tenants: trunks::tenants(&server),
-        stir: stir::settings(&server)?,
+        trunks: trunks::settings(server),
+        tenants: trunks::tenants(server),
+        stir: stir::settings(server)?,
         rtp: (server.rtp_address(), server.rtp.ports.first..=server.rtp.ports.last),
-        briefing,
-        crews: cast.crews,
-        announcer,
+        playbill,
+        board,
         detector,
         max_calls,
-        control: control(&server),
+        control: control(server),
         folders: Folders { calls: server.calls_folder(), recordings: server.recordings_folder() },
-        recording: recordings::kept(&server),
+        recording: recordings::kept(server),
     })
+}
+
+/// Readies what calls are given. What was cast `before` and would be cast the same stays.
+///
+/// # Errors
+/// When a provider cannot be had.
+pub async fn playbill(
+    loaded: &Loaded,
+    board: &Board,
+    before: Option<(&Loaded, &Playbill)>,
+) -> Result<Playbill, AssemblyError> {
+    let server = &loaded.server;
+    let cast = casting::cast(loaded, board, before).await?;
+    let briefing = Briefing {
+        plan: loaded.plan.clone(),
+        agents: cast.castings,
+        squads: loaded.squads.clone(),
+        trunks: terms(server),
+        phones: phones::codecs(server),
+        numbering: Numbering { country: server.machine.country, format: Format::National },
+        media: media_policy(server),
+        tapes: tapes(server)?,
+    };
+    Ok(Playbill { briefing: Arc::new(briefing), crews: cast.crews })
 }
 
 fn control(server: &Server) -> Control {
@@ -142,7 +155,7 @@ fn control(server: &Server) -> Control {
         (name.clone(), LimitsView { max_calls, max_cps })
     });
     let trace = server.control.trace;
-    Control { socket: server.control_socket(), trace, limits: limits.collect() }
+    Control { socket: server.control_socket(), trace, limits: limits.collect(), reloads: None }
 }
 
 fn endpoint_settings(server: &Server, max_calls: usize) -> endpoint::Settings {

@@ -13,10 +13,12 @@ use crate::agent::sentence::Splitter;
 use crate::base::language::Language;
 use crate::call::briefing::Casting;
 use crate::call::record::Stage;
-use crate::config::settings::{Provider, Server};
+use crate::config::load::Loaded;
+use crate::config::settings::Provider;
 use crate::engine::ai::crew::{Crew, Duplex, Tongue};
 use crate::engine::ai::health::Board;
 use crate::engine::ai::shift::{Lineup, Member};
+use crate::engine::playbill::Playbill;
 use crate::providers::error::ProviderError;
 use crate::providers::kind::Spec;
 use crate::providers::model::Model;
@@ -56,13 +58,19 @@ pub fn registry(providers: &BTreeMap<String, Provider>, models: PathBuf) -> Regi
 /// # Errors
 /// At the first whose providers cannot be had.
 pub async fn cast(
-    agents: impl Iterator<Item = (&String, &Arc<Assistant>)>,
-    server: &Server,
+    loaded: &Loaded,
     board: &Board,
+    before: Option<(&Loaded, &Playbill)>,
 ) -> Result<Cast, CastError> {
+    let server = &loaded.server;
     let registry = registry(&server.providers, server.machine.models.clone());
     let mut cast = Cast::default();
-    for (name, assistant) in agents {
+    for (name, assistant) in loaded.agents.iter().chain(&loaded.posts) {
+        if let Some((casting, crew)) = before.and_then(|before| kept(name, loaded, before)) {
+            cast.castings.insert(name.clone(), casting);
+            cast.crews.insert(name.clone(), crew);
+            continue;
+        }
         let failed = |why| CastError { agent: name.clone(), why };
         // An agent without any model says its first message and understands nothing.
         let thinker = server.thinker(assistant).unwrap_or("rules");
@@ -73,6 +81,22 @@ pub async fn cast(
         cast.crews.insert(name.clone(), Arc::new(crew));
     }
     Ok(cast)
+}
+
+/// An agent as it was cast before, if it would be cast the same.
+fn kept(
+    name: &str,
+    now: &Loaded,
+    (before, playbill): (&Loaded, &Playbill),
+) -> Option<(Arc<Casting>, Arc<Crew>)> {
+    let (assistant, server) = (now.assistant(name)?, &now.server);
+    let is_same = before.assistant(name) == Some(assistant)
+        // What a file beside the dialplans holds may be another sound now.
+        && assistant.ambience.is_none()
+        && before.server.providers == server.providers
+        && before.server.machine.models == server.machine.models;
+    let casting = playbill.briefing.agents.get(name).filter(|_| is_same)?;
+    Some((casting.clone(), playbill.crews.get(name)?.clone()))
 }
 
 /// The intents of an agent, ready to be understood.

@@ -190,7 +190,7 @@ pub fn run(config: &Path, once: bool) -> ExitCode {
 async fn show(loaded: Loaded, once: bool) -> Result<(), String> {
     let folder = loaded.server.recordings_folder();
     let calls = loaded.server.calls_folder();
-    let blueprint = assembly::blueprint(loaded).await.map_err(|why| why.to_string())?;
+    let blueprint = assembly::blueprint(&loaded).await.map_err(|why| why.to_string())?;
     let running = Running::start(blueprint).map_err(|why| why.to_string())?;
     introduce(&running);
     let settings = flite::Settings { voice: "rms".to_owned(), ..flite::Settings::default() };

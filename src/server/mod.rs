@@ -1,6 +1,7 @@
 //! Puts the house together and takes it down.
 
 pub mod control;
+mod reload;
 pub mod routes;
 pub mod running;
 

@@ -13,32 +13,34 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::call::admission::{self, Badge, Doorkeeper};
-use crate::call::briefing::Briefing;
 use crate::call::event::Fact;
 use crate::call::exchange::{phones, tenants};
 use crate::call::outbound::{self, Guard};
 use crate::call::trunk;
-use crate::engine::ai::crew::Crew;
+use crate::engine::ai::health::Board;
 use crate::engine::announcements::Announcer;
 use crate::engine::bus::{Bus, Told};
 use crate::engine::call_task::{House, Stops};
+use crate::engine::changing::Holders;
 use crate::engine::clock;
 use crate::engine::conferences::Rooms;
 use crate::engine::doors::{self, DoorError, Doors};
 use crate::engine::gauges::Gauges;
 use crate::engine::media_shard::{MediaHandle, MediaShard};
+use crate::engine::playbill::Playbill;
 use crate::engine::recorder::mend::mend;
 use crate::engine::recorder::{Plan, Recorder};
 use crate::engine::retention::Retention;
 use crate::engine::sip_shard::{self, SipHandle, SipShard};
 use crate::engine::stir;
-use crate::engine::supervisor::{self, Limits, Supervisor};
+use crate::engine::supervisor::{Limits, Supervisor};
 use crate::engine::uploads::Uploads;
 use crate::net::bucket::{self, Bucket};
 use crate::net::ports::Ports;
 use crate::providers::detector::Detector;
 use crate::server::control::claim::{Claim, ClaimError};
 use crate::server::control::clerk::Clerk;
+use crate::server::control::reload;
 use crate::server::control::reports;
 use crate::server::control::socket::ControlSocket;
 use crate::server::control::view::LimitsView;
@@ -72,12 +74,10 @@ pub struct Blueprint {
     pub stir: stir::Settings,
     /// Where media is bound.
     pub rtp: (IpAddr, RangeInclusive<u16>),
-    /// What each call is told.
-    pub briefing: Briefing,
-    /// Who hears, thinks and speaks, by agent.
-    pub crews: BTreeMap<String, Arc<Crew>>,
-    /// Where changes of their health are told.
-    pub announcer: Announcer,
+    /// What calls are given.
+    pub playbill: Arc<Playbill>,
+    /// How those who hear, think and speak fare.
+    pub board: Arc<Board>,
     /// What hears whether somebody speaks.
     pub detector: Box<dyn Detector>,
     /// The most calls at once.
@@ -108,7 +108,7 @@ struct Keepers {
 }
 
 /// How operators talk to a server.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Control {
     /// The Unix socket, if there is to be one.
     pub socket: Option<PathBuf>,
@@ -116,6 +116,8 @@ pub struct Control {
     pub trace: usize,
     /// What each trunk may carry, by name.
     pub limits: BTreeMap<String, LimitsView>,
+    /// Who reads the files again, if anybody.
+    pub reloads: Option<mpsc::Sender<reload::Order>>,
 }
 
 /// Where records and recordings go.
@@ -177,6 +179,7 @@ pub struct Running {
     active: Arc<AtomicUsize>,
     stops: Stops,
     stop_shard: CancellationToken,
+    holders: Holders,
     calls: JoinSet<()>,
     others: JoinSet<()>,
 }
@@ -211,17 +214,16 @@ impl Running {
         let (shard, sip) = SipShard::new(doors, endpoint, doorkeeper, sender);
         let shard = shard.with_trunks(blueprint.trunks).with_stir(blueprint.stir);
         let shard = shard.with_phones(blueprint.phones, Guard::new(blueprint.outbound));
-        let briefing = Arc::new(blueprint.briefing);
-        let shard = shard.with_keep_alive(blueprint.keep_alive).with_briefing(briefing.clone());
-        let shard = shard.with_tenants(blueprint.tenants);
-        let announcer = blueprint.announcer;
+        let playbill = blueprint.playbill;
+        let shard = shard.with_briefing(playbill.briefing.clone());
+        let shard = shard.with_keep_alive(blueprint.keep_alive).with_tenants(blueprint.tenants);
+        let announcer = blueprint.board.announcer().clone();
         let shard = shard.with_trace(blueprint.control.trace).with_announcer(announcer.clone());
         let (rooms, conferences) = Rooms::new();
         let house = Arc::new(House {
             sip: sip.clone(),
             media: media.clone(),
             ports,
-            crews: blueprint.crews,
             recorder: recorder.clone(),
             recordings: blueprint.folders.recordings,
             bus: bus.clone(),
@@ -232,9 +234,9 @@ impl Running {
         let active = Arc::new(AtomicUsize::new(0));
         let limits = Limits { max_calls: blueprint.max_calls, active: active.clone() };
         let (asker, questions) = mpsc::channel(QUESTIONS);
-        let supervisor = Supervisor::new(house, briefing, limits, stops.clone());
+        let supervisor = Supervisor::new(house, playbill, limits, stops.clone());
         let supervisor = supervisor.with_questions(questions);
-        let known = blueprint.control.known(blueprint.max_calls);
+        let holders = Holders { calls: asker, sip: sip.clone() };
         let (mut calls, mut others) = (JoinSet::new(), beside(rooms, keepers, &stop_shard));
         calls.spawn(supervisor.run(arrivals));
         others.spawn(shard.run(stop_shard.clone()));
@@ -250,10 +252,11 @@ impl Running {
             active,
             stops,
             stop_shard,
+            holders,
             calls,
             others,
         };
-        running.let_operators_in(claim, (asker, announcer), known)?;
+        running.let_operators_in(claim, announcer, (blueprint.control, blueprint.max_calls))?;
         Ok(running)
     }
 
@@ -261,19 +264,21 @@ impl Running {
     fn let_operators_in(
         &mut self,
         claim: Option<Claim>,
-        (calls, announcer): (mpsc::Sender<supervisor::Question>, Announcer),
-        house: reports::House,
+        announcer: Announcer,
+        (control, max_calls): (Control, usize),
     ) -> Result<(), StartError> {
         let Some(claim) = claim else { return Ok(()) };
+        let reloads = control.reloads.clone();
         let clerk = Clerk {
             sip: self.sip.clone(),
-            calls,
+            calls: self.holders.calls.clone(),
             facts: self.bus.watching(),
             announcer,
             gauges: self.gauges.clone(),
             recorder: self.recorder.clone(),
             active: self.active.clone(),
-            house,
+            reloads,
+            house: control.known(max_calls),
         };
         let path = claim.path().to_owned();
         let socket = ControlSocket::open(claim, clerk);
@@ -295,6 +300,19 @@ impl Running {
     /// Watches the facts of all calls from now on.
     pub fn watch(&self) -> broadcast::Receiver<Told> {
         self.bus.watch()
+    }
+
+    /// Who gives calls what they begin with.
+    pub fn holders(&self) -> Holders {
+        self.holders.clone()
+    }
+
+    /// Lets something go on beside the calls until the server stops.
+    pub fn works_beside<F>(&mut self, work: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.others.spawn(work(self.stop_shard.clone()));
     }
 
     /// How many calls are up.

@@ -5,9 +5,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 
 use crate::config::settings::{Log, LogFormat};
 use crate::server::assembly::{self, Show};
+use crate::server::reload::Reloader;
 use crate::server::running::Running;
 
 /// Serves with the settings of a file.
@@ -18,11 +20,17 @@ pub fn run(config: &Path) -> ExitCode {
     };
     log(&loaded.server.log);
     let serving = async {
-        let blueprint = assembly::blueprint(loaded).await.map_err(|why| why.to_string())?;
-        let running = Running::start(blueprint).map_err(|why| why.to_string())?;
+        let mut blueprint = assembly::blueprint(&loaded).await.map_err(|why| why.to_string())?;
+        let (orders, ordered) = mpsc::channel(ORDERS);
+        blueprint.control.reloads = Some(orders);
+        let (playbill, board) = (blueprint.playbill.clone(), blueprint.board.clone());
+        let mut running = Running::start(blueprint).map_err(|why| why.to_string())?;
         for (transport, address) in running.sockets().iter() {
             tracing::info!(%transport, %address, "listening");
         }
+        let keeper = (board, running.holders());
+        let reloader = Reloader::new(config.to_owned(), (loaded, playbill), keeper, ordered);
+        running.works_beside(|stop| reloader.run(stop));
         tracing::info!(sip = %running.local(), "ready for calls");
         stopped().await;
         tracing::info!(calls = running.active(), "stopping: no new calls, running ones may end");
@@ -76,6 +84,9 @@ pub fn log(settings: &Log) {
         builder.json().try_init().ok();
     }
 }
+
+/// How many orders to read the files again may wait.
+const ORDERS: usize = 4;
 
 /// How long running calls may go on after the order to stop.
 const DRAIN: Duration = Duration::from_secs(30);

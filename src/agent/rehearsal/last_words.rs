@@ -2,7 +2,7 @@
 
 use super::stage::Stage;
 use crate::agent::assistant::Assistant;
-use crate::agent::event::{Input, Output, PauseId, Transcript};
+use crate::agent::event::{Input, Output, PauseId, Transcript, Verdict};
 
 fn stage() -> Stage {
     Stage::with_answers(Assistant::default(), "Hello.", &[("table", "It is booked.")])
@@ -81,4 +81,20 @@ fn who_said_nothing_leaves_nothing() {
         stage.play(9_000);
         assert_eq!(lines(&stage), [] as [&str; 0], "{words}");
     }
+}
+
+#[test]
+fn a_transcriber_that_judges_is_waited_for_until_it_says_that_the_turn_is_over() {
+    let mut stage = stage();
+    stage.stt = None;
+    stage.caller(3_000, 1_000, "");
+    let heard = |text: &str, verdict| {
+        let transcript = Transcript::Judged { text: text.to_owned(), verdict };
+        Input::Transcript { pause: PauseId(1), transcript }
+    };
+    stage.fact(4_200, Input::HungUp);
+    stage.fact(4_300, heard("my number is", Verdict::Likely));
+    stage.fact(4_500, heard("my number is five five", Verdict::Over));
+    stage.play(9_000);
+    assert_eq!(lines(&stage), ["caller: my number is five five"]);
 }

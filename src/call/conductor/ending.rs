@@ -139,10 +139,11 @@ impl Conductor {
         self.check_over(now);
     }
 
-    /// The server goes down: nothing is waited for.
+    /// The server goes down: nothing is waited for, not even the end of a word.
     pub(super) fn shut_down(&mut self, now: Instant) {
-        self.end(now, Cause::ServerShutdown);
+        self.leave_desk(now);
         self.desk.close(now);
+        self.end(now, Cause::ServerShutdown);
         self.check_over(now);
     }
 

@@ -38,10 +38,8 @@ type Answer = (u16, Vec<(String, String)>);
 
 impl Exchange {
     /// Relays texts to those phones where the routes let calls ring.
-    #[must_use]
-    pub fn with_briefing(mut self, briefing: Arc<Briefing>) -> Self {
+    pub fn brief(&mut self, briefing: Arc<Briefing>) {
         self.texts.briefing = Some(briefing);
-        self
     }
 
     /// Relays a text of somebody who may write; its answer is given in time, or never.

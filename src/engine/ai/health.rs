@@ -32,6 +32,11 @@ impl Board {
         Self { announcer, known: Mutex::default() }
     }
 
+    /// Where changes are told.
+    pub fn announcer(&self) -> &Announcer {
+        &self.announcer
+    }
+
     /// The health of `provider` at a stage. Agents that want the same of it share it; another
     /// model or voice, its `variant`, may fare differently.
     pub fn of(&self, stage: Stage, provider: &str, variant: &str) -> Arc<Health> {

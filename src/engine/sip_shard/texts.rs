@@ -12,7 +12,7 @@ impl SipShard {
     /// Relays texts to phones where the routes of this briefing let calls ring.
     #[must_use]
     pub fn with_briefing(mut self, briefing: Arc<Briefing>) -> Self {
-        self.exchange = self.exchange.with_briefing(briefing);
+        self.exchange.brief(briefing);
         self
     }
 

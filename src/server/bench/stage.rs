@@ -19,7 +19,7 @@ use crate::server::running::Running;
 pub async fn server(ports: std::ops::RangeInclusive<u16>) -> Result<Running, String> {
     let loaded = assembly::load(Path::new("conf/demo.toml"), Show::Errors)
         .map_err(|_| "the demo's configuration does not load; run this at the top of the clone")?;
-    let mut blueprint = assembly::blueprint(loaded).await.map_err(|why| why.to_string())?;
+    let mut blueprint = assembly::blueprint(&loaded).await.map_err(|why| why.to_string())?;
     blueprint.sip.listen.iter_mut().for_each(|listen| listen.bind.set_port(0));
     blueprint.rtp.1 = ports;
     let folder = std::env::temp_dir().join(format!("voxtrunk-bench-{}", std::process::id()));

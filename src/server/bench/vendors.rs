@@ -178,7 +178,7 @@ async fn server(band: &Band) -> Result<Running, String> {
         let first = loaded.diagnostics.first().map(|found| found.message.clone());
         return Err(format!("the settings are wrong: {}", first.unwrap_or_default()));
     }
-    let blueprint = assembly::blueprint(loaded).await.map_err(|why| why.to_string())?;
+    let blueprint = assembly::blueprint(&loaded).await.map_err(|why| why.to_string())?;
     Running::start(blueprint).map_err(|why| why.to_string())
 }
 

@@ -74,6 +74,10 @@ impl Client {
     /// # Errors
     /// When there is no answer, or the server says no.
     pub fn ask(&mut self, ask: Ask) -> Result<Value, ClientError> {
+        if let Ask::Reload(_) = ask {
+            // It takes as long as it takes to make every provider ready.
+            self.answers.get_ref().set_read_timeout(None).map_err(|why| self.broken(why))?;
+        }
         self.send(ask)?;
         loop {
             match self.receive()? {

@@ -101,7 +101,8 @@ pub fn fail(trouble: &Trouble) -> ExitCode {
             | FaultCode::TooLong
             | FaultCode::Version
             | FaultCode::Forbidden
-            | FaultCode::Busy => ExitCode::FAILURE,
+            | FaultCode::Busy
+            | FaultCode::Invalid => ExitCode::FAILURE,
         },
         Trouble::Unfound(_) => ExitCode::from(2),
         Trouble::Client(_) | Trouble::File { .. } => ExitCode::FAILURE,

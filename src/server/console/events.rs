@@ -11,7 +11,8 @@ pub fn line(event: &Value, paint: Paint) -> String {
     let name = text("type");
     let ink = match name {
         "trunk.up" | "trunk.registered" | "phone.registered" | "call.started" => Ink::Green,
-        "trunk.down" | "trunk.rejected" | "trunk.unreachable" | "transfer.failed" => Ink::Red,
+        "trunk.down" | "trunk.rejected" | "trunk.unreachable" | "transfer.failed"
+        | "config.refused" => Ink::Red,
         _ => Ink::Cyan,
     };
     let data = event["data"].as_object();

@@ -5,6 +5,7 @@ pub mod command;
 
 pub mod calls;
 pub mod phones;
+pub mod reload;
 pub mod status;
 pub mod trace;
 pub mod trunks;

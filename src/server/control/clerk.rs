@@ -26,13 +26,14 @@ use crate::server::control::diagnosis;
 use crate::server::control::events;
 use crate::server::control::oversight;
 use crate::server::control::protocol::{
-    Ask, Fault, FaultCode, HangUp, Mute, Oversee, Record, Taping, Wish,
+    self, Ask, Fault, FaultCode, HangUp, Mute, Oversee, Record, Taping, Wish,
 };
+use crate::server::control::reload;
 use crate::server::control::reports::{self, House};
 use crate::server::control::times::When;
 use crate::server::control::view::{
-    CallView, HungUpView, List, MutedView, OverseenView, PhoneView, RecordingView, StatusView,
-    TrialView, TrunkView,
+    CallView, HungUpView, List, MutedView, OverseenView, PhoneView, RecordingView, ReloadView,
+    StatusView, TrialView, TrunkView,
 };
 use crate::server::control::wiretap;
 
@@ -53,6 +54,8 @@ pub struct Clerk {
     pub recorder: Recorder,
     /// How many calls are up.
     pub active: Arc<AtomicUsize>,
+    /// Who reads the files again, if anybody.
+    pub reloads: Option<mpsc::Sender<reload::Order>>,
     /// What does not change while the server runs.
     pub house: House,
 }
@@ -93,6 +96,7 @@ impl Clerk {
             Ask::Mute(order) => json(&self.mute(&order).await?),
             Ask::Oversee(order) => json(&self.oversee(&order).await?),
             Ask::Record(order) => json(&self.record(&order).await?),
+            Ask::Reload(wish) => json(&self.reload(wish).await?),
             Ask::Trace(wish) => return Ok(Reply::Stream(Stream::Trace(wish))),
             Ask::Events => return Ok(Reply::Stream(Stream::Events)),
         };
@@ -104,6 +108,18 @@ impl Clerk {
         question: impl FnOnce(oneshot::Sender<T>) -> Question,
     ) -> Result<T, Fault> {
         ask_shard(&self.sip, question).await
+    }
+
+    async fn reload(&self, wish: protocol::Reload) -> Result<ReloadView, Fault> {
+        let Some(reloads) = &self.reloads else {
+            let text = "this server does not read its files again";
+            return Err(Fault::new(FaultCode::Impossible, text));
+        };
+        let (asker, answer) = oneshot::channel();
+        let order = reload::Order { dry: wish.dry, asker };
+        reloads.send(order).await.map_err(|_| going_down())?;
+        let reloaded = answer.await.map_err(|_| going_down())?;
+        reloaded.map_err(|why| Fault::new(FaultCode::Invalid, why))
     }
 
     async fn roll(&self) -> Result<Roll, Fault> {

@@ -64,6 +64,10 @@ fn of_server(announcement: &Announcement) -> Value {
         Announcement::ProviderDegraded { stage, provider, why } => {
             json!({ "provider": &**provider, "stage": stage.name(), "reason": why })
         }
+        Announcement::ConfigReloaded { changed, restart } => {
+            json!({ "changed": changed, "restart": restart })
+        }
+        Announcement::ConfigRefused { why } => json!({ "reason": why }),
         Announcement::ProviderRecovered { stage, provider } => {
             json!({ "provider": &**provider, "stage": stage.name() })
         }

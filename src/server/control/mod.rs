@@ -11,6 +11,7 @@ pub mod clerk;
 mod diagnosis;
 mod events;
 mod oversight;
+pub mod reload;
 pub mod reports;
 mod times;
 mod wiretap;

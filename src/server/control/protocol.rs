@@ -60,6 +60,17 @@ pub enum Ask {
     /// What happens; a stream without end.
     #[serde(rename = "events")]
     Events,
+    /// Calls that begin are to go by the files as they are now.
+    #[serde(rename = "config.reload")]
+    Reload(Reload),
+}
+
+/// A reading of the files again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reload {
+    /// Whether it is only told what would be changed.
+    pub dry: bool,
 }
 
 /// Something by its name.
@@ -218,6 +229,8 @@ pub enum FaultCode {
     Ambiguous,
     /// It cannot be done with this one.
     Impossible,
+    /// The files have mistakes; the message shows them as `voxtrunk check` does.
+    Invalid,
 }
 
 impl Fault {

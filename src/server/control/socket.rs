@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::server::control::claim::Claim;
 use crate::server::control::clerk::{Clerk, Reply, Stream};
 use crate::server::control::protocol::{
-    Answer, Fault, FaultCode, LONGEST_REQUEST, Request, Said, VERSION,
+    Answer, Ask, Fault, FaultCode, LONGEST_REQUEST, Request, Said, VERSION,
 };
 
 /// The socket, and who answers.
@@ -121,7 +121,11 @@ impl Client {
             Err((id, fault)) => return self.answers.refuse(id, fault).await,
         };
         let id = request.id;
-        let reply = timeout(ANSWER_WITHIN, self.clerk.ask(request.ask)).await;
+        let patience = match request.ask {
+            Ask::Reload(_) => RELOAD_WITHIN,
+            _ => ANSWER_WITHIN,
+        };
+        let reply = timeout(patience, self.clerk.ask(request.ask)).await;
         match reply {
             Ok(Ok(Reply::Whole(value))) => self.answers.say(id, Said::Result(value)).await,
             Ok(Ok(Reply::Stream(stream))) => self.stream(id, stream).await,
@@ -202,6 +206,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long an answer may take to be found: longer than the test of a trunk.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+/// How long a reading of the files may take: every provider that is new is made ready.
+const RELOAD_WITHIN: Duration = Duration::from_secs(120);
 
 /// How many things of a stream may wait to be written.
 const AHEAD: usize = 64;

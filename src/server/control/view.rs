@@ -12,6 +12,26 @@ pub struct List<T> {
     pub data: Vec<T>,
 }
 
+/// What a reading of the files again came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadView {
+    /// What is new, changed or gone, and counts for calls that begin from now on.
+    pub changed: Vec<ChangeView>,
+    /// The keys that were changed too, and count when the server starts again.
+    pub restart: Vec<String>,
+    /// Whether this is only what would be changed.
+    pub dry: bool,
+}
+
+/// One thing that was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeView {
+    /// What: `agents.reception`, or a file beside the dialplans.
+    pub what: String,
+    /// `added`, `changed` or `removed`.
+    pub how: String,
+}
+
 /// One trunk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrunkView {

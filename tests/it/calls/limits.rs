@@ -56,3 +56,18 @@ fn a_server_that_goes_down_hangs_up_at_once() {
     assert_eq!(world.sent_at(Side::Server, "BYE"), Some(2_000));
     assert!(world.record().transcript[0].interrupted, "{}", world.transcript());
 }
+
+#[test]
+fn a_server_that_goes_down_waits_for_no_word() {
+    // While the caller speaks, in its pause, and while the text is under way.
+    for at in [4_100, 4_700, 5_300] {
+        let mut world = World::with_shop();
+        world.server.actors[0].hearing.takes = Duration::from_secs(3);
+        world.say(When::At(4_000), "when are you open on saturday");
+        world.shut_down = Some(at);
+        world.play();
+        assert_eq!(world.cause(), Cause::ServerShutdown, "at {at}");
+        let over = world.server.facts.last().expect("a fact").0;
+        assert!(over <= at + 1_000, "went down at {at}, over at {over}");
+    }
+}

@@ -101,6 +101,24 @@ impl Wire {
         }
     }
 
+    /// Calls an extension as `caller`: the status of the final answer.
+    pub async fn status_for(&mut self, extension: &str, caller: &str) -> String {
+        let body = self.description();
+        let invite = self.request("INVITE", extension, &body);
+        let from = header(&invite, "From");
+        let invite = invite.replace(from, &from.replace("sip:wire@", &format!("sip:{caller}@")));
+        let call = header(&invite, "Call-ID");
+        self.send(invite.as_bytes()).await;
+        loop {
+            let answer = self.receive(PATIENCE).await.expect("an answer");
+            let status = answer.split(' ').nth(1).unwrap_or_default().to_owned();
+            // The answer to the call before may be repeated: it has no ACK.
+            if !status.starts_with('1') && header(&answer, "Call-ID") == call {
+                return status;
+            }
+        }
+    }
+
     /// Hangs up, if the other side has not.
     pub async fn hang_up(&self, answer: &str) {
         self.send(self.inside(answer, "2 BYE").as_bytes()).await;

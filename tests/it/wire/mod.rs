@@ -47,6 +47,7 @@ mod probes;
 mod quality;
 mod recording;
 mod recordings;
+mod reload;
 mod routes;
 mod signatures;
 mod sipp;

@@ -1,8 +1,8 @@
 //! Who is let through, and when: opening hours, holidays and lists of numbers in the running
 //! server, and what `voxtrunk route test` says of the same files.
 
-use super::datagrams::{Wire, header};
-use super::server::{Folder, House, PATIENCE, Server, finish, program};
+use super::datagrams::Wire;
+use super::server::{Folder, House, Server, finish, program};
 
 /// Each door by its hours: one is always open, one never, one only by a day of its own.
 const DIALPLAN: &str = r#"
@@ -57,20 +57,6 @@ async fn doors() -> Server {
 async fn calls_go_by_the_clock_and_by_lists() {
     let server = doors().await;
     let mut wire = Wire::open("127.0.0.1:0", server.address).await;
-    let mut status = async |extension: &str, caller: &str| {
-        let body = wire.description();
-        let invite = wire.request("INVITE", extension, &body);
-        let from = header(&invite, "From");
-        let invite = invite.replace(from, &from.replace("sip:wire@", &format!("sip:{caller}@")));
-        wire.send(invite.as_bytes()).await;
-        loop {
-            let answer = wire.receive(PATIENCE).await.expect("an answer");
-            let status = answer.split(' ').nth(1).unwrap_or_default().to_owned();
-            if !status.starts_with('1') {
-                return status;
-            }
-        }
-    };
     for (extension, caller, expected) in [
         ("always", "+49711222333", "480"),
         ("never", "+49711222333", "410"),
@@ -78,7 +64,7 @@ async fn calls_go_by_the_clock_and_by_lists() {
         ("never", "+491715550199", "603"),
         ("other", "+49711222333", "404"),
     ] {
-        assert_eq!(status(extension, caller).await, expected, "{extension} by {caller}");
+        assert_eq!(wire.status_for(extension, caller).await, expected, "{extension} by {caller}");
     }
 }
 

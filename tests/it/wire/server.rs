@@ -29,6 +29,8 @@ pub struct House {
     pub trunk: String,
     /// The folder of the models.
     pub models: PathBuf,
+    /// Whether it reads its files again when they change.
+    pub watch: bool,
 }
 
 /// A server at work. Dropping it kills it.
@@ -59,6 +61,7 @@ impl House {
             rtp: String::new(),
             trunk: "127.0.0.1".to_owned(),
             models: Path::new(SOURCE).join("models"),
+            watch: false,
         }
     }
 
@@ -103,10 +106,10 @@ impl House {
             }
             None => Path::new(SOURCE).join("dialplans/demo"),
         };
-        let models = &self.models;
+        let (models, watch) = (&self.models, self.watch);
         let text = format!(
             "[server]\nname = \"voxtrunk-test\"\ndata_dir = \"../data\"\n\
-             dialplans = {dialplans:?}\nmodels = {models:?}\n\
+             dialplans = {dialplans:?}\nmodels = {models:?}\nwatch = {watch}\n\
              [[sip.listen]]\nbind = {:?}\n[rtp]\nports = {:?}\n{}\
              [trunks.local]\ninbound = {{ allow = [{:?}] }}\n{}",
             self.bind, self.ports, self.rtp, self.trunk, self.settings

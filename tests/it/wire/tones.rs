@@ -85,6 +85,11 @@ impl Line {
         self.wire.hang_up(&self.answer).await;
     }
 
+    /// Goes on after something else was done meanwhile, in which nothing was sent.
+    pub fn goes_on(&mut self) {
+        self.clock.reset();
+    }
+
     /// Sends a key as a tone of 80 ms.
     pub async fn tone(&mut self, key: char) {
         let mut tone = Tone::key(Rate::NARROW, key).expect("a key").at(0.3);

@@ -41,7 +41,8 @@ impl Bench {
         };
         let exchange = Exchange::new(Settings::default(), Random::repeatable(1), now);
         let briefing = Arc::new(briefing(Plan::of(routes)));
-        let mut exchange = exchange.with_briefing(briefing).with_phones(settings);
+        let mut exchange = exchange.with_phones(settings);
+        exchange.brief(briefing);
         let reach = |port: u16| Reach {
             uri: format!("sip:anna@192.0.2.7:{port}"),
             flow: flow(port),

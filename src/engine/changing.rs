@@ -1,0 +1,30 @@
+//! How calls that begin are given another playbill.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::engine::playbill::Playbill;
+use crate::engine::sip_shard::{Order, SipHandle};
+use crate::engine::supervisor::Question;
+
+/// Those who hold a playbill.
+#[derive(Debug, Clone)]
+pub struct Holders {
+    /// The supervisor.
+    pub calls: mpsc::Sender<Question>,
+    /// The signalling, which routes texts.
+    pub sip: SipHandle,
+}
+
+impl Holders {
+    /// Gives them another playbill: when this returns, the next call begins with it.
+    pub async fn give(&self, playbill: Arc<Playbill>) {
+        let (asker, done) = oneshot::channel();
+        self.sip.order(Order::Brief(playbill.briefing.clone())).await;
+        // A server that goes down takes no calls any more.
+        if self.calls.send(Question::Change(playbill, asker)).await.is_ok() {
+            done.await.ok();
+        }
+    }
+}
