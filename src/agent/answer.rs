@@ -127,6 +127,12 @@ impl Answer {
         self.last
     }
 
+    /// The identity of a thought that is no answer.
+    pub fn beside(&mut self) -> ThoughtId {
+        self.last = self.last.next();
+        self.last
+    }
+
     /// The thought, if `id` is not a stale one.
     pub fn current(&mut self, id: ThoughtId) -> Option<&mut Thought> {
         self.thought.as_mut().filter(|thought| thought.id == id)

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::agent::answer::{Called, Given, Guessed, Standing};
 use crate::agent::closing::RESCUE;
-use crate::agent::conversation::{Conversation, Request};
+use crate::agent::conversation::{Conversation, Request, Wanted};
 use crate::agent::event::{Delta, Note, Output, Over, ThoughtId};
 use crate::agent::floor::{Event, Guess, Said};
 use crate::agent::session::{Ending, Hearing, Session};
@@ -37,6 +37,9 @@ impl Session {
             messages: conversation.messages(),
             tools: if offers { self.opening.tools.clone() } else { Vec::new() },
             today: self.opening.today,
+            inherited: conversation.inherited(),
+            takes_over: self.opening.inherits.is_some() && !self.was_spoken_to(),
+            wanted: Wanted::Answer,
         }
     }
 
@@ -52,6 +55,9 @@ impl Session {
         if self.language.primary() != self.assistant.spoken_language().primary() {
             let name = if self.language.is_german() { "German" } else { "English" };
             hint(&format!("The caller speaks {name} now: answer in {name}."));
+        }
+        if let Some(inheritance) = &self.opening.inherits {
+            hint(&inheritance.note());
         }
         if self.answer.broke_off && self.answer.given >= Given::Worded {
             hint(GO_ON);
@@ -114,6 +120,9 @@ impl Session {
     }
 
     pub(super) fn thought(&mut self, now: Instant, id: ThoughtId, delta: Delta) {
+        if self.is_summed_up(id, &delta) {
+            return;
+        }
         let Some(thought) = self.answer.current(id) else { return };
         match delta {
             Delta::Text(text) => {
@@ -225,7 +234,8 @@ impl Session {
         let id = thought.id;
         let limit = self.assistant.limits.max_tool_calls_per_turn;
         let offered = self.opening.tools.iter().any(|tool| tool.name == call.name);
-        let transfers = call.name == names::TRANSFER_CALL;
+        let transfers =
+            call.name == names::TRANSFER_CALL || call.name == names::HAND_OVER && offered;
         if let Err(too_many) = self.answer.admit(limit) {
             self.refuse(&call, "there were too many tool calls in this turn");
             if too_many.refused > MAX_REFUSED {
@@ -233,7 +243,10 @@ impl Session {
                 self.answer.thought = None;
                 self.fail(now);
             }
+        } else if let Some(why) = self.keeps(&call).filter(|_| offered) {
+            self.refuse(&call, &why);
         } else if transfers && self.answer.handover.is_none() {
+            self.sum_up(now, &call);
             self.answer.handover = Some(call);
         } else if transfers || !offered {
             self.refuse(&call, "there is no such tool");
@@ -267,10 +280,10 @@ impl Session {
 
     /// Connects the caller once that was announced.
     pub(super) fn hand_over(&mut self, now: Instant, call: ToolCall) {
-        if self.answer.given == Given::Nothing {
+        if self.answer.given == Given::Nothing
+            && let Some(line) = self.announcement_of(&call)
+        {
             self.answer.given = Given::Worded;
-            let name = call.argument("to").unwrap_or_default();
-            let line = self.announcement(&name);
             self.answer.handover = Some(call);
             return self.say(now, line, Role::Fixed, self.manner());
         }
@@ -279,9 +292,14 @@ impl Session {
         self.out.push_back(Output::Run(call));
     }
 
-    pub(super) fn announcement(&self, name: &str) -> String {
+    /// What is said before a transfer; `None`: nothing.
+    pub(super) fn announcement(&self, name: &str) -> Option<String> {
         let own = self.assistant.transfers.get(name).and_then(|transfer| transfer.say.clone());
-        own.filter(|say| !say.trim().is_empty()).unwrap_or_else(|| self.phrases.connecting.clone())
+        match own {
+            Some(say) if say.trim().is_empty() => None,
+            Some(say) => Some(say),
+            None => Some(self.phrases.connecting.clone()),
+        }
     }
 }
 

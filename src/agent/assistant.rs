@@ -9,6 +9,7 @@ use crate::agent::hearing::value::Context;
 use crate::agent::lexicon::locale::Locale;
 use crate::agent::saying::chunk::Clock;
 use crate::agent::saying::speaker::Speaker;
+use crate::agent::squad::Carry;
 use crate::base::country::Country;
 use crate::base::destination::Destination;
 use crate::base::language::Language;
@@ -72,6 +73,10 @@ pub struct Assistant {
     pub denoise: bool,
     /// What happens when nobody says anything.
     pub silence: Silence,
+    /// What happens when the rules understand nothing.
+    pub unclear: Unclear,
+    /// Whether callers may speak to it; otherwise it heeds keys only.
+    pub speech: bool,
     /// What it says when a provider fails.
     pub fallback: Fallback,
     /// How long a call may last.
@@ -125,6 +130,8 @@ impl Default for Assistant {
             ambience_volume: 0.2,
             denoise: false,
             silence: Silence::default(),
+            unclear: Unclear::default(),
+            speech: true,
             fallback: Fallback::default(),
             limits: Limits::default(),
             record: false,
@@ -199,9 +206,13 @@ pub struct Transfer {
     /// When the model should choose it.
     #[serde(default)]
     pub description: String,
-    /// What is said before.
+    /// What is said before; an empty text: nothing.
     #[serde(default)]
     pub say: Option<String>,
+    /// What another agent knows of the conversation when it takes over: `all`, `last:N`, `summary`
+    /// or `none`. Without it, none: it begins with its first message.
+    #[serde(default = "Carry::nothing")]
+    pub context: Carry,
 }
 
 /// Something that the caller may want, for the `rules` model.
@@ -347,11 +358,13 @@ pub struct Keys {
     /// The key that ends a number at once: one of `0-9 * #`; "" for none.
     #[serde(deserialize_with = "terminator")]
     pub terminator: Option<char>,
+    /// Whether a key is taken at once that begins no longer key of an intent: a choice of a menu.
+    pub at_once: bool,
 }
 
 impl Default for Keys {
     fn default() -> Self {
-        Self { timeout: Duration::from_millis(1_200), terminator: Some('#') }
+        Self { timeout: Duration::from_millis(1_200), terminator: Some('#'), at_once: false }
     }
 }
 
@@ -364,9 +377,31 @@ pub struct Silence {
     pub remind_after: Duration,
     /// What it says, one after the other; without any, the language's own.
     pub remind_say: Vec<String>,
+    /// How often it reminds the caller; when that was for nothing, the call ends.
+    pub reminders: Option<u32>,
     /// After how long without a word from the caller the call ends.
     #[serde(deserialize_with = "units::duration")]
     pub hangup_after: Duration,
+    /// Where the caller goes instead of that: one of the transfers.
+    pub to: Option<String>,
+}
+
+/// What happens when the rules understand nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Unclear {
+    /// After how many times in a row the caller goes to `to`, or else to a human.
+    pub tries: u32,
+    /// What it says before; without it, words of the language and what callers can ask for.
+    pub say: Option<String>,
+    /// Where the caller goes: one of the transfers.
+    pub to: Option<String>,
+}
+
+impl Default for Unclear {
+    fn default() -> Self {
+        Self { tries: 3, say: None, to: None }
+    }
 }
 
 impl Default for Silence {
@@ -374,7 +409,9 @@ impl Default for Silence {
         Self {
             remind_after: Duration::from_secs(8),
             remind_say: Vec::new(),
+            reminders: None,
             hangup_after: Duration::from_secs(30),
+            to: None,
         }
     }
 }

@@ -47,14 +47,32 @@ impl Session {
             return self.say(now, self.phrases.fallback.clone(), Role::Fixed, self.manner());
         }
         let to = self.assistant.fallback.to.clone();
-        let Some(to) = to.filter(|to| self.assistant.transfers.contains_key(to)) else {
-            return self.conclude(now, Over::ProviderError, self.phrases.apology.clone());
+        if !self.send_away(now, (RESCUE, to.as_deref())) {
+            self.conclude(now, Over::ProviderError, self.phrases.apology.clone());
+        }
+    }
+
+    /// The caller has said nothing for too long: whether it goes to somebody else then.
+    pub(super) fn goes_elsewhere_when_silent(&mut self, now: Instant) -> bool {
+        let to = self.assistant.silence.to.clone();
+        self.send_away(now, (SILENCE, to.as_deref()))
+    }
+
+    /// Connects the caller with one of the transfers, unasked; `false` when there is no such.
+    fn send_away(&mut self, now: Instant, (id, to): (&str, Option<&str>)) -> bool {
+        let Some(to) = to.filter(|to| self.assistant.transfers.contains_key(*to)) else {
+            return false;
         };
-        let call = ToolCall::transfer(RESCUE, &to);
+        let call = ToolCall::transfer(id, to);
         self.note(Note::ToolCalled(call.clone()));
         self.conversation.call(call.clone());
         self.answer.handover = Some(call);
-        self.say(now, self.announcement(&to), Role::Fixed, self.manner());
+        // Whatever is to be said before is said here.
+        self.answer.given = Given::Worded;
+        if let Some(line) = self.announcement(to) {
+            self.say(now, line, Role::Fixed, self.manner());
+        }
+        true
     }
 
     /// Says a last line, whoever has the floor, and ends.
@@ -87,6 +105,7 @@ impl Session {
         }
         // A call without a result is told as interrupted.
         self.answer.drop_running();
+        self.drop_summary();
         self.answer.handover = None;
         if self.answer.given == Given::Voiceless {
             self.answer.given = Given::Worded;
@@ -96,6 +115,9 @@ impl Session {
         }
     }
 }
+
+/// The identity of the transfer of a caller who says nothing.
+const SILENCE: &str = "session-silence";
 
 /// The identity of the transfer that nobody but the session itself asked for.
 pub(super) const RESCUE: &str = "session-fallback";

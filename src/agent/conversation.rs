@@ -43,16 +43,34 @@ pub struct Request {
     pub tools: Vec<Tool>,
     /// The day of the call.
     pub today: Option<Date>,
+    /// How many of the messages belong to those who had the conversation before.
+    pub inherited: usize,
+    /// Whether the caller said the last words to somebody else.
+    pub takes_over: bool,
+    /// What is wanted.
+    pub wanted: Wanted,
+}
+
+/// What a model is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Wanted {
+    /// What the agent says next.
+    #[default]
+    Answer,
+    /// The conversation in short.
+    Summary,
 }
 
 /// What was said so far. Words of the agent stand in the order in which they were ordered and
 /// count as heard until a cut tells better.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conversation {
     entries: VecDeque<Entry>,
+    /// How many of them belong to those who had it before.
+    inherited: usize,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Entry {
     Caller { text: String, keys: String },
     Agent { utterance: UtteranceId, text: String, interrupted: bool },
@@ -138,37 +156,78 @@ impl Conversation {
         }
     }
 
+    /// The conversation for who goes on with it, down to the caller's last words: the last `most`
+    /// things that were said, and what came of tools that it has as well. `None` when the caller
+    /// has said nothing.
+    pub fn handed_on(&self, most: usize, knows: &dyn Fn(&str) -> bool) -> Option<Self> {
+        let last = self.entries.iter().rposition(|it| matches!(it, Entry::Caller { .. }))?;
+        let known = |entry: &&Entry| match entry {
+            Entry::Caller { .. } | Entry::Agent { .. } => true,
+            Entry::Tool { call, .. } => knows(&call.name),
+        };
+        let mut entries: VecDeque<Entry> =
+            self.entries.iter().take(last + 1).filter(known).cloned().collect();
+        entries.drain(..entries.len().saturating_sub(most));
+        Some(Self { inherited: entries.len().saturating_sub(1), entries })
+    }
+
+    /// The caller's last words.
+    pub fn callers_last_words(&self) -> &str {
+        let last = self.entries.iter().rev().find_map(|entry| match entry {
+            Entry::Caller { text, .. } => Some(text.as_str()),
+            Entry::Agent { .. } | Entry::Tool { .. } => None,
+        });
+        last.unwrap_or_default()
+    }
+
+    /// How many of the messages belong to those who had the conversation before.
+    pub fn inherited(&self) -> usize {
+        let before = self.entries.iter().take(self.inherited);
+        let count = told(before).len();
+        let ends = |at: usize| matches!(self.entries.get(at), Some(Entry::Caller { .. }));
+        // Words of the caller on both sides of the border are one message, and the next one's.
+        let shares = self.inherited > 0 && ends(self.inherited - 1) && ends(self.inherited);
+        count - usize::from(shares)
+    }
+
     /// The conversation for a model. Words of the caller with nothing heard between are one
     /// message, as are words of the agent; every tool call is followed by its result.
     pub fn messages(&self) -> Vec<Message> {
-        let mut messages: Vec<Message> = Vec::new();
-        for entry in &self.entries {
-            match entry {
-                Entry::Caller { text, keys } => caller_said(&mut messages, text, keys),
-                Entry::Agent { text, .. } if text.is_empty() => {}
-                Entry::Agent { text, interrupted, .. } => {
-                    agent_said(&mut messages, text, *interrupted);
-                }
-                Entry::Tool { call, result } => {
-                    let result = result.clone().unwrap_or_else(|| interrupted_result(call));
-                    messages.push(Message::ToolCall(call.clone()));
-                    messages.push(Message::ToolResult(result));
-                }
-            }
-        }
-        messages
+        told(self.entries.iter())
     }
 
     fn push(&mut self, entry: Entry) {
         self.entries.push_back(entry);
         // The oldest turns are forgotten whole, so that no answer stands without its question.
         if self.entries.len() > MAX_ENTRIES {
+            let before = self.entries.len();
             self.entries.pop_front();
             while matches!(self.entries.front(), Some(Entry::Agent { .. } | Entry::Tool { .. })) {
                 self.entries.pop_front();
             }
+            self.inherited = self.inherited.saturating_sub(before - self.entries.len());
         }
     }
+}
+
+/// What was said and done, as a model is told it.
+fn told<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<Message> {
+    let mut messages: Vec<Message> = Vec::new();
+    for entry in entries {
+        match entry {
+            Entry::Caller { text, keys } => caller_said(&mut messages, text, keys),
+            Entry::Agent { text, .. } if text.is_empty() => {}
+            Entry::Agent { text, interrupted, .. } => {
+                agent_said(&mut messages, text, *interrupted);
+            }
+            Entry::Tool { call, result } => {
+                let result = result.clone().unwrap_or_else(|| interrupted_result(call));
+                messages.push(Message::ToolCall(call.clone()));
+                messages.push(Message::ToolResult(result));
+            }
+        }
+    }
+    messages
 }
 
 fn caller_said(messages: &mut Vec<Message>, more: &str, pressed: &str) {
@@ -280,6 +339,25 @@ mod tests {
             Message::Caller { text: "stop please".to_owned(), keys: "12".to_owned() },
         ];
         assert_eq!(conversation.messages(), expected);
+    }
+
+    #[test]
+    fn who_goes_on_with_a_conversation_is_told_it_down_to_the_callers_last_words() {
+        let mut conversation = Conversation::default();
+        let caller = |text: &str| Message::Caller { text: text.to_owned(), keys: String::new() };
+        let agent = |text: &str| Message::Agent { text: text.to_owned(), interrupted: false };
+        assert!(conversation.handed_on(9, &|_| true).is_none());
+        conversation.agent(UtteranceId(1), "Hello.".to_owned());
+        conversation.caller("It is".to_owned(), String::new());
+        conversation.call(call("a"));
+        conversation.caller("broken".to_owned(), String::new());
+        conversation.agent(UtteranceId(2), "I hand you over.".to_owned());
+        let next = conversation.handed_on(9, &|_| false).expect("words of the caller");
+        assert_eq!(next.messages(), [agent("Hello."), caller("It is broken")]);
+        assert_eq!((next.inherited(), next.callers_last_words()), (1, "broken"));
+        assert_eq!(conversation.handed_on(9, &|_| true).expect("words").messages().len(), 5);
+        let last = conversation.handed_on(1, &|_| true).expect("words");
+        assert_eq!((last.messages(), last.inherited()), (vec![caller("broken")], 0));
     }
 
     #[test]

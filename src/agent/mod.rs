@@ -3,11 +3,13 @@
 
 pub mod assistant;
 pub mod event;
+pub mod menu;
 pub mod phrases;
 pub mod tool;
 
 pub mod conversation;
 pub mod sentence;
+pub mod squad;
 
 pub mod hearing;
 pub mod languages;
@@ -33,6 +35,7 @@ pub mod speech;
 mod ahead;
 mod answering;
 mod closing;
+mod handing_over;
 mod holding;
 mod leaving;
 pub mod session;

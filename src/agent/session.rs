@@ -11,12 +11,15 @@ use crate::agent::barge_in::{phrases, says_any};
 use crate::agent::caller::Words;
 use crate::agent::conversation::Conversation;
 use crate::agent::endpointing::Completeness;
-use crate::agent::event::{Input, Note, Output, Over, PauseId, Progress, Transcript, UtteranceId};
+use crate::agent::event::{
+    Input, Note, Output, Over, PauseId, Progress, Transcript, TurnId, UtteranceId,
+};
 use crate::agent::expectation::Expectation;
 use crate::agent::floor::{Event, Last, Manner, Next, Order, Presence, State};
 use crate::agent::languages::Languages;
 use crate::agent::phrases::Phrases;
 use crate::agent::speech::{Cut, Line, Role, Sent, Speech, Stage};
+use crate::agent::squad::{Handoff, Inheritance, Summing};
 use crate::agent::tool::Tool;
 use crate::agent::turn::Turn;
 use crate::base::calendar::Date;
@@ -33,6 +36,12 @@ pub struct Opening {
     pub tools: Vec<Tool>,
     /// The day of the call, from which others are counted.
     pub today: Option<Date>,
+    /// What the agent is called among its colleagues.
+    pub name: String,
+    /// To whom of them it may hand the caller over.
+    pub handoffs: Vec<Handoff>,
+    /// The conversation that it goes on with.
+    pub inherits: Option<Inheritance>,
 }
 
 /// One agent at work.
@@ -46,6 +55,10 @@ pub struct Session {
     pub(super) speech: Speech,
     pub(super) answer: Answer,
     pub(super) conversation: Conversation,
+    /// The conversation in short, for who takes over.
+    pub(super) summing: Option<Summing>,
+    /// The turn before the first of its own.
+    since: TurnId,
     /// Failed turns in a row.
     pub(super) failures: u32,
     /// Whether nobody could say what was heard last.
@@ -113,6 +126,8 @@ impl Session {
             speech: Speech::new(assistant.speaker(&assistant.spoken_language())),
             answer: Answer::default(),
             conversation: Conversation::default(),
+            summing: None,
+            since: TurnId::default(),
             failures: 0,
             hearing: Hearing::Well,
             ending: Ending::None,
@@ -133,7 +148,13 @@ impl Session {
         session.speech.count_on(&before.speech);
         session.answer.count_on(&before.answer);
         session.turn.count_on(&before.turn);
+        session.since = session.answer.turn;
         session
+    }
+
+    /// Whether the caller has said something to this agent.
+    pub(super) fn was_spoken_to(&self) -> bool {
+        self.answer.turn != self.since
     }
 
     /// Takes a fact.
@@ -166,6 +187,8 @@ impl Session {
                 self.turn.handle(now, Event::Deadline);
             } else if self.stuck_at() == Some(due) {
                 self.voice_is_stuck(now);
+            } else if self.summed_up_by() == Some(due) {
+                self.drop_summary();
             } else if !self.ends_unheard(now, Over::MaxDuration) {
                 self.life = Life::Live { until: None };
                 self.conclude(now, Over::MaxDuration, self.phrases.goodbye.clone());
@@ -187,7 +210,7 @@ impl Session {
             Life::Fresh | Life::Left | Life::Over => return None,
         };
         let turn = (self.line == Presence::Here).then(|| self.turn.deadline()).flatten();
-        [until, turn, self.stuck_at()].into_iter().flatten().min()
+        [until, turn, self.stuck_at(), self.summed_up_by()].into_iter().flatten().min()
     }
 
     /// Does what the turn orders, until nothing moves any more.
@@ -208,6 +231,9 @@ impl Session {
     fn begin(&mut self, now: Instant) {
         let longest = Some(self.assistant.limits.max_duration).filter(|limit| !limit.is_zero());
         self.life = Life::Live { until: longest.map(|limit| now + limit) };
+        if let Some(inheritance) = self.opening.inherits.clone() {
+            return self.go_on_with(now, &inheritance);
+        }
         let first = self.opening.first_message.take().unwrap_or_default();
         if first.trim().is_empty() {
             self.turn.opens(now);
@@ -220,6 +246,11 @@ impl Session {
 
     fn take(&mut self, now: Instant, input: Input) {
         match input {
+            Input::SpeechStarted
+            | Input::SpeechFaded
+            | Input::SpeechReturned
+            | Input::SpeechEnded { .. }
+                if !self.assistant.speech => {}
             Input::SpeechStarted => {
                 self.expect();
                 self.turn.handle(now, Event::SpeechStarted);
@@ -329,6 +360,7 @@ impl Session {
                 let line = self.phrases.reminder(count).to_owned();
                 self.say(now, line, Role::Fixed, self.manner());
             }
+            Order::HangUp if self.goes_elsewhere_when_silent(now) => {}
             Order::HangUp => {
                 self.ending = Ending::Soft(Over::SilenceTimeout);
                 self.say(now, self.phrases.goodbye.clone(), Role::Fixed, self.manner());
@@ -368,7 +400,9 @@ impl Session {
             self.fail(now);
             return Step::Done;
         }
-        if let Some(call) = self.answer.handover.take() {
+        if self.summed_up_by().is_none()
+            && let Some(call) = self.answer.handover.take()
+        {
             self.hand_over(now, call);
             return Step::Done;
         }

@@ -53,6 +53,10 @@ impl Ladder {
         }
         self.remind_at().filter(|at| *at <= now)?;
         let count = self.reminders;
+        let most = self.settings.reminders.and_then(|most| usize::try_from(most).ok());
+        if most.is_some_and(|most| count >= most) {
+            return Some(Rung::HangUp);
+        }
         self.reminders = count.saturating_add(1);
         self.quiet = Some(now);
         Some(Rung::Remind(count))
@@ -71,6 +75,19 @@ impl Ladder {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[test]
+    fn so_many_reminders_and_then_the_end() {
+        let start = Instant::now();
+        let mut ladder = Ladder::new(Silence {
+            reminders: Some(1),
+            hangup_after: Duration::ZERO,
+            ..Silence::default()
+        });
+        ladder.quiet(start);
+        assert_eq!(ladder.climb(start + Duration::from_secs(8)), Some(Rung::Remind(0)));
+        assert_eq!(ladder.climb(start + Duration::from_secs(16)), Some(Rung::HangUp));
+    }
 
     #[test]
     fn reminders_come_again_until_the_end() {

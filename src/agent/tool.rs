@@ -90,6 +90,8 @@ pub mod names {
     pub const END_CALL: &str = "end_call";
     /// Sends the caller to one of the agent's destinations: `{"to": "sales"}`.
     pub const TRANSFER_CALL: &str = "transfer_call";
+    /// Hands the caller over to another agent of the squad: `{"to": "support"}`.
+    pub const HAND_OVER: &str = "hand_over";
 }
 
 #[cfg(test)]

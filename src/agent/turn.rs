@@ -393,11 +393,20 @@ impl Turn {
         State::Deciding(deciding)
     }
 
+    /// Whether no more keys can come of those that were pressed: they are a choice, or none.
+    fn is_choice(&self) -> bool {
+        let pressed = self.caller.keys();
+        let goes_on = |key: &str| key.len() > pressed.len() && key.starts_with(pressed);
+        let mut keys = self.assistant.intents.iter().filter_map(|intent| intent.key.as_deref());
+        self.assistant.dtmf.at_once && !keys.any(goes_on)
+    }
+
     /// When the turn is taken, as far as is known now.
     fn due(&self, deciding: &Deciding) -> Instant {
         let keys = &self.assistant.dtmf;
         let keys = self.caller.pressed().map(|at| {
-            if self.caller.is_terminated(keys.terminator) { at } else { at + keys.timeout }
+            let is_whole = self.caller.is_terminated(keys.terminator) || self.is_choice();
+            if is_whole { at } else { at + keys.timeout }
         });
         let due = match deciding.ended {
             Ended::Pause(last_voiced) => {

@@ -13,6 +13,10 @@ use super::number::Number;
 pub enum Destination {
     /// `agent:reception`: an agent speaks.
     Agent(String),
+    /// `squad:frontdesk`: the first agent of a squad speaks.
+    Squad(String),
+    /// `menu:main`: the caller chooses by key or word.
+    Menu(String),
     /// `sip:sales@pbx.example.com`: another SIP address.
     Sip(String),
     /// `tel:+4971112340`: a telephone number.
@@ -45,8 +49,8 @@ pub enum Destination {
 pub enum NotADestination {
     /// The part before the colon is not known.
     #[error(
-        "`{0}` is not a kind of destination: there are agent:, phone:, group:, conference:, trunk:, \
-         sip:, tel:, reject, busy and hangup, and to test echo, tone, ring:, early, noanswer, digits and refer:"
+        "`{0}` is not a kind of destination: there are agent:, squad:, menu:, phone:, group:, \
+         conference:, trunk:, sip:, tel:, reject, busy and hangup, and to test echo, tone, ring:, early, noanswer, digits and refer:"
     )]
     Kind(String),
     /// The part after the colon does not fit.
@@ -71,6 +75,11 @@ impl FromStr for Destination {
         };
         match kind {
             "agent" | "assistant" if !value.is_empty() => Ok(Self::Agent(value.to_owned())),
+            "squad" if is_name(value) => Ok(Self::Squad(value.to_owned())),
+            "menu" if is_name(value) => Ok(Self::Menu(value.to_owned())),
+            "squad" | "menu" => {
+                Err(NotADestination::Value(format!("`{value}` is not the name of a {kind}")))
+            }
             "sip" | "sips" if !value.is_empty() => Ok(Self::Sip(text.to_owned())),
             "tel" => value
                 .parse()
@@ -104,6 +113,8 @@ impl Destination {
                 true
             }
             Self::Agent(_)
+            | Self::Squad(_)
+            | Self::Menu(_)
             | Self::Conference(_)
             | Self::Drill(_)
             | Self::Reject(_)
@@ -117,6 +128,8 @@ impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Agent(name) => write!(f, "agent:{name}"),
+            Self::Squad(name) => write!(f, "squad:{name}"),
+            Self::Menu(name) => write!(f, "menu:{name}"),
             Self::Sip(uri) => f.write_str(uri),
             Self::Tel(number) => write!(f, "tel:{number}"),
             Self::Trunk { trunk, number } => write!(f, "trunk:{trunk}/{number}"),
@@ -167,6 +180,8 @@ mod tests {
     fn a_destination_reads_and_writes_the_same() {
         for text in [
             "agent:reception",
+            "squad:frontdesk",
+            "menu:main",
             "sip:sales@pbx.example.com",
             "tel:+4971112340",
             "trunk:carrier/+4971112340",
@@ -190,6 +205,8 @@ mod tests {
         }
         for wrong in [
             "agent:",
+            "squad:",
+            "menu:a b",
             "queue:x",
             "reject:200",
             "tel:0711",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::agent::assistant::Assistant;
+use crate::agent::squad::Squad;
 use crate::agent::tool::Tool;
 use crate::audio::codec::Codec;
 use crate::audio::library::Libraries;
@@ -25,8 +26,10 @@ use crate::media::music::Tape;
 pub struct Briefing {
     /// Which call goes where.
     pub plan: Plan,
-    /// The agents by name.
+    /// The agents by name; menus are agents too, by their destination: `menu:main`.
     pub agents: BTreeMap<String, Arc<Casting>>,
+    /// The squads by name.
+    pub squads: BTreeMap<String, Arc<Squad>>,
     /// What each trunk may do, by name.
     pub trunks: BTreeMap<Arc<str>, Terms>,
     /// The codecs of phones that have their own, by name.
@@ -74,6 +77,32 @@ pub struct Terms {
 }
 
 impl Briefing {
+    /// Who takes the caller at a destination, if that is an agent, a squad or a menu.
+    pub fn post(&self, destination: &Destination) -> Option<Post> {
+        let alone = |name: &str| {
+            let casting = self.agents.get(name)?.clone();
+            Some(Post { casting, squad: None })
+        };
+        match destination {
+            Destination::Agent(name) => alone(name),
+            Destination::Menu(_) => alone(&destination.to_string()),
+            Destination::Squad(name) => {
+                let squad = self.squads.get(name)?.clone();
+                Some(Post { squad: Some(squad.clone()), ..alone(&squad.start)? })
+            }
+            Destination::Sip(_)
+            | Destination::Tel(_)
+            | Destination::Trunk { .. }
+            | Destination::Phone(_)
+            | Destination::Group(_)
+            | Destination::Conference(_)
+            | Destination::Drill(_)
+            | Destination::Reject(_)
+            | Destination::Busy
+            | Destination::HangUp(_) => None,
+        }
+    }
+
     /// How media is done with whoever called.
     pub fn media_of(&self, badge: &Badge) -> MediaPolicy {
         let trunk = self.trunks.get(&badge.name).map(|terms| &terms.codecs);
@@ -128,6 +157,15 @@ pub struct Casting {
     pub tools: Vec<Tool>,
     /// What is heard behind it.
     pub ambience: Option<Arc<Tape>>,
+}
+
+/// An agent on its way to the desk of a call.
+#[derive(Debug, Clone)]
+pub struct Post {
+    /// Who.
+    pub casting: Arc<Casting>,
+    /// The squad in which it works there.
+    pub squad: Option<Arc<Squad>>,
 }
 
 /// How media is done.

@@ -72,6 +72,8 @@ pub struct Conductor {
     /// Who calls to take the place of a leg, and of which.
     replacing: Option<(Box<Incoming>, SessionId)>,
     desk: Desk,
+    /// How often the caller was passed on among agents since it said something.
+    hops: u32,
     /// What the route says that templates may name.
     route_sets: template::Variables,
     /// Headers of the INVITEs that the route wants, as templates.
@@ -145,6 +147,7 @@ impl Conductor {
             replacing: None,
             incoming,
             desk: Desk::default(),
+            hops: 0,
             route_sets: template::Variables::new(),
             route_headers: template::Variables::new(),
             route_records: None,
@@ -284,15 +287,17 @@ impl Conductor {
     fn go(&mut self, now: Instant, destination: Destination) {
         self.dial = None;
         match destination {
-            Destination::Agent(agent) => match self.briefing.agents.get(&agent).cloned() {
-                Some(casting) => {
-                    self.cast(&agent, casting);
-                    self.work = Work::Agent;
-                    self.give_back_to_agent();
-                    self.ready_near(now);
+            Destination::Agent(_) | Destination::Squad(_) | Destination::Menu(_) => {
+                match self.briefing.post(&destination) {
+                    Some(post) => {
+                        self.cast(post);
+                        self.work = Work::Agent;
+                        self.give_back_to_agent();
+                        self.ready_near(now);
+                    }
+                    None => self.end(now, Cause::NoRoute),
                 }
-                None => self.end(now, Cause::NoRoute),
-            },
+            }
             Destination::Conference(room) => self.confer(now, room),
             Destination::Drill(kind) => {
                 self.work = Work::Drill(Drill::new(kind));

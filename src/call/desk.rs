@@ -5,14 +5,18 @@ use std::time::Instant;
 
 use crate::agent::event::{Input, Output};
 use crate::agent::session::{Opening, Session};
+use crate::agent::squad::{self, Handoff, Inheritance, Squad};
+use crate::agent::tool::ToolCall;
 use crate::base::calendar::Date;
 use crate::base::template;
-use crate::call::briefing::Casting;
+use crate::call::briefing::{Casting, Post};
 
 /// Where an agent sits, or nobody.
 #[derive(Debug, Default)]
 pub struct Desk {
     casting: Option<Arc<Casting>>,
+    /// The squad in which it works.
+    squad: Option<Arc<Squad>>,
     session: Option<Session>,
     /// The agent is gone: only what was heard of its last words still counts, and what the caller
     /// said last.
@@ -21,8 +25,21 @@ pub struct Desk {
 
 impl Desk {
     /// Seats an agent; its session begins with `open`.
-    pub fn seat(&mut self, casting: Arc<Casting>) {
-        self.casting = Some(casting);
+    pub fn seat(&mut self, post: Post) {
+        (self.casting, self.squad) = (Some(post.casting), post.squad);
+    }
+
+    /// The way on which the agent hands the caller over by a call of its tool, and who goes with it.
+    pub fn way(&self, call: &ToolCall) -> Option<(Arc<Squad>, Handoff)> {
+        let (squad, casting) = (self.squad.as_ref()?, self.casting.as_ref()?);
+        let to = call.argument("to")?;
+        let way = squad.ways_of(&casting.name).find(|way| way.to == to)?.clone();
+        Some((squad.clone(), way))
+    }
+
+    /// The conversation for whoever takes over by a call of a tool; `None`: it begins anew.
+    pub fn bequeath(&self, call: &ToolCall) -> Option<Inheritance> {
+        self.session.as_ref().and_then(|session| session.bequeath(call))
     }
 
     /// Who sits there.
@@ -35,19 +52,32 @@ impl Desk {
         self.session.is_some() && !self.left
     }
 
-    /// Lets the agent begin; another one before it hands the conversation over.
-    pub fn open(&mut self, now: Instant, today: Option<Date>, variables: &template::Variables) {
+    /// Lets the agent begin, or go on with what it inherits from the one before.
+    pub fn open(
+        &mut self,
+        now: Instant,
+        (today, variables): (Option<Date>, &template::Variables),
+        inherits: Option<Inheritance>,
+    ) {
         let Some(casting) = self.casting.clone() else { return };
         let rendered = |text: &Option<String>| {
             let text = text.as_deref()?;
             // A template that fails was refused by `check`; its plain text is better than silence.
             Some(template::render(text, variables).unwrap_or_else(|_| text.to_owned()))
         };
+        let ways = self.squad.iter().flat_map(|squad| squad.ways_of(&casting.name));
+        let handoffs: Vec<Handoff> =
+            ways.map(|way| Handoff { say: rendered(&way.say), ..way.clone() }).collect();
+        let mut tools = casting.tools.clone();
+        tools.extend(squad::tool(&handoffs));
         let opening = Opening {
             instructions: rendered(&casting.assistant.prompt).unwrap_or_default(),
             first_message: rendered(&casting.assistant.first_message),
-            tools: casting.tools.clone(),
+            tools,
             today,
+            name: casting.name.clone(),
+            handoffs,
+            inherits,
         };
         let mut session = match &self.session {
             Some(before) => Session::after(before, casting.assistant.clone(), opening, now),

@@ -195,6 +195,8 @@ impl Exchange {
             }
             Destination::Phone(_) | Destination::Group(_) => self.to_phones(placement),
             Destination::Agent(_)
+            | Destination::Squad(_)
+            | Destination::Menu(_)
             | Destination::Conference(_)
             | Destination::Drill(_)
             | Destination::Reject(_)

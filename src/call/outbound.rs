@@ -154,6 +154,8 @@ impl Guard {
             Destination::Phone(_)
             | Destination::Group(_)
             | Destination::Agent(_)
+            | Destination::Squad(_)
+            | Destination::Menu(_)
             | Destination::Conference(_)
             | Destination::Drill(_)
             | Destination::Reject(_)

@@ -10,8 +10,10 @@ use crate::call::briefing::Refer;
 /// Where a transfer goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// Another agent of this house takes over.
-    Agent(String),
+    /// Another agent of this house takes over: one, the first of a squad, or a menu.
+    Agent(Destination),
+    /// The call ends in this way.
+    End(Destination),
     /// The caller goes into a conference.
     Conference(String),
     /// The caller's side is asked to call this URI (REFER); if it does not want to, we call.
@@ -37,7 +39,9 @@ pub fn target(call: &ToolCall, assistant: &Assistant, refer: Refer) -> Result<Ta
         Refer::Never => Target::Bridge(transfer.to.clone()),
     };
     match &transfer.to {
-        Destination::Agent(name) => Ok(Target::Agent(name.clone())),
+        Destination::Agent(_) | Destination::Squad(_) | Destination::Menu(_) => {
+            Ok(Target::Agent(transfer.to.clone()))
+        }
         Destination::Conference(room) => Ok(Target::Conference(room.clone())),
         Destination::Sip(uri) => Ok(by_refer(uri.clone())),
         Destination::Tel(number) => Ok(by_refer(format!("tel:{number}"))),
@@ -45,10 +49,10 @@ pub fn target(call: &ToolCall, assistant: &Assistant, refer: Refer) -> Result<Ta
         Destination::Trunk { .. } | Destination::Phone(_) | Destination::Group(_) => {
             Ok(Target::Bridge(transfer.to.clone()))
         }
-        Destination::Drill(_)
-        | Destination::Reject(_)
-        | Destination::Busy
-        | Destination::HangUp(_) => Err(failed(call, "nobody can be reached there")),
+        Destination::Reject(_) | Destination::Busy | Destination::HangUp(_) => {
+            Ok(Target::End(transfer.to.clone()))
+        }
+        Destination::Drill(_) => Err(failed(call, "nobody can be reached there")),
     }
 }
 
@@ -66,12 +70,13 @@ struct Arguments {
 mod tests {
     use super::*;
     use crate::agent::assistant::Transfer;
+    use crate::agent::squad::Carry;
 
     #[test]
     fn a_model_can_only_name_what_the_operator_wrote() {
         let mut assistant = Assistant::default();
         let to = "sip:sales@192.0.2.7".parse().expect("a destination");
-        let sales = Transfer { to, description: String::new(), say: None };
+        let sales = Transfer { to, description: String::new(), say: None, context: Carry::Nothing };
         assistant.transfers.insert("sales".to_owned(), sales);
         let call = |arguments: &str| ToolCall {
             id: "1".to_owned(),

@@ -3,8 +3,8 @@
 use crate::config::diagnostic::Diagnostic;
 use crate::config::subject::Subject;
 use crate::config::{
-    check_agent, check_hours, check_machine, check_outbound, check_phone, check_routes,
-    check_tenant,
+    check_agent, check_hours, check_machine, check_menus, check_outbound, check_phone,
+    check_routes, check_squads, check_tenant,
 };
 
 /// Checks everything.
@@ -15,6 +15,8 @@ pub fn all(subject: &Subject<'_>) -> Vec<Diagnostic> {
     found.extend(check_routes::routes(subject));
     found.extend(check_hours::hours_and_lists(subject));
     found.extend(check_outbound::rules(subject));
+    found.extend(check_squads::squads(subject));
+    found.extend(check_menus::menus(subject));
     for (name, agent) in subject.agents {
         if !subject.faulty.contains(name) {
             found.extend(check_agent::agent(subject, name, agent));

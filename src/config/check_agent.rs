@@ -290,8 +290,13 @@ impl Check<'_> {
             let path = format!("{}.transfers.{name}.to", self.path);
             found.extend(check_routes::unknown_destination(self.subject, &transfer.to, &path));
         }
-        if let Some(to) = &self.agent.fallback.to {
-            found.extend(self.unknown_transfer(to, "fallback.to"));
+        let others = [
+            ("fallback.to", &self.agent.fallback.to),
+            ("silence.to", &self.agent.silence.to),
+            ("unclear.to", &self.agent.unclear.to),
+        ];
+        for (path, to) in others {
+            found.extend(to.as_ref().and_then(|to| self.unknown_transfer(to, path)));
         }
         found
     }
@@ -368,12 +373,14 @@ impl Check<'_> {
         }
         match intent.action.as_deref() {
             None | Some("end_call") => {}
+            // Its colleagues are looked at with their squad.
+            Some(action) if action.starts_with("hand_over:") => {}
             Some(action) => match action.strip_prefix("transfer_call:") {
                 Some(name) => found.extend(self.unknown_transfer(name, &path("action"))),
                 None => found.push(
                     Diagnostic::error("intent.action", format!("there is no action `{action}`"))
                         .at(self.place(&path("action")), "not known")
-                        .help("actions: end_call, transfer_call:NAME"),
+                        .help("actions: end_call, transfer_call:NAME, hand_over:NAME"),
                 ),
             },
         }

@@ -60,6 +60,14 @@ pub fn unknown_destination(
 ) -> Option<Diagnostic> {
     match destination {
         Destination::Agent(name) => unknown_agent(subject, name, path),
+        Destination::Squad(name) => {
+            let known = subject.squads.keys().map(String::as_str);
+            unknown_name(subject, ("squad", name, path), known)
+        }
+        Destination::Menu(name) => {
+            let known = subject.menus.keys().map(String::as_str);
+            unknown_name(subject, ("menu", name, path), known)
+        }
         Destination::Trunk { trunk, .. } => {
             let known = subject.server.trunks.keys().map(String::as_str);
             if subject.server.trunks.contains_key(trunk)
@@ -85,6 +93,29 @@ pub fn unknown_destination(
         | Destination::Busy
         | Destination::HangUp(_) => None,
     }
+}
+
+/// A destination of a kind that names something which is not there.
+fn unknown_name<'a>(
+    subject: &Subject<'_>,
+    (kind, name, path): (&str, &str, &str),
+    known: impl Iterator<Item = &'a str>,
+) -> Option<Diagnostic> {
+    let known: Vec<&str> = known.collect();
+    if known.contains(&name) || subject.key(&format!("{kind}s.{name}")).is_some() {
+        return None;
+    }
+    let label = match did_you_mean(name, known.iter().copied()) {
+        Some(name) => format!("did you mean `{kind}:{name}`?"),
+        None => "not defined".to_owned(),
+    };
+    let help = match known.as_slice() {
+        [] => format!("no {kind} is defined yet: write [{kind}s.{name}]"),
+        known => format!("{kind}s defined: {}", known.join(", ")),
+    };
+    let message = format!("there is no {kind} `{name}`");
+    let place = subject.place(path);
+    Some(Diagnostic::error("route.unknown_target", message).at(place, label).help(help))
 }
 
 /// A destination that names an agent which is not there.

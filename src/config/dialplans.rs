@@ -7,6 +7,8 @@ use std::sync::Arc;
 use toml::de::DeValue;
 
 use crate::agent::assistant::Assistant;
+use crate::agent::menu::Menu;
+use crate::agent::squad::Squad;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::explain;
 use crate::config::extends::{self, Named};
@@ -26,6 +28,12 @@ pub struct Found {
     pub plan: Plan,
     /// The agents.
     pub agents: BTreeMap<String, Assistant>,
+    /// The squads.
+    pub squads: BTreeMap<String, Squad>,
+    /// The menus.
+    pub menus: BTreeMap<String, Menu>,
+    /// What agents have that say nothing else.
+    pub defaults: Assistant,
     /// The lists of numbers.
     pub lists: BTreeMap<String, Arc<NumberList>>,
     /// Agents with a mistake that was reported already: other checks would only echo it.
@@ -47,6 +55,8 @@ struct Tables<'t> {
     routes: Vec<Node<'t>>,
     outbound: Vec<Node<'t>>,
     agents: Named<'t>,
+    squads: Named<'t>,
+    menus: Named<'t>,
     hours: Named<'t>,
     lists: Named<'t>,
     defaults: Option<Node<'t>>,
@@ -78,6 +88,19 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         for (name, (key, node)) in tables.lists {
             self.read_list(name, &key, node);
         }
+        for (name, (key, node)) in tables.squads {
+            self.read_squad(name, &key, node);
+        }
+        for (name, (key, node)) in tables.menus {
+            self.read_menu(name, &key, node);
+        }
+        if let Some(node) = &tables.defaults {
+            // What is wrong there is said of the agents.
+            let known = self.reading.diagnostics.len();
+            let (defaults, _) = self.reading.read::<Assistant>("defaults.agent", node.clone());
+            self.reading.diagnostics.truncate(known);
+            self.found.defaults = defaults.unwrap_or_default();
+        }
         let (agents, wrong) = extends::inherited(tables.defaults, tables.agents);
         for (name, why) in wrong {
             self.found.faulty.insert(name);
@@ -108,6 +131,12 @@ impl<'r, 'a> Dialplans<'r, 'a> {
                 ("agents" | "assistants", DeValue::Table(_)) => {
                     self.sort_named(AGENT, value, &mut tables.agents);
                 }
+                ("squads", DeValue::Table(_)) => {
+                    self.sort_named(SQUAD, value, &mut tables.squads);
+                }
+                ("menus", DeValue::Table(_)) => {
+                    self.sort_named(MENU, value, &mut tables.menus);
+                }
                 ("hours", DeValue::Table(_)) => {
                     self.sort_named(HOURS, value, &mut tables.hours);
                 }
@@ -119,6 +148,8 @@ impl<'r, 'a> Dialplans<'r, 'a> {
                     let form = match known {
                         "hours" => "[hours.NAME]",
                         "lists" => "[lists.NAME]",
+                        "squads" => "[squads.NAME]",
+                        "menus" => "[menus.NAME]",
                         "route" => "[[route]]",
                         "outbound" => "[[outbound]]",
                         "defaults" => "[defaults.agent]",
@@ -245,6 +276,20 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         self.found.plan.outbound.extend(rule);
     }
 
+    fn read_squad(&mut self, name: String, key: &Span, node: Node<'_>) {
+        let path = format!("squads.{name}");
+        tree::note(&mut self.reading.places, &path, key, &node);
+        let (squad, sound) = self.reading.read::<Squad>(&path, node);
+        self.found.squads.extend(squad.filter(|_| sound).map(|squad| (name, squad)));
+    }
+
+    fn read_menu(&mut self, name: String, key: &Span, node: Node<'_>) {
+        let path = format!("menus.{name}");
+        tree::note(&mut self.reading.places, &path, key, &node);
+        let (menu, sound) = self.reading.read::<Menu>(&path, node);
+        self.found.menus.extend(menu.filter(|_| sound).map(|menu| (name, menu)));
+    }
+
     fn read_agent(&mut self, name: String, key: &Span, node: Node<'_>) {
         let path = format!("agents.{name}");
         tree::note(&mut self.reading.places, &path, key, &node);
@@ -342,8 +387,8 @@ fn is_name(text: &str) -> bool {
 }
 
 /// What a dialplan file may hold.
-pub const KEYS: [&str; 7] =
-    ["route", "outbound", "agents", "assistants", "defaults", "hours", "lists"];
+pub const KEYS: [&str; 9] =
+    ["route", "outbound", "agents", "assistants", "defaults", "squads", "menus", "hours", "lists"];
 
 /// A kind of tables that have names, and the codes of their mistakes.
 #[derive(Debug, Clone, Copy)]
@@ -357,6 +402,9 @@ const AGENT: Kind =
     Kind { what: "agent", bad_name: "agent.name", duplicate: "agent.duplicate_name" };
 const HOURS: Kind =
     Kind { what: "hours", bad_name: "hours.name", duplicate: "hours.duplicate_name" };
+const SQUAD: Kind =
+    Kind { what: "squad", bad_name: "squad.name", duplicate: "squad.duplicate_name" };
+const MENU: Kind = Kind { what: "menu", bad_name: "menu.name", duplicate: "menu.duplicate_name" };
 const LIST: Kind = Kind { what: "list", bad_name: "list.name", duplicate: "list.duplicate_name" };
 
 /// The largest list, in octets: some hundred thousand numbers.

@@ -119,7 +119,9 @@ impl Mistake<'_> {
             let message = format!("destinations of the kind `{kind}` are not supported yet");
             return Diagnostic::error("value.unsupported", message)
                 .at(Some(span), "a later version will know it")
-                .help("there are agent:, sip:, tel:, reject, busy and hangup");
+                .help(
+                    "there are agent:, squad:, menu:, phone:, sip:, tel:, reject, busy and hangup",
+                );
         }
         let (message, hint) = self.message.split_once(": ").unwrap_or((self.message, ""));
         let diagnostic = Diagnostic::error(code, message);

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::agent::assistant::Assistant;
+use crate::agent::squad::Squad;
+use crate::base::destination::Destination;
 use crate::config::check;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::dialplans::{Dialplans, Found};
@@ -52,6 +54,10 @@ pub struct Loaded {
     pub plan: Plan,
     /// The agents by name, with everything that they inherit, their prompts read.
     pub agents: BTreeMap<String, Arc<Assistant>>,
+    /// The squads by name.
+    pub squads: BTreeMap<String, Arc<Squad>>,
+    /// The agents that menus are, by their destinations: `menu:main`.
+    pub posts: BTreeMap<String, Arc<Assistant>>,
     /// What is wrong or strange, in the order of the files.
     pub diagnostics: Vec<Diagnostic>,
     /// The files that were read.
@@ -65,6 +71,11 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// An agent by its name, or a menu by its destination.
+    pub fn assistant(&self, name: &str) -> Option<&Arc<Assistant>> {
+        self.agents.get(name).or_else(|| self.posts.get(name))
+    }
+
     /// Whether something is wrong, so that the server must not start with it.
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(|it| it.severity == Severity::Error)
@@ -81,21 +92,30 @@ pub fn load(
     let mut reading = Reading::new(Scope { environment, names: BTreeMap::new() });
     let server = read_server(request, &mut reading);
     let found = read_dialplans(request, &server, &mut reading);
-    let Found { mut plan, mut agents, lists, faulty, faulty_routes } =
+    let Found { mut plan, mut agents, squads, menus, mut defaults, lists, faulty, faulty_routes } =
         Dialplans::new(&mut reading).read(found);
     plan.zone = server.machine.timezone.clone();
     plan.complete(&lists);
-    for agent in agents.values_mut() {
+    for agent in agents.values_mut().chain([&mut defaults]) {
         agent.language.get_or_insert_with(|| server.machine.language.clone());
     }
     let agents: BTreeMap<_, _> =
         agents.into_iter().map(|(name, agent)| (name, Arc::new(agent))).collect();
+    let posts = menus.iter().map(|(name, menu)| {
+        let base = menu.agent.as_ref().and_then(|name| agents.get(name));
+        let assistant = menu.assistant(base.map_or(&defaults, Arc::as_ref));
+        (Destination::Menu(name.clone()).to_string(), Arc::new(assistant))
+    });
+    let posts: BTreeMap<_, _> = posts.collect();
     if !reading.incomplete {
         let subject = Subject {
             server: &server,
             plan: &plan,
             lists: &lists,
             agents: &agents,
+            squads: &squads,
+            menus: &menus,
+            posts: &posts,
             faulty: &faulty,
             faulty_routes,
             reading: &reading,
@@ -109,7 +129,8 @@ pub fn load(
     let mut told = HashSet::new();
     diagnostics.retain(|diagnostic| told.insert(diagnostic.essence()));
     let inventory = Inventory::of(&sources, request.server.is_some(), &beside);
-    Loaded { server, plan, agents, diagnostics, sources, places, inventory, beside }
+    let squads = squads.into_iter().map(|(name, squad)| (name, Arc::new(squad))).collect();
+    Loaded { server, plan, agents, squads, posts, diagnostics, sources, places, inventory, beside }
 }
 
 /// Reads the settings of the machine.

@@ -56,11 +56,9 @@ const KEYS: &[&str] = &[
     "security.outbound.daily_budget",
     "security.http",
     "security.privacy",
-    "menus",
     "queues",
     "voicemail",
     "flows",
-    "squads",
     "tools",
     "schedules",
     "conferences",
@@ -83,19 +81,8 @@ const VALUES: &[(&str, &[&str])] = &[
     ("agents.*.tools", &["send_dtmf", "take_message", "now", "transfer"]),
 ];
 
-const DESTINATIONS: &[&str] = &[
-    "squad",
-    "flow",
-    "menu",
-    "queue",
-    "voicemail",
-    "trunk",
-    "stream",
-    "webhook",
-    "play",
-    "conference",
-    "park",
-];
+const DESTINATIONS: &[&str] =
+    &["flow", "queue", "voicemail", "trunk", "stream", "webhook", "play", "conference", "park"];
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::agent::assistant::Assistant;
+use crate::agent::menu::Menu;
+use crate::agent::squad::Squad;
 use crate::config::diagnostic::{Diagnostic, Label};
 use crate::config::external::{External, Fault};
 use crate::config::read::Reading;
@@ -22,6 +24,12 @@ pub struct Subject<'a> {
     pub lists: &'a BTreeMap<String, Arc<NumberList>>,
     /// The agents.
     pub agents: &'a BTreeMap<String, Arc<Assistant>>,
+    /// The squads.
+    pub squads: &'a BTreeMap<String, Squad>,
+    /// The menus.
+    pub menus: &'a BTreeMap<String, Menu>,
+    /// The agents that the menus are, by their destinations.
+    pub posts: &'a BTreeMap<String, Arc<Assistant>>,
     /// Agents that have a mistake already: they are known, and not looked at again.
     pub faulty: &'a BTreeSet<String>,
     /// Whether a route has a mistake already: the plan as a whole is not looked at.

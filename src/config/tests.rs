@@ -71,6 +71,33 @@ fn mistakes_in_dialplans_are_reported_word_for_word() {
              name = \"after hours\"\ndid  = \"+4971112345\"\nto   = \"hangup:404\"\n\n[[route]]\nto = \"busy\"\n"
                 .to_owned(),
         ),
+        (
+            "squads_in_which_somebody_is_missing",
+            "[[route]]\nto = \"squad:shop\"\n\n[[route]]\nto = \"squad:shpo\"\n\n[agents.desk]\nfirst_message = \"Hello.\"\n\n\
+             [agents.help]\nfirst_message = \"Hello.\"\n\n[agents.lost]\nfirst_message = \"Hello.\"\n\n\
+             [squads.shop]\nstart = \"dsk\"\nmembers = [\"desk\", \"help\", \"lost\", \"nobody\"]\n\n\
+             [[squads.shop.handoff]]\nfrom = \"desk\"\nto = \"help\"\ncontext = \"last:0\"\n"
+                .to_owned(),
+        ),
+        (
+            "ways_in_a_squad_that_lead_nowhere",
+            "[[route]]\nto = \"squad:shop\"\n\n[agents.desk]\nfirst_message = \"Hello.\"\n\n\
+             [agents.help]\nfirst_message = \"Hello.\"\n\n[agents.lost]\nfirst_message = \"Hello.\"\n\n\
+             [squads.shop]\nstart = \"desk\"\nmembers = [\"desk\", \"help\", \"lost\", \"nobody\"]\n\n\
+             [[squads.shop.handoff]]\nfrom = \"desk\"\nto = \"help\"\ncontext = \"summary\"\n\n\
+             [[squads.shop.handoff]]\nfrom = \"help\"\nto = \"help\"\n\n\
+             [[squads.shop.handoff]]\nfrom = \"help\"\nto = \"dsk\"\n"
+                .to_owned(),
+        ),
+        (
+            "menus_that_lead_nowhere",
+            "[[route]]\nto = \"menu:man\"\n\n[agents.desk]\nfirst_message = \"Hello.\"\n\n\
+             [menus.main]\nsay = \"Hello {{ caller }}.\"\n\
+             digits = { 1 = \"agent:dsk\", A = \"agent:desk\", 2 = \"echo\" }\n\
+             phrases = { 3 = [\"sales\"] }\n\n\
+             [menus.circle]\nsay = \"One.\"\ndigits = { 1 = \"menu:circle\" }\ntimeout = { tries = 0 }\n"
+                .to_owned(),
+        ),
         ("no_default_route", format!("{}[[route]]\ndid = \"1\"\nto = \"busy\"\n", "")),
         (
             "an_unknown_key",

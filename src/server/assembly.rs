@@ -138,6 +138,7 @@ pub async fn playbill(
     let briefing = Briefing {
         plan: loaded.plan.clone(),
         agents: cast.castings,
+        squads: loaded.squads.clone(),
         trunks: terms(server),
         phones: phones::codecs(server),
         numbering: Numbering { country: server.machine.country, format: Format::National },

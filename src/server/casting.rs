@@ -65,7 +65,7 @@ pub async fn cast(
     let server = &loaded.server;
     let registry = registry(&server.providers, server.machine.models.clone());
     let mut cast = Cast::default();
-    for (name, assistant) in &loaded.agents {
+    for (name, assistant) in loaded.agents.iter().chain(&loaded.posts) {
         if let Some((casting, crew)) = before.and_then(|before| kept(name, loaded, before)) {
             cast.castings.insert(name.clone(), casting);
             cast.crews.insert(name.clone(), crew);
@@ -89,8 +89,8 @@ fn kept(
     now: &Loaded,
     (before, playbill): (&Loaded, &Playbill),
 ) -> Option<(Arc<Casting>, Arc<Crew>)> {
-    let (assistant, server) = (now.agents.get(name)?, &now.server);
-    let is_same = before.agents.get(name) == Some(assistant)
+    let (assistant, server) = (now.assistant(name)?, &now.server);
+    let is_same = before.assistant(name) == Some(assistant)
         // What a file beside the dialplans holds may be another sound now.
         && assistant.ambience.is_none()
         && before.server.providers == server.providers
@@ -220,6 +220,9 @@ impl Seats<'_> {
         language: &Language,
     ) -> Result<Option<Lineup<dyn Transcriber>>, ProviderError> {
         let (assistant, mut members) = (self.assistant, Vec::new());
+        if !assistant.speech {
+            return Ok(None);
+        }
         let first = self.unless_in_one(&assistant.stt);
         for choice in first.into_iter().chain(&assistant.fallback.stt) {
             let Some(name) = self.registry.transcriber_name(choice, language) else { continue };

@@ -177,6 +177,7 @@ impl Playbill {
         let briefing = Briefing {
             plan: new.plan.clone(),
             agents: new.agents.clone(),
+            squads: new.squads.clone(),
             trunks: old.trunks.clone(),
             phones: old.phones.clone(),
             numbering: old.numbering,

@@ -48,6 +48,8 @@ pub enum Action {
     EndCall,
     /// `transfer_call:NAME`.
     Transfer(String),
+    /// `hand_over:NAME`: to another agent of the squad.
+    HandOver(String),
 }
 
 /// What a text means to an agent.
@@ -78,6 +80,9 @@ pub struct Fault {
 
 /// The most ways of a phrase that are compared with those of other intents.
 const MOST_WAYS: usize = 64;
+
+/// The most keys that are one choice.
+const MOST_KEYS: usize = 8;
 
 /// The most key terms.
 const MOST_KEY_TERMS: usize = 64;
@@ -195,7 +200,7 @@ impl Compiled {
 }
 
 impl Action {
-    /// Reads `end_call` and `transfer_call:NAME`.
+    /// Reads `end_call`, `transfer_call:NAME` and `hand_over:NAME`.
     ///
     /// # Errors
     /// With a sentence for the operator.
@@ -205,6 +210,9 @@ impl Action {
             Some((tool, to)) if tool == names::TRANSFER_CALL && !to.trim().is_empty() => {
                 Ok(Self::Transfer(to.trim().to_owned()))
             }
+            Some((tool, to)) if tool == names::HAND_OVER && !to.trim().is_empty() => {
+                Ok(Self::HandOver(to.trim().to_owned()))
+            }
             _ => Err(format!("`{text}` is not an action")),
         }
     }
@@ -212,6 +220,8 @@ impl Action {
     /// What an agent lacks for this action.
     fn missing_in(&self, assistant: &Assistant) -> Option<Fault> {
         let (tool, what, hint) = match self {
+            // Whether there is such a colleague, the squad knows.
+            Self::HandOver(_) => return None,
             Self::EndCall => (names::END_CALL, None, String::new()),
             Self::Transfer(to) if assistant.transfers.contains_key(to) => {
                 (names::TRANSFER_CALL, None, String::new())
@@ -383,13 +393,14 @@ fn check(intent: &Intent, slots: &[(String, Slot)], faults: &mut Faults<'_>) {
         faults.add("it does nothing", "add `say`, or an `action`");
     }
     let is_key = |key: &&String| {
-        key.len() == 1 && key.contains(|c: char| c.is_ascii_digit() || "*#".contains(c))
+        (1..=MOST_KEYS).contains(&key.len())
+            && key.chars().all(|c| c.is_ascii_digit() || "*#".contains(c))
     };
     if let Some(key) = intent.key.as_ref().filter(|key| !is_key(key)) {
-        faults.add(format!("`{key}` is not a key"), "a key is one of 0-9, * and #");
+        faults.add(format!("`{key}` is not a key"), "keys are 0-9, * and #");
     }
     if let Some(Err(why)) = intent.action.as_deref().map(Action::parse) {
-        faults.add(why, "actions: end_call, transfer_call:NAME");
+        faults.add(why, "actions: end_call, transfer_call:NAME, hand_over:NAME");
     }
     for name in intent.ask.keys().filter(|name| !slots.iter().any(|(slot, _)| slot == *name)) {
         let hint = format!("add {{{name}:TYPE}} to one of the phrases, or remove the question");

@@ -13,7 +13,7 @@ use super::slot::Slot;
 use super::tokens::tokens;
 use super::tongue::Global;
 use crate::agent::assistant::{Assistant, Intent, Transfer};
-use crate::agent::conversation::Message;
+use crate::agent::conversation::{Message, Request};
 use crate::agent::hearing::collect::{self, Pieces};
 use crate::agent::hearing::read_back;
 use crate::agent::hearing::value::Heard;
@@ -79,6 +79,20 @@ impl Dialogue {
     /// answered it.
     pub fn reply(&self, messages: &[Message]) -> Reply {
         self.reply_on(None, messages)
+    }
+
+    /// The reply to what a model is asked for. What the caller said to others before is theirs;
+    /// words that were handed over and mean nothing here are met by an offer of help.
+    pub fn reply_to(&self, request: &Request) -> Reply {
+        let own = request.messages.get(request.inherited..).unwrap_or_default();
+        if let (true, [Message::Caller { text, keys }]) = (request.takes_over, own) {
+            let is_known =
+                !keys.is_empty() || self.compiled.understand(text) != Understood::Nothing;
+            if !is_known {
+                return Reply::text(self.say(Sentence::HowCanIHelp).to_owned());
+            }
+        }
+        self.reply_on(request.today, own)
     }
 
     /// The same in a call on a day that is known, from which others are counted.
@@ -239,8 +253,11 @@ impl Dialogue {
             }
             (Pending::Confirm { .. } | Pending::Nothing, _) => {}
         }
-        let bound = |intent: &Intent| {
-            intent.key.as_ref().is_some_and(|key| key.chars().eq(std::iter::once(last)))
+        // The keys of a menu are one choice; elsewhere the last one counts.
+        let bound = |intent: &Intent| match &intent.key {
+            Some(key) if self.is_menu() => key == keys,
+            Some(key) => key.chars().eq(std::iter::once(last)),
+            None => false,
         };
         if let (Pending::Nothing, Some(intent)) =
             (&state.pending, self.assistant.intents.iter().position(bound))
@@ -248,7 +265,7 @@ impl Dialogue {
             return Some(self.begin(state, Match { intent, slots: Values::new(), score: 1.0 }));
         }
         match last {
-            '*' => Some(self.obey(state, Global::Repeat)),
+            '*' if !self.is_menu() => Some(self.obey(state, Global::Repeat)),
             '0' if self.human().is_some() => Some(self.obey(state, Global::Human)),
             _ => None,
         }
@@ -320,6 +337,10 @@ impl Dialogue {
             None => Reply::text(answer.unwrap_or_default()),
             Some(Action::EndCall) => self.end_call(answer),
             Some(Action::Transfer(to)) => self.transfer(to, answer),
+            Some(Action::HandOver(to)) => Reply {
+                text: answer.unwrap_or_default(),
+                tool: Some((names::HAND_OVER, transfer_arguments(to))),
+            },
         }
     }
 
@@ -372,10 +393,22 @@ impl Dialogue {
     /// Nothing was understood: ask again, offer keys, hand over.
     fn miss(&self, state: &mut State) -> Reply {
         state.misses = state.misses.saturating_add(1);
-        if state.misses >= 3 && self.human().is_some() {
-            state.misses = 0;
-            state.pending = Pending::Nothing;
-            return self.hand_over(Sentence::StillSorry);
+        let unclear = &self.assistant.unclear;
+        if state.misses >= unclear.tries {
+            let to = unclear.to.as_deref();
+            let way_out = match to.filter(|to| self.assistant.transfers.contains_key(*to)) {
+                Some(to) => Some(self.transfer(to, None)),
+                None if self.human().is_some() => Some(self.hand_over(Sentence::StillSorry)),
+                None => self.is_menu().then(|| self.end_call(None)),
+            };
+            if let Some(reply) = way_out {
+                state.misses = 0;
+                state.pending = Pending::Nothing;
+                return reply;
+            }
+        }
+        if let (Some(say), Pending::Nothing) = (&unclear.say, &state.pending) {
+            return Reply::text(say.clone());
         }
         let first = state.misses == 1;
         let sorry = self.say(if first { Sentence::Sorry } else { Sentence::StillSorry });
@@ -426,7 +459,8 @@ impl Dialogue {
 
     /// The transfer that leads to a human: called so, or the only one.
     fn human(&self) -> Option<(&str, &Transfer)> {
-        if !self.may(names::TRANSFER_CALL) {
+        // What a menu leads to is chosen.
+        if self.is_menu() || !self.may(names::TRANSFER_CALL) {
             return None;
         }
         let transfers = &self.assistant.transfers;
@@ -449,6 +483,11 @@ impl Dialogue {
             .unwrap_or_else(|| self.say(Sentence::Goodbye).to_owned());
         let tool = self.may(names::END_CALL).then(|| (names::END_CALL, "{}".to_owned()));
         Reply { text, tool }
+    }
+
+    /// Whether the keys are choices of a menu.
+    fn is_menu(&self) -> bool {
+        self.assistant.dtmf.at_once
     }
 
     fn may(&self, tool: &str) -> bool {
@@ -557,6 +596,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::agent::squad::Carry;
     use crate::agent::tool::{ToolCall, ToolResult};
     use crate::base::destination::Destination;
 
@@ -605,6 +645,7 @@ mod tests {
             to: Destination::Agent("sales".to_owned()),
             description: String::new(),
             say: Some("Off to sales.".to_owned()),
+            context: Carry::Nothing,
         };
         Assistant {
             goodbye: Some("Bye now.".to_owned()),

@@ -141,6 +141,7 @@ mod tests {
 
     use super::*;
     use crate::agent::assistant::Transfer;
+    use crate::agent::squad::Carry;
     use crate::base::destination::Destination;
 
     fn assistant() -> Assistant {
@@ -148,6 +149,7 @@ mod tests {
             to: Destination::Agent("sales".to_owned()),
             description: description.to_owned(),
             say: None,
+            context: Carry::Nothing,
         };
         Assistant {
             prompt: Some("You are kind.".to_owned()),

@@ -169,6 +169,8 @@ pub(super) fn redirection(route: &Route) -> Option<Vec<String>> {
         Destination::Sip(uri) => Some(uri.clone()),
         Destination::Tel(number) => Some(format!("tel:{number}")),
         Destination::Agent(_)
+        | Destination::Squad(_)
+        | Destination::Menu(_)
         | Destination::Trunk { .. }
         | Destination::Phone(_)
         | Destination::Group(_)

@@ -1,12 +1,11 @@
 //! A peer of a bridge sends the other side to somebody who needs no ringing: an agent, or a room.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::transferring::LEAVES_WITHIN;
 use super::{Conductor, Timer, Work};
 use crate::base::destination::Destination;
-use crate::call::briefing::Casting;
+use crate::call::briefing::Post;
 use crate::call::event::Output;
 use crate::call::leg::Leg;
 use crate::call::record::{Kind, Manner};
@@ -16,8 +15,8 @@ use crate::sip::event::{self, SessionId};
 /// Where nobody needs to be called.
 #[derive(Debug)]
 pub(super) enum Place {
-    /// At an agent, by its name.
-    Agent(String, Arc<Casting>),
+    /// At an agent.
+    Agent(Destination, Post),
     /// In a room.
     Room(String),
 }
@@ -28,9 +27,9 @@ impl Conductor {
         let route = self.route_of(target);
         let [destination] = route.as_slice() else { return None };
         match destination {
-            Destination::Agent(name) => {
-                let casting = self.briefing.agents.get(name)?;
-                Some(Place::Agent(name.clone(), casting.clone()))
+            Destination::Agent(_) | Destination::Squad(_) | Destination::Menu(_) => {
+                let post = self.briefing.post(destination)?;
+                Some(Place::Agent(destination.clone(), post))
             }
             Destination::Conference(room) => Some(Place::Room(room.clone())),
             Destination::Sip(_)
@@ -56,7 +55,7 @@ impl Conductor {
     ) {
         let Some(other) = self.across(by) else { return };
         let to = match &place {
-            Place::Agent(name, _) => Destination::Agent(name.clone()),
+            Place::Agent(destination, _) => destination.clone(),
             Place::Room(room) => Destination::Conference(room.clone()),
         };
         let try_of = self.by_peer(by, (to.to_string(), Manner::Referral, kind));
@@ -74,19 +73,19 @@ impl Conductor {
         self.far = None;
         match place {
             Place::Room(room) => self.confer(now, room),
-            Place::Agent(name, casting) => self.serve(now, &name, casting),
+            Place::Agent(_, post) => self.serve(now, post),
         }
     }
 
     /// An agent takes a near side that is up already.
-    fn serve(&mut self, now: Instant, agent: &str, casting: Arc<Casting>) {
+    fn serve(&mut self, now: Instant, post: Post) {
         if let Some(port) = self.leg(self.near).map(Leg::port) {
             self.out.push_back(Output::Attach(port));
         }
         self.work = Work::Agent;
-        self.cast(agent, casting);
+        self.cast(post);
         self.give_back_to_agent();
-        self.open_desk(now);
+        self.open_desk(now, None);
         self.tell_of_hold(now);
     }
 }

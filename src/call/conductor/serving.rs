@@ -1,32 +1,66 @@
 //! The agent of the call: who is seated, and what it wants.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Conductor, Work};
 use crate::agent;
-use crate::agent::event::Over;
+use crate::agent::event::{Note, Over};
+use crate::agent::squad::Inheritance;
+use crate::agent::tool::ToolCall;
 use crate::base::template::Variables;
-use crate::call::briefing::Casting;
+use crate::call::briefing::Post;
 use crate::call::cause::Cause;
 use crate::call::event::Output;
 use crate::call::identity;
+use crate::call::transfer;
 use crate::media::event::Command;
 
 impl Conductor {
     /// Another agent takes over.
-    pub(super) fn cast(&mut self, agent: &str, casting: Arc<Casting>) {
-        let casting = self.with_notice(casting);
-        let fact = self.chronicle.agent_changed(agent);
+    pub(super) fn cast(&mut self, post: Post) {
+        let casting = self.with_notice(post.casting);
+        let fact = self.chronicle.agent_changed(&casting.name);
         self.out.push_back(Output::Fact(fact));
         self.out.push_back(Output::Engage(casting.clone()));
-        self.desk.seat(casting);
+        self.desk.seat(Post { casting, ..post });
     }
 
-    /// The agent that is seated begins.
-    pub(super) fn open_desk(&mut self, now: Instant) {
+    /// Another agent takes the caller from the one at the desk, and goes on with what was said, or
+    /// begins anew.
+    pub(super) fn relieve(&mut self, now: Instant, post: Post, inherits: Option<Inheritance>) {
+        self.hops += 1;
+        if self.hops > MOST_HOPS {
+            return self.end(now, Cause::SilenceTimeout);
+        }
+        self.cast(post);
+        self.open_desk(now, inherits);
+    }
+
+    /// The agent hands the caller over to another one of its squad.
+    pub(super) fn change_member(&mut self, now: Instant, call: &ToolCall) {
+        let found = self.desk.way(call);
+        let found = found.and_then(|(squad, way)| {
+            let casting = self.briefing.agents.get(&way.to)?.clone();
+            Some((Post { casting, squad: Some(squad) }, way))
+        });
+        let Some((post, way)) = found else {
+            let result = transfer::failed(call, "nobody of that name is there");
+            return self.desk.tell(now, agent::event::Input::ToolDone(result));
+        };
+        for name in way.extract.keys() {
+            if let Some(value) = call.argument(name) {
+                let value = value.chars().take(LONGEST_VALUE).collect();
+                self.route_sets.insert(name.clone(), value);
+            }
+        }
+        let inherits = self.desk.bequeath(call);
+        self.relieve(now, post, inherits);
+    }
+
+    /// The agent that is seated begins, or goes on with what it inherits.
+    pub(super) fn open_desk(&mut self, now: Instant, inherits: Option<Inheritance>) {
         let (today, variables) = (self.chronicle.today(), self.variables());
-        self.desk.open(now, today, &variables);
+        self.desk.open(now, (today, &variables), inherits);
         let ambience = self.desk.casting().and_then(|casting| casting.ambience.clone());
         self.media(Command::Ambience(ambience));
     }
@@ -44,6 +78,9 @@ impl Conductor {
         while let Some(output) = self.desk.poll() {
             match output {
                 agent::event::Output::Note(note) => {
+                    if matches!(note, Note::CallerSaid { .. }) {
+                        self.hops = 0;
+                    }
                     let fact = self.chronicle.note(now, note);
                     self.out.extend(fact.map(Output::Fact));
                 }
@@ -100,3 +137,9 @@ fn cause_of(over: Over) -> Cause {
         Over::WoundUp => Cause::ServerShutdown,
     }
 }
+
+/// How often a caller is passed on among agents without having said anything in between.
+const MOST_HOPS: u32 = 8;
+
+/// The longest value that a model tells of the caller, in letters.
+const LONGEST_VALUE: usize = 500;

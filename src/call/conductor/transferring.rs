@@ -25,6 +25,9 @@ use crate::sip::uri::Uri;
 impl Conductor {
     /// The agent wants a tool.
     pub(super) fn run(&mut self, now: Instant, call: ToolCall) {
+        if call.name == names::HAND_OVER {
+            return self.change_member(now, &call);
+        }
         if call.name != names::TRANSFER_CALL {
             let result = transfer::failed(&call, "there is no such tool");
             return self.desk.tell(now, Input::ToolDone(result));
@@ -34,16 +37,17 @@ impl Conductor {
         let refer = terms.map_or(Refer::First, |terms| terms.refer);
         match transfer::target(&call, &casting.assistant, refer) {
             Err(result) => self.desk.tell(now, Input::ToolDone(result)),
-            Ok(Target::Agent(name)) => match self.briefing.agents.get(&name).cloned() {
-                Some(next) => {
-                    self.cast(&name, next);
-                    self.open_desk(now);
+            Ok(Target::Agent(to)) => match self.briefing.post(&to) {
+                Some(post) => {
+                    let inherits = self.desk.bequeath(&call);
+                    self.relieve(now, post, inherits);
                 }
                 None => {
                     let result = transfer::failed(&call, "nobody can be reached there");
                     self.desk.tell(now, Input::ToolDone(result));
                 }
             },
+            Ok(Target::End(to)) => self.go(now, to),
             Ok(Target::Conference(room)) => {
                 let to = Destination::Conference(room.clone()).to_string();
                 let fact = self.chronicle.transferred(now, by_agent(to, Manner::Bridge), None);

@@ -6,7 +6,7 @@ use futures_util::future::{self, BoxFuture, FutureExt};
 use futures_util::stream::{self, BoxStream, StreamExt};
 
 use crate::agent::assistant::Assistant;
-use crate::agent::conversation::Request;
+use crate::agent::conversation::{Request, Wanted};
 use crate::agent::event::Delta;
 use crate::agent::intents::compile::Compiled;
 use crate::agent::intents::dialogue::Dialogue;
@@ -33,7 +33,11 @@ impl Model for Rules {
     }
 
     fn think(&self, request: Request) -> BoxStream<'static, Result<Delta, ProviderError>> {
-        let reply = self.dialogue.reply_on(request.today, &request.messages);
+        if request.wanted == Wanted::Summary {
+            // The rules have no words of their own for it.
+            return stream::iter([Ok(Delta::Done)]).boxed();
+        }
+        let reply = self.dialogue.reply_to(&request);
         let text = (!reply.text.is_empty()).then_some(Delta::Text(reply.text));
         // Unique within the conversation, and the same when the same thought is thought again.
         let id = format!("rules-{}", request.messages.len());

@@ -111,6 +111,7 @@ fn briefing(plan: Plan) -> Briefing {
     Briefing {
         plan,
         agents: Default::default(),
+        squads: Default::default(),
         trunks: Default::default(),
         phones: Default::default(),
         numbering: Default::default(),

@@ -318,6 +318,7 @@ impl Server {
             phones: BTreeMap::new(),
             numbering: Default::default(),
             agents: agents.collect(),
+            squads: BTreeMap::new(),
             trunks: BTreeMap::from([(Arc::from(""), self.terms.clone())]),
             tapes: Tapes::default(),
             media: MediaPolicy {
