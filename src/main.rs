@@ -7,13 +7,14 @@ use clap::Parser;
 use voxtrunk::server::console::{calls, history, phones, reload, status, trace, trunks};
 use voxtrunk::server::control::protocol;
 use voxtrunk::server::{
-    bench, check, decrypt, demo, dial, fakes, models, preset, providers, routes, serve, verify,
+    bench, check, decrypt, demo, dial, fakes, models, preset, providers, routes, secrets, serve,
+    verify,
 };
 
 use self::commands::{
     CallCommand, Cli, Command, Config, ConfigCommand, Delays, ModelsCommand, PhoneCommand,
-    PresetCommand, ProvidersCommand, RecordingCommand, RouteCommand, SipCommand, Taping,
-    TrunkCommand,
+    PresetCommand, ProvidersCommand, RecordingCommand, RouteCommand, SecretCommand, SipCommand,
+    Taping, TrunkCommand,
 };
 
 #[path = "main/commands.rs"]
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         }),
         Command::Status(server) => status::show(&server.target()),
         Command::Reload { dry_run, server } => reload::run(&server.target(), dry_run),
+        Command::Secret { command } => on_secrets(command),
         Command::Config { command } => on_files(command),
         Command::Events(server) => status::watch(&server.target()),
         Command::Trunk { command } => trunk(command),
@@ -64,8 +66,7 @@ fn main() -> ExitCode {
         Command::Sip { command: SipCommand::Trace { wish, server } } => {
             trace::run(&server.target(), wish.order())
         }
-        Command::Preset { command: PresetCommand::List } => preset::list(),
-        Command::Preset { command: PresetCommand::Show { name } } => preset::show(&name),
+        Command::Preset { command } => on_presets(command),
         Command::Route { command: RouteCommand::Test { call, json, config } } => {
             routes::test(&config.config, &call, json)
         }
@@ -79,6 +80,21 @@ fn main() -> ExitCode {
         Command::Bench { group, lasts, json } => {
             bench::run(bench::Order { group, json, soak: lasts })
         }
+    }
+}
+
+fn on_presets(command: PresetCommand) -> ExitCode {
+    match command {
+        PresetCommand::List => preset::list(),
+        PresetCommand::Show { name } => preset::show(&name),
+    }
+}
+
+fn on_secrets(command: SecretCommand) -> ExitCode {
+    match command {
+        SecretCommand::Set { name, config } => secrets::set(&config.config, &name),
+        SecretCommand::List(config) => secrets::list(&config.config),
+        SecretCommand::Remove { name, config } => secrets::remove(&config.config, &name),
     }
 }
 

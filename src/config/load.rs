@@ -89,7 +89,7 @@ pub fn load(
     environment: &dyn Fn(&str) -> Option<String>,
     external: &dyn External,
 ) -> Loaded {
-    let mut reading = Reading::new(Scope { environment, names: BTreeMap::new() });
+    let mut reading = Reading::new(Scope { environment, names: BTreeMap::new(), data: None });
     let server = read_server(request, &mut reading);
     let found = read_dialplans(request, &server, &mut reading);
     let Found { mut plan, mut agents, squads, menus, mut defaults, lists, faulty, faulty_routes } =
@@ -152,7 +152,10 @@ fn read_server(request: &Request, reading: &mut Reading<'_>) -> Server {
 fn server_in(source: &Source, reading: &mut Reading<'_>) -> Server {
     if let Some(folder) = data_folder(source) {
         let expanded = reading.scope.expand(&folder, source.directory.as_deref()).ok().flatten();
-        reading.scope.names.insert("data_dir", expanded.unwrap_or(folder));
+        let data = expanded.unwrap_or(folder);
+        let beside = source.directory.as_deref().unwrap_or(Path::new("conf"));
+        reading.scope.data = Some(tidied(&beside.join(&data)));
+        reading.scope.names.insert("data_dir", data);
     }
     let Some(node) = reading.parse(source) else { return Server::default() };
     reading.scope.names.clear();

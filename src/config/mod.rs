@@ -37,6 +37,7 @@ pub mod provider;
 mod read;
 pub mod recordings;
 pub mod report;
+pub mod secrets;
 pub mod security;
 pub mod settings;
 mod shape;

@@ -91,6 +91,11 @@ pub enum Command {
     },
     /// How the running server stands: calls, trunks, phones, what was turned away, memory.
     Status(Server),
+    /// What ${secret:NAME} stands for in the files.
+    Secret {
+        #[command(subcommand)]
+        command: SecretCommand,
+    },
     /// What the files said before.
     Config {
         #[command(subcommand)]
@@ -177,6 +182,27 @@ pub struct Delays {
     /// From a clause to its first sound.
     #[arg(long, value_name = "TIME", default_value = "120ms", value_parser = parse_duration)]
     pub speaks: Duration,
+}
+
+/// With secrets.
+#[derive(Debug, Subcommand)]
+pub enum SecretCommand {
+    /// Keep one, sealed: it is typed unseen, or comes by the standard input.
+    Set {
+        /// Its name, such as `carrier`.
+        name: String,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Their names.
+    List(Config),
+    /// Forget one.
+    Remove {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        config: Config,
+    },
 }
 
 /// With the files.

@@ -17,6 +17,7 @@ pub mod music;
 pub mod phones;
 pub mod preset;
 pub mod recordings;
+pub mod secrets;
 pub mod stir;
 pub mod trunks;
 pub mod verify;

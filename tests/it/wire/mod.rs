@@ -50,6 +50,7 @@ mod recording;
 mod recordings;
 mod reload;
 mod routes;
+mod secrets;
 mod signatures;
 mod sipp;
 mod soak;
