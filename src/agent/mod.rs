@@ -5,6 +5,7 @@ pub mod assistant;
 pub mod event;
 pub mod phrases;
 pub mod tool;
+pub mod tools;
 
 pub mod conversation;
 pub mod sentence;
@@ -32,9 +33,12 @@ pub mod speech;
 
 mod ahead;
 mod answering;
+mod calling;
 mod closing;
+mod confirming;
 mod holding;
 mod leaving;
+mod pending;
 pub mod session;
 
 #[cfg(test)]

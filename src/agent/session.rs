@@ -15,15 +15,17 @@ use crate::agent::event::{Input, Note, Output, Over, PauseId, Progress, Transcri
 use crate::agent::expectation::Expectation;
 use crate::agent::floor::{Event, Last, Manner, Next, Order, Presence, State};
 use crate::agent::languages::Languages;
+use crate::agent::pending::{Confirming, Meanwhile};
 use crate::agent::phrases::Phrases;
 use crate::agent::speech::{Cut, Line, Role, Sent, Speech, Stage};
-use crate::agent::tool::Tool;
+use crate::agent::tool::{Handlings, Tool};
 use crate::agent::turn::Turn;
 use crate::base::calendar::Date;
 use crate::base::language::Language;
+use crate::base::scope::Scope;
 
 /// What a session is given besides the agent: texts rendered for this call, and its tools.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Opening {
     /// What the model is told to be and do.
     pub instructions: String,
@@ -31,6 +33,10 @@ pub struct Opening {
     pub first_message: Option<String>,
     /// The tools that the model may call.
     pub tools: Vec<Tool>,
+    /// How the house handles them.
+    pub handlings: Handlings,
+    /// What questions before a tool may name.
+    pub scope: Scope,
     /// The day of the call, from which others are counted.
     pub today: Option<Date>,
 }
@@ -46,6 +52,10 @@ pub struct Session {
     pub(super) speech: Speech,
     pub(super) answer: Answer,
     pub(super) conversation: Conversation,
+    /// The tool that waits for the caller's yes.
+    pub(super) confirming: Option<Confirming>,
+    /// What is said while a tool runs.
+    pub(super) meanwhile: Option<Meanwhile>,
     /// Failed turns in a row.
     pub(super) failures: u32,
     /// Whether nobody could say what was heard last.
@@ -113,6 +123,8 @@ impl Session {
             speech: Speech::new(assistant.speaker(&assistant.spoken_language())),
             answer: Answer::default(),
             conversation: Conversation::default(),
+            confirming: None,
+            meanwhile: None,
             failures: 0,
             hearing: Hearing::Well,
             ending: Ending::None,
@@ -166,6 +178,8 @@ impl Session {
                 self.turn.handle(now, Event::Deadline);
             } else if self.stuck_at() == Some(due) {
                 self.voice_is_stuck(now);
+            } else if self.meanwhile_at() == Some(due) {
+                self.say_meanwhile(now);
             } else if !self.ends_unheard(now, Over::MaxDuration) {
                 self.life = Life::Live { until: None };
                 self.conclude(now, Over::MaxDuration, self.phrases.goodbye.clone());
@@ -187,7 +201,7 @@ impl Session {
             Life::Fresh | Life::Left | Life::Over => return None,
         };
         let turn = (self.line == Presence::Here).then(|| self.turn.deadline()).flatten();
-        [until, turn, self.stuck_at()].into_iter().flatten().min()
+        [until, turn, self.stuck_at(), self.meanwhile_at()].into_iter().flatten().min()
     }
 
     /// Does what the turn orders, until nothing moves any more.
@@ -325,6 +339,7 @@ impl Session {
             }
             Order::Hold => self.hold(now),
             Order::GiveUp => self.give_up(now),
+            Order::Remind(_) if self.asks_again(now) => {}
             Order::Remind(count) => {
                 let line = self.phrases.reminder(count).to_owned();
                 self.say(now, line, Role::Fixed, self.manner());
@@ -398,6 +413,7 @@ impl Session {
     }
 
     pub(super) fn say(&mut self, now: Instant, text: String, role: Role, manner: Manner) {
+        self.question_is_stale();
         let mut utterance = self.speech.say(now, self.answer.turn, text, role);
         if role == Role::Answer
             && let Some(thought) = &self.answer.thought
@@ -474,6 +490,7 @@ impl Session {
                 line
             }
         };
+        self.question_heard(now, id);
         if line.role == Role::Answer {
             self.failures = 0;
             if self.ending == Ending::None && says_any(&line.text, &self.end_phrases) {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::agent::event::{Input, Output};
 use crate::agent::session::{Opening, Session};
 use crate::base::calendar::Date;
+use crate::base::scope::Scope;
 use crate::base::template;
 use crate::call::briefing::Casting;
 
@@ -36,7 +37,13 @@ impl Desk {
     }
 
     /// Lets the agent begin; another one before it hands the conversation over.
-    pub fn open(&mut self, now: Instant, today: Option<Date>, variables: &template::Variables) {
+    /// What templates may name stands in `variables`, and for tools in `scope`.
+    pub fn open(
+        &mut self,
+        now: Instant,
+        today: Option<Date>,
+        (variables, scope): (&template::Variables, Scope),
+    ) {
         let Some(casting) = self.casting.clone() else { return };
         let rendered = |text: &Option<String>| {
             let text = text.as_deref()?;
@@ -47,6 +54,8 @@ impl Desk {
             instructions: rendered(&casting.assistant.prompt).unwrap_or_default(),
             first_message: rendered(&casting.assistant.first_message),
             tools: casting.tools.clone(),
+            handlings: casting.handlings.clone(),
+            scope,
             today,
         };
         let mut session = match &self.session {

@@ -107,7 +107,7 @@ impl Ordeal {
             instructions: String::new(),
             first_message: Some("Hello, this is a test.".to_owned()),
             tools: vec![tool("look_up"), tool("transfer_call")],
-            today: None,
+            ..Opening::default()
         };
         Self {
             session: Session::new(Arc::new(assistant), opening, start),

@@ -77,7 +77,7 @@ impl Stage {
             instructions: "Be kind.".to_owned(),
             first_message: Some(first.to_owned()),
             tools: vec![tool(names::END_CALL), tool("look_up")],
-            today: None,
+            ..Opening::default()
         };
         Self {
             start,
@@ -164,6 +164,7 @@ impl Stage {
             Note::ToolCalled(call) => Some(format!("tool: {}", call.name)),
             Note::FalseInterruption
             | Note::Interrupted
+            | Note::ToolDone { .. }
             | Note::TurnTimed { .. }
             | Note::TurnJudged { .. } => None,
         };

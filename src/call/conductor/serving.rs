@@ -26,7 +26,8 @@ impl Conductor {
     /// The agent that is seated begins.
     pub(super) fn open_desk(&mut self, now: Instant) {
         let (today, variables) = (self.chronicle.today(), self.variables());
-        self.desk.open(now, today, &variables);
+        let scope = self.scope();
+        self.desk.open(now, today, (&variables, scope));
         let ambience = self.desk.casting().and_then(|casting| casting.ambience.clone());
         self.media(Command::Ambience(ambience));
     }

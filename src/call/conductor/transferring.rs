@@ -26,8 +26,7 @@ impl Conductor {
     /// The agent wants a tool.
     pub(super) fn run(&mut self, now: Instant, call: ToolCall) {
         if call.name != names::TRANSFER_CALL {
-            let result = transfer::failed(&call, "there is no such tool");
-            return self.desk.tell(now, Input::ToolDone(result));
+            return self.use_tool(now, call);
         }
         let Some(casting) = self.desk.casting().cloned() else { return };
         let terms = self.briefing.trunks.get(&self.trunk.name);
