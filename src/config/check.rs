@@ -4,7 +4,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::subject::Subject;
 use crate::config::{
     check_agent, check_hours, check_machine, check_outbound, check_phone, check_routes,
-    check_tenant,
+    check_tenant, check_tools,
 };
 
 /// Checks everything.
@@ -15,6 +15,7 @@ pub fn all(subject: &Subject<'_>) -> Vec<Diagnostic> {
     found.extend(check_routes::routes(subject));
     found.extend(check_hours::hours_and_lists(subject));
     found.extend(check_outbound::rules(subject));
+    found.extend(check_tools::tools(subject));
     for (name, agent) in subject.agents {
         if !subject.faulty.contains(name) {
             found.extend(check_agent::agent(subject, name, agent));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use toml::de::DeValue;
 
 use crate::agent::assistant::Assistant;
+use crate::agent::tools::definition::Definition;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::explain;
 use crate::config::extends::{self, Named};
@@ -29,6 +30,10 @@ pub struct Found {
     pub agents: BTreeMap<String, Assistant>,
     /// The lists of numbers.
     pub lists: BTreeMap<String, Arc<NumberList>>,
+    /// The tools.
+    pub tools: BTreeMap<String, Definition>,
+    /// Tools with a mistake that was reported already, so that there is nothing of them to check.
+    pub faulty_tools: BTreeSet<String>,
     /// Agents with a mistake that was reported already: other checks would only echo it.
     pub faulty: BTreeSet<String>,
     /// Whether a route has a mistake that was reported already: what the plan as a whole does
@@ -50,6 +55,7 @@ struct Tables<'t> {
     agents: Named<'t>,
     hours: Named<'t>,
     lists: Named<'t>,
+    tools: Named<'t>,
     defaults: Option<Node<'t>>,
 }
 
@@ -78,6 +84,9 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         }
         for (name, (key, node)) in tables.lists {
             self.read_list(name, &key, node);
+        }
+        for (name, (key, node)) in tables.tools {
+            self.read_tool(name, &key, node);
         }
         let (agents, wrong) = extends::inherited(tables.defaults, tables.agents);
         for (name, why) in wrong {
@@ -115,11 +124,15 @@ impl<'r, 'a> Dialplans<'r, 'a> {
                 ("lists", DeValue::Table(_)) => {
                     self.sort_named(LIST, value, &mut tables.lists);
                 }
+                ("tools", DeValue::Table(_)) => {
+                    self.sort_named(TOOL, value, &mut tables.tools);
+                }
                 ("defaults", DeValue::Table(_)) => self.sort_defaults(value, tables),
                 (known, _) if KEYS.contains(&known) => {
                     let form = match known {
                         "hours" => "[hours.NAME]",
                         "lists" => "[lists.NAME]",
+                        "tools" => "[tools.NAME]",
                         "route" => "[[route]]",
                         "outbound" => "[[outbound]]",
                         "defaults" => "[defaults.agent]",
@@ -245,6 +258,16 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         self.found.plan.outbound.extend(rule);
     }
 
+    fn read_tool(&mut self, name: String, key: &Span, node: Node<'_>) {
+        let path = format!("tools.{name}");
+        tree::note(&mut self.reading.places, &path, key, &node);
+        let (tool, sound) = self.reading.read::<Definition>(&path, node);
+        if !sound || tool.is_none() {
+            self.found.faulty_tools.insert(name.clone());
+        }
+        self.found.tools.extend(tool.map(|tool| (name, tool)));
+    }
+
     fn read_agent(&mut self, name: String, key: &Span, node: Node<'_>) {
         let path = format!("agents.{name}");
         tree::note(&mut self.reading.places, &path, key, &node);
@@ -341,8 +364,8 @@ fn is_name(text: &str) -> bool {
 }
 
 /// What a dialplan file may hold.
-pub const KEYS: [&str; 7] =
-    ["route", "outbound", "agents", "assistants", "defaults", "hours", "lists"];
+pub const KEYS: [&str; 8] =
+    ["route", "outbound", "agents", "assistants", "defaults", "hours", "lists", "tools"];
 
 /// A kind of tables that have names, and the codes of their mistakes.
 #[derive(Debug, Clone, Copy)]
@@ -356,6 +379,7 @@ const AGENT: Kind =
     Kind { what: "agent", bad_name: "agent.name", duplicate: "agent.duplicate_name" };
 const HOURS: Kind =
     Kind { what: "hours", bad_name: "hours.name", duplicate: "hours.duplicate_name" };
+const TOOL: Kind = Kind { what: "tool", bad_name: "tool.name", duplicate: "tool.duplicate_name" };
 const LIST: Kind = Kind { what: "list", bad_name: "list.name", duplicate: "list.duplicate_name" };
 
 /// The largest list, in octets: some hundred thousand numbers.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::agent::assistant::Assistant;
+use crate::agent::tools::definition::Definition;
 use crate::config::check;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::dialplans::{Dialplans, Found};
@@ -51,6 +52,8 @@ pub struct Loaded {
     pub plan: Plan,
     /// The agents by name, with everything that they inherit, their prompts read.
     pub agents: BTreeMap<String, Arc<Assistant>>,
+    /// The tools by name.
+    pub tools: BTreeMap<String, Arc<Definition>>,
     /// What is wrong or strange, in the order of the files.
     pub diagnostics: Vec<Diagnostic>,
     /// The files that were read.
@@ -76,8 +79,8 @@ pub fn load(
     let mut reading = Reading::new(Scope { environment, names: BTreeMap::new() });
     let server = read_server(request, &mut reading);
     let found = read_dialplans(request, &server, &mut reading);
-    let Found { mut plan, mut agents, lists, faulty, faulty_routes } =
-        Dialplans::new(&mut reading).read(found);
+    let found = Dialplans::new(&mut reading).read(found);
+    let Found { mut plan, mut agents, lists, tools, faulty_tools, faulty, faulty_routes } = found;
     plan.zone = server.machine.timezone.clone();
     plan.complete(&lists);
     for agent in agents.values_mut() {
@@ -91,6 +94,8 @@ pub fn load(
             plan: &plan,
             lists: &lists,
             agents: &agents,
+            tools: &tools,
+            faulty_tools: &faulty_tools,
             faulty: &faulty,
             faulty_routes,
             reading: &reading,
@@ -103,7 +108,8 @@ pub fn load(
     diagnostics.sort_by_key(Diagnostic::start);
     let mut told = HashSet::new();
     diagnostics.retain(|diagnostic| told.insert(diagnostic.essence()));
-    Loaded { server, plan, agents, diagnostics, sources, places }
+    let tools = tools.into_iter().map(|(name, tool)| (name, Arc::new(tool))).collect();
+    Loaded { server, plan, agents, tools, diagnostics, sources, places }
 }
 
 /// Reads the settings of the machine.

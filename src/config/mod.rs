@@ -13,6 +13,7 @@ mod check_routes;
 mod check_srtp;
 mod check_stir;
 mod check_tenant;
+mod check_tools;
 pub mod codec;
 pub mod control;
 pub mod diagnostic;

@@ -61,7 +61,6 @@ const KEYS: &[&str] = &[
     "voicemail",
     "flows",
     "squads",
-    "tools",
     "schedules",
     "conferences",
     "route.tenant",
@@ -83,7 +82,8 @@ const VALUES: &[(&str, &[&str])] = &[
     ("rtp.codecs", &["g729"]),
     ("providers.*.kind", &["local"]),
     ("agents.*.turns.detector", &["stt"]),
-    ("agents.*.tools", &["send_dtmf", "take_message", "now", "transfer"]),
+    ("agents.*.tools", &["transfer"]),
+    ("tools.*.type", &["builtin", "email", "sql", "transfer"]),
 ];
 
 const DESTINATIONS: &[&str] = &[

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::agent::assistant::Assistant;
+use crate::agent::tools::definition::Definition;
 use crate::config::diagnostic::{Diagnostic, Label};
 use crate::config::external::{External, Fault};
 use crate::config::read::Reading;
@@ -22,6 +23,10 @@ pub struct Subject<'a> {
     pub lists: &'a BTreeMap<String, Arc<NumberList>>,
     /// The agents.
     pub agents: &'a BTreeMap<String, Arc<Assistant>>,
+    /// The tools.
+    pub tools: &'a BTreeMap<String, Definition>,
+    /// Tools that have a mistake already: they are known, and not looked at again.
+    pub faulty_tools: &'a BTreeSet<String>,
     /// Agents that have a mistake already: they are known, and not looked at again.
     pub faulty: &'a BTreeSet<String>,
     /// Whether a route has a mistake already: the plan as a whole is not looked at.

@@ -28,6 +28,7 @@ use crate::server::listening;
 use crate::server::phones::{self, PhoneError};
 use crate::server::running::{Blueprint, Control, Folders};
 use crate::server::stir::{self, StirError};
+use crate::server::tools::{Shop, ShopError};
 use crate::server::{door, music, recordings, trunks};
 use crate::sip::dialog::session_timer::{self, Mode};
 use crate::sip::endpoint;
@@ -39,6 +40,9 @@ pub enum AssemblyError {
     /// An agent cannot be put on the line.
     #[error(transparent)]
     Cast(#[from] CastError),
+    /// The tools cannot be had.
+    #[error(transparent)]
+    Tools(#[from] ShopError),
     /// A phone cannot be had.
     #[error(transparent)]
     Phone(#[from] PhoneError),
@@ -94,7 +98,9 @@ pub fn load(config: &Path, show: Show) -> Result<Loaded, ExitCode> {
 pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
     let server = loaded.server;
     let announcer = Announcer::default();
-    let cast = casting::cast(&loaded.agents, &server, &Board::new(announcer.clone())).await?;
+    let shop = Shop::open(&loaded.tools, &server).await?;
+    let known = casting::Known { agents: &loaded.agents, shop: &shop };
+    let cast = casting::cast(known, &server, &Board::new(announcer.clone())).await?;
     let kind = match server.media.vad.detector {
         Detector::Kernel => vad::Kind::Kernel,
         Detector::Ort => vad::Kind::Ort,
@@ -124,6 +130,7 @@ pub async fn blueprint(loaded: Loaded) -> Result<Blueprint, AssemblyError> {
         rtp: (server.rtp_address(), server.rtp.ports.first..=server.rtp.ports.last),
         briefing,
         crews: cast.crews,
+        tools: shop.toolbox,
         announcer,
         detector,
         max_calls,

@@ -25,6 +25,7 @@ use crate::providers::transcriber::{Context, Transcriber};
 use crate::providers::turn_model::TurnModel;
 use crate::providers::voice::Voice;
 use crate::server::music;
+use crate::server::tools::Shop;
 
 /// Agents ready for the line.
 #[derive(Debug, Default)]
@@ -51,12 +52,21 @@ pub fn registry(providers: &BTreeMap<String, Provider>, models: PathBuf) -> Regi
     Registry::new(specs, models)
 }
 
+/// What the operator's files say of agents, and the tools that they may name.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// The agents.
+    pub agents: &'a BTreeMap<String, Arc<Assistant>>,
+    /// The tools.
+    pub shop: &'a Shop,
+}
+
 /// Readies every agent.
 ///
 /// # Errors
 /// At the first whose providers cannot be had.
 pub async fn cast(
-    agents: &BTreeMap<String, Arc<Assistant>>,
+    Known { agents, shop }: Known<'_>,
     server: &Server,
     board: &Board,
 ) -> Result<Cast, CastError> {
@@ -67,7 +77,7 @@ pub async fn cast(
         // An agent without any model says its first message and understands nothing.
         let thinker = server.thinker(assistant).unwrap_or("rules");
         let compiled = compiled(assistant).map_err(failed)?;
-        let seats = Seats { name, assistant, compiled, registry: &registry, board };
+        let seats = Seats { name, assistant, compiled, registry: &registry, board, shop };
         let (casting, crew) = seats.ready(thinker).await.map_err(failed)?;
         cast.castings.insert(name.clone(), Arc::new(casting));
         cast.crews.insert(name.clone(), Arc::new(crew));
@@ -94,6 +104,7 @@ struct Seats<'a> {
     compiled: Arc<Compiled>,
     registry: &'a Registry,
     board: &'a Board,
+    shop: &'a Shop,
 }
 
 impl Seats<'_> {
@@ -115,10 +126,13 @@ impl Seats<'_> {
         let turn_model = is_heard.then(|| turn_model(who, self.registry)).flatten();
         instructed.turns.detector =
             Some(if turn_model.is_some() { Detector::Smart } else { Detector::Vad });
+        let mut tools = instructions::tools_for(assistant);
+        let handlings = self.shop.sell(&assistant.tools, &mut tools);
         let casting = Casting {
             name: self.name.to_owned(),
             assistant: Arc::new(instructed),
-            tools: instructions::tools_for(assistant),
+            tools,
+            handlings,
             ambience: music::ambience(assistant).map_err(|why| {
                 ProviderError::lasting("ambience", format!("it cannot be played: {why}"))
             })?,

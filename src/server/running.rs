@@ -19,12 +19,14 @@ use crate::call::exchange::{phones, tenants};
 use crate::call::outbound::{self, Guard};
 use crate::call::trunk;
 use crate::engine::ai::crew::Crew;
+use crate::engine::ai::tools::Toolbox;
 use crate::engine::announcements::Announcer;
 use crate::engine::bus::{Bus, Told};
 use crate::engine::call_task::{House, Stops};
 use crate::engine::clock;
 use crate::engine::conferences::Rooms;
 use crate::engine::doors::{self, DoorError, Doors};
+use crate::engine::errands::Errands;
 use crate::engine::gauges::Gauges;
 use crate::engine::media_shard::{MediaHandle, MediaShard};
 use crate::engine::recorder::mend::mend;
@@ -76,6 +78,8 @@ pub struct Blueprint {
     pub briefing: Briefing,
     /// Who hears, thinks and speaks, by agent.
     pub crews: BTreeMap<String, Arc<Crew>>,
+    /// What agents can have done.
+    pub tools: Toolbox,
     /// Where changes of their health are told.
     pub announcer: Announcer,
     /// What hears whether somebody speaks.
@@ -216,7 +220,7 @@ impl Running {
         let shard = shard.with_tenants(blueprint.tenants);
         let announcer = blueprint.announcer;
         let shard = shard.with_trace(blueprint.control.trace).with_announcer(announcer.clone());
-        let (rooms, conferences) = Rooms::new();
+        let ((rooms, conferences), (errands, given)) = (Rooms::new(), Errands::new());
         let house = Arc::new(House {
             sip: sip.clone(),
             media: media.clone(),
@@ -226,17 +230,18 @@ impl Running {
             recordings: blueprint.folders.recordings,
             bus: bus.clone(),
             conferences,
+            tools: blueprint.tools,
+            errands: given,
         });
         let stops = Stops { wind_up: CancellationToken::new(), now: CancellationToken::new() };
-        let stop_shard = CancellationToken::new();
-        let active = Arc::new(AtomicUsize::new(0));
+        let (stop_shard, active) = (CancellationToken::new(), Arc::new(AtomicUsize::new(0)));
         let limits = Limits { max_calls: blueprint.max_calls, active: active.clone() };
         let (asker, questions) = mpsc::channel(QUESTIONS);
         let supervisor = Supervisor::new(house, briefing, limits, stops.clone());
-        let supervisor = supervisor.with_questions(questions);
         let known = blueprint.control.known(blueprint.max_calls);
-        let (mut calls, mut others) = (JoinSet::new(), beside(rooms, keepers, &stop_shard));
-        calls.spawn(supervisor.run(arrivals));
+        let (mut calls, mut others) =
+            (JoinSet::new(), beside((rooms, errands), keepers, &stop_shard));
+        calls.spawn(supervisor.with_questions(questions).run(arrivals));
         others.spawn(shard.run(stop_shard.clone()));
         others.spawn(write_records(facts, files));
         let mut running = Self {
@@ -381,9 +386,14 @@ fn call_files(folder: &std::path::Path) -> Result<CallFiles, StartError> {
 }
 
 /// Those who serve all calls until the stop.
-fn beside(rooms: Rooms, keepers: Keepers, stop: &CancellationToken) -> JoinSet<()> {
+fn beside(
+    (rooms, errands): (Rooms, Errands),
+    keepers: Keepers,
+    stop: &CancellationToken,
+) -> JoinSet<()> {
     let (mut others, Keepers { uploads, retention }) = (JoinSet::new(), keepers);
     others.spawn(rooms.run(stop.clone()));
+    others.spawn(errands.run(stop.clone()));
     uploads.map(|uploads| others.spawn(uploads.run(stop.clone())));
     retention.map(|retention| others.spawn(retention.run(stop.clone())));
     others
