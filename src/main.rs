@@ -12,7 +12,8 @@ use voxtrunk::server::console::command::{Form, Target};
 use voxtrunk::server::console::{calls, phones, status, trace, trunks};
 use voxtrunk::server::control::protocol::{self, Wish};
 use voxtrunk::server::{
-    bench, check, decrypt, demo, dial, fakes, models, preset, providers, routes, serve, verify,
+    bench, check, decrypt, demo, dial, fakes, models, preset, providers, routes, serve, tool,
+    verify,
 };
 
 /// A self-hosted SIP/RTP media server with built-in AI voice agents.
@@ -127,6 +128,11 @@ enum Command {
     Providers {
         #[command(subcommand)]
         command: ProvidersCommand,
+    },
+    /// Tools that agents can have used.
+    Tool {
+        #[command(subcommand)]
+        command: ToolCommand,
     },
     /// Models for the engines of this machine: what can be had, and what is there.
     Models {
@@ -282,6 +288,21 @@ enum ProvidersCommand {
     /// Ask each of them for a little: what works, how soon, and what to do about the rest. It costs a
     /// few words of each.
     Test(Config),
+}
+
+#[derive(Debug, Subcommand)]
+enum ToolCommand {
+    /// Use one as a call would: shows what is asked, secrets blotted out, and what a model would be
+    /// told. What it changes is changed.
+    Run {
+        /// Its name under [tools].
+        name: String,
+        /// What a model would give it, as a JSON object.
+        #[arg(long, value_name = "JSON", default_value = "{}")]
+        args: String,
+        #[command(flatten)]
+        config: Config,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -489,6 +510,9 @@ fn main() -> ExitCode {
         }
         Command::Providers { command: ProvidersCommand::Test(Config { config }) } => {
             providers::run(&config)
+        }
+        Command::Tool { command: ToolCommand::Run { name, args, config } } => {
+            tool::run(&config.config, &name, &args)
         }
         Command::Models { command } => on_models(command),
         Command::Fakes(Delays { hears, thinks, per_word, speaks }) => {

@@ -16,6 +16,7 @@ pub mod phones;
 pub mod preset;
 pub mod recordings;
 pub mod stir;
+pub mod tools;
 pub mod trunks;
 pub mod verify;
 
@@ -30,3 +31,4 @@ pub mod models;
 pub mod providers;
 pub mod serve;
 pub mod telling;
+pub mod tool;

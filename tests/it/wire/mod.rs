@@ -54,6 +54,7 @@ mod speech;
 mod srtp;
 mod story;
 mod texts;
+mod tools;
 mod transfers;
 mod transports;
 mod trunk_limits;
