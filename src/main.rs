@@ -8,13 +8,13 @@ use voxtrunk::server::console::{calls, history, phones, reload, status, trace, t
 use voxtrunk::server::control::protocol;
 use voxtrunk::server::{
     bench, check, decrypt, demo, dial, fakes, models, preset, providers, routes, secrets, serve,
-    verify,
+    tool, verify,
 };
 
 use self::commands::{
     CallCommand, Cli, Command, Config, ConfigCommand, Delays, ModelsCommand, PhoneCommand,
     PresetCommand, ProvidersCommand, RecordingCommand, RouteCommand, SecretCommand, SipCommand,
-    Taping, TrunkCommand,
+    Taping, ToolCommand, TrunkCommand,
 };
 
 #[path = "main/commands.rs"]
@@ -73,14 +73,21 @@ fn main() -> ExitCode {
         Command::Providers { command: ProvidersCommand::Test(Config { config }) } => {
             providers::run(&config)
         }
+        Command::Tool { command } => on_tools(command),
         Command::Models { command } => on_models(command),
-        Command::Fakes(Delays { hears, thinks, per_word, speaks }) => {
-            fakes::run(fakes::Delays { hears, thinks, per_word, speaks })
-        }
+        Command::Fakes(delays) => on_fakes(delays),
         Command::Bench { group, lasts, json } => {
             bench::run(bench::Order { group, json, soak: lasts })
         }
     }
+}
+
+fn on_fakes(Delays { hears, thinks, per_word, speaks }: Delays) -> ExitCode {
+    fakes::run(fakes::Delays { hears, thinks, per_word, speaks })
+}
+
+fn on_tools(ToolCommand::Run { name, args, config }: ToolCommand) -> ExitCode {
+    tool::run(&config.config, &name, &args)
 }
 
 fn on_presets(command: PresetCommand) -> ExitCode {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::agent::assistant::Assistant;
 use crate::agent::squad::Squad;
+use crate::agent::tools::definition::Definition;
 use crate::base::destination::Destination;
 use crate::config::check;
 use crate::config::diagnostic::{Diagnostic, Severity};
@@ -58,6 +59,8 @@ pub struct Loaded {
     pub squads: BTreeMap<String, Arc<Squad>>,
     /// The agents that menus are, by their destinations: `menu:main`.
     pub posts: BTreeMap<String, Arc<Assistant>>,
+    /// The tools by name.
+    pub tools: BTreeMap<String, Arc<Definition>>,
     /// What is wrong or strange, in the order of the files.
     pub diagnostics: Vec<Diagnostic>,
     /// The files that were read.
@@ -92,8 +95,9 @@ pub fn load(
     let mut reading = Reading::new(Scope { environment, names: BTreeMap::new(), data: None });
     let server = read_server(request, &mut reading);
     let found = read_dialplans(request, &server, &mut reading);
-    let Found { mut plan, mut agents, squads, menus, mut defaults, lists, faulty, faulty_routes } =
-        Dialplans::new(&mut reading).read(found);
+    let found = Dialplans::new(&mut reading).read(found);
+    let Found { mut plan, mut agents, squads, menus, mut defaults, lists, tools, .. } = found;
+    let Found { faulty_tools, faulty, faulty_routes, .. } = found;
     plan.zone = server.machine.timezone.clone();
     plan.complete(&lists);
     for agent in agents.values_mut().chain([&mut defaults]) {
@@ -116,6 +120,8 @@ pub fn load(
             squads: &squads,
             menus: &menus,
             posts: &posts,
+            tools: &tools,
+            faulty_tools: &faulty_tools,
             faulty: &faulty,
             faulty_routes,
             reading: &reading,
@@ -130,7 +136,20 @@ pub fn load(
     diagnostics.retain(|diagnostic| told.insert(diagnostic.essence()));
     let inventory = Inventory::of(&sources, request.server.is_some(), &beside);
     let squads = squads.into_iter().map(|(name, squad)| (name, Arc::new(squad))).collect();
-    Loaded { server, plan, agents, squads, posts, diagnostics, sources, places, inventory, beside }
+    let tools = tools.into_iter().map(|(name, tool)| (name, Arc::new(tool))).collect();
+    Loaded {
+        server,
+        plan,
+        agents,
+        squads,
+        posts,
+        tools,
+        diagnostics,
+        sources,
+        places,
+        inventory,
+        beside,
+    }
 }
 
 /// Reads the settings of the machine.

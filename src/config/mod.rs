@@ -15,6 +15,7 @@ mod check_squads;
 mod check_srtp;
 mod check_stir;
 mod check_tenant;
+mod check_tools;
 pub mod codec;
 pub mod control;
 pub mod diagnostic;

@@ -59,7 +59,6 @@ const KEYS: &[&str] = &[
     "queues",
     "voicemail",
     "flows",
-    "tools",
     "schedules",
     "conferences",
     "route.ring",
@@ -78,7 +77,8 @@ const VALUES: &[(&str, &[&str])] = &[
     ("rtp.codecs", &["g729"]),
     ("providers.*.kind", &["local"]),
     ("agents.*.turns.detector", &["stt"]),
-    ("agents.*.tools", &["send_dtmf", "take_message", "now", "transfer"]),
+    ("agents.*.tools", &["transfer"]),
+    ("tools.*.type", &["builtin", "email", "sql", "transfer"]),
 ];
 
 const DESTINATIONS: &[&str] =

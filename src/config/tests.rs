@@ -142,6 +142,16 @@ fn mistakes_in_dialplans_are_reported_word_for_word() {
         ),
         ("a_tool_that_is_none", agent("first_message = \"x\"\ntools = [\"endcall\", \"transfer_call\"]")),
         (
+            "tools_that_cannot_be",
+            agent("first_message = \"x\"\ntools = [\"chek_slots\", \"book\", \"now\"]\n\n\
+                   [tools.check_slots]\ntype = \"http\"\nurl = \"http://10.0.0.5/{{ args.day }\"\nretry = 9\n\
+                   parameters = { day = \"dat\", seats = { type = \"number\", enum = [\"a\"] } }\nresult = \"data\"\n\n\
+                   [tools.book]\ntype = \"http\"\nmethod = \"POST\"\nurl = \"https://{{ args.host }}/\"\nretry = 1\n\
+                   description = \"Books.\"\nheaders = { Authorization = \"Bearer 4711\" }\n\n\
+                   [tools.now]\ntype = \"webhook\"\ndescription = \"x\"\nurl = \"https://a.test/\"\nbody = \"x\"\n\
+                   secret = \"sesame\"\n\n[tools.mail]\ntype = \"email\"\n\n[tools.old]\ntype = \"htp\"\nurll = \"x\""),
+        ),
+        (
             "an_action_to_a_missing_transfer",
             agent("intents = [{ id = \"a\", key = \"1\", action = \"transfer_call:sale\" }, { id = \"a\", key = \"1\" }]\n\n\
                    [agents.front.transfers.sales]\nto = \"agent:nobody\""),

@@ -146,6 +146,11 @@ pub enum Command {
         #[command(subcommand)]
         command: ProvidersCommand,
     },
+    /// Tools that agents can have used.
+    Tool {
+        #[command(subcommand)]
+        command: ToolCommand,
+    },
     /// Models for the engines of this machine: what can be had, and what is there.
     Models {
         #[command(subcommand)]
@@ -346,6 +351,22 @@ pub enum ProvidersCommand {
     /// Ask each of them for a little: what works, how soon, and what to do about the rest. It costs a
     /// few words of each.
     Test(Config),
+}
+
+/// With tools.
+#[derive(Debug, Subcommand)]
+pub enum ToolCommand {
+    /// Use one as a call would: shows what is asked, secrets blotted out, and what a model would be
+    /// told. What it changes is changed.
+    Run {
+        /// Its name under [tools].
+        name: String,
+        /// What a model would give it, as a JSON object.
+        #[arg(long, value_name = "JSON", default_value = "{}")]
+        args: String,
+        #[command(flatten)]
+        config: Config,
+    },
 }
 
 /// With models.

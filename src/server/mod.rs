@@ -19,6 +19,7 @@ pub mod preset;
 pub mod recordings;
 pub mod secrets;
 pub mod stir;
+pub mod tools;
 pub mod trunks;
 pub mod verify;
 
@@ -33,3 +34,4 @@ pub mod models;
 pub mod providers;
 pub mod serve;
 pub mod telling;
+pub mod tool;

@@ -184,7 +184,7 @@ impl Playbill {
             media: if waits { old.media.clone() } else { new.media.clone() },
             tapes: new.tapes.clone(),
         };
-        Self { briefing: Arc::new(briefing), crews: self.crews }
+        Self { briefing: Arc::new(briefing), ..self }
     }
 }
 
@@ -262,6 +262,7 @@ const LIVE: &[&str] = &[
     "rtp.ptime",
     "rtp.dtmf",
     "rtp.timeout",
+    "security.tools",
 ];
 
 /// How much is said of what is wrong, in octets.

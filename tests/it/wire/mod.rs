@@ -59,6 +59,7 @@ mod squads;
 mod srtp;
 mod story;
 mod texts;
+mod tools;
 mod transfers;
 mod transports;
 mod trunk_limits;
