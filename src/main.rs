@@ -511,9 +511,7 @@ fn main() -> ExitCode {
         Command::Providers { command: ProvidersCommand::Test(Config { config }) } => {
             providers::run(&config)
         }
-        Command::Tool { command: ToolCommand::Run { name, args, config } } => {
-            tool::run(&config.config, &name, &args)
-        }
+        Command::Tool { command } => on_tool(command),
         Command::Models { command } => on_models(command),
         Command::Fakes(Delays { hears, thinks, per_word, speaks }) => {
             fakes::run(fakes::Delays { hears, thinks, per_word, speaks })
@@ -549,6 +547,11 @@ fn on_models(command: ModelsCommand) -> ExitCode {
         }
         ModelsCommand::Verify { names, place } => models::verify(&place.place(), &names),
     }
+}
+
+fn on_tool(command: ToolCommand) -> ExitCode {
+    let ToolCommand::Run { name, args, config } = command;
+    tool::run(&config.config, &name, &args)
 }
 
 fn call(command: CallCommand) -> ExitCode {

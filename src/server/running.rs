@@ -203,8 +203,7 @@ impl Running {
         let doors = Doors::open(blueprint.sip)?;
         let sockets = doors.sockets.clone();
         let ports = ports(blueprint.rtp)?;
-        let files = call_files(&blueprint.folders.calls)?;
-        let gauges = Arc::new(Gauges::default());
+        let (files, gauges) = (call_files(&blueprint.folders.calls)?, Arc::new(Gauges::default()));
         let media = MediaShard::start(blueprint.detector, gauges.clone());
         let media = media.map_err(StartError::Thread)?;
         let (recorder, keepers) = recorder(blueprint.recording, &blueprint.folders.recordings)?;
