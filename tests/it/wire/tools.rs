@@ -305,7 +305,6 @@ async fn a_server_of_the_model_context_protocol_lends_its_tools() {
     assert_eq!(methods, [first, session.to_vec(), vec!["tools/call"]].concat(), "{methods:?}");
     let last = service.seen().pop().expect("a request");
     assert_eq!(last.header("mcp-session-id"), Some("s1"), "{}", last.head);
-    assert_eq!(last.header("mcp-protocol-version"), Some("2025-06-18"));
     assert_eq!(last.header("authorization"), Some("Bearer sesame-4711"));
 }
 
