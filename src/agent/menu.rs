@@ -45,7 +45,7 @@ pub struct Menu {
     /// Who speaks.
     #[serde(default)]
     pub tts: Option<Choice>,
-    /// Whether callers may speak into it. Keys are taken at any time.
+    /// Whether callers may choose while it speaks; otherwise a key counts once all was said.
     #[serde(default = "yes")]
     pub barge_in: bool,
 }
