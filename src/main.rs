@@ -292,8 +292,7 @@ enum ProvidersCommand {
 
 #[derive(Debug, Subcommand)]
 enum ToolCommand {
-    /// Use one as a call would: shows what is asked, secrets blotted out, and what a model would be
-    /// told. What it changes is changed.
+    /// Use one as a call would, and show what is asked and told. What it changes is changed.
     Run {
         /// Its name under [tools].
         name: String,
