@@ -210,7 +210,7 @@ impl Answer {
     }
 
     /// Whether this call of a tool runs.
-    pub fn awaits(&self, id: &str) -> bool {
+    pub fn is_waiting_for(&self, id: &str) -> bool {
         self.running.iter().any(|call| call.id == id)
     }
 

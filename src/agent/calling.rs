@@ -88,7 +88,7 @@ impl Session {
         let is_quiet = self.speech.is_idle() && matches!(self.turn.state(), State::Thinking(_));
         let Some(meanwhile) = &mut self.meanwhile else { return };
         let say = meanwhile.say.take();
-        if is_quiet && self.answer.awaits(&meanwhile.call) {
+        if is_quiet && self.answer.is_waiting_for(&meanwhile.call) {
             let manner = self.manner();
             say.into_iter().for_each(|say| self.say(now, say, Role::Filler, manner));
         }
@@ -97,7 +97,7 @@ impl Session {
     /// Whether the tool that runs has words of its own for the wait.
     pub(super) fn has_own_words(&self) -> bool {
         let meanwhile = self.meanwhile.as_ref();
-        meanwhile.is_some_and(|meanwhile| self.answer.awaits(&meanwhile.call))
+        meanwhile.is_some_and(|meanwhile| self.answer.is_waiting_for(&meanwhile.call))
     }
 
     /// Tells the model that nothing was done, and why.
