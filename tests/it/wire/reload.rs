@@ -41,7 +41,8 @@ async fn calls_that_begin_go_by_the_new_files_and_calls_that_are_up_by_the_old_o
     assert!(dry.contains("changed  agents.painter\n") && dry.contains("nothing was changed yet"));
     let mut wire = Wire::open("127.0.0.1:0", server.address).await;
     assert_eq!(wire.status_for("x", "wire").await, "480");
-    let view: Value = serde_json::from_str(&told(&server, &["reload", "--json"]).await).unwrap();
+    let view: Value =
+        serde_json::from_str(&told(&server, &["reload", "--json"]).await).expect("JSON");
     let changed = [("agents.painter", "changed"), ("routes", "changed")];
     let changed = changed.map(|(what, how)| json!({ "what": what, "how": how }));
     assert_eq!(view, json!({ "changed": changed, "restart": [], "dry": false }));
@@ -124,7 +125,8 @@ async fn what_needs_a_restart_is_told_and_not_done() {
     let changed = settings.replace("[trunks.local]", "[trunks.local]\nnumbers = [\"+49711*\"]");
     server.folder.put("conf/server.toml", changed);
     change(&server, &dialplan("Red", 603));
-    let view: Value = serde_json::from_str(&told(&server, &["reload", "--json"]).await).unwrap();
+    let view: Value =
+        serde_json::from_str(&told(&server, &["reload", "--json"]).await).expect("JSON");
     assert_eq!(view["restart"], json!(["trunks.local"]), "{view}");
     let mut wire = Wire::open("127.0.0.1:0", server.address).await;
     // The route is the new one, and the trunk may bring what it could bring before.
