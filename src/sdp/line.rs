@@ -194,10 +194,13 @@ fn direction(session: &Session, media: &Media) -> Direction {
         .unwrap_or(Direction::SendReceive)
 }
 
-/// The formats of the line that are numbers a payload type can have.
+/// The formats of the line that are numbers a payload type can have, as one writes them: an answer
+/// repeats the formats of the offer (RFC 3264 6.1), so that `00` or `+8` is none.
 fn formats(media: &Media) -> impl Iterator<Item = u8> {
-    let numbers = media.fmt.split_ascii_whitespace().filter_map(|format| format.parse().ok());
-    numbers.filter(|number| *number < 128)
+    let plain =
+        |format: &&str| !format.starts_with('+') && (*format == "0" || !format.starts_with('0'));
+    let formats = media.fmt.split_ascii_whitespace().filter(plain);
+    formats.filter_map(|format| format.parse().ok()).filter(|number| *number < 128)
 }
 
 /// The name and clock rate of a format: of its `a=rtpmap`, or what RFC 3551 says of its number.
@@ -316,7 +319,7 @@ mod tests {
     #[test]
     fn static_and_dynamic_payload_types_are_known_by_what_they_carry() {
         let line = line(
-            "m=audio 4000 RTP/AVP 96 0 97 8 3 300 x\r\na=rtpmap:96 pcma/8000/1\r\n\
+            "m=audio 4000 RTP/AVP 96 00 +8 0 97 8 3 300 x\r\na=rtpmap:96 pcma/8000/1\r\n\
              a=rtpmap:97 PCMU/16000\r\na=rtpmap:8 iLBC/8000\r\n",
         );
         assert_eq!(line.map(|it| it.codecs), Ok(vec![(96, Codec::Pcma), (0, Codec::Pcmu)]));
