@@ -80,6 +80,8 @@ impl Chronicle {
             verification: arrival.verification.clone(),
             route: None,
             agents: Vec::new(),
+            nodes: Vec::new(),
+            flow_failed: None,
             legs: vec![leg],
             transcript: Vec::new(),
             turns: Vec::new(),
@@ -305,6 +307,19 @@ impl Chronicle {
         Fact::AgentChanged { agent: agent.to_owned() }
     }
 
+    /// The call came to a node of a flow.
+    pub fn came_to_node(&mut self, now: Instant, flow: &str, node: String) {
+        if self.record.nodes.len() < MOST_NODES {
+            let (at, flow) = (self.since(now), flow.to_owned());
+            self.record.nodes.push(NodeEntered { at, flow, node });
+        }
+    }
+
+    /// A flow could not go on.
+    pub fn flow_failed(&mut self, why: String) {
+        self.record.flow_failed = Some(why);
+    }
+
     /// Who hears, thinks or speaks has changed, or failed.
     pub fn service(&mut self, now: Instant, service: Service) -> Option<Fact> {
         match service {
@@ -438,6 +453,9 @@ impl Chronicle {
         Some(fact)
     }
 }
+
+/// How many nodes of flows are kept.
+const MOST_NODES: usize = 1_000;
 
 /// How many failures of providers are kept of a call.
 const MOST_FAILURES: usize = 100;

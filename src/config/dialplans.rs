@@ -15,6 +15,7 @@ use crate::config::extends::{self, Named};
 use crate::config::read::Reading;
 use crate::config::source::{Source, Span};
 use crate::config::tree::{self, Node};
+use crate::dialplan::flow::Flow;
 use crate::dialplan::hours::Hours;
 use crate::dialplan::numbers::{self, Listed};
 use crate::dialplan::outbound::Outbound;
@@ -32,6 +33,8 @@ pub struct Found {
     pub squads: BTreeMap<String, Squad>,
     /// The menus.
     pub menus: BTreeMap<String, Menu>,
+    /// The flows.
+    pub flows: BTreeMap<String, Arc<Flow>>,
     /// What agents have that say nothing else.
     pub defaults: Assistant,
     /// The lists of numbers.
@@ -57,6 +60,7 @@ struct Tables<'t> {
     agents: Named<'t>,
     squads: Named<'t>,
     menus: Named<'t>,
+    flows: Named<'t>,
     hours: Named<'t>,
     lists: Named<'t>,
     defaults: Option<Node<'t>>,
@@ -93,6 +97,9 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         }
         for (name, (key, node)) in tables.menus {
             self.read_menu(name, &key, node);
+        }
+        for (name, (key, node)) in tables.flows {
+            self.read_flow(name, &key, node);
         }
         if let Some(node) = &tables.defaults {
             // What is wrong there is said of the agents.
@@ -137,6 +144,9 @@ impl<'r, 'a> Dialplans<'r, 'a> {
                 ("menus", DeValue::Table(_)) => {
                     self.sort_named(MENU, value, &mut tables.menus);
                 }
+                ("flows", DeValue::Table(_)) => {
+                    self.sort_named(FLOW, value, &mut tables.flows);
+                }
                 ("hours", DeValue::Table(_)) => {
                     self.sort_named(HOURS, value, &mut tables.hours);
                 }
@@ -150,6 +160,7 @@ impl<'r, 'a> Dialplans<'r, 'a> {
                         "lists" => "[lists.NAME]",
                         "squads" => "[squads.NAME]",
                         "menus" => "[menus.NAME]",
+                        "flows" => "[flows.NAME]",
                         "route" => "[[route]]",
                         "outbound" => "[[outbound]]",
                         "defaults" => "[defaults.agent]",
@@ -290,6 +301,13 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         self.found.menus.extend(menu.filter(|_| sound).map(|menu| (name, menu)));
     }
 
+    fn read_flow(&mut self, name: String, key: &Span, node: Node<'_>) {
+        let path = format!("flows.{name}");
+        tree::note(&mut self.reading.places, &path, key, &node);
+        let (flow, sound) = self.reading.read::<Flow>(&path, node);
+        self.found.flows.extend(flow.filter(|_| sound).map(|flow| (name, Arc::new(flow))));
+    }
+
     fn read_agent(&mut self, name: String, key: &Span, node: Node<'_>) {
         let path = format!("agents.{name}");
         tree::note(&mut self.reading.places, &path, key, &node);
@@ -387,8 +405,18 @@ fn is_name(text: &str) -> bool {
 }
 
 /// What a dialplan file may hold.
-pub const KEYS: [&str; 9] =
-    ["route", "outbound", "agents", "assistants", "defaults", "squads", "menus", "hours", "lists"];
+pub const KEYS: [&str; 10] = [
+    "route",
+    "outbound",
+    "agents",
+    "assistants",
+    "defaults",
+    "squads",
+    "menus",
+    "flows",
+    "hours",
+    "lists",
+];
 
 /// A kind of tables that have names, and the codes of their mistakes.
 #[derive(Debug, Clone, Copy)]
@@ -405,6 +433,7 @@ const HOURS: Kind =
 const SQUAD: Kind =
     Kind { what: "squad", bad_name: "squad.name", duplicate: "squad.duplicate_name" };
 const MENU: Kind = Kind { what: "menu", bad_name: "menu.name", duplicate: "menu.duplicate_name" };
+const FLOW: Kind = Kind { what: "flow", bad_name: "flow.name", duplicate: "flow.duplicate_name" };
 const LIST: Kind = Kind { what: "list", bad_name: "list.name", duplicate: "list.duplicate_name" };
 
 /// The largest list, in octets: some hundred thousand numbers.

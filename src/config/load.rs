@@ -16,10 +16,12 @@ use crate::config::interpolate::Scope;
 use crate::config::inventory::Inventory;
 use crate::config::presets;
 use crate::config::read::Reading;
+use crate::config::roles;
 use crate::config::settings::{Server, tidied};
 use crate::config::source::{Places, Source, Sources, Span};
 use crate::config::subject::Subject;
 use crate::config::tree;
+use crate::dialplan::flow::Flow;
 use crate::dialplan::plan::Plan;
 
 /// What is to be loaded.
@@ -56,7 +58,9 @@ pub struct Loaded {
     pub agents: BTreeMap<String, Arc<Assistant>>,
     /// The squads by name.
     pub squads: BTreeMap<String, Arc<Squad>>,
-    /// The agents that menus are, by their destinations: `menu:main`.
+    /// The flows by name.
+    pub flows: BTreeMap<String, Arc<Flow>>,
+    /// The agents that menus are, by their destinations, `menu:main`, and those of flows.
     pub posts: BTreeMap<String, Arc<Assistant>>,
     /// What is wrong or strange, in the order of the files.
     pub diagnostics: Vec<Diagnostic>,
@@ -90,8 +94,17 @@ pub fn load(
     let mut reading = Reading::new(Scope { environment, names: BTreeMap::new() });
     let server = read_server(request, &mut reading);
     let found = read_dialplans(request, &server, &mut reading);
-    let Found { mut plan, mut agents, squads, menus, mut defaults, lists, faulty, faulty_routes } =
-        Dialplans::new(&mut reading).read(found);
+    let Found {
+        mut plan,
+        mut agents,
+        squads,
+        menus,
+        flows,
+        mut defaults,
+        lists,
+        faulty,
+        faulty_routes,
+    } = Dialplans::new(&mut reading).read(found);
     plan.zone = server.machine.timezone.clone();
     plan.complete(&lists);
     for agent in agents.values_mut().chain([&mut defaults]) {
@@ -104,7 +117,8 @@ pub fn load(
         let assistant = menu.assistant(base.map_or(&defaults, Arc::as_ref));
         (Destination::Menu(name.clone()).to_string(), Arc::new(assistant))
     });
-    let posts: BTreeMap<_, _> = posts.collect();
+    let mut posts: BTreeMap<_, _> = posts.collect();
+    posts.extend(roles::of_flows(&flows, &agents));
     if !reading.incomplete {
         let subject = Subject {
             server: &server,
@@ -113,6 +127,7 @@ pub fn load(
             agents: &agents,
             squads: &squads,
             menus: &menus,
+            flows: &flows,
             posts: &posts,
             faulty: &faulty,
             faulty_routes,
@@ -128,7 +143,7 @@ pub fn load(
     diagnostics.retain(|diagnostic| told.insert(diagnostic.essence()));
     let inventory = Inventory::of(&sources, request.server.is_some(), &beside);
     let squads = squads.into_iter().map(|(name, squad)| (name, Arc::new(squad))).collect();
-    Loaded { server, plan, agents, squads, posts, diagnostics, sources, places, inventory }
+    Loaded { server, plan, agents, squads, flows, posts, diagnostics, sources, places, inventory }
 }
 
 /// Reads the settings of the machine.

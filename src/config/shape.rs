@@ -58,7 +58,6 @@ const KEYS: &[&str] = &[
     "security.privacy",
     "queues",
     "voicemail",
-    "flows",
     "tools",
     "schedules",
     "conferences",
@@ -81,6 +80,7 @@ const VALUES: &[(&str, &[&str])] = &[
     ("rtp.codecs", &["g729"]),
     ("providers.*.kind", &["local"]),
     ("agents.*.turns.detector", &["stt"]),
+    ("flows.*.nodes.*.type", &["agent", "tool", "menu", "webhook", "handoff", "record"]),
     ("agents.*.tools", &["send_dtmf", "take_message", "now", "transfer"]),
 ];
 

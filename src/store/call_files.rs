@@ -116,6 +116,8 @@ fn document(record: &Record) -> Value {
         "stir": record.verification.as_ref().map(stir),
         "route": record.route,
         "agents": record.agents,
+        "nodes": record.nodes.iter().map(node).collect::<Vec<_>>(),
+        "flow_failed": record.flow_failed,
         "started_at": timestamp(record.began),
         "answered_at": record.answered.map(|after| timestamp(record.began + after)),
         "ended_at": timestamp(record.began + record.lasted),
@@ -134,6 +136,10 @@ fn document(record: &Record) -> Value {
         "provider_failures": record.failures.iter().map(failure).collect::<Vec<_>>(),
         "tools": record.tools.iter().map(tool).collect::<Vec<_>>(),
     })
+}
+
+fn node(entered: &NodeEntered) -> Value {
+    json!({ "at_ms": millis(entered.at), "flow": entered.flow, "node": entered.node })
 }
 
 fn leg(leg: &Leg) -> Value {

@@ -29,6 +29,7 @@ mod echo;
 mod ends;
 mod fallbacks;
 mod faults;
+mod flows;
 mod inside_tcp;
 mod kamailio;
 mod keys;

@@ -1,0 +1,110 @@
+//! Flows in the running server: nodes that say, ask, decide and end, by voice and by keys; the
+//! record tells the way that a call took.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use voxtrunk::engine::phone::{Act, Line, When};
+use voxtrunk::media::event::Digit;
+
+use super::caller::{Speaker, call, say};
+use super::server::{House, Server, said};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_flow_asks_for_a_day_and_a_number_reads_it_back_and_ends() {
+    let server = Server::start(House::with(FLOW)).await;
+    let lines = vec![
+        say(Speaker::Flite("rms"), "monday").await,
+        press("4711#"),
+        // That was not it: it is asked again.
+        say(Speaker::Flite("rms"), "no").await,
+        press("4712#"),
+        say(Speaker::Flite("rms"), "yes").await,
+    ];
+    let outcome = call(&server.uri("901"), lines, Duration::from_secs(12)).await;
+    assert!(outcome.they_hung_up(), "{:?}", outcome.ending);
+    let record = server.record().await;
+    let way = ["greet", "day", "number", "which", "monday"];
+    assert_eq!(nodes(&record), way, "{record:#}");
+    let lines = said(&record, "agent").join(" ");
+    for part in [
+        "Welcome. On which day?",
+        "What is your number?",
+        "I have four seven one two. Is that right?",
+        "Monday it is, 4712. Goodbye.",
+    ] {
+        assert!(lines.contains(part), "{part}: {lines}");
+    }
+    assert_eq!(record["end_reason"], "agent_ended", "{record:#}");
+    assert_eq!(record["flow_failed"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_caller_who_does_not_answer_goes_where_the_flow_says() {
+    let server = Server::start(House::with(FLOW)).await;
+    call(&server.uri("901"), Vec::new(), Duration::from_secs(12)).await;
+    let record = server.record().await;
+    assert_eq!(nodes(&record), ["greet", "day", "human"], "{record:#}");
+    assert_eq!(record["agents"], serde_json::json!(["desk"]), "{record:#}");
+    let lines = said(&record, "agent");
+    assert!(lines.contains(&"I am connecting you.".to_owned()), "{lines:?}");
+    assert_eq!(lines.last().map(String::as_str), Some("Desk here."), "{lines:?}");
+}
+
+fn nodes(record: &Value) -> Vec<&str> {
+    let nodes = record["nodes"].as_array().expect("nodes");
+    nodes.iter().filter_map(|node| node["node"].as_str()).collect()
+}
+
+fn press(keys: &str) -> Line {
+    let digits = keys.chars().filter_map(Digit::new).collect();
+    Line { when: When::Quiet, act: Act::Press(digits) }
+}
+
+const FLOW: &str = r#"
+[[route]]
+to = "flow:appointment"
+
+[agents.desk]
+first_message = "Desk here."
+stt.provider  = "pocketsphinx"
+tts           = { provider = "flite", voice = "slt" }
+silence       = { remind_after = "2s" }
+
+[flows.appointment]
+agent = "desk"
+start = "greet"
+
+[flows.appointment.nodes.greet]
+type = "say"
+text = "Welcome."
+next = "day"
+
+[flows.appointment.nodes.day]
+type    = "ask"
+collect = { day = "weekday" }
+ask     = { day = "On which day?" }
+tries   = 2
+next    = "number"
+failed  = "human"
+
+[flows.appointment.nodes.number]
+type    = "ask"
+collect = { number = "digits4" }
+ask     = { number = "What is your number?" }
+next    = "which"
+failed  = "human"
+
+[flows.appointment.nodes.which]
+type = "branch"
+next = [{ when = "vars.day == 'Monday'", to = "monday" }, { to = "human" }]
+
+[flows.appointment.nodes.monday]
+type = "end"
+say  = "Monday it is, {{ vars.number }}. Goodbye."
+
+[flows.appointment.nodes.human]
+type = "transfer"
+say  = "I am connecting you."
+to   = "agent:desk"
+"#;
