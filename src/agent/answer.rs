@@ -209,6 +209,11 @@ impl Answer {
         Some(self.running.remove(at))
     }
 
+    /// Whether this call of a tool runs.
+    pub fn is_waiting_for(&self, id: &str) -> bool {
+        self.running.iter().any(|call| call.id == id)
+    }
+
     /// Takes the tools that run: nobody waits for them any more.
     pub fn drop_running(&mut self) -> Vec<ToolCall> {
         std::mem::take(&mut self.running)

@@ -3,16 +3,19 @@
 use std::time::Instant;
 
 use crate::agent::answer::{Called, Given, Guessed, Standing};
-use crate::agent::closing::RESCUE;
 use crate::agent::conversation::{Conversation, Request, Wanted};
-use crate::agent::event::{Delta, Note, Output, Over, ThoughtId};
+use crate::agent::event::{Delta, Note, Output, ThoughtId};
 use crate::agent::floor::{Event, Guess, Said};
 use crate::agent::session::{Ending, Hearing, Session};
 use crate::agent::speech::{Role, Sent};
-use crate::agent::tool::{ToolCall, ToolResult, names};
+use crate::agent::tool::ToolCall;
 
 impl Session {
     pub(super) fn guess(&mut self, text: String) {
+        // A yes or no is not thought about.
+        if self.confirming.is_some() {
+            return;
+        }
         let mut imagined = self.conversation.clone();
         imagined.caller(text, String::new());
         let standing = Standing::Guess { tools: Vec::new(), guessed: Guessed::Open };
@@ -73,7 +76,8 @@ impl Session {
         let turn = self.answer.turn;
         let since = said.times.began.unwrap_or(now);
         let is_unheard = said.text.is_empty() && said.keys.is_empty();
-        self.note(Note::CallerSaid { turn, since, text: said.text, keys: said.keys });
+        let (text, keys) = (said.text.clone(), said.keys.clone());
+        self.note(Note::CallerSaid { turn, since, text, keys });
         if said.judged.asked > 0 {
             self.note(Note::TurnJudged { turn, judged: said.judged });
         }
@@ -82,6 +86,9 @@ impl Session {
         if is_deaf && is_unheard {
             self.stop_thinking();
             return self.fail(now);
+        }
+        if let Some(confirming) = self.confirming.take() {
+            return self.decided(now, confirming, &said);
         }
         if said.guess == Guess::None || !self.answer.is_guess() {
             return self.think(now);
@@ -220,64 +227,6 @@ impl Session {
         }
     }
 
-    fn call(&mut self, now: Instant, call: ToolCall) {
-        self.note(Note::ToolCalled(call.clone()));
-        self.conversation.call(call.clone());
-        if call.name == names::END_CALL {
-            if self.ending == Ending::None {
-                self.ending = Ending::Soft(Over::AgentEnded);
-            }
-            return;
-        }
-        let Some(thought) = &mut self.answer.thought else { return };
-        thought.called = Called::Tool;
-        let id = thought.id;
-        let limit = self.assistant.limits.max_tool_calls_per_turn;
-        let offered = self.opening.tools.iter().any(|tool| tool.name == call.name);
-        let transfers =
-            call.name == names::TRANSFER_CALL || call.name == names::HAND_OVER && offered;
-        if let Err(too_many) = self.answer.admit(limit) {
-            self.refuse(&call, "there were too many tool calls in this turn");
-            if too_many.refused > MAX_REFUSED {
-                self.out.push_back(Output::Abandon(id));
-                self.answer.thought = None;
-                self.fail(now);
-            }
-        } else if let Some(why) = self.keeps(&call).filter(|_| offered) {
-            self.refuse(&call, &why);
-        } else if transfers && self.answer.handover.is_none() {
-            self.sum_up(now, &call);
-            self.answer.handover = Some(call);
-        } else if transfers || !offered {
-            self.refuse(&call, "there is no such tool");
-        } else {
-            self.answer.runs(call.clone());
-            self.out.push_back(Output::Run(call));
-        }
-    }
-
-    pub(super) fn refuse(&mut self, call: &ToolCall, why: &str) {
-        let (id, content) = (call.id.clone(), why.to_owned());
-        self.conversation.result(ToolResult { id, content, failed: true });
-    }
-
-    pub(super) fn tool_done(&mut self, now: Instant, result: ToolResult) {
-        let Some(call) = self.answer.ran(&result.id) else { return };
-        self.conversation.result(result);
-        self.turn.answer_moved(now);
-        self.result_is_in(now, &call);
-    }
-
-    /// Thinks again once every tool has run.
-    pub(super) fn result_is_in(&mut self, now: Instant, call: &ToolCall) {
-        if call.id == RESCUE {
-            return self.conclude(now, Over::ProviderError, self.phrases.apology.clone());
-        }
-        if !self.answer.is_owed() && self.ending == Ending::None {
-            self.think(now);
-        }
-    }
-
     /// Connects the caller once that was announced.
     pub(super) fn hand_over(&mut self, now: Instant, call: ToolCall) {
         if self.answer.given == Given::Nothing
@@ -306,6 +255,3 @@ impl Session {
 /// What a model is told that goes on with the words of another.
 const GO_ON: &str = "Your last words were heard, and the answer broke off after them. Go on from \
                      there without repeating them. If nothing is missing, say nothing.";
-
-/// After so many refused tool calls in one turn the model is not asked again.
-const MAX_REFUSED: u32 = 8;

@@ -14,7 +14,9 @@ impl Session {
         if self.ending != Ending::None {
             return self.give_up(now);
         }
-        self.say(now, self.phrases.holding.clone(), Role::Filler, self.manner());
+        if !self.has_own_words() {
+            self.say(now, self.phrases.holding.clone(), Role::Filler, self.manner());
+        }
     }
 
     pub(super) fn give_up(&mut self, now: Instant) {
@@ -27,7 +29,7 @@ impl Session {
         }
         let late = self.answer.drop_running();
         for call in &late {
-            self.refuse(call, "there was no result in time");
+            self.note_result(call.failed("there was no result in time"));
         }
         match late.iter().find(|call| call.name == names::TRANSFER_CALL) {
             Some(transfer) => self.result_is_in(now, transfer),
@@ -38,7 +40,7 @@ impl Session {
     /// A turn got no answer.
     pub(super) fn fail(&mut self, now: Instant) {
         for call in self.answer.drop_running() {
-            self.refuse(&call, "there was no answer to the turn");
+            self.note_result(call.failed("there was no answer to the turn"));
         }
         self.answer.handover = None;
         self.answer.given = Given::Worded;

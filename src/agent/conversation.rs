@@ -256,8 +256,7 @@ fn agent_said(messages: &mut Vec<Message>, more: &str, cut: bool) {
 
 /// A call without a result would be refused by most models.
 fn interrupted_result(call: &ToolCall) -> ToolResult {
-    let content = "interrupted by the caller".to_owned();
-    ToolResult { id: call.id.clone(), content, failed: true }
+    call.failed("interrupted by the caller; if it was under way, its result is told later")
 }
 
 /// Appends `more` to `text` with a space between.

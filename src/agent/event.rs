@@ -272,6 +272,13 @@ pub enum Note {
     },
     /// A tool was called.
     ToolCalled(ToolCall),
+    /// What came of it is known.
+    ToolDone {
+        /// The identity of the call.
+        id: String,
+        /// Whether it failed, or was not done at all.
+        failed: bool,
+    },
     /// A pause of the agent turned out to be for nothing.
     FalseInterruption,
     /// The caller interrupted the agent.

@@ -6,6 +6,7 @@ pub mod event;
 pub mod menu;
 pub mod phrases;
 pub mod tool;
+pub mod tools;
 
 pub mod conversation;
 pub mod sentence;
@@ -34,10 +35,14 @@ pub mod speech;
 
 mod ahead;
 mod answering;
+mod calling;
 mod closing;
+mod confirming;
 mod handing_over;
+mod hearsay;
 mod holding;
 mod leaving;
+mod pending;
 pub mod session;
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ pub struct Phrases {
     pub apology: String,
     /// Said before a transfer that nobody announced.
     pub connecting: String,
+    /// Asked before a tool runs that cannot be undone.
+    pub confirm: String,
     /// Said before the call ends.
     pub goodbye: String,
     /// Said to a silent caller, one after the other; at least one.
@@ -35,6 +37,7 @@ impl Phrases {
             fallback: own_or(assistant.fallback.say.as_ref(), lines.fallback),
             apology: lines.apology.to_owned(),
             connecting: lines.connecting.to_owned(),
+            confirm: lines.confirm.to_owned(),
             goodbye: own_or(assistant.goodbye.as_ref(), lines.goodbye),
             reminders,
         }
@@ -46,7 +49,7 @@ impl Phrases {
         self.reminders.get(at).map_or("", String::as_str)
     }
 
-    /// Every line, for a voice that prepares them.
+    /// Every line that may be needed at any time, for a voice that prepares them.
     pub fn all(&self) -> impl Iterator<Item = &str> {
         [&self.holding, &self.fallback, &self.apology, &self.connecting, &self.goodbye]
             .into_iter()
@@ -70,6 +73,7 @@ struct Lines {
     fallback: &'static str,
     apology: &'static str,
     connecting: &'static str,
+    confirm: &'static str,
     goodbye: &'static str,
     reminders: [&'static str; 2],
 }
@@ -79,6 +83,7 @@ const ENGLISH: Lines = Lines {
     fallback: "I am sorry, I could not find an answer. Could you say that again?",
     apology: "I am very sorry, I cannot help you at the moment. Please call again later. Goodbye.",
     connecting: "One moment, I am connecting you.",
+    confirm: "May I go ahead with that? Please say yes or no.",
     goodbye: "Goodbye.",
     reminders: ["Are you still there?", "I am still here. How can I help you?"],
 };
@@ -89,6 +94,7 @@ const GERMAN: Lines = Lines {
     apology: "Es tut mir sehr leid, ich kann Ihnen im Moment nicht helfen. \
               Bitte rufen Sie später noch einmal an. Auf Wiederhören.",
     connecting: "Einen Moment, ich verbinde Sie.",
+    confirm: "Soll ich das jetzt so ausführen? Bitte sagen Sie ja oder nein.",
     goodbye: "Auf Wiederhören.",
     reminders: ["Sind Sie noch da?", "Ich bin noch da. Wie kann ich Ihnen helfen?"],
 };

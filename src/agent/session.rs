@@ -8,25 +8,22 @@ use std::time::Instant;
 use crate::agent::answer::{Answer, Given};
 use crate::agent::assistant::{Assistant, Yields};
 use crate::agent::barge_in::{phrases, says_any};
-use crate::agent::caller::Words;
 use crate::agent::conversation::Conversation;
-use crate::agent::endpointing::Completeness;
-use crate::agent::event::{
-    Input, Note, Output, Over, PauseId, Progress, Transcript, TurnId, UtteranceId,
-};
-use crate::agent::expectation::Expectation;
+use crate::agent::event::{Input, Note, Output, Over, Progress, TurnId, UtteranceId};
 use crate::agent::floor::{Event, Last, Manner, Next, Order, Presence, State};
 use crate::agent::languages::Languages;
+use crate::agent::pending::{Confirming, Meanwhile};
 use crate::agent::phrases::Phrases;
 use crate::agent::speech::{Cut, Line, Role, Sent, Speech, Stage};
 use crate::agent::squad::{Handoff, Inheritance, Summing};
-use crate::agent::tool::{Tool, ToolCall};
+use crate::agent::tool::{Handlings, Tool, ToolCall};
 use crate::agent::turn::Turn;
 use crate::base::calendar::Date;
 use crate::base::language::Language;
+use crate::base::scope::Scope;
 
 /// What a session is given besides the agent: texts rendered for this call, and its tools.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Opening {
     /// What the model is told to be and do.
     pub instructions: String,
@@ -34,6 +31,10 @@ pub struct Opening {
     pub first_message: Option<String>,
     /// The tools that the model may call.
     pub tools: Vec<Tool>,
+    /// How the house handles them.
+    pub handlings: Handlings,
+    /// What questions before a tool may name.
+    pub scope: Scope,
     /// The day of the call, from which others are counted.
     pub today: Option<Date>,
     /// What the agent is called among its colleagues.
@@ -61,6 +62,10 @@ pub struct Session {
     pub(super) summing: Option<Summing>,
     /// The turn before the first of its own.
     since: TurnId,
+    /// The tool that waits for the caller's yes.
+    pub(super) confirming: Option<Confirming>,
+    /// What is said while a tool runs.
+    pub(super) meanwhile: Option<Meanwhile>,
     /// Failed turns in a row.
     pub(super) failures: u32,
     /// Whether nobody could say what was heard last.
@@ -68,7 +73,7 @@ pub struct Session {
     pub(super) ending: Ending,
     pub(super) life: Life,
     pub(super) line: Presence,
-    languages: Languages,
+    pub(super) languages: Languages,
     /// What it says last, each as its words.
     end_phrases: Vec<Vec<String>>,
     pub(super) out: VecDeque<Output>,
@@ -130,6 +135,8 @@ impl Session {
             conversation: Conversation::default(),
             summing: None,
             since: TurnId::default(),
+            confirming: None,
+            meanwhile: None,
             failures: 0,
             hearing: Hearing::Well,
             ending: Ending::None,
@@ -191,6 +198,8 @@ impl Session {
                 self.voice_is_stuck(now);
             } else if self.summed_up_by() == Some(due) {
                 self.drop_summary();
+            } else if self.meanwhile_at() == Some(due) {
+                self.say_meanwhile(now);
             } else if !self.ends_unheard(now, Over::MaxDuration) {
                 self.life = Life::Live { until: None };
                 self.conclude(now, Over::MaxDuration, self.phrases.goodbye.clone());
@@ -212,7 +221,8 @@ impl Session {
             Life::Fresh | Life::Left | Life::Over => return None,
         };
         let turn = (self.line == Presence::Here).then(|| self.turn.deadline()).flatten();
-        [until, turn, self.stuck_at(), self.summed_up_by()].into_iter().flatten().min()
+        let others = [self.stuck_at(), self.summed_up_by(), self.meanwhile_at()];
+        [until, turn].into_iter().chain(others).flatten().min()
     }
 
     /// Does what the turn orders, until nothing moves any more.
@@ -278,55 +288,6 @@ impl Session {
         }
     }
 
-    /// The turn that begins is judged by what the agent asked for last.
-    fn expect(&mut self) {
-        let context = self.assistant.context(&self.language);
-        let asked = self.conversation.last_words();
-        self.turn.expects(Expectation::of_question(&asked, context.locale), context);
-    }
-
-    /// Changes to the language of the caller, if the agent speaks it.
-    /// An answer that was guessed in another one is not wanted.
-    pub(super) fn follow(&mut self, now: Instant, text: &str) {
-        let Some(language) = self.languages.hear(text) else { return };
-        if self.answer.is_guess() {
-            self.drop_answer(now);
-        }
-        let other = Assistant { language: Some(language.clone()), ..Assistant::default() };
-        self.phrases = Phrases::of(&other);
-        self.speech.speaks_as(self.assistant.speaker(&language));
-        let interrupt = self.assistant.interrupt.clone();
-        self.turn.changes_language(&Assistant { interrupt, ..other });
-        self.language = language.clone();
-        self.out.push_back(Output::Speaks(language));
-    }
-
-    fn transcribed(&mut self, now: Instant, pause: PauseId, transcript: Transcript) {
-        self.hearing = match transcript {
-            Transcript::Failed => Hearing::Deaf,
-            Transcript::Partial { .. } | Transcript::Final { .. } | Transcript::Judged { .. } => {
-                Hearing::Well
-            }
-        };
-        let event = match transcript {
-            Transcript::Partial { text } => Event::Partial(text),
-            Transcript::Final { text, complete, confidence: _ } => {
-                let completeness =
-                    if complete { Completeness::Whole } else { Completeness::Unknown };
-                Event::Words(Words { pause, text, completeness })
-            }
-            Transcript::Judged { text, verdict } => {
-                let completeness = Completeness::Judged(verdict);
-                Event::Words(Words { pause, text, completeness })
-            }
-            Transcript::Failed => {
-                let text = self.turn.words_so_far();
-                Event::Words(Words { pause, text, completeness: Completeness::Unknown })
-            }
-        };
-        self.turn.handle(now, event);
-    }
-
     fn obey(&mut self, now: Instant, order: Order) {
         match order {
             Order::Listen => self.out.push_back(Output::Listen),
@@ -359,6 +320,7 @@ impl Session {
             }
             Order::Hold => self.hold(now),
             Order::GiveUp => self.give_up(now),
+            Order::Remind(_) if self.asks_again(now) => {}
             Order::Remind(count) => {
                 let line = self.phrases.reminder(count).to_owned();
                 self.say(now, line, Role::Fixed, self.manner());
@@ -435,6 +397,7 @@ impl Session {
     }
 
     pub(super) fn say(&mut self, now: Instant, text: String, role: Role, manner: Manner) {
+        self.question_is_stale();
         let mut utterance = self.speech.say(now, self.answer.turn, text, role);
         if role == Role::Answer
             && let Some(thought) = &self.answer.thought
@@ -511,6 +474,7 @@ impl Session {
                 line
             }
         };
+        self.question_heard(now, id);
         if line.role == Role::Answer {
             self.failures = 0;
             if self.ending == Ending::None && says_any(&line.text, &self.end_phrases) {

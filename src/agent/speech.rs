@@ -104,6 +104,11 @@ impl Speech {
         self.append(now, (turn, role, Stage::Waiting), text)
     }
 
+    /// The utterance that was ordered last.
+    pub fn last(&self) -> Option<UtteranceId> {
+        self.lines.back().map(|line| line.id)
+    }
+
     /// Appends an utterance that must not be heard until it is released.
     pub fn hold(&mut self, now: Instant, text: String) -> Utterance {
         self.append(now, (TurnId::default(), Role::Answer, Stage::Held), text)

@@ -1,6 +1,9 @@
 //! Tools: what a model may ask for, and what came of it. A tool call is always typed; text that is
 //! spoken is never searched for commands.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 /// A tool as a model sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tool {
@@ -11,6 +14,23 @@ pub struct Tool {
     /// JSON Schema of its arguments, as a JSON text.
     pub parameters: String,
 }
+
+/// How the house handles a tool, whatever a model says about it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Handling {
+    /// The question to which the caller must say yes before it runs; a template, empty for the
+    /// language's own question.
+    pub confirm: Option<String>,
+    /// What is said while it runs, and after how long.
+    pub say: Option<(Duration, String)>,
+    /// The name below `vars` under which its result is kept.
+    pub save: Option<String>,
+    /// How long it may take.
+    pub patience: Duration,
+}
+
+/// How tools are handled, by name.
+pub type Handlings = BTreeMap<String, Handling>;
 
 /// A model asks for a tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +44,16 @@ pub struct ToolCall {
 }
 
 impl ToolCall {
+    /// Tells that it failed, and why.
+    pub fn failed(&self, why: impl Into<String>) -> ToolResult {
+        ToolResult { id: self.id.clone(), content: why.into(), failed: true }
+    }
+
+    /// Tells what came of it.
+    pub fn done(&self, content: impl Into<String>) -> ToolResult {
+        ToolResult { id: self.id.clone(), content: content.into(), failed: false }
+    }
+
     /// A call of `transfer_call` to the destination of this name.
     pub fn transfer(id: &str, to: &str) -> Self {
         let to = to.replace('\\', "\\\\").replace('"', "\\\"");

@@ -126,9 +126,15 @@ impl Turn {
         self.moved = now;
     }
 
-    /// The model or a tool moved: patience begins anew.
+    /// The model or a tool moved: patience begins anew, unless more was granted.
     pub fn answer_moved(&mut self, now: Instant) {
-        self.moved = now;
+        self.moved = self.moved.max(now);
+    }
+
+    /// A tool runs that may take so long, and a little more.
+    pub fn waits(&mut self, now: Instant, patience: Duration) {
+        let usual = self.assistant.fallback.give_up_after;
+        self.answer_moved(now + (patience + GRACE).saturating_sub(usual));
     }
 
     /// A model was asked: patience begins anew, and nobody is being connected.
@@ -578,6 +584,8 @@ const WORDS_LIMIT: Duration = Duration::from_millis(400);
 const TRANSFER_LIMIT: Duration = Duration::from_secs(60);
 /// A model gets at least so long before the caller is asked for patience.
 const SHORTEST_THOUGHT: Duration = Duration::from_millis(300);
+/// How much longer a tool is waited for than it may take.
+const GRACE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

@@ -181,7 +181,13 @@ fn seen_as(value: &serde_json::Value) -> Value {
 /// The first thing that a reader complains about, and where: `column 7: …`.
 fn first_fault(why: &cel::ParseErrors) -> String {
     let Some(first) = why.errors.first() else { return "it cannot be read".to_owned() };
-    let message: String = first.msg.lines().next().unwrap_or_default().chars().take(200).collect();
+    let message = first.msg.strip_prefix("Syntax error: ").unwrap_or(&first.msg);
+    // What could stand there instead is a list of everything.
+    let message = message.split(" expecting ").next().unwrap_or_default();
+    let message: String = match message.contains("<EOF>") {
+        true => "it ends too early".to_owned(),
+        false => message.lines().next().unwrap_or_default().chars().take(200).collect(),
+    };
     format!("column {}: {message}", first.pos.1.max(1))
 }
 

@@ -21,4 +21,5 @@ pub mod secret;
 pub mod sum;
 pub mod template;
 pub mod units;
+pub mod url;
 pub mod zone;

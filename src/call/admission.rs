@@ -136,6 +136,8 @@ pub struct Badge {
     pub phone: Arc<str>,
     /// The number that the phone shows to the outside; empty without one.
     pub caller_id: Arc<str>,
+    /// The name of the tenant whose call it is; empty when it is nobody's.
+    pub tenant: Arc<str>,
 }
 
 /// What the source of a datagram is.

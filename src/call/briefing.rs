@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::agent::assistant::Assistant;
 use crate::agent::squad::Squad;
-use crate::agent::tool::Tool;
+use crate::agent::tool::{Handlings, Tool};
 use crate::audio::codec::Codec;
 use crate::audio::library::Libraries;
 use crate::audio::packing::Wishes;
@@ -152,7 +152,7 @@ impl Terms {
 }
 
 /// An agent, and what was made of its definition once for all calls.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Casting {
     /// Its name in the dialplan.
     pub name: String,
@@ -160,6 +160,8 @@ pub struct Casting {
     pub assistant: Arc<Assistant>,
     /// The tools that it may call, as a model sees them.
     pub tools: Vec<Tool>,
+    /// How the house handles them.
+    pub handlings: Handlings,
     /// What is heard behind it.
     pub ambience: Option<Arc<Tape>>,
 }

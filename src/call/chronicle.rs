@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::agent::event::Note;
+use crate::agent::tool::ToolCall;
 use crate::base::attestation::Attested;
 use crate::base::calendar::Date;
 use crate::base::destination::Destination;
@@ -15,8 +16,8 @@ use crate::call::cause::Cause;
 use crate::call::event::{Fact, Service};
 use crate::call::leg::Agreement;
 use crate::call::record::{
-    Bridge, Consent, Failure, Hold, Kind, Latency, Leg, Line, Manner, Pause, Record, Role, Served,
-    Speaker, Stage, ToolUse, Transfer, Turn,
+    Bridge, Callback, Consent, Failure, Hold, Kind, Latency, Leg, Line, Manner, Message,
+    NodeEntered, Outcome, Pause, Record, Role, Served, Speaker, Stage, ToolUse, Transfer, Turn,
 };
 use crate::call::stir::Verification;
 use crate::media::event::Quality;
@@ -87,6 +88,8 @@ impl Chronicle {
             turns: Vec::new(),
             failures: Vec::new(),
             tools: Vec::new(),
+            messages: Vec::new(),
+            callbacks: Vec::new(),
             bridges: Vec::new(),
             holds: Vec::new(),
             transfers: Vec::new(),
@@ -373,8 +376,16 @@ impl Chronicle {
             Note::ToolCalled(call) => {
                 let at = now.saturating_duration_since(self.arrived);
                 let fact = Fact::ToolCalled { name: call.name.clone() };
-                self.record.tools.push(ToolUse { at, name: call.name, arguments: call.arguments });
+                let ToolCall { id, name, arguments } = call;
+                self.record.tools.push(ToolUse { at, name, arguments, id, outcome: None });
                 Some(fact)
+            }
+            Note::ToolDone { id, failed } => {
+                let since = self.since(now);
+                let mut tools = self.record.tools.iter_mut().rev();
+                let used = tools.find(|used| used.id == id && used.outcome.is_none())?;
+                used.outcome = Some(Outcome { took: since.saturating_sub(used.at), failed });
+                None
             }
             Note::FalseInterruption => {
                 self.record.false_interruptions += 1;
@@ -397,6 +408,36 @@ impl Chronicle {
                 Some(Fact::TurnTimed { turn: turn.turn, latency: turn.latency })
             }
         }
+    }
+
+    /// The name of the tool that a model called by this identity.
+    pub fn tool_of(&self, id: &str) -> Option<&str> {
+        self.record.tools.iter().rev().find(|used| used.id == id).map(|used| used.name.as_str())
+    }
+
+    /// The caller left a message; nothing when there are enough.
+    pub fn message(&mut self, now: Instant, message: Message) -> Option<Fact> {
+        let message = Message { at: self.since(now), ..message };
+        let fits = self.record.messages.len() < MOST_MESSAGES;
+        fits.then(|| {
+            self.record.messages.push(message.clone());
+            Fact::MessageTaken { message }
+        })
+    }
+
+    /// The caller wants to be called back; nothing when there are enough of those.
+    pub fn callback(&mut self, now: Instant, callback: Callback) -> Option<Fact> {
+        let callback = Callback { at: self.since(now), ..callback };
+        let fits = self.record.callbacks.len() < MOST_MESSAGES;
+        fits.then(|| {
+            self.record.callbacks.push(callback.clone());
+            Fact::CallbackWanted { callback }
+        })
+    }
+
+    /// What time it is, since the Unix epoch.
+    pub fn time(&self, now: Instant) -> Duration {
+        self.record.began + self.since(now)
     }
 
     /// How well a leg was received.
@@ -456,6 +497,8 @@ impl Chronicle {
 
 /// How many nodes of flows are kept.
 const MOST_NODES: usize = 1_000;
+/// How many messages, and how many callbacks, are kept of a call.
+const MOST_MESSAGES: usize = 10;
 
 /// How many failures of providers are kept of a call.
 const MOST_FAILURES: usize = 100;

@@ -17,6 +17,7 @@ mod serving;
 mod signalling;
 mod telling;
 mod transferring;
+mod using;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -50,6 +51,7 @@ pub use ending::CALL_HEADER;
 use ending::redirection;
 use overseeing::Overseer;
 use recording::Consent;
+use using::Usage;
 
 /// One call.
 #[derive(Debug)]
@@ -85,6 +87,7 @@ pub struct Conductor {
     /// Whether the route says that its calls are recorded; otherwise the agent does.
     route_records: Option<bool>,
     consent: Consent,
+    usage: Usage,
     random: Random,
     chronicle: Chronicle,
     timers: Deadlines<Timer>,
@@ -131,6 +134,8 @@ enum Timer {
     Leave,
     /// A port did not say its last word.
     Close,
+    /// More keys are to be pressed.
+    Keys,
 }
 
 impl Conductor {
@@ -157,6 +162,7 @@ impl Conductor {
             route_headers: template::Variables::new(),
             route_records: None,
             consent: Consent::default(),
+            usage: Usage::default(),
             random: arrival.random,
             timers: Deadlines::new(),
             out: VecDeque::new(),
@@ -177,6 +183,7 @@ impl Conductor {
                 self.with(session, |leg, _| leg.offered_with(srtp));
             }
             Input::Mind(input) => self.desk.tell(now, input),
+            Input::ToolDone(result) => self.tool_done(now, result),
             Input::Service(service) => {
                 let fact = self.chronicle.service(now, service);
                 self.out.extend(fact.map(Output::Fact));
@@ -202,6 +209,7 @@ impl Conductor {
                 Timer::Refer => self.refer_moved(now, 408),
                 Timer::Leave => self.dismiss_leaving(),
                 Timer::Close => self.closed(now),
+                Timer::Keys => self.press_keys(now),
             }
         }
         if let Work::Drill(drill) = &mut self.work {
@@ -259,6 +267,8 @@ impl Conductor {
             trunk: &self.trunk.name,
             context: &self.trunk.context,
             attested: self.chronicle.attested(),
+            tenant: &self.trunk.tenant,
+            headers: &self.incoming.headers,
             at: Some(self.chronicle.began()),
         };
         let dialled = self.briefing.plan.dialled_out(&call, |did| self.outside_number(did));

@@ -8,6 +8,7 @@ use crate::agent::session::{Opening, Session};
 use crate::agent::squad::{self, Handoff, Inheritance, Squad};
 use crate::agent::tool::ToolCall;
 use crate::base::calendar::Date;
+use crate::base::scope::Scope;
 use crate::base::template;
 use crate::call::briefing::{Casting, Post};
 
@@ -72,11 +73,13 @@ impl Desk {
         self.left = false;
     }
 
-    /// Lets the agent begin, or go on with what it inherits from the one before.
+    /// Lets the agent begin, or go on with what it inherits from the one before. What templates may
+    /// name stands in `variables`, and for tools in `scope`.
     pub fn open(
         &mut self,
         now: Instant,
-        (today, variables): (Option<Date>, &template::Variables),
+        today: Option<Date>,
+        (variables, scope): (&template::Variables, Scope),
         inherits: Option<Inheritance>,
     ) {
         let Some(casting) = self.casting.clone() else { return };
@@ -94,6 +97,8 @@ impl Desk {
             instructions: rendered(&casting.assistant.prompt).unwrap_or_default(),
             first_message: rendered(&casting.assistant.first_message),
             tools,
+            handlings: casting.handlings.clone(),
+            scope,
             today,
             name: casting.name.clone(),
             handoffs,

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::agent;
+use crate::agent::tool::{ToolCall, ToolResult};
 use crate::base::destination::Destination;
 use crate::base::id::{PortId, SessionId};
+use crate::base::scope::Scope;
 use crate::call::briefing::Casting;
 use crate::call::cause::Cause;
 use crate::call::placement::Placement;
-use crate::call::record::{Latency, Manner, Record, Role, Stage};
+use crate::call::record::{Callback, Latency, Manner, Message, Record, Role, Stage};
 use crate::call::stir::Verification;
 use crate::media;
 use crate::sdp::keying::Policy;
@@ -37,6 +39,8 @@ pub enum Input {
     Mind(agent::event::Input),
     /// Who hears, thinks or speaks for the agent has changed, or failed.
     Service(Service),
+    /// What came of a tool that was to be used.
+    ToolDone(ToolResult),
     /// Who else is in the conference; nothing when there is no room in it.
     Gathered(Option<Vec<PortId>>),
     /// Somebody calls to take the place of one of the legs (RFC 3891).
@@ -138,6 +142,14 @@ pub enum Output {
     /// Orders for those who hear, think and speak: `Listen`, `Finalize`, `Judge`, `Forget`,
     /// `Think`, `Abandon`, `Speak`, `Release`, and `Flush`.
     Mind(agent::event::Output),
+    /// Use a tool of the operator's, with what its templates may name; answered by
+    /// `Input::ToolDone`.
+    Use {
+        /// Which, and with what.
+        call: ToolCall,
+        /// What templates may name; the arguments stand there as `args`.
+        scope: Scope,
+    },
     /// Something happened that others may want to know.
     Fact(Fact),
     /// The call is over: dismiss everybody. The last output.
@@ -189,6 +201,16 @@ pub enum Fact {
     ToolCalled {
         /// Its name.
         name: String,
+    },
+    /// The caller left a message. Personal data.
+    MessageTaken {
+        /// The message.
+        message: Message,
+    },
+    /// The caller wants to be called back. Personal data.
+    CallbackWanted {
+        /// When, and at which number.
+        callback: Callback,
     },
     /// A leg is being placed.
     Dialled {

@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use serde_json::{Map, Number, Value};
 
-use crate::base::condition::ConditionError;
 use crate::base::destination::Destination;
 use crate::base::scope::Scope;
 use crate::base::template;
@@ -43,6 +42,8 @@ enum Life {
     Asking,
     /// Until then.
     Waiting(Instant),
+    /// What comes of a tool.
+    Using,
     /// What comes of a transfer.
     Transferring,
     /// That the caller was told of a failure.
@@ -62,6 +63,13 @@ pub enum Input {
     Collected(String),
     /// Nobody answered, or nothing was understood.
     Unanswered,
+    /// What came of the tool.
+    Used {
+        /// Its result, as text or JSON.
+        result: String,
+        /// Whether it failed.
+        failed: bool,
+    },
     /// Nobody took the caller.
     NotReached,
 }
@@ -82,6 +90,13 @@ pub enum Output {
     },
     /// Nobody speaks for a while.
     Wait,
+    /// Use a tool; `Input::Used`.
+    Use {
+        /// Its name.
+        tool: String,
+        /// What it is given, as a JSON object.
+        arguments: String,
+    },
     /// Send the caller there; `Input::NotReached` when nobody takes it.
     Go(Destination),
     /// The flow is over: hang up.
@@ -148,6 +163,7 @@ impl Walk {
                     None => self.fail("nobody answered, and the node has no `failed`"),
                 }
             }
+            (Life::Using, Input::Used { result, failed }) => self.used(now, result, failed),
             (Life::Transferring, Input::NotReached) => {
                 let other = self.node().and_then(|node| node.otherwise.clone());
                 match other {
@@ -161,6 +177,7 @@ impl Walk {
                 | Life::Speaking
                 | Life::Asking
                 | Life::Waiting(_)
+                | Life::Using
                 | Life::Transferring
                 | Life::Failing
                 | Life::Over,
@@ -190,6 +207,7 @@ impl Walk {
             Life::Walking
             | Life::Speaking
             | Life::Asking
+            | Life::Using
             | Life::Transferring
             | Life::Failing
             | Life::Over => None,
@@ -213,7 +231,7 @@ impl Walk {
         let kind = node.kind;
         let before = match kind {
             Kind::Say | Kind::Ask => node.text.clone(),
-            Kind::Transfer | Kind::End => node.say.clone(),
+            Kind::Tool | Kind::Transfer | Kind::End => node.say.clone(),
             Kind::Set | Kind::Branch | Kind::Wait => None,
         };
         if let Some(text) = before {
@@ -227,8 +245,10 @@ impl Walk {
                 self.go_on(now);
             }
             Kind::Ask => self.ask(),
-            Kind::Wait | Kind::Transfer | Kind::End if self.line.is_empty() => self.act(now),
-            Kind::Wait | Kind::Transfer | Kind::End => {
+            Kind::Wait | Kind::Tool | Kind::Transfer | Kind::End if self.line.is_empty() => {
+                self.act(now);
+            }
+            Kind::Wait | Kind::Tool | Kind::Transfer | Kind::End => {
                 self.life = Life::Speaking;
                 self.out.push_back(Output::Say(std::mem::take(&mut self.line)));
             }
@@ -243,6 +263,7 @@ impl Walk {
                 self.life = Life::Waiting(now + node.time.unwrap_or_default());
                 self.out.push_back(Output::Wait);
             }
+            (Kind::Tool, _) => self.use_tool(),
             (Kind::Transfer, Some(to)) => {
                 self.life = Life::Transferring;
                 self.out.push_back(Output::Go(to));
@@ -253,6 +274,33 @@ impl Walk {
                 self.out.push_back(Output::End);
             }
         }
+    }
+
+    fn use_tool(&mut self) {
+        let Some(node) = self.node() else { return };
+        let Some(tool) = node.tool.clone() else { return self.fail("a tool node has no `tool`") };
+        let args = node.args.clone().into_iter();
+        let arguments: Map<String, Value> =
+            args.map(|(name, value)| (name, self.filled(value))).collect();
+        self.life = Life::Using;
+        self.out.push_back(Output::Use { tool, arguments: Value::Object(arguments).to_string() });
+    }
+
+    /// Takes what came of a tool.
+    fn used(&mut self, now: Instant, result: String, failed: bool) {
+        let Some(node) = self.node() else { return };
+        let (save, error) = (node.save.clone(), node.error.clone());
+        if failed {
+            return match error {
+                Some(next) => self.enter(now, next),
+                None => self.fail("the tool failed, and the node has no `error`"),
+            };
+        }
+        if let Some(name) = save {
+            let value = serde_json::from_str(&result).unwrap_or(Value::String(result));
+            self.scope.set(&format!("vars.{name}"), value);
+        }
+        self.go_on(now);
     }
 
     fn ask(&mut self) {
@@ -281,10 +329,7 @@ impl Walk {
     fn set(&mut self) {
         let Some(node) = self.node() else { return };
         for (name, value) in node.set.clone() {
-            let value = match value {
-                Value::String(text) => Value::String(self.rendered(&text)),
-                other => other,
-            };
+            let value = self.filled(value);
             self.scope.set(&format!("vars.{name}"), value);
         }
     }
@@ -297,9 +342,8 @@ impl Walk {
                 None => Ok(true),
                 Some(condition) => condition.holds(&self.scope),
             };
-            match holds {
-                Ok(true) => return self.enter(now, way.to),
-                Ok(false) | Err(ConditionError(_)) => {}
+            if holds == Ok(true) {
+                return self.enter(now, way.to);
             }
         }
         self.fail("no way leads on");
@@ -312,6 +356,14 @@ impl Walk {
             self.line.push(' ');
         }
         self.line.push_str(text.trim());
+    }
+
+    /// A value; a text with its values.
+    fn filled(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.rendered(&text)),
+            other => other,
+        }
     }
 
     /// A text with its values; one that fails was refused by `check`, and is said as it is.
@@ -419,6 +471,26 @@ mod tests {
         assert_eq!(drain(&mut walk), [entered("c"), to]);
         walk.handle(now, Input::NotReached);
         assert!(matches!(drain(&mut walk).as_slice(), [Output::Fail(_)]));
+    }
+
+    #[test]
+    fn a_tool_is_given_what_is_known_and_its_result_decides() {
+        let mut walk = walk(
+            "[nodes.a]\ntype = \"tool\"\ntool = \"slots\"\nargs = { day = \"{{ vars.day }}\", most = 3 }\n\
+             save = \"slots\"\nsay = \"One moment.\"\nerror = \"c\"\n\
+             next = [{ when = \"size(vars.slots) == 0\", to = \"c\" }, { to = \"b\" }]\n\
+             [nodes.b]\ntype = \"end\"\nsay = \"{{ vars.slots[0] }}?\"\n[nodes.c]\ntype = \"end\"\n",
+        );
+        let now = Instant::now();
+        walk.scope.set("vars.day", "Mon\"day");
+        walk.handle(now, Input::Began);
+        assert_eq!(drain(&mut walk), [entered("a"), Output::Say("One moment.".to_owned())]);
+        walk.handle(now, Input::Said);
+        let arguments = r#"{"day":"Mon\"day","most":3}"#.to_owned();
+        assert_eq!(drain(&mut walk), [Output::Use { tool: "slots".to_owned(), arguments }]);
+        let result = r#"["10:00"]"#.to_owned();
+        walk.handle(now, Input::Used { result, failed: false });
+        assert_eq!(drain(&mut walk), [entered("b"), Output::Say("10:00?".to_owned())]);
     }
 
     #[test]

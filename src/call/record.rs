@@ -45,6 +45,10 @@ pub struct Record {
     pub failures: Vec<Failure>,
     /// The tools that were called, in order.
     pub tools: Vec<ToolUse>,
+    /// The messages that the caller left, in order.
+    pub messages: Vec<Message>,
+    /// When the caller wants to be called back, in order.
+    pub callbacks: Vec<Callback>,
     /// Who talked with whom, in order.
     pub bridges: Vec<Bridge>,
     /// The holds, in order.
@@ -339,6 +343,47 @@ pub struct ToolUse {
     pub name: String,
     /// Its arguments, as a JSON text. Personal data.
     pub arguments: String,
+    /// The identity of the call.
+    pub id: String,
+    /// What came of it; `None` when nothing did before the call ended.
+    pub outcome: Option<Outcome>,
+}
+
+/// What came of a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// How long it took, with the wait for a yes of the caller.
+    pub took: Duration,
+    /// Whether it failed, or was not done at all.
+    pub failed: bool,
+}
+
+/// A message that the caller left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Since the call arrived.
+    pub at: Duration,
+    /// Who left it. Personal data.
+    pub name: Option<String>,
+    /// Whom it is for.
+    pub whom: Option<String>,
+    /// Where the caller can be reached. Personal data.
+    pub number: String,
+    /// What was said. Personal data.
+    pub text: String,
+}
+
+/// The caller wants to be called back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Callback {
+    /// Since the call arrived.
+    pub at: Duration,
+    /// When, since the Unix epoch.
+    pub when: Duration,
+    /// At which number. Personal data.
+    pub number: String,
+    /// What it is about. Personal data.
+    pub reason: Option<String>,
 }
 
 /// How long after the caller's last voiced sample each stage of a turn was reached. `None`: it was

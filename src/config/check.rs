@@ -4,7 +4,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::subject::Subject;
 use crate::config::{
     check_agent, check_flows, check_hours, check_machine, check_menus, check_outbound, check_phone,
-    check_routes, check_squads, check_tenant,
+    check_routes, check_squads, check_tenant, check_tools,
 };
 
 /// Checks everything.
@@ -18,6 +18,7 @@ pub fn all(subject: &Subject<'_>) -> Vec<Diagnostic> {
     found.extend(check_squads::squads(subject));
     found.extend(check_menus::menus(subject));
     found.extend(check_flows::flows(subject));
+    found.extend(check_tools::tools(subject));
     for (name, agent) in subject.agents {
         if !subject.faulty.contains(name) {
             found.extend(check_agent::agent(subject, name, agent));

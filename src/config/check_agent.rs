@@ -1,9 +1,10 @@
 //! Checks of an agent: whether it can hear, think and speak, and whether its names lead somewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agent::assistant::{Assistant, Choice, Intent};
 use crate::agent::tool::names;
+use crate::agent::tools::builtin::Builtin;
 use crate::base::template;
 use crate::config::check_fallback;
 use crate::config::check_routes;
@@ -28,6 +29,25 @@ pub fn agent(subject: &Subject<'_>, name: &str, agent: &Assistant) -> Vec<Diagno
         found.extend(outside.into_iter().map(|fault| subject.diagnostic(fault, &check.path)));
     }
     found
+}
+
+/// The names of the tools that need no table.
+pub fn tools_of_the_house() -> impl Iterator<Item = &'static str> {
+    let own = Builtin::ALL.into_iter().map(Builtin::name);
+    [names::END_CALL, names::TRANSFER_CALL].into_iter().chain(own)
+}
+
+/// What is said of a text that should be a template and does not parse.
+pub fn not_a_template(subject: &Subject<'_>, path: &str, text: &str) -> Option<Diagnostic> {
+    let why = template::render(text, &template::Variables::new()).err()?.to_string();
+    let why = why.trim_start_matches("syntax error: ");
+    let why = why.split_once(" (in ").map_or(why, |(why, _)| why);
+    let message = format!("`{}` is not a template", path.rsplit('.').next().unwrap_or_default());
+    Some(
+        Diagnostic::error("template.syntax", message)
+            .at(subject.place(path), why)
+            .help("variables stand in two braces: {{ caller }}"),
+    )
 }
 
 struct Check<'a> {
@@ -256,12 +276,16 @@ impl Check<'_> {
     }
 
     fn tools(&self) -> Vec<Diagnostic> {
-        let known = [names::END_CALL, names::TRANSFER_CALL];
+        let own = self.subject.tools.keys().chain(self.subject.faulty_tools).map(String::as_str);
+        let mut known: BTreeSet<&str> = own.collect();
+        tools_of_the_house().for_each(|name| {
+            known.insert(name);
+        });
         let mut found = Vec::new();
         for (at, tool) in self.agent.tools.iter().enumerate() {
             let place = self.place(&format!("tools[{at}]"));
-            if !known.contains(&tool.as_str()) {
-                let label = match did_you_mean(tool, known) {
+            if !known.contains(tool.as_str()) {
+                let label = match did_you_mean(tool, known.iter().copied()) {
                     Some(name) => format!("did you mean \"{name}\"?"),
                     None => "not known".to_owned(),
                 };
@@ -270,7 +294,10 @@ impl Check<'_> {
                 found.push(
                     Diagnostic::error("tool.unknown", format!("there is no tool `{tool}`"))
                         .at(place, label)
-                        .help(format!("tools: {}{more}", known.join(", "))),
+                        .help(format!(
+                            "tools: {}{more}; others stand under [tools.NAME]",
+                            known.iter().copied().collect::<Vec<_>>().join(", ")
+                        )),
                 );
             } else if tool == names::TRANSFER_CALL && self.agent.transfers.is_empty() {
                 let message = format!("agent `{}` may transfer calls, and nowhere to", self.name);
@@ -404,16 +431,7 @@ impl Check<'_> {
             say.chain(confirm.map(move |text| (format!("intents[{at}].confirm"), text.as_str())))
         });
         let wrong = |(key, text): (String, &str)| {
-            let why = template::render(text, &template::Variables::new()).err()?.to_string();
-            let why = why.trim_start_matches("syntax error: ");
-            let why = why.split_once(" (in ").map_or(why, |(why, _)| why);
-            let message =
-                format!("`{}` is not a template", key.rsplit('.').next().unwrap_or_default());
-            Some(
-                Diagnostic::error("template.syntax", message)
-                    .at(self.place(&key), why)
-                    .help("variables stand in two braces: {{ caller }}"),
-            )
+            not_a_template(self.subject, &format!("{}.{key}", self.path), text)
         };
         plain.chain(said).filter_map(wrong).collect()
     }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::agent::intents::slot::{Kind as Type, NAMES};
+use crate::agent::tools::builtin::Builtin;
 use crate::base::template;
 use crate::config::check_routes::{unknown_agent, unknown_destination};
 use crate::config::diagnostic::{Diagnostic, did_you_mean};
@@ -134,26 +135,8 @@ impl Check<'_> {
     fn node(&self, id: &str, node: &Node) -> Vec<Diagnostic> {
         let at = |key: &str| self.place(&format!("nodes.{id}.{key}"));
         let mut found = self.keys(id, node);
-        let mut missing = |key: &str, is_there: bool| {
-            if !is_there {
-                let message = format!("node `{id}` needs `{key}`");
-                found.push(
-                    Diagnostic::error("flow.missing", message)
-                        .at(self.key(&format!("nodes.{id}")), "in this table"),
-                );
-            }
-        };
-        match node.kind {
-            Kind::Say => missing("text", node.text.is_some()),
-            Kind::Ask => missing("collect", !node.collect.is_empty()),
-            Kind::Set => missing("set", !node.set.is_empty()),
-            Kind::Wait => missing("for", node.time.is_some()),
-            Kind::Transfer => missing("to", node.to.is_some()),
-            Kind::Branch | Kind::End => {}
-        }
-        missing("next", node.is_last() || !node.next.is_empty());
+        found.extend(self.needs(id, node));
         for (name, kind) in &node.collect {
-            missing(&format!("ask.{name}"), node.ask.contains_key(name));
             if Type::parse(type_name(kind)).is_none() {
                 let message = format!("`{kind}` is not a type");
                 let types = NAMES.join(", ");
@@ -172,6 +155,7 @@ impl Check<'_> {
                 );
             }
         }
+        found.extend(node.tool.iter().filter_map(|tool| self.unknown_tool(id, tool)));
         if let Some(to) = &node.to {
             let path = format!("{}.nodes.{id}.to", self.path);
             found.extend(unknown_destination(self.subject, to, &path));
@@ -179,11 +163,52 @@ impl Check<'_> {
         found
     }
 
+    /// Keys that a node of its kind must have.
+    fn needs(&self, id: &str, node: &Node) -> Vec<Diagnostic> {
+        let own = match node.kind {
+            Kind::Say => Some(("text", node.text.is_some())),
+            Kind::Ask => Some(("collect", !node.collect.is_empty())),
+            Kind::Set => Some(("set", !node.set.is_empty())),
+            Kind::Wait => Some(("for", node.time.is_some())),
+            Kind::Tool => Some(("tool", node.tool.is_some())),
+            Kind::Transfer => Some(("to", node.to.is_some())),
+            Kind::Branch | Kind::End => None,
+        };
+        let own = own.map(|(key, is_there)| (key.to_owned(), is_there));
+        let next = ("next".to_owned(), node.is_last() || !node.next.is_empty());
+        let asked =
+            node.collect.keys().map(|name| (format!("ask.{name}"), node.ask.contains_key(name)));
+        let missing = own.into_iter().chain([next]).chain(asked).filter(|(_, is_there)| !is_there);
+        let told = |(key, _): (String, bool)| {
+            Diagnostic::error("flow.missing", format!("node `{id}` needs `{key}`"))
+                .at(self.key(&format!("nodes.{id}")), "in this table")
+        };
+        missing.map(told).collect()
+    }
+
+    fn unknown_tool(&self, id: &str, tool: &str) -> Option<Diagnostic> {
+        let subject = self.subject;
+        let is_known = Builtin::named(tool).is_some()
+            || subject.tools.contains_key(tool)
+            || subject.faulty_tools.contains(tool);
+        let mut known: Vec<&str> = subject.tools.keys().map(String::as_str).collect();
+        Builtin::ALL.into_iter().for_each(|builtin| known.push(builtin.name()));
+        let label = match did_you_mean(tool, known) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => "not defined".to_owned(),
+        };
+        let told = Diagnostic::error("ref.unknown", format!("there is no tool `{tool}`"))
+            .at(self.place(&format!("nodes.{id}.tool")), label)
+            .help(format!("write [tools.{tool}]"));
+        (!is_known).then_some(told)
+    }
+
     /// Keys that a node of its kind does not have.
     fn keys(&self, id: &str, node: &Node) -> Vec<Diagnostic> {
         let known = node.kind.keys();
         let all = ["text", "collect", "ask", "confirm", "tries", "set", "for", "to", "say", "next"];
-        let all = all.into_iter().chain(["failed", "else"]).filter(|key| !known.contains(key));
+        let more = ["failed", "else", "tool", "args", "save", "error"];
+        let all = all.into_iter().chain(more).filter(|key| !known.contains(key));
         let wrong = all.filter_map(|key| {
             let span = self.key(&format!("nodes.{id}.{key}"))?;
             let message = format!("node `{id}` has no use for `{key}`");

@@ -454,16 +454,18 @@ fn secrets(subject: &Subject<'_>) -> Vec<Diagnostic> {
         paths.extend(there.map(|(key, _)| format!("phones.{name}.{key}")));
     }
     paths.extend(check_recordings::secrets(subject));
+    paths.into_iter().filter_map(|path| in_plain_text(subject, &path)).collect()
+}
+
+/// What is said of a secret that is written without a reference.
+pub fn in_plain_text(subject: &Subject<'_>, path: &str) -> Option<Diagnostic> {
     let strict = subject.server.security.require_secret_refs;
-    let told = |path: String| {
-        let span = subject.place(&path)?;
-        let key = path.rsplit('.').next().unwrap_or_default().to_owned();
-        (!subject.reading.is_expanded(&span)).then(|| Diagnostic {
-            severity: if strict { Severity::Error } else { Severity::Warning },
-            ..Diagnostic::error("secret.plaintext", format!("`{key}` stands here in plain text"))
-                .at(Some(span), "whoever reads this file knows it")
-                .help("write \"${env:NAME}\" or \"${file:/run/secrets/name}\"")
-        })
-    };
-    paths.into_iter().filter_map(told).collect()
+    let span = subject.place(path)?;
+    let key = path.rsplit('.').next().unwrap_or_default();
+    (!subject.reading.is_expanded(&span)).then(|| Diagnostic {
+        severity: if strict { Severity::Error } else { Severity::Warning },
+        ..Diagnostic::error("secret.plaintext", format!("`{key}` stands here in plain text"))
+            .at(Some(span), "whoever reads this file knows it")
+            .help("write \"${env:NAME}\" or \"${file:/run/secrets/name}\"")
+    })
 }

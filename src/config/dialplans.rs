@@ -9,6 +9,7 @@ use toml::de::DeValue;
 use crate::agent::assistant::Assistant;
 use crate::agent::menu::Menu;
 use crate::agent::squad::Squad;
+use crate::agent::tools::definition::Definition;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::explain;
 use crate::config::extends::{self, Named};
@@ -39,6 +40,10 @@ pub struct Found {
     pub defaults: Assistant,
     /// The lists of numbers.
     pub lists: BTreeMap<String, Arc<NumberList>>,
+    /// The tools.
+    pub tools: BTreeMap<String, Definition>,
+    /// Tools with a mistake that was reported already, so that there is nothing of them to check.
+    pub faulty_tools: BTreeSet<String>,
     /// Agents with a mistake that was reported already: other checks would only echo it.
     pub faulty: BTreeSet<String>,
     /// Whether a route has a mistake that was reported already: what the plan as a whole does
@@ -63,6 +68,7 @@ struct Tables<'t> {
     flows: Named<'t>,
     hours: Named<'t>,
     lists: Named<'t>,
+    tools: Named<'t>,
     defaults: Option<Node<'t>>,
 }
 
@@ -107,6 +113,9 @@ impl<'r, 'a> Dialplans<'r, 'a> {
             let (defaults, _) = self.reading.read::<Assistant>("defaults.agent", node.clone());
             self.reading.diagnostics.truncate(known);
             self.found.defaults = defaults.unwrap_or_default();
+        }
+        for (name, (key, node)) in tables.tools {
+            self.read_tool(name, &key, node);
         }
         let (agents, wrong) = extends::inherited(tables.defaults, tables.agents);
         for (name, why) in wrong {
@@ -153,6 +162,9 @@ impl<'r, 'a> Dialplans<'r, 'a> {
                 ("lists", DeValue::Table(_)) => {
                     self.sort_named(LIST, value, &mut tables.lists);
                 }
+                ("tools", DeValue::Table(_)) => {
+                    self.sort_named(TOOL, value, &mut tables.tools);
+                }
                 ("defaults", DeValue::Table(_)) => self.sort_defaults(value, tables),
                 (known, _) if KEYS.contains(&known) => {
                     let form = match known {
@@ -161,6 +173,7 @@ impl<'r, 'a> Dialplans<'r, 'a> {
                         "squads" => "[squads.NAME]",
                         "menus" => "[menus.NAME]",
                         "flows" => "[flows.NAME]",
+                        "tools" => "[tools.NAME]",
                         "route" => "[[route]]",
                         "outbound" => "[[outbound]]",
                         "defaults" => "[defaults.agent]",
@@ -308,6 +321,16 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         self.found.flows.extend(flow.filter(|_| sound).map(|flow| (name, Arc::new(flow))));
     }
 
+    fn read_tool(&mut self, name: String, key: &Span, node: Node<'_>) {
+        let path = format!("tools.{name}");
+        tree::note(&mut self.reading.places, &path, key, &node);
+        let (tool, sound) = self.reading.read::<Definition>(&path, node);
+        if !sound || tool.is_none() {
+            self.found.faulty_tools.insert(name.clone());
+        }
+        self.found.tools.extend(tool.map(|tool| (name, tool)));
+    }
+
     fn read_agent(&mut self, name: String, key: &Span, node: Node<'_>) {
         let path = format!("agents.{name}");
         tree::note(&mut self.reading.places, &path, key, &node);
@@ -405,7 +428,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// What a dialplan file may hold.
-pub const KEYS: [&str; 10] = [
+pub const KEYS: [&str; 11] = [
     "route",
     "outbound",
     "agents",
@@ -416,6 +439,7 @@ pub const KEYS: [&str; 10] = [
     "flows",
     "hours",
     "lists",
+    "tools",
 ];
 
 /// A kind of tables that have names, and the codes of their mistakes.
@@ -434,6 +458,7 @@ const SQUAD: Kind =
     Kind { what: "squad", bad_name: "squad.name", duplicate: "squad.duplicate_name" };
 const MENU: Kind = Kind { what: "menu", bad_name: "menu.name", duplicate: "menu.duplicate_name" };
 const FLOW: Kind = Kind { what: "flow", bad_name: "flow.name", duplicate: "flow.duplicate_name" };
+const TOOL: Kind = Kind { what: "tool", bad_name: "tool.name", duplicate: "tool.duplicate_name" };
 const LIST: Kind = Kind { what: "list", bad_name: "list.name", duplicate: "list.duplicate_name" };
 
 /// The largest list, in octets: some hundred thousand numbers.

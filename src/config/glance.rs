@@ -37,11 +37,12 @@ impl<'a> Glance<'a> {
     ) -> Result<Self, Unreadable> {
         let unreadable = |why| Unreadable { path: config.to_owned(), why };
         let text = file::read_text(config, LARGEST_FILE).map_err(unreadable)?;
-        let scope = Scope { environment, names: BTreeMap::new() };
+        let scope = Scope { environment, names: BTreeMap::new(), data: None };
         let mut glance = Self { config, text, scope, data: Server::default().machine.data_dir };
         if let Some(data) = glance.text("server", "data_dir")? {
             glance.data = data.into();
         }
+        glance.scope.data = Some(tidied(&glance.folder().join(&glance.data)));
         let data = glance.data.to_string_lossy().into_owned();
         glance.scope.names.insert("data_dir", data);
         Ok(glance)

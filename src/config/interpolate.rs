@@ -1,12 +1,15 @@
-//! References in texts: `${env:NAME}`, `${env:NAME:-default}`, `${file:/path}`, `$$`.
+//! References in texts: `${env:NAME}`, `${env:NAME:-default}`, `${file:/path}`, `${secret:NAME}`,
+//! `${cred:NAME}`, `$$`.
 //!
 //! They are expanded after parsing, only inside texts, once: what a variable holds can neither
 //! break the file nor refer to something else (T38).
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use crate::base::secret::ExposeSecret;
 use crate::config::file;
+use crate::config::secrets::{self, Secrets};
 
 /// What references may name.
 pub struct Scope<'a> {
@@ -14,6 +17,8 @@ pub struct Scope<'a> {
     pub environment: &'a dyn Fn(&str) -> Option<String>,
     /// Other names: `data_dir`.
     pub names: BTreeMap<&'static str, String>,
+    /// The folder of the server's data, once it is known.
+    pub data: Option<PathBuf>,
 }
 
 /// Why a text cannot be expanded.
@@ -25,9 +30,15 @@ pub enum Unexpandable {
     /// The file cannot be read, and why.
     #[error("the file `{0}` cannot be read: {1}")]
     File(String, String),
-    /// The kind of reference is planned.
-    #[error("references to `{0}:` are not supported yet")]
-    Planned(String),
+    /// The service manager gives no such credential, and why.
+    #[error("the credential `{0}` is not there: {1}")]
+    Credential(String, String),
+    /// There is no such secret.
+    #[error("there is no secret `{0}`")]
+    NoSecret(String),
+    /// The store of secrets cannot be opened.
+    #[error("the secrets cannot be read: {0}")]
+    Sealed(String),
     /// There is no such reference.
     #[error("`${{{0}}}` refers to nothing")]
     Unknown(String),
@@ -47,9 +58,17 @@ impl Unexpandable {
                 "the file must be readable for the server and at most {} KB long",
                 LARGEST_FILE / 1_024
             ),
-            Self::Planned(_) | Self::Unknown(_) => {
-                "there are ${env:NAME}, ${env:NAME:-default}, ${file:/path} and, in the settings, \
-                 ${data_dir}"
+            Self::NoSecret(name) => format!("`voxtrunk secret set {name}` keeps it"),
+            Self::Sealed(_) => {
+                "the key lies beside it as secrets.key, or among the credentials of the service"
+                    .to_owned()
+            }
+            Self::Credential(name, _) => {
+                format!("LoadCredential={name}:/path in the unit of systemd gives it")
+            }
+            Self::Unknown(_) => {
+                "there are ${env:NAME}, ${env:NAME:-default}, ${file:/path}, ${secret:NAME}, \
+                 ${cred:NAME} and, in the settings, ${data_dir}"
                     .to_owned()
             }
             Self::Open => "write $$ for a dollar sign".to_owned(),
@@ -106,9 +125,34 @@ impl Scope<'_> {
                 found.ok_or_else(|| Unexpandable::Unset(name.to_owned()))
             }
             "file" => read(value, folder),
-            "cred" | "secret" => Err(Unexpandable::Planned(kind.to_owned())),
+            "cred" => self.credential(value),
+            "secret" => self.secret(value),
             _ => Err(Unexpandable::Unknown(reference.to_owned())),
         }
+    }
+}
+
+impl Scope<'_> {
+    /// Where the service manager put credentials (systemd.exec(5), CREDENTIALS_DIRECTORY).
+    fn credentials(&self) -> Option<PathBuf> {
+        (self.environment)("CREDENTIALS_DIRECTORY").map(PathBuf::from)
+    }
+
+    fn credential(&self, name: &str) -> Result<String, Unexpandable> {
+        let missing = |why: &str| Unexpandable::Credential(name.to_owned(), why.to_owned());
+        let folder = self.credentials().ok_or_else(|| missing("no service manager gives any"))?;
+        if !secrets::is_name(name) {
+            return Err(missing("this cannot be its name"));
+        }
+        read(name, Some(&folder)).map_err(|_| missing("it cannot be read"))
+    }
+
+    fn secret(&self, name: &str) -> Result<String, Unexpandable> {
+        let data = self.data.as_deref().unwrap_or(Path::new(""));
+        let all = Secrets::below(data, self.credentials().as_deref()).all();
+        let all = all.map_err(|why| Unexpandable::Sealed(why.to_string()))?;
+        let secret = all.get(name).ok_or_else(|| Unexpandable::NoSecret(name.to_owned()))?;
+        Ok(secret.expose_secret().to_owned())
     }
 }
 
@@ -136,7 +180,8 @@ mod tests {
             _ => None,
         };
         let names = [("data_dir", "/data".to_owned())].into();
-        Scope { environment: &environment, names }.expand(text, None)
+        let data = Some("/does/not/exist".into());
+        Scope { environment: &environment, names, data }.expand(text, None)
     }
 
     #[test]
@@ -159,13 +204,14 @@ mod tests {
     fn a_reference_to_nothing_is_refused_by_name() {
         for (text, why) in [
             ("${env:NOBODY}", Unexpandable::Unset("NOBODY".to_owned())),
-            ("${secret:x}", Unexpandable::Planned("secret".to_owned())),
+            ("${secret:x}", Unexpandable::NoSecret("x".to_owned())),
             ("${home}", Unexpandable::Unknown("home".to_owned())),
             ("${env:USER", Unexpandable::Open),
         ] {
             assert_eq!(expand(text), Err(why), "{text}");
         }
         assert!(matches!(expand("${file:/does/not/exist}"), Err(Unexpandable::File(_, _))));
+        assert!(matches!(expand("${cred:x}"), Err(Unexpandable::Credential(_, _))));
     }
 
     proptest! {

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::agent::assistant::Assistant;
+use crate::agent::menu::Menu;
 use crate::agent::squad::Squad;
+use crate::agent::tools::definition::Definition;
 use crate::base::destination::Destination;
 use crate::config::check;
 use crate::config::diagnostic::{Diagnostic, Severity};
@@ -62,6 +64,8 @@ pub struct Loaded {
     pub flows: BTreeMap<String, Arc<Flow>>,
     /// The agents that menus are, by their destinations, `menu:main`, and those of flows.
     pub posts: BTreeMap<String, Arc<Assistant>>,
+    /// The tools by name.
+    pub tools: BTreeMap<String, Arc<Definition>>,
     /// What is wrong or strange, in the order of the files.
     pub diagnostics: Vec<Diagnostic>,
     /// The files that were read.
@@ -70,6 +74,8 @@ pub struct Loaded {
     pub places: Places,
     /// What stands in the files, piece by piece.
     pub inventory: Inventory,
+    /// The sums of the files that dialplans name, by their paths.
+    pub beside: BTreeMap<PathBuf, String>,
 }
 
 impl Loaded {
@@ -91,20 +97,12 @@ pub fn load(
     environment: &dyn Fn(&str) -> Option<String>,
     external: &dyn External,
 ) -> Loaded {
-    let mut reading = Reading::new(Scope { environment, names: BTreeMap::new() });
+    let mut reading = Reading::new(Scope { environment, names: BTreeMap::new(), data: None });
     let server = read_server(request, &mut reading);
     let found = read_dialplans(request, &server, &mut reading);
-    let Found {
-        mut plan,
-        mut agents,
-        squads,
-        menus,
-        flows,
-        mut defaults,
-        lists,
-        faulty,
-        faulty_routes,
-    } = Dialplans::new(&mut reading).read(found);
+    let found = Dialplans::new(&mut reading).read(found);
+    let Found { mut plan, mut agents, squads, menus, flows, mut defaults, lists, .. } = found;
+    let Found { tools, faulty_tools, faulty, faulty_routes, .. } = found;
     plan.zone = server.machine.timezone.clone();
     plan.complete(&lists);
     for agent in agents.values_mut().chain([&mut defaults]) {
@@ -112,12 +110,7 @@ pub fn load(
     }
     let agents: BTreeMap<_, _> =
         agents.into_iter().map(|(name, agent)| (name, Arc::new(agent))).collect();
-    let posts = menus.iter().map(|(name, menu)| {
-        let base = menu.agent.as_ref().and_then(|name| agents.get(name));
-        let assistant = menu.assistant(base.map_or(&defaults, Arc::as_ref));
-        (Destination::Menu(name.clone()).to_string(), Arc::new(assistant))
-    });
-    let mut posts: BTreeMap<_, _> = posts.collect();
+    let mut posts = posts(&menus, &agents, &defaults);
     posts.extend(roles::of_flows(&flows, &agents));
     if !reading.incomplete {
         let subject = Subject {
@@ -129,6 +122,8 @@ pub fn load(
             menus: &menus,
             flows: &flows,
             posts: &posts,
+            tools: &tools,
+            faulty_tools: &faulty_tools,
             faulty: &faulty,
             faulty_routes,
             reading: &reading,
@@ -143,7 +138,35 @@ pub fn load(
     diagnostics.retain(|diagnostic| told.insert(diagnostic.essence()));
     let inventory = Inventory::of(&sources, request.server.is_some(), &beside);
     let squads = squads.into_iter().map(|(name, squad)| (name, Arc::new(squad))).collect();
-    Loaded { server, plan, agents, squads, flows, posts, diagnostics, sources, places, inventory }
+    let tools = tools.into_iter().map(|(name, tool)| (name, Arc::new(tool))).collect();
+    Loaded {
+        server,
+        plan,
+        agents,
+        squads,
+        flows,
+        posts,
+        tools,
+        diagnostics,
+        sources,
+        places,
+        inventory,
+        beside,
+    }
+}
+
+/// The agents that menus are, by their destinations.
+fn posts(
+    menus: &BTreeMap<String, Menu>,
+    agents: &BTreeMap<String, Arc<Assistant>>,
+    defaults: &Assistant,
+) -> BTreeMap<String, Arc<Assistant>> {
+    let posts = menus.iter().map(|(name, menu)| {
+        let base = menu.agent.as_ref().and_then(|name| agents.get(name));
+        let assistant = menu.assistant(base.map_or(defaults, Arc::as_ref));
+        (Destination::Menu(name.clone()).to_string(), Arc::new(assistant))
+    });
+    posts.collect()
 }
 
 /// Reads the settings of the machine.
@@ -165,7 +188,10 @@ fn read_server(request: &Request, reading: &mut Reading<'_>) -> Server {
 fn server_in(source: &Source, reading: &mut Reading<'_>) -> Server {
     if let Some(folder) = data_folder(source) {
         let expanded = reading.scope.expand(&folder, source.directory.as_deref()).ok().flatten();
-        reading.scope.names.insert("data_dir", expanded.unwrap_or(folder));
+        let data = expanded.unwrap_or(folder);
+        let beside = source.directory.as_deref().unwrap_or(Path::new("conf"));
+        reading.scope.data = Some(tidied(&beside.join(&data)));
+        reading.scope.names.insert("data_dir", data);
     }
     let Some(node) = reading.parse(source) else { return Server::default() };
     reading.scope.names.clear();

@@ -18,7 +18,8 @@ pub fn of_flows(
     let mut roles = BTreeMap::new();
     for (name, flow) in flows {
         let Some(base) = agents.get(&flow.agent) else { continue };
-        let base = plain(base);
+        let mut base = plain(base);
+        base.tools.extend(flow.nodes.values().filter_map(|node| node.tool.clone()));
         let asks = |(_, node): &(&String, &Node)| node.kind == flow::Kind::Ask;
         for (id, node) in flow.nodes.iter().filter(asks) {
             roles.insert(asker(name, id), Arc::new(asking(node, &base)));

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::base::country::Country;
 use crate::base::units::{self, parsed};
+use crate::base::url::Host;
 use crate::config::network::Frequency;
 use crate::config::stir::StirSecurity;
 use crate::dialplan::pattern::Match;
@@ -22,6 +23,17 @@ pub struct Security {
     pub outbound: OutboundSecurity,
     /// How signatures of calls are checked.
     pub stir: StirSecurity,
+    /// Where tools may go.
+    pub tools: ToolSecurity,
+}
+
+/// `[security.tools]`: where tools of agents may go. Everywhere else they reach the public internet
+/// by HTTPS, and no network of ours.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ToolSecurity {
+    /// Hosts that may be anywhere, and be asked without TLS: `10.0.0.5`, `calendar.internal:8080`.
+    pub allow: Vec<Host>,
 }
 
 /// `[security.sip]`: what happens to requests from nobody we know.

@@ -445,7 +445,7 @@ fn external_address<'de, D: Deserializer<'de>>(source: D) -> Result<Option<IpAdd
 }
 
 /// Removes `.` and `folder/..` without looking at the disk, so that paths read well in messages.
-pub(crate) fn tidied(path: &Path) -> PathBuf {
+pub fn tidied(path: &Path) -> PathBuf {
     use std::path::Component;
     let mut tidy: Vec<Component<'_>> = Vec::new();
     for part in path.components() {

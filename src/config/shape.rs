@@ -58,12 +58,8 @@ const KEYS: &[&str] = &[
     "security.privacy",
     "queues",
     "voicemail",
-    "tools",
     "schedules",
     "conferences",
-    "route.tenant",
-    "route.header",
-    "route.anonymous",
     "route.ring",
     "route.else",
     "route.timeout",
@@ -80,8 +76,9 @@ const VALUES: &[(&str, &[&str])] = &[
     ("rtp.codecs", &["g729"]),
     ("providers.*.kind", &["local"]),
     ("agents.*.turns.detector", &["stt"]),
-    ("flows.*.nodes.*.type", &["agent", "tool", "menu", "webhook", "handoff", "record"]),
-    ("agents.*.tools", &["send_dtmf", "take_message", "now", "transfer"]),
+    ("flows.*.nodes.*.type", &["agent", "menu", "webhook", "handoff", "record"]),
+    ("agents.*.tools", &["transfer"]),
+    ("tools.*.type", &["builtin", "email", "sql", "transfer"]),
 ];
 
 const DESTINATIONS: &[&str] =

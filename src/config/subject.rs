@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::agent::assistant::Assistant;
 use crate::agent::menu::Menu;
 use crate::agent::squad::Squad;
+use crate::agent::tools::definition::Definition;
 use crate::config::diagnostic::{Diagnostic, Label};
 use crate::config::external::{External, Fault};
 use crate::config::read::Reading;
@@ -33,6 +34,10 @@ pub struct Subject<'a> {
     pub flows: &'a BTreeMap<String, Arc<Flow>>,
     /// The agents that the menus are, by their destinations.
     pub posts: &'a BTreeMap<String, Arc<Assistant>>,
+    /// The tools.
+    pub tools: &'a BTreeMap<String, Definition>,
+    /// Tools that have a mistake already: they are known, and not looked at again.
+    pub faulty_tools: &'a BTreeSet<String>,
     /// Agents that have a mistake already: they are known, and not looked at again.
     pub faulty: &'a BTreeSet<String>,
     /// Whether a route has a mistake already: the plan as a whole is not looked at.

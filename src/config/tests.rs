@@ -103,7 +103,14 @@ fn mistakes_in_dialplans_are_reported_word_for_word() {
             "an_unknown_key",
             agent("first_mesage = \"Hello.\"\nfirst_message = \"x\"\n\n[agents.front.turns]\nwiat = \"1s\""),
         ),
-        ("a_key_of_a_later_version", "[[route]]\nto = \"busy\"\ntimeout = \"3s\"\n\n[menus.main]\nsay = \"Hello.\"\n".to_owned()),
+        ("a_key_of_a_later_version", "[[route]]\nto = \"busy\"\ntimeout = \"3s\"\n\n[queues.main]\nsay = \"Hello.\"\n".to_owned()),
+        (
+            "conditions_that_hold_for_no_call",
+            "[[route]]\nwhen = \"caler.startsWith('+49') && hours.offce\"\nto   = \"busy\"\n\n[[route]]\n\
+             tenant = \"acme\"\nwhen   = [\"caller ==\", \"hours.office\"]\nto     = \"hangup:404\"\n\n\
+             [hours.office]\nmon-fri = \"08:00-18:00\"\n\n[[route]]\nto = \"busy\"\n"
+                .to_owned(),
+        ),
         (
             "hours_and_lists_that_are_not_there",
             "[[route]]\ncaller = [\"list:vipp\", \"+49*\"]\nwhen = \"!hours.ofice\"\nto = \"busy\"\n\n[[route]]\nto = \"busy\"\n\n\
@@ -134,6 +141,16 @@ fn mistakes_in_dialplans_are_reported_word_for_word() {
                    after = { first_word = \"1ms\" }"),
         ),
         ("a_tool_that_is_none", agent("first_message = \"x\"\ntools = [\"endcall\", \"transfer_call\"]")),
+        (
+            "tools_that_cannot_be",
+            agent("first_message = \"x\"\ntools = [\"chek_slots\", \"book\", \"now\"]\n\n\
+                   [tools.check_slots]\ntype = \"http\"\nurl = \"http://10.0.0.5/{{ args.day }\"\nretry = 9\n\
+                   parameters = { day = \"dat\", seats = { type = \"number\", enum = [\"a\"] } }\nresult = \"data\"\n\n\
+                   [tools.book]\ntype = \"http\"\nmethod = \"POST\"\nurl = \"https://{{ args.host }}/\"\nretry = 1\n\
+                   description = \"Books.\"\nheaders = { Authorization = \"Bearer 4711\" }\n\n\
+                   [tools.now]\ntype = \"webhook\"\ndescription = \"x\"\nurl = \"https://a.test/\"\nbody = \"x\"\n\
+                   secret = \"sesame\"\n\n[tools.mail]\ntype = \"email\"\n\n[tools.old]\ntype = \"htp\"\nurll = \"x\""),
+        ),
         (
             "an_action_to_a_missing_transfer",
             agent("intents = [{ id = \"a\", key = \"1\", action = \"transfer_call:sale\" }, { id = \"a\", key = \"1\" }]\n\n\

@@ -41,6 +41,8 @@ pub enum Kind {
     Branch,
     /// Waits.
     Wait,
+    /// Has a tool used.
+    Tool,
     /// Sends the caller to somebody.
     Transfer,
     /// Says goodbye and ends the call.
@@ -75,10 +77,22 @@ pub struct Node {
     /// How long it waits.
     #[serde(default, rename = "for", deserialize_with = "units::optional_duration")]
     pub time: Option<Duration>,
+    /// The tool that is used, by its name.
+    #[serde(default)]
+    pub tool: Option<String>,
+    /// What it is given; texts are templates.
+    #[serde(default)]
+    pub args: BTreeMap<String, Value>,
+    /// The variable that keeps its result.
+    #[serde(default)]
+    pub save: Option<String>,
+    /// The node after a tool that failed.
+    #[serde(default)]
+    pub error: Option<String>,
     /// Where the caller is sent.
     #[serde(default)]
     pub to: Option<Destination>,
-    /// What is said before a transfer or the end; a template.
+    /// What is said before a tool, a transfer or the end; a template.
     #[serde(default)]
     pub say: Option<String>,
     /// The next node, or ways with conditions.
@@ -114,7 +128,7 @@ impl Node {
             let key = if plain { "next".to_owned() } else { format!("next[{at}].to") };
             (key, way.to.as_str())
         });
-        let others = [("failed", &self.failed), ("else", &self.otherwise)];
+        let others = [("failed", &self.failed), ("else", &self.otherwise), ("error", &self.error)];
         let others =
             others.into_iter().filter_map(|(key, to)| Some((key.to_owned(), to.as_deref()?)));
         next.chain(others).collect()
@@ -133,12 +147,14 @@ impl Node {
         let asked = self.ask.iter().map(|(name, text)| (format!("ask.{name}"), text.as_str()));
         let set = self.set.iter();
         let set = set.filter_map(|(name, value)| Some((format!("set.{name}"), value.as_str()?)));
-        plain.chain(asked).chain(set).collect()
+        let args = self.args.iter();
+        let args = args.filter_map(|(name, value)| Some((format!("args.{name}"), value.as_str()?)));
+        plain.chain(asked).chain(set).chain(args).collect()
     }
 
     /// The variables that are set behind it.
     pub fn gives(&self) -> impl Iterator<Item = &str> {
-        self.collect.keys().chain(self.set.keys()).map(String::as_str)
+        self.collect.keys().chain(self.set.keys()).chain(&self.save).map(String::as_str)
     }
 }
 
@@ -151,6 +167,7 @@ impl Kind {
             Self::Set => &["set", "next"],
             Self::Branch => &["next"],
             Self::Wait => &["for", "next"],
+            Self::Tool => &["tool", "args", "save", "say", "next", "error"],
             Self::Transfer => &["say", "to", "else"],
             Self::End => &["say"],
         }

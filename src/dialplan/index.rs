@@ -34,6 +34,11 @@ impl Index {
         index
     }
 
+    /// The places of the routes that do not name single numbers only.
+    pub fn rest(&self) -> &[usize] {
+        &self.rest
+    }
+
     /// The places of the routes that may take a number, in their order.
     pub fn places(&self, dialled: &Dialled<'_>) -> impl Iterator<Item = usize> {
         let named = |text: &str| self.exact.get(text).map(Vec::as_slice).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! What is strange about a plan that can be read all the same.
 
-use crate::dialplan::pattern::Match;
+use crate::dialplan::pattern::{Dialled, Match};
 use crate::dialplan::plan::{Plan, Route};
 
 /// A route that no call can reach.
@@ -15,8 +15,20 @@ pub struct Shadow {
 impl Plan {
     /// Finds the routes that can never match, each with the first route that hides it.
     pub fn shadows(&self) -> Vec<Shadow> {
+        let index = self.index.as_ref();
         let hidden_by = |(hidden, route): (usize, &Route)| {
-            let by = self.routes.iter().take(hidden).position(|earlier| earlier.hides(route))?;
+            let hides = |by: &usize| self.routes.get(*by).is_some_and(|it| it.hides(route));
+            // Who takes all of its calls takes those to its first number.
+            let first = route.did.first().and_then(Match::exact).map(Dialled::new);
+            let by = match (index, first) {
+                (Some(index), Some(first)) => {
+                    index.places(&first).take_while(|by| *by < hidden).find(hides)
+                }
+                (Some(index), None) => {
+                    index.rest().iter().copied().take_while(|by| *by < hidden).find(hides)
+                }
+                (None, _) => (0..hidden).find(hides),
+            }?;
             Some(Shadow { hidden, by })
         };
         self.routes.iter().enumerate().filter_map(hidden_by).collect()
@@ -45,7 +57,12 @@ impl Route {
             && holds_all(&self.trunk, &later.trunk)
             && holds_all(&self.context, &later.context)
             && holds_all(&self.attestation, &later.attestation)
+            && holds_all(&self.tenant, &later.tenant)
             && holds_all(&self.when, &later.when)
+            && (self.anonymous.is_none() || self.anonymous == later.anonymous)
+            && self.header.iter().all(|(name, ours)| {
+                later.header.get(name).is_some_and(|theirs| covers_all(ours, theirs))
+            })
     }
 }
 
@@ -71,18 +88,20 @@ mod tests {
 
     #[test]
     fn a_route_after_a_wider_one_is_hidden() {
-        let plan = Plan {
-            routes: vec![
-                to(&["+4971112345"], &["+4930*"]),
-                to(&["+4971112345"], &[]),
-                to(&["+4971112345"], &["+4940*"]),
-                to(&["+4971112345", "+4971112346"], &[]),
-                to(&[], &[]),
-                to(&["101"], &[]),
-            ],
-            ..Plan::default()
-        };
-        assert_eq!(plan.shadows(), [Shadow { hidden: 2, by: 1 }, Shadow { hidden: 5, by: 4 }]);
+        let routes = vec![
+            to(&["+4971112345"], &["+4930*"]),
+            to(&["+4971112345"], &[]),
+            to(&["+4971112345"], &["+4940*"]),
+            to(&["+4971112345", "+4971112346"], &[]),
+            to(&["+49711*"], &["+4940*"]),
+            to(&["+497119*"], &["+4940123"]),
+            to(&[], &[]),
+            to(&["101"], &[]),
+        ];
+        let shadows = [(2, 1), (5, 4), (7, 6)].map(|(hidden, by)| Shadow { hidden, by });
+        let without_index = Plan { routes: routes.clone(), ..Plan::default() };
+        assert_eq!(without_index.shadows(), shadows);
+        assert_eq!(Plan::of(routes).shadows(), shadows);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::base::units;
 use crate::base::zone::Zone;
 use crate::dialplan::hours::Hours;
 use crate::dialplan::index::Index;
-use crate::dialplan::list::one_or_many;
+use crate::dialplan::list::{Many, one_or_many};
 use crate::dialplan::outbound::Outbound;
 use crate::dialplan::pattern::{Match, NumberList};
 use crate::dialplan::when::When;
@@ -64,6 +64,15 @@ pub struct Route {
     /// How far somebody whom we believe vouches for the number calling: `A`, `B`, `C` or `none`.
     #[serde(default, deserialize_with = "one_or_many")]
     pub attestation: Vec<Attested>,
+    /// The tenant whose call it is, by name.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub tenant: Vec<String>,
+    /// Whether the caller withholds its number.
+    #[serde(default)]
+    pub anonymous: Option<bool>,
+    /// Headers of the INVITE: `header.X-Customer = "gold*"`.
+    #[serde(default, deserialize_with = "patterns")]
+    pub header: BTreeMap<String, Vec<Match>>,
     /// How it goes to `sip:` and `tel:` addresses.
     #[serde(default)]
     pub how: How,
@@ -115,6 +124,12 @@ pub enum Key {
     Context,
     /// How far somebody vouches for the number calling.
     Attestation,
+    /// The tenant.
+    Tenant,
+    /// Whether the number calling is withheld.
+    Anonymous,
+    /// Headers.
+    Header,
     /// The time.
     When,
 }
@@ -156,6 +171,9 @@ impl Route {
             trunk: Vec::new(),
             context: Vec::new(),
             attestation: Vec::new(),
+            tenant: Vec::new(),
+            anonymous: None,
+            header: BTreeMap::new(),
             how: How::Dial,
             to: vec![to],
             ring: None,
@@ -176,6 +194,9 @@ impl Route {
             && self.context.is_empty()
             && self.when.is_empty()
             && self.attestation.is_empty()
+            && self.tenant.is_empty()
+            && self.anonymous.is_none()
+            && self.header.is_empty()
     }
 }
 
@@ -188,9 +209,20 @@ impl fmt::Display for Key {
             Self::Trunk => "trunk",
             Self::Context => "context",
             Self::Attestation => "attestation",
+            Self::Tenant => "tenant",
+            Self::Anonymous => "anonymous",
+            Self::Header => "header",
             Self::When => "when",
         })
     }
+}
+
+/// Takes a table of patterns, one or several for each name.
+fn patterns<'de, D: Deserializer<'de>>(
+    source: D,
+) -> Result<BTreeMap<String, Vec<Match>>, D::Error> {
+    let patterns = BTreeMap::<String, Many<Match>>::deserialize(source)?;
+    Ok(patterns.into_iter().map(|(name, values)| (name, values.0)).collect())
 }
 
 /// Takes a table of texts, numbers and truth values, and keeps them as texts.

@@ -1,8 +1,10 @@
 //! Finds the route of a call, and explains why the others did not fit.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use crate::base::attestation::Attested;
+use crate::base::scope::Scope;
 use crate::dialplan::pattern::{Dialled, Match};
 use crate::dialplan::plan::{Key, Plan, Route};
 use crate::dialplan::when::When;
@@ -20,6 +22,10 @@ pub struct Call<'a> {
     pub context: &'a str,
     /// How far somebody whom we believe vouches for the caller's number.
     pub attested: Attested,
+    /// The name of the tenant whose call it is; empty when it is nobody's.
+    pub tenant: &'a str,
+    /// The headers of its INVITE, by name and value.
+    pub headers: &'a [(String, String)],
     /// When it came, since the Unix epoch; without it, opening hours are not asked.
     pub at: Option<Duration>,
 }
@@ -29,6 +35,8 @@ struct Read<'a> {
     call: &'a Call<'a>,
     did: Dialled<'a>,
     caller: Dialled<'a>,
+    /// What conditions see, once one is asked.
+    scope: OnceCell<Scope>,
 }
 
 /// What one route says to a call.
@@ -59,21 +67,58 @@ impl Plan {
     /// Finds the route of a call: the first that fits.
     pub fn route(&self, call: &Call<'_>) -> Option<&Route> {
         let read = Read::new(call);
-        let fits = |route: &&Route| route.fits(&read) && self.is_time(route, call.at);
+        let fits = |route: &&Route| route.fits(&read) && self.holds(route, &read);
         match &self.index {
             Some(index) => index.places(&read.did).filter_map(|at| self.routes.get(at)).find(fits),
             None => self.routes.iter().find(fits),
         }
     }
 
-    /// Whether a route holds at a time since the Unix epoch.
-    fn is_time(&self, route: &Route, at: Option<Duration>) -> bool {
-        let Some(at) = at else { return true };
-        let holds = |when: &When| {
-            let hours = self.hours.get(&when.hours);
-            hours.is_some_and(|hours| hours.status(at, &self.zone).is_open == when.open)
+    /// Whether a route holds for a call: one of its times and conditions is enough.
+    fn holds(&self, route: &Route, read: &Read<'_>) -> bool {
+        let holds = |when: &When| match (when, read.call.at) {
+            (When::Hours { .. }, None) => true,
+            (When::Hours { name, open }, Some(at)) => self.is_open(name, at) == Some(*open),
+            (When::If(condition), _) => condition.holds(self.scope(read)).unwrap_or(false),
         };
         route.when.is_empty() || route.when.iter().any(holds)
+    }
+
+    /// Whether it is open at a time since the Unix epoch.
+    fn is_open(&self, hours: &str, at: Duration) -> Option<bool> {
+        Some(self.hours.get(hours)?.status(at, &self.zone).is_open)
+    }
+
+    /// What conditions see of a call.
+    fn scope<'r>(&self, read: &'r Read<'_>) -> &'r Scope {
+        read.scope.get_or_init(|| {
+            let (call, mut scope) = (read.call, Scope::default());
+            let number = |dialled: &Dialled<'_>| {
+                let number = dialled.number.as_ref().map(|it| it.to_e164().to_owned());
+                number.unwrap_or_else(|| dialled.text.to_owned())
+            };
+            scope.set("called", number(&read.did));
+            scope.set("caller", number(&read.caller));
+            for (name, value) in [
+                ("trunk", call.trunk),
+                ("context", call.context),
+                ("tenant", call.tenant),
+                ("attestation", &*call.attested.to_string()),
+            ] {
+                scope.set(name, value);
+            }
+            scope.set("anonymous", call.is_anonymous());
+            scope.set("sip.header", serde_json::Map::new());
+            for (name, value) in call.headers {
+                scope.set_header(name, value);
+            }
+            for name in self.hours.keys() {
+                // Without a time it counts as open.
+                let open = call.at.and_then(|at| self.is_open(name, at)).unwrap_or(true);
+                scope.set(&format!("hours.{name}"), open);
+            }
+            scope
+        })
     }
 
     /// Says for every route, key by key, whether the call fits.
@@ -97,7 +142,8 @@ impl Explanation<'_> {
 
 impl<'a> Read<'a> {
     fn new(call: &'a Call<'a>) -> Self {
-        Self { call, did: Dialled::new(call.did), caller: Dialled::new(call.caller) }
+        let (did, caller) = (Dialled::new(call.did), Dialled::new(call.caller));
+        Self { call, did, caller, scope: OnceCell::new() }
     }
 }
 
@@ -111,6 +157,22 @@ impl Route {
             && fits_any(&self.ext, &read.did)
             && fits_any(&self.caller, &read.caller)
             && (self.attestation.is_empty() || self.attestation.contains(&call.attested))
+            && is_any(&self.tenant, call.tenant)
+            && self.anonymous.is_none_or(|wanted| wanted == call.is_anonymous())
+            && self.header.iter().all(|(name, values)| call.has_header(name, values))
+    }
+}
+
+impl Call<'_> {
+    /// Whether the caller withholds its number.
+    fn is_anonymous(&self) -> bool {
+        self.caller.is_empty() || self.caller.eq_ignore_ascii_case("anonymous")
+    }
+
+    /// Whether one of its headers of this name fits.
+    fn has_header(&self, name: &str, values: &[Match]) -> bool {
+        let named = self.headers.iter().filter(|(its, _)| its.eq_ignore_ascii_case(name));
+        named.into_iter().any(|(_, value)| values.iter().any(|wanted| wanted.matches(value)))
     }
 }
 
@@ -129,26 +191,38 @@ impl Plan {
                 route.attestation.contains(&call.attested),
                 listed(route.attestation.iter().map(Attested::to_string)),
             ),
-            Key::When => {
-                (self.is_time(route, call.at), listed(route.when.iter().map(When::to_string)))
+            Key::Tenant => (is_any(&route.tenant, call.tenant), listed(&route.tenant)),
+            Key::Anonymous => (
+                route.anonymous.is_none_or(|wanted| wanted == call.is_anonymous()),
+                route.anonymous.map(|wanted| wanted.to_string()).unwrap_or_default(),
+            ),
+            Key::Header => {
+                let fits = |(name, values): (&String, &Vec<Match>)| call.has_header(name, values);
+                let wanted = route.header.iter().map(|(name, it)| format!("{name}: {}", texts(it)));
+                (route.header.iter().all(fits), listed(wanted))
             }
+            Key::When => (self.holds(route, read), listed(route.when.iter().map(When::to_string))),
         };
-        let why = (key == Key::When).then(|| self.times(route, call.at));
+        let why = (key == Key::When).then(|| self.reasons(route, read)).flatten();
         (!wanted.is_empty()).then_some(Check { key, fits, wanted, why })
     }
 
-    /// Why it is open or closed at the hours that a route names.
-    fn times(&self, route: &Route, at: Option<Duration>) -> String {
-        let at = at.unwrap_or_default();
-        let told = |when: &When| {
-            let status = self.hours.get(&when.hours)?.status(at, &self.zone);
+    /// Why a route holds or not, where that is not plain.
+    fn reasons(&self, route: &Route, read: &Read<'_>) -> Option<String> {
+        let at = read.call.at.unwrap_or_default();
+        let of_hours = |name: &String| {
+            let status = self.hours.get(name)?.status(at, &self.zone);
             Some(match (status.is_open, status.why) {
                 (true, why) => format!("open: {why}"),
                 (false, why) if why.starts_with("closed") => why,
                 (false, why) => format!("closed: {why}"),
             })
         };
-        listed(route.when.iter().filter_map(told))
+        let told = |when: &When| match when {
+            When::Hours { name, .. } => of_hours(name),
+            When::If(condition) => condition.holds(self.scope(read)).err().map(|it| it.to_string()),
+        };
+        Some(listed(route.when.iter().filter_map(told))).filter(|text| !text.is_empty())
     }
 }
 
@@ -167,8 +241,18 @@ fn listed(texts: impl IntoIterator<Item = impl AsRef<str>>) -> String {
 }
 
 /// Every key, in the order in which they are explained.
-const KEYS: [Key; 7] =
-    [Key::Did, Key::Caller, Key::Ext, Key::Trunk, Key::Context, Key::Attestation, Key::When];
+const KEYS: [Key; 10] = [
+    Key::Did,
+    Key::Caller,
+    Key::Anonymous,
+    Key::Ext,
+    Key::Trunk,
+    Key::Context,
+    Key::Tenant,
+    Key::Attestation,
+    Key::Header,
+    Key::When,
+];
 
 #[cfg(test)]
 mod tests {
@@ -232,6 +316,47 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn headers_tenants_and_conditions_decide() {
+        let read = |keys: serde_json::Value| {
+            let mut route = serde_json::json!({ "to": "busy" });
+            let keys = keys.as_object().expect("a table").clone();
+            route.as_object_mut().expect("a table").extend(keys);
+            serde_json::from_value::<Route>(route).expect("a route")
+        };
+        let fits = |keys: serde_json::Value, call: &Call<'_>| {
+            Plan::of(vec![read(keys)]).route(call).is_some()
+        };
+        let headers = [("X-Tier".to_owned(), "gold-plus".to_owned())];
+        let call = Call {
+            did: "+4971112345",
+            caller: "anonymous",
+            tenant: "acme",
+            headers: &headers,
+            ..Call::default()
+        };
+        for (keys, expected) in [
+            (serde_json::json!({ "tenant": ["acme", "other"] }), true),
+            (serde_json::json!({ "tenant": "other" }), false),
+            (serde_json::json!({ "anonymous": true }), true),
+            (serde_json::json!({ "anonymous": false }), false),
+            (serde_json::json!({ "header": { "x-tier": "gold*" } }), true),
+            (serde_json::json!({ "header": { "X-Tier": "gold" } }), false),
+            (serde_json::json!({ "header": { "X-Tier": "gold*", "X-Other": "*" } }), false),
+            (serde_json::json!({ "when": "sip.header['X-Tier'] == 'gold-plus'" }), true),
+            (serde_json::json!({ "when": "called.startsWith('+49') && anonymous" }), true),
+            (serde_json::json!({ "when": "!anonymous" }), false),
+            (serde_json::json!({ "when": ["!anonymous", "tenant == 'acme'"] }), true),
+            // What is not there fits nothing.
+            (serde_json::json!({ "when": "sip.header['X-Other'] != 'x'" }), false),
+        ] {
+            assert_eq!(fits(keys.clone(), &call), expected, "{keys}");
+        }
+        let plan = Plan::of(vec![read(serde_json::json!({ "when": "sip.header['X-No'] == 'x'" }))]);
+        let checks = &plan.explain(&call)[0].checks;
+        assert!(checks[0].why.as_ref().is_some_and(|why| why.contains("X-No")), "{checks:?}");
     }
 
     #[test]

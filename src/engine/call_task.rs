@@ -10,9 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent;
 use crate::agent::event::ThoughtId;
+use crate::agent::tool::ToolCall;
 use crate::audio::codec::Codec;
 use crate::audio::frame::Rate;
 use crate::base::id::{CallId, PortId};
+use crate::base::scope::Scope;
 use crate::call::conductor::Conductor;
 use crate::call::event::{Input, Output};
 use crate::engine::ai::crew::Crew;
@@ -22,6 +24,7 @@ use crate::engine::ai::{listen, speak};
 use crate::engine::bus::Bus;
 use crate::engine::clock;
 use crate::engine::conferences::{self, ConferencesHandle};
+use crate::engine::errands::ErrandsHandle;
 use crate::engine::journal;
 use crate::engine::mailbox::{Inbox, Mailbox};
 use crate::engine::media_shard::{self, MediaHandle, Opening, Pipes, Spoken};
@@ -50,6 +53,8 @@ pub struct House {
     pub bus: Bus,
     /// The rooms of conferences.
     pub conferences: ConferencesHandle,
+    /// Who finishes what a call has begun.
+    pub errands: ErrandsHandle,
 }
 
 /// How a running call is told that the server stops.
@@ -218,6 +223,7 @@ impl CallTask {
             }
             Output::Engage(casting) => self.engage(&casting.name).await,
             Output::Mind(order) => self.order(order).await,
+            Output::Use { call, scope } => self.use_tool(call, scope),
             Output::Fact(fact) => {
                 journal::write(&fact);
                 self.house.bus.tell(self.call, fact).await;
@@ -225,6 +231,15 @@ impl CallTask {
             Output::Over => return false,
         }
         true
+    }
+
+    /// Has a tool run. What changes something is finished even when the caller hangs up.
+    fn use_tool(&mut self, call: ToolCall, scope: Scope) {
+        let work = self.playbill.tools.used(call, scope);
+        let changes = work.changes;
+        let told = work.told(self.mailbox.clone());
+        let left = if changes { self.house.errands.give(told).err() } else { Some(told) };
+        left.map(|told| self.workers.spawn(told));
     }
 
     fn media(&self, order: media_shard::Order) {

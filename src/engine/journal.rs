@@ -31,6 +31,8 @@ pub fn write(fact: &Fact) {
             let manner = manner.name();
             tracing::info!(pii.to = to, manner, outcome, "transfer");
         }
+        Fact::MessageTaken { .. } => tracing::info!("the caller left a message"),
+        Fact::CallbackWanted { .. } => tracing::info!("the caller wants to be called back"),
         Fact::RecordingAgreed => tracing::info!("the caller agrees to be recorded"),
         Fact::RecordingPaused => tracing::info!("recording paused"),
         Fact::RecordingResumed { lasted } => {

@@ -7,6 +7,7 @@ pub mod mailbox;
 
 pub mod arrival;
 pub mod doors;
+pub mod errands;
 pub mod lookups;
 pub mod sip_shard;
 pub mod stir;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::call::briefing::Briefing;
 use crate::engine::ai::crew::Crew;
+use crate::engine::ai::tools::Toolbox;
 
 /// What calls that begin now are given.
 #[derive(Debug)]
@@ -14,4 +15,6 @@ pub struct Playbill {
     pub briefing: Arc<Briefing>,
     /// Who hears, thinks and speaks, by agent.
     pub crews: BTreeMap<String, Arc<Crew>>,
+    /// The tools of the operator.
+    pub tools: Toolbox,
 }

@@ -463,10 +463,11 @@ impl SipShard {
         if let Some(replaced) = incoming.replaces {
             return self.replace(self.exchange.leg_of(replaced), incoming);
         }
-        let Some(trunk) = self.sender_of(&incoming) else {
+        let Some(mut trunk) = self.sender_of(&incoming) else {
             return self.refuse(session, Refusal::status(403));
         };
         let said = self.exchange.read(&trunk.name, &mut incoming).unwrap_or_default();
+        trunk.tenant = self.exchange.tenant_of(session);
         let newcomer = Newcomer {
             session,
             badge: &trunk,

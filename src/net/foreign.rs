@@ -2,15 +2,15 @@
 //! time (T13). The address that is checked is the address that is connected to, so no name server
 //! can lead us elsewhere meanwhile.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{CACHE_CONTROL, HeaderMap};
 use reqwest::{Client, Url, redirect};
 
 use crate::base::network;
+use crate::net::careful::Careful;
 use crate::net::tls;
 
 /// What fetches.
@@ -50,7 +50,7 @@ impl Foreign {
         let hosts: Arc<[String]> = hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
         let client = Client::builder()
             .tls_backend_preconfigured(tls.config())
-            .dns_resolver(Careful { hosts: hosts.clone() })
+            .dns_resolver(Careful::but(hosts.clone()))
             .https_only(true)
             .http1_only()
             .redirect(redirect::Policy::none())
@@ -122,29 +122,6 @@ impl Foreign {
             }
             Ok(_) | Err(_) => Ok(parsed),
         }
-    }
-}
-
-/// Finds the addresses of a host, and leaves out those that no stranger may send us to.
-#[derive(Debug)]
-struct Careful {
-    hosts: Arc<[String]>,
-}
-
-impl Resolve for Careful {
-    fn resolve(&self, name: Name) -> Resolving {
-        let host = name.as_str().to_ascii_lowercase();
-        let is_allowed = self.hosts.contains(&host);
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((host, 0)).await?;
-            let may = |found: &SocketAddr| is_allowed || network::is_public(found.ip());
-            let may: Vec<SocketAddr> = found.filter(may).collect();
-            if may.is_empty() {
-                return Err("it is not on the public internet".into());
-            }
-            let addresses: Addrs = Box::new(may.into_iter());
-            Ok(addresses)
-        })
     }
 }
 

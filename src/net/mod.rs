@@ -19,6 +19,10 @@ pub mod bucket;
 // Where models come from.
 pub mod download;
 
+// What tools of the operator have us ask, never inside our own networks unless it is allowed.
+mod careful;
+pub mod web;
+
 // What strangers have us fetch, and what it is worth.
 pub mod foreign;
 pub mod stir;

@@ -29,6 +29,9 @@ pub mod kinds;
 
 pub mod models;
 
+// What agents can have done.
+pub mod tools;
+
 // What is played.
 pub mod sound_file;
 

@@ -29,6 +29,7 @@ use crate::server::listening;
 use crate::server::phones::{self, PhoneError};
 use crate::server::running::{Blueprint, Control, Folders};
 use crate::server::stir::{self, StirError};
+use crate::server::tools::{Shop, ShopError};
 use crate::server::{door, music, recordings, trunks};
 use crate::sip::dialog::session_timer::{self, Mode};
 use crate::sip::endpoint;
@@ -40,6 +41,9 @@ pub enum AssemblyError {
     /// An agent cannot be put on the line.
     #[error(transparent)]
     Cast(#[from] CastError),
+    /// The tools cannot be had.
+    #[error(transparent)]
+    Tools(#[from] ShopError),
     /// A phone cannot be had.
     #[error(transparent)]
     Phone(#[from] PhoneError),
@@ -134,7 +138,8 @@ pub async fn playbill(
     before: Option<(&Loaded, &Playbill)>,
 ) -> Result<Playbill, AssemblyError> {
     let server = &loaded.server;
-    let cast = casting::cast(loaded, board, before).await?;
+    let shop = Shop::open(&loaded.tools, server).await?;
+    let cast = casting::cast(loaded, &shop, board, before).await?;
     let briefing = Briefing {
         plan: loaded.plan.clone(),
         agents: cast.castings,
@@ -146,7 +151,7 @@ pub async fn playbill(
         media: media_policy(server),
         tapes: tapes(server)?,
     };
-    Ok(Playbill { briefing: Arc::new(briefing), crews: cast.crews })
+    Ok(Playbill { briefing: Arc::new(briefing), crews: cast.crews, tools: shop.toolbox })
 }
 
 fn control(server: &Server) -> Control {

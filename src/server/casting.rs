@@ -10,6 +10,7 @@ use crate::agent::intents::compile::Compiled;
 use crate::agent::intents::instructions;
 use crate::agent::phrases::Phrases;
 use crate::agent::sentence::Splitter;
+use crate::agent::tool::{Handlings, Tool};
 use crate::base::language::Language;
 use crate::call::briefing::Casting;
 use crate::call::record::Stage;
@@ -27,6 +28,7 @@ use crate::providers::transcriber::{Context, Transcriber};
 use crate::providers::turn_model::TurnModel;
 use crate::providers::voice::Voice;
 use crate::server::music;
+use crate::server::tools::Shop;
 
 /// Agents ready for the line.
 #[derive(Debug, Default)]
@@ -59,6 +61,7 @@ pub fn registry(providers: &BTreeMap<String, Provider>, models: PathBuf) -> Regi
 /// At the first whose providers cannot be had.
 pub async fn cast(
     loaded: &Loaded,
+    shop: &Shop,
     board: &Board,
     before: Option<(&Loaded, &Playbill)>,
 ) -> Result<Cast, CastError> {
@@ -67,7 +70,10 @@ pub async fn cast(
     let mut cast = Cast::default();
     for (name, assistant) in loaded.agents.iter().chain(&loaded.posts) {
         if let Some((casting, crew)) = before.and_then(|before| kept(name, loaded, before)) {
-            cast.castings.insert(name.clone(), casting);
+            let (tools, handlings) = tools(assistant, shop);
+            let (assistant, ambience) = (casting.assistant.clone(), casting.ambience.clone());
+            let casting = Casting { name: name.clone(), assistant, tools, handlings, ambience };
+            cast.castings.insert(name.clone(), Arc::new(casting));
             cast.crews.insert(name.clone(), crew);
             continue;
         }
@@ -75,7 +81,7 @@ pub async fn cast(
         // An agent without any model says its first message and understands nothing.
         let thinker = server.thinker(assistant).unwrap_or("rules");
         let compiled = compiled(assistant).map_err(failed)?;
-        let seats = Seats { name, assistant, compiled, registry: &registry, board };
+        let seats = Seats { name, assistant, compiled, registry: &registry, board, shop };
         let (casting, crew) = seats.ready(thinker).await.map_err(failed)?;
         cast.castings.insert(name.clone(), Arc::new(casting));
         cast.crews.insert(name.clone(), Arc::new(crew));
@@ -99,6 +105,13 @@ fn kept(
     Some((casting.clone(), playbill.crews.get(name)?.clone()))
 }
 
+/// What a model is told of the tools of an agent, and how they are handled.
+fn tools(assistant: &Assistant, shop: &Shop) -> (Vec<Tool>, Handlings) {
+    let mut tools = instructions::tools_for(assistant);
+    let handlings = shop.sell(&assistant.tools, &mut tools);
+    (tools, handlings)
+}
+
 /// The intents of an agent, ready to be understood.
 ///
 /// # Errors
@@ -118,6 +131,7 @@ struct Seats<'a> {
     compiled: Arc<Compiled>,
     registry: &'a Registry,
     board: &'a Board,
+    shop: &'a Shop,
 }
 
 impl Seats<'_> {
@@ -139,10 +153,12 @@ impl Seats<'_> {
         let turn_model = is_heard.then(|| turn_model(who, self.registry)).flatten();
         instructed.turns.detector =
             Some(if turn_model.is_some() { Detector::Smart } else { Detector::Vad });
+        let (tools, handlings) = tools(assistant, self.shop);
         let casting = Casting {
             name: self.name.to_owned(),
             assistant: Arc::new(instructed),
-            tools: instructions::tools_for(assistant),
+            tools,
+            handlings,
             ambience: music::ambience(assistant).map_err(|why| {
                 ProviderError::lasting("ambience", format!("it cannot be played: {why}"))
             })?,

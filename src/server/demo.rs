@@ -168,6 +168,8 @@ async fn tell_until_end(mut watch: broadcast::Receiver<Told>) -> Option<Outcome>
             | Fact::RecordingResumed { .. }
             | Fact::Transferred { .. }
             | Fact::ToolCalled { .. }
+            | Fact::MessageTaken { .. }
+            | Fact::CallbackWanted { .. }
             | Fact::ProviderFailed { .. } => {}
         }
     }

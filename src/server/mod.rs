@@ -1,6 +1,7 @@
 //! Puts the house together and takes it down.
 
 pub mod control;
+pub mod history;
 mod reload;
 pub mod routes;
 pub mod running;
@@ -16,7 +17,9 @@ pub mod music;
 pub mod phones;
 pub mod preset;
 pub mod recordings;
+pub mod secrets;
 pub mod stir;
+pub mod tools;
 pub mod trunks;
 pub mod verify;
 
@@ -31,3 +34,4 @@ pub mod models;
 pub mod providers;
 pub mod serve;
 pub mod telling;
+pub mod tool;

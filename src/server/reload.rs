@@ -19,10 +19,12 @@ use crate::config::report;
 use crate::engine::ai::health::Board;
 use crate::engine::announcements::Announcement;
 use crate::engine::changing::Holders;
+use crate::engine::clock;
 use crate::engine::playbill::Playbill;
 use crate::server::assembly;
 use crate::server::control::reload::Order;
 use crate::server::control::view::{ChangeView, ReloadView};
+use crate::server::history::History;
 use crate::server::inspection::Inspection;
 
 /// Reads the files again.
@@ -33,6 +35,7 @@ pub struct Reloader {
     holders: Holders,
     orders: mpsc::Receiver<Order>,
     watch: Option<Watch>,
+    history: History,
     /// What calls are given now, and where that was read.
     now: Arc<(Loaded, Arc<Playbill>)>,
     /// What the server was started with.
@@ -59,13 +62,15 @@ impl Reloader {
         orders: mpsc::Receiver<Order>,
     ) -> Self {
         let watch = loaded.server.machine.watch.then(|| Watch::begin(&config, &loaded.server));
+        let history = History::below(&loaded.server.machine.data_dir);
         let now = Arc::new((loaded, playbill));
-        let watch = watch.flatten();
-        Self { config, board, holders, orders, watch, began: now.clone(), now, refused: None }
+        let (watch, began) = (watch.flatten(), now.clone());
+        Self { config, board, holders, orders, watch, history, now, began, refused: None }
     }
 
     /// Serves until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
+        self.keep();
         let mut hangups = signal(SignalKind::hangup()).ok();
         loop {
             tokio::select! {
@@ -111,6 +116,7 @@ impl Reloader {
         };
         self.holders.give(playbill.clone()).await;
         self.now = Arc::new((loaded, playbill));
+        self.keep();
         self.refused = None;
         let changed = view.changed.iter().map(|it| format!("{} {}", it.what, it.how)).collect();
         let restart = view.restart.clone();
@@ -126,6 +132,18 @@ impl Reloader {
             load::load(&report::request(&[config]), &environment, &Inspection)
         });
         loading.await.map_err(|_| "the files could not be read; this is a bug".to_owned())
+    }
+
+    /// Keeps the files in the history, beside the calls.
+    fn keep(&self) {
+        let (now, history) = (self.now.clone(), self.history.clone());
+        let at = clock::since_epoch();
+        // A task that was begun is done even when the server stops.
+        tokio::task::spawn_blocking(move || {
+            if let Err(why) = history.keep(&now.0, at) {
+                tracing::warn!(%why, "the files could not be kept in the history");
+            }
+        });
     }
 
     /// Goes on as before. Files that are wrong in the same way are told of once.
@@ -167,7 +185,7 @@ impl Playbill {
             media: if waits { old.media.clone() } else { new.media.clone() },
             tapes: new.tapes.clone(),
         };
-        Self { briefing: Arc::new(briefing), crews: self.crews }
+        Self { briefing: Arc::new(briefing), ..self }
     }
 }
 
@@ -245,6 +263,7 @@ const LIVE: &[&str] = &[
     "rtp.ptime",
     "rtp.dtmf",
     "rtp.timeout",
+    "security.tools",
 ];
 
 /// How much is said of what is wrong, in octets.

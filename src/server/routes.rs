@@ -34,9 +34,21 @@ pub struct Thought {
     /// The context of the call; without it, that of the trunk.
     #[arg(long)]
     pub context: Option<String>,
+    /// The tenant whose call it is.
+    #[arg(long)]
+    pub tenant: Option<String>,
+    /// A header of its INVITE, such as "X-Customer: gold"; may be given more than once.
+    #[arg(long = "header", value_name = "HEADER", value_parser = header)]
+    pub headers: Vec<(String, String)>,
     /// When, on the clock of the server, such as "2026-12-24 18:00"; without it, now.
     #[arg(long, value_name = "TIME")]
     pub at: Option<Local>,
+}
+
+/// Reads `NAME: VALUE`.
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("write it as \"NAME: VALUE\"")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
 /// Tells which route takes it; fails when none does.
@@ -95,6 +107,8 @@ impl<'a> Test<'a> {
             caller: &self.from,
             trunk: self.thought.trunk.as_deref().unwrap_or_default(),
             context: &self.context,
+            tenant: self.thought.tenant.as_deref().unwrap_or_default(),
+            headers: &self.thought.headers,
             at: Some(self.at),
             ..Call::default()
         }
@@ -116,7 +130,7 @@ impl<'a> Test<'a> {
         let mut line = |name: &str, written: &str, read: &str| {
             let arrow = if written == read { String::new() } else { format!(" → {read}") };
             let written = if written.is_empty() { "withheld" } else { written };
-            writeln!(text, "  {name:<6}{written}{arrow}").ok();
+            writeln!(text, "  {name:<8}{written}{arrow}").ok();
         };
         line("to", &self.thought.to, &self.to);
         line("from", &self.thought.from, &self.from);
@@ -125,6 +139,12 @@ impl<'a> Test<'a> {
         }
         if !self.context.is_empty() {
             line("context", &self.context, &self.context);
+        }
+        if let Some(tenant) = &self.thought.tenant {
+            line("tenant", tenant, tenant);
+        }
+        for (name, value) in &self.thought.headers {
+            line("header", &format!("{name}: {value}"), &format!("{name}: {value}"));
         }
         let local = zone.local(self.at);
         let day = local.date.weekday().english().get(..3).unwrap_or_default();

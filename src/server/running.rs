@@ -25,6 +25,7 @@ use crate::engine::changing::Holders;
 use crate::engine::clock;
 use crate::engine::conferences::Rooms;
 use crate::engine::doors::{self, DoorError, Doors};
+use crate::engine::errands::Errands;
 use crate::engine::gauges::Gauges;
 use crate::engine::media_shard::{MediaHandle, MediaShard};
 use crate::engine::playbill::Playbill;
@@ -202,8 +203,7 @@ impl Running {
         let doors = Doors::open(blueprint.sip)?;
         let sockets = doors.sockets.clone();
         let ports = ports(blueprint.rtp)?;
-        let files = call_files(&blueprint.folders.calls)?;
-        let gauges = Arc::new(Gauges::default());
+        let (files, gauges) = (call_files(&blueprint.folders.calls)?, Arc::new(Gauges::default()));
         let media = MediaShard::start(blueprint.detector, gauges.clone());
         let media = media.map_err(StartError::Thread)?;
         let (recorder, keepers) = recorder(blueprint.recording, &blueprint.folders.recordings)?;
@@ -219,7 +219,7 @@ impl Running {
         let shard = shard.with_keep_alive(blueprint.keep_alive).with_tenants(blueprint.tenants);
         let announcer = blueprint.board.announcer().clone();
         let shard = shard.with_trace(blueprint.control.trace).with_announcer(announcer.clone());
-        let (rooms, conferences) = Rooms::new();
+        let ((rooms, conferences), (errands, given)) = (Rooms::new(), Errands::new());
         let house = Arc::new(House {
             sip: sip.clone(),
             media: media.clone(),
@@ -228,17 +228,17 @@ impl Running {
             recordings: blueprint.folders.recordings,
             bus: bus.clone(),
             conferences,
+            errands: given,
         });
         let stops = Stops { wind_up: CancellationToken::new(), now: CancellationToken::new() };
-        let stop_shard = CancellationToken::new();
-        let active = Arc::new(AtomicUsize::new(0));
+        let (stop_shard, active) = (CancellationToken::new(), Arc::new(AtomicUsize::new(0)));
         let limits = Limits { max_calls: blueprint.max_calls, active: active.clone() };
         let (asker, questions) = mpsc::channel(QUESTIONS);
         let supervisor = Supervisor::new(house, playbill, limits, stops.clone());
-        let supervisor = supervisor.with_questions(questions);
         let holders = Holders { calls: asker, sip: sip.clone() };
-        let (mut calls, mut others) = (JoinSet::new(), beside(rooms, keepers, &stop_shard));
-        calls.spawn(supervisor.run(arrivals));
+        let (mut calls, mut others) =
+            (JoinSet::new(), beside((rooms, errands), keepers, &stop_shard));
+        calls.spawn(supervisor.with_questions(questions).run(arrivals));
         others.spawn(shard.run(stop_shard.clone()));
         others.spawn(write_records(facts, files));
         let mut running = Self {
@@ -399,9 +399,14 @@ fn call_files(folder: &std::path::Path) -> Result<CallFiles, StartError> {
 }
 
 /// Those who serve all calls until the stop.
-fn beside(rooms: Rooms, keepers: Keepers, stop: &CancellationToken) -> JoinSet<()> {
+fn beside(
+    (rooms, errands): (Rooms, Errands),
+    keepers: Keepers,
+    stop: &CancellationToken,
+) -> JoinSet<()> {
     let (mut others, Keepers { uploads, retention }) = (JoinSet::new(), keepers);
     others.spawn(rooms.run(stop.clone()));
+    others.spawn(errands.run(stop.clone()));
     uploads.map(|uploads| others.spawn(uploads.run(stop.clone())));
     retention.map(|retention| others.spawn(retention.run(stop.clone())));
     others

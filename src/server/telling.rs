@@ -31,6 +31,8 @@ pub fn line(fact: &Fact) -> Option<String> {
             Some(format!("{:>8.1} s  agent   {text}{cut}", at.as_secs_f64()))
         }
         Fact::ToolCalled { name } => Some(format!("           · tool `{name}`")),
+        Fact::MessageTaken { .. } => Some("           · left a message".to_owned()),
+        Fact::CallbackWanted { .. } => Some("           · wants to be called back".to_owned()),
         Fact::Dialled { to } => Some(format!("           · dialling {to}")),
         Fact::Bridged { with } => Some(format!("           · talks with {with}")),
         Fact::Held { .. } => Some("           · on hold".to_owned()),

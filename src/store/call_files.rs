@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::agent::judgement::{Judged, Likelihood};
 use crate::call::cause::Cause;
 use crate::call::record::{
-    Bridge, Consent, Failure, Hold, Latency, Leg, Line, Pause, Record, Role, Speaker, ToolUse,
-    Transfer, Turn,
+    Bridge, Callback, Consent, Failure, Hold, Latency, Leg, Line, Message, NodeEntered, Pause,
+    Record, Role, Speaker, ToolUse, Transfer, Turn,
 };
 use crate::call::stir::{Flaw, Verification};
 
@@ -135,6 +135,8 @@ fn document(record: &Record) -> Value {
         "turns": record.turns.iter().map(turn).collect::<Vec<_>>(),
         "provider_failures": record.failures.iter().map(failure).collect::<Vec<_>>(),
         "tools": record.tools.iter().map(tool).collect::<Vec<_>>(),
+        "messages": record.messages.iter().map(message).collect::<Vec<_>>(),
+        "callbacks": record.callbacks.iter().map(callback).collect::<Vec<_>>(),
     })
 }
 
@@ -285,7 +287,34 @@ fn latency(latency: &Latency) -> Value {
 }
 
 fn tool(tool: &ToolUse) -> Value {
-    json!({ "at_ms": millis(tool.at), "name": tool.name, "arguments": tool.arguments })
+    json!({
+        "at_ms": millis(tool.at),
+        "name": tool.name,
+        "arguments": tool.arguments,
+        "outcome": tool.outcome.map(|outcome| if outcome.failed { "failed" } else { "done" }),
+        "took_ms": tool.outcome.map(|outcome| millis(outcome.took)),
+    })
+}
+
+/// A message that the caller left.
+pub fn message(message: &Message) -> Value {
+    json!({
+        "at_ms": millis(message.at),
+        "name": message.name,
+        "for": message.whom,
+        "number": message.number,
+        "text": message.text,
+    })
+}
+
+/// When the caller wants to be called back.
+pub fn callback(callback: &Callback) -> Value {
+    json!({
+        "at_ms": millis(callback.at),
+        "when": timestamp(callback.when),
+        "number": callback.number,
+        "reason": callback.reason,
+    })
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -174,12 +174,17 @@ impl Lack {
 }
 
 impl Heard {
-    /// The likeliest value.
-    pub fn value(&self) -> Option<&Value> {
+    /// The likeliest reading.
+    pub fn first(&self) -> Option<&Reading> {
         match self {
-            Self::Value(readings) => readings.first().map(|reading| &reading.value),
+            Self::Value(readings) => readings.first(),
             Self::Nothing | Self::Part(_) => None,
         }
+    }
+
+    /// The likeliest value.
+    pub fn value(&self) -> Option<&Value> {
+        self.first().map(|reading| &reading.value)
     }
 }
 

@@ -566,7 +566,7 @@ mod tests {
     #[test]
     fn every_mistake_is_found_at_once() {
         let mut wrong = intent("one", &["book (a", "on {day:weekdya}", "at {place}"]);
-        wrong.key = Some("12".to_owned());
+        wrong.key = Some("1x".to_owned());
         wrong.action = Some("hang up".to_owned());
         wrong.say = vec!["{{ day".to_owned()];
         wrong.ask = BTreeMap::from([("colour".to_owned(), "Which?".to_owned())]);
@@ -575,7 +575,7 @@ mod tests {
             "this `(` is never closed\nbook (a\n     ^",
             "`weekdya` is not a type\non {day:weekdya}\n    ^\ndid you mean `weekday`?",
             "slot `place` has no type",
-            "`12` is not a key",
+            "`1x` is not a key",
             "`hang up` is not an action",
             "a text does not render",
             "`ask.colour` asks for a slot that no phrase has",

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::agent::assistant::{Assistant, Intent};
 use crate::agent::tool::{Tool, names};
+use crate::agent::tools::builtin::Builtin;
 
 /// Writes what a language model is told: the agent's prompt, then how it should answer what the
 /// `rules` model would understand. A template: slots of intents stand as `<day>` in it.
@@ -25,7 +26,7 @@ pub fn instructions(assistant: &Assistant) -> String {
     text
 }
 
-/// The tools that an agent may call, for a language model.
+/// The tools of the house that an agent may call, for a language model.
 pub fn tools_for(assistant: &Assistant) -> Vec<Tool> {
     let may = |name: &str| assistant.tools.iter().any(|tool| tool == name);
     let mut tools = Vec::new();
@@ -49,6 +50,7 @@ pub fn tools_for(assistant: &Assistant) -> Vec<Tool> {
             parameters: r#"{"type":"object"}"#.to_owned(),
         });
     }
+    tools.extend(Builtin::ALL.into_iter().filter(|it| may(it.name())).map(Builtin::tool));
     tools
 }
 

@@ -164,6 +164,7 @@ impl Stage {
             Note::ToolCalled(call) => Some(format!("tool: {}", call.name)),
             Note::FalseInterruption
             | Note::Interrupted
+            | Note::ToolDone { .. }
             | Note::TurnTimed { .. }
             | Note::TurnJudged { .. } => None,
         };

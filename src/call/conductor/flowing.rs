@@ -3,12 +3,13 @@
 use std::time::Instant;
 
 use super::{Conductor, Work};
-use crate::agent::event::Input;
+use crate::agent::event::{Input, Note};
 use crate::agent::phrases::Phrases;
 use crate::agent::tool::{ToolCall, ToolResult, names};
-use crate::base::scope::Scope;
+use crate::agent::tools::arguments;
 use crate::call::briefing::{Post, Refer};
 use crate::call::cause::Cause;
+use crate::call::event::Output;
 use crate::call::flow::{self, Walk};
 use crate::call::transfer;
 use crate::dialplan::flow as plan;
@@ -38,7 +39,7 @@ impl Conductor {
     fn take_up_flow(&mut self, name: &str) -> Option<Post> {
         let flow = self.briefing.flows.get(name)?.clone();
         let casting = self.briefing.agents.get(&plan::speaker(name))?.clone();
-        self.flow = Some(Walk::new(name, flow, Scope::of(&self.variables())));
+        self.flow = Some(Walk::new(name, flow, self.scope()));
         Some(Post { casting, squad: None })
     }
 
@@ -76,6 +77,41 @@ impl Conductor {
         true
     }
 
+    /// What came of a tool is known, if it is the flow's.
+    pub(super) fn is_done_for_flow(&mut self, now: Instant, result: &ToolResult) -> bool {
+        if self.flow.is_none() || !result.id.starts_with(FLOW) {
+            return false;
+        }
+        let note = Note::ToolDone { id: result.id.clone(), failed: result.failed };
+        let fact = self.chronicle.note(now, note);
+        self.out.extend(fact.map(Output::Fact));
+        let (result, failed) = (result.content.clone(), result.failed);
+        self.walk(now, flow::Input::Used { result, failed });
+        true
+    }
+
+    /// Has a tool used. What it is given is held against its schema, as a model's words are.
+    fn flow_uses(&mut self, now: Instant, flow: &str, (tool, given): (&str, String)) {
+        self.leave_desk(now);
+        let casting = self.briefing.agents.get(&plan::speaker(flow));
+        let known = casting.and_then(|it| it.tools.iter().find(|known| known.name == tool));
+        let id = format!("{FLOW}:{}", self.usage_count());
+        let call = ToolCall { id, name: tool.to_owned(), arguments: given };
+        let fact = self.chronicle.note(now, Note::ToolCalled(call.clone()));
+        self.out.extend(fact.map(Output::Fact));
+        let fits = match known {
+            Some(known) => arguments::read(&known.parameters, &call.arguments).map(|_| ()),
+            None => Err("there is no such tool".to_owned()),
+        };
+        match fits {
+            Ok(()) => self.use_tool(now, call),
+            Err(why) => {
+                let result = call.failed(&why);
+                self.is_done_for_flow(now, &result);
+            }
+        }
+    }
+
     /// Somebody could not be reached: tells who wanted it.
     pub(super) fn not_reached(&mut self, now: Instant, result: ToolResult) {
         if self.flow.is_some() && result.id == FLOW {
@@ -107,6 +143,9 @@ impl Conductor {
                     self.flow_speaks(now, (&role, line.trim().to_owned()), None);
                 }
                 flow::Output::Wait => self.leave_desk(now),
+                flow::Output::Use { tool, arguments } => {
+                    self.flow_uses(now, &name, (&tool, arguments));
+                }
                 flow::Output::Go(to) => {
                     let terms = self.briefing.trunks.get(&self.trunk.name);
                     let refer = terms.map_or(Refer::First, |terms| terms.refer);

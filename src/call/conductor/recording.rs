@@ -54,8 +54,7 @@ impl Conductor {
         let first_message = Some(format!("{notice} {first}").trim_end().to_owned());
         self.chronicle.notified(mode, notice);
         let assistant = Arc::new(Assistant { first_message, ..(**assistant).clone() });
-        let (name, tools) = (casting.name.clone(), casting.tools.clone());
-        Arc::new(Casting { name, assistant, tools, ambience: casting.ambience.clone() })
+        Arc::new(Casting { assistant, ..(*casting).clone() })
     }
 
     /// The caller pressed a key; true when it was the one by which it agrees to be recorded.

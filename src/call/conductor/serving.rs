@@ -66,7 +66,8 @@ impl Conductor {
     /// The agent that is seated begins, or goes on with what it inherits.
     pub(super) fn open_desk(&mut self, now: Instant, inherits: Option<Inheritance>) {
         let (today, variables) = (self.chronicle.today(), self.variables());
-        self.desk.open(now, (today, &variables), inherits);
+        let scope = self.scope();
+        self.desk.open(now, today, (&variables, scope), inherits);
         let ambience = self.desk.casting().and_then(|casting| casting.ambience.clone());
         self.media(Command::Ambience(ambience));
     }

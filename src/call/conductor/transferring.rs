@@ -32,8 +32,7 @@ impl Conductor {
             return self.change_member(now, &call);
         }
         if call.name != names::TRANSFER_CALL {
-            let result = transfer::failed(&call, "there is no such tool");
-            return self.desk.tell(now, Input::ToolDone(result));
+            return self.use_tool(now, call);
         }
         let Some(casting) = self.desk.casting().cloned() else { return };
         let terms = self.briefing.trunks.get(&self.trunk.name);
@@ -205,6 +204,8 @@ impl Conductor {
             trunk: &self.trunk.name,
             context: &self.trunk.context,
             attested: self.chronicle.attested(),
+            tenant: &self.trunk.tenant,
+            headers: &self.incoming.headers,
             at: Some(self.chronicle.began()),
         };
         self.briefing.plan.route(&call)

@@ -114,6 +114,11 @@ impl Exchange {
         self.contacts.get(user).cloned()
     }
 
+    /// The name of the tenant whose session it is; empty when it is nobody's.
+    pub fn tenant_of(&self, session: SessionId) -> Arc<str> {
+        self.tenants.of(session).cloned().unwrap_or_default()
+    }
+
     /// Reads an INVITE of a trunk as its profile says: number called, caller, name. Our account
     /// there answers if the trunk challenges what we say in the call.
     pub fn read(&mut self, trunk: &str, incoming: &mut Incoming) -> Option<Said> {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::lines::MOST_HOPS;
 use super::phones::MOST_FORKS;
@@ -43,10 +44,11 @@ impl Exchange {
     }
 
     /// Relays a text of somebody who may write; its answer is given in time, or never.
-    pub fn relay(&mut self, badge: &Badge, mut text: Box<Incoming>) {
+    /// `at` is when it came, since the Unix epoch.
+    pub fn relay(&mut self, badge: &Badge, mut text: Box<Incoming>, at: Duration) {
         let session = text.session;
         let caller = self.writer(badge, &mut text);
-        let reaches = match self.readers(badge, &text) {
+        let reaches = match self.readers(badge, &text, at) {
             Ok(reaches) => reaches,
             Err(status) => return self.answer_text(session, (status, Vec::new())),
         };
@@ -78,7 +80,7 @@ impl Exchange {
     ///
     /// # Errors
     /// With 404 when nobody there takes texts, 480 when the phone is not to be reached.
-    fn readers(&self, badge: &Badge, text: &Incoming) -> Result<Vec<Reach>, u16> {
+    fn readers(&self, badge: &Badge, text: &Incoming, at: Duration) -> Result<Vec<Reach>, u16> {
         let briefing = self.texts.briefing.as_ref().ok_or(404_u16)?;
         let terms = briefing.trunks.get(&badge.name);
         if terms.is_some_and(|terms| !terms.may_deliver(&text.called_user)) {
@@ -89,6 +91,9 @@ impl Exchange {
             caller: &text.calling_user,
             trunk: &badge.name,
             context: &badge.context,
+            tenant: &badge.tenant,
+            headers: &text.headers,
+            at: Some(at),
             ..Call::default()
         };
         let route = briefing.plan.route(&call).ok_or(404_u16)?;

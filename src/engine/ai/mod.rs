@@ -9,6 +9,7 @@ mod judge;
 pub mod listen;
 pub mod speak;
 pub mod think;
+pub mod tools;
 
 #[cfg(test)]
 mod rehearsal;

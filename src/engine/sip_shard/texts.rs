@@ -41,7 +41,7 @@ impl SipShard {
             return self.answer_text(session, refusal.status, headers.into_iter().collect());
         }
         tracing::debug!(trunk = %sender.name, octets = text.body.len(), "text to be relayed");
-        self.exchange.relay(&sender, text);
+        self.exchange.relay(&sender, text, clock::since_epoch());
     }
 
     fn answer_text(&mut self, session: SessionId, status: u16, headers: Vec<(String, String)>) {

@@ -110,6 +110,8 @@ async fn timed(mut facts: broadcast::Receiver<crate::engine::bus::Told>) -> Vec<
                 | Fact::RecordingResumed { .. }
                 | Fact::Transferred { .. }
                 | Fact::ToolCalled { .. }
+                | Fact::MessageTaken { .. }
+                | Fact::CallbackWanted { .. }
                 | Fact::ProviderFailed { .. } => {}
             },
             Err(broadcast::error::RecvError::Lagged(_)) => {}

@@ -4,6 +4,7 @@ pub mod client;
 pub mod command;
 
 pub mod calls;
+pub mod history;
 pub mod phones;
 pub mod reload;
 pub mod status;

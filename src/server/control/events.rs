@@ -13,7 +13,7 @@ use crate::engine::bus::{Told, Watching};
 use crate::engine::clock;
 use crate::server::control::times::timestamp;
 use crate::sip::registration::Enrolment;
-use crate::store::call_files::stir;
+use crate::store::call_files::{self, stir};
 
 /// Sends what happens from now on; tells how much was missed.
 pub async fn run(facts: &Watching, announcer: &Announcer, out: mpsc::Sender<Value>) -> u64 {
@@ -79,6 +79,10 @@ fn of_server(announcement: &Announcement) -> Value {
     })
 }
 
+fn noted(key: &str, value: Value) -> (&'static str, Value) {
+    ("call.updated", json!({ key: value }))
+}
+
 fn of_call(told: &Told) -> Value {
     let (name, data) = match &*told.fact {
         Fact::Started { from, to, route, destination } => (
@@ -101,6 +105,8 @@ fn of_call(told: &Told) -> Value {
             }),
         ),
         Fact::ToolCalled { name } => ("function.called", json!({ "name": name })),
+        Fact::MessageTaken { message } => noted("message", call_files::message(message)),
+        Fact::CallbackWanted { callback } => noted("callback", call_files::callback(callback)),
         Fact::Verified(verification) => ("call.updated", json!({ "stir": stir(verification) })),
         Fact::Dialled { to } => ("call.updated", json!({ "dialled": to })),
         Fact::Bridged { with } => ("call.updated", json!({ "bridged": with })),

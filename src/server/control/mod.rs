@@ -13,5 +13,5 @@ mod events;
 mod oversight;
 pub mod reload;
 pub mod reports;
-mod times;
+pub mod times;
 mod wiretap;

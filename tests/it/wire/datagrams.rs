@@ -103,10 +103,16 @@ impl Wire {
 
     /// Calls an extension as `caller`: the status of the final answer.
     pub async fn status_for(&mut self, extension: &str, caller: &str) -> String {
+        self.status_with(extension, caller, "").await
+    }
+
+    /// The same with more headers, each with its line end.
+    pub async fn status_with(&mut self, extension: &str, caller: &str, headers: &str) -> String {
         let body = self.description();
         let invite = self.request("INVITE", extension, &body);
         let from = header(&invite, "From");
         let invite = invite.replace(from, &from.replace("sip:wire@", &format!("sip:{caller}@")));
+        let invite = invite.replace("Contact: ", &format!("{headers}Contact: "));
         let call = header(&invite, "Call-ID");
         self.send(invite.as_bytes()).await;
         loop {

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use voxtrunk::engine::phone::{Act, Line, When};
 use voxtrunk::media::event::Digit;
 
 use super::caller::{Speaker, call, say};
 use super::server::{House, Server, said};
+use super::service::{Reply, Service};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_flow_asks_for_a_day_and_a_number_reads_it_back_and_ends() {
@@ -51,6 +52,33 @@ async fn a_caller_who_does_not_answer_goes_where_the_flow_says() {
     assert_eq!(lines.last().map(String::as_str), Some("Desk here."), "{lines:?}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_flow_books_by_a_tool_and_goes_by_what_came_of_it() {
+    let service = Service::open(|seen| match seen.path() {
+        "/slots?day=Monday" => Reply::json(json!({ "slots": ["ten"] })),
+        "/slots?day=Tuesday" => Reply::json(json!({ "slots": [] })),
+        _ => Reply { status: 500, ..Reply::json(json!({})) },
+    })
+    .await;
+    let house = House::with(&BOOKING.replace("CALENDAR", &service.url()));
+    let allowed = format!("[security.tools]\nallow = [\"{}\"]\n", service.host());
+    let server = Server::start(house.and(&allowed)).await;
+    for (day, way, end) in [
+        ("monday", ["day", "slots", "free"], "At ten. Goodbye."),
+        ("tuesday", ["day", "slots", "full"], "There is nothing free. Goodbye."),
+        ("friday", ["day", "slots", "broken"], "Please call again. Goodbye."),
+    ] {
+        let lines = vec![say(Speaker::Flite("rms"), day).await];
+        let outcome = call(&server.uri(day), lines, Duration::from_secs(12)).await;
+        assert!(outcome.they_hung_up(), "{day}: {:?}", outcome.ending);
+        let record = server.records_of(day, 1).await.remove(0);
+        assert_eq!(nodes(&record), way, "{record:#}");
+        let words = said(&record, "agent").join(" ");
+        assert!(words.ends_with(end) && words.contains("One moment."), "{day}: {words}");
+        assert_eq!(record["tools"][0]["name"], "check_slots", "{record:#}");
+    }
+}
+
 fn nodes(record: &Value) -> Vec<&str> {
     let nodes = record["nodes"].as_array().expect("nodes");
     nodes.iter().filter_map(|node| node["node"].as_str()).collect()
@@ -60,6 +88,58 @@ fn press(keys: &str) -> Line {
     let digits = keys.chars().filter_map(Digit::new).collect();
     Line { when: When::Quiet, act: Act::Press(digits) }
 }
+
+const BOOKING: &str = r#"
+[[route]]
+to = "flow:booking"
+
+[agents.desk]
+first_message = "Desk here."
+stt.provider  = "pocketsphinx"
+tts           = { provider = "flite", voice = "slt" }
+
+[tools.check_slots]
+type        = "http"
+description = "Lists free slots of a day."
+url         = "CALENDAR/slots"
+query       = { day = "{{ args.day }}" }
+result      = "/slots"
+
+[tools.check_slots.parameters]
+day = "string"
+
+[flows.booking]
+agent = "desk"
+start = "day"
+
+[flows.booking.nodes.day]
+type    = "ask"
+collect = { day = "weekday" }
+ask     = { day = "On which day?" }
+next    = "slots"
+failed  = "broken"
+
+[flows.booking.nodes.slots]
+type  = "tool"
+say   = "One moment."
+tool  = "check_slots"
+args  = { day = "{{ vars.day }}" }
+save  = "slots"
+next  = [{ when = "size(vars.slots) == 0", to = "full" }, { to = "free" }]
+error = "broken"
+
+[flows.booking.nodes.free]
+type = "end"
+say  = "At {{ vars.slots[0] }}. Goodbye."
+
+[flows.booking.nodes.full]
+type = "end"
+say  = "There is nothing free. Goodbye."
+
+[flows.booking.nodes.broken]
+type = "end"
+say  = "Please call again. Goodbye."
+"#;
 
 const FLOW: &str = r#"
 [[route]]

@@ -87,6 +87,36 @@ async fn files_with_mistakes_change_nothing_and_say_where() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_files_said_before_comes_back() {
+    let server = server(false).await;
+    change(&server, &dialplan("Red", 603));
+    told(&server, &["reload"]).await;
+    let states = || async {
+        let listed = told(&server, &["config", "history", "--json"]).await;
+        let states: Vec<Value> =
+            listed.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        states
+    };
+    // Keeping them goes on beside the answer.
+    for _ in 0..400 {
+        if states().await.len() == 2 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(states().await[0]["changed"], json!(["test.toml"]));
+    let said = told(&server, &["config", "rollback"]).await;
+    assert!(said.contains("written") && said.contains("test.toml"), "{said}");
+    let path = server.folder.path("dialplans/test.toml");
+    assert_eq!(std::fs::read_to_string(path).expect("a file"), dialplan("Red", 480));
+    told(&server, &["reload"]).await;
+    let mut wire = Wire::open("127.0.0.1:0", server.address).await;
+    assert_eq!(wire.status_for("x", "wire").await, "480");
+    let (code, _, why) = ask(&server, &["config", "rollback", "9"]).await;
+    assert!(code == Some(2) && why.contains("there is no state 9"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_needs_a_restart_is_told_and_not_done() {
     let server = server(false).await;
     let path = server.folder.path("conf/server.toml");

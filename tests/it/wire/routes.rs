@@ -24,6 +24,18 @@ caller = "list:blocked"
 to     = "reject:603"
 
 [[route]]
+name = "gold"
+did  = "always"
+header.X-Tier = "gold*"
+to   = "reject:486"
+
+[[route]]
+name = "nobody, in time"
+did  = "always"
+when = "hours.always && anonymous && sip.header['X-Tier'] == 'silver'"
+to   = "reject:488"
+
+[[route]]
 name = "never"
 did  = ["always", "never"]
 when = "hours.never"
@@ -66,6 +78,15 @@ async fn calls_go_by_the_clock_and_by_lists() {
     ] {
         assert_eq!(wire.status_for(extension, caller).await, expected, "{extension} by {caller}");
     }
+    for (caller, tier, expected) in [
+        ("+49711222333", "gold-plus", "486"),
+        ("+49711222333", "silver", "480"),
+        ("anonymous", "silver", "488"),
+        ("anonymous", "bronze", "480"),
+    ] {
+        let status = wire.status_with("always", caller, &format!("X-Tier: {tier}\r\n")).await;
+        assert_eq!(status, expected, "{tier} by {caller}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,6 +120,10 @@ async fn the_command_line_says_which_route_takes_a_call_and_why() {
     let (code, said) = test(&["--to", "never", "--from", "0171 5550199", "--json"]).await;
     let told: serde_json::Value = serde_json::from_str(&said).expect("JSON");
     assert_eq!((code, &told["taken"]["to"]), (Some(0), &"reject:603".into()), "{said}");
+    let gold = ["--to", "always", "--at", "2026-12-23 09:00", "--header", "X-Tier: gold"];
+    let (code, said) = test(&gold).await;
+    assert!(code == Some(0) && said.contains("→ reject:486\n"), "{said}");
+    assert!(said.contains("header ✓ X-Tier: gold*"), "{said}");
     let (code, said) = test(&["--to", "1", "--at", "tomorrow"]).await;
     assert!(code == Some(2) && said.contains("2026-12-24 18:00"), "{said}");
 }

@@ -124,10 +124,20 @@ impl Server {
         Self::start_in(Folder::new(), house).await
     }
 
+    /// The same, with variables in its environment.
+    pub async fn start_with(house: House, variables: &[(&str, &str)]) -> Self {
+        Self::begin(Folder::new(), house, variables).await
+    }
+
     /// The same, in a folder in which there is something already.
     pub async fn start_in(folder: Folder, house: House) -> Self {
+        Self::begin(folder, house, &[]).await
+    }
+
+    async fn begin(folder: Folder, house: House, variables: &[(&str, &str)]) -> Self {
         let config = house.write(&folder);
         let mut child = program()
+            .envs(variables.iter().copied())
             .arg("serve")
             .arg("--config")
             .arg(config)

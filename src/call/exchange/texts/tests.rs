@@ -55,7 +55,7 @@ impl Bench {
 
     /// Somebody writes; gives what is sent to phones, and what the writer is told.
     fn write(&mut self, to: &str, badge: &Badge) -> (Vec<Asking>, Vec<u16>) {
-        self.exchange.relay(badge, Box::new(text(to)));
+        self.exchange.relay(badge, Box::new(text(to)), Duration::ZERO);
         self.drain()
     }
 
@@ -188,7 +188,7 @@ fn without_a_name_nobody_is_named() {
     let mut bench = Bench::new();
     let mut unknown = text("101");
     unknown.calling_user.clear();
-    bench.exchange.relay(&Badge::default(), Box::new(unknown));
+    bench.exchange.relay(&Badge::default(), Box::new(unknown), Duration::ZERO);
     let (asked, _) = bench.drain();
     assert!(asked[0].from.contains("anonymous.invalid"), "{}", asked[0].from);
     assert_eq!(asked[0].headers[0], ("Privacy".to_owned(), "id".to_owned()));

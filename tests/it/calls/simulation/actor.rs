@@ -13,7 +13,7 @@ use voxtrunk::agent::intents::compile::Compiled;
 use voxtrunk::agent::intents::dialogue::Dialogue;
 use voxtrunk::agent::intents::instructions;
 use voxtrunk::agent::judgement::Likelihood;
-use voxtrunk::agent::tool::ToolCall;
+use voxtrunk::agent::tool::{Handlings, ToolCall};
 use voxtrunk::call::briefing::Casting;
 
 /// An agent with its minds.
@@ -106,6 +106,7 @@ impl Actor {
             name: self.name.clone(),
             assistant: Arc::new(self.assistant.clone()),
             tools: instructions::tools_for(&self.assistant),
+            handlings: Handlings::new(),
             ambience: None,
         })
     }

@@ -388,6 +388,7 @@ impl Server {
                 call.mouth.engage(self.actors[call.actor].voice);
             }
             Output::Mind(order) => self.mind(scene, id, order),
+            Output::Use { .. } => unreachable!("no agent has tools of an operator"),
             Output::Fact(fact) => self.facts.push((scene.millis(scene.now), id, fact)),
             Output::Over => {
                 // The task of the call ends and whatever it held is dropped.

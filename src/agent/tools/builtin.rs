@@ -1,0 +1,210 @@
+//! The tools that the house has without any table of the operator's.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::agent::tool::Tool;
+use crate::agent::tools::calculator;
+use crate::base::calendar::Weekday;
+use crate::base::zone::{Local, Zone};
+
+/// A tool of the house.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Builtin {
+    /// Which day and time it is.
+    Now,
+    /// Works a sum out.
+    Calculator,
+    /// Presses keys of the telephone.
+    SendDtmf,
+    /// Notes a message for somebody.
+    TakeMessage,
+    /// Notes that the caller wants to be called.
+    ScheduleCallback,
+}
+
+impl Builtin {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Now, Self::Calculator, Self::SendDtmf, Self::TakeMessage, Self::ScheduleCallback];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Now => "now",
+            Self::Calculator => "calculator",
+            Self::SendDtmf => "send_dtmf",
+            Self::TakeMessage => "take_message",
+            Self::ScheduleCallback => "schedule_callback",
+        }
+    }
+
+    /// The tool of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|tool| tool.name() == name)
+    }
+
+    /// The tool as a model sees it.
+    pub fn tool(self) -> Tool {
+        let text = |about: &str| json!({ "type": "string", "description": about });
+        let (description, properties, required): (_, Value, &[&str]) = match self {
+            Self::Now => ("Tells the day, the weekday and the time of day.", json!({}), &[]),
+            Self::Calculator => (
+                "Works out a sum exactly. Use it for every amount that you tell.",
+                json!({ "expression": text("Numbers with + - * / % and brackets: 3 * (19.90 - 2.5)") }),
+                &["expression"],
+            ),
+            Self::SendDtmf => (
+                "Presses keys of the telephone, for the menu of another system.",
+                json!({ "keys": text("At most 32 of 0-9 * # A-D; w waits half a second.") }),
+                &["keys"],
+            ),
+            Self::TakeMessage => (
+                "Notes a message for somebody who is not there. Read it back to the caller first.",
+                json!({
+                    "text": text("The message, in whole sentences."),
+                    "name": text("Who leaves it."),
+                    "for": text("Whom it is for."),
+                    "number": {
+                        "type": "string", "format": "phone",
+                        "description": "Where the caller can be reached, if not at the number \
+                                        of this call.",
+                    },
+                }),
+                &["text"],
+            ),
+            Self::ScheduleCallback => (
+                "Notes that the caller wants to be called back.",
+                json!({
+                    "date": { "type": "string", "format": "date", "description": "The day." },
+                    "time": { "type": "string", "format": "time", "description": "The time of day." },
+                    "number": {
+                        "type": "string", "format": "phone",
+                        "description": "The number to call, if not that of this call.",
+                    },
+                    "reason": text("What it is about."),
+                }),
+                &["date", "time"],
+            ),
+        };
+        let parameters = json!({
+            "type": "object", "properties": properties, "required": required,
+            "additionalProperties": false,
+        });
+        Tool {
+            name: self.name().to_owned(),
+            description: description.to_owned(),
+            parameters: parameters.to_string(),
+        }
+    }
+}
+
+/// Which day and time it is, for a model.
+pub fn now(since_epoch: Duration, zone: &Zone) -> String {
+    let Local { date, minute } = zone.local(since_epoch);
+    let (weekday, time) = (weekday(date.weekday()), clock(minute));
+    json!({ "date": date.to_string(), "weekday": weekday, "time": time, "zone": zone.name() })
+        .to_string()
+}
+
+/// Works a sum out, for a model.
+///
+/// # Errors
+/// With what is wrong with it.
+pub fn calculate(arguments: &Map<String, Value>) -> Result<String, String> {
+    let expression = text(arguments, "expression").unwrap_or_default();
+    calculator::evaluate(&expression).map_err(str::to_owned)
+}
+
+/// The keys that a model wants pressed, in groups with a pause of so long before each.
+///
+/// # Errors
+/// With what is wrong with them.
+pub fn keys(arguments: &Map<String, Value>) -> Result<Vec<(Duration, String)>, String> {
+    let keys = text(arguments, "keys").unwrap_or_default().to_ascii_uppercase();
+    let is_key = |key: char| "0123456789*#ABCDW".contains(key);
+    if keys.is_empty() || keys.len() > MOST_KEYS || !keys.chars().all(is_key) {
+        return Err(format!("the keys must be 1 to {MOST_KEYS} of 0-9 * # A-D and w"));
+    }
+    let mut groups: Vec<(Duration, String)> = Vec::new();
+    let mut pause = Duration::ZERO;
+    for key in keys.chars() {
+        match (key, groups.last_mut()) {
+            ('W', _) => pause += PAUSE,
+            (key, Some((_, group))) if pause.is_zero() => group.push(key),
+            (key, _) => groups.push((std::mem::take(&mut pause), key.to_string())),
+        }
+    }
+    Ok(groups)
+}
+
+/// A text among the arguments, without what no text has and at most so long.
+pub fn text(arguments: &Map<String, Value>, name: &str) -> Option<String> {
+    let text = arguments.get(name)?.as_str()?;
+    let text: String = text.chars().filter(|c| !c.is_control() || *c == '\n').collect();
+    let text = text.trim();
+    let text = text.get(..text.floor_char_boundary(LONGEST_TEXT)).unwrap_or_default();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// `18:05`.
+pub fn clock(minute: u16) -> String {
+    format!("{:02}:{:02}", minute / 60, minute % 60)
+}
+
+fn weekday(day: Weekday) -> &'static str {
+    day.english()
+}
+
+/// How many keys a model may press at once (T14).
+const MOST_KEYS: usize = 32;
+
+/// How long a `w` waits.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest text that is noted, in octets.
+const LONGEST_TEXT: usize = 4_096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments(json: Value) -> Map<String, Value> {
+        json.as_object().cloned().expect("an object")
+    }
+
+    #[test]
+    fn the_time_is_told_as_the_clock_on_the_wall_says_it() {
+        let zone: Zone = "Europe/Berlin".parse().expect("a zone");
+        let told: Value =
+            serde_json::from_str(&now(Duration::from_secs(1_798_131_900), &zone)).expect("JSON");
+        let expected = json!({
+            "date": "2026-12-24", "weekday": "Thursday", "time": "18:05", "zone": "Europe/Berlin",
+        });
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn keys_come_in_groups_with_pauses_before_them() {
+        let keys = |text: &str| keys(&arguments(json!({ "keys": text })));
+        let group = |pause, keys: &str| (Duration::from_millis(pause), keys.to_owned());
+        assert_eq!(keys("12#"), Ok(vec![group(0, "12#")]));
+        assert_eq!(keys("w1ww2*"), Ok(vec![group(500, "1"), group(1_000, "2*")]));
+        for wrong in ["", "1 2", "+49", &"1".repeat(33)] {
+            assert!(keys(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_tool_has_a_schema_that_its_name_leads_to() {
+        for tool in Builtin::ALL {
+            assert_eq!(Builtin::named(tool.name()), Some(tool));
+            let schema: Value = serde_json::from_str(&tool.tool().parameters).expect("JSON");
+            let known = schema["properties"].as_object().expect("an object");
+            let required = schema["required"].as_array().expect("a list");
+            assert!(required.iter().all(|name| known.contains_key(name.as_str().expect("a name"))));
+        }
+        assert_eq!(Builtin::named("end_call"), None);
+    }
+}

@@ -1,0 +1,326 @@
+//! Checks of tools: where they go, what a model is told of them, and what they are asked with.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::agent::tools::definition::{Confirm, Definition, Excerpt, Kind};
+use crate::agent::tools::parameter::{Parameter, Sort};
+use crate::agent::tools::request;
+use crate::base::network;
+use crate::base::secret::ExposeSecret;
+use crate::config::check_agent::{not_a_template, tools_of_the_house};
+use crate::config::check_machine::in_plain_text;
+use crate::config::diagnostic::{Diagnostic, did_you_mean};
+use crate::config::source::{Span, is_secret_key};
+use crate::config::subject::Subject;
+
+/// Checks all tools.
+pub fn tools(subject: &Subject<'_>) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (name, definition) in subject.tools {
+        let check = Check { subject, definition, name, path: format!("tools.{name}") };
+        found.extend(check.reserved());
+        if !subject.faulty_tools.contains(name) {
+            found.extend(check.all());
+        }
+    }
+    found
+}
+
+struct Check<'a> {
+    subject: &'a Subject<'a>,
+    definition: &'a Definition,
+    name: &'a str,
+    path: String,
+}
+
+impl Check<'_> {
+    fn all(&self) -> Vec<Diagnostic> {
+        let mut found = self.strangers();
+        found.extend(self.description());
+        found.extend(self.place_of_it());
+        found.extend(self.times());
+        found.extend(self.retry());
+        found.extend(self.parameters());
+        found.extend(self.excerpt());
+        found.extend(self.save());
+        found.extend(self.secret());
+        found.extend(self.templates());
+        found.extend(self.secrets());
+        found
+    }
+
+    /// A name that the house has given already.
+    fn reserved(&self) -> Option<Diagnostic> {
+        let name = self.name;
+        let message = format!("`{name}` is a tool of the house");
+        tools_of_the_house().any(|own| own == name).then(|| {
+            Diagnostic::error("tool.reserved", message)
+                .at(self.subject.key(&self.path), "this name is taken")
+                .help("give the tool another name; agents name those of the house without a table")
+        })
+    }
+
+    /// Keys that mean nothing to a tool of its type.
+    fn strangers(&self) -> Vec<Diagnostic> {
+        let it = self.definition;
+        let (kind, strangers) = match it.kind {
+            Kind::Http => {
+                ("http", vec![("secret", it.secret.is_some()), ("allow", !it.allow.is_empty())])
+            }
+            Kind::Webhook => (
+                "webhook",
+                vec![
+                    ("method", it.method.is_some()),
+                    ("query", it.query.is_some()),
+                    ("body", it.body.is_some()),
+                    ("result", it.result.is_some()),
+                    ("allow", !it.allow.is_empty()),
+                ],
+            ),
+            Kind::Mcp => (
+                "mcp",
+                vec![
+                    ("description", !it.description.is_empty()),
+                    ("parameters", !it.parameters.is_empty()),
+                    ("method", it.method.is_some()),
+                    ("query", it.query.is_some()),
+                    ("body", it.body.is_some()),
+                    ("result", it.result.is_some()),
+                    ("retry", it.retry > 0),
+                    ("secret", it.secret.is_some()),
+                ],
+            ),
+        };
+        let told = |(key, _): (&str, bool)| {
+            let message = format!("a tool of the type \"{kind}\" has no `{key}`");
+            Diagnostic::error("tool.key", message).at(self.key(key), "this means nothing here")
+        };
+        strangers.into_iter().filter(|(_, is_there)| *is_there).map(told).collect()
+    }
+
+    fn description(&self) -> Option<Diagnostic> {
+        let own = self.definition.kind != Kind::Mcp;
+        (own && self.definition.description.trim().is_empty()).then(|| {
+            let message = format!("tool `{}` has no `description`", self.name);
+            Diagnostic::warning("tool.no_description", message)
+                .at(self.subject.key(&self.path), "a model cannot know when to call it")
+        })
+    }
+
+    /// Where it goes: told by the operator, never by a model.
+    fn place_of_it(&self) -> Option<Diagnostic> {
+        let url = self.definition.url.as_str();
+        if url.is_empty() {
+            let message = format!("tool `{}` has no `url`", self.name);
+            return Some(
+                Diagnostic::error("key.missing", message)
+                    .at(self.subject.key(&self.path), "`url` must stand in this table"),
+            );
+        }
+        let place = || self.place("url");
+        let Some((scheme, host, port)) = request::origin(url) else {
+            return Some(
+                Diagnostic::error("tool.url", "the `url` of a tool names its host plainly")
+                    .at(place(), "no such URL")
+                    .help(
+                        "write it as \"https://calendar.example.com/slots\"; templates may stand \
+                         behind the host",
+                    ),
+            );
+        };
+        let allowed = &self.subject.server.security.tools.allow;
+        if allowed.iter().any(|it| it.is(host, port)) {
+            return None;
+        }
+        let address = host.trim_matches(['[', ']']).parse::<IpAddr>().ok();
+        let inside = address.is_some_and(|address| !network::is_public(address));
+        if scheme == "https" && !inside {
+            return None;
+        }
+        let why = if inside { "is not on the public internet" } else { "is asked without TLS" };
+        Some(
+            Diagnostic::error("tool.closed", format!("`{host}` {why}"))
+                .at(place(), "no tool goes there by itself")
+                .help(format!(
+                    "if that is meant, add [security.tools] allow = [\"{host}:{port}\"] to the \
+                     settings of the server"
+                )),
+        )
+    }
+
+    fn times(&self) -> Vec<Diagnostic> {
+        let it = self.definition;
+        let (least, most) = (Duration::from_millis(100), Duration::from_secs(60));
+        let mut found = Vec::new();
+        if !(least..=most).contains(&it.timeout) {
+            let message = "`timeout` must be between 100ms and 60s";
+            found.push(
+                Diagnostic::error("value.range", message).at(self.place("timeout"), "out of range"),
+            );
+        }
+        if it.retry > MOST_TRIES {
+            let message = format!("`retry` must be a whole number from 0 to {MOST_TRIES}");
+            found.push(
+                Diagnostic::error("value.range", message).at(self.place("retry"), "out of range"),
+            );
+        }
+        found
+    }
+
+    /// Nothing is done twice that must be done once.
+    fn retry(&self) -> Option<Diagnostic> {
+        let it = self.definition;
+        (it.retry > 0 && !it.is_repeatable()).then(|| {
+            let message = format!("a second {} may do everything twice", it.method().name());
+            Diagnostic::error("tool.retry", message)
+                .at(self.place("retry"), "this asks again")
+                .help(
+                    "add headers.Idempotency-Key = \"{{ call.id }}-{{ tool.call_id }}\" if the \
+                     service knows it, or leave `retry` out",
+                )
+        })
+    }
+
+    fn parameters(&self) -> Vec<Diagnostic> {
+        let all = self.definition.parameters.iter();
+        all.flat_map(|(name, parameter)| self.parameter(name, parameter)).collect()
+    }
+
+    fn parameter(&self, name: &str, parameter: &Parameter) -> Vec<Diagnostic> {
+        let path = format!("parameters.{name}");
+        let wrong = |message: String, place: Option<Span>, label: String| {
+            Diagnostic::error("tool.schema_invalid", message)
+                .at(place, label)
+                .help(format!("types: {}", Sort::NAMES.join(", ")))
+        };
+        let mut found = Vec::new();
+        let sorts = [("type", Some(&parameter.sort)), ("items", parameter.items.as_ref())];
+        for (key, sort) in sorts {
+            let Some(Sort::Unknown(written)) = sort else { continue };
+            let label = match did_you_mean(written, Sort::NAMES) {
+                Some(name) => format!("did you mean \"{name}\"?"),
+                None => "not known".to_owned(),
+            };
+            let place = self.subject.reading.places.find(&format!("{}.{path}.{key}", self.path));
+            let place = place.map(|it| it.value.clone()).or_else(|| self.place(&path));
+            found.push(wrong(format!("there is no type `{written}`"), place, label));
+        }
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
+            let message = format!("`{name}` cannot be the name of a parameter");
+            found.push(wrong(message, self.key(&path), "letters, digits, - and _".to_owned()));
+        }
+        if !parameter.choices.is_empty() && parameter.sort != Sort::Text {
+            let message = format!("only a text has an `enum`, and `{name}` is none");
+            let place = self.place(&format!("{path}.enum"));
+            found.push(wrong(message, place, "a list of texts".to_owned()));
+        }
+        if parameter.items.is_some() && parameter.sort != Sort::List {
+            let message = format!("only an array has `items`, and `{name}` is none");
+            let place = self.place(&format!("{path}.items"));
+            found.push(wrong(message, place, "leave it out".to_owned()));
+        }
+        found
+    }
+
+    fn excerpt(&self) -> Vec<Diagnostic> {
+        let pointers: Vec<(String, &str)> = match &self.definition.result {
+            None => Vec::new(),
+            Some(Excerpt::At(pointer)) => vec![("result".to_owned(), pointer)],
+            Some(Excerpt::Named(named)) => {
+                named.iter().map(|(name, it)| (format!("result.{name}"), it.as_str())).collect()
+            }
+        };
+        let is_pointer = |text: &str| text.is_empty() || text.starts_with('/');
+        let told = |(key, pointer): (String, &str)| {
+            Diagnostic::error("tool.result", format!("`{pointer}` is no JSON Pointer"))
+                .at(self.place(&key), "it begins with /")
+                .help("write it as \"/data/slots\" (RFC 6901)")
+        };
+        pointers.into_iter().filter(|(_, pointer)| !is_pointer(pointer)).map(told).collect()
+    }
+
+    fn save(&self) -> Option<Diagnostic> {
+        let name = self.definition.save.as_deref()?;
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let is_name = !name.is_empty() && name.len() <= 64 && name.chars().all(fits);
+        (!is_name).then(|| {
+            Diagnostic::error("tool.save", format!("`{name}` cannot be the name of a variable"))
+                .at(self.place("save"), "letters, digits and _")
+        })
+    }
+
+    /// The secret of a webhook has a form of its own.
+    fn secret(&self) -> Option<Diagnostic> {
+        let secret = self.definition.secret.as_ref()?;
+        (!secret.expose_secret().starts_with("whsec_")).then(|| {
+            let message = "the `secret` of a webhook begins with whsec_";
+            Diagnostic::error("tool.secret", message)
+                .at(self.place("secret"), "no secret of Standard Webhooks")
+                .help("`echo whsec_$(openssl rand -base64 32)` makes one")
+        })
+    }
+
+    fn templates(&self) -> Vec<Diagnostic> {
+        let it = self.definition;
+        let mut texts = vec![("url".to_owned(), it.url.clone())];
+        let none = BTreeMap::new();
+        let query = it.query.as_ref().unwrap_or(&none).iter();
+        texts.extend(query.map(|(name, text)| (format!("query.{name}"), text.clone())));
+        let headers = it.headers.iter();
+        texts.extend(
+            headers
+                .map(|(name, text)| (format!("headers.{name}"), text.expose_secret().to_owned())),
+        );
+        if let Confirm::Asks(question) = &it.confirm {
+            texts.push(("confirm".to_owned(), question.clone()));
+        }
+        if let Some(body) = &it.body {
+            leaves("body", body, &mut texts);
+        }
+        let wrong = |(key, text): (String, String)| {
+            not_a_template(self.subject, &format!("{}.{key}", self.path), &text)
+        };
+        texts.into_iter().filter_map(wrong).collect()
+    }
+
+    fn secrets(&self) -> Vec<Diagnostic> {
+        let it = self.definition;
+        let headers = it.headers.keys().filter(|name| is_secret_key(name));
+        let headers = headers.map(|name| format!("{}.headers.{name}", self.path));
+        let secret = it.secret.iter().map(|_| format!("{}.secret", self.path));
+        headers.chain(secret).filter_map(|path| in_plain_text(self.subject, &path)).collect()
+    }
+
+    fn place(&self, key: &str) -> Option<Span> {
+        self.subject.place(&format!("{}.{key}", self.path))
+    }
+
+    fn key(&self, key: &str) -> Option<Span> {
+        let path = format!("{}.{key}", self.path);
+        self.subject.key(&path).or_else(|| self.subject.place(&path))
+    }
+}
+
+/// The texts of a body, each with its path.
+fn leaves(path: &str, value: &Value, texts: &mut Vec<(String, String)>) {
+    match value {
+        Value::String(text) => texts.push((path.to_owned(), text.clone())),
+        Value::Array(list) => {
+            list.iter()
+                .enumerate()
+                .for_each(|(at, it)| leaves(&format!("{path}[{at}]"), it, texts));
+        }
+        Value::Object(table) => {
+            table.iter().for_each(|(name, it)| leaves(&format!("{path}.{name}"), it, texts));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// How often a tool may ask again.
+const MOST_TRIES: u32 = 3;

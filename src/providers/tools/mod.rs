@@ -1,0 +1,6 @@
+//! Tools of the operator at work: requests of its own making, and those of others' protocols.
+
+pub mod http;
+pub mod mcp;
+pub mod seam;
+pub mod webhook;
