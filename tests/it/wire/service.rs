@@ -30,9 +30,12 @@ pub struct Seen {
 pub struct Reply {
     /// The status.
     pub status: u16,
-    headers: String,
-    body: String,
-    after: Duration,
+    /// The headers, each with its line end.
+    pub headers: String,
+    /// The body.
+    pub body: String,
+    /// How long it takes.
+    pub after: Duration,
 }
 
 impl Service {

@@ -1,6 +1,7 @@
 //! Tools in calls: a model asks for them, a service on the loopback is asked by us, and what must
 //! not be done is not done. The model and the ears are stand-ins; the caller speaks or presses keys.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use voxtrunk::providers::fakes::stand::{Stand, nobody};
 
 use super::caller::{Outcome, Speaker, call, say};
 use super::server::{Folder, House, Server, finish, program, said};
-use super::service::{Reply, Service};
+use super::service::{Reply, Seen, Service};
 use crate::fakes::chat_server::{Behaviour, ChatServer, KEY};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
