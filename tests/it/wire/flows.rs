@@ -1,14 +1,16 @@
 //! Flows in the running server: nodes that say, ask, decide and end, by voice and by keys; the
 //! record tells the way that a call took.
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 use voxtrunk::engine::phone::{Act, Line, When};
 use voxtrunk::media::event::Digit;
 
 use super::caller::{Speaker, call, say};
-use super::server::{House, Server, said};
+use super::server::{Folder, House, Server, program, said};
 use super::service::{Reply, Service};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -77,6 +79,34 @@ async fn a_flow_books_by_a_tool_and_goes_by_what_came_of_it() {
         assert!(words.ends_with(end) && words.contains("One moment."), "{day}: {words}");
         assert_eq!(record["tools"][0]["name"], "check_slots", "{record:#}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_flow_is_walked_as_text() {
+    let folder = Folder::new();
+    let config = House::with(FLOW).write(&folder);
+    let walked = async |lines: &str| {
+        let mut command = program();
+        command.args(["flow", "test", "appointment", "--config"]).arg(&config);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut walking = command.spawn().expect("it runs");
+        let mut typed = walking.stdin.take().expect("it is piped");
+        typed.write_all(lines.as_bytes()).await.expect("it reads");
+        drop(typed);
+        let output = walking.wait_with_output().await.expect("it ends");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, text) = walked("monday\n#4712\nyes\n").await;
+    assert_eq!(code, Some(0), "{text}");
+    for part in [
+        "[day]\nagent: Welcome. On which day?\ncaller: monday\n[number]",
+        "caller: #4712\nagent: I have 4712. Is that right?\ncaller: yes\n[which]\n[monday]",
+        "agent: Monday it is, 4712. Goodbye.\n(hangs up)",
+    ] {
+        assert!(text.contains(part), "{part}\n--\n{text}");
+    }
+    let (code, text) = walked("").await;
+    assert!(code == Some(0) && text.ends_with("(goes to agent:desk)\n"), "{text}");
 }
 
 fn nodes(record: &Value) -> Vec<&str> {
