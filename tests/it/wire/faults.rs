@@ -138,7 +138,8 @@ stt.provider  = "pocketsphinx"
 tts           = { provider = "flite", voice = "slt" }
 # One request for a turn, so that the fake can count them.
 turns.preemptive       = false
-fallback.give_up_after = "2700ms"
+# The apology follows the holding phrase before the caller takes the pause for an end.
+fallback.give_up_after = "2200ms"
 
 [[agents.base.intents]]
 id      = "hours"
