@@ -7,14 +7,14 @@ use clap::Parser;
 use voxtrunk::server::console::{calls, history, phones, reload, status, trace, trunks};
 use voxtrunk::server::control::protocol;
 use voxtrunk::server::{
-    bench, check, decrypt, demo, dial, fakes, models, preset, providers, routes, secrets, serve,
-    tool, verify,
+    bench, check, decrypt, demo, dial, fakes, flows, models, preset, providers, routes, secrets,
+    serve, tool, verify,
 };
 
 use self::commands::{
-    CallCommand, Cli, Command, Config, ConfigCommand, Delays, ModelsCommand, PhoneCommand,
-    PresetCommand, ProvidersCommand, RecordingCommand, RouteCommand, SecretCommand, SipCommand,
-    Taping, ToolCommand, TrunkCommand,
+    CallCommand, Cli, Command, Config, ConfigCommand, Delays, FlowCommand, ModelsCommand,
+    PhoneCommand, PresetCommand, ProvidersCommand, RecordingCommand, RouteCommand, SecretCommand,
+    SipCommand, Taping, ToolCommand, TrunkCommand,
 };
 
 #[path = "main/commands.rs"]
@@ -74,6 +74,7 @@ fn main() -> ExitCode {
             providers::run(&config)
         }
         Command::Tool { command } => on_tools(command),
+        Command::Flow { command } => on_flows(command),
         Command::Models { command } => on_models(command),
         Command::Fakes(delays) => on_fakes(delays),
         Command::Bench { group, lasts, json } => {
@@ -84,6 +85,10 @@ fn main() -> ExitCode {
 
 fn on_fakes(Delays { hears, thinks, per_word, speaks }: Delays) -> ExitCode {
     fakes::run(fakes::Delays { hears, thinks, per_word, speaks })
+}
+
+fn on_flows(FlowCommand::Test { name, config }: FlowCommand) -> ExitCode {
+    flows::test(&config.config, &name)
 }
 
 fn on_tools(ToolCommand::Run { name, args, config }: ToolCommand) -> ExitCode {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::agent::answer::Given;
 use crate::agent::conversation::{Request, Wanted};
 use crate::agent::event::{Delta, Output, ThoughtId};
 use crate::agent::floor::{Aside, thinking};
@@ -26,6 +27,14 @@ impl Session {
         self.follow(now, &words);
         self.turn.takes_over(now, self.assistant.fallback.hold_after);
         self.think(now);
+    }
+
+    /// Does nothing but say its first message, where that is wanted.
+    pub(super) fn announces(&mut self) {
+        self.answer.handover = self.opening.then.take();
+        if self.answer.handover.is_some() {
+            self.answer.given = Given::Worded;
+        }
     }
 
     /// The way that a call of a tool asks for.

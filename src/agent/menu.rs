@@ -178,6 +178,7 @@ fn label(to: &Destination) -> Option<String> {
         Destination::Agent(name)
         | Destination::Squad(name)
         | Destination::Menu(name)
+        | Destination::Flow(name)
         | Destination::Group(name)
         | Destination::Conference(name)
         | Destination::Phone(name) => name,

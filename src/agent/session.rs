@@ -16,7 +16,7 @@ use crate::agent::pending::{Confirming, Meanwhile};
 use crate::agent::phrases::Phrases;
 use crate::agent::speech::{Cut, Line, Role, Sent, Speech, Stage};
 use crate::agent::squad::{Handoff, Inheritance, Summing};
-use crate::agent::tool::{Handlings, Tool};
+use crate::agent::tool::{Handlings, Tool, ToolCall};
 use crate::agent::turn::Turn;
 use crate::base::calendar::Date;
 use crate::base::language::Language;
@@ -43,6 +43,8 @@ pub struct Opening {
     pub handoffs: Vec<Handoff>,
     /// The conversation that it goes on with.
     pub inherits: Option<Inheritance>,
+    /// What is done as soon as the first message was heard; then nobody listens.
+    pub then: Option<ToolCall>,
 }
 
 /// One agent at work.
@@ -244,6 +246,7 @@ impl Session {
         if let Some(inheritance) = self.opening.inherits.clone() {
             return self.go_on_with(now, &inheritance);
         }
+        self.announces();
         let first = self.opening.first_message.take().unwrap_or_default();
         if first.trim().is_empty() {
             self.turn.opens(now);

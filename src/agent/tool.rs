@@ -122,6 +122,10 @@ pub mod names {
     pub const TRANSFER_CALL: &str = "transfer_call";
     /// Hands the caller over to another agent of the squad: `{"to": "support"}`.
     pub const HAND_OVER: &str = "hand_over";
+    /// Gives the values that a node of a flow asks for, by name.
+    pub const COLLECT: &str = "collect";
+    /// What was to be said before a node of a flow was heard.
+    pub const SAID: &str = "said";
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ pub enum Destination {
     Squad(String),
     /// `menu:main`: the caller chooses by key or word.
     Menu(String),
+    /// `flow:appointment`: the nodes of a flow say what happens.
+    Flow(String),
     /// `sip:sales@pbx.example.com`: another SIP address.
     Sip(String),
     /// `tel:+4971112340`: a telephone number.
@@ -49,7 +51,7 @@ pub enum Destination {
 pub enum NotADestination {
     /// The part before the colon is not known.
     #[error(
-        "`{0}` is not a kind of destination: there are agent:, squad:, menu:, phone:, group:, \
+        "`{0}` is not a kind of destination: there are agent:, squad:, menu:, flow:, phone:, group:, \
          conference:, trunk:, sip:, tel:, reject, busy and hangup, and to test echo, tone, ring:, early, noanswer, digits and refer:"
     )]
     Kind(String),
@@ -77,7 +79,8 @@ impl FromStr for Destination {
             "agent" | "assistant" if !value.is_empty() => Ok(Self::Agent(value.to_owned())),
             "squad" if is_name(value) => Ok(Self::Squad(value.to_owned())),
             "menu" if is_name(value) => Ok(Self::Menu(value.to_owned())),
-            "squad" | "menu" => {
+            "flow" if is_name(value) => Ok(Self::Flow(value.to_owned())),
+            "squad" | "menu" | "flow" => {
                 Err(NotADestination::Value(format!("`{value}` is not the name of a {kind}")))
             }
             "sip" | "sips" if !value.is_empty() => Ok(Self::Sip(text.to_owned())),
@@ -115,6 +118,7 @@ impl Destination {
             Self::Agent(_)
             | Self::Squad(_)
             | Self::Menu(_)
+            | Self::Flow(_)
             | Self::Conference(_)
             | Self::Drill(_)
             | Self::Reject(_)
@@ -130,6 +134,7 @@ impl fmt::Display for Destination {
             Self::Agent(name) => write!(f, "agent:{name}"),
             Self::Squad(name) => write!(f, "squad:{name}"),
             Self::Menu(name) => write!(f, "menu:{name}"),
+            Self::Flow(name) => write!(f, "flow:{name}"),
             Self::Sip(uri) => f.write_str(uri),
             Self::Tel(number) => write!(f, "tel:{number}"),
             Self::Trunk { trunk, number } => write!(f, "trunk:{trunk}/{number}"),
@@ -182,6 +187,7 @@ mod tests {
             "agent:reception",
             "squad:frontdesk",
             "menu:main",
+            "flow:appointment",
             "sip:sales@pbx.example.com",
             "tel:+4971112340",
             "trunk:carrier/+4971112340",

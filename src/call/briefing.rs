@@ -16,6 +16,7 @@ use crate::base::destination::Destination;
 use crate::call::admission::Badge;
 use crate::call::keying::Srtp;
 use crate::call::numbering::Numbering;
+use crate::dialplan::flow::Flow;
 use crate::dialplan::pattern::Match;
 use crate::dialplan::plan::Plan;
 use crate::media::event::Ways;
@@ -30,6 +31,9 @@ pub struct Briefing {
     pub agents: BTreeMap<String, Arc<Casting>>,
     /// The squads by name.
     pub squads: BTreeMap<String, Arc<Squad>>,
+    /// The flows by name; who speaks in them is an agent `flow:NAME`, and at each node that asks
+    /// one `flow:NAME/NODE`.
+    pub flows: BTreeMap<String, Arc<Flow>>,
     /// What each trunk may do, by name.
     pub trunks: BTreeMap<Arc<str>, Terms>,
     /// The codecs of phones that have their own, by name.
@@ -95,6 +99,7 @@ impl Briefing {
             | Destination::Trunk { .. }
             | Destination::Phone(_)
             | Destination::Group(_)
+            | Destination::Flow(_)
             | Destination::Conference(_)
             | Destination::Drill(_)
             | Destination::Reject(_)

@@ -16,8 +16,8 @@ use crate::call::cause::Cause;
 use crate::call::event::{Fact, Service};
 use crate::call::leg::Agreement;
 use crate::call::record::{
-    Bridge, Callback, Consent, Failure, Hold, Kind, Latency, Leg, Line, Manner, Message, Outcome,
-    Pause, Record, Role, Served, Speaker, Stage, ToolUse, Transfer, Turn,
+    Bridge, Callback, Consent, Failure, Hold, Kind, Latency, Leg, Line, Manner, Message,
+    NodeEntered, Outcome, Pause, Record, Role, Served, Speaker, Stage, ToolUse, Transfer, Turn,
 };
 use crate::call::stir::Verification;
 use crate::media::event::Quality;
@@ -81,6 +81,8 @@ impl Chronicle {
             verification: arrival.verification.clone(),
             route: None,
             agents: Vec::new(),
+            nodes: Vec::new(),
+            flow_failed: None,
             legs: vec![leg],
             transcript: Vec::new(),
             turns: Vec::new(),
@@ -308,6 +310,19 @@ impl Chronicle {
         Fact::AgentChanged { agent: agent.to_owned() }
     }
 
+    /// The call came to a node of a flow.
+    pub fn came_to_node(&mut self, now: Instant, flow: &str, node: String) {
+        if self.record.nodes.len() < MOST_NODES {
+            let (at, flow) = (self.since(now), flow.to_owned());
+            self.record.nodes.push(NodeEntered { at, flow, node });
+        }
+    }
+
+    /// A flow could not go on.
+    pub fn flow_failed(&mut self, why: String) {
+        self.record.flow_failed = Some(why);
+    }
+
     /// Who hears, thinks or speaks has changed, or failed.
     pub fn service(&mut self, now: Instant, service: Service) -> Option<Fact> {
         match service {
@@ -480,6 +495,8 @@ impl Chronicle {
     }
 }
 
+/// How many nodes of flows are kept.
+const MOST_NODES: usize = 1_000;
 /// How many messages, and how many callbacks, are kept of a call.
 const MOST_MESSAGES: usize = 10;
 

@@ -6,6 +6,7 @@ mod conferring;
 mod dialling;
 mod drilling;
 mod ending;
+mod flowing;
 mod handing_over;
 mod holding;
 mod joining;
@@ -38,6 +39,7 @@ use crate::call::desk::Desk;
 use crate::call::dial::{Dial, Purpose};
 use crate::call::drill::{Drill, Happening};
 use crate::call::event::{Fact, Input, Output};
+use crate::call::flow::Walk;
 use crate::call::leg::{Agreement, Leg, State};
 use crate::dialplan::runner;
 use crate::media;
@@ -74,6 +76,8 @@ pub struct Conductor {
     /// Who calls to take the place of a leg, and of which.
     replacing: Option<(Box<Incoming>, SessionId)>,
     desk: Desk,
+    /// The flow that the call goes through.
+    flow: Option<Walk>,
     /// How often the caller was passed on among agents since it said something.
     hops: u32,
     /// What the route says that templates may name.
@@ -152,6 +156,7 @@ impl Conductor {
             replacing: None,
             incoming,
             desk: Desk::default(),
+            flow: None,
             hops: 0,
             route_sets: template::Variables::new(),
             route_headers: template::Variables::new(),
@@ -211,6 +216,7 @@ impl Conductor {
             drill.tick(now);
         }
         self.desk.tick(now);
+        self.flow_ticks(now);
         self.settle(now);
     }
 
@@ -225,7 +231,8 @@ impl Conductor {
             Work::Drill(drill) => drill.deadline(),
             _ => None,
         };
-        [self.timers.next(), self.desk.deadline(), drill].into_iter().flatten().min()
+        let flow = self.flow.as_ref().and_then(Walk::deadline);
+        [self.timers.next(), self.desk.deadline(), drill, flow].into_iter().flatten().min()
     }
 
     /// The session of the caller at the SIP endpoint.
@@ -306,6 +313,7 @@ impl Conductor {
                     None => self.end(now, Cause::NoRoute),
                 }
             }
+            Destination::Flow(name) => self.go_by_flow(now, &name),
             Destination::Conference(room) => self.confer(now, room),
             Destination::Drill(kind) => {
                 self.work = Work::Drill(Drill::new(kind));

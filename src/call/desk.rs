@@ -53,6 +53,26 @@ impl Desk {
         self.session.is_some() && !self.left
     }
 
+    /// Lets the agent say a line of a flow; with `then`, nothing but that, and this tool is called
+    /// when it was heard.
+    pub fn begin(&mut self, now: Instant, line: String, then: Option<ToolCall>) {
+        let Some(casting) = self.casting.clone() else { return };
+        let (tools, name) = (casting.tools.clone(), casting.name.clone());
+        let first_message = Some(line);
+        let opening = Opening { first_message, tools, name, then, ..Opening::default() };
+        self.seat_session(now, &casting, opening);
+    }
+
+    fn seat_session(&mut self, now: Instant, casting: &Casting, opening: Opening) {
+        let mut session = match &self.session {
+            Some(before) => Session::after(before, casting.assistant.clone(), opening, now),
+            None => Session::new(casting.assistant.clone(), opening, now),
+        };
+        session.handle(now, Input::Began);
+        self.session = Some(session);
+        self.left = false;
+    }
+
     /// Lets the agent begin, or go on with what it inherits from the one before. What templates may
     /// name stands in `variables`, and for tools in `scope`.
     pub fn open(
@@ -83,14 +103,9 @@ impl Desk {
             name: casting.name.clone(),
             handoffs,
             inherits,
+            then: None,
         };
-        let mut session = match &self.session {
-            Some(before) => Session::after(before, casting.assistant.clone(), opening, now),
-            None => Session::new(casting.assistant.clone(), opening, now),
-        };
-        session.handle(now, Input::Began);
-        self.session = Some(session);
-        self.left = false;
+        self.seat_session(now, &casting, opening);
     }
 
     /// Tells the agent something, if one is at work.

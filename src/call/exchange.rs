@@ -197,6 +197,7 @@ impl Exchange {
             Destination::Agent(_)
             | Destination::Squad(_)
             | Destination::Menu(_)
+            | Destination::Flow(_)
             | Destination::Conference(_)
             | Destination::Drill(_)
             | Destination::Reject(_)

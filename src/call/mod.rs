@@ -19,6 +19,7 @@ pub mod transfer;
 pub mod desk;
 pub mod dial;
 pub mod drill;
+pub mod flow;
 pub mod keying;
 pub mod keys;
 pub mod leg;

@@ -156,6 +156,7 @@ impl Guard {
             | Destination::Agent(_)
             | Destination::Squad(_)
             | Destination::Menu(_)
+            | Destination::Flow(_)
             | Destination::Conference(_)
             | Destination::Drill(_)
             | Destination::Reject(_)

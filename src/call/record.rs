@@ -31,6 +31,10 @@ pub struct Record {
     pub route: Option<String>,
     /// The agents that spoke, in order.
     pub agents: Vec<String>,
+    /// The nodes of flows that it came to, in order.
+    pub nodes: Vec<NodeEntered>,
+    /// Why a flow could not go on, if that happened.
+    pub flow_failed: Option<String>,
     /// The legs; the first is the caller's.
     pub legs: Vec<Leg>,
     /// What was said, in order.
@@ -67,6 +71,17 @@ pub struct Record {
     pub consent: Option<Consent>,
     /// When the recording was paused, in order.
     pub pauses: Vec<Pause>,
+}
+
+/// A node of a flow that the call came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeEntered {
+    /// Since the call arrived.
+    pub at: Duration,
+    /// The flow's name in the dialplan.
+    pub flow: String,
+    /// The node's.
+    pub node: String,
 }
 
 /// How a caller was told that the call is recorded.

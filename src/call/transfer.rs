@@ -12,6 +12,8 @@ use crate::call::briefing::Refer;
 pub enum Target {
     /// Another agent of this house takes over: one, the first of a squad, or a menu.
     Agent(Destination),
+    /// A flow takes over.
+    Flow(String),
     /// The call ends in this way.
     End(Destination),
     /// The caller goes into a conference.
@@ -34,26 +36,32 @@ pub fn target(call: &ToolCall, assistant: &Assistant, refer: Refer) -> Result<Ta
         let names: Vec<&str> = assistant.transfers.keys().map(String::as_str).collect();
         return Err(failed(call, &format!("there is only: {}", names.join(", "))));
     };
+    way(&transfer.to, refer).ok_or_else(|| failed(call, "nobody can be reached there"))
+}
+
+/// How the caller comes to a destination, if it can.
+pub fn way(to: &Destination, refer: Refer) -> Option<Target> {
     let by_refer = |uri: String| match refer {
-        Refer::First => Target::Refer(uri, transfer.to.clone()),
-        Refer::Never => Target::Bridge(transfer.to.clone()),
+        Refer::First => Target::Refer(uri, to.clone()),
+        Refer::Never => Target::Bridge(to.clone()),
     };
-    match &transfer.to {
+    Some(match to {
         Destination::Agent(_) | Destination::Squad(_) | Destination::Menu(_) => {
-            Ok(Target::Agent(transfer.to.clone()))
+            Target::Agent(to.clone())
         }
-        Destination::Conference(room) => Ok(Target::Conference(room.clone())),
-        Destination::Sip(uri) => Ok(by_refer(uri.clone())),
-        Destination::Tel(number) => Ok(by_refer(format!("tel:{number}"))),
+        Destination::Conference(room) => Target::Conference(room.clone()),
+        Destination::Sip(uri) => by_refer(uri.clone()),
+        Destination::Tel(number) => by_refer(format!("tel:{number}")),
         // Only we know that trunk and that phone.
         Destination::Trunk { .. } | Destination::Phone(_) | Destination::Group(_) => {
-            Ok(Target::Bridge(transfer.to.clone()))
+            Target::Bridge(to.clone())
         }
         Destination::Reject(_) | Destination::Busy | Destination::HangUp(_) => {
-            Ok(Target::End(transfer.to.clone()))
+            Target::End(to.clone())
         }
-        Destination::Drill(_) => Err(failed(call, "nobody can be reached there")),
-    }
+        Destination::Flow(name) => Target::Flow(name.clone()),
+        Destination::Drill(_) => return None,
+    })
 }
 
 /// A result that says that the transfer did not work.

@@ -3,7 +3,7 @@
 use crate::config::diagnostic::Diagnostic;
 use crate::config::subject::Subject;
 use crate::config::{
-    check_agent, check_hours, check_machine, check_menus, check_outbound, check_phone,
+    check_agent, check_flows, check_hours, check_machine, check_menus, check_outbound, check_phone,
     check_routes, check_squads, check_tenant, check_tools,
 };
 
@@ -17,6 +17,7 @@ pub fn all(subject: &Subject<'_>) -> Vec<Diagnostic> {
     found.extend(check_outbound::rules(subject));
     found.extend(check_squads::squads(subject));
     found.extend(check_menus::menus(subject));
+    found.extend(check_flows::flows(subject));
     found.extend(check_tools::tools(subject));
     for (name, agent) in subject.agents {
         if !subject.faulty.contains(name) {

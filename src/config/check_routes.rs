@@ -68,6 +68,10 @@ pub fn unknown_destination(
             let known = subject.menus.keys().map(String::as_str);
             unknown_name(subject, ("menu", name, path), known)
         }
+        Destination::Flow(name) => {
+            let known = subject.flows.keys().map(String::as_str);
+            unknown_name(subject, ("flow", name, path), known)
+        }
         Destination::Trunk { trunk, .. } => {
             let known = subject.server.trunks.keys().map(String::as_str);
             if subject.server.trunks.contains_key(trunk)

@@ -16,6 +16,7 @@ use crate::config::extends::{self, Named};
 use crate::config::read::Reading;
 use crate::config::source::{Source, Span};
 use crate::config::tree::{self, Node};
+use crate::dialplan::flow::Flow;
 use crate::dialplan::hours::Hours;
 use crate::dialplan::numbers::{self, Listed};
 use crate::dialplan::outbound::Outbound;
@@ -33,6 +34,8 @@ pub struct Found {
     pub squads: BTreeMap<String, Squad>,
     /// The menus.
     pub menus: BTreeMap<String, Menu>,
+    /// The flows.
+    pub flows: BTreeMap<String, Arc<Flow>>,
     /// What agents have that say nothing else.
     pub defaults: Assistant,
     /// The lists of numbers.
@@ -62,6 +65,7 @@ struct Tables<'t> {
     agents: Named<'t>,
     squads: Named<'t>,
     menus: Named<'t>,
+    flows: Named<'t>,
     hours: Named<'t>,
     lists: Named<'t>,
     tools: Named<'t>,
@@ -99,6 +103,9 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         }
         for (name, (key, node)) in tables.menus {
             self.read_menu(name, &key, node);
+        }
+        for (name, (key, node)) in tables.flows {
+            self.read_flow(name, &key, node);
         }
         if let Some(node) = &tables.defaults {
             // What is wrong there is said of the agents.
@@ -146,6 +153,9 @@ impl<'r, 'a> Dialplans<'r, 'a> {
                 ("menus", DeValue::Table(_)) => {
                     self.sort_named(MENU, value, &mut tables.menus);
                 }
+                ("flows", DeValue::Table(_)) => {
+                    self.sort_named(FLOW, value, &mut tables.flows);
+                }
                 ("hours", DeValue::Table(_)) => {
                     self.sort_named(HOURS, value, &mut tables.hours);
                 }
@@ -162,6 +172,7 @@ impl<'r, 'a> Dialplans<'r, 'a> {
                         "lists" => "[lists.NAME]",
                         "squads" => "[squads.NAME]",
                         "menus" => "[menus.NAME]",
+                        "flows" => "[flows.NAME]",
                         "tools" => "[tools.NAME]",
                         "route" => "[[route]]",
                         "outbound" => "[[outbound]]",
@@ -303,6 +314,13 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         self.found.menus.extend(menu.filter(|_| sound).map(|menu| (name, menu)));
     }
 
+    fn read_flow(&mut self, name: String, key: &Span, node: Node<'_>) {
+        let path = format!("flows.{name}");
+        tree::note(&mut self.reading.places, &path, key, &node);
+        let (flow, sound) = self.reading.read::<Flow>(&path, node);
+        self.found.flows.extend(flow.filter(|_| sound).map(|flow| (name, Arc::new(flow))));
+    }
+
     fn read_tool(&mut self, name: String, key: &Span, node: Node<'_>) {
         let path = format!("tools.{name}");
         tree::note(&mut self.reading.places, &path, key, &node);
@@ -410,7 +428,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// What a dialplan file may hold.
-pub const KEYS: [&str; 10] = [
+pub const KEYS: [&str; 11] = [
     "route",
     "outbound",
     "agents",
@@ -418,6 +436,7 @@ pub const KEYS: [&str; 10] = [
     "defaults",
     "squads",
     "menus",
+    "flows",
     "hours",
     "lists",
     "tools",
@@ -438,6 +457,7 @@ const HOURS: Kind =
 const SQUAD: Kind =
     Kind { what: "squad", bad_name: "squad.name", duplicate: "squad.duplicate_name" };
 const MENU: Kind = Kind { what: "menu", bad_name: "menu.name", duplicate: "menu.duplicate_name" };
+const FLOW: Kind = Kind { what: "flow", bad_name: "flow.name", duplicate: "flow.duplicate_name" };
 const TOOL: Kind = Kind { what: "tool", bad_name: "tool.name", duplicate: "tool.duplicate_name" };
 const LIST: Kind = Kind { what: "list", bad_name: "list.name", duplicate: "list.duplicate_name" };
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::agent::assistant::Assistant;
+use crate::agent::menu::Menu;
 use crate::agent::squad::Squad;
 use crate::agent::tools::definition::Definition;
 use crate::base::destination::Destination;
@@ -17,10 +18,12 @@ use crate::config::interpolate::Scope;
 use crate::config::inventory::Inventory;
 use crate::config::presets;
 use crate::config::read::Reading;
+use crate::config::roles;
 use crate::config::settings::{Server, tidied};
 use crate::config::source::{Places, Source, Sources, Span};
 use crate::config::subject::Subject;
 use crate::config::tree;
+use crate::dialplan::flow::Flow;
 use crate::dialplan::plan::Plan;
 
 /// What is to be loaded.
@@ -57,7 +60,9 @@ pub struct Loaded {
     pub agents: BTreeMap<String, Arc<Assistant>>,
     /// The squads by name.
     pub squads: BTreeMap<String, Arc<Squad>>,
-    /// The agents that menus are, by their destinations: `menu:main`.
+    /// The flows by name.
+    pub flows: BTreeMap<String, Arc<Flow>>,
+    /// The agents that menus are, by their destinations, `menu:main`, and those of flows.
     pub posts: BTreeMap<String, Arc<Assistant>>,
     /// The tools by name.
     pub tools: BTreeMap<String, Arc<Definition>>,
@@ -96,8 +101,8 @@ pub fn load(
     let server = read_server(request, &mut reading);
     let found = read_dialplans(request, &server, &mut reading);
     let found = Dialplans::new(&mut reading).read(found);
-    let Found { mut plan, mut agents, squads, menus, mut defaults, lists, tools, .. } = found;
-    let Found { faulty_tools, faulty, faulty_routes, .. } = found;
+    let Found { mut plan, mut agents, squads, menus, flows, mut defaults, lists, .. } = found;
+    let Found { tools, faulty_tools, faulty, faulty_routes, .. } = found;
     plan.zone = server.machine.timezone.clone();
     plan.complete(&lists);
     for agent in agents.values_mut().chain([&mut defaults]) {
@@ -105,12 +110,8 @@ pub fn load(
     }
     let agents: BTreeMap<_, _> =
         agents.into_iter().map(|(name, agent)| (name, Arc::new(agent))).collect();
-    let posts = menus.iter().map(|(name, menu)| {
-        let base = menu.agent.as_ref().and_then(|name| agents.get(name));
-        let assistant = menu.assistant(base.map_or(&defaults, Arc::as_ref));
-        (Destination::Menu(name.clone()).to_string(), Arc::new(assistant))
-    });
-    let posts: BTreeMap<_, _> = posts.collect();
+    let mut posts = posts(&menus, &agents, &defaults);
+    posts.extend(roles::of_flows(&flows, &agents));
     if !reading.incomplete {
         let subject = Subject {
             server: &server,
@@ -119,6 +120,7 @@ pub fn load(
             agents: &agents,
             squads: &squads,
             menus: &menus,
+            flows: &flows,
             posts: &posts,
             tools: &tools,
             faulty_tools: &faulty_tools,
@@ -142,6 +144,7 @@ pub fn load(
         plan,
         agents,
         squads,
+        flows,
         posts,
         tools,
         diagnostics,
@@ -150,6 +153,20 @@ pub fn load(
         inventory,
         beside,
     }
+}
+
+/// The agents that menus are, by their destinations.
+fn posts(
+    menus: &BTreeMap<String, Menu>,
+    agents: &BTreeMap<String, Arc<Assistant>>,
+    defaults: &Assistant,
+) -> BTreeMap<String, Arc<Assistant>> {
+    let posts = menus.iter().map(|(name, menu)| {
+        let base = menu.agent.as_ref().and_then(|name| agents.get(name));
+        let assistant = menu.assistant(base.map_or(defaults, Arc::as_ref));
+        (Destination::Menu(name.clone()).to_string(), Arc::new(assistant))
+    });
+    posts.collect()
 }
 
 /// Reads the settings of the machine.

@@ -3,6 +3,7 @@
 pub mod check;
 mod check_agent;
 mod check_fallback;
+mod check_flows;
 mod check_hours;
 mod check_listen;
 mod check_machine;
@@ -38,6 +39,7 @@ pub mod provider;
 mod read;
 pub mod recordings;
 pub mod report;
+mod roles;
 pub mod secrets;
 pub mod security;
 pub mod settings;

@@ -58,7 +58,6 @@ const KEYS: &[&str] = &[
     "security.privacy",
     "queues",
     "voicemail",
-    "flows",
     "schedules",
     "conferences",
     "route.ring",
@@ -77,6 +76,7 @@ const VALUES: &[(&str, &[&str])] = &[
     ("rtp.codecs", &["g729"]),
     ("providers.*.kind", &["local"]),
     ("agents.*.turns.detector", &["stt"]),
+    ("flows.*.nodes.*.type", &["agent", "menu", "webhook", "handoff", "record"]),
     ("agents.*.tools", &["transfer"]),
     ("tools.*.type", &["builtin", "email", "sql", "transfer"]),
 ];

@@ -12,6 +12,7 @@ use crate::config::external::{External, Fault};
 use crate::config::read::Reading;
 use crate::config::settings::Server;
 use crate::config::source::Span;
+use crate::dialplan::flow::Flow;
 use crate::dialplan::pattern::NumberList;
 use crate::dialplan::plan::Plan;
 
@@ -29,6 +30,8 @@ pub struct Subject<'a> {
     pub squads: &'a BTreeMap<String, Squad>,
     /// The menus.
     pub menus: &'a BTreeMap<String, Menu>,
+    /// The flows.
+    pub flows: &'a BTreeMap<String, Arc<Flow>>,
     /// The agents that the menus are, by their destinations.
     pub posts: &'a BTreeMap<String, Arc<Assistant>>,
     /// The tools.

@@ -151,6 +151,11 @@ pub enum Command {
         #[command(subcommand)]
         command: ToolCommand,
     },
+    /// Flows of calls.
+    Flow {
+        #[command(subcommand)]
+        command: FlowCommand,
+    },
     /// Models for the engines of this machine: what can be had, and what is there.
     Models {
         #[command(subcommand)]
@@ -351,6 +356,19 @@ pub enum ProvidersCommand {
     /// Ask each of them for a little: what works, how soon, and what to do about the rest. It costs a
     /// few words of each.
     Test(Config),
+}
+
+/// With flows.
+#[derive(Debug, Subcommand)]
+pub enum FlowCommand {
+    /// Walk through one as text: type what the caller says, `#12` for keys, nothing for silence.
+    /// Its tools are used as in a call.
+    Test {
+        /// Its name under [flows].
+        name: String,
+        #[command(flatten)]
+        config: Config,
+    },
 }
 
 /// With tools.

@@ -144,6 +144,7 @@ pub async fn playbill(
         plan: loaded.plan.clone(),
         agents: cast.castings,
         squads: loaded.squads.clone(),
+        flows: loaded.flows.clone(),
         trunks: terms(server),
         phones: phones::codecs(server),
         numbering: Numbering { country: server.machine.country, format: Format::National },

@@ -30,6 +30,7 @@ pub mod decrypt;
 pub mod demo;
 pub mod dial;
 pub mod fakes;
+pub mod flows;
 pub mod models;
 pub mod providers;
 pub mod serve;

@@ -178,6 +178,7 @@ impl Playbill {
             plan: new.plan.clone(),
             agents: new.agents.clone(),
             squads: new.squads.clone(),
+            flows: new.flows.clone(),
             trunks: old.trunks.clone(),
             phones: old.phones.clone(),
             numbering: old.numbering,

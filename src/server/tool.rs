@@ -59,7 +59,7 @@ fn unknown(name: &str, shop: &Shop) -> String {
 }
 
 /// What templates are told of a call that there is not.
-const CALL: [(&str, &str); 5] = [
+pub const CALL: [(&str, &str); 5] = [
     ("call.id", "test"),
     ("call.from", "+4971112345"),
     ("call.to", "+4971112340"),

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::agent::judgement::{Judged, Likelihood};
 use crate::call::cause::Cause;
 use crate::call::record::{
-    Bridge, Callback, Consent, Failure, Hold, Latency, Leg, Line, Message, Pause, Record, Role,
-    Speaker, ToolUse, Transfer, Turn,
+    Bridge, Callback, Consent, Failure, Hold, Latency, Leg, Line, Message, NodeEntered, Pause,
+    Record, Role, Speaker, ToolUse, Transfer, Turn,
 };
 use crate::call::stir::{Flaw, Verification};
 
@@ -116,6 +116,8 @@ fn document(record: &Record) -> Value {
         "stir": record.verification.as_ref().map(stir),
         "route": record.route,
         "agents": record.agents,
+        "nodes": record.nodes.iter().map(node).collect::<Vec<_>>(),
+        "flow_failed": record.flow_failed,
         "started_at": timestamp(record.began),
         "answered_at": record.answered.map(|after| timestamp(record.began + after)),
         "ended_at": timestamp(record.began + record.lasted),
@@ -136,6 +138,10 @@ fn document(record: &Record) -> Value {
         "messages": record.messages.iter().map(message).collect::<Vec<_>>(),
         "callbacks": record.callbacks.iter().map(callback).collect::<Vec<_>>(),
     })
+}
+
+fn node(entered: &NodeEntered) -> Value {
+    json!({ "at_ms": millis(entered.at), "flow": entered.flow, "node": entered.node })
 }
 
 fn leg(leg: &Leg) -> Value {

@@ -50,6 +50,8 @@ pub enum Action {
     Transfer(String),
     /// `hand_over:NAME`: to another agent of the squad.
     HandOver(String),
+    /// `collect`: a flow gets the values.
+    Collect,
 }
 
 /// What a text means to an agent.
@@ -207,6 +209,7 @@ impl Action {
     pub fn parse(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             None if text == names::END_CALL => Ok(Self::EndCall),
+            None if text == names::COLLECT => Ok(Self::Collect),
             Some((tool, to)) if tool == names::TRANSFER_CALL && !to.trim().is_empty() => {
                 Ok(Self::Transfer(to.trim().to_owned()))
             }
@@ -221,7 +224,7 @@ impl Action {
     fn missing_in(&self, assistant: &Assistant) -> Option<Fault> {
         let (tool, what, hint) = match self {
             // Whether there is such a colleague, the squad knows.
-            Self::HandOver(_) => return None,
+            Self::HandOver(_) | Self::Collect => return None,
             Self::EndCall => (names::END_CALL, None, String::new()),
             Self::Transfer(to) if assistant.transfers.contains_key(to) => {
                 (names::TRANSFER_CALL, None, String::new())

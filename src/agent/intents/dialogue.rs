@@ -2,6 +2,8 @@
 //! out when words fail. It keeps nothing: every reply is found by replaying the history, so a
 //! reply that was only tried changes nothing.
 
+mod asking;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -98,6 +100,7 @@ impl Dialogue {
     /// The same in a call on a day that is known, from which others are counted.
     pub fn reply_on(&self, today: Option<Date>, messages: &[Message]) -> Reply {
         let mut state = State { today, ..State::default() };
+        self.open(&mut state);
         let mut reply = Reply::default();
         for message in messages {
             reply = match message {
@@ -337,6 +340,7 @@ impl Dialogue {
             None => Reply::text(answer.unwrap_or_default()),
             Some(Action::EndCall) => self.end_call(answer),
             Some(Action::Transfer(to)) => self.transfer(to, answer),
+            Some(Action::Collect) => asking::collected(&slots),
             Some(Action::HandOver(to)) => Reply {
                 text: answer.unwrap_or_default(),
                 tool: Some((names::HAND_OVER, transfer_arguments(to))),
@@ -345,6 +349,9 @@ impl Dialogue {
     }
 
     fn decline(&self, state: &mut State, waiting: Waiting) -> Reply {
+        if self.asks() {
+            return self.ask_again(state, waiting.intent);
+        }
         state.misses = 0;
         state.pending = Pending::Nothing;
         let declined = self
@@ -364,6 +371,7 @@ impl Dialogue {
         state.misses = 0;
         let pending = match global {
             Global::Repeat => state.pending.clone(),
+            Global::Help | Global::Human if self.asks() => state.pending.clone(),
             Global::Yes => {
                 if matches!(state.pending, Pending::Slot { .. }) {
                     return self.miss(state);

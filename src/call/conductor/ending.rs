@@ -171,6 +171,7 @@ pub(super) fn redirection(route: &Route) -> Option<Vec<String>> {
         Destination::Agent(_)
         | Destination::Squad(_)
         | Destination::Menu(_)
+        | Destination::Flow(_)
         | Destination::Trunk { .. }
         | Destination::Phone(_)
         | Destination::Group(_)

@@ -37,6 +37,7 @@ impl Conductor {
             | Destination::Trunk { .. }
             | Destination::Phone(_)
             | Destination::Group(_)
+            | Destination::Flow(_)
             | Destination::Drill(_)
             | Destination::Reject(_)
             | Destination::Busy

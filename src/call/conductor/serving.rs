@@ -18,9 +18,14 @@ use crate::media::event::Command;
 impl Conductor {
     /// Another agent takes over.
     pub(super) fn cast(&mut self, post: Post) {
-        let casting = self.with_notice(post.casting);
-        let fact = self.chronicle.agent_changed(&casting.name);
+        let fact = self.chronicle.agent_changed(&post.casting.name);
         self.out.push_back(Output::Fact(fact));
+        self.engage(post);
+    }
+
+    /// Somebody sits at the desk from now on.
+    pub(super) fn engage(&mut self, post: Post) {
+        let casting = self.with_notice(post.casting);
         self.out.push_back(Output::Engage(casting.clone()));
         self.desk.seat(Post { casting, ..post });
     }
@@ -32,6 +37,7 @@ impl Conductor {
         if self.hops > MOST_HOPS {
             return self.end(now, Cause::SilenceTimeout);
         }
+        self.flow = None;
         self.cast(post);
         self.open_desk(now, inherits);
     }

@@ -163,7 +163,9 @@ impl Conductor {
         self.out.push_back(Output::Fact(fact));
         match &mut self.work {
             Work::Agent => {
-                self.open_desk(now, None);
+                if !self.flow_begins(now) {
+                    self.open_desk(now, None);
+                }
                 self.tell_of_hold(now);
             }
             Work::Drill(drill) => drill.handle(now, Happening::Up),

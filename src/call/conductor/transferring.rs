@@ -25,6 +25,9 @@ use crate::sip::uri::Uri;
 impl Conductor {
     /// The agent wants a tool.
     pub(super) fn run(&mut self, now: Instant, call: ToolCall) {
+        if self.is_of_flow(now, &call) {
+            return;
+        }
         if call.name == names::HAND_OVER {
             return self.change_member(now, &call);
         }
@@ -36,30 +39,38 @@ impl Conductor {
         let refer = terms.map_or(Refer::First, |terms| terms.refer);
         match transfer::target(&call, &casting.assistant, refer) {
             Err(result) => self.desk.tell(now, Input::ToolDone(result)),
-            Ok(Target::Agent(to)) => match self.briefing.post(&to) {
+            Ok(target) => self.carry_out(now, call, target),
+        }
+    }
+
+    /// Sends the caller somewhere.
+    pub(super) fn carry_out(&mut self, now: Instant, call: ToolCall, target: Target) {
+        match target {
+            Target::Agent(to) => match self.briefing.post(&to) {
                 Some(post) => {
                     let inherits = self.desk.bequeath(&call);
                     self.relieve(now, post, inherits);
                 }
                 None => {
                     let result = transfer::failed(&call, "nobody can be reached there");
-                    self.desk.tell(now, Input::ToolDone(result));
+                    self.not_reached(now, result);
                 }
             },
-            Ok(Target::End(to)) => self.go(now, to),
-            Ok(Target::Conference(room)) => {
+            Target::Flow(name) => self.change_to_flow(now, &name),
+            Target::End(to) => self.go(now, to),
+            Target::Conference(room) => {
                 let to = Destination::Conference(room.clone()).to_string();
                 let fact = self.chronicle.transferred(now, by_agent(to, Manner::Bridge), None);
                 self.out.push_back(Output::Fact(fact));
                 self.leave_desk(now);
                 self.confer(now, room);
             }
-            Ok(Target::Refer(target, to)) => {
+            Target::Refer(target, to) => {
                 self.work = Work::Referring(Referring { call, to, accepted: false });
                 self.timers.set(Timer::Refer, now + REFER_WITHIN);
                 self.sip(event::Command::Refer { session: self.near, target });
             }
-            Ok(Target::Bridge(to)) => self.call_for_agent(now, call, to),
+            Target::Bridge(to) => self.call_for_agent(now, call, to),
         }
     }
 
@@ -93,7 +104,7 @@ impl Conductor {
         let content = failed.in_words();
         let result = ToolResult { id: call.id, content, failed: true };
         self.work = Work::Agent;
-        self.desk.tell(now, Input::ToolDone(result));
+        self.not_reached(now, result);
     }
 
     // By a leg of our own.
@@ -124,7 +135,7 @@ impl Conductor {
         self.work = Work::Agent;
         let content = cause.in_words();
         let result = ToolResult { id: call.id.clone(), content, failed: true };
-        self.desk.tell(now, Input::ToolDone(result));
+        self.not_reached(now, result);
     }
 
     /// The near side hears and is heard by the agent again.

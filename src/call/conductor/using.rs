@@ -54,8 +54,16 @@ impl Conductor {
         self.out.push_back(Output::Use { call, scope });
     }
 
+    /// How many tools were used.
+    pub(super) fn usage_count(&self) -> u32 {
+        self.usage.count
+    }
+
     /// What came of a tool is known.
     pub(super) fn tool_done(&mut self, now: Instant, result: ToolResult) {
+        if self.is_done_for_flow(now, &result) {
+            return;
+        }
         let used = self.chronicle.tool_of(&result.id);
         let handlings = self.desk.casting().map(|casting| &casting.handlings);
         let save = handlings.zip(used).and_then(|(known, name)| known.get(name)?.save.clone());
@@ -71,6 +79,9 @@ impl Conductor {
 
     /// What templates of tools and conditions may name of this call.
     pub(super) fn scope(&self) -> Scope {
+        if let Some(flow) = &self.flow {
+            return flow.scope().clone();
+        }
         let mut scope = Scope::of(&self.variables());
         let record = self.chronicle.record();
         scope.set("call.id", record.call.to_string());

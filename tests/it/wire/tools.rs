@@ -1,16 +1,13 @@
 //! Tools in calls: a model asks for them, a service on the loopback is asked by us, and what must
 //! not be done is not done. The model and the ears are stand-ins; the caller speaks or presses keys.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 use voxtrunk::engine::phone::{Act, Line, Moment, When};
 use voxtrunk::media::event::Digit;
 use voxtrunk::providers::fakes::deepgram::{self, Script};
@@ -18,6 +15,7 @@ use voxtrunk::providers::fakes::stand::{Stand, nobody};
 
 use super::caller::{Outcome, Speaker, call, say};
 use super::server::{Folder, House, Server, finish, program, said};
+use super::service::{Reply, Seen, Service};
 use crate::fakes::chat_server::{Behaviour, ChatServer, KEY};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -400,147 +398,6 @@ impl Stage {
 
     async fn call(&self, lines: Vec<Line>) -> Outcome {
         call(&self.server.uri("901"), lines, Duration::from_secs(12)).await
-    }
-}
-
-/// A web service that notes what it is asked.
-struct Service {
-    address: std::net::SocketAddr,
-    seen: Arc<Mutex<Vec<Seen>>>,
-    _tasks: JoinSet<()>,
-}
-
-/// A request; the names of its headers are in lower case.
-#[derive(Debug, Clone)]
-struct Seen {
-    head: String,
-    body: String,
-}
-
-struct Reply {
-    status: u16,
-    headers: String,
-    body: String,
-    after: Duration,
-}
-
-impl Service {
-    async fn open(answers: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address");
-        let (seen, answers) = (Arc::new(Mutex::new(Vec::new())), Arc::new(answers));
-        let (notes, mut tasks) = (seen.clone(), JoinSet::new());
-        tasks.spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                let (notes, answers) = (notes.clone(), answers.clone());
-                connections.spawn(async move {
-                    serve(stream, &notes, &*answers).await;
-                });
-            }
-        });
-        Self { address, seen, _tasks: tasks }
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    fn host(&self) -> String {
-        self.address.to_string()
-    }
-
-    fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().expect("unpoisoned").clone()
-    }
-}
-
-impl Seen {
-    fn path(&self) -> &str {
-        self.head.split(' ').nth(1).unwrap_or_default()
-    }
-
-    /// The method of a request in JSON-RPC.
-    fn rpc_method(&self) -> String {
-        let asked: Value = serde_json::from_str(&self.body).unwrap_or_default();
-        asked["method"].as_str().unwrap_or_default().to_owned()
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value)
-    }
-}
-
-impl Reply {
-    fn json(body: Value) -> Self {
-        Self::text("application/json", body.to_string())
-    }
-
-    fn text(media_type: &str, body: String) -> Self {
-        let headers = format!("Content-Type: {media_type}\r\n");
-        Self { status: 200, headers, body, after: Duration::ZERO }
-    }
-
-    fn moved(to: &str) -> Self {
-        let headers = format!("Location: {to}/\r\n");
-        Self { status: 307, headers, body: String::new(), after: Duration::ZERO }
-    }
-
-    fn with(self, header: &str) -> Self {
-        Self { headers: format!("{}{header}\r\n", self.headers), ..self }
-    }
-
-    fn after(self, after: Duration) -> Self {
-        Self { after, ..self }
-    }
-}
-
-/// Answers the requests of a connection.
-async fn serve(
-    mut stream: TcpStream,
-    notes: &Mutex<Vec<Seen>>,
-    answers: &(dyn Fn(&Seen) -> Reply + Send + Sync),
-) -> Option<()> {
-    loop {
-        let mut octets = Vec::new();
-        let end = loop {
-            if let Some(end) = octets.windows(4).position(|it| it == b"\r\n\r\n") {
-                break end + 4;
-            }
-            let mut piece = [0; 4_096];
-            match stream.read(&mut piece).await.ok()? {
-                0 => {
-                    // A handshake of TLS that nobody expects is something, too.
-                    if !octets.is_empty() {
-                        let head = String::from_utf8_lossy(&octets).into_owned();
-                        let seen = Seen { head, body: String::new() };
-                        notes.lock().expect("unpoisoned").push(seen);
-                    }
-                    return None;
-                }
-                count => octets.extend_from_slice(&piece[..count]),
-            }
-        };
-        let head = String::from_utf8_lossy(&octets[..end]).into_owned();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-        let length = length.and_then(|length| length.parse().ok()).unwrap_or(0);
-        let mut body = octets.split_off(end);
-        while body.len() < length {
-            let mut piece = [0; 4_096];
-            match stream.read(&mut piece).await.ok()? {
-                0 => return None,
-                count => body.extend_from_slice(&piece[..count]),
-            }
-        }
-        let seen = Seen { head, body: String::from_utf8_lossy(&body).into_owned() };
-        notes.lock().expect("unpoisoned").push(seen.clone());
-        let Reply { status, headers, body, after } = answers(&seen);
-        tokio::time::sleep(after).await;
-        let head =
-            format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
-        stream.write_all(head.as_bytes()).await.ok()?;
-        stream.write_all(body.as_bytes()).await.ok()?;
     }
 }
 

@@ -112,6 +112,7 @@ fn briefing(plan: Plan) -> Briefing {
         plan,
         agents: Default::default(),
         squads: Default::default(),
+        flows: Default::default(),
         trunks: Default::default(),
         phones: Default::default(),
         numbering: Default::default(),

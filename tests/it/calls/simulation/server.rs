@@ -319,6 +319,7 @@ impl Server {
             numbering: Default::default(),
             agents: agents.collect(),
             squads: BTreeMap::new(),
+            flows: BTreeMap::new(),
             trunks: BTreeMap::from([(Arc::from(""), self.terms.clone())]),
             tapes: Tapes::default(),
             media: MediaPolicy {
