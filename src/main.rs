@@ -8,13 +8,13 @@ use voxtrunk::server::console::{calls, history, phones, reload, status, trace, t
 use voxtrunk::server::control::protocol;
 use voxtrunk::server::{
     bench, check, decrypt, demo, dial, fakes, flows, models, preset, providers, routes, secrets,
-    serve, tool, verify,
+    serve, tool, trial, verify,
 };
 
 use self::commands::{
     CallCommand, Cli, Command, Config, ConfigCommand, Delays, FlowCommand, ModelsCommand,
     PhoneCommand, PresetCommand, ProvidersCommand, RecordingCommand, RouteCommand, SecretCommand,
-    SipCommand, Taping, ToolCommand, TrunkCommand,
+    SipCommand, Taping, Test, ToolCommand, TrunkCommand,
 };
 
 #[path = "main/commands.rs"]
@@ -75,6 +75,7 @@ fn main() -> ExitCode {
         }
         Command::Tool { command } => on_tools(command),
         Command::Flow { command } => on_flows(command),
+        Command::Test(wanted) => on_tests(wanted),
         Command::Models { command } => on_models(command),
         Command::Fakes(delays) => on_fakes(delays),
         Command::Bench { group, lasts, json } => {
@@ -89,6 +90,10 @@ fn on_fakes(Delays { hears, thinks, per_word, speaks }: Delays) -> ExitCode {
 
 fn on_flows(FlowCommand::Test { name, config }: FlowCommand) -> ExitCode {
     flows::test(&config.config, &name)
+}
+
+fn on_tests(Test { paths, filter, json, config }: Test) -> ExitCode {
+    trial::run(&config.config, &trial::Order { paths, filter, json })
 }
 
 fn on_tools(ToolCommand::Run { name, args, config }: ToolCommand) -> ExitCode {

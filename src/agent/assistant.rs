@@ -10,6 +10,7 @@ use crate::agent::lexicon::locale::Locale;
 use crate::agent::saying::chunk::Clock;
 use crate::agent::saying::speaker::Speaker;
 use crate::agent::squad::Carry;
+use crate::agent::tool::Tool;
 use crate::base::country::Country;
 use crate::base::destination::Destination;
 use crate::base::language::Language;
@@ -51,6 +52,9 @@ pub struct Assistant {
     pub realtime: Option<Choice>,
     /// Which tools it may call, by name: `end_call`, `transfer_call`.
     pub tools: Vec<String>,
+    /// Tools that lead on in a flow; none of them stands in a file.
+    #[serde(skip)]
+    pub ways: Vec<Tool>,
     /// Where `transfer_call` may send the caller, by name.
     pub transfers: BTreeMap<String, Transfer>,
     /// What the `rules` model understands, in order.
@@ -120,6 +124,7 @@ impl Default for Assistant {
             tts: Choice::default(),
             realtime: None,
             tools: vec!["end_call".to_owned()],
+            ways: Vec::new(),
             transfers: BTreeMap::new(),
             intents: Vec::new(),
             turns: Turns::default(),

@@ -9,7 +9,7 @@ use crate::agent::floor::State;
 use crate::agent::pending::Meanwhile;
 use crate::agent::session::{Ending, Session};
 use crate::agent::speech::Role;
-use crate::agent::tool::{ToolCall, ToolResult, names};
+use crate::agent::tool::{ToolCall, ToolResult, leads_on, names};
 use crate::agent::tools::arguments;
 
 impl Session {
@@ -55,6 +55,11 @@ impl Session {
             Ok(arguments) => arguments,
             Err(why) => return self.refuse(call, &format!("{why}: nothing was done")),
         };
+        if leads_on(&call.name) {
+            self.conversation.call(call.clone());
+            self.answer.handover = Some(call);
+            return;
+        }
         match self.question(&call, arguments) {
             Some(question) => self.ask_first(now, call, question),
             None => self.start(now, call),

@@ -66,8 +66,8 @@ pub enum Wanted {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conversation {
     entries: VecDeque<Entry>,
-    /// How many of them belong to those who had it before.
-    inherited: usize,
+    /// How many of them belong to those who had it before, if somebody had.
+    inherited: Option<usize>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,6 +156,13 @@ impl Conversation {
         }
     }
 
+    /// Appends what was said in another one since it was handed on.
+    pub fn append(&mut self, other: &Self) {
+        // The caller's last words were the border.
+        let since = other.inherited.map_or(0, |count| count + 1);
+        other.entries.iter().skip(since).for_each(|entry| self.push(entry.clone()));
+    }
+
     /// The conversation for who goes on with it, down to the caller's last words: the last `most`
     /// things that were said, and what came of tools that it has as well. `None` when the caller
     /// has said nothing.
@@ -168,7 +175,7 @@ impl Conversation {
         let mut entries: VecDeque<Entry> =
             self.entries.iter().take(last + 1).filter(known).cloned().collect();
         entries.drain(..entries.len().saturating_sub(most));
-        Some(Self { inherited: entries.len().saturating_sub(1), entries })
+        Some(Self { inherited: Some(entries.len().saturating_sub(1)), entries })
     }
 
     /// The caller's last words.
@@ -182,11 +189,11 @@ impl Conversation {
 
     /// How many of the messages belong to those who had the conversation before.
     pub fn inherited(&self) -> usize {
-        let before = self.entries.iter().take(self.inherited);
-        let count = told(before).len();
+        let Some(inherited) = self.inherited.filter(|count| *count > 0) else { return 0 };
+        let count = told(self.entries.iter().take(inherited)).len();
         let ends = |at: usize| matches!(self.entries.get(at), Some(Entry::Caller { .. }));
         // Words of the caller on both sides of the border are one message, and the next one's.
-        let shares = self.inherited > 0 && ends(self.inherited - 1) && ends(self.inherited);
+        let shares = ends(inherited - 1) && ends(inherited);
         count - usize::from(shares)
     }
 
@@ -205,7 +212,8 @@ impl Conversation {
             while matches!(self.entries.front(), Some(Entry::Agent { .. } | Entry::Tool { .. })) {
                 self.entries.pop_front();
             }
-            self.inherited = self.inherited.saturating_sub(before - self.entries.len());
+            let gone = before - self.entries.len();
+            self.inherited = self.inherited.map(|count| count.saturating_sub(gone));
         }
     }
 }
@@ -357,6 +365,23 @@ mod tests {
         assert_eq!(conversation.handed_on(9, &|_| true).expect("words").messages().len(), 5);
         let last = conversation.handed_on(1, &|_| true).expect("words");
         assert_eq!((last.messages(), last.inherited()), (vec![caller("broken")], 0));
+    }
+
+    #[test]
+    fn what_was_said_since_a_conversation_was_handed_on_is_appended() {
+        let mut conversation = Conversation::default();
+        conversation.agent(UtteranceId(1), "Hello.".to_owned());
+        conversation.caller("Anna".to_owned(), String::new());
+        let mut next = conversation.handed_on(9, &|_| false).expect("words of the caller");
+        next.agent(UtteranceId(2), "Welcome, Anna.".to_owned());
+        conversation.append(&next);
+        let mut own = Conversation::default();
+        own.caller("thanks".to_owned(), String::new());
+        conversation.append(&own);
+        let agent = |text: &str| Message::Agent { text: text.to_owned(), interrupted: false };
+        let caller = |text: &str| Message::Caller { text: text.to_owned(), keys: String::new() };
+        let expected = [agent("Hello."), caller("Anna"), agent("Welcome, Anna."), caller("thanks")];
+        assert_eq!(conversation.messages(), expected);
     }
 
     #[test]

@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use crate::agent::answer::Given;
 use crate::agent::conversation::{Request, Wanted};
 use crate::agent::event::{Delta, Output, ThoughtId};
 use crate::agent::floor::{Aside, thinking};
 use crate::agent::session::Session;
 use crate::agent::squad::{Carry, Handoff, Inheritance, Summing};
-use crate::agent::tool::{ToolCall, names};
+use crate::agent::tool::{ToolCall, leads_on, names};
 use crate::agent::turn::Turn;
 
 impl Turn {
@@ -71,6 +73,9 @@ impl Session {
 
     /// What is said before the caller goes; `None`: nothing.
     pub(super) fn announcement_of(&self, call: &ToolCall) -> Option<String> {
+        if leads_on(&call.name) {
+            return None;
+        }
         if call.name == names::HAND_OVER {
             let say = self.way(call)?.say.clone();
             return say.filter(|say| !say.trim().is_empty());
@@ -94,12 +99,24 @@ impl Session {
         if self.carried_by(call) != Carry::Summary {
             return;
         }
+        self.ask_beside(now, SUM_UP.to_owned());
+    }
+
+    /// Lets the model find out something of the conversation that this agent was given; nothing is
+    /// said, and what it finds is the agent's only act.
+    pub(super) fn judge(&mut self, now: Instant, question: String) {
+        let inherited = self.opening.inherits.take();
+        self.conversation = inherited.map(|it| it.conversation).unwrap_or_default();
+        self.ask_beside(now, question);
+    }
+
+    fn ask_beside(&mut self, now: Instant, instructions: String) {
         let thought = self.answer.beside();
         let until = Some(now + SUMMARY_WITHIN);
         self.summing = Some(Summing { thought, text: String::new(), until });
         let request = Request {
             thought,
-            instructions: SUM_UP.to_owned(),
+            instructions,
             messages: self.conversation.messages(),
             tools: Vec::new(),
             today: self.opening.today,
@@ -125,7 +142,20 @@ impl Session {
             Delta::Clause | Delta::Tool(_) => {}
             Delta::BrokeOff | Delta::Failed | Delta::Down => self.summing = None,
         }
+        self.has_judged();
         true
+    }
+
+    /// Tells what the model found, if it was asked for that; without its word, that is nothing.
+    fn has_judged(&mut self) {
+        if self.opening.judges.is_none() || self.summed_up_by().is_some() {
+            return;
+        }
+        let found = self.summing.take().map(|it| it.text).unwrap_or_default();
+        let arguments = json!({ "to": found.trim() }).to_string();
+        let call =
+            ToolCall { id: names::JUDGED.to_owned(), name: names::JUDGED.to_owned(), arguments };
+        self.out.push_back(Output::Run(call));
     }
 
     /// Until when a summary is waited for.
@@ -137,6 +167,7 @@ impl Session {
     pub(super) fn drop_summary(&mut self) {
         if let Some(summing) = self.summing.take().filter(|it| it.until.is_some()) {
             self.out.push_back(Output::Abandon(summing.thought));
+            self.has_judged();
         }
     }
 

@@ -45,6 +45,10 @@ pub struct Opening {
     pub inherits: Option<Inheritance>,
     /// What is done as soon as the first message was heard; then nobody listens.
     pub then: Option<ToolCall>,
+    /// Since when the call counts as one with this agent; without it, from now on.
+    pub began: Option<Instant>,
+    /// What the model is to find out of the conversation; then nothing is said, and nobody listens.
+    pub judges: Option<String>,
 }
 
 /// One agent at work.
@@ -161,6 +165,11 @@ impl Session {
         session
     }
 
+    /// What was said.
+    pub fn conversation(&self) -> &Conversation {
+        &self.conversation
+    }
+
     /// Whether the caller has said something to this agent.
     pub(super) fn was_spoken_to(&self) -> bool {
         self.answer.turn != self.since
@@ -242,7 +251,11 @@ impl Session {
 
     fn begin(&mut self, now: Instant) {
         let longest = Some(self.assistant.limits.max_duration).filter(|limit| !limit.is_zero());
-        self.life = Life::Live { until: longest.map(|limit| now + limit) };
+        let began = self.opening.began.unwrap_or(now);
+        self.life = Life::Live { until: longest.map(|limit| began + limit) };
+        if let Some(question) = self.opening.judges.clone() {
+            return self.judge(now, question);
+        }
         if let Some(inheritance) = self.opening.inherits.clone() {
             return self.go_on_with(now, &inheritance);
         }

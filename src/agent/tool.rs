@@ -103,6 +103,11 @@ fn quoted_text(text: &str) -> Option<(String, &str)> {
     None
 }
 
+/// Whether a tool of this name leads on in a flow.
+pub fn leads_on(name: &str) -> bool {
+    [names::COLLECT, names::GO_ON].contains(&name)
+}
+
 /// What came of a tool call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToolResult {
@@ -124,6 +129,10 @@ pub mod names {
     pub const HAND_OVER: &str = "hand_over";
     /// Gives the values that a node of a flow asks for, by name.
     pub const COLLECT: &str = "collect";
+    /// Goes on to another node of a flow: `{"to": "booked"}`.
+    pub const GO_ON: &str = "go_on";
+    /// Tells a flow which of its conditions holds: `{"to": "2"}`.
+    pub const JUDGED: &str = "judged";
     /// What was to be said before a node of a flow was heard.
     pub const SAID: &str = "said";
 }

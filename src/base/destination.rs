@@ -109,6 +109,11 @@ impl FromStr for Destination {
 }
 
 impl Destination {
+    /// Whether an agent speaks there that goes on with a conversation.
+    pub fn is_agent(&self) -> bool {
+        matches!(self, Self::Agent(_) | Self::Squad(_))
+    }
+
     /// Whether somebody is called there, on a leg of its own.
     pub fn is_called(&self) -> bool {
         match self {

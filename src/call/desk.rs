@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::agent::conversation::Conversation;
 use crate::agent::event::{Input, Output};
 use crate::agent::session::{Opening, Session};
 use crate::agent::squad::{self, Handoff, Inheritance, Squad};
@@ -11,6 +12,7 @@ use crate::base::calendar::Date;
 use crate::base::scope::Scope;
 use crate::base::template;
 use crate::call::briefing::{Casting, Post};
+use crate::dialplan::flow::NOBODY_YET;
 
 /// Where an agent sits, or nobody.
 #[derive(Debug, Default)]
@@ -19,6 +21,10 @@ pub struct Desk {
     /// The squad in which it works.
     squad: Option<Arc<Squad>>,
     session: Option<Session>,
+    /// What was said at the nodes of a flow before this one.
+    past: Conversation,
+    /// Since when a flow is at work.
+    began: Option<Instant>,
     /// The agent is gone: only what was heard of its last words still counts, and what the caller
     /// said last.
     left: bool,
@@ -53,14 +59,36 @@ impl Desk {
         self.session.is_some() && !self.left
     }
 
-    /// Lets the agent say a line of a flow; with `then`, nothing but that, and this tool is called
-    /// when it was heard.
-    pub fn begin(&mut self, now: Instant, line: String, then: Option<ToolCall>) {
+    /// Lets the agent of a node of a flow begin. What was said at the nodes before goes along.
+    pub fn begin(&mut self, now: Instant, opening: Opening) {
         let Some(casting) = self.casting.clone() else { return };
-        let (tools, name) = (casting.tools.clone(), casting.name.clone());
-        let first_message = Some(line);
-        let opening = Opening { first_message, tools, name, then, ..Opening::default() };
+        if let Some(before) = &self.session {
+            self.past.append(before.conversation());
+        }
+        let opening = Opening {
+            tools: casting.tools.clone(),
+            handlings: casting.handlings.clone(),
+            name: casting.name.clone(),
+            began: Some(*self.began.get_or_insert(now)),
+            ..opening
+        };
         self.seat_session(now, &casting, opening);
+    }
+
+    /// What was said in the flow, for whoever goes on with it.
+    pub fn past(&self) -> Inheritance {
+        let mut past = self.past.clone();
+        if let Some(session) = &self.session {
+            past.append(session.conversation());
+        }
+        let from = self.casting.as_ref().map(|casting| casting.name.clone()).unwrap_or_default();
+        let told = past.last_words();
+        let known = past.handed_on(usize::MAX, &|_| false);
+        let conversation = known.unwrap_or_else(|| {
+            past.caller(NOBODY_YET.to_owned(), String::new());
+            past.handed_on(usize::MAX, &|_| false).unwrap_or_default()
+        });
+        Inheritance { from, conversation, told, summary: None, seen: Vec::new() }
     }
 
     fn seat_session(&mut self, now: Instant, casting: &Casting, opening: Opening) {
@@ -104,6 +132,8 @@ impl Desk {
             handoffs,
             inherits,
             then: None,
+            began: None,
+            judges: None,
         };
         self.seat_session(now, &casting, opening);
     }

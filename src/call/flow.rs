@@ -8,10 +8,13 @@ use std::time::Instant;
 
 use serde_json::{Map, Number, Value};
 
+use crate::agent::tool::{ToolCall, names};
 use crate::base::destination::Destination;
 use crate::base::scope::Scope;
 use crate::base::template;
-use crate::dialplan::flow::{Flow, Kind, Node};
+use crate::dialplan::flow::{
+    FAILED, Flow, Kind, Node, Recording, Way, When, asker, number_in, way_in,
+};
 
 /// A flow at work.
 #[derive(Debug)]
@@ -38,8 +41,10 @@ enum Life {
     Walking,
     /// That its line was heard, before it does what the node says.
     Speaking,
-    /// The values that were asked for.
+    /// The values that were asked for, or the way that the caller takes.
     Asking,
+    /// What a model finds; without its word, this way is gone.
+    Judging(Option<usize>),
     /// Until then.
     Waiting(Instant),
     /// What comes of a tool.
@@ -61,6 +66,10 @@ pub enum Input {
     Said,
     /// The values that were asked for: a JSON object.
     Collected(String),
+    /// The caller chose this node, or a model found that it comes next.
+    Went(String),
+    /// What a model found: the number of what is so, counted from one; 0 is nothing.
+    Judged(usize),
     /// Nobody answered, or nothing was understood.
     Unanswered,
     /// What came of the tool.
@@ -88,6 +97,10 @@ pub enum Output {
         /// What is said before the question.
         line: String,
     },
+    /// Let a model find which of these is so, the first first: `Input::Judged`.
+    Judge(Vec<String>),
+    /// Pause the recording, or go on with it.
+    Record(Recording),
     /// Nobody speaks for a while.
     Wait,
     /// Use a tool; `Input::Used`.
@@ -99,6 +112,8 @@ pub enum Output {
     },
     /// Send the caller there; `Input::NotReached` when nobody takes it.
     Go(Destination),
+    /// Give the conversation to whoever is there; `Input::NotReached` when nobody is.
+    HandOff(Destination),
     /// The flow is over: hang up.
     End,
     /// The flow cannot go on: say so to the caller, `Input::Said`.
@@ -134,6 +149,11 @@ impl Walk {
         &self.scope
     }
 
+    /// Something is known from now on.
+    pub fn learn(&mut self, name: &str, value: Value) {
+        self.scope.set(&format!("vars.{name}"), value);
+    }
+
     /// Something is said before anything else.
     pub fn preface(&mut self, text: &str) {
         text.clone_into(&mut self.line);
@@ -153,6 +173,18 @@ impl Walk {
                 self.take(&values);
                 (self.steps, self.unanswered) = (0, 0);
                 self.go_on(now);
+            }
+            (Life::Asking, Input::Went(next)) => {
+                let leads = self.node().is_some_and(|node| node.leads_to(&next));
+                (self.steps, self.unanswered) = (0, 0);
+                if leads { self.enter(now, next) } else { self.fail("no way leads there") }
+            }
+            (Life::Judging(otherwise), Input::Judged(found)) => {
+                let judged = self.node().and_then(|node| {
+                    let at = node.judged().nth(found.checked_sub(1)?)?.0;
+                    otherwise.is_none_or(|otherwise| at < otherwise).then_some(at)
+                });
+                self.take_way(now, judged.or(otherwise));
             }
             (Life::Asking, Input::Unanswered) => {
                 self.unanswered += 1;
@@ -176,6 +208,7 @@ impl Walk {
                 Life::Walking
                 | Life::Speaking
                 | Life::Asking
+                | Life::Judging(_)
                 | Life::Waiting(_)
                 | Life::Using
                 | Life::Transferring
@@ -207,6 +240,7 @@ impl Walk {
             Life::Walking
             | Life::Speaking
             | Life::Asking
+            | Life::Judging(_)
             | Life::Using
             | Life::Transferring
             | Life::Failing
@@ -229,10 +263,15 @@ impl Walk {
         self.out.push_back(Output::Entered(self.at.clone()));
         let Some(node) = self.node() else { return self.fail("there is no such node") };
         let kind = node.kind;
+        let own = node.text.is_some();
+        let free = node.is_free();
         let before = match kind {
-            Kind::Say | Kind::Ask => node.text.clone(),
-            Kind::Tool | Kind::Transfer | Kind::End => node.say.clone(),
-            Kind::Set | Kind::Branch | Kind::Wait => None,
+            Kind::Say | Kind::Ask | Kind::Agent => node.text.clone(),
+            Kind::Tool | Kind::Webhook | Kind::Transfer | Kind::Handoff | Kind::End => {
+                node.say.clone()
+            }
+            // A menu says its text itself, as often as it must.
+            Kind::Menu | Kind::Set | Kind::Branch | Kind::Record | Kind::Wait => None,
         };
         if let Some(text) = before {
             self.add(&text);
@@ -244,15 +283,19 @@ impl Walk {
                 self.set();
                 self.go_on(now);
             }
-            Kind::Ask => self.ask(),
-            Kind::Wait | Kind::Tool | Kind::Transfer | Kind::End if self.line.is_empty() => {
-                self.act(now);
+            // A model begins by itself where the node has no words for it.
+            Kind::Ask | Kind::Agent | Kind::Menu if own || !free || self.line.is_empty() => {
+                self.ask();
             }
-            Kind::Wait | Kind::Tool | Kind::Transfer | Kind::End => {
-                self.life = Life::Speaking;
-                self.out.push_back(Output::Say(std::mem::take(&mut self.line)));
-            }
+            _ if self.line.is_empty() => self.act(now),
+            _ => self.speak(),
         }
+    }
+
+    /// Has what stands before the next thing said.
+    fn speak(&mut self) {
+        self.life = Life::Speaking;
+        self.out.push_back(Output::Say(std::mem::take(&mut self.line)));
     }
 
     /// Does what a node says, once everything before it was heard.
@@ -263,13 +306,24 @@ impl Walk {
                 self.life = Life::Waiting(now + node.time.unwrap_or_default());
                 self.out.push_back(Output::Wait);
             }
-            (Kind::Tool, _) => self.use_tool(),
+            (Kind::Tool | Kind::Webhook, _) => self.use_tool(),
             (Kind::Transfer, Some(to)) => {
                 self.life = Life::Transferring;
                 self.out.push_back(Output::Go(to));
             }
-            (Kind::Transfer, None) => self.fail("a transfer has no `to`"),
-            (Kind::End | Kind::Say | Kind::Ask | Kind::Set | Kind::Branch, _) => {
+            (Kind::Handoff, Some(to)) => {
+                self.life = Life::Transferring;
+                self.out.push_back(Output::HandOff(to));
+            }
+            (Kind::Transfer | Kind::Handoff, None) => self.fail("a transfer has no `to`"),
+            (Kind::Ask | Kind::Agent | Kind::Menu, _) => self.ask(),
+            (Kind::Record, _) => {
+                self.out.extend(node.recording.map(Output::Record));
+                self.go_on(now);
+            }
+            // What stands before it was heard: now it is decided.
+            (Kind::Say | Kind::Set | Kind::Branch, _) => self.go_on(now),
+            (Kind::End, _) => {
                 self.life = Life::Over;
                 self.out.push_back(Output::End);
             }
@@ -278,7 +332,10 @@ impl Walk {
 
     fn use_tool(&mut self) {
         let Some(node) = self.node() else { return };
-        let Some(tool) = node.tool.clone() else { return self.fail("a tool node has no `tool`") };
+        let tool = match node.kind {
+            Kind::Webhook => asker(&self.name, &self.at),
+            _ => node.tool.clone().unwrap_or_default(),
+        };
         let args = node.args.clone().into_iter();
         let arguments: Map<String, Value> =
             args.map(|(name, value)| (name, self.filled(value))).collect();
@@ -315,7 +372,10 @@ impl Walk {
         let types = self.node().map(|node| node.collect.clone()).unwrap_or_default();
         for (name, kind) in types {
             let Some(value) = values.get(&name) else { continue };
-            let text = value.as_str().unwrap_or_default();
+            let Some(text) = value.as_str() else {
+                self.learn(&name, value.clone());
+                continue;
+            };
             let value = match kind.as_str() {
                 "number" | "integer" => text.parse::<Number>().map(Value::Number).ok(),
                 "boolean" | "yesno" => Some(Value::Bool(text == "yes")),
@@ -334,19 +394,38 @@ impl Walk {
         }
     }
 
-    /// Goes the first way whose condition holds. A condition that cannot be told does not hold.
+    /// Goes the first way whose condition holds. A condition that cannot be told does not hold. Of
+    /// what a model must judge it is asked only what stands before that way.
     fn go_on(&mut self, now: Instant) {
-        let ways = self.node().map(|node| node.next.clone()).unwrap_or_default();
-        for way in ways {
-            let holds = match &way.when {
-                None => Ok(true),
-                Some(condition) => condition.holds(&self.scope),
-            };
-            if holds == Ok(true) {
-                return self.enter(now, way.to);
-            }
+        let Some(node) = self.node() else { return };
+        let holds = |way: &Way| match &way.when {
+            None => true,
+            Some(When::Holds(condition)) => condition.holds(&self.scope) == Ok(true),
+            Some(When::Judged(_)) => false,
+        };
+        let sure = node.next.iter().position(holds);
+        let open: Vec<String> = node
+            .judged()
+            .filter(|(at, _)| sure.is_none_or(|sure| *at < sure))
+            .map(|(_, what)| what.to_owned())
+            .collect();
+        if open.is_empty() {
+            return self.take_way(now, sure);
         }
-        self.fail("no way leads on");
+        if !self.line.is_empty() {
+            return self.speak();
+        }
+        self.life = Life::Judging(sure);
+        self.out.push_back(Output::Judge(open));
+    }
+
+    /// Goes the way at this place of `next`.
+    fn take_way(&mut self, now: Instant, at: Option<usize>) {
+        let way = self.node().and_then(|node| node.next.get(at?));
+        match way.map(|way| way.to.clone()) {
+            Some(to) => self.enter(now, to),
+            None => self.fail("no way leads on"),
+        }
     }
 
     /// Adds to what is said before anything else.
@@ -375,6 +454,22 @@ impl Walk {
         self.life = Life::Failing;
         let why = format!("node `{}`: {why}", self.at);
         self.out.push_back(Output::Fail(why));
+    }
+}
+
+/// What an agent at a node tells the flow by a call of a tool, if it tells it anything.
+pub fn input_of(call: &ToolCall) -> Option<Input> {
+    let to = call.argument("to");
+    match call.name.as_str() {
+        names::SAID => Some(Input::Said),
+        names::COLLECT => Some(Input::Collected(call.arguments.clone())),
+        names::GO_ON => Some(Input::Went(to.unwrap_or_default())),
+        names::JUDGED => Some(Input::Judged(number_in(&to.unwrap_or_default()))),
+        names::TRANSFER_CALL => match way_in(to.as_deref()?)? {
+            FAILED => Some(Input::Unanswered),
+            node => Some(Input::Went(node.to_owned())),
+        },
+        _ => None,
     }
 }
 
@@ -491,6 +586,95 @@ mod tests {
         let result = r#"["10:00"]"#.to_owned();
         walk.handle(now, Input::Used { result, failed: false });
         assert_eq!(drain(&mut walk), [entered("b"), Output::Say("10:00?".to_owned())]);
+    }
+
+    #[test]
+    fn a_model_is_asked_only_about_ways_before_one_that_is_sure() {
+        let nodes = "[nodes.a]\ntype = \"branch\"\nnext = [\n\
+             { when = \"vars.n == 1\", to = \"b\" }, { when = \"ai: it rains\", to = \"c\" },\n\
+             { when = \"vars.n == 2\", to = \"b\" }, { when = \"ai: it snows\", to = \"c\" },\n\
+             { when = \"ai: it hails\", to = \"d\" }]\n\
+             [nodes.b]\ntype = \"end\"\n[nodes.c]\ntype = \"end\"\n[nodes.d]\ntype = \"end\"\n";
+        for (n, asked, answer, end) in [
+            (1, &[][..], 0, "b"),
+            (2, &["it rains"][..], 1, "c"),
+            (2, &["it rains"], 0, "b"),
+            // Nobody asked about the second.
+            (2, &["it rains"], 2, "b"),
+            (3, &["it rains", "it snows", "it hails"], 3, "d"),
+        ] {
+            let (mut walk, now) = (walk(nodes), Instant::now());
+            walk.scope.set("vars.n", n);
+            walk.handle(now, Input::Began);
+            let out = drain(&mut walk);
+            if !asked.is_empty() {
+                let asked = asked.iter().map(|it| (*it).to_owned()).collect();
+                assert_eq!(out, [entered("a"), Output::Judge(asked)], "{n}");
+                walk.handle(now, Input::Judged(answer));
+            }
+            let out: Vec<Output> = out.into_iter().chain(drain(&mut walk)).collect();
+            assert_eq!(out[out.len() - 2..], [entered(end), Output::End], "{n} {answer}");
+        }
+        let mut walk = walk(nodes);
+        walk.handle(Instant::now(), Input::Began);
+        walk.handle(Instant::now(), Input::Judged(0));
+        assert!(matches!(drain(&mut walk).last(), Some(Output::Fail(_))));
+    }
+
+    #[test]
+    fn a_conversation_ends_by_its_exits_only_and_is_handed_on() {
+        let mut walk = walk(
+            "[nodes.a]\ntype = \"say\"\ntext = \"Hello.\"\nnext = \"b\"\n\
+             [nodes.b]\ntype = \"agent\"\nprompt = \"Talk.\"\n\
+             exits = [{ when = \"ai: all is said\", to = \"c\" }]\n\
+             [nodes.c]\ntype = \"menu\"\ntext = \"One?\"\ndigits = { 1 = \"d\" }\nfailed = \"d\"\n\
+             [nodes.d]\ntype = \"record\"\nrecording = \"pause\"\nnext = \"e\"\n\
+             [nodes.e]\ntype = \"handoff\"\nto = \"agent:desk\"\n",
+        );
+        let now = Instant::now();
+        walk.handle(now, Input::Began);
+        // The model begins by itself, after what stands before it.
+        let hello = Output::Say("Hello.".to_owned());
+        assert_eq!(drain(&mut walk), [entered("a"), entered("b"), hello]);
+        walk.handle(now, Input::Said);
+        let asks =
+            |node: &str, line: &str| Output::Ask { node: node.to_owned(), line: line.to_owned() };
+        assert_eq!(drain(&mut walk), [asks("b", "")]);
+        walk.handle(now, Input::Went("c".to_owned()));
+        assert_eq!(drain(&mut walk), [entered("c"), asks("c", "")]);
+        walk.handle(now, Input::Unanswered);
+        let desk = Output::HandOff("agent:desk".parse().expect("an agent"));
+        let record = Output::Record(Recording::Pause);
+        assert_eq!(drain(&mut walk), [entered("d"), record, entered("e"), desk]);
+    }
+
+    #[test]
+    fn nobody_goes_where_no_way_leads() {
+        let mut walk = walk(
+            "[nodes.a]\ntype = \"agent\"\nprompt = \"Talk.\"\n\
+             exits = [{ when = \"ai: all is said\", to = \"b\" }]\n[nodes.b]\ntype = \"end\"\n\
+             [nodes.c]\ntype = \"end\"\n",
+        );
+        walk.handle(Instant::now(), Input::Began);
+        walk.handle(Instant::now(), Input::Went("c".to_owned()));
+        assert!(matches!(drain(&mut walk).last(), Some(Output::Fail(_))));
+    }
+
+    #[test]
+    fn what_an_agent_calls_is_what_the_flow_is_told() {
+        let told = |name: &str, arguments: &str| {
+            let (id, name) = (String::new(), name.to_owned());
+            input_of(&ToolCall { id, name, arguments: arguments.to_owned() })
+        };
+        assert_eq!(told("said", "{}"), Some(Input::Said));
+        assert_eq!(told("go_on", r#"{"to": "b"}"#), Some(Input::Went("b".to_owned())));
+        assert_eq!(told("judged", r#"{"to": "It is 2."}"#), Some(Input::Judged(2)));
+        assert_eq!(told("judged", r#"{"to": "none"}"#), Some(Input::Judged(0)));
+        assert_eq!(told("transfer_call", r#"{"to": "flow:"}"#), Some(Input::Unanswered));
+        let went = Some(Input::Went("b".to_owned()));
+        assert_eq!(told("transfer_call", r#"{"to": "flow:b"}"#), went);
+        assert_eq!(told("transfer_call", r#"{"to": "sales"}"#), None);
+        assert_eq!(told("book", "{}"), None);
     }
 
     #[test]

@@ -4,13 +4,14 @@
 use std::collections::BTreeSet;
 
 use crate::agent::intents::slot::{Kind as Type, NAMES};
+use crate::agent::tool::names;
 use crate::agent::tools::builtin::Builtin;
 use crate::base::template;
 use crate::config::check_routes::{unknown_agent, unknown_destination};
 use crate::config::diagnostic::{Diagnostic, did_you_mean};
 use crate::config::source::Span;
 use crate::config::subject::Subject;
-use crate::dialplan::flow::{Flow, Kind, Node, type_name};
+use crate::dialplan::flow::{Flow, Kind, Node, When, type_name};
 
 /// Checks every flow.
 pub fn flows(subject: &Subject<'_>) -> Vec<Diagnostic> {
@@ -111,8 +112,11 @@ impl Check<'_> {
         for (id, node) in &self.flow.nodes {
             let texts = node.texts().into_iter();
             let texts = texts.filter_map(|(key, text)| Some((key, template::names(text).ok()?)));
-            let conditions = node.next.iter().enumerate().filter_map(|(at, way)| {
-                Some((format!("next[{at}].when"), way.when.as_ref()?.names()))
+            let conditions = node.next.iter().enumerate().filter_map(|(at, way)| match &way.when {
+                Some(When::Holds(condition)) => {
+                    Some((format!("next[{at}].when"), condition.names()))
+                }
+                Some(When::Judged(_)) | None => None,
             });
             for (key, names) in texts.chain(conditions) {
                 let of_flow = names.iter().filter_map(|name| name.strip_prefix("vars."));
@@ -155,7 +159,11 @@ impl Check<'_> {
                 );
             }
         }
-        found.extend(node.tool.iter().filter_map(|tool| self.unknown_tool(id, tool)));
+        found.extend(self.same_words(id, node));
+        found.extend(self.judged(id, node));
+        let tools = node.tool.iter().map(|tool| ("tool".to_owned(), tool));
+        let more = node.tools.iter().enumerate().map(|(at, it)| (format!("tools[{at}]"), it));
+        found.extend(tools.chain(more).filter_map(|(key, tool)| self.unknown_tool(id, &key, tool)));
         if let Some(to) = &node.to {
             let path = format!("{}.nodes.{id}.to", self.path);
             found.extend(unknown_destination(self.subject, to, &path));
@@ -166,18 +174,27 @@ impl Check<'_> {
     /// Keys that a node of its kind must have.
     fn needs(&self, id: &str, node: &Node) -> Vec<Diagnostic> {
         let own = match node.kind {
-            Kind::Say => Some(("text", node.text.is_some())),
+            Kind::Say | Kind::Menu => Some(("text", node.text.is_some())),
+            Kind::Agent => Some(("prompt", node.prompt.is_some())),
+            Kind::Record => Some(("recording", node.recording.is_some())),
+            Kind::Webhook => Some(("url", node.url.is_some())),
             Kind::Ask => Some(("collect", !node.collect.is_empty())),
             Kind::Set => Some(("set", !node.set.is_empty())),
             Kind::Wait => Some(("for", node.time.is_some())),
             Kind::Tool => Some(("tool", node.tool.is_some())),
-            Kind::Transfer => Some(("to", node.to.is_some())),
+            Kind::Transfer | Kind::Handoff => Some(("to", node.to.is_some())),
             Kind::Branch | Kind::End => None,
         };
         let own = own.map(|(key, is_there)| (key.to_owned(), is_there));
-        let next = ("next".to_owned(), node.is_last() || !node.next.is_empty());
+        let next = match node.kind {
+            Kind::Agent => ("exits", !node.exits.is_empty()),
+            Kind::Menu => ("digits", !node.digits.is_empty()),
+            _ => ("next", node.is_last() || !node.next.is_empty()),
+        };
+        let next = (next.0.to_owned(), next.1);
         let asked =
             node.collect.keys().map(|name| (format!("ask.{name}"), node.ask.contains_key(name)));
+        let asked = asked.filter(|_| node.prompt.is_none());
         let missing = own.into_iter().chain([next]).chain(asked).filter(|(_, is_there)| !is_there);
         let told = |(key, _): (String, bool)| {
             Diagnostic::error("flow.missing", format!("node `{id}` needs `{key}`"))
@@ -186,10 +203,68 @@ impl Check<'_> {
         missing.map(told).collect()
     }
 
-    fn unknown_tool(&self, id: &str, tool: &str) -> Option<Diagnostic> {
+    /// What is said without a look at the variables of the flow.
+    fn same_words(&self, id: &str, node: &Node) -> Vec<Diagnostic> {
+        let asked = node.ask.iter().map(|(name, text)| (format!("ask.{name}"), text));
+        let menu = node.text.iter().filter(|_| node.kind == Kind::Menu);
+        let texts = asked.chain(menu.map(|text| ("text".to_owned(), text)));
+        let named = texts.filter(|(_, text)| {
+            let names = template::names(text).unwrap_or_default();
+            names.iter().any(|name| name.contains('.') || !node.collect.contains_key(name))
+        });
+        named
+            .map(|(key, _)| {
+                let place = self.place(&format!("nodes.{id}.{key}"));
+                Diagnostic::error("flow.template", "a question is the same in every call")
+                    .at(place, "names a value of the flow")
+                    .help("say the value before it: in `text`, or in a node of type \"say\"")
+            })
+            .collect()
+    }
+
+    /// Conditions for a model, where they may stand and where there is a model.
+    fn judged(&self, id: &str, node: &Node) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        for (at, way) in node.exits.iter().enumerate() {
+            if !matches!(way.when, Some(When::Judged(_))) {
+                let place = self.place(&format!("nodes.{id}.exits[{at}].to"));
+                let message = "an exit is judged by the model";
+                found.push(
+                    Diagnostic::error("flow.exit", message)
+                        .at(place, "not said when")
+                        .help("write when = \"ai: what must be so\""),
+                );
+            }
+        }
+        let wants = node.is_free() || node.judged().next().is_some();
+        let agent = self.subject.agents.get(&self.flow.agent);
+        let thinker = agent.and_then(|agent| self.subject.server.thinker(agent));
+        if agent.is_some() && wants && thinker.is_none_or(|name| name == "rules") {
+            let message = format!("node `{id}` needs a language model");
+            let label = format!("agent `{}` thinks by rules", self.flow.agent);
+            found.push(
+                Diagnostic::error("flow.no_model", message)
+                    .at(self.key(&format!("nodes.{id}")), label)
+                    .help("give the agent an `llm`, or ask by rules: `ask` with `collect`"),
+            );
+        }
+        if node.kind == Kind::Handoff
+            && let Some(to) = node.to.as_ref().filter(|to| !to.is_agent())
+        {
+            found.push(
+                Diagnostic::error("flow.handoff", format!("`{to}` takes no conversation over"))
+                    .at(self.place(&format!("nodes.{id}.to")), "not an agent or a squad")
+                    .help("use a node of type \"transfer\""),
+            );
+        }
+        found
+    }
+
+    fn unknown_tool(&self, id: &str, key: &str, tool: &str) -> Option<Diagnostic> {
         let subject = self.subject;
         let is_known = Builtin::named(tool).is_some()
             || subject.tools.contains_key(tool)
+            || tool == names::END_CALL
             || subject.faulty_tools.contains(tool);
         let mut known: Vec<&str> = subject.tools.keys().map(String::as_str).collect();
         Builtin::ALL.into_iter().for_each(|builtin| known.push(builtin.name()));
@@ -198,7 +273,7 @@ impl Check<'_> {
             None => "not defined".to_owned(),
         };
         let told = Diagnostic::error("ref.unknown", format!("there is no tool `{tool}`"))
-            .at(self.place(&format!("nodes.{id}.tool")), label)
+            .at(self.place(&format!("nodes.{id}.{key}")), label)
             .help(format!("write [tools.{tool}]"));
         (!is_known).then_some(told)
     }
@@ -207,7 +282,9 @@ impl Check<'_> {
     fn keys(&self, id: &str, node: &Node) -> Vec<Diagnostic> {
         let known = node.kind.keys();
         let all = ["text", "collect", "ask", "confirm", "tries", "set", "for", "to", "say", "next"];
-        let more = ["failed", "else", "tool", "args", "save", "error"];
+        let more = ["failed", "else", "tool", "args", "save", "error", "prompt", "tools", "exits"];
+        let more =
+            more.into_iter().chain(["digits", "phrases", "after", "recording", "url", "headers"]);
         let all = all.into_iter().chain(more).filter(|key| !known.contains(key));
         let wrong = all.filter_map(|key| {
             let span = self.key(&format!("nodes.{id}.{key}"))?;

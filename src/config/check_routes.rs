@@ -40,16 +40,35 @@ fn destinations(subject: &Subject<'_>, route: &Route, path: &str) -> Vec<Diagnos
         }
     }
     let mixed = route.to.iter().position(|destination| !destination.is_called());
-    if let (Some(at), true) = (mixed, route.to.len() > 1) {
+    found.extend(weights(subject, route, path));
+    let at_once = route.to.len() > 1 && route.weights.is_empty();
+    if let (Some(at), true) = (mixed, at_once) {
         let message = "only phones, trunks, tel: and sip: can be called at once".to_owned();
         let place = subject.place(&format!("{path}.to[{at}]"));
         found.push(
             Diagnostic::error("route.not_at_once", message)
                 .at(place, "this takes the call alone")
-                .help("write it into `else`: it gets the call when nobody answers"),
+                .help(
+                    "write it into `else`: it gets the call when nobody answers; or give each of \
+                       `to` its share by `weights`",
+                ),
         );
     }
     found
+}
+
+/// Weights that say nothing.
+fn weights(subject: &Subject<'_>, route: &Route, path: &str) -> Option<Diagnostic> {
+    let (weights, to) = (&route.weights, &route.to);
+    let label = match weights.len() {
+        0 => return None,
+        count if count != to.len() => format!("{count} weights for {} destinations", to.len()),
+        _ if weights.iter().all(|weight| *weight == 0) => "nobody takes a call".to_owned(),
+        _ => return None,
+    };
+    let message = "each of `to` needs its weight";
+    let place = subject.place(&format!("{path}.weights"));
+    Some(Diagnostic::error("route.weights", message).at(place, label))
 }
 
 /// A destination that names something which is not there.

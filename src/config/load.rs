@@ -102,7 +102,7 @@ pub fn load(
     let found = read_dialplans(request, &server, &mut reading);
     let found = Dialplans::new(&mut reading).read(found);
     let Found { mut plan, mut agents, squads, menus, flows, mut defaults, lists, .. } = found;
-    let Found { tools, faulty_tools, faulty, faulty_routes, .. } = found;
+    let Found { mut tools, faulty_tools, faulty, faulty_routes, .. } = found;
     plan.zone = server.machine.timezone.clone();
     plan.complete(&lists);
     for agent in agents.values_mut().chain([&mut defaults]) {
@@ -112,6 +112,7 @@ pub fn load(
         agents.into_iter().map(|(name, agent)| (name, Arc::new(agent))).collect();
     let mut posts = posts(&menus, &agents, &defaults);
     posts.extend(roles::of_flows(&flows, &agents));
+    tools.extend(roles::tools_of_flows(&flows));
     if !reading.incomplete {
         let subject = Subject {
             server: &server,

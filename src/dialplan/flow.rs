@@ -1,15 +1,16 @@
 //! Flows: a call as a graph of nodes. Each node says, asks, decides or ends, and names the next.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, SeqAccess, Visitor};
+use serde::de::{self, Deserializer, IntoDeserializer as _, SeqAccess, Visitor};
 use serde_json::Value;
 
 use crate::base::condition::Condition;
 use crate::base::destination::Destination;
+use crate::base::secret::Secret;
 use crate::base::units;
 
 /// A flow, as it stands under `[flows.NAME]`.
@@ -33,18 +34,28 @@ pub struct Flow {
 pub enum Kind {
     /// Says `text`.
     Say,
-    /// Asks for what `collect` names.
+    /// Asks for what `collect` names; with a `prompt`, in a model's own words.
     Ask,
+    /// Lets a model talk with the caller until one of its `exits` holds.
+    Agent,
+    /// Lets the caller choose by key or by word.
+    Menu,
     /// Sets variables.
     Set,
     /// Goes on where the first condition holds.
     Branch,
+    /// Pauses the recording, or goes on with it.
+    Record,
     /// Waits.
     Wait,
     /// Has a tool used.
     Tool,
+    /// Tells a web service something.
+    Webhook,
     /// Sends the caller to somebody.
     Transfer,
+    /// Gives the caller to another agent, which goes on with the conversation.
+    Handoff,
     /// Says goodbye and ends the call.
     End,
 }
@@ -65,6 +76,27 @@ pub struct Node {
     /// The questions, by the names of the values; they are asked in the order of these names.
     #[serde(default)]
     pub ask: BTreeMap<String, String>,
+    /// What a model is told to do here, besides the prompt of the flow's agent; a template.
+    #[serde(default)]
+    pub prompt: Option<String>,
+    /// The tools that the model may call here.
+    #[serde(default)]
+    pub tools: Vec<String>,
+    /// The ways on from a conversation with a model, each with what must be so.
+    #[serde(default)]
+    pub exits: Vec<Way>,
+    /// The nodes that keys lead to.
+    #[serde(default)]
+    pub digits: BTreeMap<String, String>,
+    /// What callers say for a key, besides the name of its node.
+    #[serde(default)]
+    pub phrases: BTreeMap<String, Vec<String>>,
+    /// How long a menu waits for a choice.
+    #[serde(default, deserialize_with = "units::optional_duration")]
+    pub after: Option<Duration>,
+    /// What becomes of the recording.
+    #[serde(default)]
+    pub recording: Option<Recording>,
     /// What is asked before the values are taken; without it, digits and addresses are read back.
     #[serde(default)]
     pub confirm: Option<String>,
@@ -83,6 +115,12 @@ pub struct Node {
     /// What it is given; texts are templates.
     #[serde(default)]
     pub args: BTreeMap<String, Value>,
+    /// Where a web service is; behind the host a template.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// Headers for it; templates.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Secret>,
     /// The variable that keeps its result.
     #[serde(default)]
     pub save: Option<String>,
@@ -109,15 +147,47 @@ pub struct Node {
     pub ui: Option<Value>,
 }
 
+/// What becomes of a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Recording {
+    /// Nothing of what is said is kept.
+    Pause,
+    /// Everything is kept again.
+    Resume,
+}
+
 /// A way to another node.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Way {
     /// When it is gone; without it, always.
     #[serde(default)]
-    pub when: Option<Condition>,
+    pub when: Option<When>,
     /// The node.
     pub to: String,
+}
+
+/// When a way is gone.
+#[derive(Debug, Clone)]
+pub enum When {
+    /// When this holds.
+    Holds(Condition),
+    /// When the model finds that this is so: `ai: the caller is in a hurry`.
+    Judged(String),
+}
+
+impl<'de> Deserialize<'de> for When {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(source)?;
+        match text.strip_prefix("ai:") {
+            Some(judged) if judged.trim().is_empty() => {
+                Err(de::Error::custom("behind `ai:` stands what must be so"))
+            }
+            Some(judged) => Ok(Self::Judged(judged.trim().to_owned())),
+            None => Condition::deserialize(text.into_deserializer()).map(Self::Holds),
+        }
+    }
 }
 
 impl Node {
@@ -128,22 +198,57 @@ impl Node {
             let key = if plain { "next".to_owned() } else { format!("next[{at}].to") };
             (key, way.to.as_str())
         });
+        let exits = self.exits.iter().enumerate();
+        let exits = exits.map(|(at, way)| (format!("exits[{at}].to"), way.to.as_str()));
+        let digits = self.digits.iter().map(|(key, to)| (format!("digits.{key}"), to.as_str()));
         let others = [("failed", &self.failed), ("else", &self.otherwise), ("error", &self.error)];
         let others =
             others.into_iter().filter_map(|(key, to)| Some((key.to_owned(), to.as_deref()?)));
-        next.chain(others).collect()
+        next.chain(exits).chain(digits).chain(others).collect()
+    }
+
+    /// Whether it leads to this node.
+    pub fn leads_to(&self, node: &str) -> bool {
+        self.leads().iter().any(|(_, to)| *to == node)
+    }
+
+    /// Whether a model talks with the caller here.
+    pub fn is_free(&self) -> bool {
+        match self.kind {
+            Kind::Agent => true,
+            Kind::Ask => self.prompt.is_some(),
+            Kind::Say
+            | Kind::Menu
+            | Kind::Set
+            | Kind::Branch
+            | Kind::Record
+            | Kind::Wait
+            | Kind::Tool
+            | Kind::Webhook
+            | Kind::Transfer
+            | Kind::Handoff
+            | Kind::End => false,
+        }
+    }
+
+    /// What a model must find to be so, with the place of each way in `next`.
+    pub fn judged(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.next.iter().enumerate().filter_map(|(at, way)| match &way.when {
+            Some(When::Judged(what)) => Some((at, what.as_str())),
+            Some(When::Holds(_)) | None => None,
+        })
     }
 
     /// Whether the flow may be over behind it.
     pub fn is_last(&self) -> bool {
-        matches!(self.kind, Kind::End | Kind::Transfer)
+        matches!(self.kind, Kind::End | Kind::Transfer | Kind::Handoff)
     }
 
     /// The templates in it, with the keys under which they stand.
     pub fn texts(&self) -> Vec<(String, &str)> {
         let plain = [("text", &self.text), ("say", &self.say), ("confirm", &self.confirm)];
-        let plain =
-            plain.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text.as_deref()?)));
+        let plain = plain.into_iter().chain([("prompt", &self.prompt), ("url", &self.url)]);
+        let plain = plain.filter_map(|(key, text)| Some((key.to_owned(), text.as_deref()?)));
         let asked = self.ask.iter().map(|(name, text)| (format!("ask.{name}"), text.as_str()));
         let set = self.set.iter();
         let set = set.filter_map(|(name, value)| Some((format!("set.{name}"), value.as_str()?)));
@@ -163,12 +268,19 @@ impl Kind {
     pub fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Say => &["text", "next"],
-            Self::Ask => &["text", "collect", "ask", "confirm", "tries", "next", "failed"],
+            Self::Ask => {
+                &["text", "prompt", "tools", "collect", "ask", "confirm", "tries", "next", "failed"]
+            }
+            Self::Agent => &["text", "prompt", "tools", "exits", "failed"],
+            Self::Menu => &["text", "digits", "phrases", "after", "tries", "failed"],
+            Self::Record => &["recording", "next"],
             Self::Set => &["set", "next"],
             Self::Branch => &["next"],
             Self::Wait => &["for", "next"],
             Self::Tool => &["tool", "args", "save", "say", "next", "error"],
+            Self::Webhook => &["url", "headers", "args", "save", "say", "next", "error"],
             Self::Transfer => &["say", "to", "else"],
+            Self::Handoff => &["say", "to"],
             Self::End => &["say"],
         }
     }
@@ -193,8 +305,44 @@ pub fn type_name(kind: &str) -> &str {
     }
 }
 
-/// Where a caller goes who does not answer.
-pub const FAILED: &str = "failed";
+/// The agent that finds out what is so.
+pub fn judge(flow: &str) -> String {
+    format!("flow:{flow}?")
+}
+
+/// What a model is asked that finds out which of these is so, the first first.
+pub fn question(what: &[String]) -> String {
+    let mut text = "You follow a telephone call and decide how it goes on. Say nothing to the \
+                    caller. Answer with nothing but the number of the first of these that is so, \
+                    by what was said; with 0 if none is:"
+        .to_owned();
+    for (at, what) in what.iter().enumerate() {
+        let _ = write!(text, "\n{}: {what}", at + 1);
+    }
+    text
+}
+
+/// The number that a model answered; without one, 0.
+pub fn number_in(answer: &str) -> usize {
+    let digits = answer.split(|c: char| !c.is_ascii_digit()).find(|digits| !digits.is_empty());
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or_default()
+}
+
+/// Where a node is reached from an agent of the flow.
+pub fn way_to(node: &str) -> Destination {
+    Destination::Flow(node.to_owned())
+}
+
+/// The node that such a destination means.
+pub fn way_in(destination: &str) -> Option<&str> {
+    destination.strip_prefix("flow:")
+}
+
+/// Stands for the caller's words where there were none so far: a model answers nobody else.
+pub const NOBODY_YET: &str = "(The caller waits for you to speak.)";
+
+/// Stands for the node of a caller who does not answer.
+pub const FAILED: &str = "";
 
 /// Takes one node, or a list of ways with conditions.
 fn ways<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<Way>, D::Error> {

@@ -12,4 +12,5 @@ pub mod pattern;
 pub mod plan;
 pub mod runner;
 mod way_out;
+mod weights;
 pub mod when;

@@ -79,6 +79,9 @@ pub struct Route {
     /// Where the call goes. Several are called at once, and the first to answer has the call.
     #[serde(deserialize_with = "one_or_many")]
     pub to: Vec<Destination>,
+    /// How often each of `to` takes the call alone: `[80, 20]`. A caller always comes to the same.
+    #[serde(default)]
+    pub weights: Vec<u32>,
     /// How long it rings there; without it, half a minute.
     #[serde(default, deserialize_with = "units::optional_duration")]
     pub ring: Option<Duration>,
@@ -176,6 +179,7 @@ impl Route {
             header: BTreeMap::new(),
             how: How::Dial,
             to: vec![to],
+            weights: Vec::new(),
             ring: None,
             otherwise: Vec::new(),
             record: None,

@@ -165,7 +165,7 @@ impl Route {
 
 impl Call<'_> {
     /// Whether the caller withholds its number.
-    fn is_anonymous(&self) -> bool {
+    pub fn is_anonymous(&self) -> bool {
         self.caller.is_empty() || self.caller.eq_ignore_ascii_case("anonymous")
     }
 

@@ -22,6 +22,21 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// Which tests are played.
+#[derive(Debug, Args)]
+pub struct Test {
+    /// Files or folders; without any, tests/agents beside the folder of the settings.
+    pub paths: Vec<PathBuf>,
+    /// Only tests with this in their names.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub filter: String,
+    /// One JSON object for each test.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub config: Config,
+}
+
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -136,6 +151,8 @@ pub enum Command {
         #[command(subcommand)]
         command: PresetCommand,
     },
+    /// Play the conversations of tests/agents/*.toml with the agents and their models.
+    Test(Test),
     /// Which call goes where.
     Route {
         #[command(subcommand)]

@@ -106,7 +106,7 @@ fn kept(
 }
 
 /// What a model is told of the tools of an agent, and how they are handled.
-fn tools(assistant: &Assistant, shop: &Shop) -> (Vec<Tool>, Handlings) {
+pub fn tools(assistant: &Assistant, shop: &Shop) -> (Vec<Tool>, Handlings) {
     let mut tools = instructions::tools_for(assistant);
     let handlings = shop.sell(&assistant.tools, &mut tools);
     (tools, handlings)

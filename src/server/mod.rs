@@ -20,6 +20,7 @@ pub mod recordings;
 pub mod secrets;
 pub mod stir;
 pub mod tools;
+pub mod trial;
 pub mod trunks;
 pub mod verify;
 

@@ -167,7 +167,7 @@ impl<'a> Test<'a> {
         text.push_str(&match taken {
             Some((route, place)) => {
                 let by = if place.is_some() { "" } else { " (by a rule of [[outbound]])" };
-                format!("  → {}{by}\n", destinations(&route.to))
+                format!("  → {}{by}\n", destinations(route))
             }
             None => "  → nobody: the call is refused with 404\n".to_owned(),
         });
@@ -200,7 +200,7 @@ impl<'a> Test<'a> {
             "at": self.at.as_secs(),
             "routes": routes.collect::<Vec<_>>(),
             "taken": taken.map(|(route, place)| json!({
-                "name": route.name, "position": place, "to": destinations(&route.to),
+                "name": route.name, "position": place, "to": destinations(route),
             })),
         })
     }
@@ -217,6 +217,10 @@ fn said(check: &Check) -> String {
     format!("{} {sign} {}{why}", check.key, check.wanted)
 }
 
-fn destinations(to: &[Destination]) -> String {
-    to.iter().map(Destination::to_string).collect::<Vec<_>>().join(", ")
+fn destinations(route: &Route) -> String {
+    let mut to: Vec<String> = route.to.iter().map(Destination::to_string).collect();
+    for (to, share) in to.iter_mut().zip(route.shares()) {
+        *to = format!("{share:.0} % {to}");
+    }
+    to.join(", ")
 }

@@ -42,14 +42,7 @@ pub fn tools_for(assistant: &Assistant) -> Vec<Tool> {
     if may(names::TRANSFER_CALL) && !assistant.transfers.is_empty() {
         tools.push(transfer_tool(assistant));
     }
-    let collects = |intent: &Intent| intent.action.as_deref() == Some(names::COLLECT);
-    if assistant.intents.iter().any(collects) {
-        tools.push(Tool {
-            name: names::COLLECT.to_owned(),
-            description: "Gives the values that were asked for, by name.".to_owned(),
-            parameters: r#"{"type":"object"}"#.to_owned(),
-        });
-    }
+    tools.extend(assistant.ways.iter().cloned());
     tools.extend(Builtin::ALL.into_iter().filter(|it| may(it.name())).map(Builtin::tool));
     tools
 }

@@ -120,6 +120,29 @@ pub enum Excerpt {
 }
 
 impl Definition {
+    /// An HTTP tool about which nothing is said yet.
+    pub fn http() -> Self {
+        Self {
+            kind: Kind::Http,
+            description: String::new(),
+            parameters: BTreeMap::new(),
+            url: String::new(),
+            method: None,
+            headers: BTreeMap::new(),
+            query: None,
+            body: None,
+            timeout: usual_timeout(),
+            retry: 0,
+            say: None,
+            say_after: usual_say_after(),
+            confirm: Confirm::No,
+            result: None,
+            save: None,
+            secret: None,
+            allow: Vec::new(),
+        }
+    }
+
     /// How requests are made.
     pub fn method(&self) -> Method {
         let has_body = self.body.is_some() || self.kind != Kind::Http;

@@ -164,7 +164,7 @@ impl Conductor {
 }
 
 /// The addresses that a route sends callers to, if it does.
-pub(super) fn redirection(route: &Route) -> Option<Vec<String>> {
+pub(super) fn redirection(route: &Route, to: &[Destination]) -> Option<Vec<String>> {
     let uri = |destination: &Destination| match destination {
         Destination::Sip(uri) => Some(uri.clone()),
         Destination::Tel(number) => Some(format!("tel:{number}")),
@@ -181,7 +181,7 @@ pub(super) fn redirection(route: &Route) -> Option<Vec<String>> {
         | Destination::Busy
         | Destination::HangUp(_) => None,
     };
-    let targets: Vec<String> = route.to.iter().filter_map(uri).collect();
+    let targets: Vec<String> = to.iter().filter_map(uri).collect();
     (route.how == How::Redirect && !targets.is_empty()).then_some(targets)
 }
 

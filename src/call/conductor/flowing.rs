@@ -2,17 +2,20 @@
 
 use std::time::Instant;
 
+use super::serving::MOST_HOPS;
 use super::{Conductor, Work};
 use crate::agent::event::{Input, Note};
 use crate::agent::phrases::Phrases;
+use crate::agent::session::Opening;
 use crate::agent::tool::{ToolCall, ToolResult, names};
 use crate::agent::tools::arguments;
+use crate::base::template;
 use crate::call::briefing::{Post, Refer};
 use crate::call::cause::Cause;
-use crate::call::event::Output;
+use crate::call::event::{Output, Taping};
 use crate::call::flow::{self, Walk};
 use crate::call::transfer;
-use crate::dialplan::flow as plan;
+use crate::dialplan::flow::{self as plan, Recording};
 
 impl Conductor {
     /// The call goes through a flow, once the caller is there.
@@ -26,7 +29,8 @@ impl Conductor {
 
     /// A caller who is there already comes into a flow.
     pub(super) fn change_to_flow(&mut self, now: Instant, name: &str) {
-        match self.take_up_flow(name) {
+        self.hops += 1;
+        match self.take_up_flow(name).filter(|_| self.hops <= MOST_HOPS) {
             Some(post) => {
                 self.engage(post);
                 self.flow_begins(now);
@@ -66,13 +70,7 @@ impl Conductor {
         if self.flow.is_none() {
             return false;
         }
-        let to = call.argument("to");
-        let input = match call.name.as_str() {
-            names::SAID => flow::Input::Said,
-            names::COLLECT => flow::Input::Collected(call.arguments.clone()),
-            names::TRANSFER_CALL if to.as_deref() == Some(plan::FAILED) => flow::Input::Unanswered,
-            _ => return false,
-        };
+        let Some(input) = flow::input_of(call) else { return false };
         self.walk(now, input);
         true
     }
@@ -133,14 +131,24 @@ impl Conductor {
             match output {
                 flow::Output::Entered(node) => self.chronicle.came_to_node(now, &name, node),
                 flow::Output::Say(line) => {
-                    self.flow_speaks(now, (&plan::speaker(&name), line), Some(said()));
+                    self.flow_speaks(now, &plan::speaker(&name), line);
                 }
                 flow::Output::Ask { node, line } => {
-                    let role = plan::asker(&name, &node);
-                    let question = self.briefing.agents.get(&role);
-                    let question = question.and_then(|it| it.assistant.first_message.clone());
-                    let line = format!("{line} {}", question.unwrap_or_default());
-                    self.flow_speaks(now, (&role, line.trim().to_owned()), None);
+                    self.flow_asks(now, &plan::asker(&name, &node), line)
+                }
+                flow::Output::Judge(what) => {
+                    let opening = Opening {
+                        inherits: Some(self.desk.past()),
+                        judges: Some(plan::question(&what)),
+                        ..Opening::default()
+                    };
+                    self.flow_seats(now, &plan::judge(&name), opening);
+                }
+                flow::Output::Record(Recording::Pause) => {
+                    self.recording_ordered(now, Taping::Pause)
+                }
+                flow::Output::Record(Recording::Resume) => {
+                    self.recording_ordered(now, Taping::Resume);
                 }
                 flow::Output::Wait => self.leave_desk(now),
                 flow::Output::Use { tool, arguments } => {
@@ -155,25 +163,59 @@ impl Conductor {
                         None => self.walk(now, flow::Input::NotReached),
                     }
                 }
+                flow::Output::HandOff(to) => {
+                    let past = self.desk.past();
+                    match self.briefing.post(&to) {
+                        Some(post) => return self.relieve(now, post, Some(past)),
+                        None => self.walk(now, flow::Input::NotReached),
+                    }
+                }
                 flow::Output::End => return self.end(now, Cause::AgentEnded),
                 flow::Output::Fail(why) => {
                     self.chronicle.flow_failed(why);
                     let sorry = self.desk.casting().map(|it| Phrases::of(&it.assistant).apology);
                     let role = plan::speaker(&name);
-                    self.flow_speaks(now, (&role, sorry.unwrap_or_default()), Some(said()));
+                    self.flow_speaks(now, &role, sorry.unwrap_or_default());
                 }
                 flow::Output::Stop => return self.end(now, Cause::InternalError),
             }
         }
     }
 
-    /// Somebody says a line of the flow, and listens unless something follows it.
-    fn flow_speaks(&mut self, now: Instant, (role, line): (&str, String), then: Option<ToolCall>) {
+    /// Somebody asks what a node asks for; where a model does, it goes on with what was said.
+    fn flow_asks(&mut self, now: Instant, role: &str, line: String) {
+        let Some(asking) = self.briefing.agents.get(role).map(|it| it.assistant.clone()) else {
+            return self.end(now, Cause::InternalError);
+        };
+        let prompt = asking.prompt.as_deref();
+        let instructions = prompt.map(|prompt| self.rendered(prompt)).unwrap_or_default();
+        let question = asking.first_message.clone().unwrap_or_default();
+        let line = format!("{line} {question}").trim().to_owned();
+        let inherits = (prompt.is_some() && line.is_empty()).then(|| self.desk.past());
+        let (first_message, scope) = (Some(line), self.scope());
+        let opening =
+            Opening { instructions, first_message, inherits, scope, ..Opening::default() };
+        self.flow_seats(now, role, opening);
+    }
+
+    /// Somebody says a line of the flow, and nobody listens.
+    fn flow_speaks(&mut self, now: Instant, role: &str, line: String) {
+        let (first_message, then) = (Some(line), Some(said()));
+        self.flow_seats(now, role, Opening { first_message, then, ..Opening::default() });
+    }
+
+    fn flow_seats(&mut self, now: Instant, role: &str, opening: Opening) {
         let Some(casting) = self.briefing.agents.get(role).cloned() else {
             return self.end(now, Cause::InternalError);
         };
         self.engage(Post { casting, squad: None });
-        self.desk.begin(now, line, then);
+        let today = self.chronicle.today();
+        self.desk.begin(now, Opening { today, ..opening });
+    }
+
+    /// A text with the values that the flow knows.
+    fn rendered(&self, text: &str) -> String {
+        template::render_in(text, &self.scope()).unwrap_or_else(|_| text.to_owned())
     }
 }
 

@@ -37,7 +37,7 @@ impl Conductor {
         if self.hops > MOST_HOPS {
             return self.end(now, Cause::SilenceTimeout);
         }
-        self.flow = None;
+        self.end_flow();
         self.cast(post);
         self.open_desk(now, inherits);
     }
@@ -146,7 +146,7 @@ fn cause_of(over: Over) -> Cause {
 }
 
 /// How often a caller is passed on among agents without having said anything in between.
-const MOST_HOPS: u32 = 8;
+pub(super) const MOST_HOPS: u32 = 8;
 
 /// The longest value that a model tells of the caller, in letters.
 const LONGEST_VALUE: usize = 500;

@@ -70,7 +70,9 @@ impl Conductor {
         if let Some(name) = save.filter(|_| !result.failed) {
             let text = || Value::String(result.content.clone());
             let value = serde_json::from_str(&result.content).unwrap_or_else(|_| text());
-            if self.usage.kept.len() < MOST_KEPT || self.usage.kept.contains_key(&name) {
+            if let Some(flow) = &mut self.flow {
+                flow.learn(&name, value);
+            } else if self.usage.kept.len() < MOST_KEPT || self.usage.kept.contains_key(&name) {
                 self.usage.kept.insert(name, value);
             }
         }
@@ -89,6 +91,14 @@ impl Conductor {
         scope.set("call.to", record.to.as_str());
         scope.set("vars", self.usage.kept.clone());
         scope
+    }
+
+    /// The flow is over; what it knows stays.
+    pub(super) fn end_flow(&mut self) {
+        let known = self.flow.take().and_then(|flow| flow.scope().get("vars").cloned());
+        if let Some(Value::Object(known)) = known {
+            self.usage.kept = known;
+        }
     }
 
     fn do_builtin(

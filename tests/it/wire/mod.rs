@@ -31,6 +31,7 @@ mod ends;
 mod fallbacks;
 mod faults;
 mod flows;
+mod free_flows;
 mod inside_tcp;
 mod kamailio;
 mod keys;
@@ -64,6 +65,7 @@ mod texts;
 mod tools;
 mod transfers;
 mod transports;
+mod trials;
 mod trunk_limits;
 #[cfg(feature = "ort")]
 mod turn_model;

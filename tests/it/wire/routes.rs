@@ -127,3 +127,36 @@ async fn the_command_line_says_which_route_takes_a_call_and_why() {
     let (code, said) = test(&["--to", "1", "--at", "tomorrow"]).await;
     assert!(code == Some(2) && said.contains("2026-12-24 18:00"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn by_weights_one_of_several_agents_takes_the_call_and_always_the_same() {
+    let dialplan = r#"
+[[route]]
+did     = "901"
+to      = ["agent:one", "agent:two"]
+weights = [0, 3]
+
+[[route]]
+to      = ["agent:one", "agent:two"]
+weights = [50, 50]
+
+[agents.one]
+first_message = "One."
+tts = { provider = "flite", voice = "slt" }
+
+[agents.two]
+first_message = "Two."
+tts = { provider = "flite", voice = "slt" }
+"#;
+    let server = Server::start(House::with(dialplan)).await;
+    for _ in 0..2 {
+        for number in ["901", "902"] {
+            call(&server.uri(number), Vec::new(), Duration::from_secs(1)).await;
+        }
+    }
+    let sure = server.records_of("901", 2).await;
+    assert!(sure.iter().all(|record| record["agents"] == json!(["two"])), "{sure:#?}");
+    // Whoever calls again comes to the same one.
+    let same = server.records_of("902", 2).await;
+    assert_eq!(same[0]["agents"], same[1]["agents"]);
+}
