@@ -1,6 +1,11 @@
 //! Who is let through, and when: opening hours, holidays and lists of numbers in the running
 //! server, and what `voxtrunk route test` says of the same files.
 
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::caller::call;
 use super::datagrams::Wire;
 use super::server::{Folder, House, Server, finish, program};
 

@@ -72,7 +72,8 @@ async fn play(config: &Path, more: &[&str]) -> (Option<i32>, Vec<Value>) {
     command.args(["test", "--json", "--config"]).arg(config).args(more);
     let output = command.output().await.expect("it runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let line = |line: &str| serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}"));
+    let line =
+        |line: &str| serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}"));
     (output.status.code(), text.lines().map(line).collect())
 }
 
@@ -138,7 +139,7 @@ url         = "https://calendar.invalid/"
 parameters  = { day = { type = "string", optional = true } }
 "#;
 
-const CASES: &str = r#"
+const CASES: &str = r##"
 [[case]]
 name   = "hours"
 agent  = "desk"
@@ -175,7 +176,7 @@ name   = "wrong"
 agent  = "desk"
 say    = ["what are your hours"]
 expect = { says = "on sundays", never_says = "nine", tool = "book", ends_with = "support", hangs_up = true }
-"#;
+"##;
 
 const MIND: &str = r#"
 [[route]]
