@@ -78,8 +78,8 @@ fn main() -> ExitCode {
         Command::Test(wanted) => on_tests(wanted),
         Command::Models { command } => on_models(command),
         Command::Fakes(delays) => on_fakes(delays),
-        Command::Bench { group, lasts, json } => {
-            bench::run(bench::Order { group, json, soak: lasts })
+        Command::Bench { group, lasts: soak, json } => {
+            bench::run(bench::Order { group, json, soak })
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::agent::after::After;
 use crate::agent::hearing::value::Context;
 use crate::agent::lexicon::locale::Locale;
 use crate::agent::saying::chunk::Clock;
@@ -85,6 +86,8 @@ pub struct Assistant {
     pub fallback: Fallback,
     /// How long a call may last.
     pub limits: Limits,
+    /// What is found out about a call when it is over.
+    pub after: After,
     /// Whether calls with it are recorded (off by default).
     pub record: bool,
     /// What the caller must know or do before that.
@@ -139,6 +142,7 @@ impl Default for Assistant {
             speech: true,
             fallback: Fallback::default(),
             limits: Limits::default(),
+            after: After::default(),
             record: false,
             record_consent: RecordConsent::default(),
             record_notice: None,

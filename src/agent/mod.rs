@@ -30,6 +30,7 @@ mod overlap;
 pub mod silence;
 pub mod turn;
 
+pub mod after;
 pub mod answer;
 pub mod speech;
 

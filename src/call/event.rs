@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::agent;
+use crate::agent::after::Report;
 use crate::agent::tool::{ToolCall, ToolResult};
 use crate::base::destination::Destination;
 use crate::base::id::{PortId, SessionId};
@@ -270,6 +271,8 @@ pub enum Fact {
         /// The stages.
         latency: Latency,
     },
+    /// A model has read what was said; told after the end. Personal data.
+    Analyzed(Box<Report>),
     /// The call is over.
     Ended {
         /// Why.

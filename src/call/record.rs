@@ -245,6 +245,16 @@ pub enum Speaker {
     Agent,
 }
 
+impl Speaker {
+    /// The name in records and events.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::Agent => "agent",
+        }
+    }
+}
+
 /// One line of the transcript.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {

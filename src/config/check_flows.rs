@@ -8,7 +8,9 @@ use crate::agent::tool::names;
 use crate::agent::tools::builtin::Builtin;
 use crate::base::template;
 use crate::config::check_routes::{unknown_agent, unknown_destination};
+use crate::config::check_tools;
 use crate::config::diagnostic::{Diagnostic, did_you_mean};
+use crate::config::roles;
 use crate::config::source::Span;
 use crate::config::subject::Subject;
 use crate::dialplan::flow::{Flow, Kind, Node, When, type_name};
@@ -158,6 +160,10 @@ impl Check<'_> {
                         .at(at(&key), why.to_string()),
                 );
             }
+        }
+        if let Some(told) = roles::webhook(node) {
+            let path = format!("{}.nodes.{id}", self.path);
+            found.extend(check_tools::node(self.subject, (id, path), &told));
         }
         found.extend(self.same_words(id, node));
         found.extend(self.judged(id, node));

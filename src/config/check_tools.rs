@@ -30,6 +30,61 @@ pub fn tools(subject: &Subject<'_>) -> Vec<Diagnostic> {
     found
 }
 
+/// Checks where a node of a flow goes.
+pub fn node(
+    subject: &Subject<'_>,
+    (name, path): (&str, String),
+    definition: &Definition,
+) -> Vec<Diagnostic> {
+    let check = Check { subject, definition, name, path };
+    let mut found: Vec<Diagnostic> = check.place_of_it().into_iter().collect();
+    found.extend(check.templates());
+    found.extend(check.secrets());
+    found
+}
+
+/// Checks one parameter under a table, such as `tools.NAME.parameters`.
+pub fn parameter(
+    subject: &Subject<'_>,
+    (table, name): (&str, &str),
+    parameter: &Parameter,
+) -> Vec<Diagnostic> {
+    let path = format!("{table}.{name}");
+    let wrong = |message: String, place: Option<Span>, label: String| {
+        Diagnostic::error("tool.schema_invalid", message)
+            .at(place, label)
+            .help(format!("types: {}", Sort::NAMES.join(", ")))
+    };
+    let mut found = Vec::new();
+    let sorts = [("type", Some(&parameter.sort)), ("items", parameter.items.as_ref())];
+    for (key, sort) in sorts {
+        let Some(Sort::Unknown(written)) = sort else { continue };
+        let label = match did_you_mean(written, Sort::NAMES) {
+            Some(name) => format!("did you mean \"{name}\"?"),
+            None => "not known".to_owned(),
+        };
+        let place = subject.reading.places.find(&format!("{path}.{key}"));
+        let place = place.map(|it| it.value.clone()).or_else(|| subject.place(&path));
+        found.push(wrong(format!("there is no type `{written}`"), place, label));
+    }
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
+        let message = format!("`{name}` cannot be the name of a parameter");
+        found.push(wrong(message, subject.key(&path), "letters, digits, - and _".to_owned()));
+    }
+    if !parameter.choices.is_empty() && parameter.sort != Sort::Text {
+        let message = format!("only a text has an `enum`, and `{name}` is none");
+        let place = subject.place(&format!("{path}.enum"));
+        found.push(wrong(message, place, "a list of texts".to_owned()));
+    }
+    if parameter.items.is_some() && parameter.sort != Sort::List {
+        let message = format!("only an array has `items`, and `{name}` is none");
+        let place = subject.place(&format!("{path}.items"));
+        found.push(wrong(message, place, "leave it out".to_owned()));
+    }
+    found
+}
+
 struct Check<'a> {
     subject: &'a Subject<'a>,
     definition: &'a Definition,
@@ -186,45 +241,8 @@ impl Check<'_> {
     }
 
     fn parameters(&self) -> Vec<Diagnostic> {
-        let all = self.definition.parameters.iter();
-        all.flat_map(|(name, parameter)| self.parameter(name, parameter)).collect()
-    }
-
-    fn parameter(&self, name: &str, parameter: &Parameter) -> Vec<Diagnostic> {
-        let path = format!("parameters.{name}");
-        let wrong = |message: String, place: Option<Span>, label: String| {
-            Diagnostic::error("tool.schema_invalid", message)
-                .at(place, label)
-                .help(format!("types: {}", Sort::NAMES.join(", ")))
-        };
-        let mut found = Vec::new();
-        let sorts = [("type", Some(&parameter.sort)), ("items", parameter.items.as_ref())];
-        for (key, sort) in sorts {
-            let Some(Sort::Unknown(written)) = sort else { continue };
-            let label = match did_you_mean(written, Sort::NAMES) {
-                Some(name) => format!("did you mean \"{name}\"?"),
-                None => "not known".to_owned(),
-            };
-            let place = self.subject.reading.places.find(&format!("{}.{path}.{key}", self.path));
-            let place = place.map(|it| it.value.clone()).or_else(|| self.place(&path));
-            found.push(wrong(format!("there is no type `{written}`"), place, label));
-        }
-        let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
-            let message = format!("`{name}` cannot be the name of a parameter");
-            found.push(wrong(message, self.key(&path), "letters, digits, - and _".to_owned()));
-        }
-        if !parameter.choices.is_empty() && parameter.sort != Sort::Text {
-            let message = format!("only a text has an `enum`, and `{name}` is none");
-            let place = self.place(&format!("{path}.enum"));
-            found.push(wrong(message, place, "a list of texts".to_owned()));
-        }
-        if parameter.items.is_some() && parameter.sort != Sort::List {
-            let message = format!("only an array has `items`, and `{name}` is none");
-            let place = self.place(&format!("{path}.items"));
-            found.push(wrong(message, place, "leave it out".to_owned()));
-        }
-        found
+        let (all, table) = (self.definition.parameters.iter(), format!("{}.parameters", self.path));
+        all.flat_map(|(name, it)| parameter(self.subject, (&table, name), it)).collect()
     }
 
     fn excerpt(&self) -> Vec<Diagnostic> {

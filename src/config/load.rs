@@ -112,7 +112,6 @@ pub fn load(
         agents.into_iter().map(|(name, agent)| (name, Arc::new(agent))).collect();
     let mut posts = posts(&menus, &agents, &defaults);
     posts.extend(roles::of_flows(&flows, &agents));
-    tools.extend(roles::tools_of_flows(&flows));
     if !reading.incomplete {
         let subject = Subject {
             server: &server,
@@ -133,6 +132,7 @@ pub fn load(
         let found = check::all(&subject);
         reading.diagnostics.extend(found);
     }
+    tools.extend(roles::tools_of_flows(&flows));
     let Reading { sources, places, mut diagnostics, beside, .. } = reading;
     diagnostics.sort_by_key(Diagnostic::start);
     let mut told = HashSet::new();

@@ -1,6 +1,7 @@
 //! The operator's files: settings of the machine, dialplans and agents, checked before use.
 
 pub mod check;
+mod check_after;
 mod check_agent;
 mod check_fallback;
 mod check_flows;

@@ -151,6 +151,8 @@ impl<'a> Reading<'a> {
                 *text = expanded.into();
             }
             Err(why) => {
+                // A reference that leads nowhere is no plain text.
+                self.expanded.insert((span.start, span.end));
                 let diagnostic = Diagnostic::error("reference.unresolved", why.to_string())
                     .at(Some(span.clone()), "referred to here")
                     .help(why.help());

@@ -62,7 +62,7 @@ pub fn tools_of_flows(flows: &BTreeMap<String, Arc<Flow>>) -> BTreeMap<String, D
 }
 
 /// A web service that is told what the node says, as JSON.
-fn webhook(node: &Node) -> Option<Definition> {
+pub fn webhook(node: &Node) -> Option<Definition> {
     let url = node.url.clone().filter(|_| node.kind == flow::Kind::Webhook)?;
     let sort = |value: &serde_json::Value| match value {
         serde_json::Value::Bool(_) => Sort::Boolean,

@@ -65,7 +65,7 @@ const KEYS: &[&str] = &[
     "route.timeout",
     "agents.*.turns.on_punctuation",
     "agents.*.turns.on_no_punctuation",
-    "agents.*.after",
+    "agents.*.after.webhook",
     "agents.*.voicemail",
     "agents.*.on",
     "agents.*.first",
@@ -76,13 +76,12 @@ const VALUES: &[(&str, &[&str])] = &[
     ("rtp.codecs", &["g729"]),
     ("providers.*.kind", &["local"]),
     ("agents.*.turns.detector", &["stt"]),
-    ("flows.*.nodes.*.type", &["agent", "menu", "webhook", "handoff", "record"]),
+    ("flows.*.nodes.*.type", &["queue", "voicemail", "email", "sms"]),
     ("agents.*.tools", &["transfer"]),
     ("tools.*.type", &["builtin", "email", "sql", "transfer"]),
 ];
 
-const DESTINATIONS: &[&str] =
-    &["flow", "queue", "voicemail", "trunk", "stream", "webhook", "play", "conference", "park"];
+const DESTINATIONS: &[&str] = &["queue", "voicemail", "stream", "webhook", "play", "park"];
 
 #[cfg(test)]
 mod tests {
@@ -93,7 +92,7 @@ mod tests {
         assert!(is_planned_key("http.admin.bind"));
         assert!(is_planned_key("rtp.jitter.max"));
         assert!(is_planned_key("tls.public.acme"));
-        assert!(is_planned_key("agents.x.after.summary"));
+        assert!(is_planned_key("agents.x.after.webhook"));
         assert!(!is_planned_key("rtp.jiter"));
         assert!(!is_planned_key("sip"));
         assert!(is_planned_value("rtp.codecs[0]", "g729"));

@@ -16,7 +16,8 @@ use crate::audio::frame::Rate;
 use crate::base::id::{CallId, PortId};
 use crate::base::scope::Scope;
 use crate::call::conductor::Conductor;
-use crate::call::event::{Input, Output};
+use crate::call::event::{Fact, Input, Output};
+use crate::engine::aftermath;
 use crate::engine::ai::crew::Crew;
 use crate::engine::ai::shift::Shift;
 use crate::engine::ai::think::Thinking;
@@ -226,7 +227,16 @@ impl CallTask {
             Output::Use { call, scope } => self.use_tool(call, scope),
             Output::Fact(fact) => {
                 journal::write(&fact);
+                let after = match &fact {
+                    Fact::Ended { record, .. } => {
+                        aftermath::errand(&self.playbill, &self.house.bus, record)
+                    }
+                    _ => None,
+                };
                 self.house.bus.tell(self.call, fact).await;
+                if after.and_then(|after| self.house.errands.give(after).err()).is_some() {
+                    tracing::warn!("too many calls end: what was said in this one is not read");
+                }
             }
             Output::Over => return false,
         }

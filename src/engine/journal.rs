@@ -33,6 +33,7 @@ pub fn write(fact: &Fact) {
         }
         Fact::MessageTaken { .. } => tracing::info!("the caller left a message"),
         Fact::CallbackWanted { .. } => tracing::info!("the caller wants to be called back"),
+        Fact::Analyzed(report) => tracing::info!(success = report.success, "the call was read"),
         Fact::RecordingAgreed => tracing::info!("the caller agrees to be recorded"),
         Fact::RecordingPaused => tracing::info!("recording paused"),
         Fact::RecordingResumed { lasted } => {

@@ -22,6 +22,7 @@ pub mod recorder;
 pub mod retention;
 pub mod uploads;
 
+pub mod aftermath;
 pub mod ai;
 
 pub mod bus;

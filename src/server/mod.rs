@@ -2,6 +2,7 @@
 
 pub mod control;
 pub mod history;
+mod records;
 mod reload;
 pub mod routes;
 pub mod running;

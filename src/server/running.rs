@@ -13,7 +13,6 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::call::admission::{self, Badge, Doorkeeper};
-use crate::call::event::Fact;
 use crate::call::exchange::{phones, tenants};
 use crate::call::outbound::{self, Guard};
 use crate::call::trunk;
@@ -45,6 +44,7 @@ use crate::server::control::reload;
 use crate::server::control::reports;
 use crate::server::control::socket::ControlSocket;
 use crate::server::control::view::LimitsView;
+use crate::server::records;
 use crate::sip::endpoint::{self, Endpoint};
 use crate::sip::event::Transport;
 use crate::sip::registrar::{self, Registrar};
@@ -240,7 +240,7 @@ impl Running {
             (JoinSet::new(), beside((rooms, errands), keepers, &stop_shard));
         calls.spawn(supervisor.with_questions(questions).run(arrivals));
         others.spawn(shard.run(stop_shard.clone()));
-        others.spawn(write_records(facts, files));
+        others.spawn(records::write(facts, files));
         let mut running = Self {
             local: sip.local,
             sip,
@@ -412,50 +412,6 @@ fn beside(
     others
 }
 
-/// Writes the record of each call that ends. The disk is slow: it takes all that ended meanwhile at
-/// once, and on a thread of its own.
-async fn write_records(mut facts: mpsc::Receiver<Told>, files: CallFiles) {
-    let mut told = Vec::new();
-    while facts.recv_many(&mut told, RECORDS).await > 0 {
-        let ended: Vec<Told> =
-            told.drain(..).filter(|told| matches!(*told.fact, Fact::Ended { .. })).collect();
-        ended.iter().for_each(log_end);
-        if ended.is_empty() {
-            continue;
-        }
-        let files = files.clone();
-        let written = tokio::task::spawn_blocking(move || {
-            let records = ended.iter().filter_map(|told| match &*told.fact {
-                Fact::Ended { record, .. } => Some(&**record),
-                _ => None,
-            });
-            let written = files.write_all(records);
-            ended.iter().map(|told| told.call).zip(written).collect::<Vec<_>>()
-        });
-        for (call, outcome) in written.await.unwrap_or_default() {
-            if let Err(why) = outcome {
-                tracing::error!(%call, %why, "the record of a call could not be written");
-            }
-        }
-    }
-}
-
-fn log_end(told: &Told) {
-    let Fact::Ended { cause, record } = &*told.fact else { return };
-    tracing::info!(
-        call = %told.call,
-        cause = cause.end_reason(),
-        q850 = cause.q850(),
-        status = cause.final_state(record.answered.is_some()),
-        trunk = record.trunk,
-        route = record.route,
-        lasted_ms = record.lasted.as_millis() as u64,
-        turns = record.turns.len(),
-        lost = record.legs.first().map(|leg| leg.quality.lost),
-        "call ended",
-    );
-}
-
 fn door_hint(why: &DoorError) -> String {
     match why {
         DoorError::Bind { why, .. } => hint(
@@ -483,9 +439,6 @@ fn hint(why: &std::io::Error, taken: &str) -> String {
 
 /// How many questions of operators may wait for the supervisor.
 const QUESTIONS: usize = 16;
-
-/// How many facts are looked through before the disk is asked to take records.
-const RECORDS: usize = 1_024;
 
 /// How many new calls may wait for the supervisor.
 const ARRIVALS: usize = 256;

@@ -32,6 +32,7 @@ pub fn line(fact: &Fact) -> Option<String> {
         }
         Fact::ToolCalled { name } => Some(format!("           · tool `{name}`")),
         Fact::MessageTaken { .. } => Some("           · left a message".to_owned()),
+        Fact::Analyzed(report) => report.summary.as_ref().map(|it| format!("           · {it}")),
         Fact::CallbackWanted { .. } => Some("           · wants to be called back".to_owned()),
         Fact::Dialled { to } => Some(format!("           · dialling {to}")),
         Fact::Bridged { with } => Some(format!("           · talks with {with}")),

@@ -88,7 +88,8 @@ async fn play_all(loaded: &Loaded, cases: &[&Case], as_json: bool) -> usize {
 
 fn tell(case: &Case, played: &Played, wrong: &[String]) {
     if wrong.is_empty() {
-        return println!("✓ {}  ({} turns)", case.name, played.turns());
+        let turns = played.turns();
+        return println!("✓ {}  ({turns} turn{})", case.name, if turns == 1 { "" } else { "s" });
     }
     println!("✗ {}", case.name);
     for why in wrong {

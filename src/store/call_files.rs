@@ -6,13 +6,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::agent::judgement::{Judged, Likelihood};
+use crate::base::id::CallId;
 use crate::call::cause::Cause;
 use crate::call::record::{
     Bridge, Callback, Consent, Failure, Hold, Latency, Leg, Line, Message, NodeEntered, Pause,
-    Record, Role, Speaker, ToolUse, Transfer, Turn,
+    Record, Role, ToolUse, Transfer, Turn,
 };
 use crate::call::stir::{Flaw, Verification};
 
@@ -74,15 +75,31 @@ impl CallFiles {
         drafts.into_iter().map(|draft| draft.and_then(publish)).collect()
     }
 
+    /// Adds what was found out to the record of a call that is there.
+    ///
+    /// # Errors
+    /// When there is no such record, or the disk does not take it.
+    pub fn add(&self, call: CallId, key: &str, value: Value) -> io::Result<()> {
+        let path = self.folder.join(format!("{call}.json"));
+        let mut document: Map<String, Value> = serde_json::from_slice(&fs::read(&path)?)?;
+        document.insert(key.to_owned(), value);
+        let draft = self.put(path, &Value::Object(document))?;
+        draft.file.sync_data()?;
+        draft.publish().map(|_| ())
+    }
+
     /// Writes a record beside the place where it is to be.
     fn draft(&self, record: &Record) -> io::Result<Draft> {
-        let path = self.folder.join(format!("{}.json", record.call));
+        self.put(self.folder.join(format!("{}.json", record.call)), &document(record))
+    }
+
+    fn put(&self, path: PathBuf, document: &Value) -> io::Result<Draft> {
         let partial = path.with_extension("json.part");
         // What was said is nobody's business but the operator's.
         let mut options = fs::OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
         let mut file = options.open(&partial)?;
-        let mut text = serde_json::to_vec_pretty(&document(record))?;
+        let mut text = serde_json::to_vec_pretty(document)?;
         text.push(b'\n');
         file.write_all(&text)?;
         Ok(Draft { file, partial, path })
@@ -237,12 +254,8 @@ fn failure(failure: &Failure) -> Value {
 }
 
 fn line(line: &Line) -> Value {
-    let role = match line.speaker {
-        Speaker::Caller => "caller",
-        Speaker::Agent => "agent",
-    };
     json!({
-        "role": role,
+        "role": line.speaker.name(),
         "start_ms": millis(line.at),
         "text": line.text,
         "keys": line.keys,

@@ -90,7 +90,8 @@ impl Conductor {
 
     /// Has a tool used. What it is given is held against its schema, as a model's words are.
     fn flow_uses(&mut self, now: Instant, flow: &str, (tool, given): (&str, String)) {
-        self.leave_desk(now);
+        // Everything was heard: there is nothing to be cut.
+        self.desk.leave(now);
         let casting = self.briefing.agents.get(&plan::speaker(flow));
         let known = casting.and_then(|it| it.tools.iter().find(|known| known.name == tool));
         let id = format!("{FLOW}:{}", self.usage_count());
@@ -150,7 +151,7 @@ impl Conductor {
                 flow::Output::Record(Recording::Resume) => {
                     self.recording_ordered(now, Taping::Resume);
                 }
-                flow::Output::Wait => self.leave_desk(now),
+                flow::Output::Wait => self.desk.leave(now),
                 flow::Output::Use { tool, arguments } => {
                     self.flow_uses(now, &name, (&tool, arguments));
                 }

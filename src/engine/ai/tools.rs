@@ -52,6 +52,11 @@ pub struct Work {
 }
 
 impl Work {
+    /// Runs it to its end.
+    pub async fn finished(self) -> ToolResult {
+        self.done.await
+    }
+
     /// Runs it to its end, and tells the call.
     pub fn told(self, mailbox: Mailbox) -> BoxFuture<'static, ()> {
         async move {

@@ -112,6 +112,7 @@ async fn timed(mut facts: broadcast::Receiver<crate::engine::bus::Told>) -> Vec<
                 | Fact::ToolCalled { .. }
                 | Fact::MessageTaken { .. }
                 | Fact::CallbackWanted { .. }
+                | Fact::Analyzed(_)
                 | Fact::ProviderFailed { .. } => {}
             },
             Err(broadcast::error::RecvError::Lagged(_)) => {}

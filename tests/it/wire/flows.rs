@@ -101,7 +101,7 @@ async fn a_flow_is_walked_as_text() {
     assert_eq!(code, Some(0), "{text}");
     for part in [
         "[day]\nagent: Welcome. On which day?\ncaller: monday\n[number]",
-        "caller: #4712\nagent: I have 4712. Is that right?\ncaller: yes\n[which]\n[monday]",
+        "caller: #4712\nagent: I have four seven one two. Is that right?\ncaller: yes\n[which]\n[monday]",
         "agent: Monday it is, 4712. Goodbye.\n(hangs up)",
     ] {
         assert!(text.contains(part), "{part}\n--\n{text}");

@@ -1,5 +1,6 @@
 //! The running server, called over real sockets by phones of several makes.
 
+mod aftermath;
 mod bucket;
 mod caller;
 mod certificates;

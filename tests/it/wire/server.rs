@@ -200,6 +200,15 @@ impl Server {
         records.remove(0)
     }
 
+    /// The only record, once it has this key: something that is found out after the call.
+    pub async fn record_with(&self, key: &str) -> Value {
+        let folder = self.folder.path("data/calls");
+        within(PATIENCE, &format!("a record with `{key}`"), || {
+            read_records(&folder).into_iter().find(|record| !record[key].is_null())
+        })
+        .await
+    }
+
     /// The memory in use, in octets.
     pub fn memory(&self) -> u64 {
         let path = format!("/proc/{}/status", self.pid());

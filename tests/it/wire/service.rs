@@ -8,6 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use super::server::{PATIENCE, within};
+
 /// A web service that notes what it is asked.
 #[derive(Debug)]
 pub struct Service {
@@ -70,6 +72,14 @@ impl Service {
     /// What it was asked.
     pub fn seen(&self) -> Vec<Seen> {
         self.seen.lock().expect("unpoisoned").clone()
+    }
+
+    /// Waits until it was asked so often.
+    pub async fn wait_for(&self, count: usize) -> Vec<Seen> {
+        within(PATIENCE, &format!("{count} requests"), || {
+            Some(self.seen()).filter(|seen| seen.len() >= count)
+        })
+        .await
     }
 }
 

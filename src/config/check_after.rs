@@ -1,0 +1,38 @@
+//! Checks of what is found out when a call is over: somebody who reads, and a tool that is there.
+
+use crate::agent::assistant::Assistant;
+use crate::config::check_tools;
+use crate::config::diagnostic::{Diagnostic, did_you_mean};
+use crate::config::subject::Subject;
+
+/// Checks what an agent leaves to be found out.
+pub fn after(subject: &Subject<'_>, name: &str, agent: &Assistant) -> Vec<Diagnostic> {
+    let (after, path) = (&agent.after, format!("agents.{name}.after"));
+    let mut found = Vec::new();
+    let table = format!("{path}.extract");
+    for (name, wanted) in &after.extract {
+        found.extend(check_tools::parameter(subject, (&table, name), wanted));
+    }
+    if after.is_wanted() && subject.server.thinker(agent).is_none_or(|name| name == "rules") {
+        found.push(
+            Diagnostic::error("after.no_model", "only a language model can read a call")
+                .at(subject.key(&path), format!("agent `{name}` thinks by rules"))
+                .help("give the agent an `llm`"),
+        );
+    }
+    let known = |tool: &String| {
+        subject.tools.contains_key(tool) || subject.faulty_tools.contains(tool.as_str())
+    };
+    if let Some(tool) = after.tool.as_ref().filter(|tool| !known(tool)) {
+        let label = match did_you_mean(tool, subject.tools.keys().map(String::as_str)) {
+            Some(name) => format!("did you mean \"{name}\"?"),
+            None => "not known".to_owned(),
+        };
+        found.push(
+            Diagnostic::error("tool.unknown", format!("there is no tool `{tool}`"))
+                .at(subject.place(&format!("{path}.tool")), label)
+                .help(format!("write [tools.{tool}]")),
+        );
+    }
+    found
+}

@@ -1,0 +1,115 @@
+//! What follows a call: a model reads what was said, its report goes into the record, and to a tool
+//! of the operator. It is an errand: the caller is gone, and nobody waits for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::StreamExt as _;
+use serde_json::Value;
+use tokio::time;
+
+use crate::agent::after::{After, Report};
+use crate::agent::event::Delta;
+use crate::agent::tool::ToolCall;
+use crate::base::scope::Scope;
+use crate::call::event::Fact;
+use crate::call::record::{Record, Speaker};
+use crate::engine::bus::Bus;
+use crate::engine::errands::Errand;
+use crate::engine::playbill::Playbill;
+use crate::providers::model::Model;
+
+/// What is to be done when a call is over, if anything.
+pub fn errand(playbill: &Arc<Playbill>, bus: &Bus, record: &Record) -> Option<Errand> {
+    let name = record.agents.last()?;
+    let after = playbill.briefing.agents.get(name)?.assistant.after.clone();
+    // Whoever said nothing leaves nothing to be read.
+    let spoke = record.transcript.iter().any(|line| line.speaker == Speaker::Caller);
+    if !after.is_wanted() || !spoke {
+        return None;
+    }
+    let members = playbill.crews.get(name)?.models.iter().take(MOST_MODELS);
+    let models = members.map(|member| member.who.clone()).collect();
+    let (playbill, bus, record) = (playbill.clone(), bus.clone(), record.clone());
+    Some(async move { follow(&playbill, &bus, models, (&after, &record)).await }.boxed())
+}
+
+async fn follow(
+    playbill: &Playbill,
+    bus: &Bus,
+    models: Vec<Arc<dyn Model>>,
+    (after, record): (&After, &Record),
+) {
+    let transcript = transcript(record);
+    for model in models {
+        let read = time::timeout(READ_WITHIN, read(&*model, after, &transcript)).await;
+        let why = match read {
+            Ok(Ok(report)) => {
+                let told = Value::Object(report.json());
+                bus.tell(record.call, Fact::Analyzed(Box::new(report))).await;
+                return hand_in(playbill, (after, record), told).await;
+            }
+            Ok(Err(why)) => why,
+            Err(_) => format!("nothing within {} s", READ_WITHIN.as_secs()),
+        };
+        tracing::warn!(call = %record.call, %why, "a call that is over could not be read");
+    }
+}
+
+async fn read(model: &dyn Model, after: &After, transcript: &str) -> Result<Report, String> {
+    let mut told = model.think(after.request(transcript));
+    let mut calls = Vec::new();
+    while let Some(delta) = told.next().await {
+        if let Delta::Tool(call) = delta.map_err(|why| why.to_string())? {
+            calls.push(call);
+        }
+    }
+    let call = calls.first().ok_or("the model reports nothing")?;
+    after.report(call)
+}
+
+/// Gives the report to the operator's tool.
+async fn hand_in(playbill: &Playbill, (after, record): (&After, &Record), told: Value) {
+    let Some(name) = &after.tool else { return };
+    let (id, mut scope) = (format!("after-{}", record.call), Scope::default());
+    for (key, value) in [
+        ("call.id", record.call.to_string()),
+        ("call.from", record.from.clone()),
+        ("call.to", record.to.clone()),
+        ("tool.name", name.clone()),
+        ("tool.call_id", id.clone()),
+    ] {
+        scope.set(key, value);
+    }
+    scope.set("args", told.clone());
+    let call = ToolCall { id, name: name.clone(), arguments: told.to_string() };
+    let result = playbill.tools.used(call, scope).finished().await;
+    if result.failed {
+        let why = result.content;
+        tracing::warn!(call = %record.call, tool = name, %why, "the report of a call was not taken");
+    }
+}
+
+/// What was said, a line each.
+fn transcript(record: &Record) -> String {
+    let mut text = String::new();
+    for line in &record.transcript {
+        let keys = if line.keys.is_empty() { String::new() } else { format!(" #{}", line.keys) };
+        let said = format!("{}: {}{keys}\n", line.speaker.name(), line.text);
+        if text.len() + said.len() > LONGEST {
+            break;
+        }
+        text.push_str(&said);
+    }
+    text
+}
+
+/// How many of the agent's models are asked.
+const MOST_MODELS: usize = 2;
+
+/// How long one may take.
+const READ_WITHIN: Duration = Duration::from_secs(20);
+
+/// The most that is read, in octets.
+const LONGEST: usize = 200_000;

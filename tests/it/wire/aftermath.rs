@@ -1,0 +1,109 @@
+//! After the call: a model reads what was said, and its report goes into the record and to a tool
+//! of the operator.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::caller::{Outcome, Speaker, call, say};
+use super::server::{House, Server};
+use super::service::{Reply, Service};
+use crate::fakes::chat_server::{Behaviour, ChatServer, KEY};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_was_said_is_read_and_reported_once_the_caller_is_gone() {
+    let report = r#"{"summary": "The caller's bicycle is broken.", "success": true,
+        "extracted": {"topic": "repair"}}"#;
+    let mind = ChatServer::start(vec![
+        Behaviour::Says("We mend it on Monday. Goodbye."),
+        Behaviour::Calls { text: "", tool: "report", arguments: report },
+    ])
+    .await;
+    let service = Service::open(|_| Reply::json(json!({ "taken": true }))).await;
+    let server = house(&mind, &service).await;
+    assert!(speak(&server).await.they_hung_up());
+
+    let record = server.record_with("analysis").await;
+    let told = json!({ "summary": "The caller's bicycle is broken.", "success": true,
+        "extracted": { "topic": "repair" } });
+    assert_eq!(record["analysis"], told, "{record:#}");
+    assert_eq!(record["end_reason"], "agent_ended", "nothing else is lost");
+    let asked = mind.requests();
+    let request = asked[1]["messages"].to_string();
+    assert!(request.contains("agent: Hello?\\ncaller: "), "{request}");
+    let tool = &asked[1]["tools"][0]["function"];
+    assert_eq!(tool["name"], "report");
+    let success = &tool["parameters"]["properties"]["success"]["description"];
+    assert_eq!(success, "Was the caller helped?");
+    assert_eq!(mind.complaints(), Vec::<String>::new());
+    let seen = service.wait_for(1).await.remove(0);
+    assert!(seen.head.starts_with("POST /crm?call=call_"), "{}", seen.head);
+    assert_eq!(serde_json::from_str::<Value>(&seen.body).expect("JSON"), told);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_report_that_does_not_fit_or_never_comes_leaves_the_record_as_it_was() {
+    let mind = ChatServer::start(vec![
+        Behaviour::Says("We mend it on Monday. Goodbye."),
+        Behaviour::Calls { text: "", tool: "report", arguments: r#"{"summary": 7}"# },
+    ])
+    .await;
+    let service = Service::open(|_| Reply::json(json!({}))).await;
+    let mut server = house(&mind, &service).await;
+    assert!(speak(&server).await.they_hung_up());
+    let record = server.record().await;
+    // A server that stops ends its errands first.
+    server.terminate();
+    server.ended().await;
+    assert_eq!(mind.requests().len(), 2);
+    assert_eq!((server.record().await, service.seen().len()), (record, 0));
+    assert!(server.log().contains("could not be read"), "{}", server.log());
+}
+
+async fn house(mind: &ChatServer, service: &Service) -> Server {
+    let settings = format!(
+        "[security.tools]\nallow = [\"{}\"]\n[providers.mind]\nkind = \"openai-compatible\"\n\
+         api_key = \"{KEY}\"\nmodel = \"tiny\"\nbase_url = \"{}\"\n",
+        service.host(),
+        mind.base_url()
+    );
+    let dialplan = DIALPLAN.replace("SERVICE", &service.url());
+    Server::start(House::with(&dialplan).and(&settings)).await
+}
+
+async fn speak(server: &Server) -> Outcome {
+    let lines = vec![say(Speaker::Flite("rms"), "my bicycle is broken").await];
+    call(&server.uri("901"), lines, Duration::from_secs(10)).await
+}
+
+const DIALPLAN: &str = r#"
+[[route]]
+to = "agent:desk"
+
+[agents.desk]
+first_message = "Hello?"
+prompt        = "You are the desk."
+stt.provider  = "pocketsphinx"
+llm           = { provider = "mind" }
+tts           = { provider = "flite", voice = "slt" }
+turns         = { preemptive = false }
+end_phrases   = ["goodbye"]
+
+[agents.desk.after]
+summary = true
+success = "Was the caller helped?"
+extract = { topic = { type = "string", enum = ["repair", "sale"] }, phone = "phone" }
+tool    = "crm"
+
+[[agents.desk.intents]]
+id      = "broken"
+phrases = ["my bicycle is broken"]
+say     = "I see."
+
+[tools.crm]
+type        = "http"
+description = "Takes reports."
+method      = "POST"
+url         = "SERVICE/crm?call={{ call.id }}"
+parameters  = { summary = "string" }
+"#;
