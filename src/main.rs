@@ -1,6 +1,7 @@
 //! The door: the command line of voxtrunk.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -78,10 +79,12 @@ fn main() -> ExitCode {
         Command::Test(wanted) => on_tests(wanted),
         Command::Models { command } => on_models(command),
         Command::Fakes(delays) => on_fakes(delays),
-        Command::Bench { group, lasts: soak, json } => {
-            bench::run(bench::Order { group, json, soak })
-        }
+        Command::Bench { group, lasts, json } => on_bench((group, lasts), json),
     }
+}
+
+fn on_bench((group, soak): (bench::Group, Duration), json: bool) -> ExitCode {
+    bench::run(bench::Order { group, json, soak })
 }
 
 fn on_fakes(Delays { hears, thinks, per_word, speaks }: Delays) -> ExitCode {
