@@ -3,8 +3,8 @@
 use crate::config::diagnostic::Diagnostic;
 use crate::config::subject::Subject;
 use crate::config::{
-    check_agent, check_flows, check_hours, check_machine, check_menus, check_outbound, check_phone,
-    check_routes, check_squads, check_tenant, check_tools,
+    check_after, check_agent, check_flows, check_hours, check_machine, check_menus, check_outbound,
+    check_phone, check_routes, check_squads, check_tenant, check_tools,
 };
 
 /// Checks everything.
@@ -22,6 +22,7 @@ pub fn all(subject: &Subject<'_>) -> Vec<Diagnostic> {
     for (name, agent) in subject.agents {
         if !subject.faulty.contains(name) {
             found.extend(check_agent::agent(subject, name, agent));
+            found.extend(check_after::after(subject, name, agent));
         }
     }
     found

@@ -6,7 +6,6 @@ use crate::agent::assistant::{Assistant, Choice, Intent};
 use crate::agent::tool::names;
 use crate::agent::tools::builtin::Builtin;
 use crate::base::template;
-use crate::config::check_after;
 use crate::config::check_fallback;
 use crate::config::check_routes;
 use crate::config::diagnostic::{Diagnostic, Severity, did_you_mean};
@@ -22,7 +21,6 @@ pub fn agent(subject: &Subject<'_>, name: &str, agent: &Assistant) -> Vec<Diagno
     found.extend(check.providers());
     found.extend(check_fallback::fallback(subject, name, agent));
     found.extend(check.tools());
-    found.extend(check_after::after(subject, name, agent));
     found.extend(check.transfers());
     found.extend(check.intents());
     found.extend(check.templates());

@@ -14,6 +14,8 @@ use crate::config::load::{Loaded, Origin, Request, load};
 use crate::config::report::{self, Format};
 use crate::config::settings::Server;
 
+mod flows;
+
 /// A dialplan with nothing wrong, for tests about the server.
 const SOUND: &str =
     "[[route]]\nto = \"agent:front\"\n\n[agents.front]\nfirst_message = \"Hello.\"\n";

@@ -2,6 +2,7 @@
 
 mod simulation;
 
+mod day;
 mod dialling;
 mod drills;
 mod greeting;

@@ -13,7 +13,7 @@ use voxtrunk::agent::intents::compile::Compiled;
 use voxtrunk::agent::intents::dialogue::Dialogue;
 use voxtrunk::agent::intents::instructions;
 use voxtrunk::agent::judgement::Likelihood;
-use voxtrunk::agent::tool::{Handlings, ToolCall};
+use voxtrunk::agent::tool::{Handling, Tool, ToolCall};
 use voxtrunk::call::briefing::Casting;
 
 /// An agent with its minds.
@@ -25,6 +25,8 @@ pub struct Actor {
     /// Who judges whether a turn sounds complete; without it, nobody answers.
     pub turn_model: Option<TurnModel>,
     pub voice: Voice,
+    /// The tools of the operator that it may call.
+    pub goods: Vec<(Tool, Handling)>,
 }
 
 /// Who thinks: what it gives for a request, each so many milliseconds after the one before. A
@@ -71,7 +73,7 @@ impl Actor {
         let compiled = Compiled::for_assistant(&assistant).expect("the intents compile");
         let dialogue = Dialogue::new(Arc::new(compiled), Arc::new(assistant.clone()));
         let mind = move |request: &Request| {
-            let reply = dialogue.reply(&request.messages);
+            let reply = dialogue.reply_to(request);
             let text = (!reply.text.is_empty()).then_some((1, Delta::Text(reply.text)));
             let id = format!("rules-{}", request.messages.len());
             let tool = reply.tool.map(|(name, arguments)| {
@@ -86,7 +88,8 @@ impl Actor {
     pub fn with_mind(name: &str, assistant: Assistant, mind: Mind) -> Self {
         let hearing = Transcriber { takes: Duration::from_millis(80), partials: false };
         let voice = Voice { takes: Duration::from_millis(30), works: Works::Yes };
-        Self { name: name.to_owned(), assistant, mind, hearing, turn_model: None, voice }
+        let (name, turn_model, goods) = (name.to_owned(), None, Vec::new());
+        Self { name, assistant, mind, hearing, turn_model, voice, goods }
     }
 
     /// The same agent, whose requests to the model are kept for whoever asks.
@@ -102,11 +105,14 @@ impl Actor {
 
     /// What a call is told of it.
     pub fn casting(&self) -> Arc<Casting> {
+        let mut tools = instructions::tools_for(&self.assistant);
+        tools.extend(self.goods.iter().map(|(tool, _)| tool.clone()));
+        let handlings = self.goods.iter().map(|(tool, it)| (tool.name.clone(), it.clone()));
         Arc::new(Casting {
             name: self.name.clone(),
             assistant: Arc::new(self.assistant.clone()),
-            tools: instructions::tools_for(&self.assistant),
-            handlings: Handlings::new(),
+            tools,
+            handlings: handlings.collect(),
             ambience: None,
         })
     }

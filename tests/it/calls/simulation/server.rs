@@ -9,18 +9,21 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use voxtrunk::agent::event::{self as agent, ThoughtId};
 use voxtrunk::agent::judgement::Judgement;
+use voxtrunk::agent::tool::ToolCall;
 use voxtrunk::audio::codec::Codec;
 use voxtrunk::audio::coder::Decoder;
 use voxtrunk::audio::library::Libraries;
 use voxtrunk::audio::packing::Wishes;
 use voxtrunk::audio::speech;
 use voxtrunk::base::id::{CallId, PortId, SessionId};
+use voxtrunk::base::scope::Scope;
 use voxtrunk::call::admission::Badge;
 use voxtrunk::call::briefing::{Briefing, MediaPolicy, Tapes, Terms};
 use voxtrunk::call::chronicle::Arrival;
 use voxtrunk::call::conductor::Conductor;
 use voxtrunk::call::event::{Fact, Input, Output};
 use voxtrunk::call::exchange::{self, Exchange};
+use voxtrunk::dialplan::flow::Flow;
 use voxtrunk::dialplan::plan::{Plan, Route};
 use voxtrunk::media;
 use voxtrunk::media::link::Passage;
@@ -54,6 +57,14 @@ pub struct Server {
     pub media_timeout: Duration,
     /// How many calls there may be.
     pub max_calls: usize,
+    /// The routes with their hours, in the place of `routes`.
+    pub plan: Option<Plan>,
+    /// The flows by name.
+    pub flows: BTreeMap<String, Arc<Flow>>,
+    /// When the first call comes, since the Unix epoch.
+    pub epoch: Duration,
+    /// What the operator's tools answer, and after how long.
+    pub tools: Tools,
     /// What happened, in order.
     pub facts: Vec<(u64, SessionId, Fact)>,
     /// When voice was sent, and when silence.
@@ -67,6 +78,9 @@ pub struct Server {
     /// How many pairs of ports were bound.
     bound: u16,
 }
+
+/// What the operator's tools answer to a call, with what it is told, and after how long.
+pub type Tools = Box<dyn FnMut(&ToolCall, &Scope) -> (Duration, Result<String, String>)>;
 
 /// A packet that the server sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +113,10 @@ impl Server {
             pairs: 100,
             media_timeout: Duration::from_secs(20),
             max_calls: 100,
+            plan: None,
+            flows: BTreeMap::new(),
+            epoch: Duration::from_secs(1_800_000_000),
+            tools: Box::new(|call, _| unreachable!("no agent has the tool {}", call.name)),
             facts: Vec::new(),
             packets: Vec::new(),
             calls: BTreeMap::new(),
@@ -287,7 +305,7 @@ impl Server {
             let command = Command::Refuse { session: id, refusal };
             return scene.pipe(Pipe::ToSip, id, Job::Sip(command));
         }
-        let since_epoch = Duration::from_secs(1_800_000_000);
+        let since_epoch = self.epoch;
         let call = CallId::new(since_epoch, &mut scene.random);
         let came = Arrival {
             call,
@@ -314,12 +332,12 @@ impl Server {
     fn briefing(&self) -> Briefing {
         let agents = self.actors.iter().map(|actor| (actor.name.clone(), actor.casting()));
         Briefing {
-            plan: Plan::of(self.routes.clone()),
+            plan: self.plan.clone().unwrap_or_else(|| Plan::of(self.routes.clone())),
             phones: BTreeMap::new(),
             numbering: Default::default(),
             agents: agents.collect(),
             squads: BTreeMap::new(),
-            flows: BTreeMap::new(),
+            flows: self.flows.clone(),
             trunks: BTreeMap::from([(Arc::from(""), self.terms.clone())]),
             tapes: Tapes::default(),
             media: MediaPolicy {
@@ -388,7 +406,14 @@ impl Server {
                 call.mouth.engage(self.actors[call.actor].voice);
             }
             Output::Mind(order) => self.mind(scene, id, order),
-            Output::Use { .. } => unreachable!("no agent has tools of an operator"),
+            Output::Use { call, scope } => {
+                let (takes, answer) = (self.tools)(&call, &scope);
+                let result = match answer {
+                    Ok(told) => call.done(told),
+                    Err(why) => call.failed(why),
+                };
+                scene.later(takes, Job::Call(id, Input::ToolDone(result)));
+            }
             Output::Fact(fact) => self.facts.push((scene.millis(scene.now), id, fact)),
             Output::Over => {
                 // The task of the call ends and whatever it held is dropped.
