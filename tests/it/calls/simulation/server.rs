@@ -23,7 +23,7 @@ use voxtrunk::call::chronicle::Arrival;
 use voxtrunk::call::conductor::Conductor;
 use voxtrunk::call::event::{Fact, Input, Output};
 use voxtrunk::call::exchange::{self, Exchange};
-use voxtrunk::dialplan::flow::Flow;
+use voxtrunk::dialplan::flow;
 use voxtrunk::dialplan::plan::{Plan, Route};
 use voxtrunk::media;
 use voxtrunk::media::link::Passage;
@@ -60,7 +60,7 @@ pub struct Server {
     /// The routes with their hours, in the place of `routes`.
     pub plan: Option<Plan>,
     /// The flows by name.
-    pub flows: BTreeMap<String, Arc<Flow>>,
+    pub flows: BTreeMap<String, Arc<flow::Flow>>,
     /// When the first call comes, since the Unix epoch.
     pub epoch: Duration,
     /// What the operator's tools answer, and after how long.
