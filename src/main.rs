@@ -8,14 +8,14 @@ use clap::Parser;
 use voxtrunk::server::console::{calls, history, phones, reload, status, trace, trunks};
 use voxtrunk::server::control::protocol;
 use voxtrunk::server::{
-    bench, check, decrypt, demo, dial, fakes, flows, models, preset, providers, routes, secrets,
-    serve, tool, trial, verify,
+    bench, check, decrypt, demo, dial, fakes, flows, memory, models, preset, providers, routes,
+    secrets, serve, tool, trial, verify,
 };
 
 use self::commands::{
-    CallCommand, Cli, Command, Config, ConfigCommand, Delays, FlowCommand, ModelsCommand,
-    PhoneCommand, PresetCommand, ProvidersCommand, RecordingCommand, RouteCommand, SecretCommand,
-    SipCommand, Taping, Test, ToolCommand, TrunkCommand,
+    CallCommand, Cli, Command, Config, ConfigCommand, Delays, Dial, FlowCommand, MemoryCommand,
+    ModelsCommand, PhoneCommand, PresetCommand, ProvidersCommand, RecordingCommand, RouteCommand,
+    SecretCommand, SipCommand, Taping, Test, ToolCommand, TrunkCommand,
 };
 
 #[path = "main/commands.rs"]
@@ -30,35 +30,11 @@ fn main() -> ExitCode {
         }
         Command::Demo { config, once } => demo::run(&config, once),
         Command::Call { command: Some(command), .. } => call(command),
-        Command::Call {
-            command: None,
-            target,
-            say,
-            wav,
-            dtmf,
-            codecs,
-            ptime,
-            srtp,
-            insecure_sdes,
-            record,
-            ca,
-            config,
-        } => dial::run(dial::Order {
-            target: target.unwrap_or_default(),
-            say,
-            wav,
-            dtmf,
-            codecs,
-            ptime,
-            srtp,
-            insecure_sdes,
-            record,
-            ca,
-            config: config.config,
-        }),
+        Command::Call { command: None, dial } => on_dial(*dial),
         Command::Status(server) => status::show(&server.target()),
         Command::Reload { dry_run, server } => reload::run(&server.target(), dry_run),
         Command::Secret { command } => on_secrets(command),
+        Command::Memory { command } => on_memory(command),
         Command::Config { command } => on_files(command),
         Command::Events(server) => status::watch(&server.target()),
         Command::Trunk { command } => trunk(command),
@@ -93,6 +69,30 @@ fn on_fakes(Delays { hears, thinks, per_word, speaks }: Delays) -> ExitCode {
 
 fn on_flows(FlowCommand::Test { name, config }: FlowCommand) -> ExitCode {
     flows::test(&config.config, &name)
+}
+
+fn on_dial(dial: Dial) -> ExitCode {
+    dial::run(dial::Order {
+        target: dial.target.unwrap_or_default(),
+        from: dial.from,
+        say: dial.say,
+        wav: dial.wav,
+        dtmf: dial.dtmf,
+        codecs: dial.codecs,
+        ptime: dial.ptime,
+        srtp: dial.srtp,
+        insecure_sdes: dial.insecure_sdes,
+        record: dial.record,
+        ca: dial.ca,
+        config: dial.config.config,
+    })
+}
+
+fn on_memory(command: MemoryCommand) -> ExitCode {
+    match command {
+        MemoryCommand::Show { number, config } => memory::show(&config.config, &number),
+        MemoryCommand::Forget { number, config } => memory::forget(&config.config, &number),
+    }
 }
 
 fn on_tests(Test { paths, filter, json, config }: Test) -> ExitCode {

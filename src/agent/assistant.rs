@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::agent::after::After;
 use crate::agent::hearing::value::Context;
 use crate::agent::lexicon::locale::Locale;
+use crate::agent::memory::Memory;
 use crate::agent::saying::chunk::Clock;
 use crate::agent::saying::speaker::Speaker;
 use crate::agent::squad::Carry;
@@ -88,6 +89,8 @@ pub struct Assistant {
     pub limits: Limits,
     /// What is found out about a call when it is over.
     pub after: After,
+    /// What it knows of earlier calls with the same caller.
+    pub memory: Memory,
     /// Whether calls with it are recorded (off by default).
     pub record: bool,
     /// What the caller must know or do before that.
@@ -143,6 +146,7 @@ impl Default for Assistant {
             fallback: Fallback::default(),
             limits: Limits::default(),
             after: After::default(),
+            memory: Memory::default(),
             record: false,
             record_consent: RecordConsent::default(),
             record_notice: None,

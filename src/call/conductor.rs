@@ -24,6 +24,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::agent::memory::Earlier;
 use crate::agent::tool::ToolCall;
 use crate::base::deadlines::Deadlines;
 use crate::base::destination::Destination;
@@ -88,6 +89,8 @@ pub struct Conductor {
     route_records: Option<bool>,
     consent: Consent,
     usage: Usage,
+    /// Earlier calls with this caller, the oldest first.
+    earlier: Vec<Earlier>,
     random: Random,
     chronicle: Chronicle,
     timers: Deadlines<Timer>,
@@ -163,6 +166,7 @@ impl Conductor {
             route_records: None,
             consent: Consent::default(),
             usage: Usage::default(),
+            earlier: Vec::new(),
             random: arrival.random,
             timers: Deadlines::new(),
             out: VecDeque::new(),
@@ -188,6 +192,7 @@ impl Conductor {
                 let fact = self.chronicle.service(now, service);
                 self.out.extend(fact.map(Output::Fact));
             }
+            Input::Remembered(earlier) => self.earlier = earlier,
             Input::Gathered(others) => self.gathered(now, others),
             Input::Replace { session, incoming } => self.replace(session, incoming),
             Input::Retired => self.end(now, Cause::Transferred),

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::agent::conversation::Conversation;
 use crate::agent::event::{Input, Output};
+use crate::agent::memory;
 use crate::agent::session::{Opening, Session};
 use crate::agent::squad::{self, Handoff, Inheritance, Squad};
 use crate::agent::tool::ToolCall;
@@ -122,7 +123,11 @@ impl Desk {
         let mut tools = casting.tools.clone();
         tools.extend(squad::tool(&handoffs));
         let opening = Opening {
-            instructions: rendered(&casting.assistant.prompt).unwrap_or_default(),
+            instructions: memory::with_memory(
+                rendered(&casting.assistant.prompt).unwrap_or_default(),
+                casting.assistant.prompt.as_deref().is_some_and(|it| it.contains(memory::VARIABLE)),
+                variables.get(memory::VARIABLE).map(String::as_str).unwrap_or_default(),
+            ),
             first_message: rendered(&casting.assistant.first_message),
             tools,
             handlings: casting.handlings.clone(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::agent;
 use crate::agent::after::Report;
+use crate::agent::memory::Earlier;
 use crate::agent::tool::{ToolCall, ToolResult};
 use crate::base::destination::Destination;
 use crate::base::id::{PortId, SessionId};
@@ -22,6 +23,8 @@ use crate::sip;
 /// What a call is told.
 #[derive(Debug)]
 pub enum Input {
+    /// What is known of earlier calls with this caller, the oldest first.
+    Remembered(Vec<Earlier>),
     /// The signalling moved.
     Sip(sip::event::Event),
     /// A socket pair for the media of a port was bound (RTP here, RTCP one above), or could not be.

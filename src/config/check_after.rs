@@ -23,6 +23,13 @@ pub fn after(subject: &Subject<'_>, name: &str, agent: &Assistant) -> Vec<Diagno
     let known = |tool: &String| {
         subject.tools.contains_key(tool) || subject.faulty_tools.contains(tool.as_str())
     };
+    if agent.memory.calls > 0 && !after.summary {
+        found.push(
+            Diagnostic::error("memory.no_summary", "there is nothing to be remembered")
+                .at(subject.key(&format!("agents.{name}.memory")), "calls are not put in short")
+                .help(format!("add summary = true to [agents.{name}.after]")),
+        );
+    }
     if let Some(tool) = after.tool.as_ref().filter(|tool| !known(tool)) {
         let label = match did_you_mean(tool, subject.tools.keys().map(String::as_str)) {
             Some(name) => format!("did you mean \"{name}\"?"),

@@ -11,17 +11,25 @@ use tokio::time;
 
 use crate::agent::after::{After, Report};
 use crate::agent::event::Delta;
+use crate::agent::memory::Earlier;
 use crate::agent::tool::ToolCall;
+use crate::base::number::Number;
 use crate::base::scope::Scope;
 use crate::call::event::Fact;
 use crate::call::record::{Record, Speaker};
 use crate::engine::bus::Bus;
+use crate::engine::clock;
 use crate::engine::errands::Errand;
+use crate::engine::memories::Memories;
 use crate::engine::playbill::Playbill;
 use crate::providers::model::Model;
 
 /// What is to be done when a call is over, if anything.
-pub fn errand(playbill: &Arc<Playbill>, bus: &Bus, record: &Record) -> Option<Errand> {
+pub fn errand(
+    playbill: &Arc<Playbill>,
+    (bus, memories): (&Bus, &Memories),
+    record: &Record,
+) -> Option<Errand> {
     let name = record.agents.last()?;
     let after = playbill.briefing.agents.get(name)?.assistant.after.clone();
     // Whoever said nothing leaves nothing to be read.
@@ -31,13 +39,14 @@ pub fn errand(playbill: &Arc<Playbill>, bus: &Bus, record: &Record) -> Option<Er
     }
     let members = playbill.crews.get(name)?.models.iter().take(MOST_MODELS);
     let models = members.map(|member| member.who.clone()).collect();
-    let (playbill, bus, record) = (playbill.clone(), bus.clone(), record.clone());
-    Some(async move { follow(&playbill, &bus, models, (&after, &record)).await }.boxed())
+    let (playbill, record) = (playbill.clone(), record.clone());
+    let house = (bus.clone(), memories.clone());
+    Some(async move { follow(&playbill, house, models, (&after, &record)).await }.boxed())
 }
 
 async fn follow(
     playbill: &Playbill,
-    bus: &Bus,
+    (bus, memories): (Bus, Memories),
     models: Vec<Arc<dyn Model>>,
     (after, record): (&After, &Record),
 ) {
@@ -47,6 +56,7 @@ async fn follow(
         let why = match read {
             Ok(Ok(report)) => {
                 let told = Value::Object(report.json());
+                remember(playbill, memories, (record, &report)).await;
                 bus.tell(record.call, Fact::Analyzed(Box::new(report))).await;
                 return hand_in(playbill, (after, record), told).await;
             }
@@ -67,6 +77,24 @@ async fn read(model: &dyn Model, after: &After, transcript: &str) -> Result<Repo
     }
     let call = calls.first().ok_or("the model reports nothing")?;
     after.report(call)
+}
+
+/// Keeps the call in short for the caller's next one, where the agent remembers.
+async fn remember(playbill: &Playbill, memories: Memories, (record, report): (&Record, &Report)) {
+    let agent = record.agents.last().cloned().unwrap_or_default();
+    let casting = playbill.briefing.agents.get(&agent);
+    let memory = casting.map(|it| it.assistant.memory.clone()).unwrap_or_default();
+    let caller: Option<Number> = playbill.briefing.numbering.read(&record.from).parse().ok();
+    let agreed = record.consent.as_ref().is_some_and(|it| it.agreed.is_some());
+    let is_kept = memory.calls > 0 && (agreed || !memory.consent);
+    let known = caller.filter(|_| is_kept).zip(report.summary.clone());
+    let Some((caller, summary)) = known else { return };
+    let earlier = Earlier { at: record.began, agent, summary };
+    let times = (clock::since_epoch(), memory.keep);
+    let kept = tokio::task::spawn_blocking(move || memories.remember(&caller, earlier, times));
+    if let Ok(Err(why)) = kept.await {
+        tracing::error!(call = %record.call, %why, "what is known of a caller cannot be kept");
+    }
 }
 
 /// Gives the report to the operator's tool.

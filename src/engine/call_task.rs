@@ -29,6 +29,7 @@ use crate::engine::errands::ErrandsHandle;
 use crate::engine::journal;
 use crate::engine::mailbox::{Inbox, Mailbox};
 use crate::engine::media_shard::{self, MediaHandle, Opening, Pipes, Spoken};
+use crate::engine::memories::Memories;
 use crate::engine::playbill::Playbill;
 use crate::engine::recorder::Recorder;
 use crate::engine::sip_shard::{self, SipHandle, until};
@@ -56,6 +57,8 @@ pub struct House {
     pub conferences: ConferencesHandle,
     /// Who finishes what a call has begun.
     pub errands: ErrandsHandle,
+    /// What is kept of callers for their next call.
+    pub memories: Memories,
 }
 
 /// How a running call is told that the server stops.
@@ -141,6 +144,7 @@ impl CallTask {
 
     /// Runs until the call is over.
     pub async fn run(mut self, mut inbox: Inbox, stops: Stops) {
+        self.remember();
         let (mut winding, mut stopping) = (false, false);
         let mut stuck = false;
         loop {
@@ -187,6 +191,21 @@ impl CallTask {
         }
     }
 
+    /// Has looked up what is known of the caller, if an agent wants to know; it is there before
+    /// somebody answers.
+    fn remember(&mut self) {
+        let mut agents = self.playbill.briefing.agents.values();
+        let is_wanted = agents.any(|casting| casting.assistant.memory.calls > 0);
+        let Some(caller) = self.conductor.calling_number().filter(|_| is_wanted) else { return };
+        let (house, mailbox) = (self.house.clone(), self.mailbox.clone());
+        self.workers.spawn(async move {
+            let recall = move || house.memories.recall(&caller, clock::since_epoch());
+            let known = tokio::task::spawn_blocking(recall).await.unwrap_or_default();
+            // A call that is gone needs nothing.
+            mailbox.deliver(Input::Remembered(known)).await.ok();
+        });
+    }
+
     /// Does one thing; false when it was the last.
     async fn carry_out(&mut self, output: Output) -> bool {
         match output {
@@ -228,9 +247,11 @@ impl CallTask {
             Output::Fact(fact) => {
                 journal::write(&fact);
                 let after = match &fact {
-                    Fact::Ended { record, .. } => {
-                        aftermath::errand(&self.playbill, &self.house.bus, record)
-                    }
+                    Fact::Ended { record, .. } => aftermath::errand(
+                        &self.playbill,
+                        (&self.house.bus, &self.house.memories),
+                        record,
+                    ),
                     _ => None,
                 };
                 self.house.bus.tell(self.call, fact).await;

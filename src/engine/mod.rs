@@ -29,6 +29,7 @@ pub mod bus;
 pub mod call_task;
 pub mod supervisor;
 
+pub mod memories;
 pub mod phone;
 pub mod playbill;
 pub mod reach;

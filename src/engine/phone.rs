@@ -66,6 +66,8 @@ pub struct Desk {
 /// What the phone does in a call.
 #[derive(Debug, Clone, Default)]
 pub struct Script {
+    /// Who it says that it is: the user of its From; empty is `phone`.
+    pub caller: String,
     /// The lines, one after the other.
     pub lines: Vec<Line>,
     /// Where the recording goes (stereo: what the phone heard left, what it said right).
@@ -255,10 +257,11 @@ impl Phone {
         if let Some(domain) = domain {
             self.sip.order(sip_shard::Order::Name(remote, domain)).await;
         }
+        let caller = if script.caller.is_empty() { "phone" } else { &script.caller };
         let outgoing = Outgoing {
             session,
             target: target.to_owned(),
-            from: format!("\"voxtrunk\" <sip:phone@{}>", flow.local),
+            from: format!("\"voxtrunk\" <sip:{caller}@{}>", flow.local),
             flow,
             body: Bytes::from(negotiate::offer(&local)),
             headers: Vec::new(),

@@ -22,6 +22,49 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// Whom to call, and what to do there.
+#[derive(Debug, Args)]
+pub struct Dial {
+    /// Whom to call, such as `sip:demo@127.0.0.1:5060` or `sip:demo@pbx.example;transport=tls`.
+    #[arg(required = true)]
+    pub target: Option<String>,
+    /// Call from this number or name, as the `From` shows it.
+    #[arg(long, value_name = "USER", default_value = "phone")]
+    pub from: String,
+    /// Say this (English, by flite); may be given more than once, in order.
+    #[arg(long, value_name = "TEXT")]
+    pub say: Vec<String>,
+    /// Play this file (WAV, FLAC, Ogg Vorbis, MP3); may be given more than once, after what is
+    /// said.
+    #[arg(long, value_name = "FILE")]
+    pub wav: Vec<PathBuf>,
+    /// Press these keys at the end, `0-9 * #`.
+    #[arg(long, value_name = "KEYS")]
+    pub dtmf: Option<String>,
+    /// Offer this codec: opus, g722, pcma, pcmu, l16, l16/8000; may be given more than once,
+    /// the dearest first. Without it, G.711.
+    #[arg(long = "codec", value_name = "NAME")]
+    pub codecs: Vec<String>,
+    /// Milliseconds of audio in a packet: 10 to 60.
+    #[arg(long, value_name = "MS", default_value_t = 20)]
+    pub ptime: u64,
+    /// Hide the packets (SRTP): required, or only if the other side can (optional).
+    #[arg(long, value_enum, num_args = 0..=1, value_name = "HOW",
+        default_value = "off", default_missing_value = "required")]
+    pub srtp: dial::Srtp,
+    /// Let the keys of SRTP go over UDP and TCP too, where others can read them.
+    #[arg(long)]
+    pub insecure_sdes: bool,
+    /// Where the recording goes (what was heard left, what was said right).
+    #[arg(long, value_name = "FILE", default_value = "call.wav")]
+    pub record: PathBuf,
+    /// Believe this authority (PEM) beside those of the system when calling by TLS.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub config: Config,
+}
+
 /// Which tests are played.
 #[derive(Debug, Args)]
 pub struct Test {
@@ -68,41 +111,8 @@ pub enum Command {
     Call {
         #[command(subcommand)]
         command: Option<CallCommand>,
-        /// Whom to call, such as `sip:demo@127.0.0.1:5060` or `sip:demo@pbx.example;transport=tls`.
-        #[arg(required = true)]
-        target: Option<String>,
-        /// Say this (English, by flite); may be given more than once, in order.
-        #[arg(long, value_name = "TEXT")]
-        say: Vec<String>,
-        /// Play this file (WAV, FLAC, Ogg Vorbis, MP3); may be given more than once, after what is
-        /// said.
-        #[arg(long, value_name = "FILE")]
-        wav: Vec<PathBuf>,
-        /// Press these keys at the end, `0-9 * #`.
-        #[arg(long, value_name = "KEYS")]
-        dtmf: Option<String>,
-        /// Offer this codec: opus, g722, pcma, pcmu, l16, l16/8000; may be given more than once,
-        /// the dearest first. Without it, G.711.
-        #[arg(long = "codec", value_name = "NAME")]
-        codecs: Vec<String>,
-        /// Milliseconds of audio in a packet: 10 to 60.
-        #[arg(long, value_name = "MS", default_value_t = 20)]
-        ptime: u64,
-        /// Hide the packets (SRTP): required, or only if the other side can (optional).
-        #[arg(long, value_enum, num_args = 0..=1, value_name = "HOW",
-            default_value = "off", default_missing_value = "required")]
-        srtp: dial::Srtp,
-        /// Let the keys of SRTP go over UDP and TCP too, where others can read them.
-        #[arg(long)]
-        insecure_sdes: bool,
-        /// Where the recording goes (what was heard left, what was said right).
-        #[arg(long, value_name = "FILE", default_value = "call.wav")]
-        record: PathBuf,
-        /// Believe this authority (PEM) beside those of the system when calling by TLS.
-        #[arg(long, value_name = "FILE")]
-        ca: Option<PathBuf>,
         #[command(flatten)]
-        config: Config,
+        dial: Box<Dial>,
     },
     /// How the running server stands: calls, trunks, phones, what was turned away, memory.
     Status(Server),
@@ -110,6 +120,11 @@ pub enum Command {
     Secret {
         #[command(subcommand)]
         command: SecretCommand,
+    },
+    /// What is kept of a caller for the next call.
+    Memory {
+        #[command(subcommand)]
+        command: MemoryCommand,
     },
     /// What the files said before.
     Config {
@@ -227,6 +242,25 @@ pub enum SecretCommand {
     Remove {
         /// Its name.
         name: String,
+        #[command(flatten)]
+        config: Config,
+    },
+}
+
+/// With what is kept of a caller.
+#[derive(Debug, Subcommand)]
+pub enum MemoryCommand {
+    /// Show it.
+    Show {
+        /// The number, with its country: `+4971112345`.
+        number: String,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Forget it.
+    Forget {
+        /// The number, with its country: `+4971112345`.
+        number: String,
         #[command(flatten)]
         config: Config,
     },

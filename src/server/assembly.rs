@@ -123,7 +123,11 @@ pub async fn blueprint(loaded: &Loaded) -> Result<Blueprint, AssemblyError> {
         detector,
         max_calls,
         control: control(server),
-        folders: Folders { calls: server.calls_folder(), recordings: server.recordings_folder() },
+        folders: Folders {
+            calls: server.calls_folder(),
+            recordings: server.recordings_folder(),
+            memory: server.machine.data_dir.join("memory"),
+        },
         recording: recordings::kept(server),
     })
 }

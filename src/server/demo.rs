@@ -16,7 +16,7 @@ use crate::call::record::Latency;
 use crate::config::load::Loaded;
 use crate::config::settings::Log;
 use crate::engine::bus::Told;
-use crate::engine::phone::{Act, Line, Offer, Phone, Script, When};
+use crate::engine::phone::{Act, Line, Phone, Script, When};
 use crate::providers::tts::flite::{self, Flite};
 use crate::providers::voice::Voice;
 use crate::server::assembly::{self, Show};
@@ -104,8 +104,7 @@ async fn script(voice: Arc<dyn Voice>, recording: PathBuf) -> Result<Script, Str
         lines,
         recording: Some(recording),
         patience: Duration::from_secs(4),
-        hang_up_after: None,
-        offer: Offer::default(),
+        ..Script::default()
     })
 }
 

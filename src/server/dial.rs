@@ -32,6 +32,8 @@ use crate::sip::event::Ending;
 pub struct Order {
     /// Whom to call.
     pub target: String,
+    /// Who calls: the user of the From.
+    pub from: String,
     /// Texts to say.
     pub say: Vec<String>,
     /// Files to play.
@@ -140,7 +142,12 @@ async fn script(order: &Order) -> Result<Script, String> {
     }
     let patience = Duration::from_secs(4);
     let (recording, offer) = (Some(order.record.clone()), offer(order)?);
-    Ok(Script { lines, recording, patience, hang_up_after: None, offer })
+    let caller = order.from.clone();
+    let fits = |c: char| c.is_ascii_alphanumeric() || "+-_.*#".contains(c);
+    if caller.is_empty() || !caller.chars().all(fits) {
+        return Err(format!("nobody calls from `{caller}`: use letters, digits and + - _ . * #"));
+    }
+    Ok(Script { caller, lines, recording, patience, hang_up_after: None, offer })
 }
 
 /// What the command line wants to be offered.

@@ -27,6 +27,7 @@ use crate::engine::doors::{self, DoorError, Doors};
 use crate::engine::errands::Errands;
 use crate::engine::gauges::Gauges;
 use crate::engine::media_shard::{MediaHandle, MediaShard};
+use crate::engine::memories::Memories;
 use crate::engine::playbill::Playbill;
 use crate::engine::recorder::mend::mend;
 use crate::engine::recorder::{Plan, Recorder};
@@ -128,6 +129,8 @@ pub struct Folders {
     pub calls: PathBuf,
     /// The file of each recorded call.
     pub recordings: PathBuf,
+    /// What is kept of callers for their next call.
+    pub memory: PathBuf,
 }
 
 /// Why a server does not start.
@@ -214,12 +217,12 @@ impl Running {
         let (shard, sip) = SipShard::new(doors, endpoint, doorkeeper, sender);
         let shard = shard.with_trunks(blueprint.trunks).with_stir(blueprint.stir);
         let shard = shard.with_phones(blueprint.phones, Guard::new(blueprint.outbound));
-        let playbill = blueprint.playbill;
-        let shard = shard.with_briefing(playbill.briefing.clone());
+        let shard = shard.with_briefing(blueprint.playbill.briefing.clone());
         let shard = shard.with_keep_alive(blueprint.keep_alive).with_tenants(blueprint.tenants);
         let announcer = blueprint.board.announcer().clone();
         let shard = shard.with_trace(blueprint.control.trace).with_announcer(announcer.clone());
         let ((rooms, conferences), (errands, given)) = (Rooms::new(), Errands::new());
+        let memories = Memories::new(blueprint.folders.memory);
         let house = Arc::new(House {
             sip: sip.clone(),
             media: media.clone(),
@@ -229,15 +232,16 @@ impl Running {
             bus: bus.clone(),
             conferences,
             errands: given,
+            memories: memories.clone(),
         });
         let stops = Stops { wind_up: CancellationToken::new(), now: CancellationToken::new() };
         let (stop_shard, active) = (CancellationToken::new(), Arc::new(AtomicUsize::new(0)));
         let limits = Limits { max_calls: blueprint.max_calls, active: active.clone() };
         let (asker, questions) = mpsc::channel(QUESTIONS);
-        let supervisor = Supervisor::new(house, playbill, limits, stops.clone());
+        let supervisor = Supervisor::new(house, blueprint.playbill, limits, stops.clone());
         let holders = Holders { calls: asker, sip: sip.clone() };
         let (mut calls, mut others) =
-            (JoinSet::new(), beside((rooms, errands), keepers, &stop_shard));
+            (JoinSet::new(), beside((rooms, errands, memories), keepers, &stop_shard));
         calls.spawn(supervisor.with_questions(questions).run(arrivals));
         others.spawn(shard.run(stop_shard.clone()));
         others.spawn(records::write(facts, files));
@@ -400,13 +404,14 @@ fn call_files(folder: &std::path::Path) -> Result<CallFiles, StartError> {
 
 /// Those who serve all calls until the stop.
 fn beside(
-    (rooms, errands): (Rooms, Errands),
+    (rooms, errands, memories): (Rooms, Errands, Memories),
     keepers: Keepers,
     stop: &CancellationToken,
 ) -> JoinSet<()> {
     let (mut others, Keepers { uploads, retention }) = (JoinSet::new(), keepers);
     others.spawn(rooms.run(stop.clone()));
     others.spawn(errands.run(stop.clone()));
+    others.spawn(memories.tend(stop.clone()));
     uploads.map(|uploads| others.spawn(uploads.run(stop.clone())));
     retention.map(|retention| others.spawn(retention.run(stop.clone())));
     others

@@ -75,7 +75,7 @@ fn typed(name: &str) -> io::Result<Zeroizing<String>> {
     Ok(text)
 }
 
-fn answer(done: Result<(), String>) -> ExitCode {
+pub(super) fn answer(done: Result<(), String>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {

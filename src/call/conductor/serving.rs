@@ -5,8 +5,10 @@ use std::time::Instant;
 use super::{Conductor, Work};
 use crate::agent;
 use crate::agent::event::{Note, Over};
+use crate::agent::memory;
 use crate::agent::squad::Inheritance;
 use crate::agent::tool::ToolCall;
+use crate::base::number::Number;
 use crate::base::template::Variables;
 use crate::call::briefing::Post;
 use crate::call::cause::Cause;
@@ -77,7 +79,15 @@ impl Conductor {
         let mut variables = self.chronicle.variables();
         variables.extend(identity::header_variables(&self.incoming));
         variables.extend(self.route_sets.clone());
+        let memory = self.desk.casting().map(|casting| &casting.assistant.memory);
+        let known = memory.map(|memory| memory.told(&self.earlier)).unwrap_or_default();
+        variables.insert(memory::VARIABLE.to_owned(), known);
         variables
+    }
+
+    /// The number of the public network that calls, if it is known.
+    pub fn calling_number(&self) -> Option<Number> {
+        self.briefing.numbering.read(&self.chronicle.record().from).parse().ok()
     }
 
     /// Carries out what the agent wants.

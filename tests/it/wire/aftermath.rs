@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::caller::{Outcome, Speaker, call, say};
-use super::server::{House, Server};
+use super::caller::{Outcome, Speaker, call, call_from, say};
+use super::server::{House, Server, program};
 use super::service::{Reply, Service};
 use crate::fakes::chat_server::{Behaviour, ChatServer, KEY};
 
@@ -60,6 +60,44 @@ async fn a_report_that_does_not_fit_or_never_comes_leaves_the_record_as_it_was()
     assert!(server.log().contains("could not be read"), "{}", server.log());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_agent_knows_who_called_before_until_it_is_told_to_forget() {
+    let report = r#"{"summary": "The wheel is broken.", "success": true}"#;
+    let reads = Behaviour::Calls { text: "", tool: "report", arguments: report };
+    let goodbye = Behaviour::Says("Goodbye.");
+    let mind =
+        ChatServer::start([&goodbye, &reads].into_iter().cycle().take(8).cloned().collect()).await;
+    let service = Service::open(|_| Reply::json(json!({}))).await;
+    let server = house(&mind, &service).await;
+    let mut known = Vec::new();
+    for (at, caller) in
+        ["+4971112345", "+4971112345", "+4971112346", "anonymous"].iter().enumerate()
+    {
+        let lines = vec![say(Speaker::Flite("rms"), "my bicycle is broken").await];
+        assert!(call_from(caller, &server.uri("901"), lines).await.they_hung_up());
+        // The next call comes when this one is read.
+        service.wait_for(at + 1).await;
+        let asked = mind.requests();
+        let told = asked[2 * at]["messages"][0]["content"].as_str().unwrap_or_default().to_owned();
+        assert!(told.starts_with("You are the desk."), "{told}");
+        known.push(told.contains("The wheel is broken."));
+    }
+    assert_eq!(known, [false, true, false, false]);
+
+    let memory = async |command: &str| {
+        let mut program = program();
+        let config = server.folder.path("conf/server.toml");
+        program.args(["memory", command, "0049 711 12345", "--config"]).arg(config);
+        let output = program.output().await.expect("it runs");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let shown = memory("show").await;
+    assert_eq!(shown.matches("desk: The wheel is broken.").count(), 2, "{shown}");
+    assert_eq!(memory("forget").await, "forgotten\n");
+    assert_eq!(memory("show").await, "nothing is known of +4971112345\n");
+}
+
 async fn house(mind: &ChatServer, service: &Service) -> Server {
     let settings = format!(
         "[security.tools]\nallow = [\"{}\"]\n[providers.mind]\nkind = \"openai-compatible\"\n\
@@ -94,6 +132,10 @@ summary = true
 success = "Was the caller helped?"
 extract = { topic = { type = "string", enum = ["repair", "sale"] }, phone = "phone" }
 tool    = "crm"
+
+[agents.desk.memory]
+calls = 2
+keep  = "30d"
 
 [[agents.desk.intents]]
 id      = "broken"

@@ -47,6 +47,13 @@ pub async fn call(target: &str, lines: Vec<Line>, patience: Duration) -> Outcome
     place(target, Script { lines, patience, ..Script::default() }).await
 }
 
+/// The same, from this number.
+pub async fn call_from(caller: &str, target: &str, lines: Vec<Line>) -> Outcome {
+    let patience = Duration::from_secs(10);
+    let caller = caller.to_owned();
+    place(target, Script { caller, lines, patience, ..Script::default() }).await
+}
+
 /// The same, and records what is heard into `path`.
 pub async fn recorded(target: &str, lines: Vec<Line>, path: PathBuf) -> Outcome {
     let patience = Duration::from_secs(4);
