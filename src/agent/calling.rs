@@ -6,11 +6,12 @@ use crate::agent::answer::Called;
 use crate::agent::closing::RESCUE;
 use crate::agent::event::{Note, Output, Over};
 use crate::agent::floor::State;
-use crate::agent::pending::Meanwhile;
+use crate::agent::pending::{Meanwhile, Wants};
 use crate::agent::session::{Ending, Session};
 use crate::agent::speech::Role;
 use crate::agent::tool::{ToolCall, ToolResult, names};
 use crate::agent::tools::arguments;
+use crate::agent::tools::builtin::Builtin;
 
 impl Session {
     pub(super) fn call(&mut self, now: Instant, call: ToolCall) {
@@ -55,8 +56,11 @@ impl Session {
             Ok(arguments) => arguments,
             Err(why) => return self.refuse(call, &format!("{why}: nothing was done")),
         };
+        if call.name == Builtin::CollectDigits.name() {
+            return self.collect(now, call, &arguments);
+        }
         match self.question(&call, arguments) {
-            Some(question) => self.ask_first(now, call, question),
+            Some(question) => self.ask_first(now, (call, question), Wants::Yes),
             None => self.start(now, call),
         }
     }
@@ -126,7 +130,7 @@ impl Session {
         if call.id == RESCUE {
             return self.conclude(now, Over::ProviderError, self.phrases.apology.clone());
         }
-        let is_free = self.ending == Ending::None && self.confirming.is_none();
+        let is_free = self.ending == Ending::None && self.asking.is_none();
         if is_free && !self.answer.is_owed() {
             self.think(now);
         }

@@ -188,9 +188,10 @@ impl Check<'_> {
 
     fn unknown_tool(&self, id: &str, tool: &str) -> Option<Diagnostic> {
         let subject = self.subject;
-        let is_known = Builtin::named(tool).is_some()
-            || subject.tools.contains_key(tool)
-            || subject.faulty_tools.contains(tool);
+        // Keys are asked for by agents alone; a flow has nodes for that.
+        let is_builtin = Builtin::named(tool).is_some_and(|it| it != Builtin::CollectDigits);
+        let is_known =
+            is_builtin || subject.tools.contains_key(tool) || subject.faulty_tools.contains(tool);
         let mut known: Vec<&str> = subject.tools.keys().map(String::as_str).collect();
         Builtin::ALL.into_iter().for_each(|builtin| known.push(builtin.name()));
         let label = match did_you_mean(tool, known) {

@@ -78,7 +78,7 @@ const VALUES: &[(&str, &[&str])] = &[
     ("agents.*.turns.detector", &["stt"]),
     ("flows.*.nodes.*.type", &["agent", "menu", "webhook", "handoff", "record"]),
     ("agents.*.tools", &["transfer"]),
-    ("tools.*.type", &["builtin", "email", "sql", "transfer"]),
+    ("tools.*.type", &["builtin", "transfer"]),
 ];
 
 const DESTINATIONS: &[&str] =
