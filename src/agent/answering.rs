@@ -6,14 +6,15 @@ use crate::agent::answer::{Called, Given, Guessed, Standing};
 use crate::agent::conversation::{Conversation, Request, Wanted};
 use crate::agent::event::{Delta, Note, Output, ThoughtId};
 use crate::agent::floor::{Event, Guess, Said};
+use crate::agent::pending::Wants;
 use crate::agent::session::{Ending, Hearing, Session};
 use crate::agent::speech::{Role, Sent};
 use crate::agent::tool::ToolCall;
 
 impl Session {
     pub(super) fn guess(&mut self, text: String) {
-        // A yes or no is not thought about.
-        if self.confirming.is_some() {
+        // A yes or no, or keys, are not thought about.
+        if self.asking.is_some() {
             return;
         }
         let mut imagined = self.conversation.clone();
@@ -87,8 +88,12 @@ impl Session {
             self.stop_thinking();
             return self.fail(now);
         }
-        if let Some(confirming) = self.confirming.take() {
-            return self.decided(now, confirming, &said);
+        if let Some(asking) = self.asking.take() {
+            self.turn.asks_for_keys(None);
+            return match asking.wants {
+                Wants::Yes => self.decided(now, asking, &said),
+                Wants::Keys(keypad) => self.collected(now, asking, keypad, &said),
+            };
         }
         if said.guess == Guess::None || !self.answer.is_guess() {
             return self.think(now);

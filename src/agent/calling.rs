@@ -6,11 +6,12 @@ use crate::agent::answer::Called;
 use crate::agent::closing::RESCUE;
 use crate::agent::event::{Note, Output, Over};
 use crate::agent::floor::State;
-use crate::agent::pending::Meanwhile;
+use crate::agent::pending::{Meanwhile, Wants};
 use crate::agent::session::{Ending, Session};
 use crate::agent::speech::Role;
 use crate::agent::tool::{ToolCall, ToolResult, leads_on, names};
 use crate::agent::tools::arguments;
+use crate::agent::tools::builtin::Builtin;
 
 impl Session {
     pub(super) fn call(&mut self, now: Instant, call: ToolCall) {
@@ -60,8 +61,11 @@ impl Session {
             self.answer.handover = Some(call);
             return;
         }
+        if call.name == Builtin::CollectDigits.name() {
+            return self.collect(now, call, &arguments);
+        }
         match self.question(&call, arguments) {
-            Some(question) => self.ask_first(now, call, question),
+            Some(question) => self.ask_first(now, (call, question), Wants::Yes),
             None => self.start(now, call),
         }
     }
@@ -131,7 +135,7 @@ impl Session {
         if call.id == RESCUE {
             return self.conclude(now, Over::ProviderError, self.phrases.apology.clone());
         }
-        let is_free = self.ending == Ending::None && self.confirming.is_none();
+        let is_free = self.ending == Ending::None && self.asking.is_none();
         if is_free && !self.answer.is_owed() {
             self.think(now);
         }

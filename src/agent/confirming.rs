@@ -11,7 +11,7 @@ use crate::agent::floor::{Manner, Said};
 use crate::agent::hearing::hear;
 use crate::agent::hearing::value::{Answer, Context, Kind, Reading, Value};
 use crate::agent::intents::tokens;
-use crate::agent::pending::Confirming;
+use crate::agent::pending::{Asking, Wants};
 use crate::agent::session::Session;
 use crate::agent::speech::Role;
 use crate::agent::tool::ToolCall;
@@ -45,46 +45,61 @@ impl Session {
     }
 
     /// Asks the caller before a tool runs. What the model was about to say besides is not wanted.
-    pub(super) fn ask_first(&mut self, now: Instant, call: ToolCall, question: String) {
+    pub(super) fn ask_first(&mut self, now: Instant, what: (ToolCall, String), wants: Wants) {
         if let Some(thought) = self.answer.thought.take() {
             self.out.push_back(Output::Abandon(thought.id));
         }
-        self.ask(now, (call, question), 1);
+        self.ask(now, what, (wants, 1));
     }
 
-    fn ask(&mut self, now: Instant, (call, question): (ToolCall, String), times: u32) {
+    fn ask(
+        &mut self,
+        now: Instant,
+        (call, question): (ToolCall, String),
+        (wants, times): (Wants, u32),
+    ) {
         self.answer.given = Given::Worded;
-        self.say(now, question.clone(), Role::Fixed, Manner::Protected);
+        let manner = match wants {
+            Wants::Yes => Manner::Protected,
+            Wants::Keys(keypad) => {
+                self.turn.asks_for_keys(Some(keypad));
+                self.manner()
+            }
+        };
+        self.say(now, question.clone(), Role::Fixed, manner);
         let asks = self.speech.last().unwrap_or_default();
-        self.confirming = Some(Confirming { call, question, asks, heard: None, times });
+        self.asking = Some(Asking { call, question, asks, heard: None, times, wants });
     }
 
     /// Asks again, when a question waits for its answer; false when none does.
     pub(super) fn asks_again(&mut self, now: Instant) -> bool {
-        let Some(Confirming { call, question, times, .. }) = self.confirming.take() else {
+        let Some(Asking { call, question, times, wants, .. }) = self.asking.take() else {
             return false;
         };
-        self.ask(now, (call, question), times + 1);
+        match wants {
+            Wants::Keys(_) if times >= MOST_PROMPTED => self.no_keys(now, call),
+            Wants::Yes | Wants::Keys(_) => self.ask(now, (call, question), (wants, times + 1)),
+        }
         true
     }
 
     /// An utterance was heard to its end.
     pub(super) fn question_heard(&mut self, now: Instant, id: UtteranceId) {
-        if let Some(confirming) = self.confirming.as_mut().filter(|it| it.asks == id) {
-            confirming.heard = Some(now);
+        if let Some(asking) = self.asking.as_mut().filter(|it| it.asks == id) {
+            asking.heard = Some(now);
         }
     }
 
     /// Something else is said: a yes after it may be one to that.
     pub(super) fn question_is_stale(&mut self) {
-        if let Some(confirming) = &mut self.confirming {
-            confirming.heard = None;
+        if let Some(asking) = &mut self.asking {
+            asking.heard = None;
         }
     }
 
     /// The caller's turn behind the question was taken.
-    pub(super) fn decided(&mut self, now: Instant, confirming: Confirming, said: &Said) {
-        let Confirming { call, question, heard, times, .. } = confirming;
+    pub(super) fn decided(&mut self, now: Instant, asking: Asking, said: &Said) {
+        let Asking { call, question, heard, times, wants, .. } = asking;
         let was_heard = heard.is_some_and(|heard| {
             let began = said.times.began.unwrap_or(now);
             began + EARLIEST >= heard
@@ -99,10 +114,10 @@ impl Session {
                 self.refuse(call, &why);
             }
             Decision::Yes if times < MOST_ASKED => {
-                return self.ask(now, (call, question), times + 1);
+                return self.ask(now, (call, question), (wants, times + 1));
             }
             Decision::Unclear if is_wordless && times < MOST_ASKED => {
-                return self.ask(now, (call, question), times + 1);
+                return self.ask(now, (call, question), (wants, times + 1));
             }
             Decision::Yes | Decision::Unclear => {
                 let why = format!(
@@ -194,6 +209,9 @@ const EARLIEST: Duration = Duration::from_millis(500);
 
 /// How often a question is asked that nobody answered.
 const MOST_ASKED: u32 = 3;
+
+/// How often a caller who presses no key is asked for some.
+const MOST_PROMPTED: u32 = 2;
 
 /// What the model is told of what was not done.
 const UNDONE: &str = "nothing was done";

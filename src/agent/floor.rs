@@ -1,6 +1,6 @@
 //! The words of turn-taking: who has the floor, what happens to it, and what follows.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::agent::caller::Words;
 use crate::agent::event::{PauseId, TurnTimes};
@@ -219,6 +219,19 @@ pub enum Order {
     Remind(usize),
     /// End the call with a silent caller.
     HangUp,
+}
+
+/// Keys that the caller was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keypad {
+    /// How many there are at most.
+    pub(super) most: usize,
+    /// Whether fewer are none.
+    pub(super) exactly: bool,
+    /// The key that ends them.
+    pub(super) terminator: Option<char>,
+    /// How long after a key the next one may come.
+    pub(super) timeout: Duration,
 }
 
 /// A turn of the caller as it is taken.

@@ -15,7 +15,7 @@ use crate::agent::turn::Turn;
 
 impl Turn {
     /// The caller's words are there already: an answer is owed.
-    fn takes_over(&mut self, now: Instant, patience: Duration) {
+    pub(super) fn takes_over(&mut self, now: Instant, patience: Duration) {
         self.answer_moved(now);
         self.state = thinking(now + patience, Aside::Quiet);
     }

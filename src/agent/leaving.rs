@@ -110,7 +110,7 @@ impl Session {
     /// Notes what the caller said last, as far as it is known.
     fn note_last(&mut self, now: Instant, last: &Last) {
         self.life = Life::Left;
-        self.turn.caller.close_keys(self.assistant.dtmf.terminator);
+        self.turn.caller.close_keys(self.turn.terminator());
         let text = self.turn.caller.text();
         let says_more = match last {
             Last::Turn => !self.turn.caller.is_wordless(),

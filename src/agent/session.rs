@@ -12,7 +12,7 @@ use crate::agent::conversation::Conversation;
 use crate::agent::event::{Input, Note, Output, Over, Progress, TurnId, UtteranceId};
 use crate::agent::floor::{Event, Last, Manner, Next, Order, Presence, State};
 use crate::agent::languages::Languages;
-use crate::agent::pending::{Confirming, Meanwhile};
+use crate::agent::pending::{Asking, Meanwhile};
 use crate::agent::phrases::Phrases;
 use crate::agent::speech::{Cut, Line, Role, Sent, Speech, Stage};
 use crate::agent::squad::{Handoff, Inheritance, Summing};
@@ -66,8 +66,10 @@ pub struct Session {
     pub(super) summing: Option<Summing>,
     /// The turn before the first of its own.
     since: TurnId,
-    /// The tool that waits for the caller's yes.
-    pub(super) confirming: Option<Confirming>,
+    /// The tool that waits for the caller's yes, or for keys.
+    pub(super) asking: Option<Asking>,
+    /// The key that ends a number which was whole without it, until then.
+    pub(super) left_over: Option<(char, Instant)>,
     /// What is said while a tool runs.
     pub(super) meanwhile: Option<Meanwhile>,
     /// Failed turns in a row.
@@ -139,7 +141,8 @@ impl Session {
             conversation: Conversation::default(),
             summing: None,
             since: TurnId::default(),
-            confirming: None,
+            asking: None,
+            left_over: None,
             meanwhile: None,
             failures: 0,
             hearing: Hearing::Well,
@@ -288,6 +291,7 @@ impl Session {
             }
             Input::Transcript { pause, transcript } => self.transcribed(now, pause, transcript),
             Input::Judged(judgement) => self.turn.handle(now, Event::Judged(judgement)),
+            Input::Digit(key) if self.is_left_over(now, key) => {}
             Input::Digit(key) if KEYS.contains(key) => self.turn.handle(now, Event::Key(key)),
             Input::Began | Input::HungUp | Input::Digit(_) => {}
             Input::Thought { thought, delta } => self.thought(now, thought, delta),

@@ -13,8 +13,8 @@ use crate::agent::endpointing::{Completeness, Ending, Expected};
 use crate::agent::event::{PauseId, TurnTimes};
 use crate::agent::expectation::Expectation;
 use crate::agent::floor::{
-    Aside, Deciding, Ended, Event, Hearing, Next, Order, Said, Sound, State, Text, Thinking, Voice,
-    Work, Yielding, speaking, thinking,
+    Aside, Deciding, Ended, Event, Hearing, Keypad, Next, Order, Said, Sound, State, Text,
+    Thinking, Voice, Work, Yielding, speaking, thinking,
 };
 use crate::agent::foresight::Foresight;
 use crate::agent::hearing::value::Context;
@@ -28,6 +28,8 @@ pub struct Turn {
     silence: Ladder,
     pub(super) state: State,
     pub(super) caller: Caller,
+    /// The keys that the caller was asked for.
+    pub(super) keypad: Option<Keypad>,
     /// Words that came when nobody waited for them.
     kept: String,
     /// The answer was heard, and the text of its turn is still to come; it was taken with these words.
@@ -71,6 +73,7 @@ impl Turn {
             assistant,
             state: State::Listening,
             caller: Caller::default(),
+            keypad: None,
             kept: String::new(),
             late: None,
             pause: PauseId::default(),
@@ -399,21 +402,9 @@ impl Turn {
         State::Deciding(deciding)
     }
 
-    /// Whether no more keys can come of those that were pressed: they are a choice, or none.
-    fn is_choice(&self) -> bool {
-        let pressed = self.caller.keys();
-        let goes_on = |key: &str| key.len() > pressed.len() && key.starts_with(pressed);
-        let mut keys = self.assistant.intents.iter().filter_map(|intent| intent.key.as_deref());
-        self.assistant.dtmf.at_once && !keys.any(goes_on)
-    }
-
     /// When the turn is taken, as far as is known now.
     fn due(&self, deciding: &Deciding) -> Instant {
-        let keys = &self.assistant.dtmf;
-        let keys = self.caller.pressed().map(|at| {
-            let is_whole = self.caller.is_terminated(keys.terminator) || self.is_choice();
-            if is_whole { at } else { at + keys.timeout }
-        });
+        let keys = self.keys_end_at();
         let due = match deciding.ended {
             Ended::Pause(last_voiced) => {
                 let spoken =
@@ -441,7 +432,7 @@ impl Turn {
 
     /// Takes the caller's turn, unless it came to nothing.
     fn commit(&mut self, now: Instant, deciding: Deciding) -> State {
-        self.caller.close_keys(self.assistant.dtmf.terminator);
+        self.caller.close_keys(self.terminator());
         let text = self.caller.text();
         if self.debt == Debt::Answer && (self.caller.is_wordless() || self.is_backchannel_to_debt())
         {
@@ -518,11 +509,16 @@ impl Turn {
         self.barge_in.is_substantial(&self.caller.text())
     }
 
+    /// Whether words only urge the agent on.
+    pub(super) fn urges(&self, text: &str) -> bool {
+        self.barge_in.is_backchannel(text)
+    }
+
     /// Whether the caller only urges the agent on while an answer is owed.
     pub(super) fn is_backchannel_to_debt(&self) -> bool {
         self.debt == Debt::Answer
             && self.caller.keys().is_empty()
-            && self.barge_in.is_backchannel(&self.caller.text())
+            && self.urges(&self.caller.text())
     }
 
     /// Nobody listens and nothing is held.

@@ -3,13 +3,16 @@
 use crate::config::diagnostic::Diagnostic;
 use crate::config::subject::Subject;
 use crate::config::{
-    check_after, check_agent, check_flows, check_hours, check_machine, check_menus, check_outbound,
-    check_phone, check_routes, check_squads, check_tenant, check_tools,
+    check_after, check_agent, check_databases, check_flows, check_hours, check_machine, check_mail,
+    check_menus, check_outbound, check_phone, check_routes, check_squads, check_tenant,
+    check_tools,
 };
 
 /// Checks everything.
 pub fn all(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let mut found = check_machine::machine(subject);
+    found.extend(check_mail::server(subject));
+    found.extend(check_databases::databases(subject));
     found.extend(check_phone::phones(subject));
     found.extend(check_tenant::tenants(subject));
     found.extend(check_routes::routes(subject));

@@ -268,10 +268,14 @@ impl Check<'_> {
 
     fn unknown_tool(&self, id: &str, key: &str, tool: &str) -> Option<Diagnostic> {
         let subject = self.subject;
-        let is_known = Builtin::named(tool).is_some()
-            || subject.tools.contains_key(tool)
-            || tool == names::END_CALL
-            || subject.faulty_tools.contains(tool);
+        // The node itself ends calls and asks for keys; a model that talks may.
+        let of_agents = [names::END_CALL, Builtin::CollectDigits.name()];
+        let is_known = subject.tools.contains_key(tool)
+            || subject.faulty_tools.contains(tool)
+            || match of_agents.contains(&tool) {
+                true => key != "tool",
+                false => Builtin::named(tool).is_some(),
+            };
         let mut known: Vec<&str> = subject.tools.keys().map(String::as_str).collect();
         Builtin::ALL.into_iter().for_each(|builtin| known.push(builtin.name()));
         let label = match did_you_mean(tool, known) {

@@ -16,6 +16,7 @@ use crate::config::check_machine::in_plain_text;
 use crate::config::diagnostic::{Diagnostic, did_you_mean};
 use crate::config::source::{Span, is_secret_key};
 use crate::config::subject::Subject;
+use crate::config::{check_databases, check_mail};
 
 /// Checks all tools.
 pub fn tools(subject: &Subject<'_>) -> Vec<Diagnostic> {
@@ -96,9 +97,12 @@ impl Check<'_> {
     fn all(&self) -> Vec<Diagnostic> {
         let mut found = self.strangers();
         found.extend(self.description());
-        found.extend(self.place_of_it());
+        found.extend(match self.definition.kind {
+            Kind::Http | Kind::Webhook | Kind::Mcp => self.web(),
+            Kind::Email => check_mail::tool(self.subject, self.definition, &self.path),
+            Kind::Sql => check_databases::tool(self.subject, self.definition, &self.path),
+        });
         found.extend(self.times());
-        found.extend(self.retry());
         found.extend(self.parameters());
         found.extend(self.excerpt());
         found.extend(self.save());
@@ -122,39 +126,42 @@ impl Check<'_> {
     /// Keys that mean nothing to a tool of its type.
     fn strangers(&self) -> Vec<Diagnostic> {
         let it = self.definition;
-        let (kind, strangers) = match it.kind {
+        let (kind, known): (_, &[&str]) = match it.kind {
             Kind::Http => {
-                ("http", vec![("secret", it.secret.is_some()), ("allow", !it.allow.is_empty())])
+                ("http", &["url", "method", "headers", "query", "body", "retry", "result"])
             }
-            Kind::Webhook => (
-                "webhook",
-                vec![
-                    ("method", it.method.is_some()),
-                    ("query", it.query.is_some()),
-                    ("body", it.body.is_some()),
-                    ("result", it.result.is_some()),
-                    ("allow", !it.allow.is_empty()),
-                ],
-            ),
-            Kind::Mcp => (
-                "mcp",
-                vec![
-                    ("description", !it.description.is_empty()),
-                    ("parameters", !it.parameters.is_empty()),
-                    ("method", it.method.is_some()),
-                    ("query", it.query.is_some()),
-                    ("body", it.body.is_some()),
-                    ("result", it.result.is_some()),
-                    ("retry", it.retry > 0),
-                    ("secret", it.secret.is_some()),
-                ],
-            ),
+            Kind::Webhook => ("webhook", &["url", "headers", "retry", "secret"]),
+            Kind::Mcp => ("mcp", &["url", "headers", "allow"]),
+            Kind::Email => ("email", &["to", "recipients", "subject", "text", "limit"]),
+            Kind::Sql => ("sql", &["database", "query", "rows"]),
         };
+        let told_by_server = it.kind == Kind::Mcp;
+        let strangers = [
+            ("description", told_by_server && !it.description.is_empty()),
+            ("parameters", told_by_server && !it.parameters.is_empty()),
+            ("url", !it.url.is_empty()),
+            ("method", it.method.is_some()),
+            ("headers", !it.headers.is_empty()),
+            ("query", it.query.is_some()),
+            ("body", it.body.is_some()),
+            ("result", it.result.is_some()),
+            ("retry", it.retry > 0),
+            ("secret", it.secret.is_some()),
+            ("allow", !it.allow.is_empty()),
+            ("to", !it.to.is_empty()),
+            ("recipients", !it.recipients.is_empty()),
+            ("subject", !it.subject.is_empty()),
+            ("text", !it.text.is_empty()),
+            ("limit", it.limit.is_some()),
+            ("database", !it.database.is_empty()),
+            ("rows", it.rows.is_some()),
+        ];
+        let strangers = strangers.into_iter().filter(|(key, _)| !known.contains(key));
         let told = |(key, _): (&str, bool)| {
             let message = format!("a tool of the type \"{kind}\" has no `{key}`");
             Diagnostic::error("tool.key", message).at(self.key(key), "this means nothing here")
         };
-        strangers.into_iter().filter(|(_, is_there)| *is_there).map(told).collect()
+        strangers.filter(|(_, is_there)| *is_there).map(told).collect()
     }
 
     fn description(&self) -> Option<Diagnostic> {
@@ -164,6 +171,16 @@ impl Check<'_> {
             Diagnostic::warning("tool.no_description", message)
                 .at(self.subject.key(&self.path), "a model cannot know when to call it")
         })
+    }
+
+    /// What asks the web.
+    fn web(&self) -> Vec<Diagnostic> {
+        let statement = self.definition.statement().map(|_| {
+            Diagnostic::error("value.type", "the `query` of a URL is a table")
+                .at(self.place("query"), "a text")
+                .help("write query = { date = \"{{ args.date }}\" }")
+        });
+        [self.place_of_it(), self.retry(), statement].into_iter().flatten().collect()
     }
 
     /// Where it goes: told by the operator, never by a model.
@@ -285,9 +302,14 @@ impl Check<'_> {
 
     fn templates(&self) -> Vec<Diagnostic> {
         let it = self.definition;
-        let mut texts = vec![("url".to_owned(), it.url.clone())];
+        let plain = [("url", &it.url), ("subject", &it.subject), ("text", &it.text)];
+        let mut texts: Vec<(String, String)> =
+            plain.into_iter().map(|(key, text)| (key.to_owned(), text.clone())).collect();
+        if !it.recipients.is_empty() {
+            texts.push(("to".to_owned(), it.to.clone()));
+        }
         let none = BTreeMap::new();
-        let query = it.query.as_ref().unwrap_or(&none).iter();
+        let query = it.pairs().unwrap_or(&none).iter();
         texts.extend(query.map(|(name, text)| (format!("query.{name}"), text.clone())));
         let headers = it.headers.iter();
         texts.extend(

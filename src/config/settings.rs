@@ -20,8 +20,10 @@ use crate::config::srtp;
 
 pub use crate::config::codec::Codec;
 pub use crate::config::control::{Control, Socket};
+pub use crate::config::database::Database;
 pub use crate::config::inbound::Inbound;
 pub use crate::config::listen::{Listen, OpenedTls, Tls, Transport};
+pub use crate::config::mail::Mail;
 pub use crate::config::provider::{Job, Provider, ProviderKind};
 pub use crate::config::recordings::{Location, Recordings};
 pub use crate::config::security::{MaxInvites, Security, SipSecurity, UnknownSource};
@@ -56,6 +58,10 @@ pub struct Server {
     pub groups: BTreeMap<String, Group>,
     /// Who hears, thinks and speaks, by name.
     pub providers: BTreeMap<String, Provider>,
+    /// The server that takes the mails of tools.
+    pub mail: Option<Mail>,
+    /// The databases that tools read, by name.
+    pub databases: BTreeMap<String, Database>,
     /// Who is let in.
     pub security: Security,
     /// Where calls are kept.
@@ -338,6 +344,7 @@ impl Server {
         for path in all {
             *path = tidied(&folder.join(&*path));
         }
+        self.databases.values_mut().for_each(|database| database.settle(folder));
     }
 }
 

@@ -78,7 +78,7 @@ const VALUES: &[(&str, &[&str])] = &[
     ("agents.*.turns.detector", &["stt"]),
     ("flows.*.nodes.*.type", &["queue", "voicemail", "email", "sms"]),
     ("agents.*.tools", &["transfer"]),
-    ("tools.*.type", &["builtin", "email", "sql", "transfer"]),
+    ("tools.*.type", &["builtin", "transfer"]),
 ];
 
 const DESTINATIONS: &[&str] = &["queue", "voicemail", "stream", "webhook", "play", "park"];

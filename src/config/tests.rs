@@ -151,7 +151,7 @@ fn mistakes_in_dialplans_are_reported_word_for_word() {
                    [tools.book]\ntype = \"http\"\nmethod = \"POST\"\nurl = \"https://{{ args.host }}/\"\nretry = 1\n\
                    description = \"Books.\"\nheaders = { Authorization = \"Bearer 4711\" }\n\n\
                    [tools.now]\ntype = \"webhook\"\ndescription = \"x\"\nurl = \"https://a.test/\"\nbody = \"x\"\n\
-                   secret = \"sesame\"\n\n[tools.mail]\ntype = \"email\"\n\n[tools.old]\ntype = \"htp\"\nurll = \"x\""),
+                   secret = \"sesame\"\n\n[tools.mail]\ntype = \"transfer\"\n\n[tools.old]\ntype = \"htp\"\nurll = \"x\""),
         ),
         (
             "an_action_to_a_missing_transfer",
@@ -179,6 +179,34 @@ fn mistakes_in_dialplans_are_reported_word_for_word() {
     for (name, dialplan) in cases {
         insta::assert_snapshot!(*name, rendered(&loaded(server, dialplan)));
     }
+}
+
+#[test]
+fn mails_and_questions_that_cannot_be_are_reported_word_for_word() {
+    let server = "[mail]\nhost = \"mail.test:25\"\nfrom = \"nobody\"\ntls = \"none\"\nusername = \"shop\"\n\
+                  password = \"sesame\"\n\n[databases.shop]\nurl = \"postgres://shop:x@db.test/shop\"\n\n\
+                  [databases.old]\nurl = \"mysql://db.test/shop\"\n";
+    let dialplan = "[tools.note]\ntype = \"email\"\ndescription = \"x\"\nto = \"{{ args.to }}\"\ntext = \"{{ args.x\"\n\
+                    url = \"https://a.test/\"\nlimit = 99\nretry = 1\n\n\
+                    [tools.anyone]\ntype = \"email\"\ndescription = \"x\"\nto = \"{{ args.to }}\"\nsubject = \"x\"\n\
+                    text = \"x\"\nrecipients = [\"*\", \"example.com\"]\n\n\
+                    [tools.pasted]\ntype = \"sql\"\ndescription = \"x\"\ndatabase = \"shop\"\nrows = 0\n\
+                    query = \"SELECT 1 WHERE x = '{{ args.x }}'\"\n\n\
+                    [tools.writes]\ntype = \"sql\"\ndescription = \"x\"\ndatabase = \"shp\"\n\
+                    query = \"DELETE FROM orders\"\n\n\
+                    [tools.unknown]\ntype = \"sql\"\ndescription = \"x\"\ndatabase = \"shop\"\n\
+                    query = \"SELECT 1 WHERE x = :ordr AND y = :call.from\"\nparameters = { order = \"string\" }\n\n\
+                    [tools.table]\ntype = \"http\"\ndescription = \"x\"\nurl = \"https://a.test/\"\nquery = \"SELECT 1\"\n";
+    let dialplan = format!("{}\n\n{dialplan}", agent("first_message = \"x\""));
+    insta::assert_snapshot!(
+        "mails_and_questions_that_cannot_be",
+        rendered(&loaded(server, &dialplan))
+    );
+    let alone = agent(
+        "first_message = \"x\"\n\n[tools.note]\ntype = \"email\"\ndescription = \"x\"\n\
+                       to = \"a@b.test\"\nsubject = \"x\"\ntext = \"x\"\n\n[tools.ask]\ntype = \"sql\"\ndescription = \"x\"",
+    );
+    insta::assert_snapshot!("mails_without_a_server", rendered(&loaded("", &alone)));
 }
 
 #[test]

@@ -1,17 +1,23 @@
 //! From the tools of the operator's files to those that agents can have used.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::agent::tool::{Handling, Handlings, Tool};
 use crate::agent::tools::definition::{Definition, Kind};
-use crate::config::settings::Server;
+use crate::agent::tools::statement::{Dialect, NoStatement, Statement};
+use crate::config::mail::Hiding;
+use crate::config::settings::{Mail, Server};
 use crate::engine::ai::tools::{Guarded, Toolbox};
 use crate::net::tls::{self, TlsError};
 use crate::net::web;
+use crate::providers::tools::email::{self, Access, Email, Relay, RelayError};
 use crate::providers::tools::http::Http;
 use crate::providers::tools::mcp::{self, ServerTool};
 use crate::providers::tools::seam::{Tool as Runs, Web};
+use crate::providers::tools::sql::{Database, Sql};
 use crate::providers::tools::webhook::Webhook;
 
 /// The tools that there are.
@@ -32,6 +38,30 @@ pub enum ShopError {
     /// The client cannot be had.
     #[error("no client for tools: {0}")]
     Client(#[from] reqwest::Error),
+    /// The mail server cannot be had.
+    #[error(transparent)]
+    Mail(#[from] RelayError),
+    /// The authorities that the mail server is held against cannot be read.
+    #[error("`{}` cannot be read: {why}", .file.display())]
+    Authorities {
+        /// The file.
+        file: PathBuf,
+        /// What the system says.
+        why: io::Error,
+    },
+    /// A database cannot be had.
+    #[error("the database `{0}`: {1}")]
+    Database(String, String),
+    /// A tool asks nothing that can be asked.
+    #[error("the tool `{0}`: {1}")]
+    Statement(String, NoStatement),
+}
+
+/// What tools reach.
+struct Reach {
+    web: Arc<dyn Web>,
+    relay: Option<Arc<Relay>>,
+    databases: BTreeMap<String, (Dialect, Arc<Database>)>,
 }
 
 impl Shop {
@@ -51,21 +81,35 @@ impl Shop {
         let allowed = server.security.tools.allow.clone();
         let web = web::Web::new(allowed, &tls::Client::load(files)?)?;
         let web: Arc<dyn Web> = Arc::new(Guarded(web));
+        let relay = server.mail.as_ref().map(|mail| relay(mail, server)).transpose()?;
+        let reach = Reach { web, relay: relay.map(Arc::new), databases: databases(server)? };
         for (name, definition) in definitions {
-            shop.stock(name, definition.clone(), &web).await;
+            shop.stock(name, definition.clone(), &reach).await?;
         }
         Ok(shop)
     }
 
-    async fn stock(&mut self, name: &str, definition: Arc<Definition>, web: &Arc<dyn Web>) {
+    async fn stock(
+        &mut self,
+        name: &str,
+        definition: Arc<Definition>,
+        reach: &Reach,
+    ) -> Result<(), ShopError> {
+        let web = &reach.web;
         let told = (definition.tool(name), definition.handling());
         let tool: Arc<dyn Runs> = match definition.kind {
             Kind::Http => Arc::new(Http::new(definition, web.clone())),
             Kind::Webhook => Arc::new(Webhook::new(name, definition, web.clone())),
-            Kind::Mcp => return self.stock_of(name, definition, web).await,
+            Kind::Mcp => {
+                self.stock_of(name, definition, web).await;
+                return Ok(());
+            }
+            Kind::Email => Arc::new(Email::new(name, definition, reach.relay.clone())),
+            Kind::Sql => Arc::new(reach.asks(name, definition)?),
         };
         self.toolbox.put(name.to_owned(), tool);
         self.goods.insert(name.to_owned(), vec![told]);
+        Ok(())
     }
 
     /// Takes over the tools of a server. One that is away costs its tools only.
@@ -105,4 +149,54 @@ impl Shop {
         }
         handlings
     }
+}
+
+impl Reach {
+    /// A tool that asks a database.
+    fn asks(&self, name: &str, definition: Arc<Definition>) -> Result<Sql, ShopError> {
+        let database = &definition.database;
+        let missing = || ShopError::Database(database.clone(), "it is not defined".to_owned());
+        let (dialect, database) = self.databases.get(database).ok_or_else(missing)?;
+        let query = definition.statement().unwrap_or_default();
+        let statement = Statement::read(query, &definition.parameters, *dialect);
+        let statement = statement.map_err(|why| ShopError::Statement(name.to_owned(), why))?;
+        Ok(Sql::new(name, definition, statement, database.clone()))
+    }
+}
+
+fn relay(mail: &Mail, server: &Server) -> Result<Relay, ShopError> {
+    let authorities = server.sip.tls.ca.as_ref().map(|file| {
+        std::fs::read(file).map_err(|why| ShopError::Authorities { file: file.clone(), why })
+    });
+    let authorities = authorities.transpose()?;
+    let access = Access {
+        host: &mail.host,
+        port: mail.port(),
+        hiding: match mail.tls {
+            Hiding::Starttls => email::Hiding::Starttls,
+            Hiding::Tls => email::Hiding::Tls,
+            Hiding::None => email::Hiding::Open,
+        },
+        login: mail.username.as_deref().zip(mail.password.as_ref()),
+        from: &mail.from,
+        timeout: mail.timeout,
+        authorities: authorities.as_deref(),
+    };
+    Ok(Relay::new(&access)?)
+}
+
+fn databases(server: &Server) -> Result<BTreeMap<String, (Dialect, Arc<Database>)>, ShopError> {
+    let mut databases = BTreeMap::new();
+    for (name, it) in &server.databases {
+        let wrong = |why: String| ShopError::Database(name.clone(), why);
+        let (dialect, database) = match (it.file(), it.dialect()) {
+            (Some(file), _) => (Dialect::Sqlite, Database::sqlite(file)),
+            (None, Some(dialect)) => {
+                (dialect, Database::postgres(&it.url, it.password.as_ref()).map_err(wrong)?)
+            }
+            (None, None) => return Err(wrong("its `url` is not known".to_owned())),
+        };
+        databases.insert(name.clone(), (dialect, Arc::new(database)));
+    }
+    Ok(databases)
 }

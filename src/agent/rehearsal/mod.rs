@@ -2,6 +2,7 @@
 
 mod conversations;
 mod foresight;
+mod keys;
 mod last_words;
 mod manners;
 mod ordeal;

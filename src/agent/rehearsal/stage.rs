@@ -12,6 +12,7 @@ use crate::agent::event::{
 use crate::agent::judgement::{Judgement, Likelihood};
 use crate::agent::session::{Opening, Session};
 use crate::agent::tool::{Tool, ToolCall, ToolResult, names};
+use crate::agent::tools::builtin::Builtin;
 
 /// What a scripted model gives for a request, each after so many milliseconds.
 pub type Mind = Box<dyn FnMut(&Request) -> Vec<(u64, Delta)>>;
@@ -76,7 +77,7 @@ impl Stage {
         let opening = Opening {
             instructions: "Be kind.".to_owned(),
             first_message: Some(first.to_owned()),
-            tools: vec![tool(names::END_CALL), tool("look_up")],
+            tools: vec![tool(names::END_CALL), tool("look_up"), Builtin::CollectDigits.tool()],
             ..Opening::default()
         };
         Self {

@@ -161,12 +161,11 @@ fn is_phone(text: &str) -> bool {
     (3..=15).contains(&digits) && text.strip_prefix('+').unwrap_or(text).chars().all(fits)
 }
 
-fn is_address(text: &str) -> bool {
+/// Whether a text is one e-mail address and nothing else.
+pub fn is_address(text: &str) -> bool {
     let Some((user, domain)) = text.rsplit_once('@') else { return false };
-    let plain = |part: &str| {
-        !part.is_empty()
-            && !part.contains(|c: char| c.is_whitespace() || c.is_control() || c == '@')
-    };
+    let sign = |c: char| c.is_whitespace() || c.is_control() || "@,;:<>()[]\"\\".contains(c);
+    let plain = |part: &str| !part.is_empty() && !part.contains(sign);
     text.len() <= 254 && plain(user) && plain(domain) && domain.contains('.')
 }
 

@@ -18,6 +18,8 @@ pub enum Builtin {
     Calculator,
     /// Presses keys of the telephone.
     SendDtmf,
+    /// Asks the caller for keys.
+    CollectDigits,
     /// Notes a message for somebody.
     TakeMessage,
     /// Notes that the caller wants to be called.
@@ -26,8 +28,14 @@ pub enum Builtin {
 
 impl Builtin {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Now, Self::Calculator, Self::SendDtmf, Self::TakeMessage, Self::ScheduleCallback];
+    pub const ALL: [Self; 6] = [
+        Self::Now,
+        Self::Calculator,
+        Self::SendDtmf,
+        Self::CollectDigits,
+        Self::TakeMessage,
+        Self::ScheduleCallback,
+    ];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -35,6 +43,7 @@ impl Builtin {
             Self::Now => "now",
             Self::Calculator => "calculator",
             Self::SendDtmf => "send_dtmf",
+            Self::CollectDigits => "collect_digits",
             Self::TakeMessage => "take_message",
             Self::ScheduleCallback => "schedule_callback",
         }
@@ -47,25 +56,30 @@ impl Builtin {
 
     /// The tool as a model sees it.
     pub fn tool(self) -> Tool {
-        let text = |about: &str| json!({ "type": "string", "description": about });
         let (description, properties, required): (_, Value, &[&str]) = match self {
             Self::Now => ("Tells the day, the weekday and the time of day.", json!({}), &[]),
             Self::Calculator => (
                 "Works out a sum exactly. Use it for every amount that you tell.",
-                json!({ "expression": text("Numbers with + - * / % and brackets: 3 * (19.90 - 2.5)") }),
+                json!({ "expression": text_about("Numbers with + - * / % and brackets: 3 * (19.90 - 2.5)") }),
                 &["expression"],
             ),
             Self::SendDtmf => (
                 "Presses keys of the telephone, for the menu of another system.",
-                json!({ "keys": text("At most 32 of 0-9 * # A-D; w waits half a second.") }),
+                json!({ "keys": text_about("At most 32 of 0-9 * # A-D; w waits half a second.") }),
                 &["keys"],
+            ),
+            Self::CollectDigits => (
+                "Asks the caller to press keys, and gives them. Use it for numbers that must be \
+                 exact. Say nothing besides: the prompt is said.",
+                wanted_keys(),
+                &["prompt"],
             ),
             Self::TakeMessage => (
                 "Notes a message for somebody who is not there. Read it back to the caller first.",
                 json!({
-                    "text": text("The message, in whole sentences."),
-                    "name": text("Who leaves it."),
-                    "for": text("Whom it is for."),
+                    "text": text_about("The message, in whole sentences."),
+                    "name": text_about("Who leaves it."),
+                    "for": text_about("Whom it is for."),
                     "number": {
                         "type": "string", "format": "phone",
                         "description": "Where the caller can be reached, if not at the number \
@@ -83,7 +97,7 @@ impl Builtin {
                         "type": "string", "format": "phone",
                         "description": "The number to call, if not that of this call.",
                     },
-                    "reason": text("What it is about."),
+                    "reason": text_about("What it is about."),
                 }),
                 &["date", "time"],
             ),
@@ -98,6 +112,24 @@ impl Builtin {
             parameters: parameters.to_string(),
         }
     }
+}
+
+fn text_about(about: &str) -> Value {
+    json!({ "type": "string", "description": about })
+}
+
+/// Which keys a model may ask for.
+fn wanted_keys() -> Value {
+    let count = |about: &str| json!({ "type": "integer", "minimum": 1, "maximum": MOST_KEYS, "description": about });
+    json!({
+        "prompt": text_about("What is said first: what to press, and what ends it."),
+        "length": count("How many keys, if that is known."),
+        "max": count("How many keys at most, if there may be fewer."),
+        "finish_on": {
+            "type": "string", "enum": ["#", "*", ""],
+            "description": "The key that ends them; # without it, and \"\" for none.",
+        },
+    })
 }
 
 /// Which day and time it is, for a model.
@@ -157,8 +189,8 @@ fn weekday(day: Weekday) -> &'static str {
     day.english()
 }
 
-/// How many keys a model may press at once (T14).
-const MOST_KEYS: usize = 32;
+/// How many keys a model may press or ask for at once (T14).
+pub const MOST_KEYS: usize = 32;
 
 /// How long a `w` waits.
 const PAUSE: Duration = Duration::from_millis(500);

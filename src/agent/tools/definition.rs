@@ -34,9 +34,10 @@ pub struct Definition {
     /// Headers of the request; templates.
     #[serde(default)]
     pub headers: BTreeMap<String, Secret>,
-    /// What stands behind the `?`; templates. Without it the arguments, when there is no body.
+    /// What stands behind the `?`; templates. Without it the arguments, when there is no body. Of a
+    /// database its question, in which `:name` stands for an argument.
     #[serde(default)]
-    pub query: Option<BTreeMap<String, String>>,
+    pub query: Option<Query>,
     /// The body: a table is sent as JSON, and a text as it is; its texts are templates. Without it
     /// the arguments as JSON, if the method has a body.
     #[serde(default)]
@@ -68,6 +69,28 @@ pub struct Definition {
     /// The tools of an MCP server that may be called; all of them without any.
     #[serde(default)]
     pub allow: Vec<String>,
+    /// Whom a mail goes to: addresses with commas between them, or a template beside `recipients`.
+    #[serde(default)]
+    pub to: String,
+    /// Who may be written to by a template: addresses, `@example.com` for everyone there, `*` for
+    /// everyone.
+    #[serde(default)]
+    pub recipients: Vec<String>,
+    /// What a mail is about; a template.
+    #[serde(default)]
+    pub subject: String,
+    /// What a mail says; a template.
+    #[serde(default)]
+    pub text: String,
+    /// How many mails a call may send.
+    #[serde(default)]
+    pub limit: Option<u32>,
+    /// Which database is asked: a name under `[databases]`.
+    #[serde(default)]
+    pub database: String,
+    /// How many rows are told.
+    #[serde(default)]
+    pub rows: Option<u32>,
 }
 
 /// How a tool is done.
@@ -80,6 +103,19 @@ pub enum Kind {
     Webhook,
     /// By a server of the Model Context Protocol, which has tools of its own.
     Mcp,
+    /// By a mail.
+    Email,
+    /// By a question to a database.
+    Sql,
+}
+
+/// The `query` of a tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Query {
+    /// What stands behind the `?` of a URL.
+    Pairs(BTreeMap<String, String>),
+    /// What a database is asked.
+    Statement(String),
 }
 
 /// How a request is made (RFC 9110 9).
@@ -140,6 +176,13 @@ impl Definition {
             save: None,
             secret: None,
             allow: Vec::new(),
+            to: String::new(),
+            recipients: Vec::new(),
+            subject: String::new(),
+            text: String::new(),
+            limit: None,
+            database: String::new(),
+            rows: None,
         }
     }
 
@@ -158,7 +201,37 @@ impl Definition {
 
     /// Whether it changes something, so that it is finished when the caller hangs up.
     pub fn changes(&self) -> bool {
-        self.method() != Method::Get
+        match self.kind {
+            Kind::Http => self.method() != Method::Get,
+            Kind::Webhook | Kind::Mcp | Kind::Email => true,
+            Kind::Sql => false,
+        }
+    }
+
+    /// What stands behind the `?` of its URL, if that was written.
+    pub fn pairs(&self) -> Option<&BTreeMap<String, String>> {
+        match self.query.as_ref()? {
+            Query::Pairs(pairs) => Some(pairs),
+            Query::Statement(_) => None,
+        }
+    }
+
+    /// What its database is asked, if that was written.
+    pub fn statement(&self) -> Option<&str> {
+        match self.query.as_ref()? {
+            Query::Pairs(_) => None,
+            Query::Statement(text) => Some(text),
+        }
+    }
+
+    /// How many mails a call may send.
+    pub fn mails(&self) -> u32 {
+        self.limit.unwrap_or(USUAL_MAILS)
+    }
+
+    /// How many rows are told.
+    pub fn rows(&self) -> u32 {
+        self.rows.unwrap_or(USUAL_ROWS)
     }
 
     /// How long it may take with all its tries.
@@ -246,6 +319,29 @@ impl<'de> Deserialize<'de> for Confirm {
     }
 }
 
+impl<'de> Deserialize<'de> for Query {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Query;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table of texts, or the question to a database")
+            }
+
+            fn visit_str<E: de::Error>(self, question: &str) -> Result<Query, E> {
+                Ok(Query::Statement(question.to_owned()))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, table: A) -> Result<Query, A::Error> {
+                let table = de::value::MapAccessDeserializer::new(table);
+                BTreeMap::deserialize(table).map(Query::Pairs)
+            }
+        }
+        source.deserialize_any(Visitor)
+    }
+}
+
 impl<'de> Deserialize<'de> for Excerpt {
     fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
         struct Visitor;
@@ -268,6 +364,12 @@ impl<'de> Deserialize<'de> for Excerpt {
         source.deserialize_any(Visitor)
     }
 }
+
+/// How many mails a call may send, where nothing else is said.
+const USUAL_MAILS: u32 = 5;
+
+/// How many rows are told, where nothing else is said.
+const USUAL_ROWS: u32 = 20;
 
 /// How long it rests before it tries again, more each time.
 pub const RETRY_PAUSE: Duration = Duration::from_millis(250);

@@ -4,8 +4,10 @@ pub mod arguments;
 pub mod parameter;
 
 pub mod definition;
+pub mod letter;
 pub mod outcome;
 pub mod request;
+pub mod statement;
 
 pub mod builtin;
 mod calculator;

@@ -48,7 +48,7 @@ pub fn request(definition: &Definition, scope: &Scope) -> Result<Request, NoRequ
         None if method.has_body() => Some(Value::Object(arguments())),
         None => None,
     };
-    let query = match (&definition.query, &body) {
+    let query = match (definition.pairs(), &body) {
         (Some(query), _) => {
             let rendered = query.iter().map(|(name, text)| {
                 Ok((name.clone(), render(text, scope, &format!("query.{name}"))?))

@@ -1,7 +1,7 @@
 //! Tools: those of the house are done here, the others by the engine. A model says which and with
 //! what; who calls and whom is told by us (T14).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
@@ -24,6 +24,8 @@ use crate::media::event::{Command, Digit};
 pub(super) struct Usage {
     /// How many were used.
     count: u32,
+    /// How often each of the operator's was used.
+    each: BTreeMap<String, u32>,
     /// What they left for those after them: `vars`.
     kept: Map<String, Value>,
     /// The keys that are still to be pressed, each group after a pause.
@@ -51,6 +53,9 @@ impl Conductor {
         scope.set("args", given);
         scope.set("tool.name", call.name.as_str());
         scope.set("tool.call_id", call.id.as_str());
+        let uses = self.usage.each.entry(call.name.clone()).or_default();
+        *uses += 1;
+        scope.set("tool.uses", *uses);
         self.out.push_back(Output::Use { call, scope });
     }
 
@@ -116,6 +121,8 @@ impl Conductor {
                 self.press_keys(now);
                 Ok("the keys are being pressed".to_owned())
             }
+            // The session of an agent gathers them itself; nobody else has anybody to ask.
+            Builtin::CollectDigits => Err("nobody is there to press keys".to_owned()),
             Builtin::TakeMessage => self.take_message(now, given),
             Builtin::ScheduleCallback => self.schedule_callback(now, given),
         }

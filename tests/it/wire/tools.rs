@@ -16,6 +16,7 @@ use voxtrunk::providers::fakes::stand::{Stand, nobody};
 use super::caller::{Outcome, Speaker, call, say};
 use super::server::{Folder, House, Server, finish, program, said};
 use super::service::{Reply, Seen, Service};
+use super::{post, postgres};
 use crate::fakes::chat_server::{Behaviour, ChatServer, KEY};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -344,6 +345,24 @@ async fn the_tools_of_the_house_note_reckon_and_press_keys() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn keys_that_a_model_asks_for_are_gathered_and_told() {
+    let mind = ChatServer::start(vec![
+        uses("collect_digits", r#"{"prompt": "Please key in your number and then the hash key."}"#),
+        Behaviour::Says("Thank you."),
+    ])
+    .await;
+    let stage = Stage::furnished(&mind, "", "").await;
+    stage.call(vec![request().await, press("04711#")]).await;
+    let record = stage.server.record().await;
+    let spoken = said(&record, "agent");
+    let prompt = "Please key in your number and then the hash key.";
+    assert_eq!(spoken, ["Hello?", prompt, "Thank you."], "{record:#}");
+    assert_eq!(results(&mind), ["04711"]);
+    assert_eq!(record["tools"][0]["outcome"], "done", "{record:#}");
+    assert_eq!(mind.complaints(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_tool_is_tried_on_the_command_line_and_shows_no_secret() {
     let service = Service::open(|_| Reply::json(json!({ "booking": 1 }))).await;
     let folder = Folder::new();
@@ -377,43 +396,50 @@ fn results_day(now: &Value) -> String {
 }
 
 /// A server whose agent has tools.
-struct Stage {
-    server: Server,
+#[derive(Debug)]
+pub struct Stage {
+    /// The server.
+    pub server: Server,
     _ears: Stand,
 }
 
 impl Stage {
     async fn open(mind: &ChatServer, service: &Service, tools: &str) -> Self {
+        let settings = format!("[security.tools]\nallow = [\"{}\"]\n", service.host());
+        Self::furnished(mind, &settings, tools).await
+    }
+
+    /// The same, with settings of its own.
+    pub async fn furnished(mind: &ChatServer, settings: &str, tools: &str) -> Self {
         let ears = deepgram::open(ears()).await.expect("a port");
-        let settings = format!(
-            "{}[security.tools]\nallow = [\"{}\"]\n",
-            providers(&mind.base_url(), &ears.base_url()),
-            service.host()
-        );
+        let providers = providers(&mind.base_url(), &ears.base_url());
         let dialplan = format!("{}\n{tools}", agent(tools));
-        let house = House::with(&dialplan).and(&settings);
-        let server = Server::start_with(house, &[("CALENDAR_KEY", "sesame-4711")]).await;
+        let house = House::with(&dialplan).and(&providers).and(settings);
+        let server = Server::start_with(house, SECRETS).await;
         Self { server, _ears: ears }
     }
 
-    async fn call(&self, lines: Vec<Line>) -> Outcome {
+    /// A caller who says these lines.
+    pub async fn call(&self, lines: Vec<Line>) -> Outcome {
         call(&self.server.uri("901"), lines, Duration::from_secs(12)).await
     }
 }
 
 /// What the model was told of its calls, in order.
-fn results(mind: &ChatServer) -> Vec<String> {
+pub fn results(mind: &ChatServer) -> Vec<String> {
     let last = mind.requests().pop().expect("it was asked");
     let messages = last["messages"].as_array().cloned().unwrap_or_default();
     let results = messages.iter().filter(|message| message["role"] == "tool");
     results.map(|message| message["content"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
-fn uses(tool: &'static str, arguments: &'static str) -> Behaviour {
+/// The model asks for a tool.
+pub fn uses(tool: &'static str, arguments: &'static str) -> Behaviour {
     Behaviour::Calls { text: "", tool, arguments }
 }
 
-async fn request() -> Line {
+/// The caller says what is wanted.
+pub async fn request() -> Line {
     say(Speaker::Flite("rms"), REQUEST).await
 }
 
@@ -432,7 +458,8 @@ fn ears() -> Script {
     Script { key: KEY, ear, delay, faults: Vec::new(), observer: nobody() }
 }
 
-fn providers(mind: &str, ears: &str) -> String {
+/// A model and ears.
+pub fn providers(mind: &str, ears: &str) -> String {
     format!(
         "[providers.ears]\nkind = \"deepgram\"\napi_key = \"{KEY}\"\nbase_url = \"{ears}\"\n\
          model = \"nova-3\"\n\
@@ -442,7 +469,7 @@ fn providers(mind: &str, ears: &str) -> String {
 }
 
 /// An agent with all tools of a text, and with those of the house.
-fn agent(tools: &str) -> String {
+pub fn agent(tools: &str) -> String {
     let own = tools.lines().filter_map(|line| line.strip_prefix("[tools.")?.strip_suffix(']'));
     let own = own.filter(|name| !name.contains('.')).map(|name| format!("{name:?}, "));
     let own: String = own.collect();
@@ -453,7 +480,7 @@ fn agent(tools: &str) -> String {
          silence.remind_after = \"30s\"\nsilence.hangup_after = \"60s\"\n\
          limits.max_tool_calls_per_turn = 9\n\
          tools = [{own}\"end_call\", \"now\", \"calculator\", \"send_dtmf\", \"take_message\", \
-         \"schedule_callback\"]\n"
+         \"schedule_callback\", \"collect_digits\"]\n"
     )
 }
 
@@ -475,3 +502,10 @@ const REQUEST: &str = "I would like to book the slot at ten in the morning";
 const YES: &str = "yes";
 
 const QUESTION: &str = "Shall I book ten o'clock?";
+
+/// What stands in the environment of the server.
+const SECRETS: &[(&str, &str)] = &[
+    ("CALENDAR_KEY", "sesame-4711"),
+    ("MAIL_PASSWORD", post::PASSWORD),
+    ("SHOP_PASSWORD", postgres::PASSWORD),
+];
