@@ -315,7 +315,10 @@ impl Check<'_> {
         let mut found = Vec::new();
         for (name, transfer) in &self.agent.transfers {
             let path = format!("{}.transfers.{name}.to", self.path);
-            found.extend(check_routes::unknown_destination(self.subject, &transfer.to, &path));
+            // Those of a tool are told there.
+            if self.subject.place(&path).is_some() {
+                found.extend(check_routes::unknown_destination(self.subject, &transfer.to, &path));
+            }
         }
         let others = [
             ("fallback.to", &self.agent.fallback.to),

@@ -13,6 +13,7 @@ use crate::base::network;
 use crate::base::secret::ExposeSecret;
 use crate::config::check_agent::{not_a_template, tools_of_the_house};
 use crate::config::check_machine::in_plain_text;
+use crate::config::check_routes::unknown_destination;
 use crate::config::diagnostic::{Diagnostic, did_you_mean};
 use crate::config::source::{Span, is_secret_key};
 use crate::config::subject::Subject;
@@ -101,6 +102,8 @@ impl Check<'_> {
             Kind::Http | Kind::Webhook | Kind::Mcp => self.web(),
             Kind::Email => check_mail::tool(self.subject, self.definition, &self.path),
             Kind::Sql => check_databases::tool(self.subject, self.definition, &self.path),
+            Kind::Transfer => self.destinations(),
+            Kind::Builtin => self.of_the_house().into_iter().collect(),
         });
         found.extend(self.times());
         found.extend(self.parameters());
@@ -116,10 +119,42 @@ impl Check<'_> {
     fn reserved(&self) -> Option<Diagnostic> {
         let name = self.name;
         let message = format!("`{name}` is a tool of the house");
-        tools_of_the_house().any(|own| own == name).then(|| {
+        let is_other = self.definition.kind != Kind::Builtin;
+        (is_other && tools_of_the_house().any(|own| own == name)).then(|| {
             Diagnostic::error("tool.reserved", message)
                 .at(self.subject.key(&self.path), "this name is taken")
                 .help("give the tool another name; agents name those of the house without a table")
+        })
+    }
+
+    /// Where a transfer goes.
+    fn destinations(&self) -> Vec<Diagnostic> {
+        let all = &self.definition.destinations;
+        let place = |at: usize| format!("{}.destinations[{at}].to", self.path);
+        let unknown = all.iter().enumerate();
+        let unknown =
+            unknown.filter_map(|(at, it)| unknown_destination(self.subject, &it.to, &place(at)));
+        let empty = all.is_empty().then(|| {
+            let message = format!("tool `{}` has no `destinations`", self.name);
+            Diagnostic::error("key.missing", message)
+                .at(self.subject.key(&self.path), "callers are sent nowhere")
+                .help(format!("add [[tools.{}.destinations]] with a `to`", self.name))
+        });
+        unknown.chain(empty).collect()
+    }
+
+    /// A tool that the house does not have.
+    fn of_the_house(&self) -> Option<Diagnostic> {
+        let name = self.name;
+        let label = match did_you_mean(name, tools_of_the_house()) {
+            Some(own) => format!("did you mean `{own}`?"),
+            None => "not known".to_owned(),
+        };
+        let known: Vec<&str> = tools_of_the_house().collect();
+        (!known.contains(&name)).then(|| {
+            Diagnostic::error("tool.unknown", format!("the house has no tool `{name}`"))
+                .at(self.subject.key(&self.path), label)
+                .help(format!("tools of the house: {}", known.join(", ")))
         })
     }
 
@@ -134,6 +169,8 @@ impl Check<'_> {
             Kind::Mcp => ("mcp", &["url", "headers", "allow"]),
             Kind::Email => ("email", &["to", "recipients", "subject", "text", "limit"]),
             Kind::Sql => ("sql", &["database", "query", "rows"]),
+            Kind::Transfer => ("transfer", &["destinations"]),
+            Kind::Builtin => ("builtin", &[]),
         };
         let told_by_server = it.kind == Kind::Mcp;
         let strangers = [
@@ -155,6 +192,7 @@ impl Check<'_> {
             ("limit", it.limit.is_some()),
             ("database", !it.database.is_empty()),
             ("rows", it.rows.is_some()),
+            ("destinations", !it.destinations.is_empty()),
         ];
         let strangers = strangers.into_iter().filter(|(key, _)| !known.contains(key));
         let told = |(key, _): (&str, bool)| {
@@ -165,7 +203,7 @@ impl Check<'_> {
     }
 
     fn description(&self) -> Option<Diagnostic> {
-        let own = self.definition.kind != Kind::Mcp;
+        let own = !matches!(self.definition.kind, Kind::Mcp | Kind::Transfer | Kind::Builtin);
         (own && self.definition.description.trim().is_empty()).then(|| {
             let message = format!("tool `{}` has no `description`", self.name);
             Diagnostic::warning("tool.no_description", message)

@@ -22,6 +22,7 @@ use crate::config::roles;
 use crate::config::settings::{Server, tidied};
 use crate::config::source::{Places, Source, Sources, Span};
 use crate::config::subject::Subject;
+use crate::config::transfers;
 use crate::config::tree;
 use crate::dialplan::flow::Flow;
 use crate::dialplan::plan::Plan;
@@ -107,6 +108,7 @@ pub fn load(
     plan.complete(&lists);
     for agent in agents.values_mut().chain([&mut defaults]) {
         agent.language.get_or_insert_with(|| server.machine.language.clone());
+        transfers::spread(agent, &tools);
     }
     let agents: BTreeMap<_, _> =
         agents.into_iter().map(|(name, agent)| (name, Arc::new(agent))).collect();

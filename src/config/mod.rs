@@ -57,5 +57,6 @@ pub mod subject;
 pub mod tenant;
 #[cfg(test)]
 mod tests;
+mod transfers;
 mod tree;
 pub mod trunk;

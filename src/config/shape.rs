@@ -67,6 +67,7 @@ const KEYS: &[&str] = &[
     "agents.*.turns.on_no_punctuation",
     "agents.*.after.webhook",
     "agents.*.voicemail",
+    "tools.*.destinations.mode",
     "agents.*.on",
     "agents.*.first",
 ];
@@ -77,8 +78,7 @@ const VALUES: &[(&str, &[&str])] = &[
     ("providers.*.kind", &["local"]),
     ("agents.*.turns.detector", &["stt"]),
     ("flows.*.nodes.*.type", &["queue", "voicemail", "email", "sms"]),
-    ("agents.*.tools", &["transfer"]),
-    ("tools.*.type", &["builtin", "transfer"]),
+    ("tools.*.type", &["sms"]),
 ];
 
 const DESTINATIONS: &[&str] = &["queue", "voicemail", "stream", "webhook", "play", "park"];

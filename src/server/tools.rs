@@ -106,6 +106,8 @@ impl Shop {
             }
             Kind::Email => Arc::new(Email::new(name, definition, reach.relay.clone())),
             Kind::Sql => Arc::new(reach.asks(name, definition)?),
+            // Those are done by the call itself.
+            Kind::Transfer | Kind::Builtin => return Ok(()),
         };
         self.toolbox.put(name.to_owned(), tool);
         self.goods.insert(name.to_owned(), vec![told]);

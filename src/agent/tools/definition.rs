@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
+use crate::agent::assistant::Transfer;
 use crate::agent::tool::{Handling, Tool};
 use crate::agent::tools::parameter::{self, Parameter};
 use crate::base::secret::Secret;
@@ -91,6 +92,9 @@ pub struct Definition {
     /// How many rows are told.
     #[serde(default)]
     pub rows: Option<u32>,
+    /// Where callers are sent.
+    #[serde(default)]
+    pub destinations: Vec<Transfer>,
 }
 
 /// How a tool is done.
@@ -107,6 +111,10 @@ pub enum Kind {
     Email,
     /// By a question to a database.
     Sql,
+    /// By sending the caller to one of several destinations.
+    Transfer,
+    /// By the house: the table says only that it is there.
+    Builtin,
 }
 
 /// The `query` of a tool.
@@ -183,6 +191,7 @@ impl Definition {
             limit: None,
             database: String::new(),
             rows: None,
+            destinations: Vec::new(),
         }
     }
 

@@ -8,10 +8,14 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use voxtrunk::engine::phone::{Act, Line, When};
 use voxtrunk::media::event::Digit;
+use voxtrunk::providers::fakes::deepgram::{self, Script};
+use voxtrunk::providers::fakes::ear::scripted;
+use voxtrunk::providers::fakes::stand::nobody;
 
 use super::caller::{Speaker, call, say};
 use super::server::{Folder, House, Server, program, said};
 use super::service::{Reply, Service};
+use crate::fakes::chat_server::KEY;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_flow_asks_for_a_day_and_a_number_reads_it_back_and_ends() {
@@ -86,6 +90,45 @@ async fn a_flow_books_by_a_tool_and_goes_by_what_came_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_node_collects_digits_a_date_and_an_address_and_reads_back_what_is_easily_misheard() {
+    let ear = scripted(&[
+        "four seven one two",
+        "on the first of december",
+        "anna dot smith at example dot com",
+        "yes",
+    ]);
+    let delay = Duration::from_millis(20);
+    let ears = Script { key: KEY, ear, delay, faults: Vec::new(), observer: nobody() };
+    let ears = deepgram::open(ears).await.expect("a port");
+    let settings = format!(
+        "[providers.ears]\nkind = \"deepgram\"\napi_key = \"{KEY}\"\nbase_url = \"{}\"\n\
+         model = \"nova-3\"\n",
+        ears.base_url()
+    );
+    let server = Server::start(House::with(VALUES).and(&settings)).await;
+    let mut lines = Vec::new();
+    for words in ["four seven one two", "the first of december", "anna smith at example", "yes"] {
+        lines.push(say(Speaker::Flite("rms"), words).await);
+    }
+    let outcome = call(&server.uri("901"), lines, Duration::from_secs(12)).await;
+    assert!(outcome.they_hung_up(), "{:?}", outcome.ending);
+    let record = server.record().await;
+    let given = record["tools"][0]["arguments"].as_str().expect("what was given");
+    let given: Value = serde_json::from_str(given).expect("JSON");
+    assert_eq!(
+        (&given["code"], &given["mail"]),
+        (&json!("4712"), &json!("anna.smith@example.com"))
+    );
+    let day = given["day"].as_str().expect("a day");
+    assert!(day.ends_with("-12-01"), "{day}");
+    let words = said(&record, "agent");
+    let asked = words.iter().find(|line| line.ends_with("Is that right?")).expect("it asks");
+    assert!(!asked.contains("december") && asked.contains("four seven one two"), "{asked}");
+    let end = format!("Booked for {day}, anna.smith@example.com. Goodbye.");
+    assert!(words.join(" ").ends_with(&end), "{words:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_flow_is_walked_as_text() {
     let folder = Folder::new();
     let config = House::with(FLOW).write(&folder);
@@ -122,6 +165,34 @@ fn press(keys: &str) -> Line {
     let digits = keys.chars().filter_map(Digit::new).collect();
     Line { when: When::Quiet, act: Act::Press(digits) }
 }
+
+const VALUES: &str = r#"
+[[route]]
+to = "flow:values"
+
+[agents.desk]
+stt = { provider = "ears" }
+tts = { provider = "flite", voice = "slt" }
+
+[flows.values]
+agent = "desk"
+start = "ask"
+
+[flows.values.nodes.ask]
+type    = "ask"
+collect = { code = "digits4", day = "date", mail = "email" }
+ask     = { code = "What is your code?", day = "On which day?", mail = "Which address?" }
+next    = "end"
+failed  = "sorry"
+
+[flows.values.nodes.end]
+type = "end"
+say  = "Booked for {{ vars.day }}, {{ vars.mail }}. Goodbye."
+
+[flows.values.nodes.sorry]
+type = "end"
+say  = "Sorry."
+"#;
 
 const BOOKING: &str = r#"
 [[route]]
