@@ -213,7 +213,7 @@ impl Definition {
         match self.kind {
             Kind::Http => self.method() != Method::Get,
             Kind::Webhook | Kind::Mcp | Kind::Email => true,
-            Kind::Sql => false,
+            Kind::Sql | Kind::Transfer | Kind::Builtin => false,
         }
     }
 
