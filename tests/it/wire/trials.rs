@@ -66,6 +66,13 @@ async fn conversations_are_played_by_a_real_model_and_judged() {
     assert_eq!(mind.complaints(), Vec::<String>::new());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_agents_of_the_demo_have_their_conversations() {
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/demo.toml");
+    let (code, lines) = play(&config, &[]).await;
+    assert_eq!((code, lines.len()), (Some(0), 5), "{lines:#?}");
+}
+
 /// Plays the tests; gives the exit code, and what is told of each.
 async fn play(config: &Path, more: &[&str]) -> (Option<i32>, Vec<Value>) {
     let mut command = program();
