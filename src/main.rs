@@ -13,13 +13,20 @@ use voxtrunk::server::{
 };
 
 use self::commands::{
-    CallCommand, Cli, Command, Config, ConfigCommand, Delays, Dial, FlowCommand, MemoryCommand,
-    ModelsCommand, PhoneCommand, PresetCommand, ProvidersCommand, RecordingCommand, RouteCommand,
-    SecretCommand, SipCommand, Taping, Test, ToolCommand, TrunkCommand,
+    Cli, Command, ConfigCommand, Delays, FlowCommand, MemoryCommand, ModelsCommand, PresetCommand,
+    ProvidersCommand, RouteCommand, SecretCommand, Test, ToolCommand,
 };
+use self::lines::{
+    CallCommand, Dial, PhoneCommand, RecordingCommand, SipCommand, Taping, TrunkCommand,
+};
+use self::place::Config;
 
 #[path = "main/commands.rs"]
 mod commands;
+#[path = "main/lines.rs"]
+mod lines;
+#[path = "main/place.rs"]
+mod place;
 
 fn main() -> ExitCode {
     match Cli::parse().command {

@@ -13,6 +13,7 @@ pub mod language;
 pub mod master_key;
 pub mod network;
 pub mod number;
+pub mod ordered;
 pub mod random;
 pub mod recent;
 pub mod scope;

@@ -142,7 +142,7 @@ impl Check<'_> {
         let at = |key: &str| self.place(&format!("nodes.{id}.{key}"));
         let mut found = self.keys(id, node);
         found.extend(self.needs(id, node));
-        for (name, kind) in &node.collect {
+        for (name, kind) in node.collect.iter() {
             if Type::parse(type_name(kind)).is_none() {
                 let message = format!("`{kind}` is not a type");
                 let types = NAMES.join(", ");
@@ -216,7 +216,7 @@ impl Check<'_> {
         let texts = asked.chain(menu.map(|text| ("text".to_owned(), text)));
         let named = texts.filter(|(_, text)| {
             let names = template::names(text).unwrap_or_default();
-            names.iter().any(|name| name.contains('.') || !node.collect.contains_key(name))
+            names.iter().any(|name| name.contains('.') || node.collect.get(name).is_none())
         });
         named
             .map(|(key, _)| {

@@ -38,7 +38,7 @@ impl Database {
     /// Lets the path of a file begin at `folder`.
     pub fn settle(&mut self, folder: &Path) {
         if let Some(file) = self.file() {
-            let file = super::settings::tidied(&folder.join(file));
+            let file = super::paths::tidied(&folder.join(file));
             self.url = Secret::from(format!("sqlite:{}", file.display()));
         }
     }

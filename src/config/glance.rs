@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::config::file;
 use crate::config::interpolate::Scope;
-use crate::config::settings::{Server, tidied};
+use crate::config::paths::tidied;
+use crate::config::settings::Server;
 
 /// The settings cannot be read.
 #[derive(Debug, thiserror::Error)]

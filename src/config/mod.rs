@@ -38,6 +38,7 @@ pub mod listen;
 pub mod load;
 pub mod mail;
 pub mod network;
+pub mod paths;
 pub mod phone;
 pub mod presets;
 pub mod provider;

@@ -119,7 +119,7 @@ fn asking(node: &Node, base: &Assistant) -> Assistant {
     let mut assistant = base.clone();
     assistant.interrupt.enabled = true;
     assistant.speech = true;
-    assistant.first_message = node.ask.values().next().cloned();
+    assistant.first_message = node.collect.keys().next().and_then(|it| node.ask.get(it)).cloned();
     assistant.intents = vec![intent];
     assistant.ways = vec![collecting(node)];
     give_up(node.tries.unwrap_or(TRIES), &mut assistant);

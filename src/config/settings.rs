@@ -15,6 +15,7 @@ use crate::base::units::{self, parsed};
 use crate::base::zone::Zone;
 use crate::config::keys::KeyWay;
 use crate::config::network::PortRange;
+use crate::config::paths::tidied;
 use crate::config::phone::{Group, Phone, Registering};
 use crate::config::srtp;
 
@@ -449,22 +450,6 @@ fn external_address<'de, D: Deserializer<'de>>(source: D) -> Result<Option<IpAdd
             de::Error::custom(format!("`{text}` is neither \"auto\" nor an IP address"))
         }),
     }
-}
-
-/// Removes `.` and `folder/..` without looking at the disk, so that paths read well in messages.
-pub fn tidied(path: &Path) -> PathBuf {
-    use std::path::Component;
-    let mut tidy: Vec<Component<'_>> = Vec::new();
-    for part in path.components() {
-        match (part, tidy.last()) {
-            (Component::CurDir, _) => {}
-            (Component::ParentDir, Some(Component::Normal(_))) => {
-                tidy.pop();
-            }
-            _ => tidy.push(part),
-        }
-    }
-    if tidy.is_empty() { PathBuf::from(".") } else { tidy.iter().collect() }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::control::{Control, Socket};
 use crate::config::glance::{Glance, Unreadable};
-use crate::config::settings::tidied;
+use crate::config::paths::tidied;
 
 /// Why the socket of a server is not known.
 #[derive(Debug, thiserror::Error)]

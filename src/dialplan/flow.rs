@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::base::condition::Condition;
 use crate::base::destination::Destination;
+use crate::base::ordered::Ordered;
 use crate::base::secret::Secret;
 use crate::base::units;
 
@@ -72,8 +73,8 @@ pub struct Node {
     pub text: Option<String>,
     /// The types of the values that are asked for, by name; a list: one of these.
     #[serde(default, deserialize_with = "types")]
-    pub collect: BTreeMap<String, String>,
-    /// The questions, by the names of the values; they are asked in the order of these names.
+    pub collect: Ordered<String>,
+    /// The questions, by the names of the values, which are asked for in the order of `collect`.
     #[serde(default)]
     pub ask: BTreeMap<String, String>,
     /// What a model is told to do here, besides the prompt of the flow's agent; a template.
@@ -370,7 +371,7 @@ fn ways<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<Way>, D::Error> {
 }
 
 /// Takes types by name: a text, or a list of values.
-fn types<'de, D: Deserializer<'de>>(source: D) -> Result<BTreeMap<String, String>, D::Error> {
+fn types<'de, D: Deserializer<'de>>(source: D) -> Result<Ordered<String>, D::Error> {
     struct Type(String);
     struct Types;
     impl<'de> Visitor<'de> for Types {
@@ -397,6 +398,6 @@ fn types<'de, D: Deserializer<'de>>(source: D) -> Result<BTreeMap<String, String
             source.deserialize_any(Types)
         }
     }
-    let types = BTreeMap::<String, Type>::deserialize(source)?;
+    let types = Ordered::<Type>::deserialize(source)?;
     Ok(types.into_iter().map(|(name, kind)| (name, kind.0)).collect())
 }

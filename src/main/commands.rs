@@ -1,17 +1,16 @@
 //! The words of the command line: what they are, and what `--help` says of them.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use voxtrunk::base::units::parse_duration;
 use voxtrunk::config::report;
-use voxtrunk::server::console::command::{Form, Target};
-use voxtrunk::server::console::{calls, trace};
-use voxtrunk::server::control::protocol::{self, Wish};
-use voxtrunk::server::{bench, dial, models, routes};
+use voxtrunk::server::{bench, models, routes};
+
+use crate::lines::{CallCommand, Dial, PhoneCommand, RecordingCommand, SipCommand, TrunkCommand};
+use crate::place::{Config, Server};
 
 /// A self-hosted SIP/RTP media server with built-in AI voice agents.
 #[derive(Debug, Parser)]
@@ -20,49 +19,6 @@ pub struct Cli {
     /// What is to be done.
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// Whom to call, and what to do there.
-#[derive(Debug, Args)]
-pub struct Dial {
-    /// Whom to call, such as `sip:demo@127.0.0.1:5060` or `sip:demo@pbx.example;transport=tls`.
-    #[arg(required = true)]
-    pub target: Option<String>,
-    /// Call from this number or name, as the `From` shows it.
-    #[arg(long, value_name = "USER", default_value = "phone")]
-    pub from: String,
-    /// Say this (English, by flite); may be given more than once, in order.
-    #[arg(long, value_name = "TEXT")]
-    pub say: Vec<String>,
-    /// Play this file (WAV, FLAC, Ogg Vorbis, MP3); may be given more than once, after what is
-    /// said.
-    #[arg(long, value_name = "FILE")]
-    pub wav: Vec<PathBuf>,
-    /// Press these keys at the end, `0-9 * #`.
-    #[arg(long, value_name = "KEYS")]
-    pub dtmf: Option<String>,
-    /// Offer this codec: opus, g722, pcma, pcmu, l16, l16/8000; may be given more than once,
-    /// the dearest first. Without it, G.711.
-    #[arg(long = "codec", value_name = "NAME")]
-    pub codecs: Vec<String>,
-    /// Milliseconds of audio in a packet: 10 to 60.
-    #[arg(long, value_name = "MS", default_value_t = 20)]
-    pub ptime: u64,
-    /// Hide the packets (SRTP): required, or only if the other side can (optional).
-    #[arg(long, value_enum, num_args = 0..=1, value_name = "HOW",
-        default_value = "off", default_missing_value = "required")]
-    pub srtp: dial::Srtp,
-    /// Let the keys of SRTP go over UDP and TCP too, where others can read them.
-    #[arg(long)]
-    pub insecure_sdes: bool,
-    /// Where the recording goes (what was heard left, what was said right).
-    #[arg(long, value_name = "FILE", default_value = "call.wav")]
-    pub record: PathBuf,
-    /// Believe this authority (PEM) beside those of the system when calling by TLS.
-    #[arg(long, value_name = "FILE")]
-    pub ca: Option<PathBuf>,
-    #[command(flatten)]
-    pub config: Config,
 }
 
 /// Which tests are played.
@@ -287,120 +243,6 @@ pub enum ConfigCommand {
     },
 }
 
-/// With calls of the running server.
-#[derive(Debug, Subcommand)]
-pub enum CallCommand {
-    /// The calls that are up.
-    List(Server),
-    /// One of them, with its legs.
-    Show {
-        /// Its identity, or the end of it.
-        id: String,
-        #[command(flatten)]
-        server: Server,
-    },
-    /// Let nobody hear its caller: no agent, no other leg, no conference.
-    Mute {
-        /// Its identity, or the end of it.
-        id: String,
-        #[command(flatten)]
-        server: Server,
-    },
-    /// Let its caller be heard again.
-    Unmute {
-        /// Its identity, or the end of it.
-        id: String,
-        #[command(flatten)]
-        server: Server,
-    },
-    /// End one of them.
-    Hangup {
-        /// Its identity, or the end of it.
-        id: String,
-        /// Why, as Q.850 counts (`17`) or telephone systems call it (`user-busy`).
-        #[arg(long, default_value = "normal-clearing")]
-        cause: calls::Cause,
-        #[command(flatten)]
-        server: Server,
-    },
-    /// Let somebody hear both sides of one of them, heard by nobody.
-    Listen(Oversight),
-    /// Let somebody hear both sides, heard by ours only.
-    Whisper(Oversight),
-    /// Let somebody hear both sides, heard by all.
-    Barge(Oversight),
-    /// Let what is said in one of them be silence in its recording, and go on with it.
-    Record {
-        /// Its identity, or the end of it.
-        id: String,
-        /// What is to be done.
-        #[arg(value_enum)]
-        action: Taping,
-        #[command(flatten)]
-        server: Server,
-    },
-}
-
-/// Who is to oversee a call. Said again with another word, it changes what that one may do.
-#[derive(Debug, Args)]
-pub struct Oversight {
-    /// The identity of the call, or the end of it.
-    id: String,
-    /// The name of the phone that is called for it, or a destination such as `sip:boss@192.0.2.5`.
-    phone: String,
-    #[command(flatten)]
-    server: Server,
-}
-
-/// With recordings.
-#[derive(Debug, Subcommand)]
-pub enum RecordingCommand {
-    /// Make a file that everybody can play of a sealed recording.
-    Decrypt {
-        /// The sealed file.
-        file: PathBuf,
-        /// Where the open one goes; without it, beside the sealed one.
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-        /// A file with the key; without it, that of the settings.
-        #[arg(long, value_name = "FILE")]
-        key: Option<PathBuf>,
-        /// Take what there is of a file whose end is missing: its server was killed.
-        #[arg(long)]
-        incomplete: bool,
-        #[command(flatten)]
-        config: Config,
-    },
-    /// Tell which recordings are not what was written, by the sums in their notes.
-    Verify {
-        /// Recordings, their notes, or folders; without any, the folder of the settings.
-        paths: Vec<PathBuf>,
-        #[command(flatten)]
-        config: Config,
-    },
-}
-
-/// With trunks.
-#[derive(Debug, Subcommand)]
-pub enum TrunkCommand {
-    /// All of them: registered until when, up or down since when, calls in and out.
-    List(Server),
-    /// One of them, with its last refusal and what may be done.
-    Show {
-        /// Its name in conf/server.toml.
-        name: String,
-        #[command(flatten)]
-        server: Server,
-    },
-    /// Ask one now whether it is there, register anew, and explain what comes of it.
-    Test {
-        /// Its name in conf/server.toml.
-        name: String,
-        #[command(flatten)]
-        server: Server,
-    },
-}
-
 /// With providers.
 #[derive(Debug, Subcommand)]
 pub enum ProvidersCommand {
@@ -480,70 +322,6 @@ pub struct Models {
     models: Option<PathBuf>,
 }
 
-/// With phones.
-#[derive(Debug, Subcommand)]
-pub enum PhoneCommand {
-    /// All of them, with every place where they ring.
-    List(Server),
-}
-
-/// With SIP messages.
-#[derive(Debug, Subcommand)]
-pub enum SipCommand {
-    /// What was said on the wire, as a ladder: the last calls, or those that are looked for.
-    Trace {
-        #[command(flatten)]
-        wish: TraceWish,
-        #[command(flatten)]
-        server: Server,
-    },
-}
-
-/// Which messages are wanted.
-#[derive(Debug, Args)]
-pub struct TraceWish {
-    /// This call: its identity or a Call-ID, or the end of it.
-    #[arg(long, value_name = "ID")]
-    call_id: Option<String>,
-    /// Calls whose From has this in it.
-    #[arg(long, value_name = "TEXT")]
-    from: Option<String>,
-    /// Calls whose To has this in it.
-    #[arg(long, value_name = "TEXT")]
-    to: Option<String>,
-    /// Calls that this trunk, or this phone, takes part in.
-    #[arg(long, value_name = "NAME")]
-    trunk: Option<String>,
-    /// How many calls, the newest; 5 when nothing is said, and none before those that come.
-    #[arg(long, value_name = "N")]
-    last: Option<usize>,
-    /// Registrations and pings, too.
-    #[arg(long)]
-    all: bool,
-    /// And then whatever comes, until Ctrl-C.
-    #[arg(long, short)]
-    follow: bool,
-    /// Whole messages instead of ladders; passwords and keys are blotted out.
-    #[arg(long)]
-    raw: bool,
-    /// Into a file for Wireshark or sngrep.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["raw", "json"])]
-    pcap: Option<PathBuf>,
-}
-
-/// Which running server, and in which form it answers.
-#[derive(Debug, Args)]
-pub struct Server {
-    #[command(flatten)]
-    config: Config,
-    /// Its control socket, if the settings are not to be looked at.
-    #[arg(long, value_name = "PATH", env = "VOXTRUNK_SOCKET")]
-    socket: Option<PathBuf>,
-    /// As JSON, one object a line.
-    #[arg(long)]
-    json: bool,
-}
-
 /// With routes.
 #[derive(Debug, Subcommand)]
 pub enum RouteCommand {
@@ -571,21 +349,6 @@ pub enum PresetCommand {
     },
 }
 
-/// What is done with a recording.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Taping {
-    Pause,
-    Resume,
-}
-
-/// Which settings.
-#[derive(Debug, Args)]
-pub struct Config {
-    /// The settings of the machine.
-    #[arg(long, value_name = "FILE", default_value = "conf/server.toml", env = "VOXTRUNK_CONFIG")]
-    pub config: PathBuf,
-}
-
 /// How what is wrong is written.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Format {
@@ -603,32 +366,9 @@ impl Format {
     }
 }
 
-impl Server {
-    /// Which server, and in which form it answers.
-    pub fn target(self) -> Target {
-        let form = if self.json { Form::Json } else { Form::Text };
-        Target { config: self.config.config, socket: self.socket, form }
-    }
-}
-
 impl Models {
     /// Where they lie.
     pub fn place(self) -> models::Place {
         models::Place { config: self.config.config, folder: self.models }
-    }
-}
-
-impl Oversight {
-    /// Arranges it.
-    pub fn arrange(self, role: protocol::Role) -> ExitCode {
-        calls::oversee(&self.server.target(), self.id, (role, self.phone))
-    }
-}
-
-impl TraceWish {
-    /// What is wanted of the trace.
-    pub fn order(self) -> trace::Order {
-        let Self { call_id, from, to, trunk, last, all, follow, raw, pcap } = self;
-        trace::Order { wish: Wish { call: call_id, from, to, trunk, last, all, raw, follow }, pcap }
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::base::calendar::Date;
 use crate::base::number::Number;
 use crate::config::glance::Glance;
-use crate::config::settings::tidied;
+use crate::config::paths::tidied;
 use crate::engine::clock;
 use crate::engine::memories::Memories;
 use crate::server::secrets::answer;

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use crate::base::secret::Secret;
 use crate::config::glance::Glance;
+use crate::config::paths::tidied;
 use crate::config::secrets::Secrets;
-use crate::config::settings::tidied;
 use crate::engine::clock;
 
 /// Keeps a secret that is typed, or comes by the standard input.

@@ -11,9 +11,11 @@ use crate::server::assembly::{self, Show};
 use crate::server::casting;
 use crate::server::serve;
 use crate::server::trial::case::{Case, File};
-use crate::server::trial::stage::{House, Played, Stage};
+use crate::server::trial::played::Played;
+use crate::server::trial::stage::{House, Stage};
 
 mod case;
+mod played;
 mod stage;
 
 /// What is played, and how it is told.

@@ -4,8 +4,8 @@ use super::{MIND, agent, codes, loaded, rendered};
 
 /// A flow of agent `front` with these nodes; it starts at `a`.
 fn flow(nodes: &str) -> String {
-    let front = "first_message = \"Hello.\"\nllm = { provider = \"rules\" }";
-    format!("{}\n[flows.x]\nagent = \"front\"\nstart = \"a\"\n{nodes}", agent(front))
+    let front = agent("first_message = \"Hello.\"");
+    format!("{front}\n[flows.x]\nagent = \"front\"\nstart = \"a\"\n{nodes}")
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::config::glance::Glance;
-use crate::config::settings::tidied;
+use crate::config::paths::tidied;
 use crate::server::control::times::timestamp;
 use crate::server::history::{History, Restored, State};
 

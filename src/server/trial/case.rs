@@ -1,13 +1,12 @@
 //! A case: what the caller says, what the tools answer, and what must come of it.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::base::template::Variables;
-use crate::server::trial::stage::{Played, Who, plain};
+use crate::server::trial::played::{Played, Who, plain};
 
 /// A file of cases.
 #[derive(Debug, Deserialize)]
@@ -113,16 +112,6 @@ impl Expect {
             miss(slowest > u128::from(most), told);
         }
         wrong
-    }
-}
-
-impl fmt::Display for Who {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Caller => "caller",
-            Self::Agent => "agent",
-            Self::Tool => "tool",
-        })
     }
 }
 

@@ -30,7 +30,7 @@ struct Caller {
 const CALLERS: [Caller; 8] = [
     Caller {
         lines: &["a repair please", "monday", "yes please"],
-        way: &["greet", "wish", "day", "slots", "offer", "told", "bye"],
+        way: &["greet", "wish", "day", "slots", "offer", "told", "crm", "bye"],
         cause: Cause::AgentEnded,
     },
     Caller {
@@ -207,7 +207,7 @@ fn mind(request: &Request) -> Vec<(u64, Delta)> {
         };
     }
     if offers(names::GO_ON) {
-        let steps = ["now", SEARCH, "book", "crm"];
+        let steps = ["now", SEARCH, "book"];
         return match words {
             words if words.contains("human") => calls(names::GO_ON, json!({ "to": "human" })),
             words if words.contains("yes") => match steps.into_iter().find(|it| !is_used(it)) {
@@ -318,7 +318,7 @@ error = "sorry"
 [flows.day.nodes.offer]
 type   = "agent"
 prompt = "Offer {{ vars.slots[0] }}."
-tools  = ["now", "tickets", "book", "crm"]
+tools  = ["now", "tickets", "book"]
 exits  = [
   { when = "ai: a slot was booked", to = "told" },
   { when = "ai: the caller wants a human", to = "human" },
@@ -328,6 +328,12 @@ exits  = [
 type  = "webhook"
 url   = "https://crm.example.com/told"
 args  = { day = "{{ vars.day }}" }
+next  = "crm"
+error = "bye"
+
+[flows.day.nodes.crm]
+type  = "tool"
+tool  = "crm"
 next  = "bye"
 error = "bye"
 
