@@ -94,6 +94,9 @@ impl Source {
                 }
             }
         }
+        for value in passwords_in_urls(&shown) {
+            shown.replace_range(value.clone(), &"*".repeat(value.len()));
+        }
         shown
     }
 }
@@ -169,6 +172,32 @@ fn value_after(text: &str, at: usize) -> Option<Range<usize>> {
     (!value.contains("${") && !value.contains('\n')).then_some(start..start + value.len())
 }
 
+/// Where passwords stand in URLs: `scheme://user:password@host/?password=password`.
+fn passwords_in_urls(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    for (at, mark) in text.match_indices("://") {
+        let start = at + mark.len();
+        let rest = text.get(start..).unwrap_or_default();
+        let url = rest.split(['"', '\'', '\n', ' ']).next().unwrap_or_default();
+        let authority = url.split(['/', '?']).next().unwrap_or_default();
+        if let Some((user, _)) = authority.rsplit_once('@')
+            && let Some(colon) = user.find(':')
+        {
+            found.push(start + colon + 1..start + user.len());
+        }
+        for (at, mark) in url.match_indices(IN_QUERY) {
+            let from = at + mark.len();
+            let value = url.get(from..).unwrap_or_default().split('&').next().unwrap_or_default();
+            found.push(start + from..start + from + value.len());
+        }
+    }
+    found.retain(|range| text.get(range.clone()).is_some_and(|value| !value.contains("${")));
+    found
+}
+
+/// What stands before a password in a URL.
+const IN_QUERY: &str = "password=";
+
 /// Keys whose values are secrets wherever they stand.
 const SECRET_KEYS: [&str; 10] = [
     "api_key",
@@ -211,6 +240,16 @@ mod tests {
             "api_key = \"*****\"\nh = { Authorization = '********', a = \"b\" }\n\
              password = \"${env:P}\"\nsecret = \"****\ntoken=1\n"
         );
+    }
+
+    #[test]
+    fn passwords_in_urls_are_starred_too() {
+        let text = "url = \"postgres://shop:x@ä@db.test/shop?a=b&password=yy&c=d\"\n\
+                    u = 'postgres://shop:${env:P}@db.test' # http://a:80/b@c\n";
+        let mut sources = Sources::default();
+        let shown = sources.add("x".to_owned(), None, text.into()).shown();
+        let expected = text.replace("x@ä@", "****@").replace("=yy", "=**");
+        assert_eq!(shown, expected);
     }
 
     #[test]

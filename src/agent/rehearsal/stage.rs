@@ -12,7 +12,6 @@ use crate::agent::event::{
 use crate::agent::judgement::{Judgement, Likelihood};
 use crate::agent::session::{Opening, Session};
 use crate::agent::tool::{Tool, ToolCall, ToolResult, names};
-use crate::agent::tools::builtin::Builtin;
 
 /// What a scripted model gives for a request, each after so many milliseconds.
 pub type Mind = Box<dyn FnMut(&Request) -> Vec<(u64, Delta)>>;
@@ -77,7 +76,7 @@ impl Stage {
         let opening = Opening {
             instructions: "Be kind.".to_owned(),
             first_message: Some(first.to_owned()),
-            tools: vec![tool(names::END_CALL), tool("look_up"), Builtin::CollectDigits.tool()],
+            tools: vec![tool(names::END_CALL), tool("look_up")],
             ..Opening::default()
         };
         Self {
@@ -111,6 +110,11 @@ impl Stage {
             vec![(100, Delta::Text(text)), (10, Delta::Done)]
         };
         Self::new(assistant, first, Box::new(mind))
+    }
+
+    /// Lets the model have another tool.
+    pub fn offer(&mut self, tool: Tool) {
+        self.session.opening.tools.push(tool);
     }
 
     /// The caller says `words` at `at` (ms) for `length` (ms).

@@ -82,12 +82,15 @@ pub fn addresses(list: &str) -> impl Iterator<Item = &str> {
 
 /// The name and the address of `Reception <reception@example.com>`, or of the address alone.
 pub fn mailbox(text: &str) -> Option<(&str, &str)> {
+    if text.contains(char::is_control) {
+        return None;
+    }
     let (name, address) = match text.trim().strip_suffix('>') {
         Some(text) => text.split_once('<')?,
         None => ("", text.trim()),
     };
     let name = name.trim().trim_matches('"');
-    let is_plain = !name.contains(|c: char| c.is_control() || matches!(c, '<' | '>' | '"'));
+    let is_plain = !name.contains(['<', '>', '"']);
     (is_plain && arguments::is_address(address)).then_some((name, address))
 }
 

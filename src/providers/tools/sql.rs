@@ -159,9 +159,10 @@ async fn ask_sqlite(
     options: &SqliteConnectOptions,
     question: Question,
 ) -> Result<Vec<String>, sqlx::Error> {
-    let stop = Stop(Arc::default());
     let options = options.clone().busy_timeout(question.timeout);
     let mut connection = SqliteConnection::connect_with(&options).await?;
+    // Goes before the connection, so that nothing waits for a question that does not end.
+    let stop = Stop(Arc::default());
     let stopped = stop.0.clone();
     let goes_on = move || !stopped.load(Ordering::Relaxed);
     connection.lock_handle().await?.set_progress_handler(STEPS, goes_on);
