@@ -65,6 +65,11 @@ impl Check<'_> {
             agent.prompt.is_none() && agent.first_message.is_none() && agent.intents.is_empty();
         let thinks_by_rules = self.kind(&agent.llm).is_some_and(|it| it.name() == "rules");
         let mut found = Vec::new();
+        // A flow takes ears, voice and models from its agent, and has words of its own.
+        let lends = self.subject.flows.values().any(|flow| flow.agent == *name);
+        if lends && agent.intents.is_empty() && (mute || agent.prompt.is_none()) {
+            return found;
+        }
         if mute {
             let message = format!("agent `{name}` has nothing to say");
             found.push(
