@@ -25,6 +25,7 @@ mod explain;
 mod extends;
 pub mod external;
 mod file;
+mod github;
 pub mod glance;
 pub mod inbound;
 mod interpolate;

@@ -31,8 +31,8 @@ pub enum Command {
     Check {
         #[command(flatten)]
         config: Config,
-        /// For people, or one JSON object for each mistake.
-        #[arg(long, value_enum, default_value = "human")]
+        /// For people, as one JSON object for each mistake, or as workflow commands of GitHub.
+        #[arg(long, value_enum, default_value = "text")]
         format: Format,
         /// Ask every provider that agents name for a little, too: wrong keys, unknown models. It
         /// costs a few words of each.
@@ -538,16 +538,19 @@ pub struct Config {
 /// How what is wrong is written.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Format {
-    Human,
+    #[value(alias = "human")]
+    Text,
     Json,
+    Github,
 }
 
 impl Format {
     /// How diagnostics are written.
     pub fn report(self) -> report::Format {
         match self {
-            Self::Human => report::Format::for_stdout(),
+            Self::Text => report::Format::for_stdout(),
             Self::Json => report::Format::Json,
+            Self::Github => report::Format::Github,
         }
     }
 }

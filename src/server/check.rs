@@ -33,7 +33,7 @@ pub fn run(config: &Path, format: Format, depth: Depth) -> ExitCode {
     let outcome = Outcome::of(&loaded, format);
     print!("{}", outcome.text);
     found.retain(|(_, finding)| finding.is_ok());
-    if format != Format::Json && !found.is_empty() {
+    if format.is_for_people() && !found.is_empty() {
         print!("{}", providers::table(&found));
     }
     ExitCode::from(outcome.exit_code())

@@ -153,6 +153,22 @@ impl Vendors {
     }
 }
 
+#[tokio::test]
+async fn mistakes_stand_beside_the_lines_of_a_change_at_github() {
+    let house = || House::with("[[route]]\nto = \"agent:x\"\n");
+    let (code, said) = probe(house(), &["--format", "github"]).await;
+    assert_eq!(code, Some(1), "{said}");
+    let commands: Vec<&str> = said.lines().filter(|line| line.starts_with("::")).collect();
+    let [command] = commands.as_slice() else { panic!("{said}") };
+    let (place, text) = command.split_once(",title=").expect("a title");
+    assert!(place.starts_with("::error file=") && place.contains("dialplans"), "{said}");
+    assert!(place.ends_with(",line=2,endLine=2,col=6,endColumn=14"), "{said}");
+    assert!(text.starts_with("route.unknown_target::there is no agent `x`%0A"), "{said}");
+    assert!(said.ends_with("1 error and 0 warnings\n"), "{said}");
+    let (code, said) = probe(house(), &["--format", "text"]).await;
+    assert!(code == Some(1) && said.contains("× there is no agent `x`"), "{said}");
+}
+
 async fn check(settings: &str, arguments: &[&str]) -> (Option<i32>, String) {
     probe(House::with(CLERK).and(settings), arguments).await
 }
