@@ -2,12 +2,15 @@
 
 pub mod check;
 mod check_agent;
+mod check_consent;
 mod check_fallback;
 mod check_flows;
 mod check_hours;
+mod check_language;
 mod check_listen;
 mod check_machine;
 mod check_menus;
+mod check_numbers;
 mod check_outbound;
 mod check_phone;
 mod check_recordings;

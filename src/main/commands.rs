@@ -35,7 +35,7 @@ pub enum Command {
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
         /// Ask every provider that agents name for a little, too: wrong keys, unknown models. It
-        /// costs a few words of each.
+        /// costs a few words of each. And look whether somebody is there where tools go.
         #[arg(long)]
         probe: bool,
     },

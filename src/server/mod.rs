@@ -33,6 +33,7 @@ pub mod fakes;
 pub mod flows;
 pub mod models;
 pub mod providers;
+mod reach;
 pub mod serve;
 pub mod telling;
 pub mod tool;

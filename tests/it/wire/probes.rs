@@ -9,6 +9,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use voxtrunk::providers::fakes::stand::{Stand, nobody};
 use voxtrunk::providers::fakes::{chat, elevenlabs};
 
+use super::peers::free_port;
 use super::server::{Folder, House, finish, program, terminate};
 
 #[tokio::test]
@@ -169,6 +170,31 @@ async fn mistakes_stand_beside_the_lines_of_a_change_at_github() {
     assert!(code == Some(1) && said.contains("× there is no agent `x`"), "{said}");
 }
 
+#[tokio::test]
+async fn hosts_of_tools_where_nobody_is_are_told() {
+    let there = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let (taken, free) = (there.local_addr().expect("its port").port(), free_port());
+    let tool = |name: &str, port: u16| {
+        format!(
+            "[tools.{name}]\ntype = \"http\"\ndescription = \"Looks.\"\n\
+             url = \"http://127.0.0.1:{port}/slots\"\n"
+        )
+    };
+    let dialplan =
+        format!("{MUTE}{}{}{}", tool("near", taken), tool("far", free), tool("too", free));
+    let settings = "[security.tools]\nallow = [\"127.0.0.1\"]\n";
+    let house = || House::with(&dialplan).and(settings);
+    let (code, text) = probe(house(), &["--format", "json"]).await;
+    assert!(code == Some(0) && !text.contains("unreachable"), "{text}");
+    let (code, text) = probe(house(), &["--probe", "--format", "json"]).await;
+    assert_eq!(code, Some(0), "{text}");
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let told: Vec<Value> = lines.filter(|it| it["code"] == "tool.unreachable_host").collect();
+    let [told] = told.as_slice() else { panic!("{text}") };
+    assert_eq!(told["labels"][0]["text"], format!("port {free} was tried"), "{text}");
+    assert_eq!(told["severity"], "warning");
+}
+
 async fn check(settings: &str, arguments: &[&str]) -> (Option<i32>, String) {
     probe(House::with(CLERK).and(settings), arguments).await
 }
@@ -200,6 +226,10 @@ fn written(fault: &Value) -> &'static str {
 const KEY: &str = "sesame-4711";
 
 const WRONG: &str = "simsala-0815";
+
+/// An agent of this machine.
+const MUTE: &str =
+    "[[route]]\nto = \"agent:clerk\"\n\n[agents.clerk]\nfirst_message = \"Hello.\"\n\n";
 
 /// An agent of vendors, who takes keys.
 const CLERK: &str = r#"
