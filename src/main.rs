@@ -7,16 +7,19 @@ use clap::Parser;
 use voxtrunk::server::console::{calls, history, phones, reload, status, trace, trunks};
 use voxtrunk::server::control::protocol;
 use voxtrunk::server::{
-    bench, check, decrypt, demo, dial, fakes, flows, models, preset, providers, routes, secrets,
-    serve, tool, verify,
+    bench, check, decrypt, demo, dial, fakes, flows, models, preset, providers, routes, schema,
+    secrets, serve, tool, verify,
 };
 
+use self::choices::Taping;
 use self::commands::{
     CallCommand, Cli, Command, Config, ConfigCommand, Delays, FlowCommand, ModelsCommand,
     PhoneCommand, PresetCommand, ProvidersCommand, RecordingCommand, RouteCommand, SecretCommand,
-    SipCommand, Taping, ToolCommand, TrunkCommand,
+    SipCommand, ToolCommand, TrunkCommand,
 };
 
+#[path = "main/choices.rs"]
+mod choices;
 #[path = "main/commands.rs"]
 mod commands;
 
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Sip { command: SipCommand::Trace { wish, server } } => {
             trace::run(&server.target(), wish.order())
         }
+        Command::Schema { file } => schema::show(file.file()),
         Command::Preset { command } => on_presets(command),
         Command::Route { command: RouteCommand::Test { call, json, config } } => {
             routes::test(&config.config, &call, json)

@@ -15,6 +15,7 @@ pub mod network;
 pub mod number;
 pub mod random;
 pub mod recent;
+pub mod schema;
 pub mod scope;
 pub mod sealed;
 pub mod secret;

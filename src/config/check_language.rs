@@ -25,11 +25,9 @@ impl<'a> Named<'a> {
         };
         let language = match (job, kind.name()) {
             (Job::Hear, "whisper") if name.ends_with(".en") => "en",
-            (Job::Speak, "piper") => name.trim_start_matches("piper-").split_once('_')?.0,
-            // Some of these voices speak what they are given.
-            (Job::Speak, "azure") if name.contains("Multilingual") => return None,
-            (Job::Speak, "azure" | "google") => name.split_once('-')?.0,
-            (Job::Speak, "deepgram") => name.rsplit_once('-')?.1,
+            // These speak what they are given.
+            (Job::Speak, _) if name.contains("Multilingual") => return None,
+            (Job::Speak, _) => kind.language_of_voice(name.trim_start_matches("piper-"))?,
             _ => return None,
         };
         let is_language = matches!(language.len(), 2 | 3)

@@ -44,6 +44,7 @@ mod read;
 pub mod recordings;
 pub mod report;
 mod roles;
+pub mod schema;
 pub mod secrets;
 pub mod security;
 pub mod settings;

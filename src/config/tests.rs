@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
@@ -12,6 +13,7 @@ use crate::config::diagnostic::Severity;
 use crate::config::external::{External, Fault, FilesOnly};
 use crate::config::load::{Loaded, Origin, Request, load};
 use crate::config::report::{self, Format};
+use crate::config::schema::File;
 use crate::config::settings::Server;
 
 /// A dialplan with nothing wrong, for tests about the server.
@@ -35,11 +37,35 @@ fn text(name: &str, text: &str) -> Origin {
 }
 
 fn loaded(server: &str, dialplan: &str) -> Loaded {
+    let loaded = read(server, dialplan);
+    agrees(&loaded, server, dialplan);
+    loaded
+}
+
+fn read(server: &str, dialplan: &str) -> Loaded {
     let request = Request {
         server: Some(text("conf/server.toml", server)),
         dialplans: vec![text("dialplans/main.toml", dialplan)],
     };
     load(&request, &environment, &FilesOnly)
+}
+
+/// What can be read fits the schemas for editors, and a key that is not known does not.
+fn agrees(loaded: &Loaded, server: &str, dialplan: &str) {
+    static VALIDATORS: LazyLock<[jsonschema::Validator; 2]> = LazyLock::new(|| {
+        [File::Server, File::Dialplan]
+            .map(|file| jsonschema::draft7::new(&file.schema()).expect("a schema"))
+    });
+    for (validator, text) in VALIDATORS.iter().zip([server, dialplan]) {
+        let Ok(value) = toml::from_str::<serde_json::Value>(text) else { continue };
+        let wrong: Vec<String> = validator.iter_errors(&value).map(|it| it.to_string()).collect();
+        let unread = |it: &&&str| {
+            it.starts_with("key.") || it.starts_with("value.") || it.ends_with(".name")
+        };
+        let codes = codes(loaded);
+        let unread: Vec<_> = codes.iter().filter(unread).collect();
+        assert!(wrong.is_empty() || !unread.is_empty(), "{text}\n{wrong:#?}");
+    }
 }
 
 fn rendered(loaded: &Loaded) -> String {
@@ -400,8 +426,8 @@ proptest! {
             let end = example.ceil_char_boundary((at + length).min(example.len()));
             let damaged = format!("{}{other}{}", &example[..at], &example[end..]);
             let loaded = match name {
-                "server" => loaded(&damaged, SOUND),
-                _ => loaded("", &damaged),
+                "server" => read(&damaged, SOUND),
+                _ => read("", &damaged),
             };
             rendered(&loaded);
             report::render(&loaded.diagnostics, &loaded.sources, Format::Json);

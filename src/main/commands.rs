@@ -4,14 +4,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 use voxtrunk::base::units::parse_duration;
-use voxtrunk::config::report;
 use voxtrunk::server::console::command::{Form, Target};
 use voxtrunk::server::console::{calls, trace};
 use voxtrunk::server::control::protocol::{self, Wish};
 use voxtrunk::server::{bench, dial, models, routes};
+
+use crate::choices::{Format, SchemaFile, Taping};
 
 /// A self-hosted SIP/RTP media server with built-in AI voice agents.
 #[derive(Debug, Parser)]
@@ -135,6 +136,12 @@ pub enum Command {
     Preset {
         #[command(subcommand)]
         command: PresetCommand,
+    },
+    /// What editors are told of the files, as JSON Schema: which keys there are and what they mean.
+    Schema {
+        /// The settings of the machine, or files of the dialplan.
+        #[arg(value_enum)]
+        file: SchemaFile,
     },
     /// Which call goes where.
     Route {
@@ -520,39 +527,12 @@ pub enum PresetCommand {
     },
 }
 
-/// What is done with a recording.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Taping {
-    Pause,
-    Resume,
-}
-
 /// Which settings.
 #[derive(Debug, Args)]
 pub struct Config {
     /// The settings of the machine.
     #[arg(long, value_name = "FILE", default_value = "conf/server.toml", env = "VOXTRUNK_CONFIG")]
     pub config: PathBuf,
-}
-
-/// How what is wrong is written.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Format {
-    #[value(alias = "human")]
-    Text,
-    Json,
-    Github,
-}
-
-impl Format {
-    /// How diagnostics are written.
-    pub fn report(self) -> report::Format {
-        match self {
-            Self::Text => report::Format::for_stdout(),
-            Self::Json => report::Format::Json,
-            Self::Github => report::Format::Github,
-        }
-    }
 }
 
 impl Server {

@@ -34,6 +34,7 @@ pub mod flows;
 pub mod models;
 pub mod providers;
 mod reach;
+pub mod schema;
 pub mod serve;
 pub mod telling;
 pub mod tool;
