@@ -74,9 +74,7 @@ fn main() -> ExitCode {
         Command::Route { command: RouteCommand::Test { call, json, config } } => {
             routes::test(&config.config, &call, json)
         }
-        Command::Providers { command: ProvidersCommand::Test(Config { config }) } => {
-            providers::run(&config)
-        }
+        Command::Providers { command: ProvidersCommand::Test(it) } => providers::run(&it.config),
         Command::Tool { command } => on_tools(command),
         Command::Flow { command } => on_flows(command),
         Command::Models { command } => on_models(command),
