@@ -9,18 +9,21 @@ use voxtrunk::server::console::{calls, history, phones, reload, status, trace, t
 use voxtrunk::server::control::protocol;
 use voxtrunk::server::{
     bench, check, decrypt, demo, dial, fakes, flows, memory, models, preset, providers, routes,
-    secrets, serve, tool, trial, verify,
+    schema, secrets, serve, tool, trial, verify,
 };
 
+use self::choices::Taping;
 use self::commands::{
     Cli, Command, ConfigCommand, Delays, FlowCommand, MemoryCommand, ModelsCommand, PresetCommand,
     ProvidersCommand, RouteCommand, SecretCommand, Test, ToolCommand,
 };
 use self::lines::{
-    CallCommand, Dial, PhoneCommand, RecordingCommand, SipCommand, Taping, TrunkCommand,
+    CallCommand, Dial, PhoneCommand, RecordingCommand, SipCommand, TrunkCommand,
 };
 use self::place::Config;
 
+#[path = "main/choices.rs"]
+mod choices;
 #[path = "main/commands.rs"]
 mod commands;
 #[path = "main/lines.rs"]
@@ -50,13 +53,12 @@ fn main() -> ExitCode {
         Command::Sip { command: SipCommand::Trace { wish, server } } => {
             trace::run(&server.target(), wish.order())
         }
+        Command::Schema { file } => schema::show(file.file()),
         Command::Preset { command } => on_presets(command),
         Command::Route { command: RouteCommand::Test { call, json, config } } => {
             routes::test(&config.config, &call, json)
         }
-        Command::Providers { command: ProvidersCommand::Test(Config { config }) } => {
-            providers::run(&config)
-        }
+        Command::Providers { command: ProvidersCommand::Test(it) } => providers::run(&it.config),
         Command::Tool { command } => on_tools(command),
         Command::Flow { command } => on_flows(command),
         Command::Test(wanted) => on_tests(wanted),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::agent::after::After;
@@ -16,10 +17,11 @@ use crate::agent::tool::Tool;
 use crate::base::country::Country;
 use crate::base::destination::Destination;
 use crate::base::language::Language;
+use crate::base::schema::{Either, OneOrMany};
 use crate::base::units;
 
 /// An agent: prompt, voice, models, tools and manners.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Assistant {
     /// What the agent is called in logs and to people.
@@ -100,7 +102,7 @@ pub struct Assistant {
 }
 
 /// What a caller must know or do before a call is recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RecordConsent {
     /// Nothing: whoever wrote the settings has seen to it.
@@ -190,7 +192,7 @@ impl Assistant {
 }
 
 /// Which provider does a job, and how.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Choice {
     /// A name under `[providers]` in `conf/server.toml`, or a built-in: `pocketsphinx`, `whisper`,
@@ -211,7 +213,7 @@ pub struct Choice {
 }
 
 /// A destination that `transfer_call` may name.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Transfer {
     /// Where to.
@@ -229,7 +231,7 @@ pub struct Transfer {
 }
 
 /// Something that the caller may want, for the `rules` model.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Intent {
     /// Its name, unique in the agent.
@@ -242,6 +244,7 @@ pub struct Intent {
     pub label: Option<String>,
     /// The answer; a template with the slots. Several are taken in turn.
     #[serde(deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<String>")]
     pub say: Vec<String>,
     /// A question that must be answered with yes before the answer is given or the tool is called.
     pub confirm: Option<String>,
@@ -254,7 +257,7 @@ pub struct Intent {
 }
 
 /// What tells whether the caller's turn is over, besides its words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Detector {
     /// The silence alone.
@@ -264,7 +267,7 @@ pub enum Detector {
 }
 
 /// When the caller's turn is over.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Turns {
     /// What tells whether the turn is over, besides its words; without it, the best that is there.
@@ -308,7 +311,7 @@ impl Default for Turns {
 }
 
 /// When the caller may interrupt.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Interrupt {
     /// Whether at all.
@@ -351,7 +354,7 @@ impl Default for Interrupt {
 }
 
 /// What an agent does while it is not known whether the caller interrupts it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Yields {
     /// It falls silent, and goes on where it was if that was nothing.
@@ -362,7 +365,7 @@ pub enum Yields {
 }
 
 /// How keys are taken.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Keys {
     /// How long after a key the next one may come.
@@ -370,6 +373,7 @@ pub struct Keys {
     pub timeout: Duration,
     /// The key that ends a number at once: one of `0-9 * #`; "" for none.
     #[serde(deserialize_with = "terminator")]
+    #[schemars(with = "String", extend("pattern" = "[0-9*#]?"))]
     pub terminator: Option<char>,
     /// Whether a key is taken at once that begins no longer key of an intent: a choice of a menu.
     pub at_once: bool,
@@ -382,7 +386,7 @@ impl Default for Keys {
 }
 
 /// What happens when nobody says anything.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Silence {
     /// After how long the agent reminds the caller, again and again.
@@ -400,7 +404,7 @@ pub struct Silence {
 }
 
 /// What happens when the rules understand nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Unclear {
     /// After how many times in a row the caller goes to `to`, or else to a human.
@@ -431,17 +435,20 @@ impl Default for Silence {
 
 /// What happens when a provider fails or keeps the caller waiting: who takes its place, and what
 /// the agent says.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fallback {
     /// Who hears when `stt` fails, one after the other: names, or tables like `stt`.
     #[serde(deserialize_with = "choices")]
+    #[schemars(with = "Vec<Either<String, Choice>>")]
     pub stt: Vec<Choice>,
     /// Who thinks when `llm` fails.
     #[serde(deserialize_with = "choices")]
+    #[schemars(with = "Vec<Either<String, Choice>>")]
     pub llm: Vec<Choice>,
     /// Who speaks when `tts` fails.
     #[serde(deserialize_with = "choices")]
+    #[schemars(with = "Vec<Either<String, Choice>>")]
     pub tts: Vec<Choice>,
     /// How long each may take before the next takes its place.
     pub after: Patience,
@@ -480,7 +487,7 @@ impl Default for Fallback {
 
 /// How long a provider may take before the next takes its place. Where there is no other, it is
 /// waited for as long as its own `timeout` allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Patience {
     /// From the caller's pause to a sign of its text.
@@ -513,7 +520,7 @@ impl Default for Patience {
 }
 
 /// How long a call may last.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// The longest call (T39).

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::agent::assistant::{Assistant, Choice, Intent, Keys, Silence, Transfer, Unclear};
@@ -14,7 +15,7 @@ use crate::base::language::Language;
 use crate::base::units;
 
 /// A menu, as it stands under `[menus.NAME]`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Menu {
     /// What it says: the choices.
@@ -51,7 +52,7 @@ pub struct Menu {
 }
 
 /// What happens when nobody chooses.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Timeout {
     /// After how long.
@@ -64,7 +65,7 @@ pub struct Timeout {
 }
 
 /// What happens when a choice is none.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Invalid {
     /// After how many wrong choices in a row.

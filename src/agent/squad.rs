@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, json};
 
@@ -12,7 +13,7 @@ use crate::agent::tool::{Tool, names};
 use crate::base::id::ThoughtId;
 
 /// A squad, as it stands under `[squads.NAME]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Squad {
     /// The agent that takes the call.
@@ -25,7 +26,7 @@ pub struct Squad {
 }
 
 /// One way of a caller from an agent to another.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Handoff {
     /// The agent that hands over.
@@ -48,7 +49,8 @@ pub struct Handoff {
 }
 
 /// How much of a conversation goes along when another agent takes over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, JsonSchema)]
+#[schemars(with = "String", extend("pattern" = r"all|summary|none|last:[0-9]+"))]
 pub enum Carry {
     /// All of it.
     #[default]

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use super::units;
 
 /// How far whoever signed a call vouches for its number. The greater vouches for more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, JsonSchema)]
+#[schemars(with = "String", extend("enum" = ["A", "B", "C"]))]
 pub enum Attestation {
     /// `C`: for where the call entered the network, and for nothing else.
     Gateway,
@@ -61,7 +63,8 @@ impl<'de> Deserialize<'de> for Attestation {
 
 /// What a route may ask of the caller's number: an attestation that was checked, or that there is
 /// none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, JsonSchema)]
+#[schemars(with = "String", extend("enum" = ["A", "B", "C", "none"]))]
 pub enum Attested {
     /// Somebody whom we believe vouched so far.
     As(Attestation),

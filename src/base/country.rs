@@ -3,10 +3,12 @@
 
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 /// How numbers are dialled in a country.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "String", extend("pattern" = r"[A-Za-z]{2}"))]
 pub struct Country {
     /// ISO 3166: `DE`.
     pub code: &'static str,

@@ -3,13 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::drill::Drill;
 use super::number::Number;
 
 /// Where a call can go.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, JsonSchema)]
+#[schemars(with = "String", extend("pattern" = WRITTEN))]
 pub enum Destination {
     /// `agent:reception`: an agent speaks.
     Agent(String),
@@ -153,6 +155,12 @@ impl fmt::Display for Destination {
         }
     }
 }
+
+/// How a destination is written, for editors.
+const WRITTEN: &str = concat!(
+    r"(agent|assistant|squad|menu|flow|phone|group|conference|trunk|tel|sip|sips|refer):.+",
+    r"|(reject|hangup)(:[0-9]{3})?|ring:[0-9]+s?|busy|echo|tone|early|noanswer|digits",
+);
 
 impl<'de> Deserialize<'de> for Destination {
     fn deserialize<D: serde::Deserializer<'de>>(source: D) -> Result<Self, D::Error> {

@@ -3,13 +3,16 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
+
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::base::random::Random;
 
 /// How packets are hidden and proven, by the names of RFC 4568, RFC 6188 and RFC 7714.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, JsonSchema)]
+#[schemars(with = "String", extend("enum" = Suite::ALL.map(Suite::name)))]
 pub enum Suite {
     /// AES in counter mode, and HMAC-SHA1 of 80 bits: what everybody has.
     Aes128Sha80,

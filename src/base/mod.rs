@@ -16,6 +16,7 @@ pub mod number;
 pub mod ordered;
 pub mod random;
 pub mod recent;
+pub mod schema;
 pub mod scope;
 pub mod sealed;
 pub mod secret;

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::str::FromStr;
 
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use crate::base::scope::Scope;
@@ -57,7 +58,8 @@ fn escaped(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result
 }
 
 /// A host that may be reached wherever it is: `10.0.0.5`, `calendar.internal`, `127.0.0.1:8080`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "String")]
 pub struct Host {
     /// Its name or address, in lower case and without brackets.
     pub name: String,

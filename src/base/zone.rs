@@ -7,13 +7,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil;
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::base::calendar::Date;
 use crate::base::units;
 
 /// A time zone of the IANA database, such as `Europe/Berlin`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "String")]
 pub struct Zone(TimeZone);
 
 /// What the clock on the wall says.

@@ -3,8 +3,9 @@
 use crate::config::diagnostic::Diagnostic;
 use crate::config::subject::Subject;
 use crate::config::{
-    check_after, check_agent, check_databases, check_flows, check_hours, check_machine, check_mail,
-    check_menus, check_outbound, check_phone, check_routes, check_squads, check_tenant,
+    check_after, check_agent, check_consent, check_databases, check_flows, check_hours,
+    check_machine, check_mail, check_menus, check_numbers, check_outbound, check_phone,
+    check_routes, check_squads, check_tenant,
     check_tools,
 };
 
@@ -18,6 +19,8 @@ pub fn all(subject: &Subject<'_>) -> Vec<Diagnostic> {
     found.extend(check_routes::routes(subject));
     found.extend(check_hours::hours_and_lists(subject));
     found.extend(check_outbound::rules(subject));
+    found.extend(check_numbers::numbers(subject));
+    found.extend(check_consent::recorded(subject));
     found.extend(check_squads::squads(subject));
     found.extend(check_menus::menus(subject));
     found.extend(check_flows::flows(subject));

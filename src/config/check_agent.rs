@@ -7,6 +7,7 @@ use crate::agent::tool::names;
 use crate::agent::tools::builtin::Builtin;
 use crate::base::template;
 use crate::config::check_fallback;
+use crate::config::check_language;
 use crate::config::check_routes;
 use crate::config::diagnostic::{Diagnostic, Severity, did_you_mean};
 use crate::config::provider::{Job, Need, ProviderKind};
@@ -110,6 +111,7 @@ impl Check<'_> {
             found.extend(self.provider(&key, choice, job));
             found.extend(self.ranges(&key, choice));
             found.extend(self.language(&key, choice, job));
+            found.extend(self.other_language(&key, choice, job));
         }
         found.extend(self.ambience());
         found
@@ -278,6 +280,18 @@ impl Check<'_> {
             }
             Job::Think | Job::Converse => None,
         }
+    }
+
+    /// Models and voices of another language, by their names.
+    fn other_language(&self, key: &str, choice: &Choice, job: Job) -> Option<Diagnostic> {
+        let named = check_language::Named::of(choice, self.kind(choice)?, job)?;
+        let found = named.mismatch(self.name, self.agent.spoken_language().primary())?;
+        let place = self.place(&format!("{key}.{}", named.key));
+        Some(
+            found
+                .at(place, "its name says so")
+                .help(format!("take another {}, or set `language`", named.key)),
+        )
     }
 
     fn tools(&self) -> Vec<Diagnostic> {

@@ -36,7 +36,7 @@ pub fn machine(subject: &Subject<'_>) -> Vec<Diagnostic> {
     found
 }
 
-/// The times of SIP: what is allowed, and what is wise.
+/// The times of SIP and of packets: what is allowed, and what is wise.
 fn times(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let (sip, mut found) = (&subject.server.sip, Vec::new());
     if !(SHORTEST_T1..=LONGEST_T1).contains(&sip.t1) {
@@ -51,6 +51,21 @@ fn times(subject: &Subject<'_>) -> Vec<Diagnostic> {
             Diagnostic::warning("sip.session_min_se", "RFC 4028 wants 90s or more")
                 .at(subject.place("sip.session_min_se"), "peers may refresh this often")
                 .help("less is for tests only"),
+        );
+    }
+    if sip.session_expires < sip.session_min_se {
+        found.push(
+            Diagnostic::warning("value.range", "`session_expires` is less than `session_min_se`")
+                .at(subject.place("sip.session_expires"), "peers refuse it, or refresh later")
+                .help("30m is usual; RFC 4028 wants 90s or more"),
+        );
+    }
+    let ptime = subject.server.rtp.ptime;
+    if !(SHORTEST_PTIME..=LONGEST_PTIME).contains(&ptime) {
+        found.push(
+            Diagnostic::error("value.range", "`ptime` must be between 10ms and 60ms")
+                .at(subject.place("rtp.ptime"), "out of range")
+                .help("20ms is what everybody takes"),
         );
     }
     found
@@ -412,6 +427,10 @@ const LEAST_MIN_SE: Duration = Duration::from_secs(90);
 /// Less than this is no round trip of any network, more is one to the moon.
 const SHORTEST_T1: Duration = Duration::from_millis(10);
 const LONGEST_T1: Duration = Duration::from_secs(10);
+
+/// How much audio a packet can hold.
+const SHORTEST_PTIME: Duration = Duration::from_millis(10);
+const LONGEST_PTIME: Duration = Duration::from_millis(60);
 
 /// The names of all providers that agents use.
 fn used<'a>(subject: &Subject<'a>) -> BTreeSet<&'a str> {

@@ -1,9 +1,10 @@
 //! Codecs by the names that operators write.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// A codec by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Codec {
     /// G.711 A-law.

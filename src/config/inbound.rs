@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use crate::base::network::Network;
@@ -10,7 +11,7 @@ use crate::base::secret::Secret;
 use crate::base::units;
 
 /// Whose calls count as calls from a trunk.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Inbound {
     /// Addresses, ranges of addresses, and names of hosts.
@@ -20,17 +21,19 @@ pub struct Inbound {
 }
 
 /// With what a trunk proves itself to us.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Auth {
     /// Its user.
     pub username: String,
     /// Its password.
+    #[schemars(with = "String")]
     pub password: Secret,
 }
 
 /// From where a trunk sends.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "String")]
 pub enum Sender {
     /// An address, or a range of them.
     Network(Network),

@@ -1,9 +1,10 @@
 //! By which ways keys of the telephone are heard, as it stands in `[rtp]` and in trunks.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// One way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyWay {
     /// Telephone events.

@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::base::units::parsed;
 
 /// `[[sip.listen]]`: one socket.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Listen {
     /// How SIP is carried.
@@ -27,7 +28,7 @@ pub struct Listen {
 }
 
 /// How SIP is carried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
     /// UDP.
@@ -44,7 +45,7 @@ pub enum Transport {
 }
 
 /// `[tls.NAME]`: a certificate.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {
     /// The certificate with those that lead to its authority, as PEM.
@@ -57,7 +58,7 @@ pub struct Tls {
 }
 
 /// `[sip.tls]`: TLS connections that we open.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OpenedTls {
     /// The name of the certificate that we show to servers that ask: a table `[tls.NAME]`.

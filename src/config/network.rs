@@ -3,8 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
+
 /// The ports for RTP: `20000-20999`. Calls take pairs: an even port for RTP, the next for RTCP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, JsonSchema)]
+#[schemars(with = "String", extend("pattern" = r"[0-9]+ *- *[0-9]+"))]
 pub struct PortRange {
     /// The first port.
     pub first: u16,
@@ -13,7 +16,8 @@ pub struct PortRange {
 }
 
 /// How often something may happen: `10/s`, `100/m`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema)]
+#[schemars(with = "String", extend("pattern" = r"[0-9]+ */ *[smh]"))]
 pub struct Frequency {
     /// Times in a second.
     pub per_second: f64,

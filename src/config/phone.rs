@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::base::destination::Destination;
@@ -11,14 +12,16 @@ use crate::base::units;
 use crate::config::codec::Codec;
 
 /// `[phones.NAME]`: a phone that registers with us. Its name is the user part of its address.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Phone {
     /// Who has it; shown to whom it calls.
     pub name: Option<String>,
     /// Its password.
+    #[schemars(with = "Option<String>")]
     pub password: Option<Secret>,
     /// Instead of a password, its hash with user and realm: MD5 or SHA-256, in hexadecimal digits.
+    #[schemars(with = "Option<String>")]
     pub ha1: Option<Secret>,
     /// The user for authentication, if it is not the phone's name.
     pub username: Option<String>,
@@ -37,7 +40,7 @@ pub struct Phone {
 }
 
 /// `[groups.NAME]`: phones that ring together.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Group {
     /// The phones: `phone:101`.
@@ -45,7 +48,7 @@ pub struct Group {
 }
 
 /// `[sip.registrar]`: how phones register.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Registering {
     /// A phone that wants less gets 423.
@@ -62,7 +65,7 @@ pub struct Registering {
 }
 
 /// An algorithm of digest authentication.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DigestAlgorithm {
     /// SHA-256 (RFC 8760).

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
@@ -12,7 +13,7 @@ use crate::base::secret::{ExposeSecret, Secret};
 use crate::base::units;
 
 /// `[providers.NAME]`: who hears, thinks or speaks.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Provider {
     /// What it is.
@@ -28,6 +29,7 @@ pub struct Provider {
     pub api: Option<String>,
     /// Its key.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub api_key: Option<Secret>,
     /// Its model, when an agent names none.
     #[serde(default)]
@@ -37,6 +39,7 @@ pub struct Provider {
     pub voice: Option<String>,
     /// Further HTTP headers, by name.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
     pub headers: BTreeMap<String, Secret>,
     /// How long it may keep silent.
     #[serde(default = "default_provider_timeout", deserialize_with = "units::duration")]
@@ -44,7 +47,8 @@ pub struct Provider {
 }
 
 /// What a provider is: one of those that stand in `kinds.toml`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, JsonSchema)]
+#[schemars(with = "String", extend("enum" = ProviderKind::all().map(Self::name).collect::<Vec<_>>()))]
 pub struct ProviderKind(&'static Entry);
 
 /// What is known of a kind.
@@ -67,6 +71,17 @@ struct Entry {
     /// The languages that it knows; without any, many.
     #[serde(default)]
     languages: Vec<String>,
+    /// Where the names of its voices tell their language, if they do.
+    #[serde(default)]
+    voice_language: Option<End>,
+}
+
+/// An end of a name.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum End {
+    First,
+    Last,
 }
 
 /// A job that a provider can have.
@@ -144,6 +159,14 @@ impl ProviderKind {
     /// Its interfaces, where it has several; the first is the usual one.
     pub fn apis(self) -> impl Iterator<Item = &'static str> {
         self.0.apis.iter().map(String::as_str)
+    }
+
+    /// The language that the name of a voice tells: `de` of `de-DE-KatjaNeural`.
+    pub fn language_of_voice(self, voice: &str) -> Option<&str> {
+        Some(match self.0.voice_language? {
+            End::First => voice.split_once(['-', '_'])?.0,
+            End::Last => voice.rsplit_once('-')?.1,
+        })
     }
 
     /// Whether it works on this machine, without any table of the operator's.

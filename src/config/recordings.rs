@@ -4,13 +4,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::base::secret::Secret;
 use crate::base::units::optional_duration;
 
 /// `[storage.recordings]`: where recordings are kept.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Recordings {
     /// A folder, also as `file://`, or `s3://bucket/prefix`; without it, `recordings` in the data
@@ -20,6 +21,7 @@ pub struct Recordings {
     pub format: Format,
     /// A key of 32 octets, hexadecimal or in base64; without it, they can be read by whoever can
     /// read the file.
+    #[schemars(with = "Option<String>")]
     pub encrypt: Option<Secret>,
     /// How long they are kept after the beginning of their call; without it, for ever.
     #[serde(deserialize_with = "optional_duration")]
@@ -29,7 +31,8 @@ pub struct Recordings {
 }
 
 /// Where recordings are kept.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, JsonSchema)]
+#[schemars(with = "String", extend("pattern" = r"(file|s3)://.*|[^:]*(:[^/].*)?"))]
 pub enum Location {
     /// In the data folder.
     #[default]
@@ -46,7 +49,7 @@ pub enum Location {
 }
 
 /// The form of recordings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// Samples of 16 bits, stereo.
@@ -57,7 +60,7 @@ pub enum Format {
 }
 
 /// `[storage.recordings.s3]`: a store that speaks S3.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct S3 {
     /// Where it is, such as `https://s3.eu-central-1.amazonaws.com`.
@@ -65,8 +68,10 @@ pub struct S3 {
     /// Its region.
     pub region: Option<String>,
     /// The name of the account's key.
+    #[schemars(with = "Option<String>")]
     pub access_key: Option<Secret>,
     /// The key.
+    #[schemars(with = "Option<String>")]
     pub secret_key: Option<Secret>,
 }
 

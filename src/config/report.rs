@@ -1,4 +1,5 @@
-//! Shows what is wrong: for people with the lines of the file, for programs as JSON.
+//! Shows what is wrong: for people with the lines of the file, for programs as JSON, and beside the
+//! lines of a change at GitHub.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use serde_json::json;
 
 use crate::config::diagnostic::{Diagnostic, Label, Severity};
 use crate::config::external::External;
+use crate::config::github;
 use crate::config::load::{Loaded, Origin, Request, load};
 use crate::config::source::{Source, Sources};
 
@@ -20,6 +22,8 @@ pub enum Format {
     Plain,
     /// For programs: one JSON object a line.
     Json,
+    /// For GitHub: one workflow command a line.
+    Github,
 }
 
 /// What `check` found.
@@ -44,6 +48,11 @@ impl Format {
         Self::suiting(std::io::stderr().is_terminal())
     }
 
+    /// Whether people read it, and not a program.
+    pub fn is_for_people(self) -> bool {
+        matches!(self, Self::Coloured | Self::Plain)
+    }
+
     fn suiting(terminal: bool) -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
         if terminal && wanted { Self::Coloured } else { Self::Plain }
@@ -58,6 +67,7 @@ impl Outcome {
         let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
         let mut text = render(&loaded.diagnostics, &loaded.sources, format);
         if format != Format::Json {
+            // A line that is no command is one of the log.
             text.push_str(&summary(loaded, errors, warnings));
         }
         Self { text, errors, warnings }
@@ -108,6 +118,7 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources, format: Format) -> 
     for diagnostic in diagnostics {
         match format {
             Format::Json => text.push_str(&as_json(diagnostic, sources)),
+            Format::Github => text.push_str(&github::command(diagnostic, sources)),
             Format::Coloured => {
                 text.push_str(&drawn(diagnostic, sources, GraphicalTheme::unicode()))
             }
@@ -180,13 +191,11 @@ fn is_in(label: &Label, file: &Source, sources: &Sources) -> bool {
     sources.file(&label.span).is_some_and(|other| other.base == file.base)
 }
 
-/// A label on the first line of its place: a table of many lines is not underlined as a whole.
+/// A label on the first line of its place.
 fn drawn_label(label: &Label, file: &Source) -> LabeledSpan {
-    let span = file.within(&label.span);
-    let written = file.text.get(span.clone()).unwrap_or_default();
-    let line = written.split('\n').next().unwrap_or_default().trim_end();
+    let line = file.first_line(&label.span);
     let text = (!label.text.is_empty()).then(|| label.text.clone());
-    LabeledSpan::new(text, span.start, line.len())
+    LabeledSpan::new(text, line.start, line.len())
 }
 
 impl std::fmt::Display for Drawn {

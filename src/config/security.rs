@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::base::country::Country;
@@ -12,7 +13,7 @@ use crate::config::stir::StirSecurity;
 use crate::dialplan::pattern::Match;
 
 /// `[security]`: who is let in and what is let out.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Security {
     /// Whether a secret in plain text is an error and not only a warning.
@@ -29,7 +30,7 @@ pub struct Security {
 
 /// `[security.tools]`: where tools of agents may go. Everywhere else they reach the public internet
 /// by HTTPS, and no network of ours.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ToolSecurity {
     /// Hosts that may be anywhere, and be asked without TLS: `10.0.0.5`, `calendar.internal:8080`.
@@ -37,7 +38,7 @@ pub struct ToolSecurity {
 }
 
 /// `[security.sip]`: what happens to requests from nobody we know.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SipSecurity {
     /// What a request from an unknown address gets.
@@ -53,7 +54,7 @@ pub struct SipSecurity {
 }
 
 /// What a request from an unknown address gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum UnknownSource {
     /// Nothing.
@@ -66,7 +67,7 @@ pub enum UnknownSource {
 }
 
 /// How many requests an address may send.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MaxInvites {
     /// In the long run, for each address.
@@ -77,7 +78,7 @@ pub struct MaxInvites {
 }
 
 /// When an address is not heard any more, and for how long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ban {
     /// So many wrong passwords and the like are forgiven.
@@ -91,7 +92,7 @@ pub struct Ban {
 }
 
 /// `[security.outbound]`: which numbers may be called, and how often.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OutboundSecurity {
     /// The countries that may be called; without any and without `allow`, that of the server.
@@ -113,7 +114,7 @@ pub struct OutboundSecurity {
 }
 
 /// A class of numbers that cost more than others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CostClass {
     /// The called party earns: 0900, 0137 and the like.
@@ -127,7 +128,7 @@ pub enum CostClass {
 }
 
 /// Whether something may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Permission {
     /// It may not.

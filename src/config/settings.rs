@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::agent::assistant::Assistant;
@@ -33,7 +34,7 @@ pub use crate::config::tenant::Tenant;
 pub use crate::config::trunk::Trunk;
 
 /// Everything that belongs to the machine: sockets, trunks, providers, storage, security.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Server {
     /// The version of this shape: 1.
@@ -74,11 +75,12 @@ pub struct Server {
 }
 
 /// `schema_version = 1`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, JsonSchema)]
+#[schemars(with = "u32", extend("const" = 1))]
 pub struct SchemaVersion;
 
 /// `[server]`: the machine as a whole. Relative paths begin at the folder of the file.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Machine {
     /// Shown in User-Agent and logs.
@@ -101,7 +103,7 @@ pub struct Machine {
 }
 
 /// `[sip]`: where SIP is spoken.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sip {
     /// The sockets.
@@ -109,6 +111,7 @@ pub struct Sip {
     /// The address that peers should use when it is not the one that we bind: `"auto"` or an
     /// address.
     #[serde(deserialize_with = "external_address")]
+    #[schemars(with = "String")]
     pub external_address: Option<IpAddr>,
     /// The most calls at once; beyond it 503 with Retry-After.
     pub max_calls: u32,
@@ -140,7 +143,7 @@ pub struct Sip {
 }
 
 /// Whether calls have a session timer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SessionTimers {
     /// Never.
@@ -155,7 +158,7 @@ pub enum SessionTimers {
 }
 
 /// `[rtp]`: where and how audio flows.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rtp {
     /// The ports, two for a call.
@@ -189,7 +192,7 @@ pub struct Rtp {
 }
 
 /// `[media]`: what is done with audio.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Media {
     /// How speech is told from noise.
@@ -200,7 +203,7 @@ pub struct Media {
 }
 
 /// `[media.vad]`: how speech is told from noise.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Vad {
     /// Which implementation runs the network.
@@ -220,7 +223,7 @@ pub struct Vad {
 }
 
 /// Which implementation runs the network of speech detection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Detector {
     /// Our own, without any library.
@@ -231,7 +234,7 @@ pub enum Detector {
 }
 
 /// `[storage]`: where calls are kept.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Storage {
     /// The folder of the records of calls; without it, `calls` in the data folder.
@@ -241,7 +244,7 @@ pub struct Storage {
 }
 
 /// `[log]`: what is logged.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     /// `error`, `warn`, `info`, `debug`, `trace`, or by room: `info,voxtrunk::sip=debug`.
@@ -251,7 +254,7 @@ pub struct Log {
 }
 
 /// How lines of the log look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// Pretty on a terminal, JSON otherwise.

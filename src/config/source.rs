@@ -70,6 +70,15 @@ impl Source {
         inside(span.start)..inside(span.end)
     }
 
+    /// The part of `span` on its first line in this file, without the blanks at its end: a table of
+    /// many lines is pointed at by its head.
+    pub fn first_line(&self, span: &Span) -> Range<usize> {
+        let span = self.within(span);
+        let written = self.text.get(span.clone()).unwrap_or_default();
+        let line = written.split('\n').next().unwrap_or_default().trim_end();
+        span.start..span.start + line.len()
+    }
+
     /// The line and column of an octet of this file.
     pub fn position(&self, at: usize) -> Position {
         let before = self.text.get(..at).unwrap_or(&self.text);

@@ -1,11 +1,12 @@
 //! SRTP, as it stands in `[rtp]` and in trunks.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::base::master_key::Suite;
 
 /// Whether the packets of calls are hidden.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Srtp {
     /// Never.

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -11,7 +12,7 @@ use crate::base::attestation::Attestation;
 use crate::base::units;
 
 /// `[trunks.NAME.stir]`: whether callers must prove their number, and how we prove ours.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrunkStir {
     /// What is done about the signatures of calls that come by the trunk.
@@ -26,11 +27,12 @@ pub struct TrunkStir {
     /// What stands for us as the place where our calls begin: a UUID; without it one that is made
     /// of the name of the trunk and `x5u`.
     #[serde(deserialize_with = "units::optional_parsed")]
+    #[schemars(with = "Option<String>")]
     pub origid: Option<Uuid>,
 }
 
 /// What is done about the signatures of calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StirPolicy {
     /// Nothing.
@@ -43,7 +45,7 @@ pub enum StirPolicy {
 }
 
 /// `[security.stir]`: how signatures are checked.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StirSecurity {
     /// The certificates of the authorities whose word counts, as PEM.

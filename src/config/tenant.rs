@@ -1,12 +1,13 @@
 //! Tenants, as they stand under `[tenants.NAME]`: companies that share the machine. What is one's is
 //! told by its numbers, or by the trunks that carry its calls only.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::dialplan::pattern::Match;
 
 /// `[tenants.NAME]`: a company that shares the machine with others.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tenant {
     /// What people call it.
@@ -18,7 +19,7 @@ pub struct Tenant {
 }
 
 /// `[tenants.NAME.limits]`: what a tenant may have.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// The most calls at once by trunks, in and out together, whichever trunks they are.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
@@ -12,6 +13,7 @@ use crate::config::diagnostic::Severity;
 use crate::config::external::{External, Fault, FilesOnly};
 use crate::config::load::{Loaded, Origin, Request, load};
 use crate::config::report::{self, Format};
+use crate::config::schema::File;
 use crate::config::settings::Server;
 
 mod flows;
@@ -37,11 +39,35 @@ fn text(name: &str, text: &str) -> Origin {
 }
 
 fn loaded(server: &str, dialplan: &str) -> Loaded {
+    let loaded = read(server, dialplan);
+    agrees(&loaded, server, dialplan);
+    loaded
+}
+
+fn read(server: &str, dialplan: &str) -> Loaded {
     let request = Request {
         server: Some(text("conf/server.toml", server)),
         dialplans: vec![text("dialplans/main.toml", dialplan)],
     };
     load(&request, &environment, &FilesOnly)
+}
+
+/// What can be read fits the schemas for editors, and a key that is not known does not.
+fn agrees(loaded: &Loaded, server: &str, dialplan: &str) {
+    static VALIDATORS: LazyLock<[jsonschema::Validator; 2]> = LazyLock::new(|| {
+        [File::Server, File::Dialplan]
+            .map(|file| jsonschema::draft7::new(&file.schema()).expect("a schema"))
+    });
+    for (validator, text) in VALIDATORS.iter().zip([server, dialplan]) {
+        let Ok(value) = toml::from_str::<serde_json::Value>(text) else { continue };
+        let wrong: Vec<String> = validator.iter_errors(&value).map(|it| it.to_string()).collect();
+        let unread = |it: &&&str| {
+            it.starts_with("key.") || it.starts_with("value.") || it.ends_with(".name")
+        };
+        let codes = codes(loaded);
+        let unread: Vec<_> = codes.iter().filter(unread).collect();
+        assert!(wrong.is_empty() || !unread.is_empty(), "{text}\n{wrong:#?}");
+    }
 }
 
 fn rendered(loaded: &Loaded) -> String {
@@ -316,6 +342,14 @@ fn json_has_one_object_a_line() {
 }
 
 #[test]
+fn github_has_one_command_a_line() {
+    let server = "[sip]\nmax_cals = 3\n\n[trunks.a]\ninbound = { allow = [\"0.0.0.0/0\"] }\n";
+    let loaded =
+        loaded(server, "[[route]]\nto = \"agent:x\"\n\n[[route]]\nnam = \"ü\"\nto = \"busy\"\n");
+    insta::assert_snapshot!(report::render(&loaded.diagnostics, &loaded.sources, Format::Github));
+}
+
+#[test]
 fn nothing_at_all_is_a_sound_machine() {
     let loaded = loaded("", SOUND);
     assert_eq!(codes(&loaded), Vec::<&str>::new(), "{}", rendered(&loaded));
@@ -422,8 +456,8 @@ proptest! {
             let end = example.ceil_char_boundary((at + length).min(example.len()));
             let damaged = format!("{}{other}{}", &example[..at], &example[end..]);
             let loaded = match name {
-                "server" => loaded(&damaged, SOUND),
-                _ => loaded("", &damaged),
+                "server" => read(&damaged, SOUND),
+                _ => read("", &damaged),
             };
             rendered(&loaded);
             report::render(&loaded.diagnostics, &loaded.sources, Format::Json);
@@ -666,6 +700,81 @@ fn recordings_that_could_not_be_written_or_brought_are_found() {
     assert_eq!(found(&kept), ["recordings.retention"]);
     let unused = "[storage.recordings.s3]\nsecret_key = \"${env:KEY}\"";
     assert_eq!(codes(&loaded(unused, SOUND)), ["recordings.no_bucket"]);
+}
+
+#[test]
+fn numbers_that_do_not_say_their_country_are_named() {
+    let server = |lines: &str| format!("[trunks.carrier]\nhost = \"192.0.2.1\"\n{lines}");
+    let found = |lines: &str| codes(&loaded(&server(lines), SOUND));
+    assert_eq!(found("caller_id = \"+4971112345\"\n"), [""; 0]);
+    assert_eq!(found("caller_id = \"101\"\n"), [""; 0]);
+    assert_eq!(found("caller_id = \"anonymous\"\n"), [""; 0]);
+    assert_eq!(found("caller_id = \"0711 12345\"\n"), ["number.not_e164"]);
+    assert_eq!(found("outbound = { caller_id = \"4971112345\" }\n"), ["number.not_e164"]);
+    let phone = "[phones.101]\npassword = \"${env:KEY}\"\ncaller_id = \"071112345\"\n";
+    assert_eq!(found(phone), ["number.not_e164"]);
+    let allow = |pattern: &str| found(&format!("[security.outbound]\nallow = [{pattern:?}]\n"));
+    for (pattern, told) in [("+4420*", 0), ("_+49X.", 0), ("004971112345", 0), ("0049*", 1)] {
+        assert_eq!(allow(pattern).len(), told, "{pattern}");
+    }
+    let dialplan = format!(
+        "[[outbound]]\nnumber = [\"+49*\", \"0043*\"]\ntrunks = \"carrier\"\ncaller_id = \"071112345\"\n\n{SOUND}"
+    );
+    insta::assert_snapshot!(rendered(&loaded(&server(""), &dialplan)));
+}
+
+#[test]
+fn who_records_tells_it_or_says_that_it_is_known() {
+    let codes = |lines: &str| codes(&loaded("", &agent(lines)));
+    let hello = "first_message = \"Hello.\"\nrecord = true";
+    assert_eq!(codes(hello), ["recording.no_consent"]);
+    for sound in
+        ["record_consent = \"announce\"", "record_consent = \"dtmf\"", "record_consent = \"none\""]
+    {
+        assert_eq!(codes(&format!("{hello}\n{sound}")), [""; 0], "{sound}");
+    }
+    assert_eq!(codes("first_message = \"This call is recorded.\"\nrecord = true"), [""; 0]);
+    assert_eq!(
+        codes("first_message = \"x\"\nrecord_notice = \"On tape.\""),
+        ["recording.no_consent"]
+    );
+    let by_route = |record: &str| {
+        let dialplan = format!(
+            "[[route]]\nrecord = true\nto = \"agent:front\"\n\n[agents.front]\nfirst_message = \"x\"\n{record}"
+        );
+        loaded("", &dialplan)
+    };
+    insta::assert_snapshot!(rendered(&by_route("")));
+    assert_eq!(self::codes(&by_route("record_consent = \"announce\"\n")), [""; 0]);
+    // What is inherited is told once.
+    let heir = format!("{hello}\n\n[agents.heir]\nextends = \"front\"");
+    assert_eq!(codes(&heir), ["recording.no_consent"]);
+}
+
+#[test]
+fn models_and_voices_of_another_language_are_named() {
+    let server =
+        "[providers.cloud]\nkind = \"azure\"\nregion = \"westeurope\"\napi_key = \"${env:KEY}\"\n";
+    let of = |lines: &str| {
+        let lines = format!("first_message = \"x\"\nlanguage = \"de-AT\"\n{lines}");
+        loaded(server, &agent(&lines))
+    };
+    let voice = |voice: &str| of(&format!("tts = {{ provider = \"cloud\", voice = {voice:?} }}"));
+    assert_eq!(codes(&voice("de-DE-KatjaNeural")), [""; 0]);
+    assert_eq!(codes(&voice("en-US-AvaMultilingualNeural")), [""; 0]);
+    insta::assert_snapshot!(rendered(&voice("en-US-JennyNeural")));
+    let heard = of("stt = { provider = \"whisper\", model = \"whisper-base.en\" }");
+    assert!(codes(&heard).contains(&"agent.language_hearing_mismatch"), "{}", rendered(&heard));
+}
+
+#[test]
+fn times_that_nobody_keeps_are_out_of_range() {
+    let found = |lines: &str| codes(&loaded(lines, SOUND));
+    for ptime in ["5ms", "80ms"] {
+        assert_eq!(found(&format!("[rtp]\nptime = {ptime:?}\n")), ["value.range"], "{ptime}");
+    }
+    assert_eq!(found("[rtp]\nptime = \"60ms\"\n"), [""; 0]);
+    assert_eq!(found("[sip]\nsession_expires = \"60s\"\n"), ["value.range"]);
 }
 
 #[test]

@@ -4,10 +4,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::base::country::Country;
 use crate::base::network::Network;
+use crate::base::schema::OneOrMany;
 use crate::base::secret::Secret;
 use crate::base::units;
 use crate::config::codec::Codec;
@@ -19,7 +21,7 @@ use crate::config::stir::TrunkStir;
 use crate::dialplan::pattern::Match;
 
 /// `[trunks.NAME]`: a carrier or a telephone system.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Trunk {
     /// Whose settings are filled in where this table is silent: `voxtrunk preset list`.
@@ -33,17 +35,21 @@ pub struct Trunk {
     /// The user for authentication, if it is another one.
     pub auth_username: Option<String>,
     /// The password.
+    #[schemars(with = "Option<String>")]
     pub password: Option<Secret>,
     /// The realms that may ask for the password; without any, those that ask first.
     #[serde(deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<String>")]
     pub realm: Vec<String>,
     /// Whether to register; without a word, if there are a user and a password.
     pub register: Option<bool>,
     /// The registrars, if they are not the host, the best first.
     #[serde(deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<String>")]
     pub registrars: Vec<String>,
     /// The proxies through which everything goes, the best first.
     #[serde(deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<String>")]
     pub outbound_proxy: Vec<String>,
     /// How SIP is carried.
     pub transport: Carrier,
@@ -95,12 +101,13 @@ pub struct Trunk {
 }
 
 /// What is different for calls to a trunk that does not know us by registration.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Outbound {
     /// Our user there.
     pub username: Option<String>,
     /// The password.
+    #[schemars(with = "Option<String>")]
     pub password: Option<Secret>,
     /// The number to call from when nobody says which.
     pub caller_id: Option<String>,
@@ -110,7 +117,7 @@ pub struct Outbound {
 }
 
 /// How SIP is carried to a trunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Carrier {
     /// UDP.
@@ -123,7 +130,7 @@ pub enum Carrier {
 }
 
 /// Where the called number stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DidPlace {
     /// The Request-URI.
@@ -135,7 +142,7 @@ pub enum DidPlace {
 }
 
 /// Where the caller's number is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Identity {
     /// In From.
@@ -152,7 +159,7 @@ pub enum Identity {
 }
 
 /// How numbers are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 pub enum NumberFormat {
     /// `+4971112345`
     #[default]
@@ -170,7 +177,8 @@ pub enum NumberFormat {
 }
 
 /// How often a trunk is asked whether it is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "String", extend("pattern" = r"off|[0-9.]+ *(ms|s|m|h|d)"))]
 pub enum Ping {
     /// Never.
     Off,

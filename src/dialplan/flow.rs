@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IntoDeserializer as _, SeqAccess, Visitor};
 use serde_json::Value;
@@ -11,11 +12,12 @@ use serde_json::Value;
 use crate::base::condition::Condition;
 use crate::base::destination::Destination;
 use crate::base::ordered::Ordered;
+use crate::base::schema::{Either, OneOrMany};
 use crate::base::secret::Secret;
 use crate::base::units;
 
 /// A flow, as it stands under `[flows.NAME]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Flow {
     /// What people call it.
@@ -30,7 +32,8 @@ pub struct Flow {
 }
 
 /// What a node does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(rename = "NodeKind")]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Says `text`.
@@ -62,7 +65,7 @@ pub enum Kind {
 }
 
 /// A node, as it stands under `[flows.NAME.nodes.ID]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Node {
     /// What it does.
@@ -73,6 +76,7 @@ pub struct Node {
     pub text: Option<String>,
     /// The types of the values that are asked for, by name; a list: one of these.
     #[serde(default, deserialize_with = "types")]
+    #[schemars(with = "BTreeMap<String, OneOrMany<String>>")]
     pub collect: Ordered<String>,
     /// The questions, by the names of the values, which are asked for in the order of `collect`.
     #[serde(default)]
@@ -136,6 +140,7 @@ pub struct Node {
     pub say: Option<String>,
     /// The next node, or ways with conditions.
     #[serde(default, deserialize_with = "ways")]
+    #[schemars(with = "Either<String, Vec<Way>>")]
     pub next: Vec<Way>,
     /// The node after an `ask` that got no answer.
     #[serde(default)]
@@ -159,7 +164,7 @@ pub enum Recording {
 }
 
 /// A way to another node.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Way {
     /// When it is gone; without it, always.

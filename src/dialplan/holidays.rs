@@ -5,13 +5,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::base::calendar::{Date, Weekday};
 use crate::base::units;
 
 /// Whose holidays they are: `DE`, `DE-BW`, `AT`, `CH-ZH`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "String", extend("enum" = REGIONS.split_whitespace().collect::<Vec<_>>()))]
 pub struct Region(&'static str);
 
 /// Why a text is not a region.

@@ -1,14 +1,18 @@
 //! Opening hours: when somebody is there.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde_json::{Map, Value};
 
 use crate::base::calendar::{Date, Weekday};
+use crate::base::schema::OneOrMany;
 use crate::base::units;
 use crate::base::zone::{Local, MINUTES, Zone, minute_of};
 use crate::dialplan::holidays::Region;
@@ -30,7 +34,8 @@ pub struct Hours {
 }
 
 /// From when to when, on one day or past midnight: `"08:00-18:00"`, `"22:00-06:00"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "String", extend("pattern" = r"[0-9]{1,2}:[0-9]{2} *[-–] *[0-9]{1,2}:[0-9]{2}"))]
 pub struct Span {
     /// Minutes since midnight.
     from: u16,
@@ -143,6 +148,36 @@ impl fmt::Display for Span {
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
         units::parsed(source)
+    }
+}
+
+impl JsonSchema for Hours {
+    fn schema_name() -> Cow<'static, str> {
+        "Hours".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let spans = generator.subschema_for::<OneOrMany<Span>>();
+        let mut keys = Map::new();
+        for days in DAYS.iter().chain(&["mon-fri", "sat-sun"]) {
+            keys.insert((*days).to_owned(), spans.clone().to_value());
+        }
+        let days = DAYS.join("|");
+        let mut schema = json_schema!({
+            "description": "When somebody is there.",
+            "type": "object",
+            "properties": {
+                "timezone": generator.subschema_for::<Zone>(),
+                "holidays": generator.subschema_for::<OneOrMany<Region>>(),
+                "closed": generator.subschema_for::<OneOrMany<Date>>(),
+                "open": { "type": "object", "additionalProperties": spans.clone() },
+            },
+            "patternProperties": { (format!("^({days})-({days})$")): spans },
+            "additionalProperties": false,
+        });
+        let known = schema.get_mut("properties").and_then(Value::as_object_mut);
+        known.into_iter().for_each(|known| known.append(&mut keys));
+        schema
     }
 }
 

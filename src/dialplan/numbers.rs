@@ -1,16 +1,19 @@
 //! Lists of numbers: who is turned away, who goes first.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::base::schema::OneOrMany;
 use crate::dialplan::list::one_or_many;
 use crate::dialplan::pattern::Match;
 
 /// A list as it stands under `[lists.NAME]`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Listed {
     /// Numbers and patterns of numbers.
     #[serde(deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<Match>")]
     pub numbers: Vec<Match>,
     /// A file with one number a line, beside the dialplan file.
     pub file: Option<String>,

@@ -1,12 +1,14 @@
 //! The way out: by which trunks a number is called, in which order, and as whom.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::base::schema::OneOrMany;
 use crate::dialplan::list::one_or_many;
 use crate::dialplan::pattern::Match;
 
 /// One rule, as it stands under `[[outbound]]`. The first that fits a number decides.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Outbound {
     /// What people call it.
@@ -14,13 +16,16 @@ pub struct Outbound {
     pub name: Option<String>,
     /// The numbers, in E.164; without any, every number.
     #[serde(default, deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<Match>")]
     pub number: Vec<Match>,
     /// Whose calls: the contexts of their phones and trunks. Whoever has one of them may dial these
     /// numbers, where no route takes them; without any, only routes and agents call by this rule.
     #[serde(default, deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<String>")]
     pub context: Vec<String>,
     /// The trunks, in the order in which they are tried.
     #[serde(deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<String>")]
     pub trunks: Vec<String>,
     /// The number to call from.
     #[serde(default)]

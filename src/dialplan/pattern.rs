@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use regex::bytes::{Regex, RegexBuilder};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::base::number::Number;
@@ -13,7 +14,8 @@ use crate::base::units;
 
 /// What a number is compared with. A number is looked at as it was dialled and, when it can be
 /// read as one, in its E.164 form; it is enough when one of the two fits.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema)]
+#[schemars(with = "String")]
 pub struct Match {
     text: String,
     kind: Kind,

@@ -6,11 +6,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
 use crate::base::attestation::Attested;
 use crate::base::destination::Destination;
+use crate::base::schema::{Either, OneOrMany};
 use crate::base::template::{self, Variables};
 use crate::base::units;
 use crate::base::zone::Zone;
@@ -37,7 +39,7 @@ pub struct Plan {
 }
 
 /// One route, as it stands under `[[route]]`. A key without a value fits every call.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// What people call it.
@@ -45,39 +47,49 @@ pub struct Route {
     pub name: Option<String>,
     /// The number called.
     #[serde(default, deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<Match>")]
     pub did: Vec<Match>,
     /// The number calling.
     #[serde(default, deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<Match>")]
     pub caller: Vec<Match>,
     /// The extension called: the number exactly as it was dialled.
     #[serde(default, deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<Match>")]
     pub ext: Vec<Match>,
     /// When it holds; without it, always.
     #[serde(default, deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<When>")]
     pub when: Vec<When>,
     /// The trunk that the call came from, by name.
     #[serde(default, deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<String>")]
     pub trunk: Vec<String>,
     /// The context of that trunk.
     #[serde(default, deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<String>")]
     pub context: Vec<String>,
     /// How far somebody whom we believe vouches for the number calling: `A`, `B`, `C` or `none`.
     #[serde(default, deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<Attested>")]
     pub attestation: Vec<Attested>,
     /// The tenant whose call it is, by name.
     #[serde(default, deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<String>")]
     pub tenant: Vec<String>,
     /// Whether the caller withholds its number.
     #[serde(default)]
     pub anonymous: Option<bool>,
     /// Headers of the INVITE: `header.X-Customer = "gold*"`.
     #[serde(default, deserialize_with = "patterns")]
+    #[schemars(with = "BTreeMap<String, OneOrMany<Match>>")]
     pub header: BTreeMap<String, Vec<Match>>,
     /// How it goes to `sip:` and `tel:` addresses.
     #[serde(default)]
     pub how: How,
     /// Where the call goes. Several are called at once, and the first to answer has the call.
     #[serde(deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<Destination>")]
     pub to: Vec<Destination>,
     /// How often each of `to` takes the call alone: `[80, 20]`. A caller always comes to the same.
     #[serde(default)]
@@ -88,21 +100,24 @@ pub struct Route {
     /// Where the call goes when nobody answers, all are busy or none can be reached; several are
     /// tried one after the other.
     #[serde(default, rename = "else", deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany<Destination>")]
     pub otherwise: Vec<Destination>,
     /// Whether the call is recorded; without it, as the agent says.
     #[serde(default)]
     pub record: Option<bool>,
     /// Variables for the templates of the agent.
     #[serde(default, deserialize_with = "variables")]
+    #[schemars(with = "BTreeMap<String, Either<String, Either<f64, bool>>>")]
     pub set: Variables,
     /// Further headers of the INVITEs to whom the call goes, such as `X-Customer`: templates by
     /// name.
     #[serde(default, deserialize_with = "headers")]
+    #[schemars(with = "BTreeMap<String, Either<String, Either<f64, bool>>>")]
     pub headers: Variables,
 }
 
 /// How a call goes to `sip:` and `tel:` addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum How {
     /// We call there and connect both.

@@ -3,13 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::base::condition::{Condition, ConditionError};
 use crate::base::units;
 
 /// When a route holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "String")]
 pub enum When {
     /// `hours.office`, or `!hours.office` for the time outside of them.
     Hours {

@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 use voxtrunk::base::units::parse_duration;
-use voxtrunk::config::report;
 use voxtrunk::server::{bench, models, routes};
 
 use crate::lines::{CallCommand, Dial, PhoneCommand, RecordingCommand, SipCommand, TrunkCommand};
 use crate::place::{Config, Server};
+
+use crate::choices::{Format, SchemaFile};
 
 /// A self-hosted SIP/RTP media server with built-in AI voice agents.
 #[derive(Debug, Parser)]
@@ -45,11 +46,11 @@ pub enum Command {
     Check {
         #[command(flatten)]
         config: Config,
-        /// For people, or one JSON object for each mistake.
-        #[arg(long, value_enum, default_value = "human")]
+        /// For people, as one JSON object for each mistake, or as workflow commands of GitHub.
+        #[arg(long, value_enum, default_value = "text")]
         format: Format,
         /// Ask every provider that agents name for a little, too: wrong keys, unknown models. It
-        /// costs a few words of each.
+        /// costs a few words of each. And look whether somebody is there where tools go.
         #[arg(long)]
         probe: bool,
     },
@@ -124,6 +125,12 @@ pub enum Command {
     },
     /// Play the conversations of tests/agents/*.toml with the agents and their models.
     Test(Test),
+    /// What editors are told of the files, as JSON Schema: which keys there are and what they mean.
+    Schema {
+        /// The settings of the machine, or files of the dialplan.
+        #[arg(value_enum)]
+        file: SchemaFile,
+    },
     /// Which call goes where.
     Route {
         #[command(subcommand)]
@@ -347,23 +354,6 @@ pub enum PresetCommand {
         /// Its name, such as `sipgate`.
         name: String,
     },
-}
-
-/// How what is wrong is written.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Format {
-    Human,
-    Json,
-}
-
-impl Format {
-    /// How diagnostics are written.
-    pub fn report(self) -> report::Format {
-        match self {
-            Self::Human => report::Format::for_stdout(),
-            Self::Json => report::Format::Json,
-        }
-    }
 }
 
 impl Models {

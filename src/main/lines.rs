@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
 use voxtrunk::server::console::{calls, trace};
 use voxtrunk::server::control::protocol::{self, Wish};
 use voxtrunk::server::dial;
 
+use crate::choices::Taping;
 use crate::place::{Config, Server};
 
 /// Whom to call, and what to do there.
@@ -124,13 +125,6 @@ impl Oversight {
     pub fn arrange(self, role: protocol::Role) -> ExitCode {
         calls::oversee(&self.server.target(), self.id, (role, self.phone))
     }
-}
-
-/// What is done with a recording.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Taping {
-    Pause,
-    Resume,
 }
 
 /// With recordings.

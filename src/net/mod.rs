@@ -7,6 +7,7 @@ pub mod watch;
 
 // Connections: how one is had, and how it carries messages.
 pub mod line;
+pub mod reach;
 pub mod stream;
 pub mod tls;
 pub mod websocket;

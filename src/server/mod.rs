@@ -36,6 +36,8 @@ pub mod flows;
 pub mod memory;
 pub mod models;
 pub mod providers;
+mod reach;
+pub mod schema;
 pub mod serve;
 pub mod telling;
 pub mod tool;

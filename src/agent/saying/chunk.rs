@@ -1,5 +1,6 @@
 //! A clause as words between white space, each with the marks around it.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::agent::lexicon::locale::Locale;
@@ -31,7 +32,7 @@ pub struct Place<'a> {
 }
 
 /// How times of day are said in German.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Clock {
     /// "vierzehn Uhr dreißig".

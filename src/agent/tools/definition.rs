@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
 use crate::agent::assistant::Transfer;
 use crate::agent::tool::{Handling, Tool};
 use crate::agent::tools::parameter::{self, Parameter};
+use crate::base::schema::Either;
 use crate::base::secret::Secret;
 use crate::base::units;
 
 /// `[tools.NAME]`: something that an agent can have done.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Definition {
     /// How it is done.
@@ -34,6 +36,7 @@ pub struct Definition {
     pub method: Option<Method>,
     /// Headers of the request; templates.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
     pub headers: BTreeMap<String, Secret>,
     /// What stands behind the `?`; templates. Without it the arguments, when there is no body. Of a
     /// database its question, in which `:name` stands for an argument.
@@ -66,6 +69,7 @@ pub struct Definition {
     pub save: Option<String>,
     /// The secret that signs requests of a webhook: `whsec_…`.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub secret: Option<Secret>,
     /// The tools of an MCP server that may be called; all of them without any.
     #[serde(default)]
@@ -98,7 +102,8 @@ pub struct Definition {
 }
 
 /// How a tool is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(rename = "ToolKind")]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// By a request of the operator's making.
@@ -127,7 +132,7 @@ pub enum Query {
 }
 
 /// How a request is made (RFC 9110 9).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Method {
     /// Gives what is there.
@@ -143,7 +148,8 @@ pub enum Method {
 }
 
 /// Whether the caller must say yes.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, JsonSchema)]
+#[schemars(with = "Either<bool, String>")]
 pub enum Confirm {
     /// It need not.
     #[default]
@@ -155,7 +161,8 @@ pub enum Confirm {
 }
 
 /// What of an answer in JSON is told: JSON Pointers (RFC 6901).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "Either<String, BTreeMap<String, String>>")]
 pub enum Excerpt {
     /// The value there.
     At(String),

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value, json};
 
+use crate::base::schema::Either;
+
 /// One parameter: `"string"`, or a table that says more.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, JsonSchema)]
+#[schemars(with = "Either<Sort, Long>")]
 pub struct Parameter {
     /// What it is; the word itself where nobody knows it.
     pub sort: Sort,
@@ -25,7 +29,8 @@ pub struct Parameter {
 }
 
 /// What a value is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "String", extend("enum" = Sort::NAMES))]
 pub enum Sort {
     /// A text.
     #[default]
@@ -45,7 +50,7 @@ pub enum Sort {
 }
 
 /// The form of a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// A day: `2026-12-24`.
@@ -158,24 +163,34 @@ impl Parameter {
 }
 
 /// The long form.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Long {
+    /// What it is.
     #[serde(rename = "type")]
+    #[schemars(with = "Sort")]
     sort: String,
+    /// The form of a text.
     #[serde(default)]
     format: Option<Format>,
+    /// What it is for.
     #[serde(default)]
     description: String,
+    /// Whether it may be left out.
     #[serde(default)]
     optional: bool,
+    /// What a text may be, if not anything.
     #[serde(default, rename = "enum")]
     choices: Vec<String>,
+    /// The least number.
     #[serde(default)]
     minimum: Option<f64>,
+    /// The greatest number.
     #[serde(default)]
     maximum: Option<f64>,
+    /// What the elements of a list are.
     #[serde(default)]
+    #[schemars(with = "Option<Sort>")]
     items: Option<String>,
 }
 

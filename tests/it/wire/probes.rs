@@ -9,6 +9,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use voxtrunk::providers::fakes::stand::{Stand, nobody};
 use voxtrunk::providers::fakes::{chat, elevenlabs};
 
+use super::peers::free_port;
 use super::server::{Folder, House, finish, program, terminate};
 
 #[tokio::test]
@@ -153,6 +154,47 @@ impl Vendors {
     }
 }
 
+#[tokio::test]
+async fn mistakes_stand_beside_the_lines_of_a_change_at_github() {
+    let house = || House::with("[[route]]\nto = \"agent:x\"\n");
+    let (code, said) = probe(house(), &["--format", "github"]).await;
+    assert_eq!(code, Some(1), "{said}");
+    let commands: Vec<&str> = said.lines().filter(|line| line.starts_with("::")).collect();
+    let [command] = commands.as_slice() else { panic!("{said}") };
+    let (place, text) = command.split_once(",title=").expect("a title");
+    assert!(place.starts_with("::error file=") && place.contains("dialplans"), "{said}");
+    assert!(place.ends_with(",line=2,endLine=2,col=6,endColumn=14"), "{said}");
+    assert!(text.starts_with("route.unknown_target::there is no agent `x`%0A"), "{said}");
+    assert!(said.ends_with("1 error and 0 warnings\n"), "{said}");
+    let (code, said) = probe(house(), &["--format", "text"]).await;
+    assert!(code == Some(1) && said.contains("× there is no agent `x`"), "{said}");
+}
+
+#[tokio::test]
+async fn hosts_of_tools_where_nobody_is_are_told() {
+    let there = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let (taken, free) = (there.local_addr().expect("its port").port(), free_port());
+    let tool = |name: &str, port: u16| {
+        format!(
+            "[tools.{name}]\ntype = \"http\"\ndescription = \"Looks.\"\n\
+             url = \"http://127.0.0.1:{port}/slots\"\n"
+        )
+    };
+    let dialplan =
+        format!("{MUTE}{}{}{}", tool("near", taken), tool("far", free), tool("too", free));
+    let settings = "[security.tools]\nallow = [\"127.0.0.1\"]\n";
+    let house = || House::with(&dialplan).and(settings);
+    let (code, text) = probe(house(), &["--format", "json"]).await;
+    assert!(code == Some(0) && !text.contains("unreachable"), "{text}");
+    let (code, text) = probe(house(), &["--probe", "--format", "json"]).await;
+    assert_eq!(code, Some(0), "{text}");
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let told: Vec<Value> = lines.filter(|it| it["code"] == "tool.unreachable_host").collect();
+    let [told] = told.as_slice() else { panic!("{text}") };
+    assert_eq!(told["labels"][0]["text"], format!("port {free} was tried"), "{text}");
+    assert_eq!(told["severity"], "warning");
+}
+
 async fn check(settings: &str, arguments: &[&str]) -> (Option<i32>, String) {
     probe(House::with(CLERK).and(settings), arguments).await
 }
@@ -184,6 +226,10 @@ fn written(fault: &Value) -> &'static str {
 const KEY: &str = "sesame-4711";
 
 const WRONG: &str = "simsala-0815";
+
+/// An agent of this machine.
+const MUTE: &str =
+    "[[route]]\nto = \"agent:clerk\"\n\n[agents.clerk]\nfirst_message = \"Hello.\"\n\n";
 
 /// An agent of vendors, who takes keys.
 const CLERK: &str = r#"
