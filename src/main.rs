@@ -17,9 +17,7 @@ use self::commands::{
     Cli, Command, ConfigCommand, Delays, FlowCommand, MemoryCommand, ModelsCommand, PresetCommand,
     ProvidersCommand, RouteCommand, SecretCommand, Test, ToolCommand,
 };
-use self::lines::{
-    CallCommand, Dial, PhoneCommand, RecordingCommand, SipCommand, TrunkCommand,
-};
+use self::lines::{CallCommand, Dial, PhoneCommand, RecordingCommand, SipCommand, TrunkCommand};
 use self::place::Config;
 
 #[path = "main/choices.rs"]

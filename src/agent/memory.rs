@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::base::calendar::Date;
 use crate::base::units;
 
 /// Whether an agent remembers, as it stands under `[agents.NAME.memory]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Memory {
     /// How many earlier calls it is told of; 0: none, and nothing is kept.

@@ -5,8 +5,7 @@ use crate::config::subject::Subject;
 use crate::config::{
     check_after, check_agent, check_consent, check_databases, check_flows, check_hours,
     check_machine, check_mail, check_menus, check_numbers, check_outbound, check_phone,
-    check_routes, check_squads, check_tenant,
-    check_tools,
+    check_routes, check_squads, check_tenant, check_tools,
 };
 
 /// Checks everything.

@@ -153,7 +153,8 @@ impl Check<'_> {
                 );
             }
         }
-        for (key, text) in node.texts() {
+        // What a web service is asked is looked at as that of a tool.
+        for (key, text) in node.texts().into_iter().filter(|(key, _)| key != "url") {
             if let Err(why) = template::names(text) {
                 found.push(
                     Diagnostic::error("template.syntax", format!("`{key}` is not a template"))

@@ -2,19 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::agent::tools::statement::Dialect;
 use crate::base::secret::{ExposeSecret, Secret};
 
 /// `[databases.NAME]`: a database that tools read.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
     /// Where it is: `sqlite:orders.db`, or `postgres://user@host/name`.
+    #[schemars(with = "String")]
     pub url: Secret,
     /// The password, so that it need not stand in the URL.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub password: Option<Secret>,
 }
 
@@ -35,10 +38,10 @@ impl Database {
         Some(path.strip_prefix("//").unwrap_or(path).into())
     }
 
-    /// Lets the path of a file begin at `folder`.
-    pub fn settle(&mut self, folder: &Path) {
+    /// Lets the path of a file be what `settled` makes of it.
+    pub fn settle(&mut self, settled: impl Fn(&Path) -> PathBuf) {
         if let Some(file) = self.file() {
-            let file = super::paths::tidied(&folder.join(file));
+            let file = settled(&file);
             self.url = Secret::from(format!("sqlite:{}", file.display()));
         }
     }
@@ -78,8 +81,8 @@ mod tests {
     fn a_database_is_known_by_its_url() {
         let mut file = database("sqlite:../data/orders.db");
         assert_eq!(file.dialect(), Some(Dialect::Sqlite));
-        file.settle(Path::new("/etc/conf"));
-        assert_eq!(file.file().as_deref(), Some(Path::new("/etc/data/orders.db")));
+        file.settle(|file| Path::new("/etc/conf").join(file));
+        assert_eq!(file.file().as_deref(), Some(Path::new("/etc/conf/../data/orders.db")));
         assert_eq!(database("sqlite:///a.db").file().as_deref(), Some(Path::new("/a.db")));
         assert_eq!(database("mysql://a/b").dialect(), None);
         for (url, in_url, other) in [

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::base::secret::Secret;
 use crate::base::units;
 
 /// `[mail]`: the server that takes the mails of tools.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Mail {
     /// Its host.
@@ -24,6 +25,7 @@ pub struct Mail {
     pub username: Option<String>,
     /// The password of `username`.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub password: Option<Secret>,
     /// Who the mails are from: `Reception <reception@example.com>`, or the address alone.
     pub from: String,
@@ -33,7 +35,7 @@ pub struct Mail {
 }
 
 /// How the connection to a mail server is hidden.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Hiding {
     /// By TLS that begins in the connection; without it nothing is sent (RFC 3207).

@@ -348,7 +348,8 @@ impl Server {
         for path in all {
             *path = tidied(&folder.join(&*path));
         }
-        self.databases.values_mut().for_each(|database| database.settle(folder));
+        let databases = self.databases.values_mut();
+        databases.for_each(|database| database.settle(|file| tidied(&folder.join(file))));
     }
 }
 

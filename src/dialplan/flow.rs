@@ -125,6 +125,7 @@ pub struct Node {
     pub url: Option<String>,
     /// Headers for it; templates.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
     pub headers: BTreeMap<String, Secret>,
     /// The variable that keeps its result.
     #[serde(default)]
@@ -154,7 +155,7 @@ pub struct Node {
 }
 
 /// What becomes of a recording.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Recording {
     /// Nothing of what is said is kept.
@@ -175,7 +176,8 @@ pub struct Way {
 }
 
 /// When a way is gone.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, JsonSchema)]
+#[schemars(with = "String")]
 pub enum When {
     /// When this holds.
     Holds(Condition),

@@ -123,7 +123,8 @@ pub enum Kind {
 }
 
 /// The `query` of a tool.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "Either<String, BTreeMap<String, String>>")]
 pub enum Query {
     /// What stands behind the `?` of a URL.
     Pairs(BTreeMap<String, String>),

@@ -134,7 +134,10 @@ impl Relay {
 
     fn message(&self, letter: &Letter, used: &Use) -> Result<Message, String> {
         let plain = |text: &str| -> String {
-            text.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).take(64).collect()
+            text.chars()
+                .filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c))
+                .take(64)
+                .collect()
         };
         let call = used.scope.get("call.id").and_then(Value::as_str).unwrap_or_default();
         let (call, tool, at) = (plain(call), plain(&used.call.id), used.at.as_millis());
