@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::agent::after::After;
+pub use crate::agent::consent::RecordConsent;
 use crate::agent::hearing::value::Context;
 use crate::agent::lexicon::locale::Locale;
 use crate::agent::memory::Memory;
@@ -99,19 +100,6 @@ pub struct Assistant {
     pub record_consent: RecordConsent,
     /// The words for it; without any, those of its language.
     pub record_notice: Option<String>,
-}
-
-/// What a caller must know or do before a call is recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum RecordConsent {
-    /// Nothing: whoever wrote the settings has seen to it.
-    #[default]
-    None,
-    /// It is told before anything else.
-    Announce,
-    /// It is asked, and nothing is kept before it pressed 1.
-    Dtmf,
 }
 
 impl Default for Assistant {

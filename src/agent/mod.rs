@@ -9,6 +9,7 @@ pub mod phrases;
 pub mod tool;
 pub mod tools;
 
+mod consent;
 pub mod conversation;
 pub mod sentence;
 pub mod squad;
