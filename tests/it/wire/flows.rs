@@ -26,7 +26,7 @@ async fn a_flow_asks_for_a_day_and_a_number_reads_it_back_and_ends() {
         // That was not it: it is asked again.
         say(Speaker::Flite("rms"), "no").await,
         press("4712#"),
-        say(Speaker::Flite("rms"), "yes").await,
+        say(Speaker::Flite("rms"), "yes please").await,
     ];
     let outcome = call(&server.uri("901"), lines, Duration::from_secs(12)).await;
     assert!(outcome.they_hung_up(), "{:?}", outcome.ending);
