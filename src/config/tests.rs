@@ -16,7 +16,9 @@ use crate::config::report::{self, Format};
 use crate::config::schema::File;
 use crate::config::settings::Server;
 
+mod files;
 mod flows;
+mod machine;
 
 /// A dialplan with nothing wrong, for tests about the server.
 const SOUND: &str =
@@ -471,109 +473,6 @@ proptest! {
 const SERVER: &str = include_str!("../../conf/server.toml");
 const DIALPLAN: &str = include_str!("../../dialplans/main.toml");
 
-/// A folder that is gone after the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str, files: &[(&str, &str)]) -> Self {
-        let path = std::env::temp_dir().join(format!("voxtrunk-{name}-{}", std::process::id()));
-        for (file, text) in files {
-            let file = path.join(file);
-            fs::create_dir_all(file.parent().expect("a folder")).expect("a folder is made");
-            fs::write(file, text).expect("a file is written");
-        }
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-#[test]
-fn files_are_read_in_the_order_of_their_names_and_folders_after_files() {
-    let route = |name: &str| format!("[[route]]\nname = \"{name}\"\nto = \"busy\"\n");
-    let (zero, ten, late, below) = (route("zero"), route("ten"), route("late"), route("below"));
-    let folder = Folder::new(
-        "order",
-        &[
-            ("conf/server.toml", ""),
-            ("dialplans/20-late.toml", late.as_str()),
-            ("dialplans/00-zero.toml", zero.as_str()),
-            ("dialplans/10-ten.toml", ten.as_str()),
-            ("dialplans/01-folder/below.toml", below.as_str()),
-            ("dialplans/.hidden.toml", "broken ["),
-            ("dialplans/notes.md", "broken ["),
-        ],
-    );
-    let request = report::request(&[folder.0.join("conf")]);
-    let loaded = load(&request, &environment, &FilesOnly);
-    let names: Vec<_> = loaded.plan.routes.iter().filter_map(|it| it.name.as_deref()).collect();
-    assert_eq!(names, ["zero", "ten", "late", "below"]);
-    assert!(!loaded.has_errors(), "{}", rendered(&loaded));
-}
-
-#[test]
-fn a_prompt_is_read_from_a_file_inside_the_dialplans_only() {
-    let agents = "[[route]]\nto = \"busy\"\n[agents.a]\nprompt_file = \"../prompts/a.md\"\n\
-                  [agents.b]\nextends = \"a\"\n[agents.c]\nextends = \"a\"\nprompt = \"Mine.\"\n";
-    let thief = "[agents.thief]\nprompt_file = \"../../secret.txt\"\n";
-    let gone = "[agents.gone]\nprompt_file = \"gone.md\"\n";
-    let folder = Folder::new(
-        "prompts",
-        &[
-            ("dialplans/agents/a.toml", agents),
-            ("dialplans/prompts/a.md", "Be kind."),
-            ("dialplans/agents/thief.toml", thief),
-            ("dialplans/agents/gone.toml", gone),
-            ("secret.txt", "the key"),
-        ],
-    );
-    let mut request = report::request(&[folder.0.join("dialplans")]);
-    request.server = Some(text("conf/server.toml", MIND));
-    let loaded = load(&request, &environment, &FilesOnly);
-    assert_eq!(codes(&loaded), ["agent.prompt_file", "agent.prompt_file"], "{}", rendered(&loaded));
-    let prompt = |name: &str| loaded.agents[name].prompt.as_deref();
-    assert_eq!(
-        (prompt("a"), prompt("b"), prompt("c")),
-        (Some("Be kind."), Some("Be kind."), Some("Mine."))
-    );
-    assert_eq!(prompt("thief"), None);
-    let messages: Vec<_> = loaded.diagnostics.iter().map(|it| it.message.as_str()).collect();
-    assert!(messages[0].contains("does not exist"), "{messages:?}");
-    assert!(messages[1].contains("outside the folder"), "{messages:?}");
-}
-
-#[test]
-fn a_secret_may_stand_in_a_file_of_its_own() {
-    let server = format!("{MIND}api_key = \"${{file:secrets/mind}}\"\n");
-    let folder = Folder::new(
-        "secret",
-        &[
-            ("conf/server.toml", server.as_str()),
-            ("conf/secrets/mind", "sk-9\n"),
-            ("dialplans/main.toml", SOUND),
-        ],
-    );
-    let loaded = load(&report::request(&[folder.0.join("conf")]), &environment, &FilesOnly);
-    let key = loaded.server.providers["mind"].api_key.as_ref().expect("a key");
-    assert_eq!(key.expose_secret(), "sk-9");
-    assert_eq!(codes(&loaded), Vec::<&str>::new(), "{}", rendered(&loaded));
-}
-
-#[test]
-fn a_missing_file_is_an_error_and_a_missing_folder_too() {
-    let folder =
-        Folder::new("missing", &[("conf/server.toml", "[server]\ndialplans = \"../none\"\n")]);
-    let outcome = report::check(&[folder.0.join("conf/server.toml")], Format::Plain, &FilesOnly);
-    assert_eq!((outcome.errors, outcome.exit_code()), (1, 1), "{}", outcome.text);
-    assert!(outcome.text.contains("none` cannot be read: it does not exist"), "{}", outcome.text);
-    let outcome = report::check(&[folder.0.join("conf/nothing.toml")], Format::Json, &FilesOnly);
-    assert_eq!(outcome.exit_code(), 1);
-}
-
 #[test]
 fn what_other_rooms_find_is_shown_at_its_place() {
     struct Dictionary;
@@ -622,87 +521,6 @@ fn the_examples_of_the_house_have_nothing_wrong() {
     if demo.is_dir() {
         sound(&[demo]);
     }
-}
-
-#[test]
-fn a_preset_fills_in_what_the_trunk_does_not_say() {
-    let server = "[trunks.home]\npreset = \"fritzbox\"\nusername = \"voxtrunk\"\n\
-                  password = \"${env:KEY}\"\nexpires = \"120s\"\n\n\
-                  [trunks.home.inbound]\nallow = [\"192.168.178.1\"]\n";
-    let loaded = loaded(server, SOUND);
-    assert_eq!(codes(&loaded), [] as [&str; 0], "{}", rendered(&loaded));
-    let home = &loaded.server.trunks["home"];
-    assert_eq!(home.host.as_deref(), Some("fritz.box"));
-    assert_eq!(home.expires, Some(std::time::Duration::from_secs(120)));
-    assert!(home.registers() && home.inbound.allow.len() == 1);
-}
-
-#[test]
-fn mistakes_in_accounts_are_found() {
-    let cases = [
-        ("preset = \"sipgat\"\ninbound = { allow = [\"192.0.2.1\"] }", "preset.unknown"),
-        ("preset = \"sipgate\"\nusername = \"us\"", "trunk.missing_password"),
-        ("preset = \"sipgate\"", "trunk.incomplete"),
-        ("register = true\nusername = \"u\"\npassword = \"${env:KEY}\"", "trunk.incomplete"),
-        ("host = \"h\"\nusername = \"u\"\npassword = \"plain\"", "secret.plaintext"),
-        ("host = \"192.0.2.1\"\nfailover = \"nobody\"", "ref.unknown"),
-        ("host = \"carrier.example\"", "trunk.no_source"),
-        ("host = \"192.0.2.1\"\nnumber_format = \"E164\"", "value.unknown"),
-    ];
-    for (lines, code) in cases {
-        let loaded = loaded(&format!("[trunks.carrier]\n{lines}\n"), SOUND);
-        assert_eq!(codes(&loaded), [code], "{lines}\n{}", rendered(&loaded));
-    }
-    let loaded = loaded("[trunks.x]\npreset = \"sipgat\"\n", SOUND);
-    assert!(rendered(&loaded).contains("did you mean \"sipgate\"?"), "{}", rendered(&loaded));
-}
-
-#[test]
-fn phones_and_what_is_let_out_are_checked() {
-    let codes_of = |server: &str| codes(&loaded(server, SOUND));
-    let secret = "password = \"${env:KEY}\"\n";
-    assert_eq!(codes_of(&format!("[phones.101]\n{secret}")), [""; 0]);
-    assert_eq!(codes_of("[phones.101]\nname = \"Anna\"\n"), ["phone.no_password"]);
-    assert_eq!(codes_of("[phones.101]\npassword = \"x\"\n"), ["secret.plaintext"]);
-    let open = format!("[phones.101]\n{secret}networks = [\"0.0.0.0/0\"]\n");
-    assert_eq!(codes_of(&open), ["phone.open"]);
-    let group = format!("[phones.101]\n{secret}[groups.all]\nmembers = [\"phone:102\"]\n");
-    assert_eq!(codes_of(&group), ["route.unknown_target"]);
-    for key in ["allow = [\"*\"]", "emergency = \"allow\""] {
-        let opened = format!("[security.outbound]\n{key}\n");
-        assert_eq!(codes_of(&opened), ["security.outbound_open"], "{key}");
-    }
-    assert_eq!(codes_of("[sip.registrar]\nmin_expires = \"2h\"\n"), ["value.range"]);
-    let server = format!("[phones.101]\n{secret}context = \"internal\"\n");
-    let plan = "[[route]]\ncontext = \"internal\"\nto = \"phone:102\"\n";
-    assert_eq!(codes(&loaded(&server, &format!("{plan}{SOUND}"))), ["route.unknown_target"]);
-}
-
-#[test]
-fn recordings_that_could_not_be_written_or_brought_are_found() {
-    let found = |text: &str| codes(&loaded(&format!("[storage.recordings]\n{text}"), SOUND));
-    let key = "5a".repeat(32);
-    assert_eq!(found(&format!("format = \"opus\"\nencrypt = {key:?}")), ["secret.plaintext"]);
-    assert_eq!(found("encrypt = \"${env:CALLS}\""), ["recordings.key"]);
-    assert_eq!(found("format = \"mp3\"").len(), 1);
-    assert_eq!(found("retention = \"90d\""), [] as [&str; 0]);
-    assert_eq!(found("retention = \"30m\""), ["value.range"]);
-    assert_eq!(found("retention = 90"), ["value.unit"]);
-    assert_eq!(found("location = \"s3://calls/x\""), ["recordings.store"; 3]);
-    let store = |endpoint: &str| {
-        format!(
-            "location = \"s3://calls/x\"\n[storage.recordings.s3]\nendpoint = {endpoint:?}\n\
-             access_key = \"${{env:CALLS}}\"\nsecret_key = \"${{env:KEY}}\""
-        )
-    };
-    assert_eq!(found(&store("https://s3.example")), [] as [&str; 0]);
-    assert_eq!(found(&store("http://127.0.0.1:9000")), [] as [&str; 0]);
-    assert_eq!(found(&store("http://s3.example")), ["recordings.plain_http"]);
-    assert_eq!(found(&store("s3.example/bucket")), ["value.invalid"]);
-    let kept = format!("retention = \"90d\"\n{}", store("https://s3.example"));
-    assert_eq!(found(&kept), ["recordings.retention"]);
-    let unused = "[storage.recordings.s3]\nsecret_key = \"${env:KEY}\"";
-    assert_eq!(codes(&loaded(unused, SOUND)), ["recordings.no_bucket"]);
 }
 
 #[test]
@@ -768,40 +586,4 @@ fn models_and_voices_of_another_language_are_named() {
     insta::assert_snapshot!(rendered(&voice("en-US-JennyNeural")));
     let heard = of("stt = { provider = \"whisper\", model = \"whisper-base.en\" }");
     assert!(codes(&heard).contains(&"agent.language_hearing_mismatch"), "{}", rendered(&heard));
-}
-
-#[test]
-fn times_that_nobody_keeps_are_out_of_range() {
-    let found = |lines: &str| codes(&loaded(lines, SOUND));
-    for ptime in ["5ms", "80ms"] {
-        assert_eq!(found(&format!("[rtp]\nptime = {ptime:?}\n")), ["value.range"], "{ptime}");
-    }
-    assert_eq!(found("[rtp]\nptime = \"60ms\"\n"), [""; 0]);
-    assert_eq!(found("[sip]\nsession_expires = \"60s\"\n"), ["value.range"]);
-}
-
-#[test]
-fn who_hears_and_speaks_in_one_leaves_nothing_for_ears_and_mind() {
-    let server = "[providers.duo]\nkind = \"openai\"\napi_key = \"${env:KEY}\"\n\
-                  [providers.mind]\nkind = \"anthropic\"\napi_key = \"${env:KEY}\"\n";
-    let codes = |lines: &str| {
-        let all = format!("prompt = \"You help.\"\n{lines}");
-        codes(&loaded(server, &agent(&all)))
-    };
-    let duo = "realtime = { provider = \"duo\", model = \"gpt-realtime-2\", voice = \"marin\" }\n";
-    let wrong = |more: &str| {
-        let found = codes(&format!("{duo}{more}"));
-        found.into_iter().filter(|code| code.starts_with("agent.realtime")).count()
-    };
-    assert_eq!(wrong(""), 0);
-    assert_eq!(
-        wrong("tts = { provider = \"flite\" }\n"),
-        0,
-        "fixed lines may have their own voice"
-    );
-    assert_eq!(wrong("fallback = { llm = [{ provider = \"mind\" }] }\n"), 0);
-    assert_eq!(wrong("stt = { provider = \"pocketsphinx\" }\nllm = { provider = \"mind\" }\n"), 2);
-    assert!(codes("realtime = { voice = \"marin\" }\n").contains(&"agent.realtime_provider"));
-    assert!(codes("realtime = { provider = \"mind\" }\n").contains(&"provider.capability"));
-    assert!(codes("realtime = { provider = \"duos\" }\n").contains(&"provider.unknown"));
 }
