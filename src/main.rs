@@ -97,8 +97,12 @@ fn on_dial(dial: Dial) -> ExitCode {
 
 fn on_memory(command: MemoryCommand) -> ExitCode {
     match command {
-        MemoryCommand::Show { number, config } => memory::show(&config.config, &number),
-        MemoryCommand::Forget { number, config } => memory::forget(&config.config, &number),
+        MemoryCommand::Show { number, tenant, config } => {
+            memory::show(&config.config, (&tenant, &number))
+        }
+        MemoryCommand::Forget { number, tenant, config } => {
+            memory::forget(&config.config, (&tenant, &number))
+        }
     }
 }
 

@@ -60,8 +60,8 @@ pub fn with_memory(prompt: String, wrote_it: bool, known: &str) -> String {
         return prompt;
     }
     format!(
-        "{prompt}\n\nEarlier calls from this number, in short (it may be somebody else's turn to \
-         call: do not tell what is written here before you know who is calling):\n{known}"
+        "{prompt}\n\nEarlier calls from this number, in short. Somebody else may be calling from it \
+         now: tell nothing of this before you know who it is.\n{known}"
     )
 }
 

@@ -27,7 +27,7 @@ use crate::providers::model::Model;
 /// What is to be done when a call is over, if anything.
 pub fn errand(
     playbill: &Arc<Playbill>,
-    (bus, memories): (&Bus, &Memories),
+    (bus, memories): (&Bus, Memories),
     record: &Record,
 ) -> Option<Errand> {
     let name = record.agents.last()?;
@@ -40,7 +40,7 @@ pub fn errand(
     let members = playbill.crews.get(name)?.models.iter().take(MOST_MODELS);
     let models = members.map(|member| member.who.clone()).collect();
     let (playbill, record) = (playbill.clone(), record.clone());
-    let house = (bus.clone(), memories.clone());
+    let house = (bus.clone(), memories);
     Some(async move { follow(&playbill, house, models, (&after, &record)).await }.boxed())
 }
 

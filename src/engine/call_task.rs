@@ -191,15 +191,20 @@ impl CallTask {
         }
     }
 
+    /// What is known of the callers of this call's tenant.
+    fn memories(&self) -> Memories {
+        self.house.memories.of(self.conductor.tenant())
+    }
+
     /// Has looked up what is known of the caller, if an agent wants to know; it is there before
     /// somebody answers.
     fn remember(&mut self) {
         let mut agents = self.playbill.briefing.agents.values();
         let is_wanted = agents.any(|casting| casting.assistant.memory.calls > 0);
         let Some(caller) = self.conductor.calling_number().filter(|_| is_wanted) else { return };
-        let (house, mailbox) = (self.house.clone(), self.mailbox.clone());
+        let (memories, mailbox) = (self.memories(), self.mailbox.clone());
         self.workers.spawn(async move {
-            let recall = move || house.memories.recall(&caller, clock::since_epoch());
+            let recall = move || memories.recall(&caller, clock::since_epoch());
             let known = tokio::task::spawn_blocking(recall).await.unwrap_or_default();
             // A call that is gone needs nothing.
             mailbox.deliver(Input::Remembered(known)).await.ok();
@@ -249,7 +254,7 @@ impl CallTask {
                 let after = match &fact {
                     Fact::Ended { record, .. } => aftermath::errand(
                         &self.playbill,
-                        (&self.house.bus, &self.house.memories),
+                        (&self.house.bus, self.memories()),
                         record,
                     ),
                     _ => None,

@@ -19,6 +19,8 @@ use crate::engine::clock;
 #[derive(Debug, Clone)]
 pub struct Memories {
     folder: PathBuf,
+    /// Whose callers they are; empty is nobody's.
+    tenant: String,
 }
 
 /// An earlier call as it stands in a file: times in seconds since the Unix epoch.
@@ -33,7 +35,13 @@ struct Kept {
 impl Memories {
     /// Takes the folder; it is made when there is something to keep.
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder }
+        Self { folder, tenant: String::new() }
+    }
+
+    /// What this tenant knows: companies that share a machine do not share callers.
+    #[must_use]
+    pub fn of(&self, tenant: &str) -> Self {
+        Self { folder: self.folder.clone(), tenant: tenant.to_owned() }
     }
 
     /// What is known of a caller at `now`, the oldest first.
@@ -120,7 +128,8 @@ impl Memories {
 
     /// The file of a caller. Its name does not show the number to whoever lists the folder.
     fn path(&self, caller: &Number) -> PathBuf {
-        let digest = Sha256::digest(caller.to_e164().as_bytes());
+        let digest = Sha256::new().chain_update(&self.tenant).chain_update([0]);
+        let digest = digest.chain_update(caller.to_e164()).finalize();
         let name: String = digest.iter().map(|octet| format!("{octet:02x}")).collect();
         self.folder.join(format!("{name}.json"))
     }
@@ -180,6 +189,8 @@ mod tests {
             (MOST, Some(&call(10)), Some(&call(29)))
         );
         assert_eq!(memories.recall(&anna, secs(128)), [call(29)]);
+        // Another company on the same machine does not know her.
+        assert_eq!(memories.of("acme").recall(&anna, secs(30)), []);
         let names: Vec<_> = fs::read_dir(&folder).expect("a folder").flatten().collect();
         assert!(names.iter().all(|it| !it.file_name().to_string_lossy().contains("4971112")));
         // One is forgotten by time, and half of the other.

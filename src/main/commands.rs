@@ -217,6 +217,9 @@ pub enum MemoryCommand {
     Show {
         /// The number, with its country: `+4971112345`.
         number: String,
+        /// The tenant whose caller it is.
+        #[arg(long, value_name = "NAME", default_value = "")]
+        tenant: String,
         #[command(flatten)]
         config: Config,
     },
@@ -224,6 +227,9 @@ pub enum MemoryCommand {
     Forget {
         /// The number, with its country: `+4971112345`.
         number: String,
+        /// The tenant whose caller it is.
+        #[arg(long, value_name = "NAME", default_value = "")]
+        tenant: String,
         #[command(flatten)]
         config: Config,
     },

@@ -12,8 +12,8 @@ use crate::engine::memories::Memories;
 use crate::server::secrets::answer;
 
 /// Shows it.
-pub fn show(config: &Path, number: &str) -> ExitCode {
-    answer(found(config, number).map(|(memories, number)| {
+pub fn show(config: &Path, caller: (&str, &str)) -> ExitCode {
+    answer(found(config, caller).map(|(memories, number)| {
         let known = memories.recall(&number, clock::since_epoch());
         for call in &known {
             let day = Date::at(call.at).map(|day| day.to_string()).unwrap_or_default();
@@ -26,19 +26,20 @@ pub fn show(config: &Path, number: &str) -> ExitCode {
 }
 
 /// Forgets it.
-pub fn forget(config: &Path, number: &str) -> ExitCode {
-    answer(found(config, number).and_then(|(memories, number)| {
+pub fn forget(config: &Path, caller: (&str, &str)) -> ExitCode {
+    answer(found(config, caller).and_then(|(memories, number)| {
         let gone = memories.forget(&number).map_err(|why| why.to_string())?;
         println!("{}", if gone { "forgotten" } else { "nothing was known" });
         Ok(())
     }))
 }
 
-fn found(config: &Path, number: &str) -> Result<(Memories, Number), String> {
+/// Where a caller of a tenant is kept; no tenant is an empty name.
+fn found(config: &Path, (tenant, number): (&str, &str)) -> Result<(Memories, Number), String> {
     let environment = |name: &str| std::env::var(name).ok();
     let glance = Glance::at(config, &environment).map_err(|why| why.to_string())?;
     let data = tidied(&glance.folder().join(glance.data()));
     let number = Number::from_dialled(number);
     let number = number.ok_or("write the number with its country: +4971112345")?;
-    Ok((Memories::new(data.join("memory")), number))
+    Ok((Memories::new(data.join("memory")).of(tenant), number))
 }

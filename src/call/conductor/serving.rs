@@ -85,6 +85,11 @@ impl Conductor {
         variables
     }
 
+    /// The tenant whose call it is; empty when it is nobody's.
+    pub fn tenant(&self) -> &str {
+        &self.trunk.tenant
+    }
+
     /// The number of the public network that calls, if it is known.
     pub fn calling_number(&self) -> Option<Number> {
         self.briefing.numbering.read(&self.chronicle.record().from).parse().ok()
