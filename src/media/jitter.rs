@@ -40,6 +40,8 @@ pub struct Buffer {
     given: usize,
     /// Where the sample behind those stands.
     next: i64,
+    /// The last packet that was decoded: its stream, and where it stands there.
+    heard: Option<(u32, u64)>,
     /// Samples that were made up because nothing was there, since the last packet.
     starved: usize,
     /// Whether packets were thrown away before the next one: a seam is to be hidden.
@@ -57,11 +59,15 @@ struct Clock {
     began: Instant,
     /// The latest time so far, as it stood in the packet and counted from the first packet.
     latest: (u32, i64),
+    /// The highest extended sequence number so far.
+    index: u64,
 }
 
 /// A packet that waits.
 #[derive(Debug)]
 struct Held {
+    /// Its stream, and where it stands there.
+    order: (u32, u64),
     /// Its first sample on the line.
     place: i64,
     /// How many samples it makes.
@@ -114,6 +120,7 @@ impl Buffer {
             ready: Vec::with_capacity(rate.samples_in(3 * LONGEST_PACKET)),
             given: 0,
             next: 0,
+            heard: None,
             starved: 0,
             torn: false,
             splicing: Splicing::default(),
@@ -156,9 +163,13 @@ impl Buffer {
         if length == 0 || length > self.rate().samples_in(LONGEST_PACKET) {
             return;
         }
-        let place = self.place(now, passage);
+        let order = (passage.stream, passage.index);
+        let Some(place) = self.place(now, passage).filter(|_| !self.is_missed(order)) else {
+            self.tally.late += 1;
+            return;
+        };
         let payload = passage.payload.clone();
-        self.keep(Held { place, length, codec, payload });
+        self.keep(Held { order, place, length, codec, payload });
     }
 
     /// Adds what comes next to `out`; it is to be heard from `now` on.
@@ -189,20 +200,29 @@ impl Buffer {
         self.ready.len() - self.given
     }
 
-    /// Where a packet stands on the line. Another stream, or a clock that jumped, begins anew.
-    fn place(&mut self, now: Instant, passage: &Passage) -> i64 {
+    /// Whether a packet that was sent later, or this one, was heard already. While the speaker
+    /// rests the line itself does not tell.
+    fn is_missed(&self, (stream, index): (u32, u64)) -> bool {
+        self.heard.is_some_and(|heard| heard.0 == stream && heard.1 >= index)
+    }
+
+    /// Where a packet stands on the line. Another stream, or a clock that jumped, begins anew; a
+    /// packet that was sent before others jumps nowhere, it is too late.
+    fn place(&mut self, now: Instant, passage: &Passage) -> Option<i64> {
         let same =
             |clock: &Clock| clock.stream == passage.stream && clock.rate == passage.clock.max(1);
         let known = self.clock.filter(same).map(|clock| (clock, clock.ticks(passage.timestamp)));
         let follows = known.filter(|(clock, ticks)| {
             let late = clock.transit(now, *ticks) - self.delay.fastest();
             // After a pause in which the sender's clock stood still the line begins anew too.
-            let rests = self.state == State::Waiting && self.waiting.is_empty();
+            let is_new = passage.index > clock.index;
+            let rests = is_new && self.state == State::Waiting && self.waiting.is_empty();
             let most = if rests { MOST } else { LARGEST_JUMP };
             late.unsigned_abs() < most.as_micros() as u64
         });
         let (mut clock, ticks) = match follows {
             Some(known) => known,
+            None if known.is_some_and(|(clock, _)| passage.index <= clock.index) => return None,
             None => {
                 self.restart();
                 (Clock::new(now, passage), 0)
@@ -212,8 +232,9 @@ impl Buffer {
         if ticks >= clock.latest.1 {
             clock.latest = (passage.timestamp, ticks);
         }
+        clock.index = clock.index.max(passage.index);
         self.clock = Some(clock);
-        ticks.saturating_mul(i64::from(self.rate().0)) / i64::from(clock.rate)
+        Some(ticks.saturating_mul(i64::from(self.rate().0)) / i64::from(clock.rate))
     }
 
     /// Forgets what waits; what was decoded is still heard, and fades.
@@ -379,6 +400,7 @@ impl Buffer {
             let seam = self.rate().samples_in(SEAM);
             self.make_up(seam);
         }
+        self.heard = Some(packet.order);
         let begin = self.ready.len();
         self.decoding.decode(packet.codec, &packet.payload, &mut self.ready);
         if self.ready.len() == begin {
@@ -402,7 +424,8 @@ impl Buffer {
 impl Clock {
     fn new(now: Instant, passage: &Passage) -> Self {
         let (stream, rate) = (passage.stream, passage.clock.max(1));
-        Self { stream, rate, began: now, latest: (passage.timestamp, 0) }
+        let (latest, index) = ((passage.timestamp, 0), passage.index);
+        Self { stream, rate, began: now, latest, index }
     }
 
     /// The ticks since the first packet.

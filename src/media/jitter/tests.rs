@@ -335,57 +335,75 @@ fn weather() -> impl Strategy<Value = Vec<(u16, bool, bool)>> {
     prop::collection::vec(packet, 1..150)
 }
 
+/// A ramp through such a network: each packet louder than the one before.
+fn ramp(weather: &[(u16, bool, bool)]) -> Network {
+    let mut network = Network::new(Rate::NARROW);
+    for (at, (late, lost, twice)) in weather.iter().enumerate() {
+        let level = at as i16 * 200 + 500;
+        let payload: Vec<u8> = level.to_be_bytes().repeat(160);
+        let passage = Passage {
+            voice: Voice::Peer,
+            stream: 1,
+            index: at as u64,
+            timestamp: at as u32 * 160,
+            clock: 8_000,
+            marker: false,
+            content: Content::Voice(Codec::L16Narrow),
+            payload: payload.into(),
+        };
+        let comes = (at as i64 * 20 + i64::from(*late)) * 1_000;
+        for _ in 0..if *lost { 0 } else { 1 + usize::from(*twice) } {
+            network.sent.push((comes, passage.clone()));
+        }
+    }
+    network.until(weather.len() as i64 * 20 + 1_500);
+    network
+}
+
+/// How loud each frame of a ramp was in which nothing was made up or blended.
+fn levels(network: &Network) -> Vec<i16> {
+    let whole = |frame: &&[i16]| frame[0] >= 500 && frame.iter().all(|it| *it == frame[0]);
+    network.heard.chunks(160).filter(whole).map(|it| it[0]).collect()
+}
+
+#[test]
+fn a_packet_that_comes_when_the_speaker_rests_is_not_heard_after_later_ones() {
+    for delays in [&[90, 51, 0, 101, 101, 0, 370, 0][..], &[370, 50, 0, 280]] {
+        let weather: Vec<_> = delays.iter().map(|late| (*late, false, false)).collect();
+        let network = ramp(&weather);
+        assert!(levels(&network).is_sorted(), "{:?}", levels(&network));
+        assert!(network.buffer.tally().late > 0);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_the_network_does_nothing_is_heard_out_of_order(weather in weather()) {
-        let mut network = Network::new(Rate::NARROW);
-        // A ramp: each packet louder than the one before.
-        for (at, (late, lost, twice)) in weather.iter().enumerate() {
-            let level = at as i16 * 200 + 500;
-            let payload: Vec<u8> = level.to_be_bytes().repeat(160);
-            let passage = Passage {
-                voice: Voice::Peer,
-                stream: 1,
-                index: at as u64,
-                timestamp: at as u32 * 160,
-                clock: 8_000,
-                marker: false,
-                content: Content::Voice(Codec::L16Narrow),
-                payload: payload.into(),
-            };
-            let comes = (at as i64 * 20 + i64::from(*late)) * 1_000;
-            for _ in 0..if *lost { 0 } else { 1 + usize::from(*twice) } {
-                network.sent.push((comes, passage.clone()));
-            }
-        }
-        network.until(weather.len() as i64 * 20 + 1_500);
-        prop_assert!(network.longest <= MAX_PACKETS);
-        // A frame in which nothing was made up or blended is of one level, and no later one is of
-        // a lower level.
-        let whole = |frame: &&[i16]| frame[0] >= 500 && frame.iter().all(|it| *it == frame[0]);
-        let levels: Vec<i16> = network.heard.chunks(160).filter(whole).map(|it| it[0]).collect();
+        let network = ramp(&weather);
+        let levels = levels(&network);
         prop_assert!(levels.is_sorted(), "{levels:?}");
+        prop_assert!(network.longest <= MAX_PACKETS);
         prop_assert!(network.behind.iter().all(|it| *it <= 1_000));
     }
 
     #[test]
     fn octets_of_strangers_do_no_harm(
         packets in prop::collection::vec(
-            (any::<u32>(), 0_u32..3, 0_usize..300, 0_usize..5, 0_u64..300),
+            ((any::<u32>(), 0_u32..3, 0_u64..20), 0_usize..300, 0_usize..5, 0_u64..300),
             0..200,
         ),
     ) {
         let codecs = [Codec::Pcmu, Codec::G722, Codec::L16Wide, Codec::Opus, Codec::G729];
         let mut buffer = Buffer::new(Rate::NARROW, Libraries::default());
         let mut now = Instant::now();
-        for (timestamp, stream, length, codec, wait) in packets {
+        for ((timestamp, stream, index), length, codec, wait) in packets {
             let codec = codecs[codec];
             buffer.put(now, &Passage {
                 voice: Voice::Peer,
                 stream,
-                index: 0,
+                index,
                 timestamp,
                 clock: codec.clock_rate(),
                 marker: false,
