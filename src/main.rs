@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use voxtrunk::server::console::{calls, history, phones, reload, status, trace, trunks};
+use voxtrunk::server::console::{calls, history, phones, queues, reload, status, trace, trunks};
 use voxtrunk::server::control::protocol;
 use voxtrunk::server::{
     bench, check, decrypt, demo, dial, fakes, flows, memory, models, preset, providers, routes,
@@ -17,7 +17,9 @@ use self::commands::{
     Cli, Command, ConfigCommand, Delays, FlowCommand, MemoryCommand, ModelsCommand, PresetCommand,
     ProvidersCommand, RouteCommand, SecretCommand, Test, ToolCommand,
 };
-use self::lines::{CallCommand, Dial, PhoneCommand, RecordingCommand, SipCommand, TrunkCommand};
+use self::lines::{
+    CallCommand, Dial, PhoneCommand, QueueCommand, RecordingCommand, SipCommand, TrunkCommand,
+};
 use self::place::Config;
 
 #[path = "main/choices.rs"]
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Command::Trunk { command } => trunk(command),
         Command::Recording { command } => recording(command),
         Command::Phone { command: PhoneCommand::List(server) } => phones::list(&server.target()),
+        Command::Queue { command } => queue(command),
         Command::Sip { command: SipCommand::Trace { wish, server } } => {
             trace::run(&server.target(), wish.order())
         }
@@ -141,6 +144,14 @@ fn trunk(command: TrunkCommand) -> ExitCode {
         TrunkCommand::List(server) => trunks::list(&server.target()),
         TrunkCommand::Show { name, server } => trunks::show(&server.target(), name),
         TrunkCommand::Test { name, server } => trunks::test(&server.target(), name),
+    }
+}
+
+fn queue(command: QueueCommand) -> ExitCode {
+    match command {
+        QueueCommand::List(server) => queues::list(&server.target()),
+        QueueCommand::Pause { member, server } => queues::pause(&server.target(), member, true),
+        QueueCommand::Resume { member, server } => queues::pause(&server.target(), member, false),
     }
 }
 

@@ -182,6 +182,7 @@ fn label(to: &Destination) -> Option<String> {
         | Destination::Flow(name)
         | Destination::Group(name)
         | Destination::Conference(name)
+        | Destination::Queue(name)
         | Destination::Phone(name) => name,
         Destination::Sip(_)
         | Destination::Tel(_)

@@ -225,6 +225,11 @@ impl Session {
         self.out.pop_front()
     }
 
+    /// The last utterance that was ordered so far; 0 before the first.
+    pub fn last_utterance(&self) -> UtteranceId {
+        self.speech.ordered()
+    }
+
     /// When `tick` has something to do.
     pub fn deadline(&self) -> Option<Instant> {
         let until = match self.life {

@@ -99,6 +99,11 @@ impl Speech {
         self.next = before.next;
     }
 
+    /// The last utterance that was ordered so far; 0 before the first.
+    pub fn ordered(&self) -> UtteranceId {
+        UtteranceId(self.next.0.saturating_sub(1))
+    }
+
     /// Appends an utterance.
     pub fn say(&mut self, now: Instant, turn: TurnId, text: String, role: Role) -> Utterance {
         self.append(now, (turn, role, Stage::Waiting), text)

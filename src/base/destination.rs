@@ -38,6 +38,8 @@ pub enum Destination {
     Group(String),
     /// `conference:board`: a room in which everybody hears everybody.
     Conference(String),
+    /// `queue:sales`: callers wait for the next free member.
+    Queue(String),
     /// `echo`, `tone`, `ring:5` and the like: a test.
     Drill(Drill),
     /// `reject` or `reject:603`: a final answer without a word.
@@ -53,7 +55,7 @@ pub enum Destination {
 pub enum NotADestination {
     /// The part before the colon is not known.
     #[error(
-        "`{0}` is not a kind of destination: there are agent:, squad:, menu:, flow:, phone:, group:, \
+        "`{0}` is not a kind of destination: there are agent:, squad:, menu:, flow:, queue:, phone:, group:, \
          conference:, trunk:, sip:, tel:, reject, busy and hangup, and to test echo, tone, ring:, early, noanswer, digits and refer:"
     )]
     Kind(String),
@@ -82,7 +84,8 @@ impl FromStr for Destination {
             "squad" if is_name(value) => Ok(Self::Squad(value.to_owned())),
             "menu" if is_name(value) => Ok(Self::Menu(value.to_owned())),
             "flow" if is_name(value) => Ok(Self::Flow(value.to_owned())),
-            "squad" | "menu" | "flow" => {
+            "queue" if is_name(value) => Ok(Self::Queue(value.to_owned())),
+            "squad" | "menu" | "flow" | "queue" => {
                 Err(NotADestination::Value(format!("`{value}` is not the name of a {kind}")))
             }
             "sip" | "sips" if !value.is_empty() => Ok(Self::Sip(text.to_owned())),
@@ -127,6 +130,7 @@ impl Destination {
             | Self::Menu(_)
             | Self::Flow(_)
             | Self::Conference(_)
+            | Self::Queue(_)
             | Self::Drill(_)
             | Self::Reject(_)
             | Self::Busy
@@ -148,6 +152,7 @@ impl fmt::Display for Destination {
             Self::Phone(name) => write!(f, "phone:{name}"),
             Self::Group(name) => write!(f, "group:{name}"),
             Self::Conference(name) => write!(f, "conference:{name}"),
+            Self::Queue(name) => write!(f, "queue:{name}"),
             Self::Drill(drill) => drill.fmt(f),
             Self::Reject(status) => write!(f, "reject:{status}"),
             Self::Busy => f.write_str("busy"),
@@ -158,7 +163,7 @@ impl fmt::Display for Destination {
 
 /// How a destination is written, for editors.
 const WRITTEN: &str = concat!(
-    r"(agent|assistant|squad|menu|flow|phone|group|conference|trunk|tel|sip|sips|refer):.+",
+    r"(agent|assistant|squad|menu|flow|queue|phone|group|conference|trunk|tel|sip|sips|refer):.+",
     r"|(reject|hangup)(:[0-9]{3})?|ring:[0-9]+s?|busy|echo|tone|early|noanswer|digits",
 );
 

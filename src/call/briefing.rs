@@ -19,6 +19,7 @@ use crate::call::numbering::Numbering;
 use crate::dialplan::flow::Flow;
 use crate::dialplan::pattern::Match;
 use crate::dialplan::plan::Plan;
+use crate::dialplan::queue::Queue;
 use crate::media::event::Ways;
 use crate::media::music::Tape;
 
@@ -34,6 +35,8 @@ pub struct Briefing {
     /// The flows by name; who speaks in them is an agent `flow:NAME`, and at each node that asks
     /// one `flow:NAME/NODE`.
     pub flows: BTreeMap<String, Arc<Flow>>,
+    /// The queues by name; who speaks to those who wait is an agent `queue:NAME`.
+    pub queues: BTreeMap<String, Arc<Queue>>,
     /// What each trunk may do, by name.
     pub trunks: BTreeMap<Arc<str>, Terms>,
     /// The codecs of phones that have their own, by name.
@@ -94,17 +97,7 @@ impl Briefing {
                 let squad = self.squads.get(name)?.clone();
                 Some(Post { squad: Some(squad.clone()), ..alone(&squad.start)? })
             }
-            Destination::Sip(_)
-            | Destination::Tel(_)
-            | Destination::Trunk { .. }
-            | Destination::Phone(_)
-            | Destination::Group(_)
-            | Destination::Flow(_)
-            | Destination::Conference(_)
-            | Destination::Drill(_)
-            | Destination::Reject(_)
-            | Destination::Busy
-            | Destination::HangUp(_) => None,
+            _ => None,
         }
     }
 
@@ -173,6 +166,13 @@ pub struct Post {
     pub casting: Arc<Casting>,
     /// The squad in which it works there.
     pub squad: Option<Arc<Squad>>,
+}
+
+impl Post {
+    /// Whether it is a menu.
+    pub fn is_menu(&self) -> bool {
+        self.casting.name.starts_with("menu:")
+    }
 }
 
 /// How media is done.

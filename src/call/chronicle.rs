@@ -16,8 +16,9 @@ use crate::call::cause::Cause;
 use crate::call::event::{Fact, Service};
 use crate::call::leg::Agreement;
 use crate::call::record::{
-    Bridge, Callback, Consent, Failure, Hold, Kind, Latency, Leg, Line, Manner, Message,
-    NodeEntered, Outcome, Pause, Record, Role, Served, Speaker, Stage, ToolUse, Transfer, Turn,
+    Bridge, Callback, Consent, Failure, Hold, Kind, Latency, LeftQueue, Leg, Line, Manner, Message,
+    NodeEntered, Outcome, Pause, Queued, Record, Role, Served, Speaker, Stage, ToolUse, Transfer,
+    Turn,
 };
 use crate::call::stir::Verification;
 use crate::media::event::Quality;
@@ -92,6 +93,7 @@ impl Chronicle {
             callbacks: Vec::new(),
             bridges: Vec::new(),
             holds: Vec::new(),
+            queues: Vec::new(),
             transfers: Vec::new(),
             false_interruptions: 0,
             interruptions: 0,
@@ -220,6 +222,24 @@ impl Chronicle {
         self.record.bridges.push(Bridge { at: self.since(now), legs });
         let with = legs.iter().rev().find_map(|leg| self.record.legs.get(*leg)?.to.clone());
         Fact::Bridged { with: with.unwrap_or_default() }
+    }
+
+    /// The caller begins to wait in a queue.
+    pub fn queued(&mut self, now: Instant, queue: &str) -> Fact {
+        let (at, queue) = (self.since(now), queue.to_owned());
+        if self.record.queues.len() < MOST_QUEUES {
+            self.record.queues.push(Queued { at, queue: queue.clone(), waited: None, why: None });
+        }
+        Fact::Queued { queue }
+    }
+
+    /// The caller waits no more, if it did.
+    pub fn left_queue(&mut self, now: Instant, why: LeftQueue) -> Option<Fact> {
+        let since = self.since(now);
+        let queued = self.record.queues.last_mut().filter(|queued| queued.waited.is_none())?;
+        let waited = *queued.waited.insert(since.saturating_sub(queued.at));
+        queued.why = Some(why);
+        Some(Fact::LeftQueue { queue: queued.queue.clone(), waited, why })
     }
 
     /// A peer put its leg on hold.
@@ -497,6 +517,9 @@ impl Chronicle {
 
 /// How many nodes of flows are kept.
 const MOST_NODES: usize = 1_000;
+
+/// How many queues are noted of one call.
+const MOST_QUEUES: usize = 100;
 /// How many messages, and how many callbacks, are kept of a call.
 const MOST_MESSAGES: usize = 10;
 

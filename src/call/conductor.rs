@@ -11,6 +11,7 @@ mod handing_over;
 mod holding;
 mod joining;
 mod overseeing;
+mod queueing;
 mod recording;
 mod replacing;
 mod serving;
@@ -42,6 +43,7 @@ use crate::call::drill::{Drill, Happening};
 use crate::call::event::{Fact, Input, Output};
 use crate::call::flow::Walk;
 use crate::call::leg::{Agreement, Leg, State};
+use crate::call::record::LeftQueue;
 use crate::dialplan::runner;
 use crate::media;
 use crate::sip::event::{Command, Incoming, SessionId};
@@ -76,6 +78,8 @@ pub struct Conductor {
     leaving: Option<SessionId>,
     /// Who calls to take the place of a leg, and of which.
     replacing: Option<(Box<Incoming>, SessionId)>,
+    /// Where the call waits in a queue, and then who of the queue has it.
+    line: Option<Box<queueing::Place>>,
     desk: Desk,
     /// The flow that the call goes through.
     flow: Option<Walk>,
@@ -112,6 +116,8 @@ enum Work {
     Bridged,
     /// The near side is in a conference.
     Conference(Seat),
+    /// The near side waits in a queue.
+    Queued,
     /// A test.
     Drill(Drill),
     /// We want it to end; not every leg is gone yet.
@@ -139,6 +145,10 @@ enum Timer {
     Close,
     /// More keys are to be pressed.
     Keys,
+    /// It waited long enough in a queue.
+    Queue,
+    /// It is to be told where it stands in a queue.
+    Announce,
 }
 
 impl Conductor {
@@ -157,6 +167,7 @@ impl Conductor {
             overseer: None,
             leaving: None,
             replacing: None,
+            line: None,
             incoming,
             desk: Desk::default(),
             flow: None,
@@ -194,6 +205,7 @@ impl Conductor {
             }
             Input::Remembered(earlier) => self.earlier = earlier,
             Input::Gathered(others) => self.gathered(now, others),
+            Input::Queue(word) => self.told_by_queue(now, word),
             Input::Replace { session, incoming } => self.replace(session, incoming),
             Input::Retired => self.end(now, Cause::Transferred),
             Input::HangUp { q850 } => self.hung_up_by_operator(now, q850),
@@ -215,6 +227,8 @@ impl Conductor {
                 Timer::Leave => self.dismiss_leaving(),
                 Timer::Close => self.closed(now),
                 Timer::Keys => self.press_keys(now),
+                Timer::Queue => self.give_up_waiting(now, LeftQueue::Timeout),
+                Timer::Announce => self.announce_place(now),
             }
         }
         if let Work::Drill(drill) = &mut self.work {
@@ -325,6 +339,7 @@ impl Conductor {
             }
             Destination::Flow(name) => self.go_by_flow(now, &name),
             Destination::Conference(room) => self.confer(now, room),
+            Destination::Queue(name) => self.queue_up(now, &name),
             Destination::Drill(kind) => {
                 self.work = Work::Drill(Drill::new(kind));
                 self.ready_near(now);
@@ -405,6 +420,7 @@ impl Conductor {
             Work::Agent => self.answer_near(now),
             Work::Drill(drill) => drill.handle(now, Happening::Bound),
             Work::Conference(_) => self.take_seat(),
+            Work::Queued => self.come_in_line(now),
             Work::Dialling
             | Work::Referring(_)
             | Work::Transferring

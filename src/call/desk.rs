@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::agent::conversation::Conversation;
-use crate::agent::event::{Input, Output};
+use crate::agent::event::{Input, Output, UtteranceId};
 use crate::agent::memory;
 use crate::agent::session::{Opening, Session};
 use crate::agent::squad::{self, Handoff, Inheritance, Squad};
@@ -35,6 +35,12 @@ impl Desk {
     /// Seats an agent; its session begins with `open`.
     pub fn seat(&mut self, post: Post) {
         (self.casting, self.squad) = (Some(post.casting), post.squad);
+    }
+
+    /// The agent that is at work, as somebody takes it up again.
+    pub fn post(&self) -> Option<Post> {
+        let casting = self.casting.clone().filter(|_| self.is_open())?;
+        Some(Post { casting, squad: self.squad.clone() })
     }
 
     /// The way on which the agent hands the caller over by a call of its tool, and who goes with it.
@@ -156,6 +162,11 @@ impl Desk {
     pub fn leave(&mut self, now: Instant) {
         self.tell(now, Input::HungUp);
         self.left = true;
+    }
+
+    /// The last utterance that was ordered so far; 0 before the first.
+    pub fn last_utterance(&self) -> UtteranceId {
+        self.session.as_ref().map_or(UtteranceId(0), Session::last_utterance)
     }
 
     /// Whether the caller's last words are still to come.

@@ -33,6 +33,8 @@ pub enum Purpose {
     Route,
     /// The agent connects the caller with somebody.
     Transfer(ToolCall),
+    /// Members of a queue are rung for one who waits.
+    Queue,
     /// A peer asked us by REFER to call somebody in its place.
     Referral(SessionId, Kind),
 }
@@ -172,7 +174,7 @@ impl Round {
 pub const RING: Duration = Duration::from_secs(30);
 
 /// How many are called at once.
-const MOST_AT_ONCE: usize = 16;
+pub const MOST_AT_ONCE: usize = 16;
 
 /// How often a call is sent elsewhere before it goes nowhere.
 const MOST_REDIRECTIONS: usize = 5;

@@ -14,7 +14,8 @@ use crate::base::scope::Scope;
 use crate::call::briefing::Casting;
 use crate::call::cause::Cause;
 use crate::call::placement::Placement;
-use crate::call::record::{Callback, Latency, Manner, Message, Record, Role, Stage};
+use crate::call::queue::{self, Word};
+use crate::call::record::{Callback, Latency, LeftQueue, Manner, Message, Record, Role, Stage};
 use crate::call::stir::Verification;
 use crate::media;
 use crate::sdp::keying::Policy;
@@ -47,6 +48,8 @@ pub enum Input {
     ToolDone(ToolResult),
     /// Who else is in the conference; nothing when there is no room in it.
     Gathered(Option<Vec<PortId>>),
+    /// Whoever holds the queue says something.
+    Queue(Word),
     /// Somebody calls to take the place of one of the legs (RFC 3891).
     Replace {
         /// The leg.
@@ -139,6 +142,8 @@ pub enum Output {
     Join(String, PortId),
     /// A port leaves its conference.
     Leave(PortId),
+    /// Tell whoever holds the queues; the port stands for the caller. Answered by `Input::Queue`.
+    Queue(PortId, queue::Input),
     /// Those who hear and speak are at this port from now on; at first, they are at the first.
     Attach(PortId),
     /// Bring those who hear, think and speak for this agent; whoever was there before goes.
@@ -234,6 +239,20 @@ pub enum Fact {
         manner: Manner,
         /// Why it failed, if it did.
         failed: Option<Cause>,
+    },
+    /// The caller waits in a queue.
+    Queued {
+        /// Its name.
+        queue: String,
+    },
+    /// The caller waits no more.
+    LeftQueue {
+        /// The name of the queue.
+        queue: String,
+        /// How long it waited.
+        waited: Duration,
+        /// Why it left.
+        why: LeftQueue,
     },
     /// A peer put its leg on hold.
     Held {

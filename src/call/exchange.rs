@@ -199,6 +199,7 @@ impl Exchange {
             | Destination::Menu(_)
             | Destination::Flow(_)
             | Destination::Conference(_)
+            | Destination::Queue(_)
             | Destination::Drill(_)
             | Destination::Reject(_)
             | Destination::Busy

@@ -267,9 +267,12 @@ impl Walk {
         let free = node.is_free();
         let before = match kind {
             Kind::Say | Kind::Ask | Kind::Agent => node.text.clone(),
-            Kind::Tool | Kind::Webhook | Kind::Transfer | Kind::Handoff | Kind::End => {
-                node.say.clone()
-            }
+            Kind::Tool
+            | Kind::Webhook
+            | Kind::Transfer
+            | Kind::Queue
+            | Kind::Handoff
+            | Kind::End => node.say.clone(),
             // A menu says its text itself, as often as it must.
             Kind::Menu | Kind::Set | Kind::Branch | Kind::Record | Kind::Wait => None,
         };
@@ -301,13 +304,13 @@ impl Walk {
     /// Does what a node says, once everything before it was heard.
     fn act(&mut self, now: Instant) {
         let Some(node) = self.node() else { return self.fail("there is no such node") };
-        match (node.kind, node.to.clone()) {
+        match (node.kind, node.target()) {
             (Kind::Wait, _) => {
                 self.life = Life::Waiting(now + node.time.unwrap_or_default());
                 self.out.push_back(Output::Wait);
             }
             (Kind::Tool | Kind::Webhook, _) => self.use_tool(),
-            (Kind::Transfer, Some(to)) => {
+            (Kind::Transfer | Kind::Queue, Some(to)) => {
                 self.life = Life::Transferring;
                 self.out.push_back(Output::Go(to));
             }
@@ -315,7 +318,9 @@ impl Walk {
                 self.life = Life::Transferring;
                 self.out.push_back(Output::HandOff(to));
             }
-            (Kind::Transfer | Kind::Handoff, None) => self.fail("a transfer has no `to`"),
+            (Kind::Transfer | Kind::Queue | Kind::Handoff, None) => {
+                self.fail("a transfer has no `to`")
+            }
             (Kind::Ask | Kind::Agent | Kind::Menu, _) => self.ask(),
             (Kind::Record, _) => {
                 self.out.extend(node.recording.map(Output::Record));

@@ -27,3 +27,4 @@ pub mod trunk;
 
 pub mod conductor;
 pub mod conference;
+pub mod queue;

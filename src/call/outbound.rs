@@ -158,6 +158,7 @@ impl Guard {
             | Destination::Menu(_)
             | Destination::Flow(_)
             | Destination::Conference(_)
+            | Destination::Queue(_)
             | Destination::Drill(_)
             | Destination::Reject(_)
             | Destination::Busy

@@ -57,6 +57,8 @@ pub enum Doing {
     Bridged,
     /// A conference has the line.
     Conference,
+    /// It waits in a queue.
+    Queued,
     /// A test destination.
     Drill,
     /// It is being hung up.
@@ -102,6 +104,7 @@ impl Doing {
             Self::Transferring => "transferring",
             Self::Bridged => "bridged",
             Self::Conference => "conference",
+            Self::Queued => "queued",
             Self::Drill => "test",
             Self::Ending => "ending",
         }

@@ -53,6 +53,8 @@ pub struct Record {
     pub bridges: Vec<Bridge>,
     /// The holds, in order.
     pub holds: Vec<Hold>,
+    /// The queues in which it waited, in order.
+    pub queues: Vec<Queued>,
     /// The transfers that were tried, in order.
     pub transfers: Vec<Transfer>,
     /// How often the agent paused for nothing.
@@ -82,6 +84,47 @@ pub struct NodeEntered {
     pub flow: String,
     /// The node's.
     pub node: String,
+}
+
+/// A queue in which the caller waited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queued {
+    /// Since the call arrived.
+    pub at: Duration,
+    /// The queue's name in the dialplan.
+    pub queue: String,
+    /// For how long; `None` while it waits.
+    pub waited: Option<Duration>,
+    /// Why it waits no more.
+    pub why: Option<LeftQueue>,
+}
+
+/// Why a caller waits in a queue no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeftQueue {
+    /// A member has it.
+    Answered,
+    /// It waited too long.
+    Timeout,
+    /// There was no room.
+    Full,
+    /// It went into another queue.
+    Overflow,
+    /// It hung up, or was hung up.
+    Abandoned,
+}
+
+impl LeftQueue {
+    /// As records and events have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Timeout => "timeout",
+            Self::Full => "full",
+            Self::Overflow => "overflow",
+            Self::Abandoned => "abandoned",
+        }
+    }
 }
 
 /// How a caller was told that the call is recorded.

@@ -171,9 +171,10 @@ impl Check<'_> {
         let tools = node.tool.iter().map(|tool| ("tool".to_owned(), tool));
         let more = node.tools.iter().enumerate().map(|(at, it)| (format!("tools[{at}]"), it));
         found.extend(tools.chain(more).filter_map(|(key, tool)| self.unknown_tool(id, &key, tool)));
-        if let Some(to) = &node.to {
-            let path = format!("{}.nodes.{id}.to", self.path);
-            found.extend(unknown_destination(self.subject, to, &path));
+        if let Some(to) = node.target() {
+            let key = if node.to.is_some() { "to" } else { "queue" };
+            let path = format!("{}.nodes.{id}.{key}", self.path);
+            found.extend(unknown_destination(self.subject, &to, &path));
         }
         found
     }
@@ -190,6 +191,7 @@ impl Check<'_> {
             Kind::Wait => Some(("for", node.time.is_some())),
             Kind::Tool => Some(("tool", node.tool.is_some())),
             Kind::Transfer | Kind::Handoff => Some(("to", node.to.is_some())),
+            Kind::Queue => Some(("queue", node.queue.is_some())),
             Kind::Branch | Kind::End => None,
         };
         let own = own.map(|(key, is_there)| (key.to_owned(), is_there));

@@ -91,6 +91,10 @@ pub fn unknown_destination(
             let known = subject.flows.keys().map(String::as_str);
             unknown_name(subject, ("flow", name, path), known)
         }
+        Destination::Queue(name) => {
+            let known = subject.queues.keys().map(String::as_str);
+            unknown_name(subject, ("queue", name, path), known)
+        }
         Destination::Trunk { trunk, .. } => {
             let known = subject.server.trunks.keys().map(String::as_str);
             if subject.server.trunks.contains_key(trunk)

@@ -22,6 +22,7 @@ use crate::dialplan::numbers::{self, Listed};
 use crate::dialplan::outbound::Outbound;
 use crate::dialplan::pattern::{Match, NumberList};
 use crate::dialplan::plan::{Plan, Route};
+use crate::dialplan::queue::Queue;
 
 /// What the files held.
 #[derive(Debug, Default)]
@@ -36,6 +37,8 @@ pub struct Found {
     pub menus: BTreeMap<String, Menu>,
     /// The flows.
     pub flows: BTreeMap<String, Arc<Flow>>,
+    /// The queues.
+    pub queues: BTreeMap<String, Arc<Queue>>,
     /// What agents have that say nothing else.
     pub defaults: Assistant,
     /// The lists of numbers.
@@ -66,10 +69,28 @@ struct Tables<'t> {
     squads: Named<'t>,
     menus: Named<'t>,
     flows: Named<'t>,
+    queues: Named<'t>,
     hours: Named<'t>,
     lists: Named<'t>,
     tools: Named<'t>,
     defaults: Option<Node<'t>>,
+}
+
+impl<'t> Tables<'t> {
+    /// The tables that have names, by their key.
+    fn named(&mut self, key: &str) -> Option<(Kind, &mut Named<'t>)> {
+        Some(match key {
+            "agents" | "assistants" => (AGENT, &mut self.agents),
+            "squads" => (SQUAD, &mut self.squads),
+            "menus" => (MENU, &mut self.menus),
+            "flows" => (FLOW, &mut self.flows),
+            "queues" => (QUEUE, &mut self.queues),
+            "hours" => (HOURS, &mut self.hours),
+            "lists" => (LIST, &mut self.lists),
+            "tools" => (TOOL, &mut self.tools),
+            _ => return None,
+        })
+    }
 }
 
 impl<'r, 'a> Dialplans<'r, 'a> {
@@ -107,6 +128,9 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         for (name, (key, node)) in tables.flows {
             self.read_flow(name, &key, node);
         }
+        for (name, (key, node)) in tables.queues {
+            self.read_queue(name, &key, node);
+        }
         if let Some(node) = &tables.defaults {
             // What is wrong there is said of the agents.
             let known = self.reading.diagnostics.len();
@@ -133,6 +157,12 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         let DeValue::Table(table) = node.into_inner() else { return };
         for (key, value) in table {
             let span = key.span();
+            if let (DeValue::Table(_), Some((kind, named))) =
+                (value.get_ref(), tables.named(key.get_ref()))
+            {
+                self.sort_named(kind, value, named);
+                continue;
+            }
             match (key.get_ref().as_ref(), value.get_ref()) {
                 ("route", DeValue::Array(_)) => {
                     if let DeValue::Array(routes) = value.into_inner() {
@@ -144,27 +174,6 @@ impl<'r, 'a> Dialplans<'r, 'a> {
                         tables.outbound.extend(rules);
                     }
                 }
-                ("agents" | "assistants", DeValue::Table(_)) => {
-                    self.sort_named(AGENT, value, &mut tables.agents);
-                }
-                ("squads", DeValue::Table(_)) => {
-                    self.sort_named(SQUAD, value, &mut tables.squads);
-                }
-                ("menus", DeValue::Table(_)) => {
-                    self.sort_named(MENU, value, &mut tables.menus);
-                }
-                ("flows", DeValue::Table(_)) => {
-                    self.sort_named(FLOW, value, &mut tables.flows);
-                }
-                ("hours", DeValue::Table(_)) => {
-                    self.sort_named(HOURS, value, &mut tables.hours);
-                }
-                ("lists", DeValue::Table(_)) => {
-                    self.sort_named(LIST, value, &mut tables.lists);
-                }
-                ("tools", DeValue::Table(_)) => {
-                    self.sort_named(TOOL, value, &mut tables.tools);
-                }
                 ("defaults", DeValue::Table(_)) => self.sort_defaults(value, tables),
                 (known, _) if KEYS.contains(&known) => {
                     let form = match known {
@@ -173,6 +182,7 @@ impl<'r, 'a> Dialplans<'r, 'a> {
                         "squads" => "[squads.NAME]",
                         "menus" => "[menus.NAME]",
                         "flows" => "[flows.NAME]",
+                        "queues" => "[queues.NAME]",
                         "tools" => "[tools.NAME]",
                         "route" => "[[route]]",
                         "outbound" => "[[outbound]]",
@@ -321,6 +331,16 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         self.found.flows.extend(flow.filter(|_| sound).map(|flow| (name, Arc::new(flow))));
     }
 
+    fn read_queue(&mut self, name: String, key: &Span, node: Node<'_>) {
+        let path = format!("queues.{name}");
+        tree::note(&mut self.reading.places, &path, key, &node);
+        let (queue, sound) = self.reading.read::<Queue>(&path, node);
+        let Some(mut queue) = queue.filter(|_| sound) else { return };
+        if self.find_sound(&mut queue.music, &format!("{path}.music")) {
+            self.found.queues.insert(name, Arc::new(queue));
+        }
+    }
+
     fn read_tool(&mut self, name: String, key: &Span, node: Node<'_>) {
         let path = format!("tools.{name}");
         tree::note(&mut self.reading.places, &path, key, &node);
@@ -337,7 +357,7 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         let (agent, sound) = self.reading.read::<Assistant>(&path, node);
         let mut agent = agent.unwrap_or_default();
         let prompted = self.read_prompt(&mut agent, &path);
-        let furnished = self.find_ambience(&mut agent, &path);
+        let furnished = self.find_sound(&mut agent.ambience, &format!("{path}.ambience"));
         if !(sound && prompted && furnished) {
             self.found.faulty.insert(name.clone());
         }
@@ -373,20 +393,21 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         }
     }
 
-    /// Finds the file of `ambience`, and writes where it is. Whether all is well.
-    fn find_ambience(&mut self, agent: &mut Assistant, path: &str) -> bool {
-        let Some(file) = &agent.ambience else { return true };
-        let span = self.reading.places.find(&format!("{path}.ambience"));
+    /// Finds a sound file beside the one that names it at `path`, and writes where it is. Whether
+    /// all is well.
+    fn find_sound(&mut self, sound: &mut Option<String>, path: &str) -> bool {
+        let Some(file) = sound else { return true };
+        let span = self.reading.places.find(path);
         let span = span.map(|place| place.value.clone());
         match self.beside(file, span.as_ref()) {
             Ok(full) => {
-                agent.ambience = Some(full.to_string_lossy().into_owned());
+                *file = full.to_string_lossy().into_owned();
                 true
             }
             Err(why) => {
                 let message = format!("the sound `{file}` cannot be read: {why}");
                 self.report(
-                    Diagnostic::error("agent.ambience", message)
+                    Diagnostic::error("sound.file", message)
                         .at(span, "named here")
                         .help("the path begins at the folder of this dialplan file"),
                 );
@@ -428,7 +449,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// What a dialplan file may hold.
-pub const KEYS: [&str; 11] = [
+pub const KEYS: [&str; 12] = [
     "route",
     "outbound",
     "agents",
@@ -437,6 +458,7 @@ pub const KEYS: [&str; 11] = [
     "squads",
     "menus",
     "flows",
+    "queues",
     "hours",
     "lists",
     "tools",
@@ -457,6 +479,8 @@ const HOURS: Kind =
 const SQUAD: Kind =
     Kind { what: "squad", bad_name: "squad.name", duplicate: "squad.duplicate_name" };
 const MENU: Kind = Kind { what: "menu", bad_name: "menu.name", duplicate: "menu.duplicate_name" };
+const QUEUE: Kind =
+    Kind { what: "queue", bad_name: "queue.name", duplicate: "queue.duplicate_name" };
 const FLOW: Kind = Kind { what: "flow", bad_name: "flow.name", duplicate: "flow.duplicate_name" };
 const TOOL: Kind = Kind { what: "tool", bad_name: "tool.name", duplicate: "tool.duplicate_name" };
 const LIST: Kind = Kind { what: "list", bad_name: "list.name", duplicate: "list.duplicate_name" };

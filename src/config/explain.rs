@@ -120,7 +120,7 @@ impl Mistake<'_> {
             return Diagnostic::error("value.unsupported", message)
                 .at(Some(span), "a later version will know it")
                 .help(
-                    "there are agent:, squad:, menu:, phone:, sip:, tel:, reject, busy and hangup",
+                    "there are agent:, squad:, menu:, flow:, queue:, phone:, group:, sip:, tel: and others",
                 );
         }
         let (message, hint) = self.message.split_once(": ").unwrap_or((self.message, ""));

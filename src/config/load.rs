@@ -27,6 +27,7 @@ use crate::config::transfers;
 use crate::config::tree;
 use crate::dialplan::flow::Flow;
 use crate::dialplan::plan::Plan;
+use crate::dialplan::queue::Queue;
 
 /// What is to be loaded.
 #[derive(Debug, Clone, Default)]
@@ -64,6 +65,8 @@ pub struct Loaded {
     pub squads: BTreeMap<String, Arc<Squad>>,
     /// The flows by name.
     pub flows: BTreeMap<String, Arc<Flow>>,
+    /// The queues by name.
+    pub queues: BTreeMap<String, Arc<Queue>>,
     /// The agents that menus are, by their destinations, `menu:main`, and those of flows.
     pub posts: BTreeMap<String, Arc<Assistant>>,
     /// The tools by name.
@@ -104,7 +107,7 @@ pub fn load(
     let found = read_dialplans(request, &server, &mut reading);
     let found = Dialplans::new(&mut reading).read(found);
     let Found { mut plan, mut agents, squads, menus, flows, mut defaults, lists, .. } = found;
-    let Found { mut tools, faulty_tools, faulty, faulty_routes, .. } = found;
+    let Found { mut tools, queues, faulty_tools, faulty, faulty_routes, .. } = found;
     plan.zone = server.machine.timezone.clone();
     plan.complete(&lists);
     for agent in agents.values_mut().chain([&mut defaults]) {
@@ -114,7 +117,7 @@ pub fn load(
     let agents: BTreeMap<_, _> =
         agents.into_iter().map(|(name, agent)| (name, Arc::new(agent))).collect();
     let mut posts = posts(&menus, &agents, &defaults);
-    posts.extend(roles::of_flows(&flows, &agents));
+    posts.extend(roles::all((&flows, &queues), &agents, &defaults));
     if !reading.incomplete {
         let subject = Subject {
             server: &server,
@@ -124,6 +127,7 @@ pub fn load(
             squads: &squads,
             menus: &menus,
             flows: &flows,
+            queues: &queues,
             posts: &posts,
             tools: &tools,
             faulty_tools: &faulty_tools,
@@ -149,6 +153,7 @@ pub fn load(
         agents,
         squads,
         flows,
+        queues,
         posts,
         tools,
         diagnostics,

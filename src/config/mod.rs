@@ -16,6 +16,7 @@ mod check_menus;
 mod check_numbers;
 mod check_outbound;
 mod check_phone;
+mod check_queues;
 mod check_recordings;
 mod check_routes;
 mod check_squads;

@@ -1,4 +1,4 @@
-//! Who speaks in a flow: one agent for all that is only said, one for each node that asks, talks or
+//! Who speaks in flows and queues. In a flow: one agent for all that is only said, one for each node that asks, talks or
 //! lets choose, and one that judges. The rules ask; where a node has a prompt, a model does.
 
 use std::collections::BTreeMap;
@@ -17,9 +17,21 @@ use crate::base::destination::Destination;
 use crate::dialplan::flow::{
     self, FAILED, Flow, Node, When, asker, judge, speaker, type_name, way_to,
 };
+use crate::dialplan::queue::{self, Queue};
+
+/// The agents of all flows and queues, by name.
+pub fn all(
+    (flows, queues): (&BTreeMap<String, Arc<Flow>>, &BTreeMap<String, Arc<Queue>>),
+    agents: &BTreeMap<String, Arc<Assistant>>,
+    defaults: &Assistant,
+) -> BTreeMap<String, Arc<Assistant>> {
+    let mut roles = of_flows(flows, agents);
+    roles.extend(of_queues(queues, agents, defaults));
+    roles
+}
 
 /// The agents of all flows, by name.
-pub fn of_flows(
+fn of_flows(
     flows: &BTreeMap<String, Arc<Flow>>,
     agents: &BTreeMap<String, Arc<Assistant>>,
 ) -> BTreeMap<String, Arc<Assistant>> {
@@ -50,6 +62,21 @@ pub fn of_flows(
         roles.insert(speaker(name), Arc::new(base));
     }
     roles
+}
+
+/// Who speaks to those who wait in queues, by name. What is heard behind it is the music.
+fn of_queues(
+    queues: &BTreeMap<String, Arc<Queue>>,
+    agents: &BTreeMap<String, Arc<Assistant>>,
+    defaults: &Assistant,
+) -> BTreeMap<String, Arc<Assistant>> {
+    let speaking = |(name, queue): (&String, &Arc<Queue>)| {
+        let agent = queue.agent.as_ref().and_then(|name| agents.get(name));
+        let agent = plain(agent.map_or(defaults, Arc::as_ref));
+        let assistant = Assistant { ambience: queue.music.clone(), ambience_volume: 1.0, ..agent };
+        (queue::speaker(name), Arc::new(assistant))
+    };
+    queues.iter().map(speaking).collect()
 }
 
 /// The tools that nodes of flows are.

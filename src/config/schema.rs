@@ -18,6 +18,7 @@ use crate::dialplan::hours::Hours;
 use crate::dialplan::numbers::Listed;
 use crate::dialplan::outbound::Outbound;
 use crate::dialplan::plan::Route;
+use crate::dialplan::queue::Queue;
 
 /// A kind of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +59,9 @@ struct Dialplan {
     /// Calls as graphs of nodes, by name.
     #[schemars(with = "Option<BTreeMap<String, Flow>>")]
     flows: BTreeMap<String, Flow>,
+    /// Queues of callers, by name.
+    #[schemars(with = "Option<BTreeMap<String, Queue>>")]
+    queues: BTreeMap<String, Queue>,
     /// Opening hours, by name.
     #[schemars(with = "Option<BTreeMap<String, Hours>>")]
     hours: BTreeMap<String, Hours>,

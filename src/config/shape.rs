@@ -56,7 +56,6 @@ const KEYS: &[&str] = &[
     "security.outbound.daily_budget",
     "security.http",
     "security.privacy",
-    "queues",
     "voicemail",
     "schedules",
     "conferences",
@@ -77,11 +76,11 @@ const VALUES: &[(&str, &[&str])] = &[
     ("rtp.codecs", &["g729"]),
     ("providers.*.kind", &["local"]),
     ("agents.*.turns.detector", &["stt"]),
-    ("flows.*.nodes.*.type", &["queue", "voicemail", "email", "sms"]),
+    ("flows.*.nodes.*.type", &["voicemail", "email", "sms"]),
     ("tools.*.type", &["sms"]),
 ];
 
-const DESTINATIONS: &[&str] = &["queue", "voicemail", "stream", "webhook", "play", "park"];
+const DESTINATIONS: &[&str] = &["voicemail", "stream", "webhook", "play", "park"];
 
 #[cfg(test)]
 mod tests {
@@ -97,6 +96,6 @@ mod tests {
         assert!(!is_planned_key("sip"));
         assert!(is_planned_value("rtp.codecs[0]", "g729"));
         assert!(!is_planned_value("rtp.codecs[0]", "opsu"));
-        assert!(is_planned_destination("queue:sales"));
+        assert!(is_planned_destination("park:1"));
     }
 }

@@ -15,6 +15,7 @@ use crate::config::source::Span;
 use crate::dialplan::flow::Flow;
 use crate::dialplan::pattern::NumberList;
 use crate::dialplan::plan::Plan;
+use crate::dialplan::queue::Queue;
 
 /// What is checked.
 pub struct Subject<'a> {
@@ -32,6 +33,8 @@ pub struct Subject<'a> {
     pub menus: &'a BTreeMap<String, Menu>,
     /// The flows.
     pub flows: &'a BTreeMap<String, Arc<Flow>>,
+    /// The queues.
+    pub queues: &'a BTreeMap<String, Arc<Queue>>,
     /// The agents that the menus are, by their destinations.
     pub posts: &'a BTreeMap<String, Arc<Assistant>>,
     /// The tools.

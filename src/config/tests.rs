@@ -136,7 +136,15 @@ fn mistakes_in_dialplans_are_reported_word_for_word() {
             "an_unknown_key",
             agent("first_mesage = \"Hello.\"\nfirst_message = \"x\"\n\n[agents.front.turns]\nwiat = \"1s\""),
         ),
-        ("a_key_of_a_later_version", "[[route]]\nto = \"busy\"\ntimeout = \"3s\"\n\n[queues.main]\nsay = \"Hello.\"\n".to_owned()),
+        ("a_key_of_a_later_version", "[[route]]\nto = \"busy\"\ntimeout = \"3s\"\n\n[schedules.main]\nsay = \"Hello.\"\n".to_owned()),
+        (
+            "queues_that_serve_nobody",
+            "[[route]]\nto = \"queue:sale\"\n\n[queues.sales]\nmembers = [\"agent:x\", { to = \"phone:101\", skill = [] }]\n\n\
+             [queues.help]\nmembers = [\"agent:x\", \"phone:101\", \"tel:+4930\", \"tel:+4930\"]\nstrategy = \"round-robin\"\n\
+             else = \"queue:help\"\nannounce = { position = true, every = \"1s\" }\n\n\
+             [queues.none]\nmembers = []\nring = \"1s\"\nagent = \"nobody\"\nsay = \"Hello {{ name\"\n"
+                .to_owned(),
+        ),
         (
             "conditions_that_hold_for_no_call",
             "[[route]]\nwhen = \"caler.startsWith('+49') && hours.offce\"\nto   = \"busy\"\n\n[[route]]\n\
@@ -154,7 +162,7 @@ fn mistakes_in_dialplans_are_reported_word_for_word() {
             "[[route]]\nwhen = \"office\"\nto = \"busy\"\n\n[hours.office]\nmo = \"08:00-18:00\"\ntue = \"8-18\"\n\
              timezone = \"Berlin\"\nholidays = [\"DE-BW\", \"DE-XX\"]\n\n[lists.vip]\nfile = \"../../vip.csv\"\n".to_owned(),
         ),
-        ("a_destination_of_a_later_version", "[[route]]\nto = \"queue:sales\"\n".to_owned()),
+        ("a_destination_of_a_later_version", "[[route]]\nto = \"park:sales\"\n".to_owned()),
         ("a_destination_that_is_none", "[[route]]\nto = \"agnet:x\"\n".to_owned()),
         ("a_duration_without_unit", agent("first_message = \"x\"\nturns = { wait = 300 }")),
         ("a_wrong_type", agent("first_message = \"x\"\ntools = \"end_call\"")),

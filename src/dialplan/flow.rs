@@ -58,6 +58,8 @@ pub enum Kind {
     Webhook,
     /// Sends the caller to somebody.
     Transfer,
+    /// Lets the caller wait in a queue.
+    Queue,
     /// Gives the caller to another agent, which goes on with the conversation.
     Handoff,
     /// Says goodbye and ends the call.
@@ -136,6 +138,9 @@ pub struct Node {
     /// Where the caller is sent.
     #[serde(default)]
     pub to: Option<Destination>,
+    /// The queue in which the caller waits, by its name.
+    #[serde(default)]
+    pub queue: Option<String>,
     /// What is said before a tool, a transfer or the end; a template.
     #[serde(default)]
     pub say: Option<String>,
@@ -146,7 +151,7 @@ pub struct Node {
     /// The node after an `ask` that got no answer.
     #[serde(default)]
     pub failed: Option<String>,
-    /// The node after a transfer that nobody took.
+    /// The node after a transfer, or a queue, in which nobody took the caller.
     #[serde(default, rename = "else")]
     pub otherwise: Option<String>,
     /// Where an editor draws it.
@@ -234,9 +239,15 @@ impl Node {
             | Kind::Tool
             | Kind::Webhook
             | Kind::Transfer
+            | Kind::Queue
             | Kind::Handoff
             | Kind::End => false,
         }
+    }
+
+    /// Where the caller is sent, or waits.
+    pub fn target(&self) -> Option<Destination> {
+        self.to.clone().or_else(|| self.queue.clone().map(Destination::Queue))
     }
 
     /// What a model must find to be so, with the place of each way in `next`.
@@ -249,7 +260,7 @@ impl Node {
 
     /// Whether the flow may be over behind it.
     pub fn is_last(&self) -> bool {
-        matches!(self.kind, Kind::End | Kind::Transfer | Kind::Handoff)
+        matches!(self.kind, Kind::End | Kind::Transfer | Kind::Queue | Kind::Handoff)
     }
 
     /// The templates in it, with the keys under which they stand.
@@ -288,6 +299,7 @@ impl Kind {
             Self::Tool => &["tool", "args", "save", "say", "next", "error"],
             Self::Webhook => &["url", "headers", "args", "save", "say", "next", "error"],
             Self::Transfer => &["say", "to", "else"],
+            Self::Queue => &["say", "queue", "else"],
             Self::Handoff => &["say", "to"],
             Self::End => &["say"],
         }

@@ -10,6 +10,7 @@ pub mod numbers;
 pub mod outbound;
 pub mod pattern;
 pub mod plan;
+pub mod queue;
 pub mod runner;
 mod way_out;
 mod weights;

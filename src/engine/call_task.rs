@@ -31,6 +31,7 @@ use crate::engine::mailbox::{Inbox, Mailbox};
 use crate::engine::media_shard::{self, MediaHandle, Opening, Pipes, Spoken};
 use crate::engine::memories::Memories;
 use crate::engine::playbill::Playbill;
+use crate::engine::queues::{self, QueuesHandle};
 use crate::engine::recorder::Recorder;
 use crate::engine::sip_shard::{self, SipHandle, until};
 use crate::media::event::Settings;
@@ -55,6 +56,8 @@ pub struct House {
     pub bus: Bus,
     /// The rooms of conferences.
     pub conferences: ConferencesHandle,
+    /// Those who hold the queues.
+    pub queues: QueuesHandle,
     /// Who finishes what a call has begun.
     pub errands: ErrandsHandle,
     /// What is kept of callers for their next call.
@@ -242,6 +245,11 @@ impl CallTask {
                 self.confer(conferences::Order::Join { room, port, mailbox }).await;
             }
             Output::Leave(port) => self.confer(conferences::Order::Leave(port)).await,
+            Output::Queue(caller, input) => {
+                let order = queues::Order::Tell(caller, input, self.mailbox.clone());
+                // The queues close when the server goes down; so does the call.
+                self.house.queues.send(order).await.ok();
+            }
             Output::Attach(port) => {
                 self.attached = port;
                 self.give_mouth(port).await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::playbill::Playbill;
+use crate::engine::queues::{self, QueuesHandle};
 use crate::engine::sip_shard::{Order, SipHandle};
 use crate::engine::supervisor::Question;
 
@@ -15,6 +16,8 @@ pub struct Holders {
     pub calls: mpsc::Sender<Question>,
     /// The signalling, which routes texts.
     pub sip: SipHandle,
+    /// Those who hold the queues.
+    pub queues: QueuesHandle,
 }
 
 impl Holders {
@@ -22,6 +25,8 @@ impl Holders {
     pub async fn give(&self, playbill: Arc<Playbill>) {
         let (asker, done) = oneshot::channel();
         self.sip.order(Order::Brief(playbill.briefing.clone())).await;
+        let queues = queues::Order::Know(playbill.briefing.clone());
+        self.queues.send(queues).await.ok();
         // A server that goes down takes no calls any more.
         if self.calls.send(Question::Change(playbill, asker)).await.is_ok() {
             done.await.ok();

@@ -22,6 +22,11 @@ pub fn write(fact: &Fact) {
         Fact::AgentChanged { agent } => tracing::info!(agent, "agent has the line"),
         Fact::Dialled { to } => tracing::info!(pii.to = to, "dialling"),
         Fact::Bridged { with } => tracing::info!(pii.with = with, "bridged"),
+        Fact::Queued { queue } => tracing::info!(queue, "waits in a queue"),
+        Fact::LeftQueue { queue, waited, why } => {
+            let (waited_ms, why) = (waited.as_millis() as u64, why.name());
+            tracing::info!(queue, waited_ms, why, "left the queue");
+        }
         Fact::Held { leg } => tracing::info!(leg, "on hold"),
         Fact::Resumed { leg, lasted } => {
             tracing::info!(leg, held_ms = lasted.as_millis() as u64, "resumed");

@@ -32,4 +32,5 @@ pub mod supervisor;
 pub mod memories;
 pub mod phone;
 pub mod playbill;
+pub mod queues;
 pub mod reach;

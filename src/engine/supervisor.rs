@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinSet};
 use tracing::Instrument;
 
-use crate::base::id::CallId;
+use crate::base::id::{CallId, PortId};
 use crate::base::random::Random;
 use crate::call::cause::Cause;
 use crate::call::chronicle;
@@ -18,6 +18,7 @@ use crate::engine::clock;
 use crate::engine::conferences;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::playbill::Playbill;
+use crate::engine::queues;
 use crate::engine::sip_shard::{Arrival, Order};
 use crate::sip::event::{Command, SessionId};
 
@@ -181,11 +182,13 @@ impl Supervisor {
         let line = self.sessions.remove(&id);
         let (Some(OnLine { session, call, .. }), true) = (line, broke) else { return };
         tracing::error!("the task of a call broke; this is a bug");
+        let caller = PortId(session.0);
+        self.house.queues.send(queues::Order::Gone(caller)).await.ok();
         let placed = (1..conductor::MOST_LEGS).map(|number| call.session(number));
         for session in std::iter::once(session).chain(placed) {
             let reason = Some(Cause::InternalError.reason_header());
             self.order(Command::HangUp { session, reason }).await;
-            let port = crate::base::id::PortId(session.0);
+            let port = PortId(session.0);
             self.house.conferences.send(conferences::Order::Leave(port)).await.ok();
             self.house.media.order(crate::engine::media_shard::Order::Close(port));
         }

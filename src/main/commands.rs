@@ -8,7 +8,9 @@ use clap::{Args, Parser, Subcommand};
 use voxtrunk::base::units::parse_duration;
 use voxtrunk::server::{bench, models, routes};
 
-use crate::lines::{CallCommand, Dial, PhoneCommand, RecordingCommand, SipCommand, TrunkCommand};
+use crate::lines::{
+    CallCommand, Dial, PhoneCommand, QueueCommand, RecordingCommand, SipCommand, TrunkCommand,
+};
 use crate::place::{Config, Server};
 
 use crate::choices::{Format, SchemaFile};
@@ -112,6 +114,11 @@ pub enum Command {
     Phone {
         #[command(subcommand)]
         command: PhoneCommand,
+    },
+    /// The queues of the running server.
+    Queue {
+        #[command(subcommand)]
+        command: QueueCommand,
     },
     /// The signalling of the running server.
     Sip {

@@ -183,6 +183,27 @@ pub enum PhoneCommand {
     List(Server),
 }
 
+/// With queues.
+#[derive(Debug, Subcommand)]
+pub enum QueueCommand {
+    /// All of them: who waits, who serves, and what each member is doing.
+    List(Server),
+    /// A member takes no callers from now on; what it does now it does to the end.
+    Pause {
+        /// The name of a phone, or a destination as it stands among the members.
+        member: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// It takes callers again.
+    Resume {
+        /// The name of a phone, or a destination as it stands among the members.
+        member: String,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
 /// With SIP messages.
 #[derive(Debug, Subcommand)]
 pub enum SipCommand {

@@ -149,6 +149,7 @@ pub async fn playbill(
         agents: cast.castings,
         squads: loaded.squads.clone(),
         flows: loaded.flows.clone(),
+        queues: loaded.queues.clone(),
         trunks: terms(server),
         phones: phones::codecs(server),
         numbering: Numbering { country: server.machine.country, format: Format::National },

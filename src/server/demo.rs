@@ -160,6 +160,8 @@ async fn tell_until_end(mut watch: broadcast::Receiver<Told>) -> Option<Outcome>
             | Fact::AgentSaid { .. }
             | Fact::Dialled { .. }
             | Fact::Bridged { .. }
+            | Fact::Queued { .. }
+            | Fact::LeftQueue { .. }
             | Fact::Held { .. }
             | Fact::Resumed { .. }
             | Fact::RecordingAgreed

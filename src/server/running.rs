@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::call::admission::{self, Badge, Doorkeeper};
+use crate::call::briefing::Briefing;
 use crate::call::exchange::{phones, tenants};
 use crate::call::outbound::{self, Guard};
 use crate::call::trunk;
@@ -22,13 +23,14 @@ use crate::engine::bus::{Bus, Told};
 use crate::engine::call_task::{House, Stops};
 use crate::engine::changing::Holders;
 use crate::engine::clock;
-use crate::engine::conferences::Rooms;
+use crate::engine::conferences::{ConferencesHandle, Rooms};
 use crate::engine::doors::{self, DoorError, Doors};
-use crate::engine::errands::Errands;
+use crate::engine::errands::{Errands, ErrandsHandle};
 use crate::engine::gauges::Gauges;
 use crate::engine::media_shard::{MediaHandle, MediaShard};
 use crate::engine::memories::Memories;
 use crate::engine::playbill::Playbill;
+use crate::engine::queues::{Attendants, QueuesHandle};
 use crate::engine::recorder::mend::mend;
 use crate::engine::recorder::{Plan, Recorder};
 use crate::engine::retention::Retention;
@@ -221,8 +223,7 @@ impl Running {
         let shard = shard.with_keep_alive(blueprint.keep_alive).with_tenants(blueprint.tenants);
         let announcer = blueprint.board.announcer().clone();
         let shard = shard.with_trace(blueprint.control.trace).with_announcer(announcer.clone());
-        let ((rooms, conferences), (errands, given)) = (Rooms::new(), Errands::new());
-        let memories = Memories::new(blueprint.folders.memory);
+        let (beside, ways) = Beside::open(blueprint.folders.memory, &blueprint.playbill.briefing);
         let house = Arc::new(House {
             sip: sip.clone(),
             media: media.clone(),
@@ -230,18 +231,18 @@ impl Running {
             recorder: recorder.clone(),
             recordings: blueprint.folders.recordings,
             bus: bus.clone(),
-            conferences,
-            errands: given,
-            memories: memories.clone(),
+            conferences: ways.conferences,
+            queues: ways.queues.clone(),
+            errands: ways.errands,
+            memories: ways.memories,
         });
         let stops = Stops { wind_up: CancellationToken::new(), now: CancellationToken::new() };
         let (stop_shard, active) = (CancellationToken::new(), Arc::new(AtomicUsize::new(0)));
         let limits = Limits { max_calls: blueprint.max_calls, active: active.clone() };
         let (asker, questions) = mpsc::channel(QUESTIONS);
         let supervisor = Supervisor::new(house, blueprint.playbill, limits, stops.clone());
-        let holders = Holders { calls: asker, sip: sip.clone() };
-        let (mut calls, mut others) =
-            (JoinSet::new(), beside((rooms, errands, memories), keepers, &stop_shard));
+        let holders = Holders { calls: asker, sip: sip.clone(), queues: ways.queues };
+        let (mut calls, mut others) = (JoinSet::new(), beside.run(keepers, &stop_shard));
         calls.spawn(supervisor.with_questions(questions).run(arrivals));
         others.spawn(shard.run(stop_shard.clone()));
         others.spawn(records::write(facts, files));
@@ -276,6 +277,7 @@ impl Running {
         let clerk = Clerk {
             sip: self.sip.clone(),
             calls: self.holders.calls.clone(),
+            queues: self.holders.queues.clone(),
             facts: self.bus.watching(),
             announcer,
             gauges: self.gauges.clone(),
@@ -403,18 +405,41 @@ fn call_files(folder: &std::path::Path) -> Result<CallFiles, StartError> {
 }
 
 /// Those who serve all calls until the stop.
-fn beside(
-    (rooms, errands, memories): (Rooms, Errands, Memories),
-    keepers: Keepers,
-    stop: &CancellationToken,
-) -> JoinSet<()> {
-    let (mut others, Keepers { uploads, retention }) = (JoinSet::new(), keepers);
-    others.spawn(rooms.run(stop.clone()));
-    others.spawn(errands.run(stop.clone()));
-    others.spawn(memories.tend(stop.clone()));
-    uploads.map(|uploads| others.spawn(uploads.run(stop.clone())));
-    retention.map(|retention| others.spawn(retention.run(stop.clone())));
-    others
+struct Beside {
+    rooms: Rooms,
+    attendants: Attendants,
+    errands: Errands,
+    memories: Memories,
+}
+
+/// The ways to them.
+struct Ways {
+    conferences: ConferencesHandle,
+    queues: QueuesHandle,
+    errands: ErrandsHandle,
+    memories: Memories,
+}
+
+impl Beside {
+    /// Makes them; what is kept of callers stands in the folder.
+    fn open(memory: PathBuf, briefing: &Briefing) -> (Self, Ways) {
+        let ((rooms, conferences), (attendants, queues)) =
+            (Rooms::new(), Attendants::new(briefing));
+        let ((errands, given), memories) = (Errands::new(), Memories::new(memory));
+        let ways = Ways { conferences, queues, errands: given, memories: memories.clone() };
+        (Self { rooms, attendants, errands, memories }, ways)
+    }
+
+    fn run(self, keepers: Keepers, stop: &CancellationToken) -> JoinSet<()> {
+        let (mut others, Keepers { uploads, retention }) = (JoinSet::new(), keepers);
+        others.spawn(self.rooms.run(stop.clone()));
+        others.spawn(self.attendants.run(stop.clone()));
+        others.spawn(self.errands.run(stop.clone()));
+        others.spawn(self.memories.tend(stop.clone()));
+        uploads.map(|uploads| others.spawn(uploads.run(stop.clone())));
+        retention.map(|retention| others.spawn(retention.run(stop.clone())));
+        others
+    }
 }
 
 fn door_hint(why: &DoorError) -> String {

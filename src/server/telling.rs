@@ -36,6 +36,7 @@ pub fn line(fact: &Fact) -> Option<String> {
         Fact::CallbackWanted { .. } => Some("           · wants to be called back".to_owned()),
         Fact::Dialled { to } => Some(format!("           · dialling {to}")),
         Fact::Bridged { with } => Some(format!("           · talks with {with}")),
+        Fact::Queued { .. } | Fact::LeftQueue { .. } => in_queue(fact),
         Fact::Held { .. } => Some("           · on hold".to_owned()),
         Fact::Resumed { lasted, .. } => {
             Some(format!("           · back after {:.1} s on hold", lasted.as_secs_f64()))
@@ -64,6 +65,16 @@ pub fn line(fact: &Fact) -> Option<String> {
             cause.end_reason(),
             record.lasted.as_secs_f64()
         )),
+    }
+}
+
+fn in_queue(fact: &Fact) -> Option<String> {
+    match fact {
+        Fact::Queued { queue } => Some(format!("           · waits in queue `{queue}`")),
+        Fact::LeftQueue { waited, why, .. } => {
+            Some(format!("           · waited {:.1} s: {}", waited.as_secs_f64(), why.name()))
+        }
+        _ => None,
     }
 }
 

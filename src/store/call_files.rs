@@ -12,8 +12,8 @@ use crate::agent::judgement::{Judged, Likelihood};
 use crate::base::id::CallId;
 use crate::call::cause::Cause;
 use crate::call::record::{
-    Bridge, Callback, Consent, Failure, Hold, Latency, Leg, Line, Message, NodeEntered, Pause,
-    Record, Role, ToolUse, Transfer, Turn,
+    Bridge, Callback, Consent, Failure, Hold, Latency, LeftQueue, Leg, Line, Message, NodeEntered,
+    Pause, Queued, Record, Role, ToolUse, Transfer, Turn,
 };
 use crate::call::stir::{Flaw, Verification};
 
@@ -147,6 +147,7 @@ fn document(record: &Record) -> Value {
         "legs": record.legs.iter().map(leg).collect::<Vec<_>>(),
         "bridges": record.bridges.iter().map(bridge).collect::<Vec<_>>(),
         "holds": record.holds.iter().map(hold).collect::<Vec<_>>(),
+        "queues": record.queues.iter().map(queued).collect::<Vec<_>>(),
         "transfers": record.transfers.iter().map(transfer).collect::<Vec<_>>(),
         "transcript": record.transcript.iter().map(line).collect::<Vec<_>>(),
         "turns": record.turns.iter().map(turn).collect::<Vec<_>>(),
@@ -208,6 +209,15 @@ pub fn stir(verification: &Verification) -> Value {
 
 fn bridge(bridge: &Bridge) -> Value {
     json!({ "start_ms": millis(bridge.at), "legs": bridge.legs })
+}
+
+fn queued(queued: &Queued) -> Value {
+    json!({
+        "start_ms": millis(queued.at),
+        "queue": queued.queue,
+        "waited_ms": queued.waited.map(millis),
+        "left": queued.why.map(LeftQueue::name),
+    })
 }
 
 fn hold(hold: &Hold) -> Value {

@@ -137,6 +137,10 @@ impl Conductor {
         let agreement = self.with(session, |leg, out| leg.progressed(body, out)).flatten();
         self.agreed(session, agreement);
         let Some(dial) = self.dial.as_mut().filter(|dial| dial.tries(session)) else { return };
+        if *dial.purpose() == Purpose::Queue {
+            // Who waits goes on hearing music.
+            return;
+        }
         let is_early =
             self.legs.iter().any(|leg| leg.session() == session && leg.state() == State::Early)
                 && dial.hears_early(session);
@@ -152,7 +156,7 @@ impl Conductor {
                 let by = *by;
                 self.sip(Command::AnswerRefer { session: by, outcome: Ok(180) });
             }
-            (Purpose::Transfer(_), _) => {}
+            (Purpose::Transfer(_) | Purpose::Queue, _) => {}
         }
     }
 
@@ -222,6 +226,7 @@ impl Conductor {
                 self.join(now);
             }
             Purpose::Transfer(_) => self.transfer_answered(now, session),
+            Purpose::Queue => self.member_answered(now, session),
             Purpose::Referral(by, kind) => self.referral_answered(now, session, (by, kind)),
         }
     }
@@ -266,6 +271,7 @@ impl Conductor {
         match dial.purpose() {
             Purpose::Route => self.end(now, dial.cause()),
             Purpose::Transfer(call) => self.transfer_failed(now, call, dial.cause()),
+            Purpose::Queue => self.not_taken(),
             Purpose::Referral(by, kind) => {
                 self.referral_failed(now, (*by, *kind), dial.cause());
             }
@@ -289,7 +295,7 @@ impl Conductor {
 }
 
 /// The most legs of one call; sessions are numbered with an octet.
-pub const MOST_LEGS: u8 = 64;
+pub const MOST_LEGS: u8 = 250;
 
 /// Why a fork is cancelled when another one was answered (RFC 3326 3.1): phones then list no
 /// missed call.

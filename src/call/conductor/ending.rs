@@ -9,6 +9,7 @@ use crate::base::id::PortId;
 use crate::call::cause::Cause;
 use crate::call::event::Output;
 use crate::call::leg::{Leg, State};
+use crate::call::record::LeftQueue;
 use crate::dialplan::plan::{How, Route};
 use crate::sip::event::{Ending, Party, Refusal, SessionId};
 
@@ -21,6 +22,7 @@ impl Conductor {
         }
         let was_answered = leg.is_up();
         let was_wanted = leg.state() != State::Ending;
+        self.member_gone(session);
         if session == self.near && !matches!(self.work, Work::Over) {
             self.leave_desk(now);
         }
@@ -90,6 +92,7 @@ impl Conductor {
             return;
         }
         self.stop_dialling();
+        self.leave_queue(now, LeftQueue::Abandoned);
         self.timers.clear_all();
         if let Work::Conference(_) = std::mem::replace(&mut self.work, Work::Ending(cause)) {
             self.out.push_back(Output::Leave(PortId(self.near.0)));
@@ -157,6 +160,7 @@ impl Conductor {
             | Work::Dialling
             | Work::Referring(_)
             | Work::Transferring
+            | Work::Queued
             | Work::Drill(_) => self.end(now, Cause::ServerShutdown),
             Work::Bridged | Work::Conference(_) | Work::Ending(_) | Work::Over => {}
         }
@@ -168,18 +172,7 @@ pub(super) fn redirection(route: &Route, to: &[Destination]) -> Option<Vec<Strin
     let uri = |destination: &Destination| match destination {
         Destination::Sip(uri) => Some(uri.clone()),
         Destination::Tel(number) => Some(format!("tel:{number}")),
-        Destination::Agent(_)
-        | Destination::Squad(_)
-        | Destination::Menu(_)
-        | Destination::Flow(_)
-        | Destination::Trunk { .. }
-        | Destination::Phone(_)
-        | Destination::Group(_)
-        | Destination::Conference(_)
-        | Destination::Drill(_)
-        | Destination::Reject(_)
-        | Destination::Busy
-        | Destination::HangUp(_) => None,
+        _ => None,
     };
     let targets: Vec<String> = to.iter().filter_map(uri).collect();
     (route.how == How::Redirect && !targets.is_empty()).then_some(targets)

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::queueing::QUEUE;
 use super::serving::MOST_HOPS;
 use super::{Conductor, Work};
 use crate::agent::event::{Input, Note};
@@ -116,10 +117,14 @@ impl Conductor {
         if self.flow.is_some() && result.id == FLOW {
             return self.walk(now, flow::Input::NotReached);
         }
+        if result.id == QUEUE {
+            // Nobody speaks there who could say it.
+            return self.end(now, Cause::NoAnswer);
+        }
         self.desk.tell(now, Input::ToolDone(result));
     }
 
-    fn walk(&mut self, now: Instant, input: flow::Input) {
+    pub(super) fn walk(&mut self, now: Instant, input: flow::Input) {
         if let Some(flow) = &mut self.flow {
             flow.handle(now, input);
             self.obey_flow(now);
@@ -215,7 +220,7 @@ impl Conductor {
     }
 
     /// A text with the values that the flow knows.
-    fn rendered(&self, text: &str) -> String {
+    pub(super) fn rendered(&self, text: &str) -> String {
         template::render_in(text, &self.scope()).unwrap_or_else(|_| text.to_owned())
     }
 }

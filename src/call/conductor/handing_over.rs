@@ -19,6 +19,8 @@ pub(super) enum Place {
     Agent(Destination, Post),
     /// In a room.
     Room(String),
+    /// In a queue.
+    Line(String),
 }
 
 impl Conductor {
@@ -32,16 +34,8 @@ impl Conductor {
                 Some(Place::Agent(destination.clone(), post))
             }
             Destination::Conference(room) => Some(Place::Room(room.clone())),
-            Destination::Sip(_)
-            | Destination::Tel(_)
-            | Destination::Trunk { .. }
-            | Destination::Phone(_)
-            | Destination::Group(_)
-            | Destination::Flow(_)
-            | Destination::Drill(_)
-            | Destination::Reject(_)
-            | Destination::Busy
-            | Destination::HangUp(_) => None,
+            Destination::Queue(name) => Some(Place::Line(name.clone())),
+            _ => None,
         }
     }
 
@@ -58,6 +52,7 @@ impl Conductor {
         let to = match &place {
             Place::Agent(destination, _) => destination.clone(),
             Place::Room(room) => Destination::Conference(room.clone()),
+            Place::Line(name) => Destination::Queue(name.clone()),
         };
         let try_of = self.by_peer(by, (to.to_string(), Manner::Referral, kind));
         let fact = self.chronicle.transferred(now, try_of, None);
@@ -74,19 +69,28 @@ impl Conductor {
         self.far = None;
         match place {
             Place::Room(room) => self.confer(now, room),
+            Place::Line(name) => {
+                self.attend_near();
+                self.queue_up(now, &name);
+            }
             Place::Agent(_, post) => self.serve(now, post),
         }
     }
 
     /// An agent takes a near side that is up already.
     fn serve(&mut self, now: Instant, post: Post) {
-        if let Some(port) = self.leg(self.near).map(Leg::port) {
-            self.out.push_back(Output::Attach(port));
-        }
+        self.attend_near();
         self.work = Work::Agent;
         self.cast(post);
         self.give_back_to_agent();
         self.open_desk(now, None);
         self.tell_of_hold(now);
+    }
+
+    /// Those who hear and speak are at the near side from now on.
+    fn attend_near(&mut self) {
+        if let Some(port) = self.leg(self.near).map(Leg::port) {
+            self.out.push_back(Output::Attach(port));
+        }
     }
 }

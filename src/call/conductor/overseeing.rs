@@ -62,6 +62,7 @@ impl Conductor {
             | Work::Referring(_)
             | Work::Transferring
             | Work::Conference(_)
+            | Work::Queued
             | Work::Drill(_)
             | Work::Ending(_)
             | Work::Over => false,
@@ -109,7 +110,7 @@ impl Conductor {
             Work::Agent | Work::Referring(_) | Work::Transferring => {
                 self.media(Command::Connect(Links::default()));
             }
-            Work::Dialling | Work::Drill(_) | Work::Ending(_) | Work::Over => {}
+            Work::Dialling | Work::Queued | Work::Drill(_) | Work::Ending(_) | Work::Over => {}
         }
     }
 

@@ -144,7 +144,8 @@ impl Conductor {
 
     /// Cuts what the agent is saying.
     pub(super) fn silence_agent(&mut self) {
-        let through = agent::event::UtteranceId(u64::MAX);
+        // Whoever speaks at this port afterwards is heard.
+        let through = self.desk.last_utterance();
         self.out.push_back(Output::Mind(agent::event::Output::Flush { through }));
         self.media(Command::Flush { through });
     }

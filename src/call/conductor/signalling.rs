@@ -169,6 +169,7 @@ impl Conductor {
                 self.tell_of_hold(now);
             }
             Work::Drill(drill) => drill.handle(now, Happening::Up),
+            Work::Queued => self.wait_in_line(now),
             Work::Dialling
             | Work::Referring(_)
             | Work::Transferring

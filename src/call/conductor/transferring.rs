@@ -25,7 +25,7 @@ use crate::sip::uri::Uri;
 impl Conductor {
     /// The agent wants a tool.
     pub(super) fn run(&mut self, now: Instant, call: ToolCall) {
-        if self.is_of_flow(now, &call) {
+        if self.is_of_queue(now, &call) || self.is_of_flow(now, &call) {
             return;
         }
         if call.name == names::HAND_OVER {
@@ -58,6 +58,12 @@ impl Conductor {
             },
             Target::Flow(name) => self.change_to_flow(now, &name),
             Target::End(to) => self.go(now, to),
+            Target::Queue(name) => {
+                let to = Destination::Queue(name.clone()).to_string();
+                let fact = self.chronicle.transferred(now, by_agent(to, Manner::Bridge), None);
+                self.out.push_back(Output::Fact(fact));
+                self.queue_up(now, &name);
+            }
             Target::Conference(room) => {
                 let to = Destination::Conference(room.clone()).to_string();
                 let fact = self.chronicle.transferred(now, by_agent(to, Manner::Bridge), None);

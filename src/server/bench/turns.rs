@@ -103,6 +103,8 @@ async fn timed(mut facts: broadcast::Receiver<crate::engine::bus::Told>) -> Vec<
                 | Fact::AgentSaid { .. }
                 | Fact::Dialled { .. }
                 | Fact::Bridged { .. }
+                | Fact::Queued { .. }
+                | Fact::LeftQueue { .. }
                 | Fact::Held { .. }
                 | Fact::Resumed { .. }
                 | Fact::RecordingAgreed

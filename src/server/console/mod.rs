@@ -6,6 +6,7 @@ pub mod command;
 pub mod calls;
 pub mod history;
 pub mod phones;
+pub mod queues;
 pub mod reload;
 pub mod status;
 pub mod trace;

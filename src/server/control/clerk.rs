@@ -18,6 +18,7 @@ use crate::engine::announcements::Announcer;
 use crate::engine::bus::Watching;
 use crate::engine::gauges::Gauges;
 use crate::engine::mailbox::Mailbox;
+use crate::engine::queues::{self, QueuesHandle};
 use crate::engine::recorder::Recorder;
 use crate::engine::sip_shard::{Question, SipHandle};
 use crate::engine::supervisor::{self, Roll};
@@ -26,14 +27,14 @@ use crate::server::control::diagnosis;
 use crate::server::control::events;
 use crate::server::control::oversight;
 use crate::server::control::protocol::{
-    self, Ask, Fault, FaultCode, HangUp, Mute, Oversee, Record, Taping, Wish,
+    self, Ask, Fault, FaultCode, HangUp, Mute, Oversee, PauseMember, Record, Taping, Wish,
 };
 use crate::server::control::reload;
 use crate::server::control::reports::{self, House};
 use crate::server::control::times::When;
 use crate::server::control::view::{
-    CallView, HungUpView, List, MutedView, OverseenView, PhoneView, RecordingView, ReloadView,
-    StatusView, TrialView, TrunkView,
+    CallView, HungUpView, List, MutedView, OverseenView, PausedView, PhoneView, QueueView,
+    RecordingView, ReloadView, StatusView, TrialView, TrunkView,
 };
 use crate::server::control::wiretap;
 
@@ -44,6 +45,8 @@ pub struct Clerk {
     pub sip: SipHandle,
     /// The supervisor.
     pub calls: mpsc::Sender<supervisor::Question>,
+    /// Those who hold the queues.
+    pub queues: QueuesHandle,
     /// What happens in calls.
     pub facts: Watching,
     /// What happens beside them.
@@ -90,6 +93,8 @@ impl Clerk {
             Ask::Trunk(named) => json(&self.trunk(&named.name).await?),
             Ask::TestTrunk(named) => json(&self.test(&named.name).await?),
             Ask::Phones => json(&List { data: self.phones().await? }),
+            Ask::Queues => json(&List { data: self.queues().await? }),
+            Ask::PauseMember(order) => json(&self.pause_member(&order).await?),
             Ask::Calls => json(&List { data: self.overviews().await? }),
             Ask::Call(wanted) => json(&self.call(&wanted.id).await?),
             Ask::HangUp(order) => json(&self.hang_up(&order).await?),
@@ -179,6 +184,27 @@ impl Clerk {
     async fn phones(&self) -> Result<Vec<PhoneView>, Fault> {
         let (phones, when) = (self.sip(Question::Phones).await?, When::now());
         Ok(phones.iter().map(|phone| reports::phone(phone, when)).collect())
+    }
+
+    async fn queues(&self) -> Result<Vec<QueueView>, Fault> {
+        let (asker, answer) = oneshot::channel();
+        // Those who hold the queues go when the server does.
+        self.queues.send(queues::Order::Look(asker)).await.ok();
+        let views = answer.await.map_err(|_| going_down())?;
+        Ok(views.iter().map(reports::queue).collect())
+    }
+
+    async fn pause_member(&self, order: &PauseMember) -> Result<PausedView, Fault> {
+        let member = oversight::destination(&order.member)?;
+        let (asker, answer) = oneshot::channel();
+        let pause = queues::Order::Pause(member.clone(), order.paused, asker);
+        self.queues.send(pause).await.ok();
+        if !answer.await.map_err(|_| going_down())? {
+            let text = format!("`{member}` serves no queue");
+            return Err(Fault::new(FaultCode::NotFound, text));
+        }
+        tracing::info!(pii.member = %member, paused = order.paused, "an operator pauses a member");
+        Ok(PausedView { member: member.to_string(), paused: order.paused })
     }
 
     async fn overviews(&self) -> Result<Vec<CallView>, Fault> {

@@ -110,6 +110,7 @@ fn of_call(told: &Told) -> Value {
         Fact::Verified(verification) => ("call.updated", json!({ "stir": stir(verification) })),
         Fact::Dialled { to } => ("call.updated", json!({ "dialled": to })),
         Fact::Bridged { with } => ("call.updated", json!({ "bridged": with })),
+        Fact::Queued { .. } | Fact::LeftQueue { .. } => of_queue(&told.fact),
         Fact::Held { leg } => ("call.updated", json!({ "held": leg })),
         Fact::Resumed { leg, lasted } => {
             ("call.updated", json!({ "resumed": leg, "held_ms": lasted.as_millis() as u64 }))
@@ -143,6 +144,17 @@ fn of_call(told: &Told) -> Value {
         "call_id": told.call.to_string(),
         "data": data,
     })
+}
+
+fn of_queue(fact: &Fact) -> (&'static str, Value) {
+    match fact {
+        Fact::LeftQueue { queue, waited, why } => (
+            "queue.left",
+            json!({ "queue": queue, "waited_ms": waited.as_millis() as u64, "reason": why.name() }),
+        ),
+        Fact::Queued { queue } => ("queue.joined", json!({ "queue": queue })),
+        _ => noted("queue", Value::Null),
+    }
 }
 
 fn failed((stage, provider): (Stage, &str), reason: &str, next: Option<&str>) -> Value {

@@ -32,7 +32,10 @@ pub fn arranged(overview: &Overview, role: record::Role) -> Option<OverseenView>
 }
 
 /// Who is to be called: a phone by its name, or a destination.
-fn destination(text: &str) -> Result<Destination, Fault> {
+///
+/// # Errors
+/// When nobody could be called there.
+pub fn destination(text: &str) -> Result<Destination, Fault> {
     let written = if text.contains(':') { text.to_owned() } else { format!("phone:{text}") };
     let impossible = |text: String| Fault::new(FaultCode::Impossible, text);
     let destination: Destination = written.parse().map_err(|why| impossible(format!("{why}")))?;
@@ -54,6 +57,7 @@ pub fn objection(overview: &Overview, role: record::Role, phone: &Destination) -
         | Doing::Referring
         | Doing::Transferring
         | Doing::Conference
+        | Doing::Queued
         | Doing::Drill
         | Doing::Ending => {
             return Some(format!(

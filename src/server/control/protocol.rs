@@ -36,6 +36,12 @@ pub enum Ask {
     /// Where the phones are.
     #[serde(rename = "phone.list")]
     Phones,
+    /// How every queue stands.
+    #[serde(rename = "queue.list")]
+    Queues,
+    /// A member takes no callers from now on, or takes them again.
+    #[serde(rename = "queue.pause")]
+    PauseMember(PauseMember),
     /// The calls that are up.
     #[serde(rename = "call.list")]
     Calls,
@@ -71,6 +77,15 @@ pub enum Ask {
 pub struct Reload {
     /// Whether it is only told what would be changed.
     pub dry: bool,
+}
+
+/// A member of queues that rests, or works again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PauseMember {
+    /// The name of a phone, or a destination as it stands in the files.
+    pub member: String,
+    /// Whether it takes no callers.
+    pub paused: bool,
 }
 
 /// Something by its name.

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::base::destination::Destination;
 use crate::call::exchange::Count;
 use crate::call::leg::State as LegState;
 use crate::call::overview::{Doing, LegView as Leg, Overview};
+use crate::call::queue;
 use crate::call::trunk::{EnrolmentReport, Health, PingReport, Report};
 use crate::engine::gauges::Gauges;
 use crate::engine::sip_shard::DoorReport;
@@ -15,8 +17,8 @@ use crate::server::control::diagnosis;
 use crate::server::control::times::{When, millis, timestamp};
 use crate::server::control::view::{
     BanView, BindingView, CallView, CallsView, DoorView, LegView, LimitsView, MediaView,
-    OptionsView, PartyView, PhoneView, PhonesView, QualityView, RefusalView, RegistrationView,
-    SipView, StatusView, TrafficView, TrunkView, TrunksView,
+    MemberView, OptionsView, PartyView, PhoneView, PhonesView, QualityView, QueueView, RefusalView,
+    RegistrationView, SipView, StatusView, TrafficView, TrunkView, TrunksView,
 };
 use crate::sip::registrar::{BindingReport, PhoneReport};
 use crate::sip::registration::Enrolment;
@@ -130,6 +132,20 @@ pub fn phone(report: &PhoneReport, when: When) -> PhoneView {
         name: report.name.to_string(),
         display: report.display.clone(),
         bindings: report.bindings.iter().map(binding).collect(),
+    }
+}
+
+/// A queue.
+pub fn queue(view: &queue::View) -> QueueView {
+    let member = |(to, doing): &(Destination, queue::Doing)| MemberView {
+        to: to.to_string(),
+        state: doing.name().to_owned(),
+    };
+    QueueView {
+        name: view.queue.clone(),
+        waiting: view.waiting,
+        longest_wait_s: view.longest.as_secs(),
+        members: view.members.iter().map(member).collect(),
     }
 }
 

@@ -325,13 +325,15 @@ fn socket_of(server: &Server) -> PathBuf {
 }
 
 /// A command that goes on, and what it has said.
-struct Watch {
+/// What a command goes on saying.
+pub struct Watch {
     lines: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
     _child: tokio::process::Child,
 }
 
 impl Watch {
-    fn start(server: &Server, args: &[&str]) -> Self {
+    /// Starts the command.
+    pub fn start(server: &Server, args: &[&str]) -> Self {
         let mut command = program();
         command.args(args).arg("--config").arg(server.folder.path("conf/server.toml"));
         let mut child = command.stdout(Stdio::piped()).spawn().expect("it runs");
@@ -347,7 +349,7 @@ impl Watch {
     }
 
     /// Waits for these words; gives everything that was said.
-    async fn until(&mut self, words: &str) -> String {
+    pub async fn until(&mut self, words: &str) -> String {
         within(PATIENCE, words, || {
             let said = self.lines.lock().expect("unpoisoned").join("\n");
             said.contains(words).then_some(said)

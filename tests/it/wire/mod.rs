@@ -54,6 +54,7 @@ mod phones;
 mod piper;
 mod probes;
 mod quality;
+mod queues;
 mod recording;
 mod recordings;
 mod reload;

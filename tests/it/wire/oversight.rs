@@ -122,14 +122,15 @@ async fn a_whisper_is_heard_by_our_side_of_a_bridge_and_a_barge_by_both() {
 }
 
 /// A caller by bare sockets.
-struct Ann {
+pub struct Ann {
     wire: Wire,
     answer: String,
-    audio: Audio,
+    /// What it says and hears.
+    pub audio: Audio,
 }
 
 impl Ann {
-    async fn calls(server: &Server, extension: &str) -> Self {
+    pub async fn calls(server: &Server, extension: &str) -> Self {
         let audio = Audio::open().await;
         let mut wire = Wire::open("127.0.0.1:0", server.address).await;
         let description = wire.description_at(audio.port());
@@ -146,17 +147,17 @@ impl Ann {
         call["id"].as_str().unwrap_or_else(|| panic!("{calls:#}")).to_owned()
     }
 
-    async fn hangs_up(self) {
+    pub async fn hangs_up(self) {
         self.wire.hang_up(&self.answer).await;
     }
 }
 
-async fn phone(server: &Server, user: &str, password: &str) -> Deskphone {
+pub async fn phone(server: &Server, user: &str, password: &str) -> Deskphone {
     let domain = server.address.to_string();
     Deskphone::register(server.address, (user, password), &domain).await
 }
 
-async fn answers(phone: &mut Deskphone) -> Dialog {
+pub async fn answers(phone: &mut Deskphone) -> Dialog {
     let invite = phone.wait_for("INVITE ").await;
     let dialog = phone.answer(&invite).await;
     phone.wait_for("ACK ").await;

@@ -338,6 +338,7 @@ impl Server {
             agents: agents.collect(),
             squads: BTreeMap::new(),
             flows: self.flows.clone(),
+            queues: BTreeMap::new(),
             trunks: BTreeMap::from([(Arc::from(""), self.terms.clone())]),
             tapes: Tapes::default(),
             media: MediaPolicy {
@@ -393,7 +394,9 @@ impl Server {
             Output::ClosePort(port) => {
                 scene.pipe(Pipe::ToMedia, id, Job::Media(port, Order::Close));
             }
-            Output::Join(..) | Output::Leave(_) => unreachable!("no route leads to a conference"),
+            Output::Join(..) | Output::Leave(_) | Output::Queue(..) => {
+                unreachable!("no route leads to a conference or a queue")
+            }
             Output::Attach(port) => {
                 let Some(call) = self.calls.get_mut(&id) else { return };
                 call.attached = port;
