@@ -178,6 +178,7 @@ fn call(command: CallCommand) -> ExitCode {
     match command {
         CallCommand::List(server) => calls::list(&server.target()),
         CallCommand::Show { id, server } => calls::show(&server.target(), id),
+        CallCommand::Originate(order) => order.run(),
         CallCommand::Mute { id, server } => calls::mute(&server.target(), id, true),
         CallCommand::Unmute { id, server } => calls::mute(&server.target(), id, false),
         CallCommand::Hangup { id, cause, server } => calls::hang_up(&server.target(), id, cause),

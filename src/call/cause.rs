@@ -1,7 +1,7 @@
 //! Why a call ended: one word from which the SIP status, the Q.850 cause, the state of the call
 //! and the end reason of the record follow.
 
-use crate::sip::event::{Ending, Refusal};
+use crate::sip::event::{Ending, Party, Refusal};
 
 /// Why a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -135,6 +135,8 @@ impl Cause {
     /// What it means for the call that a leg which we placed ended before it was answered.
     pub fn of_ending(ending: &Ending) -> Self {
         match ending {
+            // Our own rules forbid the number.
+            Ending::Refused { by: Party::Us, status: 403, .. } => Self::Blocked,
             Ending::Refused { status, .. } => Self::of_refusal(*status),
             Ending::Cancelled { .. } => Self::NoAnswer,
             Ending::Lost => Self::Unreachable,
@@ -159,7 +161,7 @@ impl Cause {
         match self {
             Self::Busy => 4,
             Self::Rejected(600..) => 3,
-            Self::Rejected(_) => 2,
+            Self::Rejected(_) | Self::Blocked => 2,
             Self::NoAnswer => 1,
             _ => 0,
         }
@@ -172,6 +174,7 @@ impl Cause {
             Self::NoAnswer => "nobody answered there".to_owned(),
             Self::Unreachable | Self::NoRoute => "nobody can be reached there".to_owned(),
             Self::Rejected(status) => format!("the call was refused there (SIP {status})"),
+            Self::Blocked => "calls to that number are not allowed here".to_owned(),
             other => format!("it did not work ({})", other.end_reason()),
         }
     }

@@ -75,6 +75,7 @@ impl Chronicle {
         let record = Record {
             call: arrival.call,
             began: arrival.since_epoch,
+            is_ours: false,
             from: incoming.calling_user.clone(),
             name: incoming.calling_name.clone(),
             to: incoming.called_user.clone(),
@@ -105,6 +106,12 @@ impl Chronicle {
             pauses: Vec::new(),
         };
         Self { arrived: arrival.at, record, served: Served::default() }
+    }
+
+    /// The call is one that we begin: nobody called, and its first leg is the first that we place.
+    pub fn begins_here(&mut self) {
+        self.record.is_ours = true;
+        self.record.legs.clear();
     }
 
     /// The call.

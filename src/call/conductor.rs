@@ -2,6 +2,7 @@
 //! and the agent of all legs, and hears events; audio never passes through it. Its halves stand in
 //! the folder beside this file; the machines that it conducts are legs, a dial, a desk and a drill.
 
+mod calling;
 mod conferring;
 mod dialling;
 mod drilling;
@@ -63,6 +64,8 @@ pub struct Conductor {
     incoming: Box<Incoming>,
     trunk: Badge,
     work: Work,
+    /// Where whoever we called comes to when it answers, in a call that we began.
+    then: Option<Destination>,
     /// The caller's leg, then those that we placed, in order; as in the record.
     legs: Vec<Leg>,
     /// The leg that the agent serves, or one side of a bridge: the caller, unless it sent somebody
@@ -154,13 +157,24 @@ enum Timer {
 impl Conductor {
     /// Takes a call that arrived and was admitted.
     pub fn new(arrival: Arrival, incoming: Box<Incoming>, briefing: Arc<Briefing>) -> Self {
-        let now = arrival.at;
-        let mut conductor = Self {
+        let (now, leg) = (arrival.at, Leg::of_caller(&incoming));
+        let mut conductor = Self::of(arrival, incoming, briefing);
+        conductor.legs.push(leg);
+        if !conductor.is_refused(now) {
+            conductor.route(now);
+        }
+        conductor
+    }
+
+    /// One that has no leg yet.
+    fn of(arrival: Arrival, incoming: Box<Incoming>, briefing: Arc<Briefing>) -> Self {
+        Self {
             chronicle: Chronicle::new(&arrival, &incoming),
             briefing,
             trunk: arrival.trunk,
             work: Work::Dialling,
-            legs: vec![Leg::of_caller(&incoming)],
+            legs: Vec::new(),
+            then: None,
             near: incoming.session,
             far: None,
             dial: None,
@@ -181,11 +195,7 @@ impl Conductor {
             random: arrival.random,
             timers: Deadlines::new(),
             out: VecDeque::new(),
-        };
-        if !conductor.is_refused(now) {
-            conductor.route(now);
         }
-        conductor
     }
 
     /// Takes something that happened.
@@ -403,7 +413,7 @@ impl Conductor {
             // It was given up meanwhile.
             return leg.close_port(&mut self.out);
         }
-        if is_near {
+        if is_near && !self.is_originating() {
             self.near_ready(now);
         } else if replaces {
             self.answer_replacing(now);

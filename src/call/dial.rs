@@ -33,6 +33,8 @@ pub enum Purpose {
     Route,
     /// The agent connects the caller with somebody.
     Transfer(ToolCall),
+    /// The call is one that we begin.
+    Origination,
     /// Members of a queue are rung for one who waits.
     Queue,
     /// A peer asked us by REFER to call somebody in its place.

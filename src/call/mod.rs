@@ -9,6 +9,7 @@ pub mod exchange;
 pub mod identity;
 pub mod negotiation;
 pub mod numbering;
+pub mod origination;
 pub mod outbound;
 pub mod overview;
 pub mod placement;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::destination::Destination;
 use crate::base::id::PortId;
+use crate::base::number::Number;
 use crate::base::random::Random;
 use crate::call::dial::MOST_AT_ONCE;
 use crate::dialplan::queue::{self, Queue, Strategy};
@@ -38,6 +39,13 @@ pub enum Input {
     },
     /// A caller wants to know how many are before it: `Word::Place`.
     Ask,
+    /// A caller hangs up and wants to be called back when it is its turn.
+    CallBack {
+        /// At which number.
+        number: Number,
+        /// How long it keeps its place.
+        within: Duration,
+    },
     /// None of those who were rung for a caller took it.
     NotTaken,
     /// One of them did.
@@ -69,6 +77,21 @@ pub enum Word {
     },
     /// Ring these.
     Ring(Vec<Destination>),
+    /// The caller is no longer there: begin a call that rings these, and then the caller.
+    CallBack(Back),
+}
+
+/// A call back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Back {
+    /// The name of the queue.
+    pub queue: String,
+    /// As it stands in the files.
+    pub terms: Arc<Queue>,
+    /// Who is rung first.
+    pub members: Vec<Destination>,
+    /// Who is called back.
+    pub number: Number,
 }
 
 /// How a queue stands, for operators.
@@ -116,6 +139,8 @@ struct Caller {
     came: u64,
     since: Instant,
     with: With,
+    /// Where it is called back, and how long it keeps its place.
+    back: Option<(Number, Instant)>,
 }
 
 /// With whom a caller has to do.
@@ -173,6 +198,7 @@ impl Queues {
                 self.enter(now, caller, (&queue, terms), needs);
             }
             Input::Ask => self.tell_place(caller),
+            Input::CallBack { number, within } => self.keep_place(now, caller, (number, within)),
             Input::NotTaken => self.not_taken(now, caller),
             Input::Taken(member) => self.taken(caller, member),
             Input::Leave => self.leave(now, caller),
@@ -187,6 +213,13 @@ impl Queues {
                 member.rests_until = None;
             }
         }
+        let is_over = |it: &Caller| {
+            it.with == With::Nobody && it.back.as_ref().is_some_and(|(_, until)| *until <= now)
+        };
+        let over = self.callers.iter().filter(|(_, it)| is_over(it)).map(|(caller, _)| *caller);
+        for caller in over.collect::<Vec<_>>() {
+            self.leave(now, caller);
+        }
         self.serve(now);
     }
 
@@ -200,7 +233,9 @@ impl Queues {
         if self.lines.values().all(|line| line.waiting.is_empty()) {
             return None;
         }
-        self.members.values().filter_map(|member| member.rests_until).min()
+        let kept = self.callers.values().filter(|it| it.with == With::Nobody);
+        let kept = kept.filter_map(|it| it.back.as_ref().map(|(_, until)| *until));
+        self.members.values().filter_map(|member| member.rests_until).chain(kept).min()
     }
 
     /// A member takes no callers, or takes them again. What it does now it does to the end. Tells
@@ -248,7 +283,8 @@ impl Queues {
         self.came += 1;
         let queue = queue.to_owned();
         let with = With::Nobody;
-        self.callers.insert(caller, Caller { queue, needs, came: self.came, since: now, with });
+        let new = Caller { queue, needs, came: self.came, since: now, with, back: None };
+        self.callers.insert(caller, new);
         self.line_up(caller);
         self.tell_place(caller);
     }
@@ -271,6 +307,15 @@ impl Queues {
         let Some(at) = line.waiting.iter().position(|it| *it == caller) else { return };
         let word = Word::Place { position: at + 1, waiting: line.waiting.len() };
         self.out.push_back((caller, word));
+    }
+
+    /// A caller is no longer there, and keeps its place.
+    fn keep_place(&mut self, now: Instant, caller: PortId, (number, within): (Number, Duration)) {
+        let Some(waiting) = self.callers.get_mut(&caller) else { return };
+        waiting.back = Some((number, now + within));
+        if let With::Rung(rung) = std::mem::replace(&mut waiting.with, With::Nobody) {
+            rung.iter().for_each(|member| self.release(member, caller, now));
+        }
     }
 
     fn not_taken(&mut self, now: Instant, caller: PortId) {
@@ -379,10 +424,18 @@ impl Queues {
         for member in &rung {
             self.members.entry(member.clone()).or_default().with = Some((caller, false));
         }
-        if let Some(waiting) = self.callers.get_mut(&caller) {
-            waiting.with = With::Rung(rung.clone());
-        }
-        self.out.push_back((caller, Word::Ring(rung)));
+        let Some(waiting) = self.callers.get_mut(&caller) else { return };
+        waiting.with = With::Rung(rung.clone());
+        let word = match (&waiting.back, self.lines.get(&name)) {
+            (Some((number, _)), Some(line)) => Word::CallBack(Back {
+                queue: name.clone(),
+                terms: line.terms.clone(),
+                members: rung,
+                number: number.clone(),
+            }),
+            _ => Word::Ring(rung),
+        };
+        self.out.push_back((caller, word));
     }
 
     /// Who of the able ones is rung.

@@ -17,6 +17,8 @@ pub struct Record {
     pub call: CallId,
     /// When it arrived, since the Unix epoch.
     pub began: Duration,
+    /// Whether it was us who began it.
+    pub is_ours: bool,
     /// Who called, as dialled. Personal data.
     pub from: String,
     /// The caller's display name. Personal data.
@@ -108,6 +110,8 @@ pub enum LeftQueue {
     Timeout,
     /// There was no room.
     Full,
+    /// It is called back.
+    Callback,
     /// It went into another queue.
     Overflow,
     /// It hung up, or was hung up.
@@ -121,6 +125,7 @@ impl LeftQueue {
             Self::Answered => "answered",
             Self::Timeout => "timeout",
             Self::Full => "full",
+            Self::Callback => "callback",
             Self::Overflow => "overflow",
             Self::Abandoned => "abandoned",
         }

@@ -99,6 +99,13 @@ impl Check<'_> {
         range("max_callers", fits, "`max_callers` must be from 1 to 10000");
         let waits = queue.max_wait.is_none_or(|it| it >= SOON);
         range("max_wait", waits, "`max_wait` must be 1s or more");
+        if let Some(callback) = &queue.callback {
+            let is_key = callback.key.len() == 1
+                && callback.key.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '#'));
+            range("callback.key", is_key, "`callback.key` must be one of 0-9 * #");
+            let within = (SOON..=LONGEST_CALLBACK).contains(&callback.within);
+            range("callback.within", within, "`callback.within` must be from 1s to 3d");
+        }
         for (key, text) in [("say", &queue.say), ("announce.say", &queue.announce.say)] {
             let Some(Err(why)) = text.as_deref().map(template::names) else { continue };
             let message = format!("the template cannot be read: {why}");
@@ -128,6 +135,9 @@ const OFTEN: Duration = Duration::from_secs(10);
 
 /// The shortest time for what should not be done over and over.
 const SOON: Duration = Duration::from_secs(1);
+
+/// The longest time for which somebody who is to be called back keeps its place.
+const LONGEST_CALLBACK: Duration = Duration::from_secs(3 * 86_400);
 
 /// The most callers in a queue.
 const MOST_CALLERS: usize = 10_000;

@@ -50,6 +50,9 @@ pub struct Queue {
     /// What a caller is told while it waits.
     #[serde(default)]
     pub announce: Announce,
+    /// By which key a caller is called back instead of waiting; without it, by none.
+    #[serde(default)]
+    pub callback: Option<Callback>,
     /// A sound file that is played to those who wait; without it, the hold music.
     #[serde(default)]
     pub music: Option<String>,
@@ -115,6 +118,40 @@ pub struct Announce {
     pub say: Option<String>,
 }
 
+/// How callers are called back instead of waiting.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Callback {
+    /// The key by which a caller wants it.
+    #[serde(default = "callback_key")]
+    pub key: String,
+    /// What it hears before it is hung up.
+    #[serde(default)]
+    pub say: Option<String>,
+    /// How long it keeps its place.
+    #[serde(default = "callback_within", deserialize_with = "units::duration")]
+    pub within: Duration,
+}
+
+impl Callback {
+    /// What whoever waits is told of it.
+    pub fn offer(&self, is_german: bool) -> String {
+        match is_german {
+            true => format!("Für einen Rückruf drücken Sie die {}.", self.key),
+            false => format!("To be called back, press {}.", self.key),
+        }
+    }
+
+    /// What is said when it is wanted.
+    pub fn promise(&self, is_german: bool) -> &str {
+        match (&self.say, is_german) {
+            (Some(say), _) => say,
+            (None, true) => "Wir rufen Sie zurück. Auf Wiederhören.",
+            (None, false) => "We will call you back. Goodbye.",
+        }
+    }
+}
+
 impl Default for Announce {
     fn default() -> Self {
         Self { position: false, every: Duration::from_secs(45), say: None }
@@ -165,6 +202,14 @@ impl<'de> Deserialize<'de> for Member {
 /// The name of who speaks to those who wait in a queue.
 pub fn speaker(queue: &str) -> String {
     Destination::Queue(queue.to_owned()).to_string()
+}
+
+fn callback_key() -> String {
+    "1".to_owned()
+}
+
+fn callback_within() -> Duration {
+    Duration::from_secs(4 * 3_600)
 }
 
 fn ring() -> Duration {

@@ -6,8 +6,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::playbill::Playbill;
 use crate::engine::queues::{self, QueuesHandle};
+use crate::engine::roll::Question;
 use crate::engine::sip_shard::{Order, SipHandle};
-use crate::engine::supervisor::Question;
 
 /// Those who hold a playbill.
 #[derive(Debug, Clone)]

@@ -20,6 +20,7 @@ pub mod gauges;
 pub mod media_shard;
 pub mod recorder;
 pub mod retention;
+pub mod roll;
 pub mod uploads;
 
 pub mod aftermath;

@@ -5,15 +5,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::base::destination::Destination;
 use crate::base::id::PortId;
 use crate::call::briefing::Briefing;
 use crate::call::event;
-use crate::call::queue::{Input, Queues, View};
+use crate::call::queue::{Back, Input, Queues, View, Word};
 use crate::engine::clock;
 use crate::engine::mailbox::Mailbox;
+use crate::engine::roll::Question;
 use crate::engine::sip_shard::until;
 
 /// What is asked of those who hold the queues.
@@ -40,6 +42,8 @@ pub struct Attendants {
     queues: Queues,
     mailboxes: HashMap<PortId, Mailbox>,
     orders: mpsc::Receiver<Order>,
+    /// Calls back that are to begin, and whether they did.
+    backs: JoinSet<(PortId, bool)>,
 }
 
 impl Attendants {
@@ -49,11 +53,11 @@ impl Attendants {
         let (sender, orders) = mpsc::channel(ORDERS);
         let (mut queues, mailboxes) = (Queues::new(clock::random()), HashMap::new());
         queues.know(clock::now(), &briefing.queues);
-        (Self { queues, mailboxes, orders }, sender)
+        (Self { queues, mailboxes, orders, backs: JoinSet::new() }, sender)
     }
 
-    /// Runs until the stop.
-    pub async fn run(mut self, stop: CancellationToken) {
+    /// Runs until the stop; `calls` begins calls.
+    pub async fn run(mut self, calls: mpsc::Sender<Question>, stop: CancellationToken) {
         loop {
             let deadline = self.queues.deadline();
             tokio::select! {
@@ -61,10 +65,15 @@ impl Attendants {
                     Some(order) => self.obey(order),
                     None => return,
                 },
+                Some(begun) = self.backs.join_next(), if !self.backs.is_empty() => {
+                    if let Ok((caller, false)) = begun {
+                        self.queues.handle(clock::now(), caller, Input::NotTaken);
+                    }
+                }
                 () = until(deadline) => self.queues.tick(clock::now()),
                 () = stop.cancelled() => return,
             }
-            self.tell();
+            self.tell(&calls);
         }
     }
 
@@ -72,7 +81,7 @@ impl Attendants {
         let now = clock::now();
         match order {
             Order::Tell(caller, input, mailbox) => {
-                if input == Input::Leave {
+                if matches!(input, Input::Leave | Input::CallBack { .. }) {
                     self.mailboxes.remove(&caller);
                 } else {
                     self.mailboxes.insert(caller, mailbox);
@@ -94,8 +103,12 @@ impl Attendants {
     }
 
     /// Tells the calls what there is to be told. A call that is gone without a word leaves.
-    fn tell(&mut self) {
+    fn tell(&mut self, calls: &mpsc::Sender<Question>) {
         while let Some((caller, word)) = self.queues.poll() {
+            if let Word::CallBack(back) = word {
+                self.backs.spawn(call_back(calls.clone(), (caller, back)));
+                continue;
+            }
             let mailbox = self.mailboxes.get(&caller);
             let told = mailbox.map(|mailbox| mailbox.post(event::Input::Queue(word)));
             if !matches!(told, Some(Ok(()))) {
@@ -103,6 +116,23 @@ impl Attendants {
                 self.queues.handle(clock::now(), caller, Input::Leave);
             }
         }
+    }
+}
+
+/// Has a call back begin; tells whether it did.
+async fn call_back(calls: mpsc::Sender<Question>, back: (PortId, Back)) -> (PortId, bool) {
+    let (caller, (asker, begun)) = (back.0, oneshot::channel());
+    let question = Question::Originate(Box::new(back.into()), asker);
+    if calls.send(question).await.is_err() {
+        return (caller, false);
+    }
+    match begun.await {
+        Ok(Ok(_)) => (caller, true),
+        Ok(Err(why)) => {
+            tracing::warn!(why, "a caller of a queue could not be called back; it is tried again");
+            (caller, false)
+        }
+        Err(_) => (caller, false),
     }
 }
 

@@ -4,21 +4,24 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::{Id, JoinSet};
 use tracing::Instrument;
 
 use crate::base::id::{CallId, PortId};
 use crate::base::random::Random;
+use crate::call::admission::Badge;
 use crate::call::cause::Cause;
 use crate::call::chronicle;
 use crate::call::conductor::{self, Conductor};
+use crate::call::origination::Origination;
 use crate::engine::call_task::{CallTask, House, Stops};
 use crate::engine::clock;
 use crate::engine::conferences;
-use crate::engine::mailbox::Mailbox;
+use crate::engine::mailbox::{self, Inbox, Mailbox};
 use crate::engine::playbill::Playbill;
 use crate::engine::queues;
+use crate::engine::roll::{Question, Roll};
 use crate::engine::sip_shard::{Arrival, Order};
 use crate::sip::event::{Command, SessionId};
 
@@ -36,26 +39,6 @@ pub struct Supervisor {
     taken: u64,
     refused: u64,
     questions: mpsc::Receiver<Question>,
-}
-
-/// What operators ask of a supervisor.
-#[derive(Debug)]
-pub enum Question {
-    /// Which calls are up?
-    Calls(oneshot::Sender<Roll>),
-    /// Calls that begin from now on are given this.
-    Change(Arc<Playbill>, oneshot::Sender<()>),
-}
-
-/// The calls that are up, and how many there were.
-#[derive(Debug, Clone, Default)]
-pub struct Roll {
-    /// Those that are up, the oldest first.
-    pub calls: Vec<(CallId, Mailbox)>,
-    /// How many were taken since the beginning.
-    pub taken: u64,
-    /// How many were refused for want of room or of a trunk that may bring them.
-    pub refused: u64,
 }
 
 /// A call that is up.
@@ -122,26 +105,49 @@ impl Supervisor {
             let refusal = cause.refusal();
             return self.order(Command::Refuse { session, refusal }).await;
         }
-        let since_epoch = clock::since_epoch();
-        let call = CallId::new(since_epoch, &mut self.random);
-        let span = tracing::info_span!("call", %call);
-        let came = chronicle::Arrival {
-            call,
-            trunk: arrival.trunk,
-            at: clock::now(),
-            since_epoch,
-            random: clock::random(),
-            verification: arrival.verification,
-        };
+        let mut came = self.arrival(arrival.trunk);
+        came.verification = arrival.verification;
+        let call = came.call;
         let conductor = Conductor::new(came, arrival.incoming, self.playbill.briefing.clone());
         self.house.sip.order(Order::Named(session, call)).await;
-        let mailbox = arrival.mailbox.clone();
+        self.run_call(call, conductor, (arrival.mailbox, arrival.inbox));
+    }
+
+    /// What a call is given that begins now.
+    fn arrival(&mut self, trunk: Badge) -> chronicle::Arrival {
+        let since_epoch = clock::since_epoch();
+        let call = CallId::new(since_epoch, &mut self.random);
+        let (at, random) = (clock::now(), clock::random());
+        chronicle::Arrival { call, trunk, at, since_epoch, random, verification: None }
+    }
+
+    fn run_call(&mut self, call: CallId, conductor: Conductor, post: (Mailbox, Inbox)) {
+        let (mailbox, inbox) = post;
+        let span = tracing::info_span!("call", %call);
+        let session = conductor.sip_session();
         let given = (self.house.clone(), self.playbill.clone());
-        let task = CallTask::new(call, conductor, given, arrival.mailbox);
-        let running = task.run(arrival.inbox, self.stops.clone()).instrument(span);
-        let handle = self.calls.spawn(running);
+        let task = CallTask::new(call, conductor, given, mailbox.clone());
+        let handle = self.calls.spawn(task.run(inbox, self.stops.clone()).instrument(span));
         self.taken = self.taken.saturating_add(1);
         self.sessions.insert(handle.id(), OnLine { session, call, mailbox });
+    }
+
+    /// Begins a call of ours.
+    fn originate(&mut self, order: Origination) -> Result<CallId, String> {
+        if self.stops.wind_up.is_cancelled() {
+            return Err("the server is going down".to_owned());
+        }
+        if self.calls.len() >= self.max_calls {
+            return Err(format!("{} calls are up, and no more may be", self.max_calls));
+        }
+        if let Some(why) = order.objection(&self.playbill.briefing) {
+            return Err(why);
+        }
+        let came = self.arrival(Badge { tenant: order.tenant.clone(), ..Badge::default() });
+        let call = came.call;
+        let conductor = Conductor::originate(came, order, self.playbill.briefing.clone());
+        self.run_call(call, conductor, mailbox::pair());
+        Ok(call)
     }
 
     fn answer(&mut self, question: Question) {
@@ -152,6 +158,10 @@ impl Supervisor {
                 calls.sort_unstable_by_key(|(call, _)| *call);
                 // Who asked may have gone meanwhile.
                 asker.send(Roll { calls, taken: self.taken, refused: self.refused }).ok();
+            }
+            Question::Originate(order, asker) => {
+                let begun = self.originate(*order);
+                asker.send(begun).ok();
             }
             Question::Change(playbill, asker) => {
                 self.playbill = playbill;

@@ -67,6 +67,8 @@ pub enum CallCommand {
         #[command(flatten)]
         server: Server,
     },
+    /// Begin one: call somebody, and let an agent speak with whoever answers. Prints its identity.
+    Originate(Originate),
     /// Let nobody hear its caller: no agent, no other leg, no conference.
     Mute {
         /// Its identity, or the end of it.
@@ -181,6 +183,55 @@ pub enum TrunkCommand {
 pub enum PhoneCommand {
     /// All of them, with every place where they ring.
     List(Server),
+}
+
+/// A call that is to begin.
+#[derive(Debug, Args)]
+pub struct Originate {
+    /// Who is called: a number such as +4971112345, or phone:101, trunk:NAME/NUMBER, sip:ADDRESS.
+    #[arg(long)]
+    to: String,
+    /// Who speaks with whoever answers.
+    #[arg(long, conflicts_with = "then", required_unless_present = "then")]
+    agent: Option<String>,
+    /// Where whoever answers comes to, if not to an agent: flow:NAME, queue:NAME, phone:101, ...
+    #[arg(long)]
+    then: Option<String>,
+    /// The number that is shown; without it, the trunk's.
+    #[arg(long, default_value = "")]
+    from: String,
+    /// The name that is shown.
+    #[arg(long)]
+    name: Option<String>,
+    /// What templates may name, as NAME=VALUE.
+    #[arg(long = "set", value_parser = pair)]
+    variables: Vec<(String, String)>,
+    /// How many seconds it rings.
+    #[arg(long)]
+    ring: Option<u64>,
+    #[command(flatten)]
+    server: Server,
+}
+
+impl Originate {
+    /// Has the running server begin it.
+    pub fn run(self) -> ExitCode {
+        let agent = self.agent.map(|name| format!("agent:{name}"));
+        let order = protocol::Originate {
+            to: self.to,
+            then: self.then.or(agent).unwrap_or_default(),
+            from: self.from,
+            name: self.name,
+            variables: self.variables.into_iter().collect(),
+            ring_s: self.ring,
+        };
+        calls::originate(&self.server.target(), order)
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
+    Ok((name.trim().to_owned(), value.to_owned()))
 }
 
 /// With queues.

@@ -34,6 +34,7 @@ use crate::engine::queues::{Attendants, QueuesHandle};
 use crate::engine::recorder::mend::mend;
 use crate::engine::recorder::{Plan, Recorder};
 use crate::engine::retention::Retention;
+use crate::engine::roll::Question;
 use crate::engine::sip_shard::{self, SipHandle, SipShard};
 use crate::engine::stir;
 use crate::engine::supervisor::{Limits, Supervisor};
@@ -241,8 +242,8 @@ impl Running {
         let limits = Limits { max_calls: blueprint.max_calls, active: active.clone() };
         let (asker, questions) = mpsc::channel(QUESTIONS);
         let supervisor = Supervisor::new(house, blueprint.playbill, limits, stops.clone());
-        let holders = Holders { calls: asker, sip: sip.clone(), queues: ways.queues };
-        let (mut calls, mut others) = (JoinSet::new(), beside.run(keepers, &stop_shard));
+        let holders = Holders { calls: asker.clone(), sip: sip.clone(), queues: ways.queues };
+        let (mut calls, mut others) = (JoinSet::new(), beside.run(keepers, asker, &stop_shard));
         calls.spawn(supervisor.with_questions(questions).run(arrivals));
         others.spawn(shard.run(stop_shard.clone()));
         others.spawn(records::write(facts, files));
@@ -430,10 +431,15 @@ impl Beside {
         (Self { rooms, attendants, errands, memories }, ways)
     }
 
-    fn run(self, keepers: Keepers, stop: &CancellationToken) -> JoinSet<()> {
+    fn run(
+        self,
+        keepers: Keepers,
+        calls: mpsc::Sender<Question>,
+        stop: &CancellationToken,
+    ) -> JoinSet<()> {
         let (mut others, Keepers { uploads, retention }) = (JoinSet::new(), keepers);
         others.spawn(self.rooms.run(stop.clone()));
-        others.spawn(self.attendants.run(stop.clone()));
+        others.spawn(self.attendants.run(calls, stop.clone()));
         others.spawn(self.errands.run(stop.clone()));
         others.spawn(self.memories.tend(stop.clone()));
         uploads.map(|uploads| others.spawn(uploads.run(stop.clone())));

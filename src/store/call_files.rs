@@ -123,7 +123,7 @@ impl Draft {
 fn document(record: &Record) -> Value {
     json!({
         "id": record.call.to_string(),
-        "direction": "inbound",
+        "direction": if record.is_ours { "outbound" } else { "inbound" },
         "status": record.cause.final_state(record.answered.is_some()),
         "end_reason": record.cause.end_reason(),
         "q850": record.cause.q850(),

@@ -116,6 +116,10 @@ impl Conductor {
     pub(super) fn caller(&self, destination: &Destination) -> Caller {
         let number = self.incoming.calling_user.clone();
         let outside = matches!(destination, Destination::Tel(_) | Destination::Trunk { .. });
+        if self.is_ours() {
+            let name = self.incoming.calling_name.clone();
+            return Caller { number, name, ..Caller::default() };
+        }
         if outside && !self.trunk.phone.is_empty() {
             // Outside nobody knows the name of a phone of ours; without a number it is the trunk's.
             let number = self.trunk.caller_id.to_string();
@@ -137,8 +141,8 @@ impl Conductor {
         let agreement = self.with(session, |leg, out| leg.progressed(body, out)).flatten();
         self.agreed(session, agreement);
         let Some(dial) = self.dial.as_mut().filter(|dial| dial.tries(session)) else { return };
-        if *dial.purpose() == Purpose::Queue {
-            // Who waits goes on hearing music.
+        if matches!(dial.purpose(), Purpose::Queue | Purpose::Origination) {
+            // Who waits goes on hearing music; and in a call of ours nobody waits.
             return;
         }
         let is_early =
@@ -156,7 +160,7 @@ impl Conductor {
                 let by = *by;
                 self.sip(Command::AnswerRefer { session: by, outcome: Ok(180) });
             }
-            (Purpose::Transfer(_) | Purpose::Queue, _) => {}
+            (Purpose::Transfer(_) | Purpose::Queue | Purpose::Origination, _) => {}
         }
     }
 
@@ -227,6 +231,7 @@ impl Conductor {
             }
             Purpose::Transfer(_) => self.transfer_answered(now, session),
             Purpose::Queue => self.member_answered(now, session),
+            Purpose::Origination => self.reached(now, session),
             Purpose::Referral(by, kind) => self.referral_answered(now, session, (by, kind)),
         }
     }
@@ -270,6 +275,11 @@ impl Conductor {
         let Some(dial) = self.dial.take() else { return };
         match dial.purpose() {
             Purpose::Route => self.end(now, dial.cause()),
+            Purpose::Origination => {
+                self.not_taken();
+                self.line = None;
+                self.end(now, dial.cause());
+            }
             Purpose::Transfer(call) => self.transfer_failed(now, call, dial.cause()),
             Purpose::Queue => self.not_taken(),
             Purpose::Referral(by, kind) => {

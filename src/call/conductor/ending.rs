@@ -59,7 +59,7 @@ impl Conductor {
 
     /// One who takes part is gone: so is the call.
     fn side_ended(&mut self, now: Instant, session: SessionId, ending: &Ending) {
-        let is_caller = session == self.incoming.session;
+        let is_caller = session == self.incoming.session && !self.is_ours();
         let cause = match (&self.work, ending) {
             (Work::Referring(_), Ending::Bye { by: Party::Peer, .. }) => Cause::Transferred,
             (_, Ending::Bye { .. }) if is_caller => Cause::CallerHangup,

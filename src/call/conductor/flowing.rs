@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::queueing::QUEUE;
+use super::queueing::HOUSE;
 use super::serving::MOST_HOPS;
 use super::{Conductor, Work};
 use crate::agent::event::{Input, Note};
@@ -41,7 +41,7 @@ impl Conductor {
     }
 
     /// Stands at the start of a flow; gives who speaks in it.
-    fn take_up_flow(&mut self, name: &str) -> Option<Post> {
+    pub(super) fn take_up_flow(&mut self, name: &str) -> Option<Post> {
         let flow = self.briefing.flows.get(name)?.clone();
         let casting = self.briefing.agents.get(&plan::speaker(name))?.clone();
         self.flow = Some(Walk::new(name, flow, self.scope()));
@@ -117,7 +117,7 @@ impl Conductor {
         if self.flow.is_some() && result.id == FLOW {
             return self.walk(now, flow::Input::NotReached);
         }
-        if result.id == QUEUE {
+        if result.id == HOUSE {
             // Nobody speaks there who could say it.
             return self.end(now, Cause::NoAnswer);
         }

@@ -15,11 +15,11 @@ use crate::call::dial::{Dial, Purpose};
 use crate::call::event::Output;
 use crate::call::flow;
 use crate::call::leg::{Leg, State};
-use crate::call::queue::{Input, Needs, Word};
+use crate::call::queue::{Back, Input, Needs, Word};
 use crate::call::record::LeftQueue;
 use crate::call::transfer;
 use crate::dialplan::queue::{Queue, speaker};
-use crate::media::event::{Attention, Command};
+use crate::media::event::{Attention, Command, Digit};
 use crate::sip::event::SessionId;
 
 /// A place in a line.
@@ -27,6 +27,8 @@ use crate::sip::event::SessionId;
 pub(super) struct Place {
     name: String,
     queue: Arc<Queue>,
+    /// Who stands there: the port of the leg that called.
+    caller: PortId,
     /// Who had the caller before, and takes it back.
     from: Option<Post>,
     /// What is still to be said before anything else.
@@ -40,8 +42,24 @@ enum Life {
     Coming,
     /// It waits.
     Waiting,
+    /// It is told that it is called back, and its place is kept.
+    Promised,
     /// It talks with a member.
     Talking(SessionId),
+}
+
+impl Place {
+    /// The place of one who is not there any more, while members are called for it.
+    pub(super) fn kept(caller: PortId, back: Back) -> Self {
+        Self {
+            name: back.queue,
+            queue: back.terms,
+            caller,
+            from: None,
+            greeting: String::new(),
+            life: Life::Coming,
+        }
+    }
 }
 
 impl Conductor {
@@ -65,7 +83,8 @@ impl Conductor {
         let say = queue.say.clone().map(|say| self.rendered(&say));
         let greeting = [notice, say].into_iter().flatten().collect::<Vec<_>>().join(" ");
         let name = name.to_owned();
-        let place = Place { name, queue, from, greeting, life: Life::Coming };
+        let caller = PortId(self.incoming.session.0);
+        let place = Place { name, queue, caller, from, greeting, life: Life::Coming };
         self.line = Some(Box::new(place));
         self.work = Work::Queued;
         self.ready_near(now);
@@ -125,6 +144,8 @@ impl Conductor {
         }
         match word {
             Word::Full => self.give_up_waiting(now, LeftQueue::Full),
+            // That is for whoever begins calls.
+            Word::CallBack(_) => {}
             Word::Place { position, waiting } => self.say_place(now, position, waiting),
             Word::Ring(members) => {
                 // A leg has its number for good: when there is none left, nobody can be rung.
@@ -146,22 +167,31 @@ impl Conductor {
     }
 
     fn say_place(&mut self, now: Instant, position: usize, waiting: usize) {
+        let (is_german, may_be_called) = (self.is_german(), self.calling_number().is_some());
         let Some(place) = &mut self.line else { return };
         let mut words = std::mem::take(&mut place.greeting);
         let announce = &place.queue.announce;
         if announce.is_wanted() {
-            let is_german =
-                self.desk.casting().is_some_and(|it| it.assistant.spoken_language().is_german());
             let known = [("position", position), ("waiting", waiting)];
             let known = known.map(|(name, value)| (name.to_owned(), value.to_string())).into();
             let told = template::render(announce.words(is_german), &known).unwrap_or_default();
             words = format!("{words} {told}");
         }
-        let words = words.trim().to_owned();
-        if words.is_empty() || self.desk.is_open() {
-            return;
+        if let Some(callback) = place.queue.callback.as_ref().filter(|_| may_be_called) {
+            words = format!("{words} {}", callback.offer(is_german));
         }
-        let then = ToolCall { name: names::SAID.to_owned(), ..ToolCall::transfer(QUEUE, "") };
+        let words = words.trim().to_owned();
+        if !words.is_empty() && !self.desk.is_open() {
+            self.say_in_line(now, words);
+        }
+    }
+
+    fn is_german(&self) -> bool {
+        self.desk.casting().is_some_and(|it| it.assistant.spoken_language().is_german())
+    }
+
+    fn say_in_line(&mut self, now: Instant, words: String) {
+        let then = ToolCall { name: names::SAID.to_owned(), ..ToolCall::transfer(HOUSE, "") };
         let today = self.chronicle.today();
         let (first_message, then) = (Some(words), Some(then));
         self.desk.begin(now, Opening { first_message, then, today, ..Opening::default() });
@@ -169,12 +199,34 @@ impl Conductor {
 
     /// What the caller is told while it waits was said.
     pub(super) fn is_of_queue(&mut self, now: Instant, call: &ToolCall) -> bool {
-        let is_own = call.id == QUEUE && call.name == names::SAID;
+        let is_own = call.id == HOUSE && call.name == names::SAID;
         if is_own && self.is_in_line() {
             // Everything was heard: there is nothing to be cut.
             self.desk.leave(now);
+        } else if is_own && self.is_promised() {
+            self.end(now, Cause::AgentEnded);
         }
         is_own
+    }
+
+    /// The caller pressed a key while it waits.
+    pub(super) fn pressed_in_line(&mut self, now: Instant, digit: Digit) {
+        let Some(place) = self.line.as_ref().filter(|_| self.is_in_line()) else { return };
+        let Some(callback) = place.queue.callback.clone() else { return };
+        let number = self.calling_number();
+        let Some(number) = number.filter(|_| callback.key.starts_with(digit.key())) else { return };
+        self.stop_dialling();
+        self.timers.clear(Timer::Queue);
+        self.timers.clear(Timer::Announce);
+        self.tell_queue(Input::CallBack { number, within: callback.within });
+        let fact = self.chronicle.left_queue(now, LeftQueue::Callback);
+        self.out.extend(fact.map(Output::Fact));
+        if let Some(place) = &mut self.line {
+            place.life = Life::Promised;
+        }
+        self.leave_desk(now);
+        let words = callback.promise(self.is_german()).to_owned();
+        self.say_in_line(now, words);
     }
 
     /// Nobody of those who were rung took the caller.
@@ -184,19 +236,25 @@ impl Conductor {
 
     /// A member has answered.
     pub(super) fn member_answered(&mut self, now: Instant, session: SessionId) {
-        let member = self.leg(session).and_then(Leg::destination).cloned();
-        let (Some(place), Some(member)) = (&mut self.line, member) else { return };
-        place.life = Life::Talking(session);
         self.timers.clear(Timer::Queue);
         self.timers.clear(Timer::Announce);
         let fact = self.chronicle.left_queue(now, LeftQueue::Answered);
         self.out.extend(fact.map(Output::Fact));
-        self.tell_queue(Input::Taken(member));
+        self.taken_for_queue(session);
         self.leave_desk(now);
         self.end_flow();
         self.far = Some(session);
         self.work = Work::Bridged;
         self.join(now);
+    }
+
+    /// Who has answered is a member of the queue, if the call is one of a queue.
+    pub(super) fn taken_for_queue(&mut self, session: SessionId) {
+        let member = self.leg(session).and_then(Leg::destination).cloned();
+        if let (Some(place), Some(member)) = (&mut self.line, member) {
+            place.life = Life::Talking(session);
+            self.tell_queue(Input::Taken(member));
+        }
     }
 
     /// A leg is over: if it was a member's, it may take the next caller.
@@ -221,7 +279,7 @@ impl Conductor {
         self.give_back_to_agent();
         match (&queue.otherwise, from) {
             (Some(to), _) => match transfer::way(to, Refer::Never) {
-                Some(target) => self.carry_out(now, ToolCall::transfer(QUEUE, ""), target),
+                Some(target) => self.carry_out(now, ToolCall::transfer(HOUSE, ""), target),
                 None => self.end(now, Cause::NoAnswer),
             },
             (None, _) if self.flow.is_some() => self.walk(now, flow::Input::NotReached),
@@ -241,7 +299,9 @@ impl Conductor {
         }
         self.timers.clear(Timer::Queue);
         self.timers.clear(Timer::Announce);
-        self.tell_queue(Input::Leave);
+        if !self.is_promised() {
+            self.tell_queue(Input::Leave);
+        }
         let fact = self.chronicle.left_queue(now, why);
         self.out.extend(fact.map(Output::Fact));
         self.line = None;
@@ -252,15 +312,18 @@ impl Conductor {
             && self.line.as_ref().is_some_and(|place| place.life == Life::Waiting)
     }
 
-    /// The port of the caller's own leg stands for the call, whoever is in its place.
+    fn is_promised(&self) -> bool {
+        self.line.as_ref().is_some_and(|place| place.life == Life::Promised)
+    }
+
     fn tell_queue(&mut self, input: Input) {
-        let caller = PortId(self.incoming.session.0);
-        self.out.push_back(Output::Queue(caller, input));
+        let caller = self.line.as_ref().map(|place| place.caller);
+        self.out.extend(caller.map(|caller| Output::Queue(caller, input)));
     }
 }
 
-/// The identity of what waiting in a queue makes necessary.
-pub(super) const QUEUE: &str = "queue";
+/// The identity of what nobody but the house itself wants.
+pub(super) const HOUSE: &str = "house";
 
 /// The variables that say what a caller needs.
 const PRIORITY: &str = "queue_priority";

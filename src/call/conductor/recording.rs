@@ -37,7 +37,7 @@ impl Conductor {
         let assistant = &casting.assistant;
         let near = self.near;
         let is_first = self.desk.casting().is_none()
-            && self.leg(near).is_some_and(|leg| !leg.is_up() && !leg.is_bound());
+            && self.leg(near).is_none_or(|leg| !leg.is_up() && !leg.is_bound());
         let mode = match assistant.record_consent {
             RecordConsent::None => return casting,
             RecordConsent::Announce => "announce",

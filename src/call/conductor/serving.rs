@@ -90,9 +90,11 @@ impl Conductor {
         &self.trunk.tenant
     }
 
-    /// The number of the public network that calls, if it is known.
+    /// The number of the public network that calls, or that we call, if it is known.
     pub fn calling_number(&self) -> Option<Number> {
-        self.briefing.numbering.read(&self.chronicle.record().from).parse().ok()
+        let record = self.chronicle.record();
+        let person = if record.is_ours { &record.to } else { &record.from };
+        self.briefing.numbering.read(person).parse().ok()
     }
 
     /// Carries out what the agent wants.

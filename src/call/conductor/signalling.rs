@@ -105,6 +105,7 @@ impl Conductor {
                 }
                 self.desk.tell(now, agent::event::Input::Digit(digit.key()));
             }
+            (Work::Queued, _) if session == self.near => self.pressed_in_line(now, digit),
             _ => {}
         }
     }
@@ -161,6 +162,11 @@ impl Conductor {
         }
         let fact = self.chronicle.answered(now);
         self.out.push_back(Output::Fact(fact));
+        self.begin(now);
+    }
+
+    /// The near side is there: what the call is about begins.
+    pub(super) fn begin(&mut self, now: Instant) {
         match &mut self.work {
             Work::Agent => {
                 if !self.flow_begins(now) {
@@ -195,6 +201,9 @@ impl Conductor {
                 }
                 if self.agrees_by(now, session, digit) {
                     return;
+                }
+                if matches!(self.work, Work::Queued) && self.is_near(port) {
+                    return self.pressed_in_line(now, digit);
                 }
                 agent::event::Input::Digit(digit.key())
             }

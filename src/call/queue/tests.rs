@@ -59,6 +59,7 @@ fn queue(members: &[&str], strategy: Strategy) -> Queue {
         otherwise: None,
         say: None,
         announce: Announce::default(),
+        callback: None,
         music: None,
         agent: None,
     }
@@ -205,6 +206,34 @@ fn a_thousand_who_wait_cost_a_look_at_the_members() {
         assert_eq!(house.say(caller, Input::Leave), Vec::from_iter(next), "in their order");
     }
     assert!(house.queues.callers.is_empty());
+}
+
+#[test]
+fn who_is_called_back_keeps_its_place_for_a_while() {
+    let (mut house, sales) = (House::new(), Arc::new(queue(&["1"], Strategy::RoundRobin)));
+    house.comes(1, &sales);
+    house.say(1, Input::Taken(phone("1")));
+    house.comes(2, &sales);
+    house.comes(3, &sales);
+    let number: Number = "+4971112345".parse().expect("a number");
+    let within = Duration::from_secs(600);
+    assert_eq!(house.say(2, Input::CallBack { number: number.clone(), within }), []);
+    assert_eq!(house.say(3, Input::Ask), [place(3, 2, 2)], "it is still before others");
+    let back = |told: Vec<(u64, Word)>| match told.as_slice() {
+        [(2, Word::CallBack(back))] => (back.members.clone(), back.number.clone()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(back(house.say(1, Input::Leave)), (vec![phone("1")], number.clone()));
+    // The member does not answer; in the end it does.
+    assert_eq!(house.say(2, Input::NotTaken), []);
+    assert_eq!(back(house.after(5)), (vec![phone("1")], number.clone()));
+    house.say(2, Input::Taken(phone("1")));
+    assert_eq!(house.say(2, Input::Leave), [rings(3, &["1"])]);
+    // One whom nobody has time for is forgotten.
+    house.comes(4, &sales);
+    house.say(4, Input::CallBack { number, within });
+    assert_eq!(house.after(600), []);
+    assert_eq!(house.say(3, Input::Leave), [], "nobody waits any more");
 }
 
 #[test]

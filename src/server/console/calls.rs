@@ -7,10 +7,11 @@ use crate::server::console::paint::{Ink, Paint, harmless};
 use crate::server::console::table::{Cell, Table};
 use crate::server::console::time::span;
 use crate::server::control::protocol::{
-    Ask, HangUp, Identified, Mute, Oversee, Record, Role, Taping,
+    Ask, HangUp, Identified, Mute, Originate, Oversee, Record, Role, Taping,
 };
 use crate::server::control::view::{
-    CallView, HungUpView, LegView, List, MutedView, OverseenView, PartyView, RecordingView,
+    CallView, HungUpView, LegView, List, MutedView, OriginatedView, OverseenView, PartyView,
+    RecordingView,
 };
 
 /// Shows every call.
@@ -24,6 +25,13 @@ pub fn list(target: &Target) -> ExitCode {
 pub fn show(target: &Target, id: String) -> ExitCode {
     let ask = Ask::Call(Identified { id });
     target.run(ask, |call: &CallView, paint| (card(call, paint), ExitCode::SUCCESS))
+}
+
+/// Begins one.
+pub fn originate(target: &Target, order: Originate) -> ExitCode {
+    target.run(Ask::Originate(order), |done: &OriginatedView, _| {
+        (format!("{}\n", done.id), ExitCode::SUCCESS)
+    })
 }
 
 /// Ends one.

@@ -20,21 +20,23 @@ use crate::engine::gauges::Gauges;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::queues::{self, QueuesHandle};
 use crate::engine::recorder::Recorder;
+use crate::engine::roll::{self, Roll};
 use crate::engine::sip_shard::{Question, SipHandle};
-use crate::engine::supervisor::{self, Roll};
 use crate::server::control::asking::{ask_shard, going_down, json};
 use crate::server::control::diagnosis;
 use crate::server::control::events;
+use crate::server::control::origination;
 use crate::server::control::oversight;
 use crate::server::control::protocol::{
-    self, Ask, Fault, FaultCode, HangUp, Mute, Oversee, PauseMember, Record, Taping, Wish,
+    self, Ask, Fault, FaultCode, HangUp, Mute, Originate, Oversee, PauseMember, Record, Taping,
+    Wish,
 };
 use crate::server::control::reload;
 use crate::server::control::reports::{self, House};
 use crate::server::control::times::When;
 use crate::server::control::view::{
-    CallView, HungUpView, List, MutedView, OverseenView, PausedView, PhoneView, QueueView,
-    RecordingView, ReloadView, StatusView, TrialView, TrunkView,
+    CallView, HungUpView, List, MutedView, OriginatedView, OverseenView, PausedView, PhoneView,
+    QueueView, RecordingView, ReloadView, StatusView, TrialView, TrunkView,
 };
 use crate::server::control::wiretap;
 
@@ -44,7 +46,7 @@ pub struct Clerk {
     /// The signalling.
     pub sip: SipHandle,
     /// The supervisor.
-    pub calls: mpsc::Sender<supervisor::Question>,
+    pub calls: mpsc::Sender<roll::Question>,
     /// Those who hold the queues.
     pub queues: QueuesHandle,
     /// What happens in calls.
@@ -97,6 +99,7 @@ impl Clerk {
             Ask::PauseMember(order) => json(&self.pause_member(&order).await?),
             Ask::Calls => json(&List { data: self.overviews().await? }),
             Ask::Call(wanted) => json(&self.call(&wanted.id).await?),
+            Ask::Originate(order) => json(&self.originate(&order).await?),
             Ask::HangUp(order) => json(&self.hang_up(&order).await?),
             Ask::Mute(order) => json(&self.mute(&order).await?),
             Ask::Oversee(order) => json(&self.oversee(&order).await?),
@@ -129,7 +132,7 @@ impl Clerk {
 
     async fn roll(&self) -> Result<Roll, Fault> {
         let (asker, answer) = oneshot::channel();
-        self.calls.send(supervisor::Question::Calls(asker)).await.map_err(|_| going_down())?;
+        self.calls.send(roll::Question::Calls(asker)).await.map_err(|_| going_down())?;
         answer.await.map_err(|_| going_down())
     }
 
@@ -232,6 +235,17 @@ impl Clerk {
             reports::call(overview, own)
         };
         Ok(overviews.iter().map(view).collect())
+    }
+
+    async fn originate(&self, order: &Originate) -> Result<OriginatedView, Fault> {
+        let order = origination::wanted(order)?;
+        let (asker, answer) = oneshot::channel();
+        let question = roll::Question::Originate(Box::new(order), asker);
+        self.calls.send(question).await.map_err(|_| going_down())?;
+        let begun = answer.await.map_err(|_| going_down())?;
+        let call = begun.map_err(|why| Fault::new(FaultCode::Impossible, why))?;
+        tracing::info!(%call, "an operator begins a call");
+        Ok(OriginatedView { id: call.to_string() })
     }
 
     async fn hang_up(&self, order: &HangUp) -> Result<HungUpView, Fault> {

@@ -10,6 +10,7 @@ mod asking;
 pub mod clerk;
 mod diagnosis;
 mod events;
+mod origination;
 mod oversight;
 pub mod reload;
 pub mod reports;

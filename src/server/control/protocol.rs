@@ -1,6 +1,8 @@
 //! The protocol of the control socket: a JSON object a line. A request names its version, a number
 //! of its own and what it asks; every answer repeats the number. Version 1 only grows.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -48,6 +50,9 @@ pub enum Ask {
     /// One of them.
     #[serde(rename = "call.show")]
     Call(Identified),
+    /// A call is to begin here.
+    #[serde(rename = "call.originate")]
+    Originate(Originate),
     /// One of them is to end.
     #[serde(rename = "call.hangup")]
     HangUp(HangUp),
@@ -100,6 +105,27 @@ pub struct Named {
 pub struct Identified {
     /// The identity, or the end of it, as long as no other ends so.
     pub id: String,
+}
+
+/// A call that is to begin here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Originate {
+    /// Who is called: a number in E.164, or a destination such as `phone:101`.
+    pub to: String,
+    /// Where whoever answers comes to: `agent:NAME`, `flow:NAME` and so on.
+    pub then: String,
+    /// The number that is shown; without it, the trunk's.
+    #[serde(default)]
+    pub from: String,
+    /// The name that is shown.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// What templates may name.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
+    /// How long it rings, in seconds.
+    #[serde(default)]
+    pub ring_s: Option<u64>,
 }
 
 /// A call that is to end.

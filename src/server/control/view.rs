@@ -203,6 +203,13 @@ pub struct MemberView {
     pub state: String,
 }
 
+/// A call that has begun here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OriginatedView {
+    /// Its identity.
+    pub id: String,
+}
+
 /// A member that rests, or works again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PausedView {

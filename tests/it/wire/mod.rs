@@ -47,6 +47,7 @@ mod models;
 mod mutations;
 mod networks;
 mod offerless;
+mod originating;
 mod oversight;
 mod peers;
 mod phones;

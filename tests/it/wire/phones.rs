@@ -17,7 +17,7 @@ use super::server::{Folder, House, PATIENCE, SOURCE, Server, finish, within};
 use super::sipp::play;
 
 /// Two phones and what they may dial.
-const PHONES: &str = r#"
+pub const PHONES: &str = r#"
 [sip.registrar]
 digest = ["md5"]
 

@@ -10,7 +10,7 @@ use voxtrunk::audio::tone::Tone;
 use voxtrunk::engine::phone::{Act, Line, When};
 use voxtrunk::media::event::Digit;
 
-use super::caller::call;
+use super::caller::{call, call_from};
 use super::control::{Watch, ask, told};
 use super::deskphone::{Audio, Deskphone};
 use super::oversight::{Ann, answers, phone};
@@ -142,8 +142,45 @@ async fn a_phone_sends_its_caller_into_a_queue() {
     assert_eq!(record["queues"][0]["left"], "answered", "{record:#}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_does_not_want_to_wait_is_called_back_when_it_is_its_turn() {
+    let carrier = Server::start(House::with("[[route]]\nto = \"echo\"\n")).await;
+    let trunk = format!(
+        "[trunks.carrier]\nhost = \"{}\"\noptions_ping = \"off\"\ncountry = \"DE\"\n\
+         [security.outbound]\nallow = [\"+4971*\"]\n",
+        carrier.address
+    );
+    let server = Server::start(house().and(&trunk)).await;
+    let mut anna = phone(&server, "101", "secret").await;
+    ask(&server, &["queue", "pause", "101"]).await;
+    let speaks = Line { when: When::Over(Duration::from_millis(500)), ..press("1") };
+    let outcome = call_from("+4971112345", &server.uri("806"), vec![speaks]).await;
+    assert!(outcome.they_hung_up(), "{:?}", outcome.ending);
+    let record = server.record().await;
+    assert_eq!(record["queues"][0]["left"], "callback", "{record:#}");
+    assert_eq!(said(&record, "agent").last().expect("words"), "We will call you back. Goodbye.");
+    let waits = async |count: usize| {
+        queue_like(&server, "patient", |queue| queue["waiting"] == count).await;
+    };
+    waits(1).await;
+    // Her phone shows who is called back; when she answers, that one is called.
+    ask(&server, &["queue", "resume", "101"]).await;
+    let invite = anna.wait_for("INVITE ").await;
+    assert!(invite.contains("<sip:+4971112345@"), "{invite}");
+    let dialog = anna.answer(&invite).await;
+    anna.wait_for("ACK ").await;
+    hear_each_other(&anna.audio, &anna.audio).await;
+    waits(0).await;
+    anna.ask(&dialog, "BYE", "").await;
+    let there = carrier.record().await;
+    assert!(there["to"]["number"].as_str().is_some_and(|it| it.ends_with("71112345")), "{there:#}");
+    let record = server.records(2).await.remove(1);
+    assert_eq!(record["direction"], "outbound", "{record:#}");
+    assert_eq!(record["bridges"].as_array().map(Vec::len), Some(1), "{record:#}");
+}
+
 /// Two who talk with each other hear each other's keys.
-async fn hear_each_other(one: &Audio, other: &Audio) {
+pub async fn hear_each_other(one: &Audio, other: &Audio) {
     for (speaker, listener, key) in [(one, other, '3'), (other, one, '7')] {
         let known = listener.heard().samples.len();
         let mut tone = Tone::key(Rate::NARROW, key).expect("a key").at(0.3);
@@ -174,18 +211,22 @@ async fn loud(audio: &Audio) {
 }
 
 /// Waits until a phone is hung up.
-async fn ended(phone: &mut Deskphone) {
+pub async fn ended(phone: &mut Deskphone) {
     let bye = phone.wait_for("BYE ").await;
     phone.reply(&bye, "200 OK", "").await;
 }
 
 /// Waits until the queue of the sales stands so.
 async fn standing(server: &Server, is_so: impl Fn(&Value) -> bool) -> Value {
+    queue_like(server, "sales", is_so).await
+}
+
+async fn queue_like(server: &Server, name: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     for _ in 0..100 {
         let list: Value =
             serde_json::from_str(&told(server, &["queue", "list", "--json"]).await).expect("JSON");
         let queues = list["data"].as_array().expect("queues");
-        let queue = queues.iter().find(|it| it["name"] == "sales").expect("it is there").clone();
+        let queue = queues.iter().find(|it| it["name"] == name).expect("it is there").clone();
         if is_so(&queue) {
             return queue;
         }
@@ -247,6 +288,10 @@ ext = "805"
 to  = "queue:small"
 
 [[route]]
+ext = "806"
+to  = "queue:patient"
+
+[[route]]
 ext = "101"
 to  = "phone:101"
 
@@ -267,6 +312,10 @@ else     = "agent:lonely"
 [queues.back]
 members  = ["phone:103"]
 max_wait = "2s"
+
+[queues.patient]
+members  = ["phone:101"]
+callback = { key = "1" }
 
 [queues.small]
 members     = ["phone:103"]

@@ -1,0 +1,32 @@
+//! What the supervisor of all calls is asked.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::base::id::CallId;
+use crate::call::origination::Origination;
+use crate::engine::mailbox::Mailbox;
+use crate::engine::playbill::Playbill;
+
+/// What operators ask of a supervisor.
+#[derive(Debug)]
+pub enum Question {
+    /// Which calls are up?
+    Calls(oneshot::Sender<Roll>),
+    /// A call of ours is to begin; told its identity, or why there is none.
+    Originate(Box<Origination>, oneshot::Sender<Result<CallId, String>>),
+    /// Calls that begin from now on are given this.
+    Change(Arc<Playbill>, oneshot::Sender<()>),
+}
+
+/// The calls that are up, and how many there were.
+#[derive(Debug, Clone, Default)]
+pub struct Roll {
+    /// Those that are up, the oldest first.
+    pub calls: Vec<(CallId, Mailbox)>,
+    /// How many were taken since the beginning.
+    pub taken: u64,
+    /// How many were refused for want of room or of a trunk that may bring them.
+    pub refused: u64,
+}
