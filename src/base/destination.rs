@@ -114,6 +114,38 @@ impl FromStr for Destination {
 }
 
 impl Destination {
+    /// The same for a call to an extension, which `{ext}` stands for: `phone:{ext}`.
+    #[must_use]
+    pub fn for_extension(&self, called: &str) -> Self {
+        let is_dialled =
+            |it: &str| it.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '#'));
+        match self {
+            Self::Trunk { trunk, number } if number == EXTENSION && is_dialled(called) => {
+                Self::Trunk { trunk: trunk.clone(), number: called.to_owned() }
+            }
+            _ if !self.names_extension() || !is_name(called) || called == EXTENSION => self.clone(),
+            Self::Agent(_) => Self::Agent(called.to_owned()),
+            Self::Phone(_) => Self::Phone(called.to_owned()),
+            Self::Group(_) => Self::Group(called.to_owned()),
+            Self::Conference(_) => Self::Conference(called.to_owned()),
+            Self::Queue(_) => Self::Queue(called.to_owned()),
+            other => other.clone(),
+        }
+    }
+
+    /// Whether it is another one for each extension.
+    pub fn names_extension(&self) -> bool {
+        match self {
+            Self::Agent(name)
+            | Self::Phone(name)
+            | Self::Group(name)
+            | Self::Conference(name)
+            | Self::Queue(name)
+            | Self::Trunk { number: name, .. } => name == EXTENSION,
+            _ => false,
+        }
+    }
+
     /// Whether an agent speaks there that goes on with a conversation.
     pub fn is_agent(&self) -> bool {
         matches!(self, Self::Agent(_) | Self::Squad(_))
@@ -181,7 +213,7 @@ fn trunk(value: &str) -> Result<Destination, NotADestination> {
         (1..=32).contains(&digits.len()) && digits.chars().all(dialled)
     };
     match value.split_once('/') {
-        Some((name, dialled)) if is_name(name) && number(dialled) => {
+        Some((name, dialled)) if is_name(name) && (number(dialled) || dialled == EXTENSION) => {
             Ok(Destination::Trunk { trunk: name.to_owned(), number: dialled.to_owned() })
         }
         Some(_) | None => Err(NotADestination::Value(format!(
@@ -192,12 +224,31 @@ fn trunk(value: &str) -> Result<Destination, NotADestination> {
 
 fn is_name(text: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    !text.is_empty() && text.len() <= 64 && text.chars().all(fits)
+    text == EXTENSION || (!text.is_empty() && text.len() <= 64 && text.chars().all(fits))
 }
+
+/// What stands for the extension that was called.
+const EXTENSION: &str = "{ext}";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_extension_stands_for_whoever_has_it() {
+        for (written, called, there) in [
+            ("phone:{ext}", "101", "phone:101"),
+            ("conference:{ext}", "600", "conference:600"),
+            ("trunk:carrier/{ext}", "0711", "trunk:carrier/0711"),
+            ("trunk:carrier/{ext}", "evil@host", "trunk:carrier/{ext}"),
+            ("phone:{ext}", "a b", "phone:{ext}"),
+            ("phone:{ext}", "", "phone:{ext}"),
+            ("phone:102", "101", "phone:102"),
+        ] {
+            let destination: Destination = written.parse().expect("a destination");
+            assert_eq!(destination.for_extension(called).to_string(), there);
+        }
+    }
 
     #[test]
     fn a_destination_reads_and_writes_the_same() {
@@ -213,6 +264,7 @@ mod tests {
             "phone:101",
             "group:sales",
             "conference:board",
+            "queue:sales",
             "echo",
             "tone",
             "ring:5",
@@ -231,7 +283,8 @@ mod tests {
             "agent:",
             "squad:",
             "menu:a b",
-            "queue:x",
+            "queue:",
+            "queue:a b",
             "reject:200",
             "tel:0711",
             "busy:1",

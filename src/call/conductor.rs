@@ -309,15 +309,16 @@ impl Conductor {
         // Of those who withhold their number each call counts for itself.
         let caller =
             if call.is_anonymous() { record.call.to_string() } else { record.from.clone() };
-        let to = route.targets(&caller);
-        let targets = redirection(route, to);
+        let to = route.targets(&caller, call.did);
+        let otherwise = route.otherwise(call.did);
+        let targets = redirection(route, &to);
         self.route_sets = route.set.clone();
         self.route_headers = route.headers.clone();
         self.route_records = route.record;
         let written: Vec<String> = to.iter().map(Destination::to_string).collect();
         let destination = written.join(", ");
         let name = route.name.clone().unwrap_or_else(|| destination.clone());
-        let dial = Dial::new(Purpose::Route, to.to_vec(), route.otherwise.clone(), route.ring);
+        let dial = Dial::new(Purpose::Route, to, otherwise, route.ring);
         let fact = self.chronicle.routed(&name, &destination);
         self.out.push_back(Output::Fact(fact));
         if let Some(targets) = targets {

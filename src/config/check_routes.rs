@@ -78,6 +78,8 @@ pub fn unknown_destination(
     path: &str,
 ) -> Option<Diagnostic> {
     match destination {
+        // Who that is depends on the call.
+        it if it.names_extension() && !matches!(it, Destination::Trunk { .. }) => None,
         Destination::Agent(name) => unknown_agent(subject, name, path),
         Destination::Squad(name) => {
             let known = subject.squads.keys().map(String::as_str);

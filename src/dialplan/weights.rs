@@ -5,13 +5,20 @@ use crate::base::destination::Destination;
 use crate::dialplan::plan::Route;
 
 impl Route {
-    /// Where the call of somebody goes: with weights, to one of the destinations.
-    pub fn targets(&self, caller: &str) -> &[Destination] {
-        if self.weights.len() != self.to.len() {
-            return &self.to;
-        }
-        let at = draw(&self.weights, caller);
-        at.and_then(|at| self.to.get(at..=at)).unwrap_or(&self.to)
+    /// Where the call of somebody to an extension goes: with weights, to one of the destinations.
+    pub fn targets(&self, caller: &str, called: &str) -> Vec<Destination> {
+        let drawn = (self.weights.len() == self.to.len()).then(|| draw(&self.weights, caller));
+        let one = drawn.flatten().and_then(|at| self.to.get(at..=at));
+        self.there(one.unwrap_or(&self.to), called)
+    }
+
+    /// Where those calls go that come to nothing there.
+    pub fn otherwise(&self, called: &str) -> Vec<Destination> {
+        self.there(&self.otherwise, called)
+    }
+
+    fn there(&self, to: &[Destination], called: &str) -> Vec<Destination> {
+        to.iter().map(|to| to.for_extension(called)).collect()
     }
 
     /// The share of each destination in a hundred calls, where there are weights.
@@ -67,8 +74,11 @@ mod tests {
         let to: Vec<Destination> =
             ["phone:1", "phone:2"].map(|it| it.parse().expect("a phone")).to_vec();
         let mut route = Route { to: to.clone(), ..Route::to(Destination::Busy) };
-        assert_eq!(route.targets("+49711"), to);
+        assert_eq!(route.targets("+49711", "5"), to);
         route.weights = vec![0, 7];
-        assert_eq!((route.targets("+49711"), route.shares()), (&to[1..], vec![0.0, 100.0]));
+        assert_eq!(
+            (route.targets("+49711", "5"), route.shares()),
+            (to[1..].to_vec(), vec![0.0, 100.0])
+        );
     }
 }

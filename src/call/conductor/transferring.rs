@@ -15,7 +15,6 @@ use crate::call::event::Output;
 use crate::call::leg::Leg;
 use crate::call::record::{Kind, Manner};
 use crate::call::transfer::{self, Target};
-use crate::dialplan::plan::Route;
 use crate::dialplan::runner;
 use crate::media::event::{Attention, Command};
 use crate::media::link::Links;
@@ -191,17 +190,17 @@ impl Conductor {
 
     /// Where the dialplan sends a target, if somebody is called there.
     fn planned(&self, target: &str) -> Option<(Vec<Destination>, Option<Duration>)> {
-        let route = self.route_to(target)?;
-        let is_called = !route.to.is_empty() && route.to.iter().all(Destination::is_called);
-        is_called.then(|| (route.to.clone(), route.ring))
+        let (to, ring) = self.route_to(target)?;
+        let is_called = !to.is_empty() && to.iter().all(Destination::is_called);
+        is_called.then_some((to, ring))
     }
 
     /// Where the dialplan sends a target, whatever that is.
     pub(super) fn route_of(&self, target: &str) -> Vec<Destination> {
-        self.route_to(target).map(|route| route.to.clone()).unwrap_or_default()
+        self.route_to(target).map(|(to, _)| to).unwrap_or_default()
     }
 
-    fn route_to(&self, target: &str) -> Option<&Route> {
+    fn route_to(&self, target: &str) -> Option<(Vec<Destination>, Option<Duration>)> {
         let uri = Uri::parse(target).ok()?;
         let user = uri.user_unescaped();
         let call = runner::Call {
@@ -214,7 +213,9 @@ impl Conductor {
             headers: &self.incoming.headers,
             at: Some(self.chronicle.began()),
         };
-        self.briefing.plan.route(&call)
+        let route = self.briefing.plan.route(&call)?;
+        let to = route.to.iter().map(|to| to.for_extension(&user)).collect();
+        Some((to, route.ring))
     }
 
     pub(super) fn referral_answered(

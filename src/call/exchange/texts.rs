@@ -97,8 +97,8 @@ impl Exchange {
             ..Call::default()
         };
         let route = briefing.plan.route(&call).ok_or(404_u16)?;
-        let phones: Vec<Vec<&Reach>> =
-            route.to.iter().filter_map(|to| self.phones.behind(to)).collect();
+        let to: Vec<_> = route.to.iter().map(|to| to.for_extension(call.did)).collect();
+        let phones: Vec<Vec<&Reach>> = to.iter().filter_map(|to| self.phones.behind(to)).collect();
         if phones.is_empty() {
             return Err(404);
         }

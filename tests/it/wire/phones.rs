@@ -46,8 +46,8 @@ ext     = "600"
 to      = "group:both"
 
 [[route]]
-ext     = "102"
-to      = "phone:102"
+ext     = "_10X"
+to      = "phone:{ext}"
 "#;
 
 /// A porter and two phones, which this machine may call as a trunk.
