@@ -33,6 +33,7 @@ pub mod demo;
 pub mod dial;
 pub mod fakes;
 pub mod flows;
+pub mod keys;
 pub mod memory;
 pub mod models;
 pub mod providers;
