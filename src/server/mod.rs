@@ -5,6 +5,7 @@ pub mod history;
 mod records;
 mod reload;
 pub mod routes;
+pub mod routing;
 pub mod running;
 
 pub mod assembly;
