@@ -2,6 +2,7 @@
 
 pub mod control;
 pub mod history;
+pub mod http;
 mod records;
 mod reload;
 pub mod routes;
