@@ -79,6 +79,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
 
 /// Reads a body; says where it is wrong.
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    // A list of values would be taken for an object without its keys.
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Problem::pointer(String::new(), "the body is an object, and no list"));
+    }
     let mut source = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut source).map_err(|why| {
         let inner = why.inner();
@@ -156,7 +160,7 @@ mod tests {
         assert_eq!(pointer(r#"{"limit":3,"limt":4}"#), (422, Some("/limt".to_owned())));
         assert_eq!(pointer(r#"{"limit":"x"}"#), (422, Some("/limit".to_owned())));
         assert_eq!(pointer(r#"{"headers":{"a/b":1}}"#), (422, Some("/headers/a~1b".to_owned())));
-        assert_eq!(pointer("[1,2,3,4]").0, 422);
+        assert_eq!(pointer("[1, {}]"), (422, Some(String::new())));
         assert_eq!(pointer("{\"limit\""), (400, None));
         assert_eq!(pointer("{} {}"), (400, None));
         assert_eq!(pointer("\u{1}"), (400, None));

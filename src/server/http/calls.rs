@@ -13,6 +13,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::base::id::CallId;
+use crate::engine::clock;
 use crate::server::control::clerk::Clerk;
 use crate::server::control::protocol::{Ask, Identified};
 use crate::server::control::view::{CallView, PartyView};
@@ -135,12 +136,23 @@ pub async fn get(
 /// # Errors
 /// When there is none, or it cannot be read.
 pub async fn record(archive: CallArchive, call: CallId) -> Result<Document, Problem> {
-    let reading = tokio::task::spawn_blocking(move || archive.read(call)).await;
-    let read = reading.map_err(|_| unreadable())?.map_err(|why| {
-        tracing::error!(%call, %why, "the record of a call cannot be read");
-        unreadable()
-    })?;
-    read.ok_or_else(|| Problem::new(Code::NotFound, "there is no such call"))
+    let age = clock::since_epoch().saturating_sub(call.began());
+    // One that has just ended is not up any more, and may not be written yet.
+    let tries = if age < LONGEST_CALL { TRIES } else { 1 };
+    for left in (0..tries).rev() {
+        let archive = archive.clone();
+        let reading = tokio::task::spawn_blocking(move || archive.read(call)).await;
+        let read = reading.map_err(|_| unreadable())?.map_err(|why| {
+            tracing::error!(%call, %why, "the record of a call cannot be read");
+            unreadable()
+        })?;
+        match read {
+            Some(record) => return Ok(record),
+            None if left > 0 => tokio::time::sleep(AGAIN).await,
+            None => {}
+        }
+    }
+    Err(Problem::new(Code::NotFound, "there is no such call"))
 }
 
 fn unreadable() -> Problem {
@@ -307,6 +319,15 @@ const STATES: &[&str] =
     &["ringing", "in-progress", "ending", "completed", "busy", "no_answer", "canceled", "failed"];
 
 const NO_MOMENT: &str = "a time as RFC 3339 has it, such as 2026-11-22T10:00:00Z";
+
+/// A call that began earlier has ended long ago.
+const LONGEST_CALL: Duration = Duration::from_secs(86_400);
+
+/// How often the record of a call is looked for that may just have ended.
+const TRIES: u32 = 4;
+
+/// How long it is waited for in between.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// The most records that are read for one page.
 const MOST_READ: usize = 2_000;

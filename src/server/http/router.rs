@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use axum::Router;
+use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
+use axum::http::header;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
-use axum::{Json, Router};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
@@ -29,7 +31,10 @@ pub fn public(service: Service, gate: &Arc<Gate>, api_docs: bool) -> Router {
         .merge(gated(rules(), Scope::Admin));
     let (mut router, _) = all.split_for_parts();
     if api_docs {
-        router = router.route("/openapi.json", get(description));
+        // It is made once: strangers may ask for it as often as they like.
+        let text = Bytes::from(openapi().to_json().unwrap_or_default());
+        let json = [(header::CONTENT_TYPE, "application/json")];
+        router = router.route("/openapi.json", get(move || std::future::ready((json, text))));
     }
     dressed(router, service)
 }
@@ -105,10 +110,6 @@ fn acts() -> OpenApiRouter<Service> {
 /// What changes how the server works.
 fn rules() -> OpenApiRouter<Service> {
     OpenApiRouter::new().routes(routes!(files::reload))
-}
-
-async fn description() -> Json<OpenApi> {
-    Json(openapi())
 }
 
 fn dressed(router: Router<Service>, service: Service) -> Router {

@@ -42,13 +42,11 @@ pub async fn get(
         Some("text") => true,
         Some(_) => return Err(Problem::parameter("format", "`json` or `text`")),
     };
-    let record = match record(archive, call).await {
-        Err(problem) if problem.code == Code::NotFound && clerk.is_up(call).await? => {
-            let events = format!("the call is up: /v1/calls/{call}/events tells what is said");
-            return Err(Problem::new(Code::Conflict, events));
-        }
-        record => record?,
-    };
+    if clerk.is_up(call).await? {
+        let events = format!("the call is up: /v1/calls/{call}/events tells what is said");
+        return Err(Problem::new(Code::Conflict, events));
+    }
+    let record = record(archive, call).await?;
     let lines = record.get("transcript").and_then(Value::as_array);
     let lines = lines.map(Vec::as_slice).unwrap_or_default();
     if is_text {
