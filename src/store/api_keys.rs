@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -145,6 +146,7 @@ impl ApiKeys {
         if !is_name || name.chars().count() > LONGEST_NAME {
             return Err(ApiKeysError::Name);
         }
+        let _lock = self.lock()?;
         let mut keys = self.all()?;
         if keys.len() >= MOST_KEYS {
             return Err(ApiKeysError::Full);
@@ -172,6 +174,7 @@ impl ApiKeys {
     /// # Errors
     /// When there is none, or several are called so.
     pub fn revoke(&self, which: &str) -> Result<ApiKey, ApiKeysError> {
+        let _lock = self.lock()?;
         let mut keys = self.all()?;
         let by_id = keys.iter().position(|key| key.id == which);
         let mut named = keys.iter().enumerate().filter(|(_, key)| key.name == which);
@@ -191,11 +194,21 @@ impl ApiKeys {
         Some((found.ino(), found.len(), found.mtime(), found.mtime_nsec()))
     }
 
-    fn put(&self, keys: Vec<ApiKey>) -> Result<(), ApiKeysError> {
+    /// One at a time changes them: the next one waits until this is dropped.
+    fn lock(&self) -> Result<fs::File, ApiKeysError> {
         let disk = |why| self.disk(why);
         if let Some(folder) = self.path.parent() {
             fs::create_dir_all(folder).map_err(disk)?;
         }
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(self.path.with_extension("lock")).map_err(disk)?;
+        flock(&file, FlockOperation::LockExclusive).map_err(|why| disk(why.into()))?;
+        Ok(file)
+    }
+
+    fn put(&self, keys: Vec<ApiKey>) -> Result<(), ApiKeysError> {
+        let disk = |why| self.disk(why);
         let partial = self.path.with_extension("json.part");
         fs::remove_file(&partial).ok();
         let mut options = fs::OpenOptions::new();
@@ -318,6 +331,23 @@ mod tests {
             let made = keys.create(&order(name, Scope::Read), now, &mut Random::repeatable(2));
             assert!(matches!(made, Err(ApiKeysError::Name)), "{name}");
         }
+    }
+
+    #[test]
+    fn keys_that_are_made_at_once_are_all_kept() {
+        let folder = Folder::new("at-once");
+        let keys = ApiKeys::below(&folder.0);
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let keys = keys.clone();
+                scope.spawn(move || {
+                    let (name, mut random) = (number.to_string(), Random::repeatable(number));
+                    let now = Duration::from_secs(1_000);
+                    keys.create(&order(&name, Scope::Read), now, &mut random).unwrap();
+                });
+            }
+        });
+        assert_eq!(keys.all().unwrap().len(), 8);
     }
 
     #[test]

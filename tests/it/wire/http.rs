@@ -116,8 +116,20 @@ async fn what_makes_no_sense_is_refused_in_words() {
         assert!(problem["detail"].as_str().is_some_and(|it| !it.is_empty()), "{path}: {problem}");
         assert_eq!(problem["request_id"].as_str().map(|it| it.starts_with("req_")), Some(true));
     }
+    bodies(&rules, nobody).await;
+    let mut status = rules.get("/v1/status").await;
+    assert_eq!(status.status(), StatusCode::OK);
+    assert_eq!(status.headers()["x-content-type-options"], "nosniff");
+    assert!(status.chunk().await.expect("a body").is_some());
+    strange(&rules.address).await;
+    assert!(server.lives());
+    assert!(!server.log().contains("panicked"), "{}", server.log());
+}
+
+/// Bodies that nobody should send, about a call that never was.
+async fn bodies(rules: &Api, nobody: &str) {
     let end = format!("/v1/calls/{nobody}/end");
-    let huge = vec![b' '; 1 << 20];
+    let huge = vec![b' '; 100_000];
     for (path, body, status) in [
         (end.as_str(), &b"{"[..], 400),
         (&end, b"\xff\xfe", 400),
@@ -138,24 +150,22 @@ async fn what_makes_no_sense_is_refused_in_words() {
     let deep = [b"{\"q850\":".to_vec(), vec![b'['; 60_000]].concat();
     let deep = rules.request(Method::POST, &end).body(deep).send().await;
     problem(deep.expect("an answer"), 422).await;
-    let mut crowd = rules.get("/v1/status").await;
-    assert_eq!(crowd.status(), StatusCode::OK);
-    assert_eq!(crowd.headers()["x-content-type-options"], "nosniff");
-    assert!(crowd.chunk().await.expect("a body").is_some());
+}
+
+/// What is no request of HTTP, or not quite one.
+async fn strange(address: &str) {
     for octets in [
         &b"GET /v1/calls HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"[..],
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"INVITE sip:x@y SIP/2.0\r\n\r\n",
     ] {
-        let mut stream = TcpStream::connect(&rules.address).await.expect("it listens");
+        let mut stream = TcpStream::connect(address).await.expect("it listens");
         stream.write_all(octets).await.expect("it is taken");
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.ok();
         let answer = String::from_utf8_lossy(&answer).into_owned();
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
     }
-    assert!(server.lives());
-    assert!(!server.log().contains("panicked"), "{}", server.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -238,10 +248,11 @@ async fn a_door_to_the_network_needs_a_key_and_those_who_watch_need_none() {
     assert_eq!(looks.json("/v1/status").await["calls"]["active"], 0);
 
     // A call is up when the server is told to stop: it is said goodbye to, and nobody else is let in.
-    let _ann = Ann::calls(&server).await;
+    let mut ann = Ann::calls(&server).await;
     server.terminate();
     let refused = drained(&watch).await;
     assert_eq!(refused["code"], "unavailable", "{refused}");
+    ann.is_hung_up().await;
     assert_eq!(server.ended().await, Some(0));
 }
 
