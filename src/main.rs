@@ -8,14 +8,14 @@ use clap::Parser;
 use voxtrunk::server::console::{calls, history, phones, queues, reload, status, trace, trunks};
 use voxtrunk::server::control::protocol;
 use voxtrunk::server::{
-    bench, check, decrypt, demo, dial, fakes, flows, memory, models, preset, providers, routes,
-    schema, secrets, serve, tool, trial, verify,
+    bench, check, decrypt, demo, dial, fakes, flows, keys, memory, models, preset, providers,
+    routes, schema, secrets, serve, tool, trial, verify,
 };
 
 use self::choices::Taping;
 use self::commands::{
-    Cli, Command, ConfigCommand, Delays, FlowCommand, MemoryCommand, ModelsCommand, PresetCommand,
-    ProvidersCommand, RouteCommand, SecretCommand, Test, ToolCommand,
+    Cli, Command, ConfigCommand, Delays, FlowCommand, KeyCommand, MemoryCommand, ModelsCommand,
+    PresetCommand, ProvidersCommand, RouteCommand, SecretCommand, Test, ToolCommand,
 };
 use self::lines::{
     CallCommand, Dial, PhoneCommand, QueueCommand, RecordingCommand, SipCommand, TrunkCommand,
@@ -44,6 +44,7 @@ fn main() -> ExitCode {
         Command::Status(server) => status::show(&server.target()),
         Command::Reload { dry_run, server } => reload::run(&server.target(), dry_run),
         Command::Secret { command } => on_secrets(command),
+        Command::Key { command } => on_keys(command),
         Command::Memory { command } => on_memory(command),
         Command::Config { command } => on_files(command),
         Command::Events(server) => status::watch(&server.target()),
@@ -129,6 +130,17 @@ fn on_secrets(command: SecretCommand) -> ExitCode {
         SecretCommand::Set { name, config } => secrets::set(&config.config, &name),
         SecretCommand::List(config) => secrets::list(&config.config),
         SecretCommand::Remove { name, config } => secrets::remove(&config.config, &name),
+    }
+}
+
+fn on_keys(command: KeyCommand) -> ExitCode {
+    match command {
+        KeyCommand::Create { name, scope, expires, config } => {
+            let order = keys::Order { name: &name, scope: scope.scope(), lasts: expires };
+            keys::create(&config.config, &order)
+        }
+        KeyCommand::List(config) => keys::list(&config.config),
+        KeyCommand::Revoke { key, config } => keys::revoke(&config.config, &key),
     }
 }
 

@@ -70,7 +70,8 @@ fn certificate(subject: &Subject<'_>, listen: &Listen, at: usize) -> Option<Diag
     }
 }
 
-fn undefined(subject: &Subject<'_>, name: &str, path: &str) -> Option<Diagnostic> {
+/// What is said of a certificate that is not there.
+pub fn undefined(subject: &Subject<'_>, name: &str, path: &str) -> Option<Diagnostic> {
     let known = &subject.server.tls;
     if known.contains_key(name) {
         return None;

@@ -23,6 +23,7 @@ use crate::config::srtp;
 pub use crate::config::codec::Codec;
 pub use crate::config::control::{Control, Socket};
 pub use crate::config::database::Database;
+pub use crate::config::http::Http;
 pub use crate::config::inbound::Inbound;
 pub use crate::config::listen::{Listen, OpenedTls, Tls, Transport};
 pub use crate::config::mail::Mail;
@@ -70,6 +71,8 @@ pub struct Server {
     pub storage: Storage,
     /// How operators talk to the running server.
     pub control: Control,
+    /// Where programs ask the running server by HTTP, if they may.
+    pub http: Option<Http>,
     /// What is logged.
     pub log: Log,
 }

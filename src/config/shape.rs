@@ -37,7 +37,9 @@ const KEYS: &[&str] = &[
     "sip.local_networks",
     "sip.options_reply",
     "rtp.jitter",
-    "http",
+    "http.public_url",
+    "http.dashboard",
+    "http.cors",
     "tls.*.acme",
     "phones.*.voicemail",
     "tenants.*.timezone",
@@ -88,7 +90,7 @@ mod tests {
 
     #[test]
     fn planned_keys_are_known_with_everything_below_them() {
-        assert!(is_planned_key("http.admin.bind"));
+        assert!(is_planned_key("http.cors[0]"));
         assert!(is_planned_key("rtp.jitter.max"));
         assert!(is_planned_key("tls.public.acme"));
         assert!(is_planned_key("agents.x.after.webhook"));

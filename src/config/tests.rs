@@ -287,6 +287,13 @@ fn mistakes_in_the_settings_are_reported_word_for_word() {
              [tls.public]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n",
         ),
         (
+            "doors_that_cannot_be",
+            "[[sip.listen]]\ntransport = \"tcp\"\nbind = \"127.0.0.1:8080\"\n\n\
+             [http]\nbind = \"127.0.0.1:8080\"\ntls = \"publik\"\ncors = [\"*\"]\napi_dox = true\n\
+             [http.admin]\nbind = \"0.0.0.0:9090\"\n\n\
+             [tls.public]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n",
+        ),
+        (
             "three_mistakes_in_one_table",
             "[sip]\nmax_cals = 3\nmax_calls = -1\nexternal_address = \"here\"\n",
         ),

@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 
 use voxtrunk::config::{report, schema};
+use voxtrunk::server::keys;
 
 /// What is done with a recording.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -25,6 +26,28 @@ pub enum Format {
 pub enum SchemaFile {
     Server,
     Dialplan,
+}
+
+/// What a key may do.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Scope {
+    /// Look at everything.
+    Read,
+    /// And end calls, oversee them, test trunks.
+    Operate,
+    /// And let the server read its files again.
+    Admin,
+}
+
+impl Scope {
+    /// The same, as it is kept.
+    pub fn scope(self) -> keys::Scope {
+        match self {
+            Self::Read => keys::Scope::Read,
+            Self::Operate => keys::Scope::Operate,
+            Self::Admin => keys::Scope::Admin,
+        }
+    }
 }
 
 impl SchemaFile {

@@ -13,7 +13,7 @@ use crate::lines::{
 };
 use crate::place::{Config, Server};
 
-use crate::choices::{Format, SchemaFile};
+use crate::choices::{Format, SchemaFile, Scope};
 
 /// A self-hosted SIP/RTP media server with built-in AI voice agents.
 #[derive(Debug, Parser)]
@@ -79,6 +79,11 @@ pub enum Command {
     Secret {
         #[command(subcommand)]
         command: SecretCommand,
+    },
+    /// Keys of those who ask the server by HTTP.
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
     },
     /// What is kept of a caller for the next call.
     Memory {
@@ -212,6 +217,34 @@ pub enum SecretCommand {
     Remove {
         /// Its name.
         name: String,
+        #[command(flatten)]
+        config: Config,
+    },
+}
+
+/// With keys.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make one. It is shown once; a running server takes it at once.
+    Create {
+        /// Who is to have it.
+        #[arg(long)]
+        name: String,
+        /// What it may do.
+        #[arg(long, value_enum, default_value = "read")]
+        scope: Scope,
+        /// How long it is valid, such as `30d`; without it, until it is revoked.
+        #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+        expires: Option<Duration>,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// All of them: what each may do, since when and until when.
+    List(Config),
+    /// Take one back, at once.
+    Revoke {
+        /// Its identity, or its name.
+        key: String,
         #[command(flatten)]
         config: Config,
     },

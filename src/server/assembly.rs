@@ -24,6 +24,7 @@ use crate::providers::vad::registry as vad;
 use crate::server::casting::{self, CastError};
 use crate::server::codecs;
 use crate::server::control::view::LimitsView;
+use crate::server::http::opening;
 use crate::server::inspection::Inspection;
 use crate::server::listening;
 use crate::server::phones::{self, PhoneError};
@@ -123,6 +124,7 @@ pub async fn blueprint(loaded: &Loaded) -> Result<Blueprint, AssemblyError> {
         detector,
         max_calls,
         control: control(server),
+        http: http(server),
         folders: Folders {
             calls: server.calls_folder(),
             recordings: server.recordings_folder(),
@@ -167,6 +169,20 @@ fn control(server: &Server) -> Control {
     });
     let trace = server.control.trace;
     Control { socket: server.control_socket(), trace, limits: limits.collect(), reloads: None }
+}
+
+fn http(server: &Server) -> Option<opening::Settings> {
+    let http = server.http.as_ref()?;
+    let certificate = http.tls.as_ref().and_then(|name| server.tls.get(name));
+    Some(opening::Settings {
+        bind: http.bind,
+        tls: certificate.map(listening::tls_files),
+        admin: http.admin.map(|admin| admin.bind),
+        api_docs: http.api_docs,
+        data: server.machine.data_dir.clone(),
+        calls: server.calls_folder(),
+        recordings: server.recordings_folder(),
+    })
 }
 
 fn endpoint_settings(server: &Server, max_calls: usize) -> endpoint::Settings {

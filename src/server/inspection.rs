@@ -10,7 +10,7 @@ use crate::net::tls::{self, TlsError};
 use crate::providers::models::catalogue;
 use crate::providers::registry::Registry;
 use crate::providers::tts::flite;
-use crate::server::{casting, hosts, listening, music, recordings, stir};
+use crate::server::{casting, hosts, keys, listening, music, recordings, stir};
 
 /// Looks at settings with knowledge of the machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -27,6 +27,7 @@ impl External for Inspection {
         faults.extend(hosts::expiring(server));
         faults.extend(hosts::unknown(server));
         faults.extend(recordings::faults(server));
+        faults.extend(keys::faults(server));
         faults.extend(music::faults(server));
         let model = server.vad_model();
         if model.is_file() {

@@ -2,9 +2,11 @@
 
 pub mod control;
 pub mod history;
+pub mod http;
 mod records;
 mod reload;
 pub mod routes;
+pub mod routing;
 pub mod running;
 
 pub mod assembly;
@@ -33,6 +35,7 @@ pub mod demo;
 pub mod dial;
 pub mod fakes;
 pub mod flows;
+pub mod keys;
 pub mod memory;
 pub mod models;
 pub mod providers;

@@ -26,6 +26,7 @@ use crate::server::control::reload::Order;
 use crate::server::control::view::{ChangeView, ReloadView};
 use crate::server::history::History;
 use crate::server::inspection::Inspection;
+use crate::server::routing;
 
 /// Reads the files again.
 #[derive(Debug)]
@@ -81,11 +82,15 @@ impl Reloader {
                 () = changed(&mut self.watch) => {
                     self.reload(Cause::Seen, false).await.ok();
                 }
-                Some(order) = self.orders.recv() => {
-                    let answer = self.reload(Cause::Asked, order.dry).await;
-                    // Who asked may have gone meanwhile.
-                    order.asker.send(answer).ok();
-                }
+                // Who asked may have gone when the answer is there.
+                Some(order) = self.orders.recv() => match order {
+                    Order::Read { dry, asker } => {
+                        asker.send(self.reload(Cause::Asked, dry).await).ok();
+                    }
+                    Order::Route { thought, asker } => {
+                        asker.send(routing::told(&self.now.0, &thought)).ok();
+                    }
+                },
             }
         }
     }
@@ -253,6 +258,7 @@ const SETTINGS: &[&str] = &[
     "security",
     "storage",
     "control",
+    "http",
     "log",
 ];
 

@@ -48,6 +48,7 @@ use crate::server::control::reload;
 use crate::server::control::reports;
 use crate::server::control::socket::ControlSocket;
 use crate::server::control::view::LimitsView;
+use crate::server::http::opening as http;
 use crate::server::records;
 use crate::sip::endpoint::{self, Endpoint};
 use crate::sip::event::Transport;
@@ -93,6 +94,8 @@ pub struct Blueprint {
     pub recording: Recording,
     /// How operators talk to it.
     pub control: Control,
+    /// How programs talk to it, if they may.
+    pub http: Option<http::Settings>,
 }
 
 /// How recordings are written and kept.
@@ -157,6 +160,9 @@ pub enum StartError {
     /// The control socket cannot be had.
     #[error(transparent)]
     Control(#[from] ClaimError),
+    /// A door of HTTP cannot be opened.
+    #[error(transparent)]
+    Http(#[from] http::OpenError),
     /// A folder cannot be made.
     #[error("cannot write to {}: {why}", .folder.display())]
     Folder {
@@ -206,9 +212,9 @@ impl Running {
     pub fn start(blueprint: Blueprint) -> Result<Self, StartError> {
         // First of all: whoever holds it has the other sockets, too, and it says so best.
         let claim = blueprint.control.socket.as_deref().map(Claim::take).transpose()?;
+        let ways_in = (claim, blueprint.http.map(http::Doors::open).transpose()?);
         let doors = Doors::open(blueprint.sip)?;
-        let sockets = doors.sockets.clone();
-        let ports = ports(blueprint.rtp)?;
+        let (sockets, ports) = (doors.sockets.clone(), ports(blueprint.rtp)?);
         let (files, gauges) = (call_files(&blueprint.folders.calls)?, Arc::new(Gauges::default()));
         let media = MediaShard::start(blueprint.detector, gauges.clone());
         let media = media.map_err(StartError::Thread)?;
@@ -262,20 +268,19 @@ impl Running {
             calls,
             others,
         };
-        running.let_operators_in(claim, announcer, (blueprint.control, blueprint.max_calls))?;
+        running.let_operators_in(ways_in, announcer, (blueprint.control, blueprint.max_calls))?;
         Ok(running)
     }
 
-    /// Opens the control socket, if there is to be one.
+    /// Opens the control socket and the doors of HTTP, if there are to be any.
     fn let_operators_in(
         &mut self,
-        claim: Option<Claim>,
+        (claim, web): (Option<Claim>, Option<http::Doors>),
         announcer: Announcer,
         (control, max_calls): (Control, usize),
     ) -> Result<(), StartError> {
-        let Some(claim) = claim else { return Ok(()) };
         let reloads = control.reloads.clone();
-        let clerk = Clerk {
+        let clerk = Arc::new(Clerk {
             sip: self.sip.clone(),
             calls: self.holders.calls.clone(),
             queues: self.holders.queues.clone(),
@@ -286,7 +291,12 @@ impl Running {
             active: self.active.clone(),
             reloads,
             house: control.known(max_calls),
-        };
+        });
+        if let Some(web) = web {
+            let (wind_up, now) = (self.stops.wind_up.clone(), self.stop_shard.clone());
+            web.serve(clerk.clone(), &http::Stops { wind_up, now }, &mut self.others);
+        }
+        let Some(claim) = claim else { return Ok(()) };
         let path = claim.path().to_owned();
         let socket = ControlSocket::open(claim, clerk);
         let socket = socket.map_err(|why| ClaimError::Refused { path, why })?;

@@ -39,6 +39,7 @@ use crate::server::control::view::{
     QueueView, RecordingView, ReloadView, StatusView, TrialView, TrunkView,
 };
 use crate::server::control::wiretap;
+use crate::server::routing::Thought;
 
 /// Answers operators.
 #[derive(Debug)]
@@ -119,13 +120,8 @@ impl Clerk {
     }
 
     async fn reload(&self, wish: protocol::Reload) -> Result<ReloadView, Fault> {
-        let Some(reloads) = &self.reloads else {
-            let text = "this server does not read its files again";
-            return Err(Fault::new(FaultCode::Impossible, text));
-        };
         let (asker, answer) = oneshot::channel();
-        let order = reload::Order { dry: wish.dry, asker };
-        reloads.send(order).await.map_err(|_| going_down())?;
+        self.reader(reload::Order::Read { dry: wish.dry, asker }).await?;
         let reloaded = answer.await.map_err(|_| going_down())?;
         reloaded.map_err(|why| Fault::new(FaultCode::Invalid, why))
     }
@@ -136,7 +132,39 @@ impl Clerk {
         answer.await.map_err(|_| going_down())
     }
 
-    async fn status(&self) -> Result<StatusView, Fault> {
+    /// Whether a call is up.
+    ///
+    /// # Errors
+    /// When there is nobody to ask any more.
+    pub async fn is_up(&self, call: CallId) -> Result<bool, Fault> {
+        Ok(self.roll().await?.calls.iter().any(|(up, _)| *up == call))
+    }
+
+    /// Which route would take a call, and what each one before it says to it.
+    ///
+    /// # Errors
+    /// When the call cannot be thought of, or the server has no files.
+    pub async fn routed(&self, thought: Thought) -> Result<Value, Fault> {
+        let (asker, answer) = oneshot::channel();
+        self.reader(reload::Order::Route { thought: Box::new(thought), asker }).await?;
+        let routed = answer.await.map_err(|_| going_down())?;
+        routed.map_err(|why| Fault::new(FaultCode::Impossible, why))
+    }
+
+    /// Asks who reads the files.
+    async fn reader(&self, order: reload::Order) -> Result<(), Fault> {
+        let Some(reloads) = &self.reloads else {
+            let text = "this server does not read its files again";
+            return Err(Fault::new(FaultCode::Impossible, text));
+        };
+        reloads.send(order).await.map_err(|_| going_down())
+    }
+
+    /// How the server stands.
+    ///
+    /// # Errors
+    /// When there is nobody to ask any more.
+    pub async fn status(&self) -> Result<StatusView, Fault> {
         let (door, trunks) = (self.sip(Question::Door).await?, self.trunks().await?);
         // While the last calls end there may be nobody who keeps the roll.
         let roll = self.roll().await.unwrap_or_default();
@@ -153,7 +181,11 @@ impl Clerk {
         Ok(reports::status(&state, &door, &trunks))
     }
 
-    async fn trunks(&self) -> Result<Vec<TrunkView>, Fault> {
+    /// How every trunk stands.
+    ///
+    /// # Errors
+    /// When there is nobody to ask any more.
+    pub async fn trunks(&self) -> Result<Vec<TrunkView>, Fault> {
         let (reports, when) = (self.sip(Question::Trunks).await?, When::now());
         let limits = |name: &str| self.house.limits.get(name).cloned().unwrap_or_default();
         let view = |(report, count): &(_, _)| reports::trunk(report, *count, when);
@@ -210,7 +242,11 @@ impl Clerk {
         Ok(PausedView { member: member.to_string(), paused: order.paused })
     }
 
-    async fn overviews(&self) -> Result<Vec<CallView>, Fault> {
+    /// The calls that are up.
+    ///
+    /// # Errors
+    /// When there is nobody to ask any more.
+    pub async fn overviews(&self) -> Result<Vec<CallView>, Fault> {
         let roll = self.roll().await?;
         let asked = roll.calls.iter().map(|(_, mailbox)| inquire(mailbox));
         let overviews: Vec<Overview> = join_all(asked).await.into_iter().flatten().collect();

@@ -38,7 +38,8 @@ pub async fn run(facts: &Watching, announcer: &Announcer, out: mpsc::Sender<Valu
     }
 }
 
-fn of_server(announcement: &Announcement) -> Value {
+/// What happened beside the calls.
+pub fn of_server(announcement: &Announcement) -> Value {
     let data = match announcement {
         Announcement::Trunk { trunk, health } => {
             let reason = match health {
@@ -83,7 +84,8 @@ fn noted(key: &str, value: Value) -> (&'static str, Value) {
     ("call.updated", json!({ key: value }))
 }
 
-fn of_call(told: &Told) -> Value {
+/// What happened in a call.
+pub fn of_call(told: &Told) -> Value {
     let (name, data) = match &*told.fact {
         Fact::Started { from, to, route, destination } => (
             "call.ringing",

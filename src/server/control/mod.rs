@@ -9,7 +9,7 @@ pub mod socket;
 mod asking;
 pub mod clerk;
 mod diagnosis;
-mod events;
+pub mod events;
 mod origination;
 mod oversight;
 pub mod reload;

@@ -33,9 +33,9 @@ impl ControlSocket {
     ///
     /// # Errors
     /// When the runtime cannot wait for it.
-    pub fn open(claim: Claim, clerk: Clerk) -> io::Result<Self> {
+    pub fn open(claim: Claim, clerk: Arc<Clerk>) -> io::Result<Self> {
         let listener = UnixListener::from_std(claim.listener.try_clone()?)?;
-        Ok(Self { listener, clerk: Arc::new(clerk), _claim: claim })
+        Ok(Self { listener, clerk, _claim: claim })
     }
 
     /// Serves until `stop`.
@@ -121,11 +121,7 @@ impl Client {
             Err((id, fault)) => return self.answers.refuse(id, fault).await,
         };
         let id = request.id;
-        let patience = match request.ask {
-            Ask::Reload(_) => RELOAD_WITHIN,
-            _ => ANSWER_WITHIN,
-        };
-        let reply = timeout(patience, self.clerk.ask(request.ask)).await;
+        let reply = timeout(patience(&request.ask), self.clerk.ask(request.ask)).await;
         match reply {
             Ok(Ok(Reply::Whole(value))) => self.answers.say(id, Said::Result(value)).await,
             Ok(Ok(Reply::Stream(stream))) => self.stream(id, stream).await,
@@ -167,6 +163,14 @@ impl Answers {
 
     async fn refuse(&mut self, id: u64, fault: Fault) -> Result<(), Gone> {
         self.say(id, Said::Error(fault)).await
+    }
+}
+
+/// How long an answer may take to be found.
+pub fn patience(ask: &Ask) -> Duration {
+    match ask {
+        Ask::Reload(_) => RELOAD_WITHIN,
+        _ => ANSWER_WITHIN,
     }
 }
 

@@ -4,16 +4,17 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A list of things.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct List<T> {
     /// The things.
     pub data: Vec<T>,
 }
 
 /// What a reading of the files again came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReloadView {
     /// What is new, changed or gone, and counts for calls that begin from now on.
     pub changed: Vec<ChangeView>,
@@ -24,7 +25,7 @@ pub struct ReloadView {
 }
 
 /// One thing that was changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChangeView {
     /// What: `agents.reception`, or a file beside the dialplans.
     pub what: String,
@@ -33,7 +34,7 @@ pub struct ChangeView {
 }
 
 /// One trunk.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TrunkView {
     /// Its name.
     pub name: String,
@@ -60,7 +61,7 @@ pub struct TrunkView {
 }
 
 /// A registration of ours.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RegistrationView {
     /// `registered`, `registering`, `rejected`, `failed` or `unregistered`.
     pub state: String,
@@ -81,7 +82,7 @@ pub struct RegistrationView {
 }
 
 /// A REGISTER that did not work.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RefusalView {
     /// The status; 408 is silence.
     pub status: u16,
@@ -96,7 +97,7 @@ pub struct RefusalView {
 }
 
 /// How a trunk answers OPTIONS.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OptionsView {
     /// How often it is asked.
     pub every_s: f64,
@@ -111,7 +112,7 @@ pub struct OptionsView {
 }
 
 /// The calls of a trunk.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TrafficView {
     /// Those that came in and are up.
     pub inbound: u64,
@@ -124,7 +125,7 @@ pub struct TrafficView {
 }
 
 /// What a trunk may carry.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct LimitsView {
     /// The most calls at once.
     pub max_calls: Option<u64>,
@@ -133,7 +134,7 @@ pub struct LimitsView {
 }
 
 /// What came of the test of a trunk.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TrialView {
     /// The trunk.
     pub trunk: String,
@@ -148,7 +149,7 @@ pub struct TrialView {
 }
 
 /// A request of a test.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StepView {
     /// OPTIONS or REGISTER.
     pub request: String,
@@ -171,7 +172,7 @@ pub struct StepView {
 }
 
 /// One phone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PhoneView {
     /// Its name.
     pub name: String,
@@ -220,7 +221,7 @@ pub struct PausedView {
 }
 
 /// One place where a phone can be reached.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BindingView {
     /// The URI of its Contact.
     pub contact: String,
@@ -241,7 +242,7 @@ pub struct BindingView {
 }
 
 /// One call.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CallView {
     /// Its identity.
     pub id: String,
@@ -277,7 +278,7 @@ pub struct CallView {
 }
 
 /// Somebody at an end of a call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PartyView {
     /// The number.
     pub number: String,
@@ -286,7 +287,7 @@ pub struct PartyView {
 }
 
 /// One leg.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LegView {
     /// Whom we called there; nobody when it is the leg of the caller.
     pub to: Option<String>,
@@ -315,7 +316,7 @@ pub struct LegView {
 }
 
 /// How well a leg is received.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct QualityView {
     /// The mean opinion score, 1.0 to 4.41, as the E-model estimates it.
     pub mos: Option<f64>,
@@ -332,7 +333,7 @@ pub struct QualityView {
 }
 
 /// A call that is being hung up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HungUpView {
     /// Its identity.
     pub id: String,
@@ -341,7 +342,7 @@ pub struct HungUpView {
 }
 
 /// A call whose caller was muted, or no longer is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MutedView {
     /// Its identity.
     pub id: String,
@@ -350,7 +351,7 @@ pub struct MutedView {
 }
 
 /// A call that is overseen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OverseenView {
     /// Its identity.
     pub id: String,
@@ -363,7 +364,7 @@ pub struct OverseenView {
 }
 
 /// A recording that is paused, or goes on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RecordingView {
     /// The identity of the call.
     pub id: String,
@@ -372,7 +373,7 @@ pub struct RecordingView {
 }
 
 /// One message on the wire.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MessageView {
     /// Counts up over all of them.
     pub number: u64,
@@ -415,7 +416,7 @@ pub struct MessageView {
 }
 
 /// How the server stands.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StatusView {
     /// The version of the program.
     pub version: String,
@@ -444,7 +445,7 @@ pub struct StatusView {
 }
 
 /// The calls in sum.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CallsView {
     /// Those that are up.
     pub active: u64,
@@ -457,7 +458,7 @@ pub struct CallsView {
 }
 
 /// The trunks in sum.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TrunksView {
     /// Those by which calls can go.
     pub up: u64,
@@ -468,7 +469,7 @@ pub struct TrunksView {
 }
 
 /// The phones in sum.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PhonesView {
     /// Those that can be reached.
     pub reachable: u64,
@@ -479,7 +480,7 @@ pub struct PhonesView {
 }
 
 /// What happened at the door.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DoorView {
     /// How often it stayed shut, by reason.
     pub turned_away: BTreeMap<String, u64>,
@@ -488,7 +489,7 @@ pub struct DoorView {
 }
 
 /// Somebody who is banned.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BanView {
     /// The address, or the network.
     pub source: String,
@@ -497,7 +498,7 @@ pub struct BanView {
 }
 
 /// The signalling in sum.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SipView {
     /// Sessions.
     pub sessions: u64,
@@ -514,7 +515,7 @@ pub struct SipView {
 }
 
 /// The media in sum.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MediaView {
     /// Open ports.
     pub ports: u64,

@@ -36,6 +36,7 @@ mod fallbacks;
 mod faults;
 mod flows;
 mod free_flows;
+mod http;
 mod inside_tcp;
 mod kamailio;
 mod keys;

@@ -1,0 +1,63 @@
+//! Checks of the HTTP door.
+
+use std::net::SocketAddr;
+
+use crate::config::check_listen;
+use crate::config::diagnostic::Diagnostic;
+use crate::config::listen::Transport;
+use crate::config::subject::Subject;
+
+/// Checks the door, if there is to be one.
+pub fn door(subject: &Subject<'_>) -> Vec<Diagnostic> {
+    let Some(http) = &subject.server.http else { return Vec::new() };
+    let mut found = Vec::new();
+    found.extend(unbindable(subject, http.bind, "http.bind"));
+    if let Some(admin) = http.admin {
+        found.extend(unbindable(subject, admin.bind, "http.admin.bind"));
+        if admin.bind == http.bind && admin.bind.port() != 0 {
+            found.push(twice(subject, admin.bind, ("http.bind", "http.admin.bind")));
+        }
+        if !admin.bind.ip().is_loopback() {
+            found.push(
+                Diagnostic::warning("http.open", "metrics are told to whoever asks")
+                    .at(subject.place("http.admin.bind"), "not only this machine comes here")
+                    .help("bind 127.0.0.1, or let a firewall stand before it"),
+            );
+        }
+    }
+    match &http.tls {
+        Some(name) => found.extend(check_listen::undefined(subject, name, "http.tls")),
+        None if !http.bind.ip().is_loopback() => found.push(
+            Diagnostic::warning("http.plain", "keys go over the network without TLS")
+                .at(subject.place("http.bind"), "others can read them on the way")
+                .help("add tls = \"public\" and a table [tls.public], or put a proxy before it"),
+        ),
+        None => {}
+    }
+    found
+}
+
+/// An address that is not ours, or taken: SIP over TCP, TLS and WebSockets has the same ports.
+fn unbindable(subject: &Subject<'_>, bind: SocketAddr, path: &str) -> Option<Diagnostic> {
+    let ip = bind.ip();
+    if !ip.is_unspecified() && subject.external.owns(ip) == Some(false) {
+        let message = format!("{ip} is not an address of this machine");
+        return Some(
+            Diagnostic::error("address.foreign", message)
+                .at(subject.place(path), "a socket cannot be bound to it")
+                .help("bind an address of this machine"),
+        );
+    }
+    let listens = subject.server.sip.listen.iter();
+    let at = listens.enumerate().find(|(_, listen)| {
+        listen.transport != Transport::Udp && listen.bind == bind && bind.port() != 0
+    })?;
+    Some(twice(subject, bind, (&format!("sip.listen[{}].bind", at.0), path)))
+}
+
+fn twice(subject: &Subject<'_>, bind: SocketAddr, (first, second): (&str, &str)) -> Diagnostic {
+    Diagnostic::error("listen.twice", format!("two sockets cannot be bound to {bind}"))
+        .at(subject.place(first), "taken here")
+        .at(subject.place(second), "and wanted here")
+        .help("choose another port")
+}

@@ -1,0 +1,48 @@
+//! The HTTP door, as it stands under `[http]`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::base::units::parsed;
+
+/// `[http]`: where programs ask the running server by HTTP. Without this table nobody listens.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Address and port.
+    #[serde(deserialize_with = "parsed")]
+    pub bind: SocketAddr,
+    /// The name of the certificate, a table `[tls.NAME]`; without it, there is no TLS.
+    pub tls: Option<String>,
+    /// Whether `/openapi.json` tells everybody what can be asked.
+    pub api_docs: bool,
+    /// A second door for those who watch over the server.
+    pub admin: Option<HttpAdmin>,
+}
+
+/// `[http.admin]`: metrics and health, without a key. Keep it off the internet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpAdmin {
+    /// Address and port.
+    #[serde(deserialize_with = "parsed")]
+    pub bind: SocketAddr,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { bind: local(8080), tls: None, api_docs: true, admin: None }
+    }
+}
+
+impl Default for HttpAdmin {
+    fn default() -> Self {
+        Self { bind: local(9090) }
+    }
+}
+
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}

@@ -1,0 +1,215 @@
+//! The gate: who comes in, and what the key allows. The file of the keys is read again as soon as it
+//! is another one.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::extract::{Request, State};
+use axum::http::header;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::engine::clock;
+use crate::server::http::problem::{Code, Problem};
+use crate::store::api_keys::{self, ApiKey, ApiKeys, PREFIX, Scope, Stamp};
+
+/// Knows the keys, and who came without one.
+///
+/// All connections share it: what is behind the locks is held for as long as it takes to look.
+#[derive(Debug)]
+pub struct Gate {
+    keys: ApiKeys,
+    known: Mutex<(Stamp, Arc<[ApiKey]>)>,
+    failures: Mutex<Failures>,
+}
+
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub IpAddr);
+
+/// The key that somebody came with.
+#[derive(Debug, Clone)]
+pub struct Bearer {
+    gate: Arc<Gate>,
+    key: ApiKey,
+}
+
+/// Who came with wrong keys of late, and how often.
+#[derive(Debug, Default)]
+struct Failures(HashMap<IpAddr, (u32, Instant)>);
+
+/// Lets a request pass whose key has the scope.
+pub async fn admit(
+    State((gate, scope)): State<(Arc<Gate>, Scope)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let key = match gate.key(&request) {
+        Ok(key) if key.scope >= scope => key,
+        Ok(key) => return forbidden(&key, scope).into_response(),
+        Err(problem) => return problem.into_response(),
+    };
+    let told = (scope > Scope::Read)
+        .then(|| (key.id.clone(), request.method().clone(), request.uri().path().to_owned()));
+    request.extensions_mut().insert(Bearer { gate, key });
+    let response = next.run(request).await;
+    if let Some((key, method, path)) = told {
+        let status = response.status().as_u16();
+        tracing::info!(key, %method, path, status, "a key was used to act");
+    }
+    response
+}
+
+impl Gate {
+    /// Knows the keys of this file.
+    pub fn new(keys: ApiKeys) -> Self {
+        let known = Mutex::new((None, Arc::from([])));
+        Self { keys, known, failures: Mutex::default() }
+    }
+
+    /// The key that a request comes with.
+    fn key(&self, request: &Request) -> Result<ApiKey, Problem> {
+        let peer = request.extensions().get::<Peer>().map(|peer| network(peer.0));
+        let header = request.headers().get(header::AUTHORIZATION);
+        let text = header.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let (way, key) = text.split_once(' ').unwrap_or((text, ""));
+        let key = key.trim();
+        if !way.eq_ignore_ascii_case("bearer") || key.is_empty() {
+            let how = "write `Authorization: Bearer sk_…`: `voxtrunk key create` makes a key";
+            return Err(Problem::new(Code::Unauthorized, how));
+        }
+        if let Some(known) = self.valid(key) {
+            return Ok(known);
+        }
+        // A key that is right comes in all the same: others behind the same address are not
+        // locked out, and what is 256 bits long is not guessed in any number of tries.
+        match peer {
+            Some(peer) if self.fails(peer) => {
+                let why = "too many wrong keys from this address";
+                Err(Problem::new(Code::TooMany, why).after(60))
+            }
+            _ => Err(Problem::new(Code::Unauthorized, "the key is not valid, or not any more")),
+        }
+    }
+
+    /// The key that is meant, if it is valid.
+    fn valid(&self, text: &str) -> Option<ApiKey> {
+        if !text.starts_with(PREFIX) || text.len() > LONGEST_KEY {
+            return None;
+        }
+        let known = self.known();
+        let found = api_keys::shown(&known, text)?;
+        found.is_valid(clock::since_epoch()).then(|| found.clone())
+    }
+
+    /// The keys as they stand in the file now.
+    fn known(&self) -> Arc<[ApiKey]> {
+        let stamp = self.keys.stamp();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.0 == stamp {
+            return known.1.clone();
+        }
+        match self.keys.all() {
+            Ok(all) => *known = (stamp, all.into()),
+            Err(why) => {
+                // Nobody comes in by keys that may have been taken back.
+                tracing::error!(%why, "the keys cannot be read: nobody is let in");
+                *known = (stamp, Arc::from([]));
+            }
+        }
+        known.1.clone()
+    }
+
+    /// Counts a wrong key; tells whether there were too many.
+    fn fails(&self, peer: IpAddr) -> bool {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.count(peer, clock::now())
+    }
+}
+
+impl Bearer {
+    /// Whether the key is still valid.
+    pub fn is_valid(&self) -> bool {
+        let known = self.gate.known();
+        known.contains(&self.key) && self.key.is_valid(clock::since_epoch())
+    }
+}
+
+impl Failures {
+    fn count(&mut self, peer: IpAddr, now: Instant) -> bool {
+        let is_over = |since: Instant| now.saturating_duration_since(since) > FAILURES_WITHIN;
+        if self.0.len() >= MOST_PEERS && !self.0.contains_key(&peer) {
+            self.0.retain(|_, (_, since)| !is_over(*since));
+            if self.0.len() >= MOST_PEERS {
+                self.0.clear();
+            }
+        }
+        let (count, since) = self.0.entry(peer).or_insert((0, now));
+        if is_over(*since) {
+            (*count, *since) = (0, now);
+        }
+        *count = count.saturating_add(1);
+        *count > MOST_FAILURES
+    }
+}
+
+/// Whose address it is: a household has a whole network of IPv6.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))
+        }
+    }
+}
+
+fn forbidden(key: &ApiKey, scope: Scope) -> Problem {
+    let (has, wants) = (key.scope.name(), scope.name());
+    Problem::new(
+        Code::Forbidden,
+        format!("this key may {has}, and this needs one that may {wants}"),
+    )
+}
+
+/// So many wrong keys are forgiven.
+const MOST_FAILURES: u32 = 10;
+
+/// Those within this time count together.
+const FAILURES_WITHIN: Duration = Duration::from_secs(60);
+
+/// Of so many addresses it is known.
+const MOST_PEERS: usize = 4_096;
+
+/// The longest text that is looked up, in octets.
+const LONGEST_KEY: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_keys_are_counted_for_each_address_and_forgiven_later() {
+        let (mut failures, start) = (Failures::default(), Instant::now());
+        let peer: IpAddr = "192.0.2.1".parse().unwrap();
+        for _ in 0..MOST_FAILURES {
+            assert!(!failures.count(peer, start));
+        }
+        assert!(failures.count(peer, start + Duration::from_secs(59)));
+        assert!(!failures.count("192.0.2.2".parse().unwrap(), start));
+        assert!(!failures.count(peer, start + Duration::from_secs(61)));
+        for number in 0..20_000_u32 {
+            failures.count(IpAddr::V4(number.into()), start);
+        }
+        assert!(failures.0.len() <= MOST_PEERS);
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_address() {
+        let one = network("2001:db8:1:2:3::4".parse().unwrap());
+        assert_eq!(one, network("2001:db8:1:2:ffff::1".parse().unwrap()));
+        assert_ne!(one, network("2001:db8:1:3::4".parse().unwrap()));
+        assert_eq!(network("::ffff:192.0.2.1".parse().unwrap()).to_string(), "192.0.2.1");
+    }
+}

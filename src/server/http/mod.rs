@@ -1,0 +1,27 @@
+//! The HTTP door: how programs talk to a running server.
+
+pub mod door;
+pub mod opening;
+
+mod front;
+mod gate;
+pub mod router;
+mod service;
+
+mod asked;
+mod paging;
+mod problem;
+
+mod calls;
+mod events;
+mod files;
+mod health;
+mod metrics;
+mod orders;
+mod recordings;
+mod transcripts;
+mod trunks;
+
+mod exposition;
+mod tally;
+mod witness;

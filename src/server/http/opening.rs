@@ -1,0 +1,106 @@
+//! Opens the doors of HTTP, and has them served.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use crate::net::tls::{self, TlsError};
+use crate::server::control::clerk::Clerk;
+use crate::server::http::door::Door;
+use crate::server::http::gate::Gate;
+use crate::server::http::recordings::Shelf;
+use crate::server::http::router;
+use crate::server::http::service::Service;
+use crate::server::http::witness::Witness;
+use crate::server::keys::unguarded;
+use crate::store::api_keys::ApiKeys;
+use crate::store::call_archive::CallArchive;
+
+pub use crate::server::http::service::Stops;
+
+/// Where the doors are, and what is behind them.
+#[derive(Debug)]
+pub struct Settings {
+    /// The door of programs.
+    pub bind: SocketAddr,
+    /// Its certificate, if it has one.
+    pub tls: Option<tls::Files>,
+    /// The door of those who watch over the server.
+    pub admin: Option<SocketAddr>,
+    /// Whether it is told to everybody what can be asked.
+    pub api_docs: bool,
+    /// The data folder, in which the keys are.
+    pub data: PathBuf,
+    /// The records of calls.
+    pub calls: PathBuf,
+    /// The recordings.
+    pub recordings: PathBuf,
+}
+
+/// Doors that nobody serves yet.
+#[derive(Debug)]
+pub struct Doors {
+    public: Door,
+    admin: Option<Door>,
+    settings: Settings,
+}
+
+/// Why a door is not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The socket cannot be had.
+    #[error(
+        "cannot listen for HTTP at {bind}: {why}\n  choose another address under [http] in conf/server.toml"
+    )]
+    Bind {
+        /// Where it was to be.
+        bind: SocketAddr,
+        /// What the kernel says.
+        why: io::Error,
+    },
+    /// The certificate cannot be used.
+    #[error("cannot listen for HTTP: {0}")]
+    Tls(#[from] TlsError),
+    /// Anybody could come in, and nobody could prove who it is.
+    #[error("[http]: {0}\n  `voxtrunk key create --name NAME` makes one")]
+    Unguarded(String),
+}
+
+impl Doors {
+    /// Binds the sockets.
+    ///
+    /// # Errors
+    /// When one cannot be had, or a certificate, or when there is no key for a door to the network.
+    pub fn open(settings: Settings) -> Result<Self, OpenError> {
+        let keys = ApiKeys::below(&settings.data);
+        if let Some(why) = unguarded(settings.bind, &keys) {
+            return Err(OpenError::Unguarded(why));
+        }
+        let tls = settings.tls.clone().map(tls::Server::load).transpose()?;
+        let open = |bind, tls| Door::open(bind, tls).map_err(|why| OpenError::Bind { bind, why });
+        let public = open(settings.bind, tls)?;
+        let admin = settings.admin.map(|bind| open(bind, None)).transpose()?;
+        Ok(Self { public, admin, settings })
+    }
+
+    /// Has them served, beside the `others`, until the stop.
+    pub fn serve(self, clerk: Arc<Clerk>, stops: &Stops, others: &mut JoinSet<()>) {
+        let Self { public, admin, settings } = self;
+        let (witness, asking) = Witness::new(&clerk.facts, &clerk.announcer);
+        others.spawn(witness.run(asking.run.clone(), stops.now.clone()));
+        let kept = (CallArchive::new(settings.calls), Shelf(settings.recordings));
+        let service = Service::new(clerk, kept, asking, stops.clone());
+        let gate = Arc::new(Gate::new(ApiKeys::below(&settings.data)));
+        if let Ok(address) = public.local() {
+            tracing::info!(%address, "answering by HTTP");
+        }
+        let router = router::public(service.clone(), &gate, settings.api_docs);
+        others.spawn(public.serve(router, stops.now.clone()));
+        if let Some(door) = admin {
+            others.spawn(door.serve(router::admin(service), stops.now.clone()));
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Which path leads where, and what a key must allow for it: the one list of all that can be asked.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::DefaultBodyLimit;
+use axum::http::header;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::server::http::gate::{Gate, admit};
+use crate::server::http::service::Service;
+use crate::server::http::{
+    calls, events, files, front, health, metrics, orders, recordings, transcripts, trunks,
+};
+use crate::store::api_keys::Scope;
+
+/// The door of programs. `api_docs`: whether it tells everybody what can be asked.
+pub fn public(service: Service, gate: &Arc<Gate>, api_docs: bool) -> Router {
+    let gated = |router: OpenApiRouter<Service>, scope| {
+        router.route_layer(from_fn_with_state((gate.clone(), scope), admit))
+    };
+    let all = open()
+        .merge(gated(looks(), Scope::Read))
+        .merge(gated(acts(), Scope::Operate))
+        .merge(gated(rules(), Scope::Admin));
+    let (mut router, _) = all.split_for_parts();
+    if api_docs {
+        // It is made once: strangers may ask for it as often as they like.
+        let text = Bytes::from(openapi().to_json().unwrap_or_default());
+        let json = [(header::CONTENT_TYPE, "application/json")];
+        router = router.route("/openapi.json", get(move || std::future::ready((json, text))));
+    }
+    dressed(router, service)
+}
+
+/// The door of those who watch over the server: metrics and health, without a key.
+pub fn admin(service: Service) -> Router {
+    let (router, _) = open().routes(routes!(metrics::show)).split_for_parts();
+    dressed(router, service)
+}
+
+/// What can be asked, in OpenAPI 3.1.
+pub fn openapi() -> OpenApi {
+    let all = open().merge(looks()).merge(acts()).merge(rules());
+    let mut paths = all.into_openapi();
+    let info = InfoBuilder::new()
+        .title("voxtrunk")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "What programs can ask a running voxtrunk. `/v1` only grows: be ready for fields that \
+             you do not know. Unknown fields of yours are refused with 422.",
+        ))
+        .build();
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("A key of `voxtrunk key create`: `sk_…`"))
+        .build();
+    let components = paths.components.take().unwrap_or_default();
+    let components = ComponentsBuilder::from(components)
+        .security_scheme("key", SecurityScheme::Http(bearer))
+        .build();
+    OpenApiBuilder::from(paths)
+        .info(info)
+        .components(Some(components))
+        .security(Some([SecurityRequirement::new("key", [""; 0])]))
+        .build()
+}
+
+/// What needs no key.
+fn open() -> OpenApiRouter<Service> {
+    OpenApiRouter::new().routes(routes!(health::live)).routes(routes!(health::ready))
+}
+
+/// What a key that may read is enough for.
+fn looks() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
+        .routes(routes!(files::status))
+        .routes(routes!(calls::list))
+        .routes(routes!(calls::get))
+        .routes(routes!(transcripts::get))
+        .routes(routes!(recordings::get))
+        .routes(routes!(orders::sip))
+        .routes(routes!(events::of_call))
+        .routes(routes!(events::all))
+        .routes(routes!(trunks::list))
+        .routes(routes!(trunks::get))
+        .routes(routes!(trunks::phones))
+        .routes(routes!(files::route))
+        .routes(routes!(metrics::show))
+}
+
+/// What acts upon calls and trunks, or costs the server more than a look.
+fn acts() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
+        .routes(routes!(orders::end))
+        .routes(routes!(orders::mute))
+        .routes(routes!(orders::unmute))
+        .routes(routes!(orders::oversee))
+        .routes(routes!(orders::record))
+        .routes(routes!(trunks::test))
+        .routes(routes!(files::check))
+}
+
+/// What changes how the server works.
+fn rules() -> OpenApiRouter<Service> {
+    OpenApiRouter::new().routes(routes!(files::reload))
+}
+
+fn dressed(router: Router<Service>, service: Service) -> Router {
+    router
+        .fallback(front::nowhere)
+        .method_not_allowed_fallback(front::not_so)
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(from_fn(front::dress))
+        .with_state(service)
+}
+
+/// The largest body, in octets.
+const LARGEST_BODY: usize = 64 * 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn the_description_in_the_tree_is_that_of_the_program() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/openapi.json");
+        let text = openapi().to_pretty_json().expect("JSON") + "\n";
+        if std::env::var("INSTA_UPDATE").is_ok_and(|it| it == "always") {
+            std::fs::write(&path, &text).expect("it is written");
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(kept == text, "INSTA_UPDATE=always renews {}", path.display());
+        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert!(value["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
+        for (path, item) in value["paths"].as_object().expect("paths") {
+            for (method, operation) in item.as_object().expect("methods") {
+                assert!(operation["operationId"].is_string(), "{method} {path}");
+                assert!(operation["summary"].is_string(), "{method} {path} says nothing");
+            }
+        }
+    }
+}

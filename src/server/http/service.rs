@@ -1,0 +1,83 @@
+//! What answers are made of: each resource takes the piece that it needs.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use tokio_util::sync::CancellationToken;
+
+use crate::server::control::clerk::Clerk;
+use crate::server::http::events::Streams;
+use crate::server::http::health::Readiness;
+use crate::server::http::recordings::Shelf;
+use crate::server::http::witness::Asking;
+use crate::store::call_archive::CallArchive;
+
+/// All the pieces.
+#[derive(Debug, Clone)]
+pub struct Service {
+    clerk: Arc<Clerk>,
+    archive: CallArchive,
+    shelf: Shelf,
+    witness: Asking,
+    readiness: Readiness,
+    streams: Streams,
+}
+
+/// When the server stops.
+#[derive(Debug, Clone)]
+pub struct Stops {
+    /// No new calls are taken any more.
+    pub wind_up: CancellationToken,
+    /// Nobody is served any more.
+    pub now: CancellationToken,
+}
+
+impl Service {
+    /// Takes the clerk, the records and recordings, the witness, and the stops.
+    pub fn new(
+        clerk: Arc<Clerk>,
+        (archive, shelf): (CallArchive, Shelf),
+        witness: Asking,
+        stops: Stops,
+    ) -> Self {
+        let streams = Streams::new((clerk.clone(), archive.clone()), witness.clone(), stops.now);
+        let readiness = Readiness(stops.wind_up);
+        Self { clerk, archive, shelf, witness, readiness, streams }
+    }
+}
+
+impl FromRef<Service> for Arc<Clerk> {
+    fn from_ref(service: &Service) -> Self {
+        service.clerk.clone()
+    }
+}
+
+impl FromRef<Service> for CallArchive {
+    fn from_ref(service: &Service) -> Self {
+        service.archive.clone()
+    }
+}
+
+impl FromRef<Service> for Shelf {
+    fn from_ref(service: &Service) -> Self {
+        service.shelf.clone()
+    }
+}
+
+impl FromRef<Service> for Asking {
+    fn from_ref(service: &Service) -> Self {
+        service.witness.clone()
+    }
+}
+
+impl FromRef<Service> for Readiness {
+    fn from_ref(service: &Service) -> Self {
+        service.readiness.clone()
+    }
+}
+
+impl FromRef<Service> for Streams {
+    fn from_ref(service: &Service) -> Self {
+        service.streams.clone()
+    }
+}
