@@ -12,6 +12,8 @@ use crate::media::event::Quality;
 pub struct Overview {
     /// The call.
     pub call: CallId,
+    /// Whether it is us who began it.
+    pub is_ours: bool,
     /// When it arrived, since the Unix epoch.
     pub began: Duration,
     /// How long ago that was.

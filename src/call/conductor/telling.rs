@@ -15,6 +15,7 @@ impl Conductor {
         let legs = self.legs.iter().zip(&record.legs);
         Overview {
             call: record.call,
+            is_ours: record.is_ours,
             began: record.began,
             age: self.chronicle.age(now),
             answered: record.answered,

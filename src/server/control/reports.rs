@@ -157,7 +157,9 @@ pub fn call(overview: &Overview, carriers: Vec<Option<Arc<str>>>) -> CallView {
         name: name.cloned(),
     };
     let legs = overview.legs.iter().zip(carriers);
+    let direction = if overview.is_ours { "outbound" } else { "inbound" };
     CallView {
+        direction: direction.to_owned(),
         id: overview.call.to_string(),
         status: match (overview.doing, is_talking) {
             (Doing::Ending, _) => "ending",

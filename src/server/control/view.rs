@@ -183,7 +183,7 @@ pub struct PhoneView {
 }
 
 /// One queue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct QueueView {
     /// Its name.
     pub name: String,
@@ -196,7 +196,7 @@ pub struct QueueView {
 }
 
 /// One member of a queue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MemberView {
     /// Where it is called.
     pub to: String,
@@ -205,14 +205,14 @@ pub struct MemberView {
 }
 
 /// A call that has begun here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OriginatedView {
     /// Its identity.
     pub id: String,
 }
 
 /// A member that rests, or works again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PausedView {
     /// Where it is called.
     pub member: String,
@@ -246,6 +246,8 @@ pub struct BindingView {
 pub struct CallView {
     /// Its identity.
     pub id: String,
+    /// `inbound`, or `outbound` when it is us who began it.
+    pub direction: String,
     /// `ringing` or `in-progress`.
     pub status: String,
     /// What it is about: `dialling`, `agent`, `bridged`, `transferring` …

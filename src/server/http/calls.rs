@@ -52,7 +52,7 @@ pub struct Query {
 pub struct CallSummary {
     /// Its identity.
     pub id: String,
-    /// `inbound`.
+    /// `inbound`, or `outbound` when it is us who began it.
     pub direction: String,
     /// `ringing`, `in-progress` or `ending` while it is up; then `completed`, `busy`, `no_answer`,
     /// `canceled` or `failed`.
@@ -256,7 +256,7 @@ fn brief(call: CallId, view: CallView) -> CallSummary {
     let answered = view.answered_ms.map(|after| call.began() + Duration::from_millis(after));
     CallSummary {
         id: view.id,
-        direction: "inbound".to_owned(),
+        direction: view.direction,
         status: view.status,
         from: view.from,
         to: view.to,

@@ -18,6 +18,8 @@ mod files;
 mod health;
 mod metrics;
 mod orders;
+mod origination;
+mod queues;
 mod recordings;
 mod transcripts;
 mod trunks;

@@ -16,7 +16,8 @@ use utoipa_axum::routes;
 use crate::server::http::gate::{Gate, admit};
 use crate::server::http::service::Service;
 use crate::server::http::{
-    calls, events, files, front, health, metrics, orders, recordings, transcripts, trunks,
+    calls, events, files, front, health, metrics, orders, origination, queues, recordings,
+    transcripts, trunks,
 };
 use crate::store::api_keys::Scope;
 
@@ -91,6 +92,7 @@ fn looks() -> OpenApiRouter<Service> {
         .routes(routes!(trunks::list))
         .routes(routes!(trunks::get))
         .routes(routes!(trunks::phones))
+        .routes(routes!(queues::list))
         .routes(routes!(files::route))
         .routes(routes!(metrics::show))
 }
@@ -98,11 +100,14 @@ fn looks() -> OpenApiRouter<Service> {
 /// What acts upon calls and trunks, or costs the server more than a look.
 fn acts() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
+        .routes(routes!(origination::create))
         .routes(routes!(orders::end))
         .routes(routes!(orders::mute))
         .routes(routes!(orders::unmute))
         .routes(routes!(orders::oversee))
         .routes(routes!(orders::record))
+        .routes(routes!(queues::pause))
+        .routes(routes!(queues::resume))
         .routes(routes!(trunks::test))
         .routes(routes!(files::check))
 }

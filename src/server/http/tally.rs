@@ -14,7 +14,7 @@ use crate::server::http::exposition::{Exposition, Histogram};
 /// What was counted since the server began.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    calls: Counts<2>,
+    calls: Counts<3>,
     reasons: Counts<1>,
     turns: BTreeMap<[String; 2], Histogram>,
     durations: Histogram,
@@ -56,7 +56,8 @@ impl Tally {
             Fact::Ended { cause, record } => {
                 self.agents.remove(&call);
                 let result = cause.final_state(record.answered.is_some());
-                self.calls.add([&record.trunk, result]);
+                let direction = if record.is_ours { "outbound" } else { "inbound" };
+                self.calls.add([direction, &record.trunk, result]);
                 self.reasons.add([cause.end_reason()]);
                 self.ended(record);
             }
@@ -131,9 +132,9 @@ impl Tally {
     /// Writes all of it.
     pub fn write(&self, out: &mut Exposition) {
         out.counter("voxtrunk_calls_total", "Calls that ended.");
-        for ([trunk, result], count) in &self.calls.0 {
-            let labels =
-                [("direction", "inbound"), ("trunk", trunk.as_str()), ("result", result.as_str())];
+        for ([direction, trunk, result], count) in &self.calls.0 {
+            let labels = [("direction", direction), ("trunk", trunk), ("result", result)];
+            let labels = labels.map(|(name, value)| (name, value.as_str()));
             out.sample(&labels, *count as f64);
         }
         self.reasons.write(out, "voxtrunk_call_ends_total", "Why calls ended.", ["reason"]);

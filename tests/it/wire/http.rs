@@ -16,7 +16,9 @@ use super::certificates::Authority;
 use super::control::{ask, told};
 use super::datagrams::{Wire, header};
 use super::deskphone::Audio;
+use super::oversight::{answers, phone};
 use super::peers::free_port;
+use super::phones::PHONES;
 use super::recordings::{closed, file};
 use super::server::{House, PATIENCE, Server, finish, program, within};
 
@@ -82,6 +84,47 @@ async fn a_call_is_followed_read_and_ended_by_http() {
     }
     looks.keeps(&server, &id).await;
     looks.counts().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_begins_by_http_and_members_of_queues_rest() {
+    let queue = "\n[queues.sales]\nmembers = [\"phone:101\"]\n";
+    let porter = House::porter();
+    let dialplan = format!("{}{queue}", porter.dialplan.clone().expect("its own"));
+    let house = House { dialplan: Some(dialplan), ..porter }.and(PHONES);
+    let (server, api) = started(house).await;
+    let (looks, acts) = (api.with(&server, "read").await, api.with(&server, "operate").await);
+    let mut anna = phone(&server, "101", "secret").await;
+    for (body, pointer) in [
+        (json!({ "to": "phone:101" }), "/agent"),
+        (json!({ "to": "phone:101", "agent": "porter", "then": "queue:sales" }), "/then"),
+        (json!({ "to": "phone:101", "agnet": "porter" }), "/agnet"),
+    ] {
+        let wrong = problem(acts.post("/v1/calls", body).await, 422).await;
+        assert_eq!(wrong["errors"][0]["pointer"], pointer, "{wrong}");
+    }
+    let order = json!({ "to": "phone:101", "agent": "porter", "from": "+4971112340" });
+    problem(looks.post("/v1/calls", order.clone()).await, 403).await;
+    let begun = acts.post("/v1/calls", order).await;
+    assert_eq!(begun.status(), StatusCode::CREATED);
+    let place = begun.headers()["location"].to_str().expect("a path").to_owned();
+    let dialog = answers(&mut anna).await;
+    let show = looks.json(&place).await;
+    assert_eq!((&show["direction"], &show["doing"]), (&json!("outbound"), &json!("agent")));
+    anna.ask(&dialog, "BYE", "").await;
+    let record = server.record().await;
+    assert_eq!(place, format!("/v1/calls/{}", record["id"].as_str().expect("an identity")));
+
+    let pause = "/v1/queues/members/phone:101/pause";
+    problem(looks.post(pause, json!({})).await, 403).await;
+    assert_eq!(acts.post(pause, json!({})).await.status(), StatusCode::OK);
+    let queues = looks.json("/v1/queues").await;
+    let member = &queues["data"][0]["members"][0];
+    assert_eq!((&member["to"], &member["state"]), (&json!("phone:101"), &json!("paused")));
+    acts.post("/v1/queues/members/101/resume", json!({})).await;
+    let queues = looks.json("/v1/queues").await;
+    assert_eq!(queues["data"][0]["members"][0]["state"], "free", "{queues}");
+    problem(acts.post("/v1/queues/members/909/pause", json!({})).await, 404).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
