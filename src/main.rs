@@ -9,13 +9,13 @@ use voxtrunk::server::console::{calls, history, phones, reload, status, trace, t
 use voxtrunk::server::control::protocol;
 use voxtrunk::server::{
     bench, check, decrypt, demo, dial, fakes, flows, memory, models, preset, providers, routes,
-    schema, secrets, serve, tool, trial, verify,
+    schema, secrets, serve, tool, trial, verify, voicemail,
 };
 
 use self::choices::Taping;
 use self::commands::{
     Cli, Command, ConfigCommand, Delays, FlowCommand, MemoryCommand, ModelsCommand, PresetCommand,
-    ProvidersCommand, RouteCommand, SecretCommand, Test, ToolCommand,
+    ProvidersCommand, RouteCommand, SecretCommand, Test, ToolCommand, VoicemailCommand,
 };
 use self::lines::{CallCommand, Dial, PhoneCommand, RecordingCommand, SipCommand, TrunkCommand};
 use self::place::Config;
@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         Command::Reload { dry_run, server } => reload::run(&server.target(), dry_run),
         Command::Secret { command } => on_secrets(command),
         Command::Memory { command } => on_memory(command),
+        Command::Voicemail { command } => on_voicemail(command),
         Command::Config { command } => on_files(command),
         Command::Events(server) => status::watch(&server.target()),
         Command::Trunk { command } => trunk(command),
@@ -103,6 +104,16 @@ fn on_memory(command: MemoryCommand) -> ExitCode {
         MemoryCommand::Forget { number, tenant, config } => {
             memory::forget(&config.config, (&tenant, &number))
         }
+    }
+}
+
+fn on_voicemail(command: VoicemailCommand) -> ExitCode {
+    match command {
+        VoicemailCommand::List { mailbox, config } => {
+            voicemail::list(&config.config, mailbox.as_deref())
+        }
+        VoicemailCommand::Show { id, config } => voicemail::show(&config.config, &id),
+        VoicemailCommand::Delete { id, config } => voicemail::delete(&config.config, &id),
     }
 }
 

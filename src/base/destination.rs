@@ -36,6 +36,8 @@ pub enum Destination {
     Phone(String),
     /// `group:sales`: every phone of a group at once; the first that answers has the call.
     Group(String),
+    /// `voicemail:office`: the caller leaves a message.
+    Voicemail(String),
     /// `conference:board`: a room in which everybody hears everybody.
     Conference(String),
     /// `echo`, `tone`, `ring:5` and the like: a test.
@@ -54,7 +56,7 @@ pub enum NotADestination {
     /// The part before the colon is not known.
     #[error(
         "`{0}` is not a kind of destination: there are agent:, squad:, menu:, flow:, phone:, group:, \
-         conference:, trunk:, sip:, tel:, reject, busy and hangup, and to test echo, tone, ring:, early, noanswer, digits and refer:"
+         voicemail:, conference:, trunk:, sip:, tel:, reject, busy and hangup, and to test echo, tone, ring:, early, noanswer, digits and refer:"
     )]
     Kind(String),
     /// The part after the colon does not fit.
@@ -95,6 +97,10 @@ impl FromStr for Destination {
             "phone" => Err(NotADestination::Value(format!("`{value}` is not the name of a phone"))),
             "group" if is_name(value) => Ok(Self::Group(value.to_owned())),
             "group" => Err(NotADestination::Value(format!("`{value}` is not the name of a group"))),
+            "voicemail" if is_name(value) => Ok(Self::Voicemail(value.to_owned())),
+            "voicemail" => {
+                Err(NotADestination::Value(format!("`{value}` is not the name of a voicemail")))
+            }
             "conference" if is_name(value) => Ok(Self::Conference(value.to_owned())),
             "conference" => {
                 Err(NotADestination::Value(format!("`{value}` is not the name of a conference")))
@@ -126,6 +132,7 @@ impl Destination {
             | Self::Squad(_)
             | Self::Menu(_)
             | Self::Flow(_)
+            | Self::Voicemail(_)
             | Self::Conference(_)
             | Self::Drill(_)
             | Self::Reject(_)
@@ -147,6 +154,7 @@ impl fmt::Display for Destination {
             Self::Trunk { trunk, number } => write!(f, "trunk:{trunk}/{number}"),
             Self::Phone(name) => write!(f, "phone:{name}"),
             Self::Group(name) => write!(f, "group:{name}"),
+            Self::Voicemail(name) => write!(f, "voicemail:{name}"),
             Self::Conference(name) => write!(f, "conference:{name}"),
             Self::Drill(drill) => drill.fmt(f),
             Self::Reject(status) => write!(f, "reject:{status}"),
@@ -158,7 +166,7 @@ impl fmt::Display for Destination {
 
 /// How a destination is written, for editors.
 const WRITTEN: &str = concat!(
-    r"(agent|assistant|squad|menu|flow|phone|group|conference|trunk|tel|sip|sips|refer):.+",
+    r"(agent|assistant|squad|menu|flow|phone|group|voicemail|conference|trunk|tel|sip|sips|refer):.+",
     r"|(reject|hangup)(:[0-9]{3})?|ring:[0-9]+s?|busy|echo|tone|early|noanswer|digits",
 );
 
@@ -207,6 +215,7 @@ mod tests {
             "trunk:office-pbx/*97",
             "phone:101",
             "group:sales",
+            "voicemail:office",
             "conference:board",
             "echo",
             "tone",
@@ -237,6 +246,7 @@ mod tests {
             "trunk:a/1;x",
             "phone:",
             "phone:a b",
+            "voicemail:",
             "conference:",
             "conference:a b",
             "echo:1",

@@ -10,6 +10,7 @@ mod flowing;
 mod handing_over;
 mod holding;
 mod joining;
+mod leaving_word;
 mod overseeing;
 mod recording;
 mod replacing;
@@ -42,6 +43,7 @@ use crate::call::drill::{Drill, Happening};
 use crate::call::event::{Fact, Input, Output};
 use crate::call::flow::Walk;
 use crate::call::leg::{Agreement, Leg, State};
+use crate::call::voicemail;
 use crate::dialplan::runner;
 use crate::media;
 use crate::sip::event::{Command, Incoming, SessionId};
@@ -50,6 +52,7 @@ use conferring::Seat;
 pub use dialling::MOST_LEGS;
 pub use ending::CALL_HEADER;
 use ending::redirection;
+use leaving_word::Leaving;
 use overseeing::Overseer;
 use recording::Consent;
 use using::Usage;
@@ -112,6 +115,8 @@ enum Work {
     Bridged,
     /// The near side is in a conference.
     Conference(Seat),
+    /// The near side leaves a message.
+    Voicemail(Leaving),
     /// A test.
     Drill(Drill),
     /// We want it to end; not every leg is gone yet.
@@ -193,6 +198,7 @@ impl Conductor {
                 self.out.extend(fact.map(Output::Fact));
             }
             Input::Remembered(earlier) => self.earlier = earlier,
+            Input::Room(room) => self.tell_voicemail(now, voicemail::Happening::Room(room)),
             Input::Gathered(others) => self.gathered(now, others),
             Input::Replace { session, incoming } => self.replace(session, incoming),
             Input::Retired => self.end(now, Cause::Transferred),
@@ -217,8 +223,10 @@ impl Conductor {
                 Timer::Keys => self.press_keys(now),
             }
         }
-        if let Work::Drill(drill) = &mut self.work {
-            drill.tick(now);
+        match &mut self.work {
+            Work::Drill(drill) => drill.tick(now),
+            Work::Voicemail(leaving) => leaving.voicemail.tick(now),
+            _ => {}
         }
         self.desk.tick(now);
         self.flow_ticks(now);
@@ -232,12 +240,13 @@ impl Conductor {
 
     /// When `tick` wants to be called.
     pub fn deadline(&self) -> Option<Instant> {
-        let drill = match &self.work {
+        let work = match &self.work {
             Work::Drill(drill) => drill.deadline(),
+            Work::Voicemail(leaving) => leaving.voicemail.deadline(),
             _ => None,
         };
         let flow = self.flow.as_ref().and_then(Walk::deadline);
-        [self.timers.next(), self.desk.deadline(), drill, flow].into_iter().flatten().min()
+        [self.timers.next(), self.desk.deadline(), work, flow].into_iter().flatten().min()
     }
 
     /// The session of the caller at the SIP endpoint.
@@ -248,7 +257,10 @@ impl Conductor {
     /// Lets the machines have their say until they have none.
     fn settle(&mut self, now: Instant) {
         self.drain_drill(now);
+        self.drain_voicemail(now);
         self.drain_desk(now);
+        // What was said to the end may have been waited for.
+        self.drain_voicemail(now);
         self.let_overseer_hear();
         self.check_over(now);
     }
@@ -325,6 +337,7 @@ impl Conductor {
             }
             Destination::Flow(name) => self.go_by_flow(now, &name),
             Destination::Conference(room) => self.confer(now, room),
+            Destination::Voicemail(name) => self.leave_word(now, &name),
             Destination::Drill(kind) => {
                 self.work = Work::Drill(Drill::new(kind));
                 self.ready_near(now);
@@ -405,6 +418,7 @@ impl Conductor {
             Work::Agent => self.answer_near(now),
             Work::Drill(drill) => drill.handle(now, Happening::Bound),
             Work::Conference(_) => self.take_seat(),
+            Work::Voicemail(_) => self.ready_for_word(now),
             Work::Dialling
             | Work::Referring(_)
             | Work::Transferring

@@ -16,6 +16,7 @@ use crate::call::cause::Cause;
 use crate::call::placement::Placement;
 use crate::call::record::{Callback, Latency, Manner, Message, Record, Role, Stage};
 use crate::call::stir::Verification;
+use crate::call::voicemail::Fate;
 use crate::media;
 use crate::sdp::keying::Policy;
 use crate::sip;
@@ -45,6 +46,8 @@ pub enum Input {
     Service(Service),
     /// What came of a tool that was to be used.
     ToolDone(ToolResult),
+    /// Whether there is room for another message in the voicemail.
+    Room(bool),
     /// Who else is in the conference; nothing when there is no room in it.
     Gathered(Option<Vec<PortId>>),
     /// Somebody calls to take the place of one of the legs (RFC 3891).
@@ -139,6 +142,12 @@ pub enum Output {
     Join(String, PortId),
     /// A port leaves its conference.
     Leave(PortId),
+    /// Look whether there are fewer messages than so many in a voicemail; `Input::Room`.
+    LookInto(String, u32),
+    /// What is said at a port from now on is a message.
+    TakeDown(PortId, Box<Word>),
+    /// It is no more, and this came of it.
+    TakenDown(PortId, Fate),
     /// Those who hear and speak are at this port from now on; at first, they are at the first.
     Attach(PortId),
     /// Bring those who hear, think and speak for this agent; whoever was there before goes.
@@ -158,6 +167,19 @@ pub enum Output {
     Fact(Fact),
     /// The call is over: dismiss everybody. The last output.
     Over,
+}
+
+/// A message that begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// The voicemail.
+    pub mailbox: String,
+    /// Who leaves it, as dialled. Personal data.
+    pub from: String,
+    /// The caller's display name. Personal data.
+    pub name: Option<String>,
+    /// When, since the Unix epoch.
+    pub at: Duration,
 }
 
 /// What happened in a call, in the past tense, for records and watchers.
@@ -210,6 +232,13 @@ pub enum Fact {
     MessageTaken {
         /// The message.
         message: Message,
+    },
+    /// The caller left a message at a voicemail.
+    VoicemailReceived {
+        /// The voicemail.
+        mailbox: String,
+        /// How long it is.
+        lasted: Duration,
     },
     /// The caller wants to be called back. Personal data.
     CallbackWanted {

@@ -198,6 +198,7 @@ impl Exchange {
             | Destination::Squad(_)
             | Destination::Menu(_)
             | Destination::Flow(_)
+            | Destination::Voicemail(_)
             | Destination::Conference(_)
             | Destination::Drill(_)
             | Destination::Reject(_)

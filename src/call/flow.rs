@@ -267,9 +267,12 @@ impl Walk {
         let free = node.is_free();
         let before = match kind {
             Kind::Say | Kind::Ask | Kind::Agent => node.text.clone(),
-            Kind::Tool | Kind::Webhook | Kind::Transfer | Kind::Handoff | Kind::End => {
-                node.say.clone()
-            }
+            Kind::Tool
+            | Kind::Webhook
+            | Kind::Transfer
+            | Kind::Handoff
+            | Kind::Voicemail
+            | Kind::End => node.say.clone(),
             // A menu says its text itself, as often as it must.
             Kind::Menu | Kind::Set | Kind::Branch | Kind::Record | Kind::Wait => None,
         };
@@ -307,7 +310,7 @@ impl Walk {
                 self.out.push_back(Output::Wait);
             }
             (Kind::Tool | Kind::Webhook, _) => self.use_tool(),
-            (Kind::Transfer, Some(to)) => {
+            (Kind::Transfer | Kind::Voicemail, Some(to)) => {
                 self.life = Life::Transferring;
                 self.out.push_back(Output::Go(to));
             }
@@ -315,7 +318,9 @@ impl Walk {
                 self.life = Life::Transferring;
                 self.out.push_back(Output::HandOff(to));
             }
-            (Kind::Transfer | Kind::Handoff, None) => self.fail("a transfer has no `to`"),
+            (Kind::Transfer | Kind::Handoff | Kind::Voicemail, None) => {
+                self.fail("a transfer has no `to`");
+            }
             (Kind::Ask | Kind::Agent | Kind::Menu, _) => self.ask(),
             (Kind::Record, _) => {
                 self.out.extend(node.recording.map(Output::Record));

@@ -57,6 +57,8 @@ pub enum Doing {
     Bridged,
     /// A conference has the line.
     Conference,
+    /// The caller leaves a message.
+    Voicemail,
     /// A test destination.
     Drill,
     /// It is being hung up.
@@ -103,6 +105,7 @@ impl Doing {
             Self::Bridged => "bridged",
             Self::Conference => "conference",
             Self::Drill => "test",
+            Self::Voicemail => "voicemail",
             Self::Ending => "ending",
         }
     }

@@ -18,6 +18,8 @@ pub enum Target {
     End(Destination),
     /// The caller goes into a conference.
     Conference(String),
+    /// The caller leaves a message there.
+    Voicemail(String),
     /// The caller's side is asked to call this URI (REFER); if it does not want to, we call.
     Refer(String, Destination),
     /// We call, and connect both.
@@ -50,6 +52,7 @@ pub fn way(to: &Destination, refer: Refer) -> Option<Target> {
             Target::Agent(to.clone())
         }
         Destination::Conference(room) => Target::Conference(room.clone()),
+        Destination::Voicemail(name) => Target::Voicemail(name.clone()),
         Destination::Sip(uri) => by_refer(uri.clone()),
         Destination::Tel(number) => by_refer(format!("tel:{number}")),
         // Only we know that trunk and that phone.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use toml::de::DeValue;
 
 use crate::agent::assistant::Assistant;
+use crate::agent::mailbox::Mailbox;
 use crate::agent::menu::Menu;
 use crate::agent::squad::Squad;
 use crate::agent::tools::definition::Definition;
@@ -34,6 +35,8 @@ pub struct Found {
     pub squads: BTreeMap<String, Squad>,
     /// The menus.
     pub menus: BTreeMap<String, Menu>,
+    /// Where callers leave messages.
+    pub mailboxes: BTreeMap<String, Mailbox>,
     /// The flows.
     pub flows: BTreeMap<String, Arc<Flow>>,
     /// What agents have that say nothing else.
@@ -65,6 +68,7 @@ struct Tables<'t> {
     agents: Named<'t>,
     squads: Named<'t>,
     menus: Named<'t>,
+    boxes: Named<'t>,
     flows: Named<'t>,
     hours: Named<'t>,
     lists: Named<'t>,
@@ -103,6 +107,9 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         }
         for (name, (key, node)) in tables.menus {
             self.read_menu(name, &key, node);
+        }
+        for (name, (key, node)) in tables.boxes {
+            self.read_mailbox(name, &key, node);
         }
         for (name, (key, node)) in tables.flows {
             self.read_flow(name, &key, node);
@@ -153,9 +160,8 @@ impl<'r, 'a> Dialplans<'r, 'a> {
                 ("menus", DeValue::Table(_)) => {
                     self.sort_named(MENU, value, &mut tables.menus);
                 }
-                ("flows", DeValue::Table(_)) => {
-                    self.sort_named(FLOW, value, &mut tables.flows);
-                }
+                ("voicemail", DeValue::Table(_)) => self.sort_named(BOX, value, &mut tables.boxes),
+                ("flows", DeValue::Table(_)) => self.sort_named(FLOW, value, &mut tables.flows),
                 ("hours", DeValue::Table(_)) => {
                     self.sort_named(HOURS, value, &mut tables.hours);
                 }
@@ -172,6 +178,7 @@ impl<'r, 'a> Dialplans<'r, 'a> {
                         "lists" => "[lists.NAME]",
                         "squads" => "[squads.NAME]",
                         "menus" => "[menus.NAME]",
+                        "voicemail" => "[voicemail.NAME]",
                         "flows" => "[flows.NAME]",
                         "tools" => "[tools.NAME]",
                         "route" => "[[route]]",
@@ -314,6 +321,18 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         self.found.menus.extend(menu.filter(|_| sound).map(|menu| (name, menu)));
     }
 
+    fn read_mailbox(&mut self, name: String, key: &Span, node: Node<'_>) {
+        let path = format!("voicemail.{name}");
+        tree::note(&mut self.reading.places, &path, key, &node);
+        let (mailbox, sound) = self.reading.read::<Mailbox>(&path, node);
+        let Some(mut mailbox) = mailbox.filter(|_| sound) else { return };
+        if let Some(file) = mailbox.file() {
+            let file = self.sound((file, "greeting"), &path);
+            mailbox.sound = Some(file.unwrap_or_default());
+        }
+        self.found.mailboxes.insert(name, mailbox);
+    }
+
     fn read_flow(&mut self, name: String, key: &Span, node: Node<'_>) {
         let path = format!("flows.{name}");
         tree::note(&mut self.reading.places, &path, key, &node);
@@ -376,21 +395,27 @@ impl<'r, 'a> Dialplans<'r, 'a> {
     /// Finds the file of `ambience`, and writes where it is. Whether all is well.
     fn find_ambience(&mut self, agent: &mut Assistant, path: &str) -> bool {
         let Some(file) = &agent.ambience else { return true };
-        let span = self.reading.places.find(&format!("{path}.ambience"));
+        let full = self.sound((file, "ambience"), path);
+        let is_there = full.is_some();
+        agent.ambience = full.or_else(|| agent.ambience.take());
+        is_there
+    }
+
+    /// Where the sound file lies that stands under this key of a table.
+    fn sound(&mut self, (file, key): (&str, &'static str), path: &str) -> Option<String> {
+        let span = self.reading.places.find(&format!("{path}.{key}"));
         let span = span.map(|place| place.value.clone());
         match self.beside(file, span.as_ref()) {
-            Ok(full) => {
-                agent.ambience = Some(full.to_string_lossy().into_owned());
-                true
-            }
+            Ok(full) => Some(full.to_string_lossy().into_owned()),
             Err(why) => {
+                let code = if key == "ambience" { "agent.ambience" } else { "voicemail.greeting" };
                 let message = format!("the sound `{file}` cannot be read: {why}");
                 self.report(
-                    Diagnostic::error("agent.ambience", message)
+                    Diagnostic::error(code, message)
                         .at(span, "named here")
                         .help("the path begins at the folder of this dialplan file"),
                 );
-                false
+                None
             }
         }
     }
@@ -428,7 +453,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// What a dialplan file may hold.
-pub const KEYS: [&str; 11] = [
+pub const KEYS: [&str; 12] = [
     "route",
     "outbound",
     "agents",
@@ -436,6 +461,7 @@ pub const KEYS: [&str; 11] = [
     "defaults",
     "squads",
     "menus",
+    "voicemail",
     "flows",
     "hours",
     "lists",
@@ -457,6 +483,8 @@ const HOURS: Kind =
 const SQUAD: Kind =
     Kind { what: "squad", bad_name: "squad.name", duplicate: "squad.duplicate_name" };
 const MENU: Kind = Kind { what: "menu", bad_name: "menu.name", duplicate: "menu.duplicate_name" };
+const BOX: Kind =
+    Kind { what: "voicemail", bad_name: "voicemail.name", duplicate: "voicemail.duplicate_name" };
 const FLOW: Kind = Kind { what: "flow", bad_name: "flow.name", duplicate: "flow.duplicate_name" };
 const TOOL: Kind = Kind { what: "tool", bad_name: "tool.name", duplicate: "tool.duplicate_name" };
 const LIST: Kind = Kind { what: "list", bad_name: "list.name", duplicate: "list.duplicate_name" };

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::agent::assistant::Assistant;
+use crate::agent::mailbox::Mailbox;
 use crate::agent::menu::Menu;
 use crate::agent::squad::Squad;
 use crate::agent::tools::definition::Definition;
@@ -64,7 +65,10 @@ pub struct Loaded {
     pub squads: BTreeMap<String, Arc<Squad>>,
     /// The flows by name.
     pub flows: BTreeMap<String, Arc<Flow>>,
-    /// The agents that menus are, by their destinations, `menu:main`, and those of flows.
+    /// Where callers leave messages, by name.
+    pub mailboxes: BTreeMap<String, Mailbox>,
+    /// The agents that menus and voicemails are, by their destinations, `menu:main`, and those of
+    /// flows.
     pub posts: BTreeMap<String, Arc<Assistant>>,
     /// The tools by name.
     pub tools: BTreeMap<String, Arc<Definition>>,
@@ -104,7 +108,7 @@ pub fn load(
     let found = read_dialplans(request, &server, &mut reading);
     let found = Dialplans::new(&mut reading).read(found);
     let Found { mut plan, mut agents, squads, menus, flows, mut defaults, lists, .. } = found;
-    let Found { mut tools, faulty_tools, faulty, faulty_routes, .. } = found;
+    let Found { mut tools, faulty_tools, faulty, faulty_routes, mailboxes, .. } = found;
     plan.zone = server.machine.timezone.clone();
     plan.complete(&lists);
     for agent in agents.values_mut().chain([&mut defaults]) {
@@ -113,7 +117,7 @@ pub fn load(
     }
     let agents: BTreeMap<_, _> =
         agents.into_iter().map(|(name, agent)| (name, Arc::new(agent))).collect();
-    let mut posts = posts(&menus, &agents, &defaults);
+    let mut posts = posts(&menus, &mailboxes, (&agents, &defaults));
     posts.extend(roles::of_flows(&flows, &agents));
     if !reading.incomplete {
         let subject = Subject {
@@ -123,6 +127,7 @@ pub fn load(
             agents: &agents,
             squads: &squads,
             menus: &menus,
+            mailboxes: &mailboxes,
             flows: &flows,
             posts: &posts,
             tools: &tools,
@@ -149,6 +154,7 @@ pub fn load(
         agents,
         squads,
         flows,
+        mailboxes,
         posts,
         tools,
         diagnostics,
@@ -159,18 +165,24 @@ pub fn load(
     }
 }
 
-/// The agents that menus are, by their destinations.
+/// The agents that menus and voicemails are, by their destinations.
 fn posts(
     menus: &BTreeMap<String, Menu>,
-    agents: &BTreeMap<String, Arc<Assistant>>,
-    defaults: &Assistant,
+    mailboxes: &BTreeMap<String, Mailbox>,
+    (agents, defaults): (&BTreeMap<String, Arc<Assistant>>, &Assistant),
 ) -> BTreeMap<String, Arc<Assistant>> {
-    let posts = menus.iter().map(|(name, menu)| {
-        let base = menu.agent.as_ref().and_then(|name| agents.get(name));
-        let assistant = menu.assistant(base.map_or(defaults, Arc::as_ref));
-        (Destination::Menu(name.clone()).to_string(), Arc::new(assistant))
+    let base = |name: &Option<String>| {
+        let named = name.as_ref().and_then(|name| agents.get(name));
+        named.map_or(defaults, Arc::as_ref)
+    };
+    let menus = menus
+        .iter()
+        .map(|(name, menu)| (Destination::Menu(name.clone()), menu.assistant(base(&menu.agent))));
+    let mailboxes = mailboxes.iter().map(|(name, mailbox)| {
+        (Destination::Voicemail(name.clone()), mailbox.assistant(base(&mailbox.agent)))
     });
-    posts.collect()
+    let posts = menus.chain(mailboxes);
+    posts.map(|(destination, agent)| (destination.to_string(), Arc::new(agent))).collect()
 }
 
 /// Reads the settings of the machine.

@@ -57,7 +57,6 @@ const KEYS: &[&str] = &[
     "security.http",
     "security.privacy",
     "queues",
-    "voicemail",
     "schedules",
     "conferences",
     "route.ring",
@@ -77,11 +76,11 @@ const VALUES: &[(&str, &[&str])] = &[
     ("rtp.codecs", &["g729"]),
     ("providers.*.kind", &["local"]),
     ("agents.*.turns.detector", &["stt"]),
-    ("flows.*.nodes.*.type", &["queue", "voicemail", "email", "sms"]),
+    ("flows.*.nodes.*.type", &["queue", "email", "sms"]),
     ("tools.*.type", &["sms"]),
 ];
 
-const DESTINATIONS: &[&str] = &["queue", "voicemail", "stream", "webhook", "play", "park"];
+const DESTINATIONS: &[&str] = &["queue", "stream", "webhook", "play", "park"];
 
 #[cfg(test)]
 mod tests {

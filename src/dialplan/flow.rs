@@ -60,6 +60,8 @@ pub enum Kind {
     Transfer,
     /// Gives the caller to another agent, which goes on with the conversation.
     Handoff,
+    /// Lets the caller leave a message.
+    Voicemail,
     /// Says goodbye and ends the call.
     End,
 }
@@ -235,6 +237,7 @@ impl Node {
             | Kind::Webhook
             | Kind::Transfer
             | Kind::Handoff
+            | Kind::Voicemail
             | Kind::End => false,
         }
     }
@@ -249,7 +252,7 @@ impl Node {
 
     /// Whether the flow may be over behind it.
     pub fn is_last(&self) -> bool {
-        matches!(self.kind, Kind::End | Kind::Transfer | Kind::Handoff)
+        matches!(self.kind, Kind::End | Kind::Transfer | Kind::Handoff | Kind::Voicemail)
     }
 
     /// The templates in it, with the keys under which they stand.
@@ -288,7 +291,7 @@ impl Kind {
             Self::Tool => &["tool", "args", "save", "say", "next", "error"],
             Self::Webhook => &["url", "headers", "args", "save", "say", "next", "error"],
             Self::Transfer => &["say", "to", "else"],
-            Self::Handoff => &["say", "to"],
+            Self::Handoff | Self::Voicemail => &["say", "to"],
             Self::End => &["say"],
         }
     }

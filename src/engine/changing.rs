@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::engine::playbill::Playbill;
 use crate::engine::sip_shard::{Order, SipHandle};
@@ -15,6 +15,8 @@ pub struct Holders {
     pub calls: mpsc::Sender<Question>,
     /// The signalling, which routes texts.
     pub sip: SipHandle,
+    /// Who brings messages.
+    pub postman: watch::Sender<Arc<Playbill>>,
 }
 
 impl Holders {
@@ -22,6 +24,7 @@ impl Holders {
     pub async fn give(&self, playbill: Arc<Playbill>) {
         let (asker, done) = oneshot::channel();
         self.sip.order(Order::Brief(playbill.briefing.clone())).await;
+        self.postman.send_replace(playbill.clone());
         // A server that goes down takes no calls any more.
         if self.calls.send(Question::Change(playbill, asker)).await.is_ok() {
             done.await.ok();

@@ -33,3 +33,4 @@ pub mod memories;
 pub mod phone;
 pub mod playbill;
 pub mod reach;
+pub mod voicemail;

@@ -41,3 +41,4 @@ pub mod schema;
 pub mod serve;
 pub mod telling;
 pub mod tool;
+pub mod voicemail;

@@ -179,6 +179,7 @@ impl Playbill {
             agents: new.agents.clone(),
             squads: new.squads.clone(),
             flows: new.flows.clone(),
+            letterboxes: new.letterboxes.clone(),
             trunks: old.trunks.clone(),
             phones: old.phones.clone(),
             numbering: old.numbering,

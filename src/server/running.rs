@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +36,8 @@ use crate::engine::sip_shard::{self, SipHandle, SipShard};
 use crate::engine::stir;
 use crate::engine::supervisor::{Limits, Supervisor};
 use crate::engine::uploads::Uploads;
+use crate::engine::voicemail::postman::{Postbox, Postman};
+use crate::engine::voicemail::shelf::Shelf;
 use crate::net::bucket::{self, Bucket};
 use crate::net::ports::Ports;
 use crate::providers::detector::Detector;
@@ -131,6 +133,8 @@ pub struct Folders {
     pub recordings: PathBuf,
     /// What is kept of callers for their next call.
     pub memory: PathBuf,
+    /// The messages that callers left.
+    pub voicemail: PathBuf,
 }
 
 /// Why a server does not start.
@@ -204,14 +208,13 @@ impl Running {
         // First of all: whoever holds it has the other sockets, too, and it says so best.
         let claim = blueprint.control.socket.as_deref().map(Claim::take).transpose()?;
         let doors = Doors::open(blueprint.sip)?;
-        let sockets = doors.sockets.clone();
-        let ports = ports(blueprint.rtp)?;
+        let (sockets, ports) = (doors.sockets.clone(), ports(blueprint.rtp)?);
         let (files, gauges) = (call_files(&blueprint.folders.calls)?, Arc::new(Gauges::default()));
         let media = MediaShard::start(blueprint.detector, gauges.clone());
         let media = media.map_err(StartError::Thread)?;
         let (recorder, keepers) = recorder(blueprint.recording, &blueprint.folders.recordings)?;
-        let (bus, facts) = Bus::new();
-        let (sender, arrivals) = mpsc::channel(ARRIVALS);
+        let (postman, postbox, told) = postman(&blueprint.folders, &recorder, &blueprint.playbill);
+        let ((bus, facts), (sender, arrivals)) = (Bus::new(), mpsc::channel(ARRIVALS));
         let endpoint = endpoint(blueprint.endpoint, blueprint.registrar, &sockets);
         let doorkeeper = Doorkeeper::new(blueprint.admission, clock::random());
         let (shard, sip) = SipShard::new(doors, endpoint, doorkeeper, sender);
@@ -233,15 +236,16 @@ impl Running {
             conferences,
             errands: given,
             memories: memories.clone(),
+            postbox,
         });
         let stops = Stops { wind_up: CancellationToken::new(), now: CancellationToken::new() };
         let (stop_shard, active) = (CancellationToken::new(), Arc::new(AtomicUsize::new(0)));
         let limits = Limits { max_calls: blueprint.max_calls, active: active.clone() };
         let (asker, questions) = mpsc::channel(QUESTIONS);
         let supervisor = Supervisor::new(house, blueprint.playbill, limits, stops.clone());
-        let holders = Holders { calls: asker, sip: sip.clone() };
+        let holders = Holders { calls: asker, sip: sip.clone(), postman: told };
         let (mut calls, mut others) =
-            (JoinSet::new(), beside((rooms, errands, memories), keepers, &stop_shard));
+            (JoinSet::new(), beside((rooms, errands, memories, postman), keepers, &stop_shard));
         calls.spawn(supervisor.with_questions(questions).run(arrivals));
         others.spawn(shard.run(stop_shard.clone()));
         others.spawn(records::write(facts, files));
@@ -374,6 +378,18 @@ fn recorder(
     Ok((recorder, Keepers { uploads, retention }))
 }
 
+/// Who brings messages, how that is called, and who is told of what calls are given.
+fn postman(
+    folders: &Folders,
+    recorder: &Recorder,
+    playbill: &Arc<Playbill>,
+) -> (Postman, Postbox, watch::Sender<Arc<Playbill>>) {
+    let (told, tells) = watch::channel(playbill.clone());
+    let shelf = Shelf::new(folders.voicemail.clone());
+    let (postman, postbox) = Postman::new(shelf, recorder.key().cloned(), tells);
+    (postman, postbox, told)
+}
+
 fn endpoint(
     settings: endpoint::Settings,
     registrar: Option<registrar::Settings>,
@@ -404,11 +420,12 @@ fn call_files(folder: &std::path::Path) -> Result<CallFiles, StartError> {
 
 /// Those who serve all calls until the stop.
 fn beside(
-    (rooms, errands, memories): (Rooms, Errands, Memories),
+    (rooms, errands, memories, postman): (Rooms, Errands, Memories, Postman),
     keepers: Keepers,
     stop: &CancellationToken,
 ) -> JoinSet<()> {
     let (mut others, Keepers { uploads, retention }) = (JoinSet::new(), keepers);
+    others.spawn(postman.run(stop.clone()));
     others.spawn(rooms.run(stop.clone()));
     others.spawn(errands.run(stop.clone()));
     others.spawn(memories.tend(stop.clone()));

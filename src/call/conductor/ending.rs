@@ -91,8 +91,10 @@ impl Conductor {
         }
         self.stop_dialling();
         self.timers.clear_all();
-        if let Work::Conference(_) = std::mem::replace(&mut self.work, Work::Ending(cause)) {
-            self.out.push_back(Output::Leave(PortId(self.near.0)));
+        match std::mem::replace(&mut self.work, Work::Ending(cause)) {
+            Work::Conference(_) => self.out.push_back(Output::Leave(PortId(self.near.0))),
+            Work::Voicemail(leaving) => self.left_voicemail(now, leaving),
+            _ => {}
         }
         for leg in &mut self.legs {
             leg.end(refusal.clone(), reason.clone(), &mut self.out);
@@ -158,7 +160,11 @@ impl Conductor {
             | Work::Referring(_)
             | Work::Transferring
             | Work::Drill(_) => self.end(now, Cause::ServerShutdown),
-            Work::Bridged | Work::Conference(_) | Work::Ending(_) | Work::Over => {}
+            Work::Bridged
+            | Work::Conference(_)
+            | Work::Voicemail(_)
+            | Work::Ending(_)
+            | Work::Over => {}
         }
     }
 }
@@ -175,6 +181,7 @@ pub(super) fn redirection(route: &Route, to: &[Destination]) -> Option<Vec<Strin
         | Destination::Trunk { .. }
         | Destination::Phone(_)
         | Destination::Group(_)
+        | Destination::Voicemail(_)
         | Destination::Conference(_)
         | Destination::Drill(_)
         | Destination::Reject(_)

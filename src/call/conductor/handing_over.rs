@@ -1,4 +1,5 @@
-//! A peer of a bridge sends the other side to somebody who needs no ringing: an agent, or a room.
+//! A peer of a bridge sends the other side to somebody who needs no ringing: an agent, a room or a
+//! voicemail.
 
 use std::time::Instant;
 
@@ -19,6 +20,8 @@ pub(super) enum Place {
     Agent(Destination, Post),
     /// In a room.
     Room(String),
+    /// At a voicemail.
+    Voicemail(String),
 }
 
 impl Conductor {
@@ -32,6 +35,7 @@ impl Conductor {
                 Some(Place::Agent(destination.clone(), post))
             }
             Destination::Conference(room) => Some(Place::Room(room.clone())),
+            Destination::Voicemail(name) => Some(Place::Voicemail(name.clone())),
             Destination::Sip(_)
             | Destination::Tel(_)
             | Destination::Trunk { .. }
@@ -58,6 +62,7 @@ impl Conductor {
         let to = match &place {
             Place::Agent(destination, _) => destination.clone(),
             Place::Room(room) => Destination::Conference(room.clone()),
+            Place::Voicemail(name) => Destination::Voicemail(name.clone()),
         };
         let try_of = self.by_peer(by, (to.to_string(), Manner::Referral, kind));
         let fact = self.chronicle.transferred(now, try_of, None);
@@ -75,14 +80,23 @@ impl Conductor {
         match place {
             Place::Room(room) => self.confer(now, room),
             Place::Agent(_, post) => self.serve(now, post),
+            Place::Voicemail(name) => {
+                self.attach_near();
+                self.leave_word(now, &name);
+            }
+        }
+    }
+
+    /// Whoever speaks is heard at the near side.
+    fn attach_near(&mut self) {
+        if let Some(port) = self.leg(self.near).map(Leg::port) {
+            self.out.push_back(Output::Attach(port));
         }
     }
 
     /// An agent takes a near side that is up already.
     fn serve(&mut self, now: Instant, post: Post) {
-        if let Some(port) = self.leg(self.near).map(Leg::port) {
-            self.out.push_back(Output::Attach(port));
-        }
+        self.attach_near();
         self.work = Work::Agent;
         self.cast(post);
         self.give_back_to_agent();

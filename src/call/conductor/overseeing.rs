@@ -62,6 +62,7 @@ impl Conductor {
             | Work::Referring(_)
             | Work::Transferring
             | Work::Conference(_)
+            | Work::Voicemail(_)
             | Work::Drill(_)
             | Work::Ending(_)
             | Work::Over => false,
@@ -106,7 +107,7 @@ impl Conductor {
     fn rewire_overseen(&mut self) {
         match self.work {
             Work::Bridged | Work::Conference(_) => self.rewire(),
-            Work::Agent | Work::Referring(_) | Work::Transferring => {
+            Work::Agent | Work::Voicemail(_) | Work::Referring(_) | Work::Transferring => {
                 self.media(Command::Connect(Links::default()));
             }
             Work::Dialling | Work::Drill(_) | Work::Ending(_) | Work::Over => {}

@@ -45,6 +45,7 @@ impl Conductor {
             Work::Transferring => Doing::Transferring,
             Work::Bridged => Doing::Bridged,
             Work::Conference(_) => Doing::Conference,
+            Work::Voicemail(_) => Doing::Voicemail,
             Work::Drill(_) => Doing::Drill,
             Work::Ending(_) | Work::Over => Doing::Ending,
         }

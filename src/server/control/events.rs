@@ -1,5 +1,7 @@
 //! What happens, as events: the names and shapes of the API.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
@@ -106,6 +108,7 @@ fn of_call(told: &Told) -> Value {
         ),
         Fact::ToolCalled { name } => ("function.called", json!({ "name": name })),
         Fact::MessageTaken { message } => noted("message", call_files::message(message)),
+        Fact::VoicemailReceived { mailbox, lasted } => received(mailbox, *lasted),
         Fact::CallbackWanted { callback } => noted("callback", call_files::callback(callback)),
         Fact::Verified(verification) => ("call.updated", json!({ "stir": stir(verification) })),
         Fact::Dialled { to } => ("call.updated", json!({ "dialled": to })),
@@ -143,6 +146,12 @@ fn of_call(told: &Told) -> Value {
         "call_id": told.call.to_string(),
         "data": data,
     })
+}
+
+/// A message was left at a voicemail.
+fn received(mailbox: &str, lasted: Duration) -> (&'static str, Value) {
+    let data = json!({ "box": mailbox, "duration_ms": lasted.as_millis() as u64 });
+    ("voicemail.received", data)
 }
 
 fn failed((stage, provider): (Stage, &str), reason: &str, next: Option<&str>) -> Value {

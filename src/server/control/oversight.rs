@@ -54,6 +54,7 @@ pub fn objection(overview: &Overview, role: record::Role, phone: &Destination) -
         | Doing::Referring
         | Doing::Transferring
         | Doing::Conference
+        | Doing::Voicemail
         | Doing::Drill
         | Doing::Ending => {
             return Some(format!(

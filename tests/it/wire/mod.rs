@@ -76,3 +76,4 @@ mod trunk_limits;
 mod turn_model;
 mod values;
 mod vendors;
+mod voicemail;

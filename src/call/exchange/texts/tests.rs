@@ -113,6 +113,7 @@ fn briefing(plan: Plan) -> Briefing {
         agents: Default::default(),
         squads: Default::default(),
         flows: Default::default(),
+        letterboxes: Default::default(),
         trunks: Default::default(),
         phones: Default::default(),
         numbering: Default::default(),

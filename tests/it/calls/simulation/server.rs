@@ -338,6 +338,7 @@ impl Server {
             agents: agents.collect(),
             squads: BTreeMap::new(),
             flows: self.flows.clone(),
+            letterboxes: Default::default(),
             trunks: BTreeMap::from([(Arc::from(""), self.terms.clone())]),
             tapes: Tapes::default(),
             media: MediaPolicy {
@@ -394,6 +395,9 @@ impl Server {
                 scene.pipe(Pipe::ToMedia, id, Job::Media(port, Order::Close));
             }
             Output::Join(..) | Output::Leave(_) => unreachable!("no route leads to a conference"),
+            Output::LookInto(..) | Output::TakeDown(..) | Output::TakenDown(..) => {
+                unreachable!("no route leads to a voicemail")
+            }
             Output::Attach(port) => {
                 let Some(call) = self.calls.get_mut(&id) else { return };
                 call.attached = port;
