@@ -6,12 +6,12 @@ use std::time::Duration;
 use crate::agent::mailbox::Mailbox;
 use crate::agent::tools::letter;
 use crate::base::destination::Destination;
-use crate::config::check_routes::unknown_agent;
+use crate::config::check_routes::{unknown_agent, unknown_destination};
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::source::Span;
 use crate::config::subject::Subject;
 
-/// Checks every voicemail.
+/// Checks every voicemail, and those of phones.
 pub fn mailboxes(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (name, mailbox) in subject.mailboxes {
@@ -26,6 +26,11 @@ pub fn mailboxes(subject: &Subject<'_>) -> Vec<Diagnostic> {
             wrong.extend(check.outside());
         }
         found.extend(wrong);
+    }
+    for (name, phone) in &subject.server.phones {
+        let to = phone.voicemail.clone().map(Destination::Voicemail);
+        let path = format!("phones.{name}.voicemail");
+        found.extend(to.and_then(|to| unknown_destination(subject, &to, &path)));
     }
     found
 }

@@ -39,7 +39,6 @@ const KEYS: &[&str] = &[
     "rtp.jitter",
     "http",
     "tls.*.acme",
-    "phones.*.voicemail",
     "tenants.*.timezone",
     "tenants.*.dialplans",
     "tenants.*.limits.minutes_per_month",

@@ -36,7 +36,7 @@ use crate::engine::sip_shard::{self, SipHandle, SipShard};
 use crate::engine::stir;
 use crate::engine::supervisor::{Limits, Supervisor};
 use crate::engine::uploads::Uploads;
-use crate::engine::voicemail::postman::{Postbox, Postman};
+use crate::engine::voicemail::postman::Postman;
 use crate::engine::voicemail::shelf::Shelf;
 use crate::net::bucket::{self, Bucket};
 use crate::net::ports::Ports;
@@ -213,11 +213,13 @@ impl Running {
         let media = MediaShard::start(blueprint.detector, gauges.clone());
         let media = media.map_err(StartError::Thread)?;
         let (recorder, keepers) = recorder(blueprint.recording, &blueprint.folders.recordings)?;
-        let (postman, postbox, told) = postman(&blueprint.folders, &recorder, &blueprint.playbill);
         let ((bus, facts), (sender, arrivals)) = (Bus::new(), mpsc::channel(ARRIVALS));
         let endpoint = endpoint(blueprint.endpoint, blueprint.registrar, &sockets);
         let doorkeeper = Doorkeeper::new(blueprint.admission, clock::random());
         let (shard, sip) = SipShard::new(doors, endpoint, doorkeeper, sender);
+        let (key, told) = (recorder.key().cloned(), watch::channel(blueprint.playbill.clone()));
+        let shelf = Shelf::new(blueprint.folders.voicemail);
+        let (postman, postbox) = Postman::new(shelf, key, (told.1, sip.clone()));
         let shard = shard.with_trunks(blueprint.trunks).with_stir(blueprint.stir);
         let shard = shard.with_phones(blueprint.phones, Guard::new(blueprint.outbound));
         let shard = shard.with_briefing(blueprint.playbill.briefing.clone());
@@ -243,7 +245,7 @@ impl Running {
         let limits = Limits { max_calls: blueprint.max_calls, active: active.clone() };
         let (asker, questions) = mpsc::channel(QUESTIONS);
         let supervisor = Supervisor::new(house, blueprint.playbill, limits, stops.clone());
-        let holders = Holders { calls: asker, sip: sip.clone(), postman: told };
+        let holders = Holders { calls: asker, sip: sip.clone(), postman: told.0 };
         let (mut calls, mut others) =
             (JoinSet::new(), beside((rooms, errands, memories, postman), keepers, &stop_shard));
         calls.spawn(supervisor.with_questions(questions).run(arrivals));
@@ -376,18 +378,6 @@ fn recorder(
     let uploads = bucket.map(|bucket| Uploads::new(folder.clone(), bucket, closed));
     let retention = recording.retention.map(|keep| Retention::new(folder, keep));
     Ok((recorder, Keepers { uploads, retention }))
-}
-
-/// Who brings messages, how that is called, and who is told of what calls are given.
-fn postman(
-    folders: &Folders,
-    recorder: &Recorder,
-    playbill: &Arc<Playbill>,
-) -> (Postman, Postbox, watch::Sender<Arc<Playbill>>) {
-    let (told, tells) = watch::channel(playbill.clone());
-    let shelf = Shelf::new(folders.voicemail.clone());
-    let (postman, postbox) = Postman::new(shelf, recorder.key().cloned(), tells);
-    (postman, postbox, told)
 }
 
 fn endpoint(

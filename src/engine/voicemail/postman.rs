@@ -16,10 +16,12 @@ use crate::agent::tools::letter::{self, Letter};
 use crate::audio::wav;
 use crate::base::destination::Destination;
 use crate::base::sealed::Key;
+use crate::call::exchange::waiting::Messages;
 use crate::engine::clock;
 use crate::engine::playbill::Playbill;
 use crate::engine::recorder::mend;
 use crate::engine::recorder::unseal::unseal;
+use crate::engine::sip_shard::{Order, SipHandle};
 use crate::engine::voicemail::dictation;
 use crate::engine::voicemail::note::{Job, Note, State};
 use crate::engine::voicemail::shelf::Shelf;
@@ -34,6 +36,8 @@ pub struct Postman {
     /// What calls are given now, and so what messages are.
     playbill: watch::Receiver<Arc<Playbill>>,
     bell: Arc<Notify>,
+    /// Phones are told by it what waits for them.
+    sip: SipHandle,
     /// When we began, since the Unix epoch: what stands open from before is written by nobody.
     began: Duration,
 }
@@ -58,11 +62,11 @@ impl Postman {
     pub fn new(
         shelf: Shelf,
         key: Option<Key>,
-        playbill: watch::Receiver<Arc<Playbill>>,
+        (playbill, sip): (watch::Receiver<Arc<Playbill>>, SipHandle),
     ) -> (Self, Postbox) {
         let bell = Arc::new(Notify::new());
         let postbox = Postbox { shelf: shelf.clone(), bell: bell.clone() };
-        (Self { shelf, key, playbill, bell, began: clock::since_epoch() }, postbox)
+        (Self { shelf, key, playbill, bell, sip, began: clock::since_epoch() }, postbox)
     }
 
     /// Works until `stop`; what is under way then is finished, if that does not take long.
@@ -95,6 +99,7 @@ impl Postman {
         let shelf = self.shelf.clone();
         let notes = spawn_blocking(move || shelf.notes(None)).await.unwrap_or_default();
         let playbill = self.playbill.borrow().clone();
+        self.tell_phones(&playbill, &notes).await;
         let attended = futures_util::stream::iter(notes)
             .map(|note| self.attend(&playbill, note))
             .buffer_unordered(AT_ONCE);
@@ -102,6 +107,17 @@ impl Postman {
         let now = clock::since_epoch();
         let next = due.into_iter().flatten().min().map(|due| due.saturating_sub(now));
         next.unwrap_or(LOOK_AGAIN).clamp(SOONEST, LOOK_AGAIN)
+    }
+
+    /// Tells phones how many messages stand in each voicemail.
+    async fn tell_phones(&self, playbill: &Playbill, notes: &[Note]) {
+        for mailbox in playbill.briefing.letterboxes.keys() {
+            let there = notes.iter();
+            let there = there.filter(|it| it.mailbox == *mailbox && it.state != State::Open);
+            let read = there.clone().filter(|note| note.read).count();
+            let count = Messages { unread: there.count() - read, read };
+            self.sip.order(Order::Waiting(mailbox.clone(), count)).await;
+        }
     }
 
     /// Does what is due with one message; tells when there is more to be done.
@@ -310,7 +326,7 @@ const AT_ONCE: usize = 4;
 
 /// It is not looked more often, and at least so often.
 const SOONEST: Duration = Duration::from_secs(1);
-const LOOK_AGAIN: Duration = Duration::from_secs(600);
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// What is under way when the server stops may take so long.
 const LAST_ROUND: Duration = Duration::from_secs(3);
