@@ -2,15 +2,19 @@
 //! says that thinks by rules and listens to nobody.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 
 use crate::agent::assistant::{Assistant, Choice};
 use crate::agent::tool::names;
 use crate::base::language::Language;
+use crate::base::schema::Either;
 use crate::base::units;
 
 /// A voicemail, as it stands under `[voicemail.NAME]`.
@@ -28,7 +32,10 @@ pub struct Mailbox {
     pub language: Option<Language>,
     /// Who speaks.
     pub tts: Option<Choice>,
-    /// Who writes down what was said, once the caller is gone; without it, nobody does.
+    /// Who writes down what was said, once the caller is gone: a provider, or a choice as an agent's
+    /// `stt`; without it, nobody does.
+    #[serde(deserialize_with = "named_or_chosen")]
+    #[schemars(with = "Option<Either<String, Choice>>")]
     pub transcribe: Option<Choice>,
     /// Who gets each message by e-mail, with commas between them.
     pub email: Option<String>,
@@ -140,6 +147,27 @@ impl Line {
     }
 }
 
+/// Takes the name of a provider, or a choice.
+fn named_or_chosen<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Choice>, D::Error> {
+    struct Choices;
+    impl<'de> Visitor<'de> for Choices {
+        type Value = Choice;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the name of a provider, or a table with `provider`")
+        }
+
+        fn visit_str<E: de::Error>(self, name: &str) -> Result<Choice, E> {
+            Ok(Choice { provider: Some(name.to_owned()), ..Choice::default() })
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<Choice, A::Error> {
+            Choice::deserialize(MapAccessDeserializer::new(table))
+        }
+    }
+    source.deserialize_any(Choices).map(Some)
+}
+
 /// What is said where nothing else is written, in English and in German.
 const GREETING: (&str, &str) = (
     "Nobody can take your call now. Please leave a message after the tone.",
@@ -179,5 +207,11 @@ mod tests {
         let assistant = mailbox("transcribe = \"whisper\"").assistant(&Assistant::default());
         assert!(assistant.speech);
         assert_eq!(assistant.stt.provider.as_deref(), Some("whisper"));
+        let chosen = mailbox("transcribe = { provider = \"ears\", model = \"best\" }");
+        let chosen = chosen.assistant(&Assistant::default()).stt;
+        assert_eq!(
+            (chosen.provider.as_deref(), chosen.model.as_deref()),
+            (Some("ears"), Some("best"))
+        );
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::agent::conversation::Conversation;
-use crate::agent::event::{Input, Output};
+use crate::agent::event::{Input, Output, UtteranceId};
 use crate::agent::memory;
 use crate::agent::session::{Opening, Session};
 use crate::agent::squad::{self, Handoff, Inheritance, Squad};
@@ -29,6 +29,8 @@ pub struct Desk {
     /// The agent is gone: only what was heard of its last words still counts, and what the caller
     /// said last.
     left: bool,
+    /// What was said last at this desk.
+    spoken: Option<UtteranceId>,
 }
 
 impl Desk {
@@ -158,6 +160,11 @@ impl Desk {
         self.left = true;
     }
 
+    /// What was said last, whoever sat there: it may still be on its way.
+    pub fn spoken(&self) -> Option<UtteranceId> {
+        self.spoken
+    }
+
     /// Whether the caller's last words are still to come.
     pub fn wants_last_words(&self) -> bool {
         self.session.as_ref().is_some_and(Session::wants_last_words)
@@ -184,6 +191,10 @@ impl Desk {
             match session.poll()? {
                 output @ (Output::Note(_) | Output::Finalize(_)) => return Some(output),
                 _ if self.left => {}
+                Output::Speak(utterance) => {
+                    self.spoken = Some(utterance.id);
+                    return Some(Output::Speak(utterance));
+                }
                 output => return Some(output),
             }
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Conductor, Work};
+use crate::agent;
 use crate::agent::event::Input;
 use crate::agent::mailbox::Line;
 use crate::agent::session::Opening;
@@ -36,6 +37,8 @@ impl Conductor {
             return self.end(now, Cause::NoRoute);
         };
         self.end_flow();
+        self.desk.leave(now);
+        self.media(Command::Ambience(None));
         self.engage(Post { casting, squad: None });
         let terms = &letterbox.terms;
         let settings = Settings {
@@ -172,7 +175,11 @@ impl Conductor {
     /// Nobody speaks from now on.
     fn hush(&mut self, now: Instant) {
         self.desk.leave(now);
-        self.silence_agent();
+        // What is to be said later is to be heard.
+        if let Some(through) = self.desk.spoken() {
+            self.out.push_back(Output::Mind(agent::event::Output::Flush { through }));
+            self.media(Command::Flush { through });
+        }
     }
 
     fn media_plays(&mut self, tape: Option<Arc<Tape>>) {

@@ -69,7 +69,6 @@ impl Conductor {
                 let to = Destination::Voicemail(name.clone()).to_string();
                 let fact = self.chronicle.transferred(now, by_agent(to, Manner::Bridge), None);
                 self.out.push_back(Output::Fact(fact));
-                self.leave_desk(now);
                 self.leave_word(now, &name);
             }
             Target::Refer(target, to) => {
