@@ -12,6 +12,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::base::sealed::Key;
 use crate::call::admission::{self, Badge, Doorkeeper};
 use crate::call::exchange::{phones, tenants};
 use crate::call::outbound::{self, Guard};
@@ -36,7 +37,7 @@ use crate::engine::sip_shard::{self, SipHandle, SipShard};
 use crate::engine::stir;
 use crate::engine::supervisor::{Limits, Supervisor};
 use crate::engine::uploads::Uploads;
-use crate::engine::voicemail::postman::Postman;
+use crate::engine::voicemail::postman::{Postbox, Postman};
 use crate::engine::voicemail::shelf::Shelf;
 use crate::net::bucket::{self, Bucket};
 use crate::net::ports::Ports;
@@ -217,9 +218,8 @@ impl Running {
         let endpoint = endpoint(blueprint.endpoint, blueprint.registrar, &sockets);
         let doorkeeper = Doorkeeper::new(blueprint.admission, clock::random());
         let (shard, sip) = SipShard::new(doors, endpoint, doorkeeper, sender);
-        let (key, told) = (recorder.key().cloned(), watch::channel(blueprint.playbill.clone()));
-        let shelf = Shelf::new(blueprint.folders.voicemail);
-        let (postman, postbox) = Postman::new(shelf, key, (told.1, sip.clone()));
+        let post = (blueprint.folders.voicemail, recorder.key().cloned());
+        let (postman, postbox, told) = postman(post, &blueprint.playbill, &sip);
         let shard = shard.with_trunks(blueprint.trunks).with_stir(blueprint.stir);
         let shard = shard.with_phones(blueprint.phones, Guard::new(blueprint.outbound));
         let shard = shard.with_briefing(blueprint.playbill.briefing.clone());
@@ -227,7 +227,6 @@ impl Running {
         let announcer = blueprint.board.announcer().clone();
         let shard = shard.with_trace(blueprint.control.trace).with_announcer(announcer.clone());
         let ((rooms, conferences), (errands, given)) = (Rooms::new(), Errands::new());
-        let memories = Memories::new(blueprint.folders.memory);
         let house = Arc::new(House {
             sip: sip.clone(),
             media: media.clone(),
@@ -237,17 +236,17 @@ impl Running {
             bus: bus.clone(),
             conferences,
             errands: given,
-            memories: memories.clone(),
+            memories: Memories::new(blueprint.folders.memory),
             postbox,
         });
         let stops = Stops { wind_up: CancellationToken::new(), now: CancellationToken::new() };
         let (stop_shard, active) = (CancellationToken::new(), Arc::new(AtomicUsize::new(0)));
+        let mut others = beside((rooms, errands, postman), (&house, keepers), &stop_shard);
         let limits = Limits { max_calls: blueprint.max_calls, active: active.clone() };
         let (asker, questions) = mpsc::channel(QUESTIONS);
         let supervisor = Supervisor::new(house, blueprint.playbill, limits, stops.clone());
-        let holders = Holders { calls: asker, sip: sip.clone(), postman: told.0 };
-        let (mut calls, mut others) =
-            (JoinSet::new(), beside((rooms, errands, memories, postman), keepers, &stop_shard));
+        let holders = Holders { calls: asker, sip: sip.clone(), postman: told };
+        let mut calls = JoinSet::new();
         calls.spawn(supervisor.with_questions(questions).run(arrivals));
         others.spawn(shard.run(stop_shard.clone()));
         others.spawn(records::write(facts, files));
@@ -380,6 +379,17 @@ fn recorder(
     Ok((recorder, Keepers { uploads, retention }))
 }
 
+/// Who brings messages, how that is called, and who is told of what calls are given.
+fn postman(
+    (folder, key): (PathBuf, Option<Key>),
+    playbill: &Arc<Playbill>,
+    sip: &SipHandle,
+) -> (Postman, Postbox, watch::Sender<Arc<Playbill>>) {
+    let (told, tells) = watch::channel(playbill.clone());
+    let (postman, postbox) = Postman::new(Shelf::new(folder), key, (tells, sip.clone()));
+    (postman, postbox, told)
+}
+
 fn endpoint(
     settings: endpoint::Settings,
     registrar: Option<registrar::Settings>,
@@ -410,15 +420,15 @@ fn call_files(folder: &std::path::Path) -> Result<CallFiles, StartError> {
 
 /// Those who serve all calls until the stop.
 fn beside(
-    (rooms, errands, memories, postman): (Rooms, Errands, Memories, Postman),
-    keepers: Keepers,
+    (rooms, errands, postman): (Rooms, Errands, Postman),
+    (house, keepers): (&House, Keepers),
     stop: &CancellationToken,
 ) -> JoinSet<()> {
     let (mut others, Keepers { uploads, retention }) = (JoinSet::new(), keepers);
     others.spawn(postman.run(stop.clone()));
     others.spawn(rooms.run(stop.clone()));
     others.spawn(errands.run(stop.clone()));
-    others.spawn(memories.tend(stop.clone()));
+    others.spawn(house.memories.clone().tend(stop.clone()));
     uploads.map(|uploads| others.spawn(uploads.run(stop.clone())));
     retention.map(|retention| others.spawn(retention.run(stop.clone())));
     others

@@ -349,11 +349,12 @@ fn sound(server: &Server, note: &Value) -> PathBuf {
 
 /// The file that goes with a mail.
 fn enclosed(content: &str) -> Vec<u8> {
-    let (_, part) = content.split_once("Content-Type: audio/wav\r\n").expect("a sound");
+    let is_sound = |part: &&str| part.contains("Content-Type: audio/wav\r\n");
+    let part = content.split("\r\n--").find(is_sound).expect("a sound");
     let (head, body) = part.split_once("\r\n\r\n").expect("a head and a body");
     assert!(head.contains("attachment; filename=\"voicemail-"), "{head}");
     assert!(head.contains("Content-Transfer-Encoding: base64"), "{head}");
-    let body: String = body.lines().take_while(|line| !line.starts_with("--")).collect();
+    let body: String = body.lines().collect();
     STANDARD.decode(body).expect("base64")
 }
 
