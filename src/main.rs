@@ -9,13 +9,14 @@ use voxtrunk::server::console::{calls, history, phones, queues, reload, status, 
 use voxtrunk::server::control::protocol;
 use voxtrunk::server::{
     bench, check, decrypt, demo, dial, fakes, flows, keys, memory, models, preset, providers,
-    routes, schema, secrets, serve, tool, trial, verify,
+    routes, schema, secrets, serve, tool, trial, verify, voicemail,
 };
 
 use self::choices::Taping;
 use self::commands::{
     Cli, Command, ConfigCommand, Delays, FlowCommand, KeyCommand, MemoryCommand, ModelsCommand,
     PresetCommand, ProvidersCommand, RouteCommand, SecretCommand, Test, ToolCommand,
+    VoicemailCommand,
 };
 use self::lines::{
     CallCommand, Dial, PhoneCommand, QueueCommand, RecordingCommand, SipCommand, TrunkCommand,
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Command::Secret { command } => on_secrets(command),
         Command::Key { command } => on_keys(command),
         Command::Memory { command } => on_memory(command),
+        Command::Voicemail { command } => on_voicemail(command),
         Command::Config { command } => on_files(command),
         Command::Events(server) => status::watch(&server.target()),
         Command::Trunk { command } => trunk(command),
@@ -107,6 +109,16 @@ fn on_memory(command: MemoryCommand) -> ExitCode {
         MemoryCommand::Forget { number, tenant, config } => {
             memory::forget(&config.config, (&tenant, &number))
         }
+    }
+}
+
+fn on_voicemail(command: VoicemailCommand) -> ExitCode {
+    match command {
+        VoicemailCommand::List { mailbox, config } => {
+            voicemail::list(&config.config, mailbox.as_deref())
+        }
+        VoicemailCommand::Show { id, config } => voicemail::show(&config.config, &id),
+        VoicemailCommand::Delete { id, config } => voicemail::delete(&config.config, &id),
     }
 }
 

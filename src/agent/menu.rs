@@ -181,6 +181,7 @@ fn label(to: &Destination) -> Option<String> {
         | Destination::Menu(name)
         | Destination::Flow(name)
         | Destination::Group(name)
+        | Destination::Voicemail(name)
         | Destination::Conference(name)
         | Destination::Queue(name)
         | Destination::Phone(name) => name,

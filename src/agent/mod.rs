@@ -3,6 +3,7 @@
 
 pub mod assistant;
 pub mod event;
+pub mod mailbox;
 pub mod memory;
 pub mod menu;
 pub mod phrases;

@@ -69,7 +69,12 @@ pub fn write_stereo(left: &Frame, right: &Frame) -> Vec<u8> {
 /// The header of a stereo file of 16 bits that grows: so many octets of samples follow, or, with
 /// [`ENDLESS`], as many as there are.
 pub fn stereo_header(rate: Rate, octets: u32) -> [u8; HEADER] {
-    let (mut header, frame) = ([0; HEADER], 4);
+    header(2, rate, octets)
+}
+
+/// The same of a file with so many channels.
+pub fn header(channels: u16, rate: Rate, octets: u32) -> [u8; HEADER] {
+    let (mut header, frame) = ([0; HEADER], channels * 2);
     let fields: [&[u8]; 13] = [
         b"RIFF",
         &octets.saturating_add(HEADER as u32 - 8).to_le_bytes(),
@@ -77,16 +82,27 @@ pub fn stereo_header(rate: Rate, octets: u32) -> [u8; HEADER] {
         b"fmt ",
         &16_u32.to_le_bytes(),
         &1_u16.to_le_bytes(),
-        &2_u16.to_le_bytes(),
+        &channels.to_le_bytes(),
         &rate.0.to_le_bytes(),
-        &rate.0.saturating_mul(frame).to_le_bytes(),
-        &(frame as u16).to_le_bytes(),
+        &rate.0.saturating_mul(frame.into()).to_le_bytes(),
+        &frame.to_le_bytes(),
         &16_u16.to_le_bytes(),
         b"data",
         &octets.to_le_bytes(),
     ];
     header.copy_from_slice(&fields.concat());
     header
+}
+
+/// Lets the header of a file that could not say how long it is say so; whether it was one.
+pub fn complete(head: &mut [u8; HEADER], octets: u32) -> bool {
+    let rate = head.get(24..).and_then(<[u8]>::first_chunk::<4>).copied().unwrap_or_default();
+    let rate = Rate(u32::from_le_bytes(rate));
+    let grows = (1..=2).find(|channels| *head == header(*channels, rate, ENDLESS));
+    if let Some(channels) = grows {
+        *head = header(channels, rate, octets);
+    }
+    grows.is_some()
 }
 
 /// The octets of the header.

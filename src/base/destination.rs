@@ -36,6 +36,8 @@ pub enum Destination {
     Phone(String),
     /// `group:sales`: every phone of a group at once; the first that answers has the call.
     Group(String),
+    /// `voicemail:office`: the caller leaves a message.
+    Voicemail(String),
     /// `conference:board`: a room in which everybody hears everybody.
     Conference(String),
     /// `queue:sales`: callers wait for the next free member.
@@ -56,7 +58,7 @@ pub enum NotADestination {
     /// The part before the colon is not known.
     #[error(
         "`{0}` is not a kind of destination: there are agent:, squad:, menu:, flow:, queue:, phone:, group:, \
-         conference:, trunk:, sip:, tel:, reject, busy and hangup, and to test echo, tone, ring:, early, noanswer, digits and refer:"
+         voicemail:, conference:, trunk:, sip:, tel:, reject, busy and hangup, and to test echo, tone, ring:, early, noanswer, digits and refer:"
     )]
     Kind(String),
     /// The part after the colon does not fit.
@@ -98,6 +100,10 @@ impl FromStr for Destination {
             "phone" => Err(NotADestination::Value(format!("`{value}` is not the name of a phone"))),
             "group" if is_name(value) => Ok(Self::Group(value.to_owned())),
             "group" => Err(NotADestination::Value(format!("`{value}` is not the name of a group"))),
+            "voicemail" if is_name(value) => Ok(Self::Voicemail(value.to_owned())),
+            "voicemail" => {
+                Err(NotADestination::Value(format!("`{value}` is not the name of a voicemail")))
+            }
             "conference" if is_name(value) => Ok(Self::Conference(value.to_owned())),
             "conference" => {
                 Err(NotADestination::Value(format!("`{value}` is not the name of a conference")))
@@ -129,6 +135,7 @@ impl Destination {
             Self::Group(_) => Self::Group(called.to_owned()),
             Self::Conference(_) => Self::Conference(called.to_owned()),
             Self::Queue(_) => Self::Queue(called.to_owned()),
+            Self::Voicemail(_) => Self::Voicemail(called.to_owned()),
             other => other.clone(),
         }
     }
@@ -141,6 +148,7 @@ impl Destination {
             | Self::Group(name)
             | Self::Conference(name)
             | Self::Queue(name)
+            | Self::Voicemail(name)
             | Self::Trunk { number: name, .. } => name == EXTENSION,
             _ => false,
         }
@@ -161,6 +169,7 @@ impl Destination {
             | Self::Squad(_)
             | Self::Menu(_)
             | Self::Flow(_)
+            | Self::Voicemail(_)
             | Self::Conference(_)
             | Self::Queue(_)
             | Self::Drill(_)
@@ -183,6 +192,7 @@ impl fmt::Display for Destination {
             Self::Trunk { trunk, number } => write!(f, "trunk:{trunk}/{number}"),
             Self::Phone(name) => write!(f, "phone:{name}"),
             Self::Group(name) => write!(f, "group:{name}"),
+            Self::Voicemail(name) => write!(f, "voicemail:{name}"),
             Self::Conference(name) => write!(f, "conference:{name}"),
             Self::Queue(name) => write!(f, "queue:{name}"),
             Self::Drill(drill) => drill.fmt(f),
@@ -195,7 +205,7 @@ impl fmt::Display for Destination {
 
 /// How a destination is written, for editors.
 const WRITTEN: &str = concat!(
-    r"(agent|assistant|squad|menu|flow|queue|phone|group|conference|trunk|tel|sip|sips|refer):.+",
+    r"(agent|assistant|squad|menu|flow|queue|phone|group|voicemail|conference|trunk|tel|sip|sips|refer):.+",
     r"|(reject|hangup)(:[0-9]{3})?|ring:[0-9]+s?|busy|echo|tone|early|noanswer|digits",
 );
 
@@ -263,6 +273,7 @@ mod tests {
             "trunk:office-pbx/*97",
             "phone:101",
             "group:sales",
+            "voicemail:office",
             "conference:board",
             "queue:sales",
             "echo",
@@ -295,6 +306,7 @@ mod tests {
             "trunk:a/1;x",
             "phone:",
             "phone:a b",
+            "voicemail:",
             "conference:",
             "conference:a b",
             "echo:1",

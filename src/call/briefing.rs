@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::agent::assistant::Assistant;
+use crate::agent::mailbox::Mailbox;
 use crate::agent::squad::Squad;
 use crate::agent::tool::{Handlings, Tool};
 use crate::audio::codec::Codec;
@@ -37,6 +38,8 @@ pub struct Briefing {
     pub flows: BTreeMap<String, Arc<Flow>>,
     /// The queues by name; who speaks to those who wait is an agent `queue:NAME`.
     pub queues: BTreeMap<String, Arc<Queue>>,
+    /// Where callers leave messages, by name; who speaks there is an agent `voicemail:NAME`.
+    pub letterboxes: BTreeMap<String, Arc<Letterbox>>,
     /// What each trunk may do, by name.
     pub trunks: BTreeMap<Arc<str>, Terms>,
     /// The codecs of phones that have their own, by name.
@@ -49,6 +52,17 @@ pub struct Briefing {
     pub tapes: Tapes,
 }
 
+/// A voicemail.
+#[derive(Debug, Clone)]
+pub struct Letterbox {
+    /// Its name in the dialplan.
+    pub name: String,
+    /// The sound that is its greeting, if it is one.
+    pub greeting: Option<Arc<Tape>>,
+    /// What the dialplan says of it.
+    pub terms: Mailbox,
+}
+
 /// What is played over and over, encoded once for all calls.
 #[derive(Debug, Clone)]
 pub struct Tapes {
@@ -58,6 +72,8 @@ pub struct Tapes {
     pub ringback: Arc<Tape>,
     /// The tone of the tests.
     pub tone: Arc<Tape>,
+    /// The tone after which a caller speaks.
+    pub beep: Arc<Tape>,
 }
 
 impl Default for Tapes {
@@ -66,6 +82,7 @@ impl Default for Tapes {
             hold: Arc::new(Tape::melody()),
             ringback: Arc::new(Tape::ringback()),
             tone: Arc::new(Tape::milliwatt()),
+            beep: Arc::new(Tape::beep()),
         }
     }
 }

@@ -16,6 +16,8 @@ pub enum Cause {
     AgentEnded,
     /// The caller was sent elsewhere.
     Transferred,
+    /// The caller was at a voicemail, and that is over.
+    Voicemail,
     /// Nobody said anything for too long.
     SilenceTimeout,
     /// The longest call was reached.
@@ -63,6 +65,7 @@ impl Cause {
             Self::Canceled => "canceled",
             Self::AgentEnded => "agent_ended",
             Self::Transferred => "transferred",
+            Self::Voicemail => "voicemail",
             Self::SilenceTimeout => "silence_timeout",
             Self::MaxDuration => "max_duration",
             Self::MediaTimeout => "media_timeout",
@@ -97,6 +100,7 @@ impl Cause {
             Self::CalleeHangup
             | Self::AgentEnded
             | Self::Transferred
+            | Self::Voicemail
             | Self::SilenceTimeout
             | Self::MaxDuration
             | Self::MediaTimeout
@@ -116,6 +120,7 @@ impl Cause {
             | Self::Canceled
             | Self::AgentEnded
             | Self::Transferred
+            | Self::Voicemail
             | Self::SilenceTimeout
             | Self::MaxDuration => 16,
             Self::NoRoute => 1,

@@ -18,9 +18,10 @@ use crate::call::leg::Agreement;
 use crate::call::record::{
     Bridge, Callback, Consent, Failure, Hold, Kind, Latency, LeftQueue, Leg, Line, Manner, Message,
     NodeEntered, Outcome, Pause, Queued, Record, Role, Served, Speaker, Stage, ToolUse, Transfer,
-    Turn,
+    Turn, Voicemail,
 };
 use crate::call::stir::Verification;
+use crate::call::voicemail::Fate;
 use crate::media::event::Quality;
 use crate::sip::event::Incoming;
 
@@ -91,6 +92,7 @@ impl Chronicle {
             failures: Vec::new(),
             tools: Vec::new(),
             messages: Vec::new(),
+            voicemail: None,
             callbacks: Vec::new(),
             bridges: Vec::new(),
             holds: Vec::new(),
@@ -335,6 +337,16 @@ impl Chronicle {
     pub fn agent_changed(&mut self, agent: &str) -> Fact {
         self.record.agents.push(agent.to_owned());
         Fact::AgentChanged { agent: agent.to_owned() }
+    }
+
+    /// A message at a voicemail is over.
+    pub fn word_left(&mut self, now: Instant, mailbox: &str, fate: Fate) -> Option<Fact> {
+        let (at, mailbox) = (self.since(now), mailbox.to_owned());
+        self.record.voicemail = Some(Voicemail { at, mailbox: mailbox.clone(), fate });
+        match fate {
+            Fate::Kept(lasted) => Some(Fact::VoicemailReceived { mailbox, lasted }),
+            Fate::TooShort | Fate::Full => None,
+        }
     }
 
     /// The call came to a node of a flow.

@@ -11,6 +11,7 @@ mod flowing;
 mod handing_over;
 mod holding;
 mod joining;
+mod leaving_word;
 mod overseeing;
 mod queueing;
 mod recording;
@@ -45,6 +46,7 @@ use crate::call::event::{Fact, Input, Output};
 use crate::call::flow::Walk;
 use crate::call::leg::{Agreement, Leg, State};
 use crate::call::record::LeftQueue;
+use crate::call::voicemail;
 use crate::dialplan::runner;
 use crate::media;
 use crate::sip::event::{Command, Incoming, SessionId};
@@ -53,6 +55,7 @@ use conferring::Seat;
 pub use dialling::MOST_LEGS;
 pub use ending::CALL_HEADER;
 use ending::redirection;
+use leaving_word::Leaving;
 use overseeing::Overseer;
 use recording::Consent;
 use using::Usage;
@@ -121,6 +124,8 @@ enum Work {
     Conference(Seat),
     /// The near side waits in a queue.
     Queued,
+    /// The near side leaves a message.
+    Voicemail(Leaving),
     /// A test.
     Drill(Drill),
     /// We want it to end; not every leg is gone yet.
@@ -214,6 +219,7 @@ impl Conductor {
                 self.out.extend(fact.map(Output::Fact));
             }
             Input::Remembered(earlier) => self.earlier = earlier,
+            Input::Room(room) => self.tell_voicemail(now, voicemail::Happening::Room(room)),
             Input::Gathered(others) => self.gathered(now, others),
             Input::Queue(word) => self.told_by_queue(now, word),
             Input::Replace { session, incoming } => self.replace(session, incoming),
@@ -241,8 +247,10 @@ impl Conductor {
                 Timer::Announce => self.announce_place(now),
             }
         }
-        if let Work::Drill(drill) = &mut self.work {
-            drill.tick(now);
+        match &mut self.work {
+            Work::Drill(drill) => drill.tick(now),
+            Work::Voicemail(leaving) => leaving.voicemail.tick(now),
+            _ => {}
         }
         self.desk.tick(now);
         self.flow_ticks(now);
@@ -256,12 +264,13 @@ impl Conductor {
 
     /// When `tick` wants to be called.
     pub fn deadline(&self) -> Option<Instant> {
-        let drill = match &self.work {
+        let work = match &self.work {
             Work::Drill(drill) => drill.deadline(),
+            Work::Voicemail(leaving) => leaving.voicemail.deadline(),
             _ => None,
         };
         let flow = self.flow.as_ref().and_then(Walk::deadline);
-        [self.timers.next(), self.desk.deadline(), drill, flow].into_iter().flatten().min()
+        [self.timers.next(), self.desk.deadline(), work, flow].into_iter().flatten().min()
     }
 
     /// The session of the caller at the SIP endpoint.
@@ -272,7 +281,10 @@ impl Conductor {
     /// Lets the machines have their say until they have none.
     fn settle(&mut self, now: Instant) {
         self.drain_drill(now);
+        self.drain_voicemail(now);
         self.drain_desk(now);
+        // What was said to the end may have been waited for.
+        self.drain_voicemail(now);
         self.let_overseer_hear();
         self.check_over(now);
     }
@@ -351,6 +363,7 @@ impl Conductor {
             Destination::Flow(name) => self.go_by_flow(now, &name),
             Destination::Conference(room) => self.confer(now, room),
             Destination::Queue(name) => self.queue_up(now, &name),
+            Destination::Voicemail(name) => self.leave_word(now, &name),
             Destination::Drill(kind) => {
                 self.work = Work::Drill(Drill::new(kind));
                 self.ready_near(now);
@@ -432,6 +445,7 @@ impl Conductor {
             Work::Drill(drill) => drill.handle(now, Happening::Bound),
             Work::Conference(_) => self.take_seat(),
             Work::Queued => self.come_in_line(now),
+            Work::Voicemail(_) => self.ready_for_word(now),
             Work::Dialling
             | Work::Referring(_)
             | Work::Transferring

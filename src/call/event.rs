@@ -14,9 +14,10 @@ use crate::base::scope::Scope;
 use crate::call::briefing::Casting;
 use crate::call::cause::Cause;
 use crate::call::placement::Placement;
-use crate::call::queue::{self, Word};
+use crate::call::queue;
 use crate::call::record::{Callback, Latency, LeftQueue, Manner, Message, Record, Role, Stage};
 use crate::call::stir::Verification;
+use crate::call::voicemail::Fate;
 use crate::media;
 use crate::sdp::keying::Policy;
 use crate::sip;
@@ -46,10 +47,12 @@ pub enum Input {
     Service(Service),
     /// What came of a tool that was to be used.
     ToolDone(ToolResult),
+    /// Whether there is room for another message in the voicemail.
+    Room(bool),
     /// Who else is in the conference; nothing when there is no room in it.
     Gathered(Option<Vec<PortId>>),
     /// Whoever holds the queue says something.
-    Queue(Word),
+    Queue(queue::Word),
     /// Somebody calls to take the place of one of the legs (RFC 3891).
     Replace {
         /// The leg.
@@ -144,6 +147,12 @@ pub enum Output {
     Leave(PortId),
     /// Tell whoever holds the queues; the port stands for the caller. Answered by `Input::Queue`.
     Queue(PortId, queue::Input),
+    /// Look whether there are fewer messages than so many in a voicemail; `Input::Room`.
+    LookInto(String, u32),
+    /// What is said at a port from now on is a message.
+    TakeDown(PortId, Box<Word>),
+    /// It is no more, and this came of it.
+    TakenDown(PortId, Fate),
     /// Those who hear and speak are at this port from now on; at first, they are at the first.
     Attach(PortId),
     /// Bring those who hear, think and speak for this agent; whoever was there before goes.
@@ -163,6 +172,19 @@ pub enum Output {
     Fact(Fact),
     /// The call is over: dismiss everybody. The last output.
     Over,
+}
+
+/// A message that begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// The voicemail.
+    pub mailbox: String,
+    /// Who leaves it, as dialled. Personal data.
+    pub from: String,
+    /// The caller's display name. Personal data.
+    pub name: Option<String>,
+    /// When, since the Unix epoch.
+    pub at: Duration,
 }
 
 /// What happened in a call, in the past tense, for records and watchers.
@@ -215,6 +237,13 @@ pub enum Fact {
     MessageTaken {
         /// The message.
         message: Message,
+    },
+    /// The caller left a message at a voicemail.
+    VoicemailReceived {
+        /// The voicemail.
+        mailbox: String,
+        /// How long it is.
+        lasted: Duration,
     },
     /// The caller wants to be called back. Personal data.
     CallbackWanted {

@@ -10,6 +10,7 @@ pub mod tenants;
 mod texts;
 mod traffic;
 mod trials;
+pub mod waiting;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -26,6 +27,7 @@ pub use self::traffic::Count;
 use self::traffic::Traffic;
 use self::trials::Trials;
 pub use self::trials::{Step as TrialStep, Trial, Untried};
+use self::waiting::Waiting;
 use crate::base::destination::Destination;
 use crate::base::random::Random;
 use crate::call::admission::Badge;
@@ -69,6 +71,7 @@ pub struct Exchange {
     pairs: Pairs,
     trials: Trials,
     texts: Texts,
+    waiting: Waiting,
     outputs: VecDeque<Output>,
 }
 
@@ -171,6 +174,7 @@ impl Exchange {
             pairs: Pairs::default(),
             trials: Trials::default(),
             texts: Texts::default(),
+            waiting: Waiting::default(),
             outputs: VecDeque::new(),
         }
     }
@@ -198,6 +202,7 @@ impl Exchange {
             | Destination::Squad(_)
             | Destination::Menu(_)
             | Destination::Flow(_)
+            | Destination::Voicemail(_)
             | Destination::Conference(_)
             | Destination::Queue(_)
             | Destination::Drill(_)

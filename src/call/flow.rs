@@ -271,6 +271,7 @@ impl Walk {
             | Kind::Webhook
             | Kind::Transfer
             | Kind::Queue
+            | Kind::Voicemail
             | Kind::Handoff
             | Kind::End => node.say.clone(),
             // A menu says its text itself, as often as it must.
@@ -310,7 +311,7 @@ impl Walk {
                 self.out.push_back(Output::Wait);
             }
             (Kind::Tool | Kind::Webhook, _) => self.use_tool(),
-            (Kind::Transfer | Kind::Queue, Some(to)) => {
+            (Kind::Transfer | Kind::Queue | Kind::Voicemail, Some(to)) => {
                 self.life = Life::Transferring;
                 self.out.push_back(Output::Go(to));
             }
@@ -318,8 +319,8 @@ impl Walk {
                 self.life = Life::Transferring;
                 self.out.push_back(Output::HandOff(to));
             }
-            (Kind::Transfer | Kind::Queue | Kind::Handoff, None) => {
-                self.fail("a transfer has no `to`")
+            (Kind::Transfer | Kind::Queue | Kind::Voicemail | Kind::Handoff, None) => {
+                self.fail("a transfer has no `to`");
             }
             (Kind::Ask | Kind::Agent | Kind::Menu, _) => self.ask(),
             (Kind::Record, _) => {

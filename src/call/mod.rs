@@ -25,6 +25,7 @@ pub mod keying;
 pub mod keys;
 pub mod leg;
 pub mod trunk;
+pub mod voicemail;
 
 pub mod conductor;
 pub mod conference;

@@ -157,6 +157,7 @@ impl Guard {
             | Destination::Squad(_)
             | Destination::Menu(_)
             | Destination::Flow(_)
+            | Destination::Voicemail(_)
             | Destination::Conference(_)
             | Destination::Queue(_)
             | Destination::Drill(_)

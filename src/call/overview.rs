@@ -61,6 +61,8 @@ pub enum Doing {
     Conference,
     /// It waits in a queue.
     Queued,
+    /// The caller leaves a message.
+    Voicemail,
     /// A test destination.
     Drill,
     /// It is being hung up.
@@ -108,6 +110,7 @@ impl Doing {
             Self::Conference => "conference",
             Self::Queued => "queued",
             Self::Drill => "test",
+            Self::Voicemail => "voicemail",
             Self::Ending => "ending",
         }
     }

@@ -8,6 +8,7 @@ use crate::agent::judgement::Judged;
 use crate::base::id::CallId;
 use crate::call::cause::Cause;
 use crate::call::stir::Verification;
+use crate::call::voicemail::Fate;
 use crate::media::event::Quality;
 
 /// Everything that is kept of one call.
@@ -49,6 +50,8 @@ pub struct Record {
     pub tools: Vec<ToolUse>,
     /// The messages that the caller left, in order.
     pub messages: Vec<Message>,
+    /// What came of the message that the caller left at a voicemail, if it came so far.
+    pub voicemail: Option<Voicemail>,
     /// When the caller wants to be called back, in order.
     pub callbacks: Vec<Callback>,
     /// Who talked with whom, in order.
@@ -75,6 +78,17 @@ pub struct Record {
     pub consent: Option<Consent>,
     /// When the recording was paused, in order.
     pub pauses: Vec<Pause>,
+}
+
+/// What came of a message at a voicemail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Voicemail {
+    /// Since the call arrived.
+    pub at: Duration,
+    /// The voicemail's name in the dialplan.
+    pub mailbox: String,
+    /// What came of it.
+    pub fate: Fate,
 }
 
 /// A node of a flow that the call came to.

@@ -20,6 +20,8 @@ pub enum Target {
     Conference(String),
     /// The caller waits in a queue.
     Queue(String),
+    /// The caller leaves a message there.
+    Voicemail(String),
     /// The caller's side is asked to call this URI (REFER); if it does not want to, we call.
     Refer(String, Destination),
     /// We call, and connect both.
@@ -53,6 +55,7 @@ pub fn way(to: &Destination, refer: Refer) -> Option<Target> {
         }
         Destination::Conference(room) => Target::Conference(room.clone()),
         Destination::Queue(name) => Target::Queue(name.clone()),
+        Destination::Voicemail(name) => Target::Voicemail(name.clone()),
         Destination::Sip(uri) => by_refer(uri.clone()),
         Destination::Tel(number) => by_refer(format!("tel:{number}")),
         // Only we know that trunk and that phone.

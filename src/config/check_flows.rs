@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::agent::intents::slot::{Kind as Type, NAMES};
 use crate::agent::tool::names;
 use crate::agent::tools::builtin::Builtin;
+use crate::base::destination::Destination;
 use crate::base::template;
 use crate::config::check_routes::{unknown_agent, unknown_destination};
 use crate::config::check_tools;
@@ -190,8 +191,8 @@ impl Check<'_> {
             Kind::Set => Some(("set", !node.set.is_empty())),
             Kind::Wait => Some(("for", node.time.is_some())),
             Kind::Tool => Some(("tool", node.tool.is_some())),
-            Kind::Transfer | Kind::Handoff => Some(("to", node.to.is_some())),
             Kind::Queue => Some(("queue", node.queue.is_some())),
+            Kind::Transfer | Kind::Handoff | Kind::Voicemail => Some(("to", node.to.is_some())),
             Kind::Branch | Kind::End => None,
         };
         let own = own.map(|(key, is_there)| (key.to_owned(), is_there));
@@ -264,6 +265,15 @@ impl Check<'_> {
                 Diagnostic::error("flow.handoff", format!("`{to}` takes no conversation over"))
                     .at(self.place(&format!("nodes.{id}.to")), "not an agent or a squad")
                     .help("use a node of type \"transfer\""),
+            );
+        }
+        if node.kind == Kind::Voicemail
+            && let Some(to) = node.to.as_ref().filter(|to| !matches!(to, Destination::Voicemail(_)))
+        {
+            found.push(
+                Diagnostic::error("flow.voicemail", format!("nobody leaves a message at `{to}`"))
+                    .at(self.place(&format!("nodes.{id}.to")), "not a voicemail")
+                    .help("write to = \"voicemail:NAME\""),
             );
         }
         found

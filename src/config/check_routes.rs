@@ -97,6 +97,10 @@ pub fn unknown_destination(
             let known = subject.queues.keys().map(String::as_str);
             unknown_name(subject, ("queue", name, path), known)
         }
+        Destination::Voicemail(name) => {
+            let known = subject.mailboxes.keys().map(String::as_str);
+            unknown_name(subject, ("voicemail", name, path), known)
+        }
         Destination::Trunk { trunk, .. } => {
             let known = subject.server.trunks.keys().map(String::as_str);
             if subject.server.trunks.contains_key(trunk)
@@ -131,7 +135,8 @@ fn unknown_name<'a>(
     known: impl Iterator<Item = &'a str>,
 ) -> Option<Diagnostic> {
     let known: Vec<&str> = known.collect();
-    if known.contains(&name) || subject.key(&format!("{kind}s.{name}")).is_some() {
+    let table = if kind == "voicemail" { kind.to_owned() } else { format!("{kind}s") };
+    if known.contains(&name) || subject.key(&format!("{table}.{name}")).is_some() {
         return None;
     }
     let label = match did_you_mean(name, known.iter().copied()) {
@@ -139,8 +144,8 @@ fn unknown_name<'a>(
         None => "not defined".to_owned(),
     };
     let help = match known.as_slice() {
-        [] => format!("no {kind} is defined yet: write [{kind}s.{name}]"),
-        known => format!("{kind}s defined: {}", known.join(", ")),
+        [] => format!("no {kind} is defined yet: write [{table}.{name}]"),
+        known => format!("{table} defined: {}", known.join(", ")),
     };
     let message = format!("there is no {kind} `{name}`");
     let place = subject.place(path);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use toml::de::DeValue;
 
 use crate::agent::assistant::Assistant;
+use crate::agent::mailbox::Mailbox;
 use crate::agent::menu::Menu;
 use crate::agent::squad::Squad;
 use crate::agent::tools::definition::Definition;
@@ -35,6 +36,8 @@ pub struct Found {
     pub squads: BTreeMap<String, Squad>,
     /// The menus.
     pub menus: BTreeMap<String, Menu>,
+    /// Where callers leave messages.
+    pub mailboxes: BTreeMap<String, Mailbox>,
     /// The flows.
     pub flows: BTreeMap<String, Arc<Flow>>,
     /// The queues.
@@ -68,6 +71,7 @@ struct Tables<'t> {
     agents: Named<'t>,
     squads: Named<'t>,
     menus: Named<'t>,
+    boxes: Named<'t>,
     flows: Named<'t>,
     queues: Named<'t>,
     hours: Named<'t>,
@@ -85,6 +89,7 @@ impl<'t> Tables<'t> {
             "menus" => (MENU, &mut self.menus),
             "flows" => (FLOW, &mut self.flows),
             "queues" => (QUEUE, &mut self.queues),
+            "voicemail" => (BOX, &mut self.boxes),
             "hours" => (HOURS, &mut self.hours),
             "lists" => (LIST, &mut self.lists),
             "tools" => (TOOL, &mut self.tools),
@@ -124,6 +129,9 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         }
         for (name, (key, node)) in tables.menus {
             self.read_menu(name, &key, node);
+        }
+        for (name, (key, node)) in tables.boxes {
+            self.read_mailbox(name, &key, node);
         }
         for (name, (key, node)) in tables.flows {
             self.read_flow(name, &key, node);
@@ -181,6 +189,7 @@ impl<'r, 'a> Dialplans<'r, 'a> {
                         "lists" => "[lists.NAME]",
                         "squads" => "[squads.NAME]",
                         "menus" => "[menus.NAME]",
+                        "voicemail" => "[voicemail.NAME]",
                         "flows" => "[flows.NAME]",
                         "queues" => "[queues.NAME]",
                         "tools" => "[tools.NAME]",
@@ -324,6 +333,19 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         self.found.menus.extend(menu.filter(|_| sound).map(|menu| (name, menu)));
     }
 
+    fn read_mailbox(&mut self, name: String, key: &Span, node: Node<'_>) {
+        let path = format!("voicemail.{name}");
+        tree::note(&mut self.reading.places, &path, key, &node);
+        let (mailbox, sound) = self.reading.read::<Mailbox>(&path, node);
+        let Some(mut mailbox) = mailbox.filter(|_| sound) else { return };
+        let mut file = mailbox.file().map(str::to_owned);
+        if file.is_some() {
+            let is_there = self.find_sound(&mut file, &format!("{path}.greeting"));
+            mailbox.sound = file.filter(|_| is_there).or_else(|| Some(String::new()));
+        }
+        self.found.mailboxes.insert(name, mailbox);
+    }
+
     fn read_flow(&mut self, name: String, key: &Span, node: Node<'_>) {
         let path = format!("flows.{name}");
         tree::note(&mut self.reading.places, &path, key, &node);
@@ -449,7 +471,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// What a dialplan file may hold.
-pub const KEYS: [&str; 12] = [
+pub const KEYS: [&str; 13] = [
     "route",
     "outbound",
     "agents",
@@ -457,6 +479,7 @@ pub const KEYS: [&str; 12] = [
     "defaults",
     "squads",
     "menus",
+    "voicemail",
     "flows",
     "queues",
     "hours",
@@ -481,6 +504,8 @@ const SQUAD: Kind =
 const MENU: Kind = Kind { what: "menu", bad_name: "menu.name", duplicate: "menu.duplicate_name" };
 const QUEUE: Kind =
     Kind { what: "queue", bad_name: "queue.name", duplicate: "queue.duplicate_name" };
+const BOX: Kind =
+    Kind { what: "voicemail", bad_name: "voicemail.name", duplicate: "voicemail.duplicate_name" };
 const FLOW: Kind = Kind { what: "flow", bad_name: "flow.name", duplicate: "flow.duplicate_name" };
 const TOOL: Kind = Kind { what: "tool", bad_name: "tool.name", duplicate: "tool.duplicate_name" };
 const LIST: Kind = Kind { what: "list", bad_name: "list.name", duplicate: "list.duplicate_name" };

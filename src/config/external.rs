@@ -29,6 +29,12 @@ pub trait External {
         let _ = (agent, name, server);
         Vec::new()
     }
+
+    /// Looks whether the greeting of a voicemail can be played.
+    fn sound(&self, file: &str) -> Option<Fault> {
+        let _ = file;
+        None
+    }
 }
 
 /// Nothing beyond the files is looked at.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::agent::assistant::Assistant;
+use crate::agent::mailbox::Mailbox;
 use crate::agent::menu::Menu;
 use crate::agent::squad::Squad;
 use crate::agent::tools::definition::Definition;
@@ -67,7 +68,10 @@ pub struct Loaded {
     pub flows: BTreeMap<String, Arc<Flow>>,
     /// The queues by name.
     pub queues: BTreeMap<String, Arc<Queue>>,
-    /// The agents that menus are, by their destinations, `menu:main`, and those of flows.
+    /// Where callers leave messages, by name.
+    pub mailboxes: BTreeMap<String, Mailbox>,
+    /// The agents that menus and voicemails are, by their destinations, `menu:main`, and those of
+    /// flows.
     pub posts: BTreeMap<String, Arc<Assistant>>,
     /// The tools by name.
     pub tools: BTreeMap<String, Arc<Definition>>,
@@ -107,7 +111,7 @@ pub fn load(
     let found = read_dialplans(request, &server, &mut reading);
     let found = Dialplans::new(&mut reading).read(found);
     let Found { mut plan, mut agents, squads, menus, flows, mut defaults, lists, .. } = found;
-    let Found { mut tools, queues, faulty_tools, faulty, faulty_routes, .. } = found;
+    let Found { mut tools, queues, mailboxes, faulty_tools, faulty, faulty_routes, .. } = found;
     plan.zone = server.machine.timezone.clone();
     plan.complete(&lists);
     for agent in agents.values_mut().chain([&mut defaults]) {
@@ -116,7 +120,7 @@ pub fn load(
     }
     let agents: BTreeMap<_, _> =
         agents.into_iter().map(|(name, agent)| (name, Arc::new(agent))).collect();
-    let mut posts = posts(&menus, &agents, &defaults);
+    let mut posts = posts(&menus, &mailboxes, (&agents, &defaults));
     posts.extend(roles::all((&flows, &queues), &agents, &defaults));
     if !reading.incomplete {
         let subject = Subject {
@@ -126,6 +130,7 @@ pub fn load(
             agents: &agents,
             squads: &squads,
             menus: &menus,
+            mailboxes: &mailboxes,
             flows: &flows,
             queues: &queues,
             posts: &posts,
@@ -141,9 +146,7 @@ pub fn load(
     }
     tools.extend(roles::tools_of_flows(&flows));
     let Reading { sources, places, mut diagnostics, beside, .. } = reading;
-    diagnostics.sort_by_key(Diagnostic::start);
-    let mut told = HashSet::new();
-    diagnostics.retain(|diagnostic| told.insert(diagnostic.essence()));
+    tidy(&mut diagnostics);
     let inventory = Inventory::of(&sources, request.server.is_some(), &beside);
     let squads = squads.into_iter().map(|(name, squad)| (name, Arc::new(squad))).collect();
     let tools = tools.into_iter().map(|(name, tool)| (name, Arc::new(tool))).collect();
@@ -154,6 +157,7 @@ pub fn load(
         squads,
         flows,
         queues,
+        mailboxes,
         posts,
         tools,
         diagnostics,
@@ -164,18 +168,31 @@ pub fn load(
     }
 }
 
-/// The agents that menus are, by their destinations.
+/// In the order of the files, each but once.
+fn tidy(diagnostics: &mut Vec<Diagnostic>) {
+    diagnostics.sort_by_key(Diagnostic::start);
+    let mut told = HashSet::new();
+    diagnostics.retain(|diagnostic| told.insert(diagnostic.essence()));
+}
+
+/// The agents that menus and voicemails are, by their destinations.
 fn posts(
     menus: &BTreeMap<String, Menu>,
-    agents: &BTreeMap<String, Arc<Assistant>>,
-    defaults: &Assistant,
+    mailboxes: &BTreeMap<String, Mailbox>,
+    (agents, defaults): (&BTreeMap<String, Arc<Assistant>>, &Assistant),
 ) -> BTreeMap<String, Arc<Assistant>> {
-    let posts = menus.iter().map(|(name, menu)| {
-        let base = menu.agent.as_ref().and_then(|name| agents.get(name));
-        let assistant = menu.assistant(base.map_or(defaults, Arc::as_ref));
-        (Destination::Menu(name.clone()).to_string(), Arc::new(assistant))
+    let base = |name: &Option<String>| {
+        let named = name.as_ref().and_then(|name| agents.get(name));
+        named.map_or(defaults, Arc::as_ref)
+    };
+    let menus = menus
+        .iter()
+        .map(|(name, menu)| (Destination::Menu(name.clone()), menu.assistant(base(&menu.agent))));
+    let mailboxes = mailboxes.iter().map(|(name, mailbox)| {
+        (Destination::Voicemail(name.clone()), mailbox.assistant(base(&mailbox.agent)))
     });
-    posts.collect()
+    let posts = menus.chain(mailboxes);
+    posts.map(|(destination, agent)| (destination.to_string(), Arc::new(agent))).collect()
 }
 
 /// Reads the settings of the machine.

@@ -25,6 +25,7 @@ mod check_srtp;
 mod check_stir;
 mod check_tenant;
 mod check_tools;
+mod check_voicemail;
 pub mod codec;
 pub mod control;
 pub mod database;

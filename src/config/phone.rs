@@ -31,6 +31,8 @@ pub struct Phone {
     pub context: Option<String>,
     /// The number that it shows to the outside.
     pub caller_id: Option<String>,
+    /// The voicemail whose messages it is told of.
+    pub voicemail: Option<String>,
     /// The codecs that are spoken with it, the best first; without any, those of `[rtp]`.
     pub codecs: Vec<Codec>,
     /// At how many places it may be registered at once.
@@ -105,6 +107,7 @@ impl Default for Phone {
             networks: Vec::new(),
             context: None,
             caller_id: None,
+            voicemail: None,
             codecs: Vec::new(),
             max_contacts: 5,
             max_calls: 4,

@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
 use crate::agent::assistant::Assistant;
+use crate::agent::mailbox::Mailbox;
 use crate::agent::menu::Menu;
 use crate::agent::squad::Squad;
 use crate::agent::tools::definition::Definition;
@@ -56,6 +57,9 @@ struct Dialplan {
     /// Menus of keys, by name.
     #[schemars(with = "Option<BTreeMap<String, Menu>>")]
     menus: BTreeMap<String, Menu>,
+    /// Where callers leave messages, by name.
+    #[schemars(with = "Option<BTreeMap<String, Mailbox>>")]
+    voicemail: BTreeMap<String, Mailbox>,
     /// Calls as graphs of nodes, by name.
     #[schemars(with = "Option<BTreeMap<String, Flow>>")]
     flows: BTreeMap<String, Flow>,

@@ -41,7 +41,6 @@ const KEYS: &[&str] = &[
     "http.dashboard",
     "http.cors",
     "tls.*.acme",
-    "phones.*.voicemail",
     "tenants.*.timezone",
     "tenants.*.dialplans",
     "tenants.*.limits.minutes_per_month",
@@ -58,7 +57,6 @@ const KEYS: &[&str] = &[
     "security.outbound.daily_budget",
     "security.http",
     "security.privacy",
-    "voicemail",
     "schedules",
     "conferences",
     "route.ring",
@@ -78,11 +76,11 @@ const VALUES: &[(&str, &[&str])] = &[
     ("rtp.codecs", &["g729"]),
     ("providers.*.kind", &["local"]),
     ("agents.*.turns.detector", &["stt"]),
-    ("flows.*.nodes.*.type", &["voicemail", "email", "sms"]),
+    ("flows.*.nodes.*.type", &["email", "sms"]),
     ("tools.*.type", &["sms"]),
 ];
 
-const DESTINATIONS: &[&str] = &["voicemail", "stream", "webhook", "play", "park"];
+const DESTINATIONS: &[&str] = &["stream", "webhook", "play", "park"];
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::agent::assistant::Assistant;
+use crate::agent::mailbox::Mailbox;
 use crate::agent::menu::Menu;
 use crate::agent::squad::Squad;
 use crate::agent::tools::definition::Definition;
@@ -31,11 +32,14 @@ pub struct Subject<'a> {
     pub squads: &'a BTreeMap<String, Squad>,
     /// The menus.
     pub menus: &'a BTreeMap<String, Menu>,
+    /// Where callers leave messages.
+    pub mailboxes: &'a BTreeMap<String, Mailbox>,
     /// The flows.
     pub flows: &'a BTreeMap<String, Arc<Flow>>,
     /// The queues.
     pub queues: &'a BTreeMap<String, Arc<Queue>>,
     /// The agents that the menus are, by their destinations.
+    /// The agents that the menus and the voicemails are, by their destinations.
     pub posts: &'a BTreeMap<String, Arc<Assistant>>,
     /// The tools.
     pub tools: &'a BTreeMap<String, Definition>,

@@ -62,6 +62,8 @@ pub enum Kind {
     Queue,
     /// Gives the caller to another agent, which goes on with the conversation.
     Handoff,
+    /// Lets the caller leave a message.
+    Voicemail,
     /// Says goodbye and ends the call.
     End,
 }
@@ -241,6 +243,7 @@ impl Node {
             | Kind::Transfer
             | Kind::Queue
             | Kind::Handoff
+            | Kind::Voicemail
             | Kind::End => false,
         }
     }
@@ -260,7 +263,10 @@ impl Node {
 
     /// Whether the flow may be over behind it.
     pub fn is_last(&self) -> bool {
-        matches!(self.kind, Kind::End | Kind::Transfer | Kind::Queue | Kind::Handoff)
+        matches!(
+            self.kind,
+            Kind::End | Kind::Transfer | Kind::Queue | Kind::Voicemail | Kind::Handoff
+        )
     }
 
     /// The templates in it, with the keys under which they stand.
@@ -300,7 +306,7 @@ impl Kind {
             Self::Webhook => &["url", "headers", "args", "save", "say", "next", "error"],
             Self::Transfer => &["say", "to", "else"],
             Self::Queue => &["say", "queue", "else"],
-            Self::Handoff => &["say", "to"],
+            Self::Handoff | Self::Voicemail => &["say", "to"],
             Self::End => &["say"],
         }
     }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use futures_util::FutureExt as _;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +17,9 @@ use crate::audio::frame::Rate;
 use crate::base::id::{CallId, PortId};
 use crate::base::scope::Scope;
 use crate::call::conductor::Conductor;
-use crate::call::event::{Fact, Input, Output};
+use crate::call::event::{Fact, Input, Output, Word};
+use crate::call::queue;
+use crate::call::voicemail::Fate;
 use crate::engine::aftermath;
 use crate::engine::ai::crew::Crew;
 use crate::engine::ai::shift::Shift;
@@ -34,6 +37,8 @@ use crate::engine::playbill::Playbill;
 use crate::engine::queues::{self, QueuesHandle};
 use crate::engine::recorder::Recorder;
 use crate::engine::sip_shard::{self, SipHandle, until};
+use crate::engine::voicemail::note::{Job, Note, State};
+use crate::engine::voicemail::postman::Postbox;
 use crate::media::event::Settings;
 use crate::net::ports::{Pair, Ports};
 use crate::providers::model::Model;
@@ -62,6 +67,8 @@ pub struct House {
     pub errands: ErrandsHandle,
     /// What is kept of callers for their next call.
     pub memories: Memories,
+    /// Where messages are put that callers leave.
+    pub postbox: Postbox,
 }
 
 /// How a running call is told that the server stops.
@@ -108,6 +115,8 @@ pub struct CallTask {
     /// What the caller's leg speaks.
     format: Format,
     thoughts: HashMap<ThoughtId, AbortHandle>,
+    /// A message that is being left, and when its file is closed.
+    message: Option<(Note, oneshot::Receiver<()>)>,
     workers: JoinSet<()>,
 }
 
@@ -141,6 +150,7 @@ impl CallTask {
             talk: None,
             format: Format::default(),
             thoughts: HashMap::new(),
+            message: None,
             workers: JoinSet::new(),
         }
     }
@@ -245,11 +255,10 @@ impl CallTask {
                 self.confer(conferences::Order::Join { room, port, mailbox }).await;
             }
             Output::Leave(port) => self.confer(conferences::Order::Leave(port)).await,
-            Output::Queue(caller, input) => {
-                let order = queues::Order::Tell(caller, input, self.mailbox.clone());
-                // The queues close when the server goes down; so does the call.
-                self.house.queues.send(order).await.ok();
-            }
+            Output::Queue(caller, input) => self.tell_queue(caller, input).await,
+            Output::LookInto(mailbox, most) => self.look_into(mailbox, most),
+            Output::TakeDown(port, word) => self.take_down(port, *word).await,
+            Output::TakenDown(port, fate) => self.taken_down(port, fate),
             Output::Attach(port) => {
                 self.attached = port;
                 self.give_mouth(port).await;
@@ -277,6 +286,64 @@ impl CallTask {
         true
     }
 
+    /// Has somebody look whether there is room for another message. A disk that does not say is no
+    /// reason to hang up.
+    fn look_into(&mut self, mailbox: String, most: u32) {
+        let (shelf, caller) = (self.house.postbox.shelf.clone(), self.mailbox.clone());
+        self.workers.spawn(async move {
+            let count = tokio::task::spawn_blocking(move || shelf.count(&mailbox)).await;
+            let has_room = count.unwrap_or_default() < most as usize;
+            // A call that is gone needs nothing.
+            caller.deliver(Input::Room(has_room)).await.ok();
+        });
+    }
+
+    /// Lets what is said at a port be a message.
+    async fn take_down(&mut self, port: PortId, word: Word) {
+        let terms = self.playbill.briefing.letterboxes.get(&word.mailbox).map(|it| &it.terms);
+        let jobs = (
+            Job::wanted(terms.is_some_and(|terms| terms.transcribe.is_some())),
+            Job::wanted(terms.is_some_and(|terms| terms.email.is_some())),
+        );
+        let (recorder, shelf) = (&self.house.recorder, self.house.postbox.shelf.clone());
+        let note = Note::begin(self.call, word, recorder.key().is_some(), jobs);
+        let track = PortId(self.call.session(u8::MAX).0);
+        let (track, closed) = recorder.open_voice(track, shelf.sound(&note), Rate::WIDE);
+        // The note stands there first: a server that is killed finds the message by it.
+        let begun = note.clone();
+        let put = tokio::task::spawn_blocking(move || shelf.put(&begun)).await;
+        if let Ok(Err(why)) = put {
+            tracing::error!(%why, "the note of a message cannot be written");
+        }
+        self.media(media_shard::Order::TakeDown(port, Some(Box::new(track))));
+        self.message = Some((note, closed));
+    }
+
+    /// What is said is no message any more. Its end is written even when the call is over.
+    fn taken_down(&mut self, port: PortId, fate: Fate) {
+        self.media(media_shard::Order::TakeDown(port, None));
+        let Some((note, closed)) = self.message.take() else { return };
+        let postbox = self.house.postbox.clone();
+        let ending = async move {
+            // Whoever closes the file may have gone: then it is as long as it is.
+            closed.await.ok();
+            let shelf = postbox.shelf.clone();
+            let ended = tokio::task::spawn_blocking(move || match fate {
+                Fate::Kept(lasted) => {
+                    shelf.change(&note, |note| note.end(State::Complete, lasted)).map(|_| ())
+                }
+                Fate::TooShort | Fate::Full => shelf.delete(&note),
+            });
+            if let Ok(Err(why)) = ended.await {
+                tracing::error!(%why, "the end of a message cannot be written");
+            }
+            postbox.ring();
+        };
+        if self.house.errands.give(ending.boxed()).is_err() {
+            tracing::warn!("too many calls end: a message is taken up at the next start");
+        }
+    }
+
     /// Has a tool run. What changes something is finished even when the caller hangs up.
     fn use_tool(&mut self, call: ToolCall, scope: Scope) {
         let work = self.playbill.tools.used(call, scope);
@@ -288,6 +355,12 @@ impl CallTask {
 
     fn media(&self, order: media_shard::Order) {
         self.house.media.order(order);
+    }
+
+    async fn tell_queue(&mut self, caller: PortId, input: queue::Input) {
+        let order = queues::Order::Tell(caller, input, self.mailbox.clone());
+        // The queues close when the server goes down; so does the call.
+        self.house.queues.send(order).await.ok();
     }
 
     async fn confer(&mut self, order: conferences::Order) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::engine::playbill::Playbill;
 use crate::engine::queues::{self, QueuesHandle};
@@ -18,6 +18,8 @@ pub struct Holders {
     pub sip: SipHandle,
     /// Those who hold the queues.
     pub queues: QueuesHandle,
+    /// Who brings messages.
+    pub postman: watch::Sender<Arc<Playbill>>,
 }
 
 impl Holders {
@@ -27,6 +29,7 @@ impl Holders {
         self.sip.order(Order::Brief(playbill.briefing.clone())).await;
         let queues = queues::Order::Know(playbill.briefing.clone());
         self.queues.send(queues).await.ok();
+        self.postman.send_replace(playbill.clone());
         // A server that goes down takes no calls any more.
         if self.calls.send(Question::Change(playbill, asker)).await.is_ok() {
             done.await.ok();

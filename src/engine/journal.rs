@@ -37,6 +37,10 @@ pub fn write(fact: &Fact) {
             tracing::info!(pii.to = to, manner, outcome, "transfer");
         }
         Fact::MessageTaken { .. } => tracing::info!("the caller left a message"),
+        Fact::VoicemailReceived { mailbox, lasted } => {
+            let lasted_ms = lasted.as_millis() as u64;
+            tracing::info!(mailbox, lasted_ms, "the caller left a message at a voicemail");
+        }
         Fact::CallbackWanted { .. } => tracing::info!("the caller wants to be called back"),
         Fact::Analyzed(report) => tracing::info!(success = report.success, "the call was read"),
         Fact::RecordingAgreed => tracing::info!("the caller agrees to be recorded"),

@@ -36,6 +36,8 @@ pub enum Order {
     Command(PortId, Command),
     /// New audio stands in a port's spoken ring.
     Feed(PortId),
+    /// What the caller says at a port goes into this recording, too, or into none any more.
+    TakeDown(PortId, Option<Box<Track>>),
     /// Close a port; its quality is told last.
     Close(PortId),
 }
@@ -103,6 +105,8 @@ struct Entry {
     rtcp: UdpSocket,
     slot: Slot,
     pipes: Pipes,
+    /// A message that the caller leaves.
+    message: Option<Box<Track>>,
     armed: Option<Instant>,
     /// The round in which one of its sockets was read last.
     read_in: u64,
@@ -244,6 +248,7 @@ impl MediaShard {
                     entry.port.handle(clock::now(), command);
                 }),
                 Ok(Order::Feed(id)) => self.with(id, feed),
+                Ok(Order::TakeDown(id, track)) => self.with(id, |entry| entry.message = track),
                 Ok(Order::Close(id)) => self.close(id),
                 Err(std::sync::mpsc::TryRecvError::Empty) => return true,
                 Err(std::sync::mpsc::TryRecvError::Disconnected) => return false,
@@ -280,6 +285,7 @@ impl MediaShard {
             rtcp,
             slot,
             pipes: opening.pipes,
+            message: None,
             armed: None,
             read_in: 0,
         });
@@ -349,6 +355,9 @@ impl MediaShard {
                     entry.rtcp.send_to(&bytes, to).ok();
                 }
                 Output::Heard(frame) => {
+                    if let Some(track) = &entry.message {
+                        track.hear(frame.clone());
+                    }
                     if entry.pipes.heard.try_send(frame).is_err() {
                         self.gauges.frame_unheard();
                     }

@@ -35,3 +35,4 @@ pub mod phone;
 pub mod playbill;
 pub mod queues;
 pub mod reach;
+pub mod voicemail;

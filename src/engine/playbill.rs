@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::call::briefing::Briefing;
 use crate::engine::ai::crew::Crew;
 use crate::engine::ai::tools::Toolbox;
+use crate::providers::tools::email::Relay;
 
 /// What calls that begin now are given.
 #[derive(Debug)]
@@ -17,4 +18,6 @@ pub struct Playbill {
     pub crews: BTreeMap<String, Arc<Crew>>,
     /// The tools of the operator.
     pub tools: Toolbox,
+    /// Who takes the mails of the house, if anybody.
+    pub relay: Option<Arc<Relay>>,
 }

@@ -30,7 +30,7 @@ use crate::base::random::Random;
 use crate::base::sealed::Key;
 use crate::engine::clock;
 use crate::engine::recorder::closing::{Closed, Closer};
-use crate::engine::recorder::container::Format;
+use crate::engine::recorder::container::{Format, Voices};
 use crate::engine::recorder::sidecar::{Sidecar, State};
 use crate::engine::recorder::tape::Tape;
 
@@ -78,6 +78,7 @@ struct Opening {
     port: PortId,
     path: PathBuf,
     rate: Rate,
+    voices: Voices,
     /// What stands beside it, when it is the recording of a call.
     sidecar: Option<Sidecar>,
     /// Who waits for its end.
@@ -124,7 +125,26 @@ impl Recorder {
     /// file is closed.
     pub fn open(&self, port: PortId, path: PathBuf, rate: Rate) -> (Track, oneshot::Receiver<()>) {
         let (watch, closed) = oneshot::channel();
-        (self.begin(Opening { port, path, rate, sidecar: None, watch: Some(watch) }), closed)
+        let (voices, sidecar, watch) = (Voices::Both, None, Some(watch));
+        (self.begin(Opening { port, path, rate, voices, sidecar, watch }), closed)
+    }
+
+    /// Opens a recording of the caller alone at `path`, as WAV; frames come at `rate`. Also gives
+    /// what is told when the file is closed.
+    pub fn open_voice(
+        &self,
+        port: PortId,
+        path: PathBuf,
+        rate: Rate,
+    ) -> (Track, oneshot::Receiver<()>) {
+        let (watch, closed) = oneshot::channel();
+        let (voices, sidecar, watch) = (Voices::Caller, None, Some(watch));
+        (self.begin(Opening { port, path, rate, voices, sidecar, watch }), closed)
+    }
+
+    /// With what recordings are sealed, if they are.
+    pub fn key(&self) -> Option<&Key> {
+        self.plan.key.as_ref()
     }
 
     /// Opens the recording of a call on the shelf `root`, in the folder of its day, with a note
@@ -134,7 +154,8 @@ impl Recorder {
         let place = (call, shelf::folder_of(root, call));
         let sidecar = Sidecar::new(place, self.plan.format, sealed);
         let (path, sidecar) = (sidecar.recording(), Some(sidecar));
-        self.begin(Opening { port, path, rate, sidecar, watch: None })
+        let voices = Voices::Both;
+        self.begin(Opening { port, path, rate, voices, sidecar, watch: None })
     }
 
     /// Waits until everything that was handed in before is done, but no longer than `patience`.
@@ -177,6 +198,14 @@ impl Track {
     }
 }
 
+impl Track {
+    /// Appends what the caller says, to a recording of the caller alone.
+    pub fn hear(&self, caller: Frame) {
+        let nobody = Frame::new(caller.rate, Vec::new());
+        self.add(caller, nobody);
+    }
+}
+
 impl Drop for Track {
     fn drop(&mut self) {
         // A file that is not closed is whole all the same; it is mended at the next start.
@@ -216,8 +245,8 @@ impl Desk {
     fn take(&mut self, item: Item) {
         match item {
             Item::Open(opening) => {
-                let Opening { port, path, rate, sidecar, watch } = *opening;
-                let tape = Tape::new(path, rate, (&*self.plan, &mut self.random));
+                let Opening { port, path, rate, voices, sidecar, watch } = *opening;
+                let tape = Tape::new(path, (rate, voices), (&*self.plan, &mut self.random));
                 self.reels.insert(port, Reel { tape, sidecar, watch });
             }
             Item::Add(port, samples) => {

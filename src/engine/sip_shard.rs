@@ -23,6 +23,7 @@ use crate::call::admission::caps::Newcomer;
 use crate::call::admission::{Badge, Doorkeeper, Reason, Verdict};
 use crate::call::briefing::Briefing;
 use crate::call::event;
+use crate::call::exchange::waiting::Messages;
 use crate::call::exchange::{self, Exchange, Trial, Untried};
 use crate::call::outbound::Guard;
 use crate::call::placement::Placement;
@@ -100,6 +101,8 @@ pub enum Order {
     Renew(Arc<str>),
     /// Texts go by the routes of this briefing from now on.
     Brief(Arc<Briefing>),
+    /// So many messages stand in a voicemail.
+    Waiting(String, Messages),
 }
 
 /// How others reach a shard. Orders wait when the shard is behind.
@@ -383,6 +386,7 @@ impl SipShard {
                 self.exchange.renew(&trunk, clock::now());
             }
             Order::Brief(briefing) => self.exchange.brief(briefing),
+            Order::Waiting(mailbox, count) => self.exchange.messages_wait(&mailbox, count),
             Order::Close(connection) => {
                 let gone = self.streams.forget(connection);
                 self.lose(gone);

@@ -90,6 +90,11 @@ pub enum Command {
         #[command(subcommand)]
         command: MemoryCommand,
     },
+    /// The messages that callers left.
+    Voicemail {
+        #[command(subcommand)]
+        command: VoicemailCommand,
+    },
     /// What the files said before.
     Config {
         #[command(subcommand)]
@@ -270,6 +275,33 @@ pub enum MemoryCommand {
         /// The tenant whose caller it is.
         #[arg(long, value_name = "NAME", default_value = "")]
         tenant: String,
+        #[command(flatten)]
+        config: Config,
+    },
+}
+
+/// With the messages that callers left.
+#[derive(Debug, Subcommand)]
+pub enum VoicemailCommand {
+    /// List them.
+    List {
+        /// Those of this voicemail only.
+        #[arg(value_name = "BOX")]
+        mailbox: Option<String>,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Show one: who left it, what was said, and where the sound is.
+    Show {
+        /// Its name, or that of its call.
+        id: String,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Delete one.
+    Delete {
+        /// Its name, or that of its call.
+        id: String,
         #[command(flatten)]
         config: Config,
     },

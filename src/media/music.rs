@@ -42,6 +42,17 @@ impl Tape {
         Self::new(&Frame::new(Rate::NARROW, samples))
     }
 
+    /// The tone after which a caller speaks: 1000 Hz for as long as it is played.
+    pub fn beep() -> Self {
+        let samples = Tone::sine(Rate::NARROW, 1_000.0).at(0.3).play(Duration::from_secs(1));
+        Self::new(&Frame::new(Rate::NARROW, samples))
+    }
+
+    /// How long it is until it begins again.
+    pub fn lasts(&self) -> Duration {
+        self.sides.first().map_or(Duration::ZERO, Frame::duration)
+    }
+
     /// The milliwatt: 1004 Hz at 0 dBm0, without a seam.
     pub fn milliwatt() -> Self {
         let length = Duration::from_millis(500);
@@ -63,8 +74,7 @@ impl Tape {
 
 impl std::fmt::Debug for Tape {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let length = self.sides.first().map_or(Duration::ZERO, Frame::duration);
-        write!(f, "a tape of {length:?}")
+        write!(f, "a tape of {:?}", self.lasts())
     }
 }
 

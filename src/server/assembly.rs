@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::audio::speech;
-use crate::call::briefing::{Briefing, MediaPolicy, Refer, Tapes, Terms};
+use crate::call::briefing::{Briefing, Letterbox, MediaPolicy, Refer, Tapes, Terms};
 use crate::call::keying::{self, Policy, Srtp};
 use crate::call::numbering::{Format, Numbering};
 use crate::config::diagnostic::Severity;
@@ -30,7 +30,7 @@ use crate::server::listening;
 use crate::server::phones::{self, PhoneError};
 use crate::server::running::{Blueprint, Control, Folders};
 use crate::server::stir::{self, StirError};
-use crate::server::tools::{Shop, ShopError};
+use crate::server::tools::{self, Shop, ShopError};
 use crate::server::{door, music, recordings, trunks};
 use crate::sip::dialog::session_timer::{self, Mode};
 use crate::sip::endpoint;
@@ -56,6 +56,14 @@ pub enum AssemblyError {
     Music {
         /// The file.
         path: PathBuf,
+        /// Why.
+        why: Unplayable,
+    },
+    /// The greeting of a voicemail cannot be had.
+    #[error("the greeting of the voicemail `{name}` cannot be played: {why}")]
+    Greeting {
+        /// The voicemail.
+        name: String,
         /// Why.
         why: Unplayable,
     },
@@ -129,6 +137,7 @@ pub async fn blueprint(loaded: &Loaded) -> Result<Blueprint, AssemblyError> {
             calls: server.calls_folder(),
             recordings: server.recordings_folder(),
             memory: server.machine.data_dir.join("memory"),
+            voicemail: server.machine.data_dir.join("voicemail"),
         },
         recording: recordings::kept(server),
     })
@@ -152,13 +161,26 @@ pub async fn playbill(
         squads: loaded.squads.clone(),
         flows: loaded.flows.clone(),
         queues: loaded.queues.clone(),
+        letterboxes: letterboxes(loaded)?,
         trunks: terms(server),
         phones: phones::codecs(server),
         numbering: Numbering { country: server.machine.country, format: Format::National },
         media: media_policy(server),
         tapes: tapes(server)?,
     };
-    Ok(Playbill { briefing: Arc::new(briefing), crews: cast.crews, tools: shop.toolbox })
+    let (briefing, tools) = (Arc::new(briefing), shop.toolbox);
+    Ok(Playbill { briefing, crews: cast.crews, tools, relay: tools::relay(server)? })
+}
+
+/// The voicemails, with the sounds that they play.
+fn letterboxes(loaded: &Loaded) -> Result<BTreeMap<String, Arc<Letterbox>>, AssemblyError> {
+    let letterboxes = loaded.mailboxes.iter().map(|(name, terms)| {
+        let wrong = |why| AssemblyError::Greeting { name: name.clone(), why };
+        let greeting = music::greeting(terms).map_err(wrong)?;
+        let letterbox = Letterbox { name: name.clone(), greeting, terms: terms.clone() };
+        Ok((name.clone(), Arc::new(letterbox)))
+    });
+    letterboxes.collect()
 }
 
 fn control(server: &Server) -> Control {

@@ -6,7 +6,6 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::audio::frame::Rate;
 use crate::audio::wav;
 use crate::base::sealed::{Key, NotKey};
 use crate::engine::recorder::sidecar::SEALED;
@@ -113,23 +112,20 @@ fn open(order: &Order, key: &Key) -> Result<PathBuf, Trouble> {
 
 /// Lets a WAV file that could not say how long it is do so.
 fn sized(file: &File) -> io::Result<()> {
+    let octets = file.metadata()?.len().checked_sub(wav::HEADER as u64);
+    let Some(octets) = octets else { return Ok(()) };
     let mut header = [0; wav::HEADER];
-    if file.metadata()?.len() < wav::HEADER as u64 {
-        return Ok(());
-    }
     file.read_exact_at(&mut header, 0)?;
-    let Some(rate) = header.get(24..).and_then(<[u8]>::first_chunk::<4>) else { return Ok(()) };
-    let rate = Rate(u32::from_le_bytes(*rate));
-    if header != wav::stereo_header(rate, wav::ENDLESS) {
-        return Ok(());
+    if wav::complete(&mut header, u32::try_from(octets).unwrap_or(wav::ENDLESS)) {
+        file.write_all_at(&header, 0)?;
     }
-    let octets = file.metadata()?.len() - wav::HEADER as u64;
-    file.write_all_at(&wav::stereo_header(rate, u32::try_from(octets).unwrap_or(wav::ENDLESS)), 0)
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::frame::Rate;
     use std::path::Path;
 
     use crate::base::random::Random;

@@ -170,6 +170,7 @@ async fn tell_until_end(mut watch: broadcast::Receiver<Told>) -> Option<Outcome>
             | Fact::Transferred { .. }
             | Fact::ToolCalled { .. }
             | Fact::MessageTaken { .. }
+            | Fact::VoicemailReceived { .. }
             | Fact::CallbackWanted { .. }
             | Fact::Analyzed(_)
             | Fact::ProviderFailed { .. } => {}

@@ -57,6 +57,10 @@ impl External for Inspection {
         faults.extend(music::ambience_faults(agent));
         faults
     }
+
+    fn sound(&self, file: &str) -> Option<Fault> {
+        music::greeting_faults(file)
+    }
 }
 
 /// Certificates that cannot be used.

@@ -44,3 +44,4 @@ pub mod schema;
 pub mod serve;
 pub mod telling;
 pub mod tool;
+pub mod voicemail;

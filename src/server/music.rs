@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::agent::assistant::Assistant;
+use crate::agent::mailbox::Mailbox;
 use crate::audio::mix;
 use crate::call::briefing::Tapes;
 use crate::config::external::Fault;
@@ -39,6 +40,24 @@ pub fn ambience_faults(agent: &Assistant) -> Option<Fault> {
     let path = Path::new(agent.ambience.as_deref()?);
     let why = sound_file::look(path).err()?;
     Some(fault(("ambience", "sound"), path, &why))
+}
+
+/// A greeting that cannot be played.
+pub fn greeting_faults(file: &str) -> Option<Fault> {
+    let path = Path::new(file);
+    // That it is missing was said where it was looked for.
+    let why = sound_file::look(path).err().filter(|_| !file.is_empty())?;
+    Some(fault(("greeting", "greeting"), path, &why))
+}
+
+/// What a voicemail plays before the tone, read and decoded once for all calls.
+///
+/// # Errors
+/// When its file cannot be played.
+pub fn greeting(mailbox: &Mailbox) -> Result<Option<Arc<Tape>>, Unplayable> {
+    let Some(path) = &mailbox.sound else { return Ok(None) };
+    let sides = sound_file::read(Path::new(path), &RATES)?;
+    Ok(Some(Arc::new(Tape::of_sides(sides))))
 }
 
 /// Music that cannot be played.

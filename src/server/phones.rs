@@ -72,7 +72,10 @@ pub fn groups(server: &Server) -> phones::Settings {
         (Arc::from(name.as_str()), phones)
     });
     let domain = server.sip.domain.clone().unwrap_or_default();
-    phones::Settings { domain, groups: groups.collect() }
+    let voicemails = server.phones.iter().filter_map(|(name, phone)| {
+        Some((Arc::from(name.as_str()), Arc::from(phone.voicemail.as_deref()?)))
+    });
+    phones::Settings { domain, groups: groups.collect(), voicemails: voicemails.collect() }
 }
 
 /// What a call is told of the phone that it came from.

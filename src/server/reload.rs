@@ -185,6 +185,7 @@ impl Playbill {
             squads: new.squads.clone(),
             flows: new.flows.clone(),
             queues: new.queues.clone(),
+            letterboxes: new.letterboxes.clone(),
             trunks: old.trunks.clone(),
             phones: old.phones.clone(),
             numbering: old.numbering,

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::base::sealed::Key;
 use crate::call::admission::{self, Badge, Doorkeeper};
-use crate::call::briefing::Briefing;
 use crate::call::exchange::{phones, tenants};
 use crate::call::outbound::{self, Guard};
 use crate::call::trunk;
@@ -39,6 +39,8 @@ use crate::engine::sip_shard::{self, SipHandle, SipShard};
 use crate::engine::stir;
 use crate::engine::supervisor::{Limits, Supervisor};
 use crate::engine::uploads::Uploads;
+use crate::engine::voicemail::postman::{Postbox, Postman};
+use crate::engine::voicemail::shelf::Shelf;
 use crate::net::bucket::{self, Bucket};
 use crate::net::ports::Ports;
 use crate::providers::detector::Detector;
@@ -137,6 +139,8 @@ pub struct Folders {
     pub recordings: PathBuf,
     /// What is kept of callers for their next call.
     pub memory: PathBuf,
+    /// The messages that callers left.
+    pub voicemail: PathBuf,
 }
 
 /// Why a server does not start.
@@ -219,8 +223,7 @@ impl Running {
         let media = MediaShard::start(blueprint.detector, gauges.clone());
         let media = media.map_err(StartError::Thread)?;
         let (recorder, keepers) = recorder(blueprint.recording, &blueprint.folders.recordings)?;
-        let (bus, facts) = Bus::new();
-        let (sender, arrivals) = mpsc::channel(ARRIVALS);
+        let ((bus, facts), (sender, arrivals)) = (Bus::new(), mpsc::channel(ARRIVALS));
         let endpoint = endpoint(blueprint.endpoint, blueprint.registrar, &sockets);
         let doorkeeper = Doorkeeper::new(blueprint.admission, clock::random());
         let (shard, sip) = SipShard::new(doors, endpoint, doorkeeper, sender);
@@ -230,7 +233,10 @@ impl Running {
         let shard = shard.with_keep_alive(blueprint.keep_alive).with_tenants(blueprint.tenants);
         let announcer = blueprint.board.announcer().clone();
         let shard = shard.with_trace(blueprint.control.trace).with_announcer(announcer.clone());
-        let (beside, ways) = Beside::open(blueprint.folders.memory, &blueprint.playbill.briefing);
+        let post = (&blueprint.folders, recorder.key().cloned());
+        let (beside, ways) = Beside::open(post, &blueprint.playbill, &sip);
+        let (asker, questions) = mpsc::channel(QUESTIONS);
+        let holders = ways.holders(&asker, &sip);
         let house = Arc::new(House {
             sip: sip.clone(),
             media: media.clone(),
@@ -239,16 +245,15 @@ impl Running {
             recordings: blueprint.folders.recordings,
             bus: bus.clone(),
             conferences: ways.conferences,
-            queues: ways.queues.clone(),
+            queues: ways.queues,
             errands: ways.errands,
             memories: ways.memories,
+            postbox: ways.postbox,
         });
         let stops = Stops { wind_up: CancellationToken::new(), now: CancellationToken::new() };
         let (stop_shard, active) = (CancellationToken::new(), Arc::new(AtomicUsize::new(0)));
         let limits = Limits { max_calls: blueprint.max_calls, active: active.clone() };
-        let (asker, questions) = mpsc::channel(QUESTIONS);
         let supervisor = Supervisor::new(house, blueprint.playbill, limits, stops.clone());
-        let holders = Holders { calls: asker.clone(), sip: sip.clone(), queues: ways.queues };
         let (mut calls, mut others) = (JoinSet::new(), beside.run(keepers, asker, &stop_shard));
         calls.spawn(supervisor.with_questions(questions).run(arrivals));
         others.spawn(shard.run(stop_shard.clone()));
@@ -421,6 +426,7 @@ struct Beside {
     attendants: Attendants,
     errands: Errands,
     memories: Memories,
+    postman: Postman,
 }
 
 /// The ways to them.
@@ -429,16 +435,40 @@ struct Ways {
     queues: QueuesHandle,
     errands: ErrandsHandle,
     memories: Memories,
+    postbox: Postbox,
+    /// Who brings messages is told here what calls are given.
+    told: watch::Sender<Arc<Playbill>>,
+}
+
+impl Ways {
+    /// Who is told when the files were read again.
+    fn holders(&self, calls: &mpsc::Sender<Question>, sip: &SipHandle) -> Holders {
+        Holders {
+            calls: calls.clone(),
+            sip: sip.clone(),
+            queues: self.queues.clone(),
+            postman: self.told.clone(),
+        }
+    }
 }
 
 impl Beside {
-    /// Makes them; what is kept of callers stands in the folder.
-    fn open(memory: PathBuf, briefing: &Briefing) -> (Self, Ways) {
+    /// Makes them; messages are sealed if there is a key.
+    fn open(
+        (folders, key): (&Folders, Option<Key>),
+        playbill: &Arc<Playbill>,
+        sip: &SipHandle,
+    ) -> (Self, Ways) {
+        let briefing = &playbill.briefing;
         let ((rooms, conferences), (attendants, queues)) =
             (Rooms::new(), Attendants::new(briefing));
-        let ((errands, given), memories) = (Errands::new(), Memories::new(memory));
-        let ways = Ways { conferences, queues, errands: given, memories: memories.clone() };
-        (Self { rooms, attendants, errands, memories }, ways)
+        let ((errands, given), memories) = (Errands::new(), Memories::new(folders.memory.clone()));
+        let (told, tells) = watch::channel(playbill.clone());
+        let (postman, postbox) =
+            Postman::new(Shelf::new(folders.voicemail.clone()), key, (tells, sip.clone()));
+        let kept = memories.clone();
+        let ways = Ways { conferences, queues, errands: given, memories: kept, postbox, told };
+        (Self { rooms, attendants, errands, memories, postman }, ways)
     }
 
     fn run(
@@ -452,6 +482,7 @@ impl Beside {
         others.spawn(self.attendants.run(calls, stop.clone()));
         others.spawn(self.errands.run(stop.clone()));
         others.spawn(self.memories.tend(stop.clone()));
+        others.spawn(self.postman.run(stop.clone()));
         uploads.map(|uploads| others.spawn(uploads.run(stop.clone())));
         retention.map(|retention| others.spawn(retention.run(stop.clone())));
         others

@@ -33,6 +33,7 @@ pub fn line(fact: &Fact) -> Option<String> {
         Fact::ToolCalled { name } => Some(format!("           · tool `{name}`")),
         Fact::MessageTaken { .. } => Some("           · left a message".to_owned()),
         Fact::Analyzed(report) => report.summary.as_ref().map(|it| format!("           · {it}")),
+        Fact::VoicemailReceived { mailbox, .. } => Some(left_at(mailbox)),
         Fact::CallbackWanted { .. } => Some("           · wants to be called back".to_owned()),
         Fact::Dialled { to } => Some(format!("           · dialling {to}")),
         Fact::Bridged { with } => Some(format!("           · talks with {with}")),
@@ -76,6 +77,10 @@ fn in_queue(fact: &Fact) -> Option<String> {
         }
         _ => None,
     }
+}
+
+fn left_at(mailbox: &str) -> String {
+    format!("           · left a message at `{mailbox}`")
 }
 
 /// A table of the stages of each turn, in milliseconds after the caller's last voiced sample.

@@ -9,7 +9,7 @@ use crate::agent::tool::{Handling, Handlings, Tool};
 use crate::agent::tools::definition::{Definition, Kind};
 use crate::agent::tools::statement::{Dialect, NoStatement, Statement};
 use crate::config::mail::Hiding;
-use crate::config::settings::{Mail, Server};
+use crate::config::settings::Server;
 use crate::engine::ai::tools::{Guarded, Toolbox};
 use crate::net::tls::{self, TlsError};
 use crate::net::web;
@@ -81,8 +81,7 @@ impl Shop {
         let allowed = server.security.tools.allow.clone();
         let web = web::Web::new(allowed, &tls::Client::load(files)?)?;
         let web: Arc<dyn Web> = Arc::new(Guarded(web));
-        let relay = server.mail.as_ref().map(|mail| relay(mail, server)).transpose()?;
-        let reach = Reach { web, relay: relay.map(Arc::new), databases: databases(server)? };
+        let reach = Reach { web, relay: relay(server)?, databases: databases(server)? };
         for (name, definition) in definitions {
             shop.stock(name, definition.clone(), &reach).await?;
         }
@@ -166,7 +165,12 @@ impl Reach {
     }
 }
 
-fn relay(mail: &Mail, server: &Server) -> Result<Relay, ShopError> {
+/// Who takes the mails of the house, if anybody.
+///
+/// # Errors
+/// When it could not be asked.
+pub fn relay(server: &Server) -> Result<Option<Arc<Relay>>, ShopError> {
+    let Some(mail) = &server.mail else { return Ok(None) };
     let authorities = server.sip.tls.ca.as_ref().map(|file| {
         std::fs::read(file).map_err(|why| ShopError::Authorities { file: file.clone(), why })
     });
@@ -184,7 +188,7 @@ fn relay(mail: &Mail, server: &Server) -> Result<Relay, ShopError> {
         timeout: mail.timeout,
         authorities: authorities.as_deref(),
     };
-    Ok(Relay::new(&access)?)
+    Ok(Some(Arc::new(Relay::new(&access)?)))
 }
 
 fn databases(server: &Server) -> Result<BTreeMap<String, (Dialect, Arc<Database>)>, ShopError> {

@@ -13,9 +13,10 @@ use crate::base::id::CallId;
 use crate::call::cause::Cause;
 use crate::call::record::{
     Bridge, Callback, Consent, Failure, Hold, Latency, LeftQueue, Leg, Line, Message, NodeEntered,
-    Pause, Queued, Record, Role, ToolUse, Transfer, Turn,
+    Pause, Queued, Record, Role, ToolUse, Transfer, Turn, Voicemail,
 };
 use crate::call::stir::{Flaw, Verification};
+use crate::call::voicemail::Fate;
 
 /// Writes records below a folder.
 #[derive(Debug, Clone)]
@@ -154,6 +155,7 @@ fn document(record: &Record) -> Value {
         "provider_failures": record.failures.iter().map(failure).collect::<Vec<_>>(),
         "tools": record.tools.iter().map(tool).collect::<Vec<_>>(),
         "messages": record.messages.iter().map(message).collect::<Vec<_>>(),
+        "voicemail": record.voicemail.as_ref().map(voicemail),
         "callbacks": record.callbacks.iter().map(callback).collect::<Vec<_>>(),
     })
 }
@@ -327,6 +329,20 @@ pub fn message(message: &Message) -> Value {
         "for": message.whom,
         "number": message.number,
         "text": message.text,
+    })
+}
+
+/// What came of a message at a voicemail.
+fn voicemail(left: &Voicemail) -> Value {
+    let lasted = match left.fate {
+        Fate::Kept(lasted) => Some(millis(lasted)),
+        Fate::TooShort | Fate::Full => None,
+    };
+    json!({
+        "at_ms": millis(left.at),
+        "box": left.mailbox,
+        "outcome": left.fate.name(),
+        "duration_ms": lasted,
     })
 }
 

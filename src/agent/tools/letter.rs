@@ -18,6 +18,14 @@ pub struct Letter {
     pub text: String,
 }
 
+impl Letter {
+    /// A mail of our own: its subject is one line whatever is in it, and neither is too long.
+    pub fn plain(to: Vec<String>, subject: &str, text: &str) -> Self {
+        let text = outcome::cut(body(text).trim(), LONGEST_TEXT);
+        Self { to, subject: line(subject, LONGEST_SUBJECT), text }
+    }
+}
+
 /// Whom a mail may go to whose recipient is a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allowed<'a> {

@@ -94,8 +94,10 @@ impl Conductor {
         self.stop_dialling();
         self.leave_queue(now, LeftQueue::Abandoned);
         self.timers.clear_all();
-        if let Work::Conference(_) = std::mem::replace(&mut self.work, Work::Ending(cause)) {
-            self.out.push_back(Output::Leave(PortId(self.near.0)));
+        match std::mem::replace(&mut self.work, Work::Ending(cause)) {
+            Work::Conference(_) => self.out.push_back(Output::Leave(PortId(self.near.0))),
+            Work::Voicemail(leaving) => self.left_voicemail(now, leaving),
+            _ => {}
         }
         for leg in &mut self.legs {
             leg.end(refusal.clone(), reason.clone(), &mut self.out);
@@ -162,7 +164,11 @@ impl Conductor {
             | Work::Transferring
             | Work::Queued
             | Work::Drill(_) => self.end(now, Cause::ServerShutdown),
-            Work::Bridged | Work::Conference(_) | Work::Ending(_) | Work::Over => {}
+            Work::Bridged
+            | Work::Conference(_)
+            | Work::Voicemail(_)
+            | Work::Ending(_)
+            | Work::Over => {}
         }
     }
 }

@@ -1,4 +1,5 @@
-//! A peer of a bridge sends the other side to somebody who needs no ringing: an agent, or a room.
+//! A peer of a bridge sends the other side to somebody who needs no ringing: an agent, a room or a
+//! voicemail.
 
 use std::time::Instant;
 
@@ -21,6 +22,8 @@ pub(super) enum Place {
     Room(String),
     /// In a queue.
     Line(String),
+    /// At a voicemail.
+    Voicemail(String),
 }
 
 impl Conductor {
@@ -35,6 +38,7 @@ impl Conductor {
             }
             Destination::Conference(room) => Some(Place::Room(room.clone())),
             Destination::Queue(name) => Some(Place::Line(name.clone())),
+            Destination::Voicemail(name) => Some(Place::Voicemail(name.clone())),
             _ => None,
         }
     }
@@ -53,6 +57,7 @@ impl Conductor {
             Place::Agent(destination, _) => destination.clone(),
             Place::Room(room) => Destination::Conference(room.clone()),
             Place::Line(name) => Destination::Queue(name.clone()),
+            Place::Voicemail(name) => Destination::Voicemail(name.clone()),
         };
         let try_of = self.by_peer(by, (to.to_string(), Manner::Referral, kind));
         let fact = self.chronicle.transferred(now, try_of, None);
@@ -74,6 +79,10 @@ impl Conductor {
                 self.queue_up(now, &name);
             }
             Place::Agent(_, post) => self.serve(now, post),
+            Place::Voicemail(name) => {
+                self.attend_near();
+                self.leave_word(now, &name);
+            }
         }
     }
 

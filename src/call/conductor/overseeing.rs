@@ -63,6 +63,7 @@ impl Conductor {
             | Work::Transferring
             | Work::Conference(_)
             | Work::Queued
+            | Work::Voicemail(_)
             | Work::Drill(_)
             | Work::Ending(_)
             | Work::Over => false,
@@ -107,7 +108,7 @@ impl Conductor {
     fn rewire_overseen(&mut self) {
         match self.work {
             Work::Bridged | Work::Conference(_) => self.rewire(),
-            Work::Agent | Work::Referring(_) | Work::Transferring => {
+            Work::Agent | Work::Voicemail(_) | Work::Referring(_) | Work::Transferring => {
                 self.media(Command::Connect(Links::default()));
             }
             Work::Dialling | Work::Queued | Work::Drill(_) | Work::Ending(_) | Work::Over => {}

@@ -14,6 +14,7 @@ use crate::call::drill::Happening;
 use crate::call::event::Output;
 use crate::call::keys;
 use crate::call::leg::{Leg, State};
+use crate::call::voicemail;
 use crate::media;
 use crate::media::event::Digit;
 use crate::sip::event::{Command, Event, Note, NoteKind, SessionId};
@@ -94,6 +95,9 @@ impl Conductor {
         match (&mut self.work, other) {
             (Work::Drill(drill), _) if session == self.near => {
                 drill.handle(now, Happening::Key(digit));
+            }
+            (Work::Voicemail(leaving), _) if session == self.near => {
+                leaving.voicemail.handle(now, voicemail::Happening::Key(digit));
             }
             (Work::Bridged, Some(other)) => {
                 let dial = media::event::Command::Dial(vec![digit]);
@@ -176,6 +180,7 @@ impl Conductor {
             }
             Work::Drill(drill) => drill.handle(now, Happening::Up),
             Work::Queued => self.wait_in_line(now),
+            Work::Voicemail(leaving) => leaving.voicemail.handle(now, voicemail::Happening::Up),
             Work::Dialling
             | Work::Referring(_)
             | Work::Transferring
@@ -205,6 +210,9 @@ impl Conductor {
                 if matches!(self.work, Work::Queued) && self.is_near(port) {
                     return self.pressed_in_line(now, digit);
                 }
+                if session == self.near {
+                    self.tell_voicemail(now, voicemail::Happening::Key(digit));
+                }
                 agent::event::Input::Digit(digit.key())
             }
             Media::Signalled(digit) => return self.pressed(now, session, digit),
@@ -229,6 +237,9 @@ impl Conductor {
                 return self.check_over(now);
             }
         };
+        if self.is_for_voicemail(now, port, &input) {
+            return;
+        }
         // What was cut may have been heard at the port of somebody who left.
         if self.is_near(port) || matches!(input, agent::event::Input::Flushed { .. }) {
             self.desk.tell(now, input);

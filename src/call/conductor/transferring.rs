@@ -24,7 +24,10 @@ use crate::sip::uri::Uri;
 impl Conductor {
     /// The agent wants a tool.
     pub(super) fn run(&mut self, now: Instant, call: ToolCall) {
-        if self.is_of_queue(now, &call) || self.is_of_flow(now, &call) {
+        if self.is_of_queue(now, &call)
+            || self.is_of_voicemail(now, &call)
+            || self.is_of_flow(now, &call)
+        {
             return;
         }
         if call.name == names::HAND_OVER {
@@ -69,6 +72,12 @@ impl Conductor {
                 self.out.push_back(Output::Fact(fact));
                 self.leave_desk(now);
                 self.confer(now, room);
+            }
+            Target::Voicemail(name) => {
+                let to = Destination::Voicemail(name.clone()).to_string();
+                let fact = self.chronicle.transferred(now, by_agent(to, Manner::Bridge), None);
+                self.out.push_back(Output::Fact(fact));
+                self.leave_word(now, &name);
             }
             Target::Refer(target, to) => {
                 self.work = Work::Referring(Referring { call, to, accepted: false });

@@ -28,6 +28,8 @@ pub struct Settings {
     pub domain: String,
     /// The phones of each group, by its name.
     pub groups: HashMap<Arc<str>, Vec<Arc<str>>>,
+    /// The voicemail of each phone that has one.
+    pub voicemails: HashMap<Arc<str>, Arc<str>>,
 }
 
 impl Exchange {
@@ -43,6 +45,7 @@ impl Exchange {
         match notice {
             Notice::PhoneRegistered { phone, reaches } => {
                 self.phones.reaches.insert(phone.clone(), reaches.clone());
+                self.tell_of_messages(phone);
             }
             Notice::PhoneGone { phone } => {
                 self.phones.reaches.remove(phone);
@@ -131,7 +134,18 @@ impl Phones {
         }
     }
 
-    fn of(&self, name: &str) -> impl Iterator<Item = &Reach> {
+    /// The voicemail of a phone, if it has one.
+    pub fn voicemail_of(&self, phone: &str) -> Option<Arc<str>> {
+        self.settings.voicemails.get(phone).cloned()
+    }
+
+    /// The phones that have this voicemail.
+    pub fn with_voicemail(&self, mailbox: &str) -> Vec<Arc<str>> {
+        let all = self.settings.voicemails.iter();
+        all.filter(|(_, own)| &***own == mailbox).map(|(phone, _)| phone.clone()).collect()
+    }
+
+    pub(super) fn of(&self, name: &str) -> impl Iterator<Item = &Reach> {
         self.reaches.get(name).into_iter().flatten()
     }
 }

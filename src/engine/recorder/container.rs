@@ -28,6 +28,25 @@ impl Format {
     }
 }
 
+/// Whose voices are in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Voices {
+    /// Both sides, the caller left.
+    Both,
+    /// The caller alone.
+    Caller,
+}
+
+impl Voices {
+    /// How many channels that makes.
+    pub fn channels(self) -> u16 {
+        match self {
+            Self::Both => 2,
+            Self::Caller => 1,
+        }
+    }
+}
+
 /// Makes octets of samples.
 #[derive(Debug)]
 pub enum Container {
@@ -35,6 +54,8 @@ pub enum Container {
     Wav {
         /// The samples a second.
         rate: Rate,
+        /// Whose.
+        voices: Voices,
         /// What waits to be written.
         waiting: Vec<u8>,
         /// Whether the header is still to come.
@@ -70,18 +91,30 @@ struct Voice {
 }
 
 impl Container {
-    /// Begins a file of samples at `rate`; `serial` tells its stream from others.
-    pub fn new(format: Format, rate: Rate, (libraries, serial): (&Libraries, u32)) -> Self {
-        match format {
-            Format::Wav => Self::Wav { rate, waiting: Vec::new(), begins: true },
-            Format::Opus => Self::Opus(Box::new(OpusTrack::new(rate, libraries, serial))),
+    /// Begins a file of samples at `rate`; `serial` tells its stream from others. One voice alone
+    /// is WAV.
+    pub fn new(
+        format: Format,
+        (rate, voices): (Rate, Voices),
+        (libraries, serial): (&Libraries, u32),
+    ) -> Self {
+        match (format, voices) {
+            (Format::Wav, _) | (_, Voices::Caller) => {
+                Self::Wav { rate, voices, waiting: Vec::new(), begins: true }
+            }
+            (Format::Opus, Voices::Both) => {
+                Self::Opus(Box::new(OpusTrack::new(rate, libraries, serial)))
+            }
         }
     }
 
     /// Takes the same time of both sides.
     pub fn add(&mut self, caller: &[i16], agent: &[i16]) {
         match self {
-            Self::Wav { waiting, .. } => {
+            Self::Wav { waiting, voices: Voices::Caller, .. } => {
+                caller.iter().for_each(|it| waiting.extend_from_slice(&it.to_le_bytes()));
+            }
+            Self::Wav { waiting, voices: Voices::Both, .. } => {
                 for (left, right) in caller.iter().zip(agent) {
                     waiting.extend_from_slice(&left.to_le_bytes());
                     waiting.extend_from_slice(&right.to_le_bytes());
@@ -94,11 +127,11 @@ impl Container {
     /// Gives what is to be appended to the file.
     pub fn take(&mut self) -> Vec<u8> {
         match self {
-            Self::Wav { rate, waiting, begins } => {
+            Self::Wav { rate, voices, waiting, begins } => {
                 let mut octets = Vec::with_capacity(waiting.len() + wav::HEADER);
                 if std::mem::take(begins) {
                     // Read to its end, whatever it says: it grows.
-                    octets.extend_from_slice(&wav::stereo_header(*rate, wav::ENDLESS));
+                    octets.extend_from_slice(&wav::header(voices.channels(), *rate, wav::ENDLESS));
                 }
                 octets.append(waiting);
                 octets

@@ -19,14 +19,7 @@ pub fn mend(root: &Path, key: Option<&Key>) -> usize {
     let open = shelf::notes(root).into_iter().filter(|it| it.state == State::Open);
     open.map(|mut sidecar| {
         let path = sidecar.recording();
-        let mended = match (sidecar.is_sealed(), sidecar.is_wav(), key) {
-            (true, _, Some(key)) => sealed(&path, key).map(|()| Duration::ZERO),
-            // Nothing can be done without the key; what is there opens with it one day.
-            (true, _, None) => Ok(Duration::ZERO),
-            (false, true, _) => samples(&path).map_err(UnsealError::from),
-            (false, false, _) => pages(&path).map_err(UnsealError::from),
-        };
-        match mended {
+        match one(&path, (sidecar.is_sealed(), sidecar.is_wav()), key) {
             Ok(lasts) => {
                 sidecar.end(State::Interrupted, (lasts, Duration::ZERO));
                 tracing::warn!(path = %path.display(), "a recording was interrupted; it is mended");
@@ -39,6 +32,24 @@ pub fn mend(root: &Path, key: Option<&Key>) -> usize {
     .count()
 }
 
+/// Mends one recording; tells how long it is, where that can be seen.
+///
+/// # Errors
+/// When it is none, or the disk refuses.
+pub fn one(
+    path: &Path,
+    (is_sealed, is_wav): (bool, bool),
+    key: Option<&Key>,
+) -> Result<Duration, UnsealError> {
+    match (is_sealed, is_wav, key) {
+        (true, _, Some(key)) => sealed(path, key).map(|()| Duration::ZERO),
+        // Nothing can be done without the key; what is there opens with it one day.
+        (true, _, None) => Ok(Duration::ZERO),
+        (false, true, _) => samples(path).map_err(UnsealError::from),
+        (false, false, _) => pages(path).map_err(UnsealError::from),
+    }
+}
+
 /// Lets a WAV file say how long it is.
 fn samples(path: &Path) -> io::Result<Duration> {
     let file = OpenOptions::new().read(true).write(true).open(path)?;
@@ -46,12 +57,15 @@ fn samples(path: &Path) -> io::Result<Duration> {
     file.read_exact_at(&mut header, 0)?;
     let rate = header.get(24..).and_then(<[u8]>::first_chunk::<4>).copied().unwrap_or_default();
     let rate = Rate(u32::from_le_bytes(rate));
-    let octets = (file.metadata()?.len() - wav::HEADER as u64) / 4 * 4;
+    let channels = header.get(22..).and_then(<[u8]>::first_chunk::<2>).copied();
+    let channels = channels.map_or(2, u16::from_le_bytes).clamp(1, 2);
+    let frame = u64::from(channels) * 2;
+    let octets = (file.metadata()?.len() - wav::HEADER as u64) / frame * frame;
     file.set_len(octets + wav::HEADER as u64)?;
     let said = u32::try_from(octets).unwrap_or(wav::ENDLESS);
-    file.write_all_at(&wav::stereo_header(rate, said), 0)?;
+    file.write_all_at(&wav::header(channels, rate, said), 0)?;
     file.sync_data()?;
-    Ok(rate.duration_of(usize::try_from(octets / 4).unwrap_or(usize::MAX)))
+    Ok(rate.duration_of(usize::try_from(octets / frame).unwrap_or(usize::MAX)))
 }
 
 /// Takes away what stands behind the last whole page.

@@ -12,13 +12,14 @@ use crate::audio::wav;
 use crate::base::random::Random;
 use crate::base::sealed::Sealer;
 use crate::engine::recorder::Plan;
-use crate::engine::recorder::container::{Container, Format};
+use crate::engine::recorder::container::{Container, Format, Voices};
 
 /// One recording.
 #[derive(Debug)]
 pub struct Tape {
     path: PathBuf,
     rate: Rate,
+    voices: Voices,
     container: Container,
     /// Whether the header of the file says how long it is.
     sized: bool,
@@ -39,7 +40,11 @@ pub struct Tape {
 
 impl Tape {
     /// Begins a recording at `path`; nothing is written before there is something to write.
-    pub fn new(path: PathBuf, rate: Rate, (plan, random): (&Plan, &mut Random)) -> Self {
+    pub fn new(
+        path: PathBuf,
+        (rate, voices): (Rate, Voices),
+        (plan, random): (&Plan, &mut Random),
+    ) -> Self {
         let mut unwritten = Vec::new();
         let sealer = plan.key.as_ref().map(|key| {
             let (sealer, head) = Sealer::new(key, random);
@@ -49,8 +54,9 @@ impl Tape {
         Self {
             path,
             rate,
-            container: Container::new(plan.format, rate, (&plan.libraries, random.u32())),
-            sized: plan.format == Format::Wav && sealer.is_none(),
+            container: Container::new(plan.format, (rate, voices), (&plan.libraries, random.u32())),
+            voices,
+            sized: (plan.format == Format::Wav || voices == Voices::Caller) && sealer.is_none(),
             sealer,
             file: None,
             unwritten,
@@ -160,7 +166,7 @@ impl Tape {
         if self.sized {
             let octets = self.offset.saturating_sub(wav::HEADER as u64);
             let octets = u32::try_from(octets).unwrap_or(wav::ENDLESS);
-            file.write_all_at(&wav::stereo_header(self.rate, octets), 0)?;
+            file.write_all_at(&wav::header(self.voices.channels(), self.rate, octets), 0)?;
         }
         Ok(())
     }

@@ -152,7 +152,7 @@ fn what_was_lost_on_the_way_is_silence_of_its_length() {
     let folder = Folder::new("lost");
     let mut tape = Tape::new(
         folder.0.join("x.wav"),
-        Rate::NARROW,
+        (Rate::NARROW, Voices::Both),
         (&plan(Format::Wav, false), &mut Random::repeatable(1)),
     );
     for at in (0..10).chain(60..70) {
@@ -175,7 +175,8 @@ fn a_disk_that_refuses_for_a_while_gets_everything_later() {
     std::fs::write(&blocked, "x").expect("a file");
     let place = blocked.join("x.wav");
     let plan = plan(Format::Wav, false);
-    let mut tape = Tape::new(place.clone(), Rate::NARROW, (&plan, &mut Random::repeatable(1)));
+    let both = (Rate::NARROW, Voices::Both);
+    let mut tape = Tape::new(place.clone(), both, (&plan, &mut Random::repeatable(1)));
     for at in 0..100 {
         if at == 50 {
             std::fs::remove_file(&blocked).expect("it was there");
@@ -201,7 +202,8 @@ fn a_file_is_whole_whenever_it_is_looked_at_and_is_mended_after_a_crash() {
             Sidecar::new((call(), folder.0.clone()), format, plan.key.as_ref().map(Key::name));
         note.begin();
         let path = note.recording();
-        let mut tape = Tape::new(path.clone(), Rate::NARROW, (&plan, &mut Random::repeatable(1)));
+        let both = (Rate::NARROW, Voices::Both);
+        let mut tape = Tape::new(path.clone(), both, (&plan, &mut Random::repeatable(1)));
         let mut before = 0;
         for at in 0..200 {
             let (caller, agent) = frames(at);

@@ -7,8 +7,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, SinglePart};
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Attachment, Mailbox, MessageBuilder, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::{self, AsyncSmtpTransport};
@@ -64,6 +64,26 @@ pub enum Hiding {
     Tls,
     /// Not at all.
     Open,
+}
+
+/// A file that goes with a mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enclosure {
+    /// What it is called there.
+    pub name: String,
+    /// A WAV file.
+    pub octets: Vec<u8>,
+}
+
+/// Why a mail is not with the mail server.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Undelivered {
+    /// It may take it another time.
+    #[error("{0}")]
+    Later(String),
+    /// It does not take it.
+    #[error("{0}")]
+    Refused(String),
 }
 
 /// Why there is no mail server.
@@ -132,6 +152,38 @@ impl Relay {
         Ok(Self { transport: transport.build(), from })
     }
 
+    /// Gives a mail of ours to the server, with a file perhaps. Its identity is made of `name`: a
+    /// mail that is given twice is the same mail.
+    ///
+    /// # Errors
+    /// When the server does not take it, and whether it may another time.
+    pub async fn deliver(
+        &self,
+        letter: &Letter,
+        enclosure: Option<Enclosure>,
+        (name, at): (&str, Duration),
+    ) -> Result<(), Undelivered> {
+        let refused = |why: &str| Undelivered::Refused(why.to_owned());
+        let id = format!("<{name}@{}>", self.from.email.domain());
+        let head = self.head(letter, (id, at)).map_err(|why| refused(&why))?;
+        let text = SinglePart::plain(letter.text.clone());
+        let written = match enclosure {
+            None => head.singlepart(text),
+            Some(Enclosure { name, octets }) => {
+                let kind = ContentType::parse("audio/wav").map_err(|_| refused(UNWRITTEN))?;
+                let sound = Attachment::new(name).body(octets, kind);
+                head.multipart(MultiPart::mixed().singlepart(text).singlepart(sound))
+            }
+        };
+        let message = written.map_err(|_| refused(UNWRITTEN))?;
+        match tokio::time::timeout(DELIVERED_WITHIN, self.transport.send(message)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(why)) if why.is_permanent() => Err(refused(in_our_words(&why))),
+            Ok(Err(why)) => Err(Undelivered::Later(in_our_words(&why).to_owned())),
+            Err(_) => Err(Undelivered::Later(LATE.to_owned())),
+        }
+    }
+
     fn message(&self, letter: &Letter, used: &Use) -> Result<Message, String> {
         let plain = |text: &str| -> String {
             text.chars()
@@ -142,11 +194,21 @@ impl Relay {
         let call = used.scope.get("call.id").and_then(Value::as_str).unwrap_or_default();
         let (call, tool, at) = (plain(call), plain(&used.call.id), used.at.as_millis());
         let id = format!("<{call}.{tool}.{at}@{}>", self.from.email.domain());
+        let written = self.head(letter, (id, used.at))?;
+        let written = written.singlepart(SinglePart::plain(letter.text.clone()));
+        written.map_err(|_| UNWRITTEN.to_owned())
+    }
+
+    fn head(
+        &self,
+        letter: &Letter,
+        (id, at): (String, Duration),
+    ) -> Result<MessageBuilder, String> {
         let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
         let mut message = Message::builder()
             .from(self.from.clone())
             .subject(&letter.subject)
-            .date(UNIX_EPOCH + used.at)
+            .date(UNIX_EPOCH + at)
             .message_id(Some(id))
             .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()));
         for address in &letter.to {
@@ -154,8 +216,7 @@ impl Relay {
             let address: Address = address.parse().map_err(none)?;
             message = message.to(Mailbox::new(None, address));
         }
-        let written = message.singlepart(SinglePart::plain(letter.text.clone()));
-        written.map_err(|_| "the mail cannot be written: nothing was sent".to_owned())
+        Ok(message)
     }
 }
 
@@ -186,6 +247,12 @@ impl Tool for Email {
     }
 }
 
+impl std::fmt::Debug for Relay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Relay").field("from", &self.from).finish_non_exhaustive()
+    }
+}
+
 fn parameters(access: &Access<'_>) -> Result<TlsParameters, smtp::Error> {
     let parameters = TlsParameters::builder(access.host.to_owned());
     match access.authorities {
@@ -210,6 +277,12 @@ fn in_our_words(why: &smtp::Error) -> &'static str {
 
 /// What is told when there is no answer.
 const LATE: &str = "the mail server gave no answer in time: it is not known whether it was sent";
+
+/// What is told when it is no mail.
+const UNWRITTEN: &str = "the mail cannot be written: nothing was sent";
+
+/// How long a mail with a file may take.
+const DELIVERED_WITHIN: Duration = Duration::from_secs(120);
 
 /// How much of what a server complains of is logged, in octets.
 const LONGEST_COMPLAINT: usize = 300;

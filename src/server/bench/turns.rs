@@ -113,6 +113,7 @@ async fn timed(mut facts: broadcast::Receiver<crate::engine::bus::Told>) -> Vec<
                 | Fact::Transferred { .. }
                 | Fact::ToolCalled { .. }
                 | Fact::MessageTaken { .. }
+                | Fact::VoicemailReceived { .. }
                 | Fact::CallbackWanted { .. }
                 | Fact::Analyzed(_)
                 | Fact::ProviderFailed { .. } => {}

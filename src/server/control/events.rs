@@ -1,12 +1,14 @@
 //! What happens, as events: the names and shapes of the API.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 
 use crate::call::cause::Cause;
 use crate::call::event::Fact;
-use crate::call::record::Stage;
+use crate::call::record::{Manner, Stage};
 use crate::call::trunk::Health;
 use crate::engine::announcements::{Announcement, Announcer};
 use crate::engine::bus::{Told, Watching};
@@ -108,28 +110,23 @@ pub fn of_call(told: &Told) -> Value {
         ),
         Fact::ToolCalled { name } => ("function.called", json!({ "name": name })),
         Fact::MessageTaken { message } => noted("message", call_files::message(message)),
+        Fact::VoicemailReceived { mailbox, lasted } => received(mailbox, *lasted),
         Fact::CallbackWanted { callback } => noted("callback", call_files::callback(callback)),
-        Fact::Verified(verification) => ("call.updated", json!({ "stir": stir(verification) })),
-        Fact::Dialled { to } => ("call.updated", json!({ "dialled": to })),
-        Fact::Bridged { with } => ("call.updated", json!({ "bridged": with })),
+        Fact::Verified(verification) => noted("stir", stir(verification)),
+        Fact::Dialled { to } => noted("dialled", json!(to)),
+        Fact::Bridged { with } => noted("bridged", json!(with)),
         Fact::Queued { .. } | Fact::LeftQueue { .. } => of_queue(&told.fact),
         Fact::Held { leg } => ("call.updated", json!({ "held": leg })),
         Fact::Resumed { leg, lasted } => {
             ("call.updated", json!({ "resumed": leg, "held_ms": lasted.as_millis() as u64 }))
         }
-        Fact::RecordingAgreed => ("call.updated", json!({ "recording": "agreed" })),
-        Fact::RecordingPaused => ("call.updated", json!({ "recording": "paused" })),
+        Fact::RecordingAgreed => noted("recording", json!("agreed")),
+        Fact::RecordingPaused => noted("recording", json!("paused")),
         Fact::RecordingResumed { lasted } => (
             "call.updated",
             json!({ "recording": "resumed", "paused_ms": lasted.as_millis() as u64 }),
         ),
-        Fact::Transferred { to, manner, failed: None } => {
-            ("call.transferred", json!({ "to": to, "manner": manner.name() }))
-        }
-        Fact::Transferred { to, manner, failed: Some(cause) } => (
-            "transfer.failed",
-            json!({ "to": to, "manner": manner.name(), "reason": cause.end_reason() }),
-        ),
+        Fact::Transferred { to, manner, failed } => transferred(to, *manner, *failed),
         Fact::ProviderFailed { stage, provider, reason, next } => {
             ("provider.failed", failed((*stage, provider), reason, next.as_deref()))
         }
@@ -148,6 +145,16 @@ pub fn of_call(told: &Told) -> Value {
     })
 }
 
+fn transferred(to: &str, manner: Manner, failed: Option<Cause>) -> (&'static str, Value) {
+    let (to, manner) = (json!(to), manner.name());
+    match failed {
+        None => ("call.transferred", json!({ "to": to, "manner": manner })),
+        Some(cause) => {
+            ("transfer.failed", json!({ "to": to, "manner": manner, "reason": cause.end_reason() }))
+        }
+    }
+}
+
 fn of_queue(fact: &Fact) -> (&'static str, Value) {
     match fact {
         Fact::LeftQueue { queue, waited, why } => (
@@ -157,6 +164,12 @@ fn of_queue(fact: &Fact) -> (&'static str, Value) {
         Fact::Queued { queue } => ("queue.joined", json!({ "queue": queue })),
         _ => noted("queue", Value::Null),
     }
+}
+
+/// A message was left at a voicemail.
+fn received(mailbox: &str, lasted: Duration) -> (&'static str, Value) {
+    let data = json!({ "box": mailbox, "duration_ms": lasted.as_millis() as u64 });
+    ("voicemail.received", data)
 }
 
 fn failed((stage, provider): (Stage, &str), reason: &str, next: Option<&str>) -> Value {

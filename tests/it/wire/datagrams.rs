@@ -137,6 +137,14 @@ impl Wire {
         }
     }
 
+    /// Answers a request of the server with 200.
+    pub async fn agree(&self, request: &str) {
+        let names = ["Via", "From", "To", "Call-ID", "CSeq"];
+        let copied = names.map(|name| format!("{name}: {}\r\n", header(request, name))).concat();
+        let answer = format!("SIP/2.0 200 OK\r\n{copied}Content-Length: 0\r\n\r\n");
+        self.send(answer.as_bytes()).await;
+    }
+
     /// A request inside the dialog that an answer made; `sequence` is its CSeq.
     pub fn inside(&self, answer: &str, sequence: &str) -> String {
         let (local, method) = (self.local, sequence.split(' ').next_back().unwrap_or_default());

@@ -79,3 +79,4 @@ mod trunk_limits;
 mod turn_model;
 mod values;
 mod vendors;
+mod voicemail;

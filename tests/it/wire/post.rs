@@ -23,7 +23,11 @@ pub struct PostOffice {
 impl PostOffice {
     /// Starts it, with the certificate of an authority.
     pub async fn open(authority: &Authority) -> Self {
-        let port = free_port();
+        Self::open_at(authority, free_port()).await
+    }
+
+    /// The same, at this port.
+    pub async fn open_at(authority: &Authority, port: u16) -> Self {
         let (cert, key) = authority.files().identity.expect("it has one");
         let mut command = Command::new("/usr/bin/python3");
         command.args(["-c", include_str!("post/office.py")]).arg(port.to_string());
@@ -47,11 +51,7 @@ impl PostOffice {
 
     /// The settings of a server that gives its mails to it.
     pub fn settings(&self) -> String {
-        format!(
-            "[mail]\nhost = \"127.0.0.1\"\nport = {}\nfrom = \"The shop <shop@a.test>\"\n\
-             username = \"{USER}\"\npassword = \"${{env:MAIL_PASSWORD}}\"\n",
-            self.port
-        )
+        settings(self.port)
     }
 
     /// The mails that it was given.
@@ -59,6 +59,14 @@ impl PostOffice {
         let lines = self.lines.lock().expect("unpoisoned");
         lines.iter().skip(1).map(|line| serde_json::from_str(line).expect("JSON")).collect()
     }
+}
+
+/// The settings of a server whose mail server is at this port.
+pub fn settings(port: u16) -> String {
+    format!(
+        "[mail]\nhost = \"127.0.0.1\"\nport = {port}\nfrom = \"The shop <shop@a.test>\"\n\
+         username = \"{USER}\"\npassword = \"${{env:MAIL_PASSWORD}}\"\n"
+    )
 }
 
 const USER: &str = "shop";

@@ -134,6 +134,11 @@ impl Server {
         Self::begin(folder, house, &[]).await
     }
 
+    /// The same, with variables.
+    pub async fn start_again(folder: Folder, house: House, variables: &[(&str, &str)]) -> Self {
+        Self::begin(folder, house, variables).await
+    }
+
     async fn begin(folder: Folder, house: House, variables: &[(&str, &str)]) -> Self {
         let config = house.write(&folder);
         let mut child = program()
@@ -249,6 +254,13 @@ impl Folder {
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&path).expect("a folder for the test");
         Self(path)
+    }
+
+    /// One that somebody left: its server was stopped.
+    pub fn of(server: Server) -> Self {
+        let Server { child, folder, .. } = server;
+        drop(child);
+        folder
     }
 
     /// A path in it.

@@ -33,6 +33,8 @@ pub struct Line {
     requests: u32,
     /// How loud the loudest sample of the last slots was.
     pub loudest: u16,
+    /// All that came, at the rate of the telephone.
+    pub sound: Vec<i16>,
     /// The keys that came as tones.
     pub heard: String,
     /// The keys that came as telephone events.
@@ -56,6 +58,7 @@ impl Line {
             slot: 0,
             requests: 1,
             loudest: 0,
+            sound: Vec::new(),
             heard: String::new(),
             events: String::new(),
         }
@@ -83,6 +86,18 @@ impl Line {
     /// Hangs up.
     pub async fn hang_up(self) {
         self.wire.hang_up(&self.answer).await;
+    }
+
+    /// Is silent until the other side hangs up.
+    pub async fn until_hung_up(&mut self) {
+        for _ in 0..LONGEST_SILENCE {
+            self.pause(20).await;
+            let Some(request) = self.wire.receive(Duration::ZERO).await else { continue };
+            if request.starts_with("BYE ") {
+                return self.wire.agree(&request).await;
+            }
+        }
+        panic!("the other side does not hang up");
     }
 
     /// Goes on after something else was done meanwhile, in which nothing was sent.
@@ -157,6 +172,7 @@ impl Line {
             }
             let mut samples = Vec::new();
             self.decoder.decode(packet.payload, &mut samples);
+            self.sound.extend_from_slice(&samples);
             let peak = samples.iter().map(|it| it.unsigned_abs()).max().unwrap_or(0);
             self.loudest = self.loudest.max(peak);
             let mut rest = &samples[..];
@@ -176,3 +192,6 @@ impl Line {
         self.media.send_to(&octets, self.to).await.expect("the loopback takes it");
     }
 }
+
+/// How long the other side may take to hang up, in slots of 20 ms.
+const LONGEST_SILENCE: usize = 2_000;

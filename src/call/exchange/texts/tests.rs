@@ -38,6 +38,7 @@ impl Bench {
         let settings = phones::Settings {
             domain: "pbx.example".to_owned(),
             groups: HashMap::from([("both".into(), vec!["anna".into(), "ben".into()])]),
+            ..phones::Settings::default()
         };
         let exchange = Exchange::new(Settings::default(), Random::repeatable(1), now);
         let briefing = Arc::new(briefing(Plan::of(routes)));
@@ -114,6 +115,7 @@ fn briefing(plan: Plan) -> Briefing {
         squads: Default::default(),
         flows: Default::default(),
         queues: Default::default(),
+        letterboxes: Default::default(),
         trunks: Default::default(),
         phones: Default::default(),
         numbering: Default::default(),

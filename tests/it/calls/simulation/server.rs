@@ -339,6 +339,7 @@ impl Server {
             squads: BTreeMap::new(),
             flows: self.flows.clone(),
             queues: BTreeMap::new(),
+            letterboxes: Default::default(),
             trunks: BTreeMap::from([(Arc::from(""), self.terms.clone())]),
             tapes: Tapes::default(),
             media: MediaPolicy {
@@ -396,6 +397,9 @@ impl Server {
             }
             Output::Join(..) | Output::Leave(_) | Output::Queue(..) => {
                 unreachable!("no route leads to a conference or a queue")
+            }
+            Output::LookInto(..) | Output::TakeDown(..) | Output::TakenDown(..) => {
+                unreachable!("no route leads to a voicemail")
             }
             Output::Attach(port) => {
                 let Some(call) = self.calls.get_mut(&id) else { return };
