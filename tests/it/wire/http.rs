@@ -109,7 +109,15 @@ async fn a_call_begins_by_http_and_members_of_queues_rest() {
     assert_eq!(begun.status(), StatusCode::CREATED);
     let place = begun.headers()["location"].to_str().expect("a path").to_owned();
     let dialog = answers(&mut anna).await;
-    let show = looks.json(&place).await;
+    // The ACK may be here before the agent is.
+    let mut show = looks.json(&place).await;
+    for _ in 0..100 {
+        if show["doing"] == "agent" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        show = looks.json(&place).await;
+    }
     assert_eq!((&show["direction"], &show["doing"]), (&json!("outbound"), &json!("agent")));
     anna.ask(&dialog, "BYE", "").await;
     let record = server.record().await;
