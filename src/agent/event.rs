@@ -64,6 +64,8 @@ pub enum Input {
     Held,
     /// The caller is back.
     Resumed,
+    /// Somebody else comes in the place of the caller: what was being said to that one is cut.
+    Replaced,
     /// The session should say its goodbye and end (drain, limits from outside).
     WindUp,
     /// The line is gone. What was being said is cut; `Flushed` tells how much of it was heard.

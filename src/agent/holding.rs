@@ -50,7 +50,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::super::assistant::Assistant;
-    use super::super::event::{Input, Output, Over, Progress};
+    use super::super::event::{Input, Note, Output, Over, Progress};
     use super::super::session::{Opening, Session};
 
     fn session(first: Option<&str>, now: Instant) -> Session {
@@ -117,6 +117,29 @@ mod tests {
         session.handle(now, Input::Spoken { utterance, progress: finished });
         let noted = drain(&mut session);
         assert!(matches!(noted.first(), Some(Output::Note(_))), "{noted:?}");
+    }
+
+    #[test]
+    fn what_was_said_to_one_who_holds_and_is_replaced_is_kept() {
+        let mut now = Instant::now();
+        let mut session = session(Some("Hello there, how are you?"), now);
+        let said = drain(&mut session);
+        let Some(Output::Speak(utterance)) = said.first() else { panic!("{said:?}") };
+        let utterance = utterance.id;
+        let started = Progress::Started { at: now };
+        session.handle(now, Input::Spoken { utterance, progress: started });
+        now += Duration::from_secs(1);
+        session.handle(now, Input::Held);
+        session.handle(now, Input::Replaced);
+        assert_eq!(drain(&mut session), [Output::Pause, Output::Flush { through: utterance }]);
+        let heard = (utterance, Duration::from_secs(1), Some(Duration::from_secs(2)));
+        session.handle(now, Input::Flushed { heard: vec![heard] });
+        let noted = drain(&mut session);
+        let cut =
+            |it: &Output| matches!(it, Output::Note(Note::AgentSaid { interrupted: true, .. }));
+        assert!(noted.iter().any(cut), "{noted:?}");
+        session.handle(now, Input::Resumed);
+        assert!(!drain(&mut session).contains(&Output::Pause), "nothing is paused any more");
     }
 
     #[test]

@@ -305,6 +305,7 @@ impl Session {
             Input::ToolDone(result) => self.tool_done(now, result),
             Input::Held => self.be_held(now),
             Input::Resumed => self.be_taken_back(now),
+            Input::Replaced => drop(self.flush(now)),
             Input::WindUp if self.ends_unheard(now, Over::WoundUp) => {}
             Input::WindUp => self.conclude(now, Over::WoundUp, self.phrases.goodbye.clone()),
         }

@@ -249,7 +249,8 @@ impl Conductor {
         if of == self.near {
             if matches!(self.work, Work::Agent) {
                 // Who leaves hears no more of the agent, which goes on with somebody else.
-                self.silence_agent();
+                self.desk.tell(now, Input::Replaced);
+                self.drain_desk(now);
             }
             self.near = session;
         } else {

@@ -25,9 +25,10 @@ async fn three_callers_are_served_by_two_phones_in_their_order() {
     let first = Ann::calls(&server, "800").await;
     let with_first = answers(&mut anna).await;
     hear_each_other(&first.audio, &anna.audio).await;
-    // The second one rings at the other phone, which is busy; then the queue tries again.
+    // The second one rings at the other phone, which is busy.
     let second = Ann::calls(&server, "800").await;
     let invite = ben.wait_for("INVITE ").await;
+    ask(&server, &["queue", "pause", "102"]).await;
     ben.reply(&invite, "486 Busy Here", "").await;
     let third = Ann::calls(&server, "801").await;
     let queues = standing(&server, |queue| queue["waiting"] == 2).await;
@@ -38,6 +39,7 @@ async fn three_callers_are_served_by_two_phones_in_their_order() {
     };
     assert_eq!(state("phone:101"), "talking", "{queues:#}");
     // Who came later matters more: the route says so.
+    ask(&server, &["queue", "resume", "102"]).await;
     let with_third = answers(&mut ben).await;
     hear_each_other(&third.audio, &ben.audio).await;
     events.until("You are number 1 in the queue.").await;
