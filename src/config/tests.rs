@@ -19,6 +19,7 @@ use crate::config::settings::Server;
 mod files;
 mod flows;
 mod machine;
+mod queues;
 
 /// A dialplan with nothing wrong, for tests about the server.
 const SOUND: &str =
@@ -137,14 +138,6 @@ fn mistakes_in_dialplans_are_reported_word_for_word() {
             agent("first_mesage = \"Hello.\"\nfirst_message = \"x\"\n\n[agents.front.turns]\nwiat = \"1s\""),
         ),
         ("a_key_of_a_later_version", "[[route]]\nto = \"busy\"\ntimeout = \"3s\"\n\n[schedules.main]\nsay = \"Hello.\"\n".to_owned()),
-        (
-            "queues_that_serve_nobody",
-            "[[route]]\nto = \"queue:sale\"\n\n[queues.sales]\nmembers = [\"agent:x\", { to = \"phone:101\", skill = [] }]\n\n\
-             [queues.help]\nmembers = [\"agent:x\", \"phone:101\", \"tel:+4930\", \"tel:+4930\"]\nstrategy = \"round-robin\"\n\
-             else = \"queue:help\"\nannounce = { position = true, every = \"1s\" }\n\n\
-             [queues.none]\nmembers = []\nring = \"1s\"\nagent = \"nobody\"\nsay = \"Hello {{ name\"\n"
-                .to_owned(),
-        ),
         (
             "conditions_that_hold_for_no_call",
             "[[route]]\nwhen = \"caler.startsWith('+49') && hours.offce\"\nto   = \"busy\"\n\n[[route]]\n\
