@@ -292,23 +292,23 @@ mod tests {
     fn a_key_is_shown_once_and_kept_as_a_hash() {
         let folder = Folder::new("hash");
         let keys = ApiKeys::below(&folder.0);
-        assert_eq!((keys.all().unwrap(), keys.stamp()), (Vec::new(), None));
+        assert_eq!((keys.all().expect("keys"), keys.stamp()), (Vec::new(), None));
         let now = Duration::from_secs(1_000);
         let mut random = Random::repeatable(1);
-        let (made, key) = keys.create(&order("crm", Scope::Read), now, &mut random).unwrap();
+        let (made, key) = keys.create(&order("crm", Scope::Read), now, &mut random).expect("a key");
         let key = key.expose_secret();
         assert!(key.starts_with("sk_") && key.len() == 67, "{key}");
         assert!(made.is_valid(Duration::from_secs(1_059)));
         assert!(!made.is_valid(Duration::from_secs(1_060)));
         let path = folder.0.join(FILE);
-        let text = fs::read_to_string(&path).unwrap();
+        let text = fs::read_to_string(&path).expect("a file");
         assert!(!text.contains(&key[3..]), "{text}");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        let all = keys.all().unwrap();
+        assert_eq!(fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o600);
+        let all = keys.all().expect("keys");
         assert_eq!(shown(&all, key), Some(&made));
         assert_eq!(shown(&all, &key[..66]), None);
         assert_eq!(shown(&all, ""), None);
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("a mode");
         assert!(matches!(keys.all(), Err(ApiKeysError::Open(_))));
     }
 
@@ -317,16 +317,17 @@ mod tests {
         let folder = Folder::new("revoke");
         let (keys, now) = (ApiKeys::below(&folder.0), Duration::from_secs(1_000));
         let mut random = Random::repeatable(1);
-        let mut make = |name| keys.create(&order(name, Scope::Admin), now, &mut random).unwrap().0;
+        let mut make =
+            |name| keys.create(&order(name, Scope::Admin), now, &mut random).expect("a key").0;
         let (first, second) = (make("a"), make("a"));
         make("b");
         let before = keys.stamp();
         assert!(matches!(keys.revoke("a"), Err(ApiKeysError::Ambiguous(_))));
-        assert_eq!(keys.revoke(&first.id).unwrap(), first);
+        assert_eq!(keys.revoke(&first.id).expect("a key"), first);
         assert_ne!(keys.stamp(), before);
-        assert_eq!(keys.revoke("a").unwrap(), second);
+        assert_eq!(keys.revoke("a").expect("a key"), second);
         assert!(matches!(keys.revoke("a"), Err(ApiKeysError::Unknown(_))));
-        assert_eq!(keys.all().unwrap().len(), 1);
+        assert_eq!(keys.all().expect("keys").len(), 1);
         for name in ["", " ", "a\nb", &"x".repeat(65)] {
             let made = keys.create(&order(name, Scope::Read), now, &mut Random::repeatable(2));
             assert!(matches!(made, Err(ApiKeysError::Name)), "{name}");
@@ -343,11 +344,11 @@ mod tests {
                 scope.spawn(move || {
                     let (name, mut random) = (number.to_string(), Random::repeatable(number));
                     let now = Duration::from_secs(1_000);
-                    keys.create(&order(&name, Scope::Read), now, &mut random).unwrap();
+                    keys.create(&order(&name, Scope::Read), now, &mut random).expect("a key");
                 });
             }
         });
-        assert_eq!(keys.all().unwrap().len(), 8);
+        assert_eq!(keys.all().expect("keys").len(), 8);
     }
 
     #[test]

@@ -164,17 +164,17 @@ mod tests {
         assert_eq!(pointer("{\"limit\""), (400, None));
         assert_eq!(pointer("{} {}"), (400, None));
         assert_eq!(pointer("\u{1}"), (400, None));
-        assert_eq!(read::<Wish>(b"{}").unwrap().limit, None);
+        assert_eq!(read::<Wish>(b"{}").expect("a wish").limit, None);
     }
 
     #[tokio::test]
     async fn what_is_wrong_with_a_query_is_named() {
         let ask = async |uri: &'static str| {
             let request = axum::http::Request::builder().uri(Uri::from_static(uri)).body(());
-            let (mut parts, ()) = request.unwrap().into_parts();
+            let (mut parts, ()) = request.expect("a request").into_parts();
             Asked::<Wish>::from_request_parts(&mut parts, &()).await
         };
-        assert_eq!(ask("/v1/calls?limit=3").await.unwrap().0.limit, Some(3));
+        assert_eq!(ask("/v1/calls?limit=3").await.expect("a query").0.limit, Some(3));
         let problem = ask("/v1/calls?limt=3").await.unwrap_err();
         assert_eq!(problem.errors[0].parameter.as_deref(), Some("limt"));
         assert_eq!(ask("/v1/calls?limit=300").await.unwrap_err().status, 422);

@@ -349,7 +349,7 @@ mod tests {
         fn new(name: &str, records: &[(u64, &str, &str)]) -> Self {
             let name = format!("voxtrunk-http-calls-{name}-{}", std::process::id());
             let folder = Self(std::env::temp_dir().join(name));
-            fs::create_dir_all(&folder.0).unwrap();
+            fs::create_dir_all(&folder.0).expect("a folder");
             let mut random = Random::repeatable(1);
             for (at, from, status) in records {
                 let call = CallId::new(Duration::from_secs(*at), &mut random);
@@ -357,13 +357,16 @@ mod tests {
                     "id": call.to_string(), "status": status, "agents": ["desk"],
                     "from": { "number": from, "name": "<script>\r\nX: y" },
                 });
-                fs::write(folder.0.join(format!("{call}.json")), record.to_string()).unwrap();
+                fs::write(folder.0.join(format!("{call}.json")), record.to_string())
+                    .expect("it is written");
             }
             folder
         }
 
         fn page(&self, query: Query) -> Page<CallSummary> {
-            Wanted::read(query).unwrap().page(&CallArchive::new(self.0.clone()), Vec::new())
+            Wanted::read(query)
+                .expect("a query")
+                .page(&CallArchive::new(self.0.clone()), Vec::new())
         }
     }
 
@@ -432,7 +435,7 @@ mod tests {
     fn a_link_holds_nothing_that_ends_it() {
         let query = Query { from: some("+49>; rel=\"x\"\r\nX: y"), ..Query::default() };
         let link = query.link("abc").expect("a link");
-        let link = link.to_str().unwrap();
+        let link = link.to_str().expect("text");
         assert!(link.starts_with("</v1/calls?from=%2B49%3E%3B%20rel%3D%22x%22%0D%0A"), "{link}");
         assert!(link.ends_with("&cursor=abc>; rel=\"next\""), "{link}");
     }

@@ -228,9 +228,10 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     async fn served(patience: Patience) -> (SocketAddr, CancellationToken, Arc<AtomicUsize>) {
-        let mut door = Door::open("127.0.0.1:0".parse().unwrap(), None).unwrap();
+        let mut door =
+            Door::open("127.0.0.1:0".parse().expect("an address"), None).expect("a door");
         door.patience = patience;
-        let (address, stop) = (door.local().unwrap(), CancellationToken::new());
+        let (address, stop) = (door.local().expect("an address"), CancellationToken::new());
         let asked = Arc::new(AtomicUsize::new(0));
         let count = asked.clone();
         let answer = move || async move {
@@ -242,7 +243,7 @@ mod tests {
     }
 
     async fn said(address: SocketAddr, text: &[u8]) -> String {
-        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
         stream.write_all(text).await.ok();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.ok();
@@ -272,7 +273,7 @@ mod tests {
         let (address, stop, _) = served(Patience::default()).await;
         let mut crowd = Vec::new();
         for _ in 0..MOST_FROM_ONE {
-            crowd.push(TcpStream::connect(address).await.unwrap());
+            crowd.push(TcpStream::connect(address).await.expect("a connection"));
         }
         assert_eq!(said(address, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await, "");
         drop(crowd);

@@ -346,7 +346,7 @@ mod tests {
 
     #[test]
     fn types_are_wanted_by_name_or_by_their_beginning() {
-        let filter = |text| Filter { types: types(Some(text)).unwrap(), call: None };
+        let filter = |text| Filter { types: types(Some(text)).expect("types"), call: None };
         let event = |kind: &str| Event {
             number: 1,
             kind: kind.to_owned(),

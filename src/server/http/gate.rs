@@ -192,12 +192,12 @@ mod tests {
     #[test]
     fn wrong_keys_are_counted_for_each_address_and_forgiven_later() {
         let (mut failures, start) = (Failures::default(), Instant::now());
-        let peer: IpAddr = "192.0.2.1".parse().unwrap();
+        let peer: IpAddr = "192.0.2.1".parse().expect("an address");
         for _ in 0..MOST_FAILURES {
             assert!(!failures.count(peer, start));
         }
         assert!(failures.count(peer, start + Duration::from_secs(59)));
-        assert!(!failures.count("192.0.2.2".parse().unwrap(), start));
+        assert!(!failures.count("192.0.2.2".parse().expect("an address"), start));
         assert!(!failures.count(peer, start + Duration::from_secs(61)));
         for number in 0..20_000_u32 {
             failures.count(IpAddr::V4(number.into()), start);
@@ -207,9 +207,12 @@ mod tests {
 
     #[test]
     fn a_network_of_ipv6_is_one_address() {
-        let one = network("2001:db8:1:2:3::4".parse().unwrap());
-        assert_eq!(one, network("2001:db8:1:2:ffff::1".parse().unwrap()));
-        assert_ne!(one, network("2001:db8:1:3::4".parse().unwrap()));
-        assert_eq!(network("::ffff:192.0.2.1".parse().unwrap()).to_string(), "192.0.2.1");
+        let one = network("2001:db8:1:2:3::4".parse().expect("an address"));
+        assert_eq!(one, network("2001:db8:1:2:ffff::1".parse().expect("an address")));
+        assert_ne!(one, network("2001:db8:1:3::4".parse().expect("an address")));
+        assert_eq!(
+            network("::ffff:192.0.2.1".parse().expect("an address")).to_string(),
+            "192.0.2.1"
+        );
     }
 }

@@ -217,7 +217,7 @@ mod tests {
             "request_id": "req_1",
             "errors": [{ "parameter": "limit", "message": "at most 200" }],
         });
-        assert_eq!(serde_json::to_value(&problem).unwrap(), expected);
+        assert_eq!(serde_json::to_value(&problem).expect("JSON"), expected);
         let response = problem.after(3).into_response();
         assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
         assert_eq!(response.headers()[header::RETRY_AFTER], "3");
