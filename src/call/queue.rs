@@ -48,7 +48,7 @@ pub enum Input {
     },
     /// None of those who were rung for a caller took it.
     NotTaken,
-    /// One of them did.
+    /// One of them did, or somebody to whom it sent the call.
     Taken(Destination),
     /// A caller left, or its talk with a member is over.
     Leave,
@@ -330,6 +330,9 @@ impl Queues {
     fn taken(&mut self, caller: PortId, member: Destination) {
         let Some(waiting) = self.callers.get_mut(&caller) else { return };
         let With::Rung(rung) = &waiting.with else { return };
+        // Whoever sent the call elsewhere serves the caller there.
+        let served = rung.iter().find(|it| **it == member).or(rung.first()).cloned();
+        let Some(member) = served else { return };
         let others: Vec<Destination> = rung.iter().filter(|it| **it != member).cloned().collect();
         waiting.with = With::Talks(member.clone());
         if let Some(line) = self.lines.get_mut(&waiting.queue) {

@@ -209,6 +209,16 @@ fn a_thousand_who_wait_cost_a_look_at_the_members() {
 }
 
 #[test]
+fn who_sends_its_call_elsewhere_is_busy_and_others_are_not_kept() {
+    let (mut house, sales) = (House::new(), Arc::new(queue(&["1"], Strategy::RoundRobin)));
+    house.comes(1, &sales);
+    house.say(1, Input::Taken(phone("99")));
+    assert_eq!(house.comes(2, &sales), [place(2, 1, 1)], "its only member talks");
+    assert_eq!(house.queues.members.len(), 1, "only members are known");
+    assert_eq!(house.say(1, Input::Leave), [rings(2, &["1"])]);
+}
+
+#[test]
 fn who_is_called_back_keeps_its_place_for_a_while() {
     let (mut house, sales) = (House::new(), Arc::new(queue(&["1"], Strategy::RoundRobin)));
     house.comes(1, &sales);
