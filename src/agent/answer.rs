@@ -91,9 +91,8 @@ pub enum Called {
 }
 
 impl Answer {
-    /// Begins to count turns and thoughts where another stopped.
+    /// Begins to count thoughts where another stopped.
     pub fn count_on(&mut self, before: &Self) {
-        self.turn = before.turn;
         self.last = before.last;
     }
 

@@ -13,10 +13,9 @@ use crate::agent::lexicon::locale::Locale;
 use crate::agent::memory::Memory;
 use crate::agent::saying::chunk::Clock;
 use crate::agent::saying::speaker::Speaker;
-use crate::agent::squad::Carry;
 use crate::agent::tool::Tool;
+pub use crate::agent::transfer::Transfer;
 use crate::base::country::Country;
-use crate::base::destination::Destination;
 use crate::base::language::Language;
 use crate::base::schema::{Either, OneOrMany};
 use crate::base::units;
@@ -198,24 +197,6 @@ pub struct Choice {
     pub max_tokens: Option<u32>,
     /// Words that a transcriber should expect.
     pub keyterms: Vec<String>,
-}
-
-/// A destination that `transfer_call` may name.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Transfer {
-    /// Where to.
-    pub to: Destination,
-    /// When the model should choose it.
-    #[serde(default)]
-    pub description: String,
-    /// What is said before; an empty text: nothing.
-    #[serde(default)]
-    pub say: Option<String>,
-    /// What another agent knows of the conversation when it takes over: `all`, `last:N`, `summary`
-    /// or `none`. Without it, none: it begins with its first message.
-    #[serde(default = "Carry::nothing")]
-    pub context: Carry,
 }
 
 /// Something that the caller may want, for the `rules` model.

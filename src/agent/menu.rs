@@ -8,7 +8,6 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::agent::assistant::{Assistant, Choice, Intent, Keys, Silence, Transfer, Unclear};
-use crate::agent::squad::Carry;
 use crate::agent::tool::names;
 use crate::base::destination::Destination;
 use crate::base::language::Language;
@@ -122,7 +121,11 @@ impl Menu {
             llm: Choice { provider: Some("rules".to_owned()), ..Choice::default() },
             realtime: None,
             tools: vec![names::END_CALL.to_owned(), names::TRANSFER_CALL.to_owned()],
-            transfers: self.destinations().map(|(_, to)| (to.to_string(), silent(to))).collect(),
+            // The caller chose it, and needs no announcement.
+            transfers: self
+                .destinations()
+                .map(|(_, to)| (to.to_string(), Transfer::silent(to.clone())))
+                .collect(),
             intents: self.intents(is_german),
             interrupt,
             dtmf: Keys { at_once: true, terminator: None, ..base.dtmf.clone() },
@@ -165,12 +168,6 @@ impl Menu {
         });
         intents.collect()
     }
-}
-
-/// The caller chose it, and needs no announcement.
-fn silent(to: &Destination) -> Transfer {
-    let (description, say) = (String::new(), Some(String::new()));
-    Transfer { to: to.clone(), description, say, context: Carry::Nothing }
 }
 
 /// What callers call a destination, if it has a name of words.

@@ -9,6 +9,7 @@ pub mod menu;
 pub mod phrases;
 pub mod tool;
 pub mod tools;
+pub mod transfer;
 
 mod consent;
 pub mod conversation;
@@ -27,6 +28,7 @@ pub mod expectation;
 pub mod floor;
 mod foresight;
 pub mod intents;
+pub mod introduction;
 pub mod judgement;
 mod keypad;
 mod lateness;

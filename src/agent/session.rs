@@ -161,11 +161,17 @@ impl Session {
     /// mistaken for its own.
     pub fn after(before: &Self, assistant: Arc<Assistant>, opening: Opening, now: Instant) -> Self {
         let mut session = Self::new(assistant, opening, now);
-        session.speech.count_on(&before.speech);
-        session.answer.count_on(&before.answer);
-        session.turn.count_on(&before.turn);
+        session.count_on(before);
+        session.answer.turn = before.answer.turn;
         session.since = session.answer.turn;
         session
+    }
+
+    /// Counts utterances, thoughts and pauses on from where another session of the call stopped.
+    pub fn count_on(&mut self, other: &Self) {
+        self.speech.count_on(&other.speech);
+        self.answer.count_on(&other.answer);
+        self.turn.count_on(&other.turn);
     }
 
     /// What was said.

@@ -52,6 +52,31 @@ pub enum Destination {
     HangUp(u16),
 }
 
+/// How a caller is brought to somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// It is sent there: by REFER where its side takes it, otherwise it hears how it rings.
+    #[default]
+    Blind,
+    /// We call there, and connect the caller with whoever answers.
+    Attended,
+    /// We call there, say who is calling and why, and connect the caller when it is wanted. Until
+    /// then it hears music.
+    Warm,
+}
+
+impl Mode {
+    /// Whether a caller can be brought to a destination so.
+    pub fn fits(self, to: &Destination) -> bool {
+        match self {
+            Self::Blind => true,
+            Self::Attended => to.is_called(),
+            Self::Warm => to.is_called() || matches!(to, Destination::Queue(_)),
+        }
+    }
+}
+
 /// Why a text is not a destination.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotADestination {

@@ -13,7 +13,7 @@ use crate::audio::codec::Codec;
 use crate::audio::library::Libraries;
 use crate::audio::packing::Wishes;
 use crate::audio::speech;
-use crate::base::destination::Destination;
+use crate::base::destination::{Destination, Mode};
 use crate::call::admission::Badge;
 use crate::call::keying::Srtp;
 use crate::call::numbering::Numbering;
@@ -152,6 +152,14 @@ pub enum Refer {
     First,
     /// Never: we call and connect both.
     Never,
+}
+
+impl Refer {
+    /// The same for a caller who is brought somewhere so: only who is sent there is sent by REFER.
+    #[must_use]
+    pub fn in_mode(self, mode: Mode) -> Self {
+        if mode == Mode::Blind { self } else { Self::Never }
+    }
 }
 
 impl Terms {

@@ -4,6 +4,7 @@
 
 mod calling;
 mod conferring;
+mod consulting;
 mod dialling;
 mod drilling;
 mod ending;
@@ -27,6 +28,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::agent::introduction::Answer;
 use crate::agent::memory::Earlier;
 use crate::agent::tool::ToolCall;
 use crate::base::deadlines::Deadlines;
@@ -52,6 +54,7 @@ use crate::media;
 use crate::sip::event::{Command, Incoming, SessionId};
 
 use conferring::Seat;
+use consulting::Consult;
 pub use dialling::MOST_LEGS;
 pub use ending::CALL_HEADER;
 use ending::redirection;
@@ -78,6 +81,8 @@ pub struct Conductor {
     far: Option<SessionId>,
     /// Whoever is being called.
     dial: Option<Dial>,
+    /// Who was asked last whether it takes the caller and does not, and why.
+    asked: Option<(SessionId, Cause)>,
     /// Who oversees the call.
     overseer: Option<Overseer>,
     /// A peer that sent somebody else in its place and has not hung up yet.
@@ -118,6 +123,8 @@ enum Work {
     Referring(Referring),
     /// Somebody is called for the near side, which waits.
     Transferring,
+    /// Whoever answered is asked whether it takes the caller, who waits.
+    Consulting(Box<Consult>),
     /// Two legs talk with each other.
     Bridged,
     /// The near side is in a conference.
@@ -157,6 +164,8 @@ enum Timer {
     Queue,
     /// It is to be told where it stands in a queue.
     Announce,
+    /// Whoever is asked does not answer.
+    Consult,
 }
 
 impl Conductor {
@@ -183,6 +192,7 @@ impl Conductor {
             near: incoming.session,
             far: None,
             dial: None,
+            asked: None,
             overseer: None,
             leaving: None,
             replacing: None,
@@ -245,6 +255,7 @@ impl Conductor {
                 Timer::Keys => self.press_keys(now),
                 Timer::Queue => self.give_up_waiting(now, LeftQueue::Timeout),
                 Timer::Announce => self.announce_place(now),
+                Timer::Consult => self.consulted(now, Answer::Unclear),
             }
         }
         match &mut self.work {
@@ -362,7 +373,7 @@ impl Conductor {
             }
             Destination::Flow(name) => self.go_by_flow(now, &name),
             Destination::Conference(room) => self.confer(now, room),
-            Destination::Queue(name) => self.queue_up(now, &name),
+            Destination::Queue(name) => self.queue_up(now, &name, None),
             Destination::Voicemail(name) => self.leave_word(now, &name),
             Destination::Drill(kind) => {
                 self.work = Work::Drill(Drill::new(kind));
@@ -449,6 +460,7 @@ impl Conductor {
             Work::Dialling
             | Work::Referring(_)
             | Work::Transferring
+            | Work::Consulting(_)
             | Work::Bridged
             | Work::Ending(_)
             | Work::Over => {}

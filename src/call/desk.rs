@@ -82,6 +82,32 @@ impl Desk {
         self.seat_session(now, &casting, opening);
     }
 
+    /// Goes aside for somebody who is asked something meanwhile: gives the desk for that. Both count
+    /// on, so that nothing of the one is mistaken for the other's.
+    pub fn stand_in(&self, now: Instant, post: Post, opening: Opening) -> Self {
+        let casting = post.casting;
+        let opening = Opening {
+            tools: casting.tools.clone(),
+            handlings: casting.handlings.clone(),
+            name: casting.name.clone(),
+            ..opening
+        };
+        let assistant = casting.assistant.clone();
+        let mut session = match &self.session {
+            Some(before) => Session::after(before, assistant, opening, now),
+            None => Session::new(assistant, opening, now),
+        };
+        session.handle(now, Input::Began);
+        Self { casting: Some(casting), session: Some(session), ..Self::default() }
+    }
+
+    /// Is back after another stood in.
+    pub fn come_back(&mut self, stood_in: &Self) {
+        if let (Some(session), Some(other)) = (&mut self.session, &stood_in.session) {
+            session.count_on(other);
+        }
+    }
+
     /// What was said in the flow, for whoever goes on with it.
     pub fn past(&self) -> Inheritance {
         let mut past = self.past.clone();

@@ -7,6 +7,7 @@ use crate::agent::tool::ToolCall;
 use crate::base::destination::Destination;
 use crate::call::cause::Cause;
 use crate::call::record::Kind;
+use crate::call::transfer::Brief;
 use crate::sip::event::SessionId;
 
 /// An attempt to reach somebody.
@@ -22,6 +23,8 @@ pub struct Dial {
     early: Option<SessionId>,
     /// What the INVITEs say besides: whom they replace, and who asks for it.
     headers: Vec<(String, String)>,
+    /// What whoever answers is told before it is connected.
+    brief: Option<Brief>,
     /// How often somebody sent us elsewhere.
     redirections: usize,
 }
@@ -32,7 +35,7 @@ pub enum Purpose {
     /// The route of the call says so.
     Route,
     /// The agent connects the caller with somebody.
-    Transfer(ToolCall),
+    Transfer(ToolCall, Kind),
     /// The call is one that we begin.
     Origination,
     /// Members of a queue are rung for one who waits.
@@ -73,6 +76,7 @@ impl Dial {
             worst: None,
             early: None,
             headers: Vec::new(),
+            brief: None,
             redirections: 0,
         }
     }
@@ -81,6 +85,17 @@ impl Dial {
     #[must_use]
     pub fn with_headers(self, headers: Vec<(String, String)>) -> Self {
         Self { headers, ..self }
+    }
+
+    /// The same, and whoever answers is told this of the caller and asked whether it takes it.
+    #[must_use]
+    pub fn with_brief(self, brief: Option<Brief>) -> Self {
+        Self { brief, ..self }
+    }
+
+    /// What whoever answers is told.
+    pub fn brief(&self) -> Option<&Brief> {
+        self.brief.as_ref()
     }
 
     /// Further headers of the INVITEs, by name and value.

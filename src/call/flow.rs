@@ -9,7 +9,7 @@ use std::time::Instant;
 use serde_json::{Map, Number, Value};
 
 use crate::agent::tool::{ToolCall, names};
-use crate::base::destination::Destination;
+use crate::base::destination::{Destination, Mode};
 use crate::base::scope::Scope;
 use crate::base::template;
 use crate::dialplan::flow::{
@@ -111,7 +111,14 @@ pub enum Output {
         arguments: String,
     },
     /// Send the caller there; `Input::NotReached` when nobody takes it.
-    Go(Destination),
+    Go {
+        /// Where.
+        to: Destination,
+        /// How.
+        mode: Mode,
+        /// What whoever answers a warm transfer is told; a template.
+        brief: Option<String>,
+    },
     /// Give the conversation to whoever is there; `Input::NotReached` when nobody is.
     HandOff(Destination),
     /// The flow is over: hang up.
@@ -312,8 +319,9 @@ impl Walk {
             }
             (Kind::Tool | Kind::Webhook, _) => self.use_tool(),
             (Kind::Transfer | Kind::Queue | Kind::Voicemail, Some(to)) => {
+                let (mode, brief) = (node.mode, node.brief.clone());
                 self.life = Life::Transferring;
-                self.out.push_back(Output::Go(to));
+                self.out.push_back(Output::Go { to, mode, brief });
             }
             (Kind::Handoff, Some(to)) => {
                 self.life = Life::Transferring;
@@ -493,6 +501,10 @@ mod tests {
 
     use super::*;
 
+    fn go(to: &str) -> Output {
+        Output::Go { to: to.parse().expect("a phone"), mode: Mode::Blind, brief: None }
+    }
+
     fn walk(nodes: &str) -> Walk {
         let text = format!("agent = \"desk\"\nstart = \"a\"\n{nodes}");
         let flow: Flow = toml::from_str(&text).expect("it reads");
@@ -566,9 +578,9 @@ mod tests {
         walk.handle(now, Input::Unanswered);
         assert_eq!(drain(&mut walk), [entered("b"), Output::Say("One moment.".to_owned())]);
         walk.handle(now, Input::Said);
-        assert_eq!(drain(&mut walk), [Output::Go("phone:101".parse().expect("a phone"))]);
+        assert_eq!(drain(&mut walk), [go("phone:101")]);
         walk.handle(now, Input::NotReached);
-        let to = Output::Go("phone:102".parse().expect("a phone"));
+        let to = go("phone:102");
         assert_eq!(drain(&mut walk), [entered("c"), to]);
         walk.handle(now, Input::NotReached);
         assert!(matches!(drain(&mut walk).as_slice(), [Output::Fail(_)]));

@@ -261,6 +261,8 @@ pub enum Kind {
     Blind,
     /// Somebody was: the call takes the place of the one in which it was asked (RFC 3891).
     Attended,
+    /// Somebody was, by us, and heard who is calling and why.
+    Warm,
 }
 
 impl Kind {
@@ -269,6 +271,7 @@ impl Kind {
         match self {
             Self::Blind => "blind",
             Self::Attended => "attended",
+            Self::Warm => "warm",
         }
     }
 }

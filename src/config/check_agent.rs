@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::agent::assistant::{Assistant, Choice, Intent};
 use crate::agent::tool::names;
 use crate::agent::tools::builtin::Builtin;
-use crate::base::template;
 use crate::config::check_fallback;
 use crate::config::check_language;
-use crate::config::check_routes;
+use crate::config::check_templates::not_a_template;
 use crate::config::diagnostic::{Diagnostic, Severity, did_you_mean};
 use crate::config::provider::{Job, Need, ProviderKind};
 use crate::config::shape;
 use crate::config::source::Span;
 use crate::config::subject::Subject;
+use crate::config::{check_routes, check_transfers};
 
 /// Checks one agent.
 pub fn agent(subject: &Subject<'_>, name: &str, agent: &Assistant) -> Vec<Diagnostic> {
@@ -36,19 +36,6 @@ pub fn agent(subject: &Subject<'_>, name: &str, agent: &Assistant) -> Vec<Diagno
 pub fn tools_of_the_house() -> impl Iterator<Item = &'static str> {
     let own = Builtin::ALL.into_iter().map(Builtin::name);
     [names::END_CALL, names::TRANSFER_CALL].into_iter().chain(own)
-}
-
-/// What is said of a text that should be a template and does not parse.
-pub fn not_a_template(subject: &Subject<'_>, path: &str, text: &str) -> Option<Diagnostic> {
-    let why = template::render(text, &template::Variables::new()).err()?.to_string();
-    let why = why.trim_start_matches("syntax error: ");
-    let why = why.split_once(" (in ").map_or(why, |(why, _)| why);
-    let message = format!("`{}` is not a template", path.rsplit('.').next().unwrap_or_default());
-    Some(
-        Diagnostic::error("template.syntax", message)
-            .at(subject.place(path), why)
-            .help("variables stand in two braces: {{ caller }}"),
-    )
 }
 
 struct Check<'a> {
@@ -333,10 +320,12 @@ impl Check<'_> {
     fn transfers(&self) -> Vec<Diagnostic> {
         let mut found = Vec::new();
         for (name, transfer) in &self.agent.transfers {
-            let path = format!("{}.transfers.{name}.to", self.path);
+            let table = format!("{}.transfers.{name}", self.path);
+            let path = format!("{table}.to");
             // Those of a tool are told there.
             if self.subject.place(&path).is_some() {
                 found.extend(check_routes::unknown_destination(self.subject, &transfer.to, &path));
+                found.extend(check_transfers::all(self.subject, &transfer.into(), &table));
             }
         }
         let others = [

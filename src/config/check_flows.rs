@@ -10,6 +10,7 @@ use crate::base::destination::Destination;
 use crate::base::template;
 use crate::config::check_routes::{unknown_agent, unknown_destination};
 use crate::config::check_tools;
+use crate::config::check_transfers::{self, Written};
 use crate::config::diagnostic::{Diagnostic, did_you_mean};
 use crate::config::roles;
 use crate::config::source::Span;
@@ -176,6 +177,9 @@ impl Check<'_> {
             let key = if node.to.is_some() { "to" } else { "queue" };
             let path = format!("{}.nodes.{id}.{key}", self.path);
             found.extend(unknown_destination(self.subject, &to, &path));
+            let written = Written { to: &to, mode: node.mode, brief: node.brief.as_deref() };
+            let table = format!("{}.nodes.{id}", self.path);
+            found.extend(check_transfers::all(self.subject, &written, &table));
         }
         found
     }
@@ -308,6 +312,7 @@ impl Check<'_> {
         let more = ["failed", "else", "tool", "args", "save", "error", "prompt", "tools", "exits"];
         let more =
             more.into_iter().chain(["digits", "phrases", "after", "recording", "url", "headers"]);
+        let more = more.chain(["mode", "brief"]);
         let all = all.into_iter().chain(more).filter(|key| !known.contains(key));
         let wrong = all.filter_map(|key| {
             let span = self.key(&format!("nodes.{id}.{key}"))?;

@@ -106,7 +106,9 @@ impl Check<'_> {
             let within = (SOON..=LONGEST_CALLBACK).contains(&callback.within);
             range("callback.within", within, "`callback.within` must be from 1s to 3d");
         }
-        for (key, text) in [("say", &queue.say), ("announce.say", &queue.announce.say)] {
+        for (key, text) in
+            [("say", &queue.say), ("announce.say", &queue.announce.say), ("brief", &queue.brief)]
+        {
             let Some(Err(why)) = text.as_deref().map(template::names) else { continue };
             let message = format!("the template cannot be read: {why}");
             found.push(Diagnostic::error("template.syntax", message).at(self.place(key), "here"));

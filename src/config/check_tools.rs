@@ -11,13 +11,14 @@ use crate::agent::tools::parameter::{Parameter, Sort};
 use crate::agent::tools::request;
 use crate::base::network;
 use crate::base::secret::ExposeSecret;
-use crate::config::check_agent::{not_a_template, tools_of_the_house};
+use crate::config::check_agent::tools_of_the_house;
 use crate::config::check_machine::in_plain_text;
 use crate::config::check_routes::unknown_destination;
+use crate::config::check_templates::not_a_template;
 use crate::config::diagnostic::{Diagnostic, did_you_mean};
 use crate::config::source::{Span, is_secret_key};
 use crate::config::subject::Subject;
-use crate::config::{check_databases, check_mail};
+use crate::config::{check_databases, check_mail, check_transfers};
 
 /// Checks all tools.
 pub fn tools(subject: &Subject<'_>) -> Vec<Diagnostic> {
@@ -130,17 +131,19 @@ impl Check<'_> {
     /// Where a transfer goes.
     fn destinations(&self) -> Vec<Diagnostic> {
         let all = &self.definition.destinations;
-        let place = |at: usize| format!("{}.destinations[{at}].to", self.path);
-        let unknown = all.iter().enumerate();
-        let unknown =
-            unknown.filter_map(|(at, it)| unknown_destination(self.subject, &it.to, &place(at)));
+        let table = |at: usize| format!("{}.destinations[{at}]", self.path);
+        let wrong = all.iter().enumerate().flat_map(|(at, it)| {
+            let (table, subject) = (table(at), self.subject);
+            let unknown = unknown_destination(subject, &it.to, &format!("{table}.to"));
+            unknown.into_iter().chain(check_transfers::all(subject, &it.into(), &table))
+        });
         let empty = all.is_empty().then(|| {
             let message = format!("tool `{}` has no `destinations`", self.name);
             Diagnostic::error("key.missing", message)
                 .at(self.subject.key(&self.path), "callers are sent nowhere")
                 .help(format!("add [[tools.{}.destinations]] with a `to`", self.name))
         });
-        unknown.chain(empty).collect()
+        wrong.chain(empty).collect()
     }
 
     /// A tool that the house does not have.

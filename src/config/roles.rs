@@ -8,12 +8,12 @@ use std::time::Duration;
 use crate::agent::assistant::{Assistant, Choice, Intent, Transfer};
 use crate::agent::hearing::value;
 use crate::agent::intents::slot::Kind;
+use crate::agent::introduction;
 use crate::agent::menu::{Invalid, Menu, Timeout};
-use crate::agent::squad::Carry;
 use crate::agent::tool::{Tool, names};
 use crate::agent::tools::definition::{Definition, Method};
 use crate::agent::tools::parameter::{self, Format, Parameter, Sort};
-use crate::base::destination::Destination;
+use crate::base::destination::{Destination, Mode};
 use crate::dialplan::flow::{
     self, FAILED, Flow, Node, When, asker, judge, speaker, type_name, way_to,
 };
@@ -27,7 +27,40 @@ pub fn all(
 ) -> BTreeMap<String, Arc<Assistant>> {
     let mut roles = of_flows(flows, agents);
     roles.extend(of_queues(queues, agents, defaults));
+    let introducers = introducers((flows, queues), agents, &roles);
+    roles.extend(introducers);
     roles
+}
+
+/// Who introduces callers to those who are called for them, for each that may want it.
+fn introducers(
+    (flows, queues): (&BTreeMap<String, Arc<Flow>>, &BTreeMap<String, Arc<Queue>>),
+    agents: &BTreeMap<String, Arc<Assistant>>,
+    roles: &BTreeMap<String, Arc<Assistant>>,
+) -> BTreeMap<String, Arc<Assistant>> {
+    let is_warm = |mode: Mode| mode == Mode::Warm;
+    let of_agents = agents
+        .iter()
+        .filter(|(_, agent)| agent.transfers.values().any(|transfer| is_warm(transfer.mode)))
+        .map(|(name, agent)| (name.clone(), agent));
+    let of_flows = flows
+        .iter()
+        .filter(|(_, flow)| flow.nodes.values().any(|node| is_warm(node.mode)))
+        .filter_map(|(name, flow)| Some((speaker(name), agents.get(&flow.agent)?)));
+    let mut found: BTreeMap<String, &Arc<Assistant>> = of_agents.chain(of_flows).collect();
+    // Somebody may be brought into any queue so.
+    let any = !found.is_empty();
+    let of_queues = queues.iter().filter(|(_, queue)| any || queue.brief.is_some());
+    found.extend(of_queues.filter_map(|(name, _)| {
+        let name = queue::speaker(name);
+        let base = roles.get(&name)?;
+        Some((name, base))
+    }));
+    let made = found.into_iter().map(|(name, base)| {
+        let base = Assistant { speech: true, ..plain(base) };
+        (introduction::introducer(&name), Arc::new(introduction::of(&base)))
+    });
+    made.collect()
 }
 
 /// The agents of all flows, by name.
@@ -155,12 +188,7 @@ fn asking(node: &Node, base: &Assistant) -> Assistant {
 
 /// Who hears nothing so often goes another way.
 fn give_up(tries: u32, assistant: &mut Assistant) {
-    let nobody = Transfer {
-        to: Destination::HangUp(480),
-        description: String::new(),
-        say: Some(String::new()),
-        context: Carry::Nothing,
-    };
+    let nobody = Transfer::silent(Destination::HangUp(480));
     let failed = way_to(FAILED).to_string();
     assistant.transfers = BTreeMap::from([(failed.clone(), nobody)]);
     assistant.silence.reminders = Some(tries.saturating_sub(1));

@@ -66,7 +66,6 @@ const KEYS: &[&str] = &[
     "agents.*.turns.on_no_punctuation",
     "agents.*.after.webhook",
     "agents.*.voicemail",
-    "tools.*.destinations.mode",
     "agents.*.on",
     "agents.*.first",
 ];

@@ -190,6 +190,13 @@ fn mistakes_in_dialplans_are_reported_word_for_word() {
             agent("intents = [{ id = \"a\", key = \"1\", action = \"transfer_call:sale\" }, { id = \"a\", key = \"1\" }]\n\n\
                    [agents.front.transfers.sales]\nto = \"agent:nobody\""),
         ),
+        (
+            "transfers_that_nobody_is_asked_about",
+            agent("first_message = \"x\"\ntools = [\"transfer_call\"]\n\n\
+                   [agents.front.transfers.help]\nto = \"agent:front\"\nmode = \"warm\"\n\n\
+                   [agents.front.transfers.boss]\nto = \"sip:a@192.0.2.1\"\nbrief = \"It is {{ number\"\n\n\
+                   "),
+        ),
         ("a_template_that_does_not_end", agent("first_message = \"Hello {{ name\"")),
         (
             "agents_that_extend_each_other",

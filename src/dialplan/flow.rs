@@ -10,7 +10,7 @@ use serde::de::{self, Deserializer, IntoDeserializer as _, SeqAccess, Visitor};
 use serde_json::Value;
 
 use crate::base::condition::Condition;
-use crate::base::destination::Destination;
+use crate::base::destination::{Destination, Mode};
 use crate::base::ordered::Ordered;
 use crate::base::schema::{Either, OneOrMany};
 use crate::base::secret::Secret;
@@ -140,6 +140,12 @@ pub struct Node {
     /// Where the caller is sent.
     #[serde(default)]
     pub to: Option<Destination>,
+    /// How the caller is brought there: `blind`, `attended` or `warm`.
+    #[serde(default)]
+    pub mode: Mode,
+    /// What whoever answers a warm transfer is told of the caller; a template.
+    #[serde(default)]
+    pub brief: Option<String>,
     /// The queue in which the caller waits, by its name.
     #[serde(default)]
     pub queue: Option<String>,
@@ -272,7 +278,11 @@ impl Node {
     /// The templates in it, with the keys under which they stand.
     pub fn texts(&self) -> Vec<(String, &str)> {
         let plain = [("text", &self.text), ("say", &self.say), ("confirm", &self.confirm)];
-        let plain = plain.into_iter().chain([("prompt", &self.prompt), ("url", &self.url)]);
+        let plain = plain.into_iter().chain([
+            ("prompt", &self.prompt),
+            ("url", &self.url),
+            ("brief", &self.brief),
+        ]);
         let plain = plain.filter_map(|(key, text)| Some((key.to_owned(), text.as_deref()?)));
         let asked = self.ask.iter().map(|(name, text)| (format!("ask.{name}"), text.as_str()));
         let set = self.set.iter();
@@ -304,8 +314,8 @@ impl Kind {
             Self::Wait => &["for", "next"],
             Self::Tool => &["tool", "args", "save", "say", "next", "error"],
             Self::Webhook => &["url", "headers", "args", "save", "say", "next", "error"],
-            Self::Transfer => &["say", "to", "else"],
-            Self::Queue => &["say", "queue", "else"],
+            Self::Transfer => &["say", "to", "mode", "brief", "else"],
+            Self::Queue => &["say", "queue", "mode", "brief", "else"],
             Self::Handoff | Self::Voicemail => &["say", "to"],
             Self::End => &["say"],
         }

@@ -56,6 +56,10 @@ pub struct Queue {
     /// A sound file that is played to those who wait; without it, the hold music.
     #[serde(default)]
     pub music: Option<String>,
+    /// What a member that answers is told of the caller, who is connected when the member wants it;
+    /// a template. Without it, the caller is connected at once.
+    #[serde(default)]
+    pub brief: Option<String>,
     /// The agent in whose language and voice those who wait are spoken to; without it, those of
     /// `[defaults.agent]`.
     #[serde(default)]

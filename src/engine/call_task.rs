@@ -245,11 +245,7 @@ impl CallTask {
             Output::Media(port, command) => {
                 self.media(media_shard::Order::Command(port, command));
             }
-            Output::ClosePort(port) => {
-                if let Some(Port::Open(_)) = self.ports.remove(&port) {
-                    self.media(media_shard::Order::Close(port));
-                }
-            }
+            Output::ClosePort(port) => self.close(port).await,
             Output::Join(room, port) => {
                 let mailbox = self.mailbox.clone();
                 self.confer(conferences::Order::Join { room, port, mailbox }).await;
@@ -411,13 +407,22 @@ impl CallTask {
         }
     }
 
+    async fn close(&mut self, port: PortId) {
+        if let Some(Port::Open(_)) = self.ports.remove(&port) {
+            self.media(media_shard::Order::Close(port));
+            self.mouth(speak::Order::Shut(port)).await;
+        }
+    }
+
     /// Lets the mouth speak at a port.
     async fn give_mouth(&mut self, port: PortId) {
-        if let Some(Port::Open(ring)) = self.ports.get_mut(&port)
-            && let Some((rate, ring)) = ring.take()
-        {
-            self.mouth.send(speak::Order::Open(port, rate, ring)).await.ok();
-        }
+        let Some(Port::Open(ring)) = self.ports.get_mut(&port) else { return };
+        let order = match ring.take() {
+            Some((rate, ring)) => speak::Order::Open(port, rate, ring),
+            // It has spoken there before.
+            None => speak::Order::Turn(port),
+        };
+        self.mouth.send(order).await.ok();
     }
 
     async fn engage(&mut self, agent: &str) {

@@ -92,7 +92,7 @@ impl Test<'_> {
                 Output::Record(Recording::Resume) => println!("(goes on recording)"),
                 Output::Wait => self.wait(),
                 Output::Use { tool, arguments } => self.use_tool(&tool, &arguments).await?,
-                Output::Go(to) => return Ok(ends(&format!("goes to {to}"))),
+                Output::Go { to, .. } => return Ok(ends(&format!("goes to {to}"))),
                 Output::HandOff(to) => return Ok(ends(&format!("{to} goes on with the call"))),
                 Output::End => return Ok(ends("hangs up")),
                 Output::Fail(why) => {

@@ -604,7 +604,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::agent::squad::Carry;
     use crate::agent::tool::{ToolCall, ToolResult};
     use crate::base::destination::Destination;
 
@@ -650,10 +649,8 @@ mod tests {
             &["Nine to five.", "Again, nine to five."],
         );
         let sales_desk = Transfer {
-            to: Destination::Agent("sales".to_owned()),
-            description: String::new(),
             say: Some("Off to sales.".to_owned()),
-            context: Carry::Nothing,
+            ..Transfer::silent(Destination::Agent("sales".to_owned()))
         };
         Assistant {
             goodbye: Some("Bye now.".to_owned()),

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::agent::assistant::{Assistant, Intent};
 use crate::agent::tool::{Tool, names};
 use crate::agent::tools::builtin::Builtin;
+use crate::base::destination::Mode;
 
 /// Writes what a language model is told: the agent's prompt, then how it should answer what the
 /// `rules` model would understand. A template: slots of intents stand as `<day>` in it.
@@ -63,14 +64,21 @@ fn transfer_tool(assistant: &Assistant) -> Tool {
         }
     }
     let destinations: Vec<String> = assistant.transfers.keys().map(|name| quoted(name)).collect();
+    let is_warm = assistant.transfers.values().any(|transfer| transfer.mode == Mode::Warm);
+    let brief = if is_warm { BRIEF } else { "" };
     let parameters = format!(
         "{{\"type\":\"object\",\"properties\":{{\"to\":{{\"type\":\"string\",\"enum\":[{}],\
-         \"description\":\"Where the caller goes.\"}}}},\"required\":[\"to\"],\
+         \"description\":\"Where the caller goes.\"}}{brief}}},\"required\":[\"to\"],\
          \"additionalProperties\":false}}",
         destinations.join(",")
     );
     Tool { name: names::TRANSFER_CALL.to_owned(), description, parameters }
 }
+
+/// What a model may say to whoever answers a warm transfer.
+const BRIEF: &str = ",\"brief\":{\"type\":\"string\",\"description\":\"One short sentence that is said \
+to the person who answers there, before the caller is connected: who is calling, and what about. \
+Only what the caller said.\"}";
 
 fn describe(intent: &Intent, text: &mut String) {
     let name = intent.label.as_deref().unwrap_or(&intent.id);
@@ -144,15 +152,12 @@ mod tests {
 
     use super::*;
     use crate::agent::assistant::Transfer;
-    use crate::agent::squad::Carry;
     use crate::base::destination::Destination;
 
     fn assistant() -> Assistant {
         let transfer = |description: &str| Transfer {
-            to: Destination::Agent("sales".to_owned()),
             description: description.to_owned(),
-            say: None,
-            context: Carry::Nothing,
+            ..Transfer::silent(Destination::Agent("sales".to_owned()))
         };
         Assistant {
             prompt: Some("You are kind.".to_owned()),

@@ -6,7 +6,6 @@ use super::stage::{Stage, Voice, agent, caller, last_words, tool_call};
 use crate::agent::assistant::{Assistant, Transfer};
 use crate::agent::conversation::{Message, Request};
 use crate::agent::event::{Delta, Input, Note, Output, Over, PauseId, ThoughtId, Transcript};
-use crate::agent::squad::Carry;
 use crate::agent::tool::names;
 
 const HOURS: (&str, &str) = ("hours", "We are open from nine to five.");
@@ -404,10 +403,8 @@ fn a_model_that_fails_is_excused_and_the_call_goes_to_a_human() {
     assistant.fallback.tries = 2;
     assistant.fallback.to = Some("desk".to_owned());
     let desk = Transfer {
-        to: "busy".parse().expect("a destination"),
-        description: String::new(),
         say: Some("I am getting a colleague.".to_owned()),
-        context: Carry::Nothing,
+        ..Transfer::silent("busy".parse().expect("a destination"))
     };
     assistant.transfers.insert("desk".to_owned(), desk);
     let mut stage = Stage::new(assistant, "", Box::new(mind));
@@ -443,9 +440,10 @@ fn a_caller_who_stops_the_fallback_transfer_is_not_punished_for_it_later() {
     assistant.turns.preemptive = false;
     assistant.fallback.tries = 1;
     assistant.fallback.to = Some("desk".to_owned());
-    let (to, description) = ("busy".parse().expect("a destination"), String::new());
-    let say = Some("I am getting a colleague who can help you.".to_owned());
-    let desk = Transfer { to, description, say, context: Carry::Nothing };
+    let desk = Transfer {
+        say: Some("I am getting a colleague who can help you.".to_owned()),
+        ..Transfer::silent("busy".parse().expect("a destination"))
+    };
     assistant.transfers.insert("desk".to_owned(), desk);
     let mut stage = Stage::new(assistant, "", Box::new(mind));
     stage.caller(1_000, 1_000, "What is it?");

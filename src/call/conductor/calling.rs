@@ -14,7 +14,7 @@ use crate::call::dial::{Dial, Purpose};
 use crate::call::event::Output;
 use crate::call::leg::Leg;
 use crate::call::origination::Origination;
-use crate::call::transfer;
+use crate::call::transfer::{self, Escort};
 use crate::sip::event::SessionId;
 
 impl Conductor {
@@ -74,7 +74,10 @@ impl Conductor {
             | Destination::Menu(_)
             | Destination::Flow(_) => self.begin(now),
             then => match transfer::way(then, Refer::Never) {
-                Some(target) => self.carry_out(now, ToolCall::transfer(HOUSE, ""), target),
+                Some(target) => {
+                    let call = ToolCall::transfer(HOUSE, "");
+                    self.carry_out(now, call, (target, Escort::default()));
+                }
                 None => self.end(now, Cause::NoRoute),
             },
         }

@@ -11,6 +11,7 @@ use crate::call::dial::{Purpose, Round};
 use crate::call::event::Output;
 use crate::call::leg::{Leg, State};
 use crate::call::placement::{Caller, Placement};
+use crate::call::transfer::Brief;
 use crate::sip::event::{Command, Refusal, SessionId};
 
 impl Conductor {
@@ -154,13 +155,14 @@ impl Conductor {
                 let near = self.near;
                 self.with(near, |leg, out| leg.ring(out));
             }
-            (Purpose::Transfer(_), true) => self.connect(session),
+            // Who waits for a warm transfer goes on hearing music.
+            (Purpose::Transfer(..), true) if dial.brief().is_none() => self.connect(session),
             (Purpose::Referral(by, _), _) => {
                 // Who asked hears how it goes (RFC 3515 2.4.4).
                 let by = *by;
                 self.sip(Command::AnswerRefer { session: by, outcome: Ok(180) });
             }
-            (Purpose::Transfer(_) | Purpose::Queue | Purpose::Origination, _) => {}
+            (Purpose::Transfer(..) | Purpose::Queue | Purpose::Origination, _) => {}
         }
     }
 
@@ -229,7 +231,11 @@ impl Conductor {
                 self.answer_near(now);
                 self.join(now);
             }
-            Purpose::Transfer(_) => self.transfer_answered(now, session),
+            purpose if dial.brief().is_some() => {
+                let brief = dial.brief().cloned().unwrap_or(Brief::Plain);
+                self.consult(now, session, (purpose, brief));
+            }
+            Purpose::Transfer(_, kind) => self.transfer_answered(now, session, kind),
             Purpose::Queue => self.member_answered(now, session),
             Purpose::Origination => self.reached(now, session),
             Purpose::Referral(by, kind) => self.referral_answered(now, session, (by, kind)),
@@ -280,7 +286,9 @@ impl Conductor {
                 self.line = None;
                 self.end(now, dial.cause());
             }
-            Purpose::Transfer(call) => self.transfer_failed(now, call, dial.cause()),
+            Purpose::Transfer(call, kind) => {
+                self.transfer_failed(now, (call, *kind), dial.cause());
+            }
             Purpose::Queue => self.not_taken(),
             Purpose::Referral(by, kind) => {
                 self.referral_failed(now, (*by, *kind), dial.cause());

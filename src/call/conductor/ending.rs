@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Conductor, Timer, Work};
 use crate::agent;
+use crate::agent::introduction::Answer;
 use crate::base::destination::Destination;
 use crate::base::id::PortId;
 use crate::call::cause::Cause;
@@ -22,6 +23,7 @@ impl Conductor {
         }
         let was_answered = leg.is_up();
         let was_wanted = leg.state() != State::Ending;
+        self.left_consult(now, session);
         self.member_gone(session);
         if session == self.near && !matches!(self.work, Work::Over) {
             self.leave_desk(now);
@@ -37,7 +39,8 @@ impl Conductor {
         let oversees = self.is_overseer(session);
         let takes_part = session == self.near || Some(session) == self.far || oversees;
         let has_left = !takes_part && self.chronicle.was_leg_answered(place);
-        let own = if has_left { Some(Cause::Transferred) } else { own };
+        let why = self.why_not_taken(session).unwrap_or(Cause::Transferred);
+        let own = if has_left { Some(why) } else { own };
         self.chronicle.leg_ended(now, place, own);
         if matches!(self.work, Work::Ending(_) | Work::Over) {
             return self.check_over(now);
@@ -47,6 +50,9 @@ impl Conductor {
         }
         if self.dial.as_ref().is_some_and(|dial| dial.tries(session)) {
             return self.attempt_failed(now, session, Cause::of_ending(ending));
+        }
+        if self.is_consulting() && session == self.near {
+            return self.consulted(now, Answer::HungUp);
         }
         if session == self.near || Some(session) == self.far {
             return self.side_ended(now, session, ending);
@@ -91,6 +97,7 @@ impl Conductor {
         if matches!(self.work, Work::Ending(_) | Work::Over) {
             return;
         }
+        self.take_back(now);
         self.stop_dialling();
         self.leave_queue(now, LeftQueue::Abandoned);
         self.timers.clear_all();
@@ -164,7 +171,8 @@ impl Conductor {
             | Work::Transferring
             | Work::Queued
             | Work::Drill(_) => self.end(now, Cause::ServerShutdown),
-            Work::Bridged
+            Work::Consulting(_)
+            | Work::Bridged
             | Work::Conference(_)
             | Work::Voicemail(_)
             | Work::Ending(_)

@@ -15,7 +15,7 @@ use crate::call::briefing::{Post, Refer};
 use crate::call::cause::Cause;
 use crate::call::event::{Output, Taping};
 use crate::call::flow::{self, Walk};
-use crate::call::transfer;
+use crate::call::transfer::{self, Escort};
 use crate::dialplan::flow::{self as plan, Recording};
 
 impl Conductor {
@@ -160,12 +160,13 @@ impl Conductor {
                 flow::Output::Use { tool, arguments } => {
                     self.flow_uses(now, &name, (&tool, arguments));
                 }
-                flow::Output::Go(to) => {
+                flow::Output::Go { to, mode, brief } => {
                     let terms = self.briefing.trunks.get(&self.trunk.name);
                     let refer = terms.map_or(Refer::First, |terms| terms.refer);
                     let call = ToolCall { id: FLOW.to_owned(), ..ToolCall::transfer(FLOW, "") };
-                    match transfer::way(&to, refer) {
-                        Some(target) => self.carry_out(now, call, target),
+                    let escort = Escort::new(mode, None, brief.as_ref());
+                    match transfer::way(&to, refer.in_mode(mode)) {
+                        Some(target) => self.carry_out(now, call, (target, escort)),
                         None => self.walk(now, flow::Input::NotReached),
                     }
                 }

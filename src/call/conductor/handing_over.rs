@@ -76,7 +76,7 @@ impl Conductor {
             Place::Room(room) => self.confer(now, room),
             Place::Line(name) => {
                 self.attend_near();
-                self.queue_up(now, &name);
+                self.queue_up(now, &name, None);
             }
             Place::Agent(_, post) => self.serve(now, post),
             Place::Voicemail(name) => {
@@ -97,7 +97,7 @@ impl Conductor {
     }
 
     /// Those who hear and speak are at the near side from now on.
-    fn attend_near(&mut self) {
+    pub(super) fn attend_near(&mut self) {
         if let Some(port) = self.leg(self.near).map(Leg::port) {
             self.out.push_back(Output::Attach(port));
         }

@@ -53,7 +53,9 @@ impl Conductor {
 
     /// Whoever the near side heard is gone, and others may still answer.
     pub(super) fn wait_on(&mut self) {
-        let (near, ringback) = (self.near, self.briefing.tapes.ringback.clone());
-        self.with(near, |leg, out| leg.entertain(&ringback, out));
+        let tapes = &self.briefing.tapes;
+        let tape = if self.is_warm() { tapes.hold.clone() } else { tapes.ringback.clone() };
+        let near = self.near;
+        self.with(near, |leg, out| leg.entertain(&tape, out));
     }
 }

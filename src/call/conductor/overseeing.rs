@@ -61,6 +61,7 @@ impl Conductor {
             Work::Dialling
             | Work::Referring(_)
             | Work::Transferring
+            | Work::Consulting(_)
             | Work::Conference(_)
             | Work::Queued
             | Work::Voicemail(_)
@@ -108,7 +109,11 @@ impl Conductor {
     fn rewire_overseen(&mut self) {
         match self.work {
             Work::Bridged | Work::Conference(_) => self.rewire(),
-            Work::Agent | Work::Voicemail(_) | Work::Referring(_) | Work::Transferring => {
+            Work::Agent
+            | Work::Voicemail(_)
+            | Work::Referring(_)
+            | Work::Transferring
+            | Work::Consulting(_) => {
                 self.media(Command::Connect(Links::default()));
             }
             Work::Dialling | Work::Queued | Work::Drill(_) | Work::Ending(_) | Work::Over => {}

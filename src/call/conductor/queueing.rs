@@ -1,7 +1,7 @@
 //! The near side waits in a queue: it hears music and where it stands, until a member has it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::serving::MOST_HOPS;
 use super::{Conductor, MOST_LEGS, Timer, Work};
@@ -17,7 +17,7 @@ use crate::call::flow;
 use crate::call::leg::{Leg, State};
 use crate::call::queue::{Back, Input, Needs, Word};
 use crate::call::record::LeftQueue;
-use crate::call::transfer;
+use crate::call::transfer::{self, Brief, Escort};
 use crate::dialplan::queue::{Queue, speaker};
 use crate::media::event::{Attention, Command, Digit};
 use crate::sip::event::SessionId;
@@ -33,6 +33,8 @@ pub(super) struct Place {
     from: Option<Post>,
     /// What is still to be said before anything else.
     greeting: String,
+    /// What a member that answers is told.
+    brief: Option<Brief>,
     life: Life,
 }
 
@@ -57,6 +59,7 @@ impl Place {
             caller,
             from: None,
             greeting: String::new(),
+            brief: None,
             life: Life::Coming,
         }
     }
@@ -64,7 +67,7 @@ impl Place {
 
 impl Conductor {
     /// The near side goes into a queue.
-    pub(super) fn queue_up(&mut self, now: Instant, name: &str) {
+    pub(super) fn queue_up(&mut self, now: Instant, name: &str, brief: Option<Brief>) {
         let casting = self.briefing.agents.get(&speaker(name)).cloned();
         let queue = self.briefing.queues.get(name).cloned();
         let (Some(casting), Some(queue)) = (casting, queue) else {
@@ -84,7 +87,8 @@ impl Conductor {
         let greeting = [notice, say].into_iter().flatten().collect::<Vec<_>>().join(" ");
         let name = name.to_owned();
         let caller = PortId(self.incoming.session.0);
-        let place = Place { name, queue, caller, from, greeting, life: Life::Coming };
+        let brief = brief.or_else(|| queue.brief.clone().map(Brief::Template));
+        let place = Place { name, queue, caller, from, greeting, brief, life: Life::Coming };
         self.line = Some(Box::new(place));
         self.work = Work::Queued;
         self.ready_near(now);
@@ -153,7 +157,9 @@ impl Conductor {
                     return self.give_up_waiting(now, LeftQueue::Timeout);
                 }
                 let ring = self.line.as_ref().map(|place| place.queue.ring);
-                self.dial = Some(Dial::new(Purpose::Queue, members, Vec::new(), ring));
+                let brief = self.line.as_ref().and_then(|place| place.brief.clone());
+                let dial = Dial::new(Purpose::Queue, members, Vec::new(), ring);
+                self.dial = Some(dial.with_brief(brief));
                 self.next_round(now);
             }
         }
@@ -161,9 +167,11 @@ impl Conductor {
 
     /// It is time to say where the caller stands.
     pub(super) fn announce_place(&mut self, now: Instant) {
-        let Some(place) = self.line.as_ref().filter(|_| self.is_in_line()) else { return };
+        let Some(place) = self.line.as_ref() else { return };
         self.timers.set(Timer::Announce, now + place.queue.announce.every);
-        self.tell_queue(Input::Ask);
+        if self.is_in_line() {
+            self.tell_queue(Input::Ask);
+        }
     }
 
     fn say_place(&mut self, now: Instant, position: usize, waiting: usize) {
@@ -267,6 +275,10 @@ impl Conductor {
 
     /// The caller waits no more: where it goes is up to the queue, and to whoever had it before.
     pub(super) fn give_up_waiting(&mut self, now: Instant, why: LeftQueue) {
+        if matches!(self.work, Work::Consulting(_)) {
+            // A member may still take it.
+            return self.timers.set(Timer::Queue, now + AGAIN);
+        }
         if !self.is_in_line() {
             return;
         }
@@ -279,7 +291,10 @@ impl Conductor {
         self.give_back_to_agent();
         match (&queue.otherwise, from) {
             (Some(to), _) => match transfer::way(to, Refer::Never) {
-                Some(target) => self.carry_out(now, ToolCall::transfer(HOUSE, ""), target),
+                Some(target) => {
+                    let call = ToolCall::transfer(HOUSE, "");
+                    self.carry_out(now, call, (target, Escort::default()));
+                }
                 None => self.end(now, Cause::NoAnswer),
             },
             (None, _) if self.flow.is_some() => self.walk(now, flow::Input::NotReached),
@@ -324,6 +339,9 @@ impl Conductor {
 
 /// The identity of what nobody but the house itself wants.
 pub(super) const HOUSE: &str = "house";
+
+/// When it is looked again whether a caller has waited too long, while a member is asked.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// The variables that say what a caller needs.
 const PRIORITY: &str = "queue_priority";

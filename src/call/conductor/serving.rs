@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::{Conductor, Work};
 use crate::agent;
 use crate::agent::event::{Note, Over};
+use crate::agent::introduction::Answer;
 use crate::agent::memory;
 use crate::agent::squad::Inheritance;
 use crate::agent::tool::ToolCall;
@@ -101,6 +102,11 @@ impl Conductor {
     pub(super) fn drain_desk(&mut self, now: Instant) {
         while let Some(output) = self.desk.poll() {
             match output {
+                // What is said to whom is asked is not part of the conversation.
+                agent::event::Output::Note(_) if self.is_consulting() => {}
+                agent::event::Output::Over(_) if self.is_consulting() => {
+                    self.consulted(now, Answer::Unclear);
+                }
                 agent::event::Output::Note(note) => {
                     if matches!(note, Note::CallerSaid { .. }) {
                         self.hops = 0;

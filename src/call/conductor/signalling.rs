@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{Conductor, Work};
 use crate::agent;
 use crate::agent::event::Progress;
+use crate::agent::introduction::Answer;
 use crate::base::id::PortId;
 use crate::call::cause::Cause;
 use crate::call::dial::Dial;
@@ -103,6 +104,9 @@ impl Conductor {
                 let dial = media::event::Command::Dial(vec![digit]);
                 self.with(other, |leg, out| leg.media(dial, out));
             }
+            (Work::Consulting(_), _) if session == self.near => {
+                self.desk.tell(now, agent::event::Input::Digit(digit.key()));
+            }
             (Work::Agent, _) if session == self.near => {
                 if self.agrees_by(now, session, digit) {
                     return;
@@ -184,6 +188,7 @@ impl Conductor {
             Work::Dialling
             | Work::Referring(_)
             | Work::Transferring
+            | Work::Consulting(_)
             | Work::Bridged
             | Work::Conference(_)
             | Work::Ending(_)
@@ -241,7 +246,8 @@ impl Conductor {
             return;
         }
         // What was cut may have been heard at the port of somebody who left.
-        if self.is_near(port) || matches!(input, agent::event::Input::Flushed { .. }) {
+        let was_cut = matches!(input, agent::event::Input::Flushed { .. });
+        if self.is_near(port) || was_cut && self.why_not_taken(session).is_none() {
             self.desk.tell(now, input);
         }
     }
@@ -250,6 +256,9 @@ impl Conductor {
     /// somebody silent is not silent itself.
     fn fell_silent(&mut self, now: Instant, session: SessionId) {
         let matters = session == self.near || Some(session) == self.far;
+        if self.is_consulting() && session == self.near {
+            return self.consulted(now, Answer::Unclear);
+        }
         if matters && self.leg(session).is_some_and(|leg| leg.is_up()) {
             self.end(now, Cause::MediaTimeout);
         }

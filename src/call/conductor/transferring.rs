@@ -14,7 +14,7 @@ use crate::call::dial::{Dial, Purpose};
 use crate::call::event::Output;
 use crate::call::leg::Leg;
 use crate::call::record::{Kind, Manner};
-use crate::call::transfer::{self, Target};
+use crate::call::transfer::{self, Escort, Target};
 use crate::dialplan::runner;
 use crate::media::event::{Attention, Command};
 use crate::media::link::Links;
@@ -24,7 +24,8 @@ use crate::sip::uri::Uri;
 impl Conductor {
     /// The agent wants a tool.
     pub(super) fn run(&mut self, now: Instant, call: ToolCall) {
-        if self.is_of_queue(now, &call)
+        if self.is_of_consult(now, &call)
+            || self.is_of_queue(now, &call)
             || self.is_of_voicemail(now, &call)
             || self.is_of_flow(now, &call)
         {
@@ -41,12 +42,17 @@ impl Conductor {
         let refer = terms.map_or(Refer::First, |terms| terms.refer);
         match transfer::target(&call, &casting.assistant, refer) {
             Err(result) => self.desk.tell(now, Input::ToolDone(result)),
-            Ok(target) => self.carry_out(now, call, target),
+            Ok((target, escort)) => self.carry_out(now, call, (target, escort)),
         }
     }
 
     /// Sends the caller somewhere.
-    pub(super) fn carry_out(&mut self, now: Instant, call: ToolCall, target: Target) {
+    pub(super) fn carry_out(
+        &mut self,
+        now: Instant,
+        call: ToolCall,
+        (target, escort): (Target, Escort),
+    ) {
         match target {
             Target::Agent(to) => match self.briefing.post(&to) {
                 Some(post) => {
@@ -62,20 +68,24 @@ impl Conductor {
             Target::End(to) => self.go(now, to),
             Target::Queue(name) => {
                 let to = Destination::Queue(name.clone()).to_string();
-                let fact = self.chronicle.transferred(now, by_agent(to, Manner::Bridge), None);
+                let fact = self.chronicle.transferred(
+                    now,
+                    by_agent(to, Manner::Bridge, escort.kind()),
+                    None,
+                );
                 self.out.push_back(Output::Fact(fact));
-                self.queue_up(now, &name);
+                self.queue_up(now, &name, escort.brief);
             }
             Target::Conference(room) => {
                 let to = Destination::Conference(room.clone()).to_string();
-                let fact = self.chronicle.transferred(now, by_agent(to, Manner::Bridge), None);
+                let fact = self.chronicle.transferred(now, sent(to), None);
                 self.out.push_back(Output::Fact(fact));
                 self.leave_desk(now);
                 self.confer(now, room);
             }
             Target::Voicemail(name) => {
                 let to = Destination::Voicemail(name.clone()).to_string();
-                let fact = self.chronicle.transferred(now, by_agent(to, Manner::Bridge), None);
+                let fact = self.chronicle.transferred(now, sent(to), None);
                 self.out.push_back(Output::Fact(fact));
                 self.leave_word(now, &name);
             }
@@ -84,7 +94,7 @@ impl Conductor {
                 self.timers.set(Timer::Refer, now + REFER_WITHIN);
                 self.sip(event::Command::Refer { session: self.near, target });
             }
-            Target::Bridge(to) => self.call_for_agent(now, call, to),
+            Target::Bridge(to) => self.call_for_agent(now, (call, escort), to),
         }
     }
 
@@ -108,10 +118,10 @@ impl Conductor {
         let unwilling = !referring.accepted && matches!(status, 403 | 405 | 420 | 501 | 603);
         self.timers.clear(Timer::Refer);
         if unwilling {
-            return self.call_for_agent(now, call, to);
+            return self.call_for_agent(now, (call, Escort::default()), to);
         }
         let failed = (status >= 300).then(|| Cause::of_refusal(status));
-        let try_of = by_agent(to.to_string(), Manner::Refer);
+        let try_of = by_agent(to.to_string(), Manner::Refer, Kind::Blind);
         let fact = self.chronicle.transferred(now, try_of, failed);
         self.out.push_back(Output::Fact(fact));
         let Some(failed) = failed else { return self.end(now, Cause::Transferred) };
@@ -123,16 +133,23 @@ impl Conductor {
 
     // By a leg of our own.
 
-    fn call_for_agent(&mut self, now: Instant, call: ToolCall, to: Destination) {
+    fn call_for_agent(
+        &mut self,
+        now: Instant,
+        (call, escort): (ToolCall, Escort),
+        to: Destination,
+    ) {
         self.work = Work::Transferring;
-        self.dial = Some(Dial::new(Purpose::Transfer(call), vec![to], Vec::new(), None));
+        let purpose = Purpose::Transfer(call, escort.kind());
+        let dial = Dial::new(purpose, vec![to], Vec::new(), None);
+        self.dial = Some(dial.with_brief(escort.brief));
         self.wait_on();
         self.next_round(now);
     }
 
-    pub(super) fn transfer_answered(&mut self, now: Instant, session: SessionId) {
+    pub(super) fn transfer_answered(&mut self, now: Instant, session: SessionId, kind: Kind) {
         let to = self.written_destination(session);
-        let fact = self.chronicle.transferred(now, by_agent(to, Manner::Bridge), None);
+        let fact = self.chronicle.transferred(now, by_agent(to, Manner::Bridge, kind), None);
         self.out.push_back(Output::Fact(fact));
         self.leave_desk(now);
         self.far = Some(session);
@@ -140,16 +157,29 @@ impl Conductor {
         self.join(now);
     }
 
-    pub(super) fn transfer_failed(&mut self, now: Instant, call: &ToolCall, cause: Cause) {
+    pub(super) fn transfer_failed(
+        &mut self,
+        now: Instant,
+        (call, kind): (&ToolCall, Kind),
+        cause: Cause,
+    ) {
         let to = self.legs.last().map(Leg::session).map(|last| self.written_destination(last));
-        let to = to.unwrap_or_default();
-        let fact = self.chronicle.transferred(now, by_agent(to, Manner::Bridge), Some(cause));
+        let try_of = by_agent(to.unwrap_or_default(), Manner::Bridge, kind);
+        self.came_back(now, (try_of, cause), (call.id.clone(), cause.in_words()));
+    }
+
+    /// The agent has the caller again; it is told why.
+    pub(super) fn came_back(
+        &mut self,
+        now: Instant,
+        (try_of, cause): (Try, Cause),
+        (id, content): (String, String),
+    ) {
+        let fact = self.chronicle.transferred(now, try_of, Some(cause));
         self.out.push_back(Output::Fact(fact));
         self.give_back_to_agent();
         self.work = Work::Agent;
-        let content = cause.in_words();
-        let result = ToolResult { id: call.id.clone(), content, failed: true };
-        self.not_reached(now, result);
+        self.not_reached(now, ToolResult { id, content, failed: true });
     }
 
     /// The near side hears and is heard by the agent again.
@@ -159,7 +189,7 @@ impl Conductor {
         self.media(Command::Attend(Attention::Speech));
     }
 
-    fn written_destination(&self, session: SessionId) -> String {
+    pub(super) fn written_destination(&self, session: SessionId) -> String {
         let leg = self.leg(session).and_then(Leg::destination);
         leg.map(Destination::to_string).unwrap_or_default()
     }
@@ -294,9 +324,14 @@ impl Conductor {
     }
 }
 
-/// A transfer that the agent wants: nobody was asked before.
-fn by_agent(to: String, manner: Manner) -> Try {
-    Try { to, manner, kind: Kind::Blind, by: None }
+/// A transfer that the agent wants.
+pub(super) fn by_agent(to: String, manner: Manner, kind: Kind) -> Try {
+    Try { to, manner, kind, by: None }
+}
+
+/// The same to where nobody needs to be asked.
+fn sent(to: String) -> Try {
+    by_agent(to, Manner::Bridge, Kind::Blind)
 }
 
 /// How long a referred call may take to be answered.

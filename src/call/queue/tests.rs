@@ -61,6 +61,7 @@ fn queue(members: &[&str], strategy: Strategy) -> Queue {
         announce: Announce::default(),
         callback: None,
         music: None,
+        brief: None,
         agent: None,
     }
 }

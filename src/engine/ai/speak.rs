@@ -27,8 +27,13 @@ use crate::providers::voice::Voice;
 pub enum Order {
     /// Another agent takes over; what waits is still spoken by whom it was given to.
     Engage(Arc<Crew>),
-    /// The port is open; this is the rate of its codec and the ring that it plays from.
+    /// The port is open, and what is said is heard there from now on; this is the rate of its codec
+    /// and the ring that it plays from.
     Open(PortId, Rate, rtrb::Producer<Spoken>),
+    /// What is said is heard at this port again.
+    Turn(PortId),
+    /// The port is no more.
+    Shut(PortId),
     /// Speak, after what waits.
     Speak(Utterance),
     /// What is held up to here may be heard.
@@ -42,7 +47,10 @@ pub struct Mouth {
     mailbox: Mailbox,
     media: MediaHandle,
     desk: Option<Arc<Desk>>,
+    /// Where what is said is heard.
     port: Option<(PortId, Rate, rtrb::Producer<Spoken>)>,
+    /// Where it was heard before, and may be again.
+    others: Vec<(PortId, Rate, rtrb::Producer<Spoken>)>,
     jobs: VecDeque<Job>,
 }
 
@@ -100,7 +108,7 @@ enum Piece {
 impl Mouth {
     /// Makes a mouth that reports to `mailbox` and plays through `media`.
     pub fn new(mailbox: Mailbox, media: MediaHandle) -> Self {
-        Self { mailbox, media, desk: None, port: None, jobs: VecDeque::new() }
+        Self { mailbox, media, desk: None, port: None, others: Vec::new(), jobs: VecDeque::new() }
     }
 
     /// Runs until the call closes the orders.
@@ -127,7 +135,20 @@ impl Mouth {
                 let voices = Shift::new(crew.voices.clone(), self.mailbox.clone());
                 self.desk = Some(Arc::new(Desk { voices, patience: crew.patience.audio }));
             }
-            Order::Open(port, rate, ring) => self.port = Some((port, rate, ring)),
+            Order::Open(port, rate, ring) => {
+                self.others.extend(self.port.replace((port, rate, ring)));
+            }
+            Order::Turn(port) => {
+                let known = self.others.iter().position(|(other, ..)| *other == port);
+                if let Some(known) = known {
+                    let turned = self.others.swap_remove(known);
+                    self.others.extend(self.port.replace(turned));
+                }
+            }
+            Order::Shut(port) => {
+                self.others.retain(|(other, ..)| *other != port);
+                self.port.take_if(|(own, ..)| *own == port);
+            }
             Order::Speak(utterance) => {
                 let Some(desk) = self.desk.clone() else { return };
                 self.jobs.push_back(Job::new(utterance, desk));

@@ -1,7 +1,6 @@
 //! Transfers: to another agent of the house, and to somebody whom the caller's side calls.
 
 use voxtrunk::agent::assistant::{Assistant, Intent, Transfer};
-use voxtrunk::agent::squad::Carry;
 use voxtrunk::base::destination::Destination;
 use voxtrunk::call::briefing::Refer;
 use voxtrunk::call::cause::Cause;
@@ -20,8 +19,7 @@ use super::simulation::{FAREWELL, GREETING, World, shop};
 fn shop_with_sales(to: &str) -> Assistant {
     let mut assistant = shop();
     let to = to.parse().expect("a destination");
-    let sales =
-        Transfer { to, description: "Sales".to_owned(), say: None, context: Carry::Nothing };
+    let sales = Transfer { say: None, ..Transfer::silent(to) };
     assistant.transfers.insert("sales".to_owned(), sales);
     assistant.tools.push("transfer_call".to_owned());
     assistant.intents.push(Intent {

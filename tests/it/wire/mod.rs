@@ -38,6 +38,7 @@ mod flows;
 mod free_flows;
 mod http;
 mod inside_tcp;
+mod introductions;
 mod kamailio;
 mod keys;
 mod linphone;

@@ -182,7 +182,7 @@ fn parsed(text: &str) -> Value {
 }
 
 /// Whether somebody has heard so many milliseconds of voice, and then nothing for a second.
-fn has_heard(audio: &Audio, millis: u64) -> Option<()> {
+pub fn has_heard(audio: &Audio, millis: u64) -> Option<()> {
     let heard = audio.heard();
     let last = heard.samples.len().saturating_sub(heard.rate.0 as usize);
     let lately = Frame::new(heard.rate, heard.samples[last..].to_vec());
