@@ -7,7 +7,7 @@ use voxtrunk::audio::tone::Tone;
 
 use super::caller::{Speaker, spoken};
 use super::control::Watch;
-use super::deskphone::{Audio, Deskphone, Dialog};
+use super::deskphone::{Audio, Deskphone};
 use super::ear::{recognise, utterances};
 use super::oversight::{Ann, answers, has_heard, phone};
 use super::phones::PHONES;
@@ -20,7 +20,7 @@ async fn who_takes_the_caller_by_a_key_is_connected() {
     let mut anna = phone(&server, "101", "secret").await;
     let mut events = Watch::start(&server, &["events", "--json"]);
     let caller = Ann::calls(&server, "811").await;
-    let dialog = answers(&mut anna).await;
+    answers(&mut anna).await;
     hears(&anna.audio, 0, BRIEF).await;
     hears(&anna.audio, 0, QUESTION).await;
     press(&anna.audio, '1');
@@ -29,14 +29,14 @@ async fn who_takes_the_caller_by_a_key_is_connected() {
     // The caller has heard music, and nothing of what was said of it.
     let texts = recognised(&caller.audio.heard()).await;
     assert!(!texts.contains(BRIEF) && !texts.contains(QUESTION), "{texts}");
-    anna.ask(&dialog, "BYE", "").await;
+    caller.hangs_up().await;
+    ended(&mut anna).await;
     let record = server.record().await;
     assert_eq!(outcome(&record), json!(["phone:101", "warm", null]), "{record:#}");
-    assert_eq!(record["end_reason"], "callee_hangup", "{record:#}");
+    assert_eq!(record["end_reason"], "caller_hangup", "{record:#}");
     assert_eq!(record["bridges"].as_array().map(Vec::len), Some(1), "{record:#}");
     let transcript = record["transcript"].to_string();
     assert!(!transcript.contains("bicycle"), "what is said to whom is asked: {transcript}");
-    drop(caller);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -125,12 +125,13 @@ async fn an_agent_hears_that_nobody_came_and_goes_on_with_its_caller() {
     // And may try once more.
     let known = anna.audio.heard().samples.len();
     caller.audio.say(&spoken(Speaker::Flite("rms"), "the sales please").await);
-    let dialog = answers(&mut anna).await;
+    answers(&mut anna).await;
     hears(&anna.audio, known, QUESTION).await;
     anna.audio.say(&spoken(Speaker::Flite("rms"), "yes please").await);
     events.until("bridged").await;
     hear_each_other(&caller.audio, &anna.audio).await;
-    anna.ask(&dialog, "BYE", "").await;
+    caller.hangs_up().await;
+    ended(&mut anna).await;
     let record = server.record().await;
     let transfers = record["transfers"].as_array().expect("transfers");
     let failed: Vec<&Value> = transfers.iter().map(|it| &it["reason"]).collect();
@@ -146,16 +147,17 @@ async fn a_member_of_a_queue_leaves_the_caller_to_the_next_one() {
     let mut ben = phone(&server, "102", "other").await;
     let mut events = Watch::start(&server, &["events", "--json"]);
     let caller = Ann::calls(&server, "812").await;
-    let _: Dialog = answers(&mut anna).await;
+    answers(&mut anna).await;
     hears(&anna.audio, 0, BRIEF).await;
     press(&anna.audio, '2');
     ended(&mut anna).await;
-    let dialog = answers(&mut ben).await;
+    answers(&mut ben).await;
     hears(&ben.audio, 0, BRIEF).await;
     press(&ben.audio, '1');
     events.until("bridged").await;
     hear_each_other(&caller.audio, &ben.audio).await;
-    ben.ask(&dialog, "BYE", "").await;
+    caller.hangs_up().await;
+    ended(&mut ben).await;
     let record = server.record().await;
     assert_eq!(record["queues"][0]["left"], "answered", "{record:#}");
     assert_eq!(record["bridges"].as_array().map(Vec::len), Some(1), "{record:#}");
