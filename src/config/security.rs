@@ -26,6 +26,8 @@ pub struct Security {
     pub stir: StirSecurity,
     /// Where tools may go.
     pub tools: ToolSecurity,
+    /// Where webhooks may be.
+    pub webhooks: WebhookSecurity,
 }
 
 /// `[security.tools]`: where tools of agents may go. Everywhere else they reach the public internet
@@ -34,6 +36,14 @@ pub struct Security {
 #[serde(deny_unknown_fields, default)]
 pub struct ToolSecurity {
     /// Hosts that may be anywhere, and be asked without TLS: `10.0.0.5`, `calendar.internal:8080`.
+    pub allow: Vec<Host>,
+}
+
+/// `[security.webhooks]`: where webhooks may be. All others are on the public internet, by HTTPS.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WebhookSecurity {
+    /// Hosts that may be anywhere, and be told without TLS: `10.0.0.5`, `crm.internal:8080`.
     pub allow: Vec<Host>,
 }
 
