@@ -46,12 +46,14 @@ use crate::net::ports::Ports;
 use crate::providers::detector::Detector;
 use crate::server::control::claim::{Claim, ClaimError};
 use crate::server::control::clerk::Clerk;
+use crate::server::control::history::History;
 use crate::server::control::reload;
 use crate::server::control::reports;
 use crate::server::control::socket::ControlSocket;
 use crate::server::control::view::LimitsView;
 use crate::server::http::opening as http;
-use crate::server::records;
+use crate::server::storing::{self, Memory};
+use crate::server::webhooks::desk::Desk;
 use crate::sip::endpoint::{self, Endpoint};
 use crate::sip::event::Transport;
 use crate::sip::registrar::{self, Registrar};
@@ -94,6 +96,8 @@ pub struct Blueprint {
     pub folders: Folders,
     /// How recordings are written and kept.
     pub recording: Recording,
+    /// Where calls are listed, and who is told what happens.
+    pub store: storing::Settings,
     /// How operators talk to it.
     pub control: Control,
     /// How programs talk to it, if they may.
@@ -219,9 +223,10 @@ impl Running {
         let ways_in = (claim, blueprint.http.map(http::Doors::open).transpose()?);
         let doors = Doors::open(blueprint.sip)?;
         let (sockets, ports) = (doors.sockets.clone(), ports(blueprint.rtp)?);
-        let (files, gauges) = (call_files(&blueprint.folders.calls)?, Arc::new(Gauges::default()));
+        let gauges = Arc::new(Gauges::default());
         let media = MediaShard::start(blueprint.detector, gauges.clone());
         let media = media.map_err(StartError::Thread)?;
+        let memory = remembering(blueprint.store, &blueprint.folders.calls)?;
         let (recorder, keepers) = recorder(blueprint.recording, &blueprint.folders.recordings)?;
         let ((bus, facts), (sender, arrivals)) = (Bus::new(), mpsc::channel(ARRIVALS));
         let endpoint = endpoint(blueprint.endpoint, blueprint.registrar, &sockets);
@@ -257,7 +262,7 @@ impl Running {
         let (mut calls, mut others) = (JoinSet::new(), beside.run(keepers, asker, &stop_shard));
         calls.spawn(supervisor.with_questions(questions).run(arrivals));
         others.spawn(shard.run(stop_shard.clone()));
-        others.spawn(records::write(facts, files));
+        let known = memory.work((facts, announcer.watch()), &stop_shard, &mut others);
         let mut running = Self {
             local: sip.local,
             sip,
@@ -273,7 +278,8 @@ impl Running {
             calls,
             others,
         };
-        running.let_operators_in(ways_in, announcer, (blueprint.control, blueprint.max_calls))?;
+        let control = (blueprint.control, blueprint.max_calls);
+        running.let_operators_in(ways_in, (announcer, known), control)?;
         Ok(running)
     }
 
@@ -281,7 +287,7 @@ impl Running {
     fn let_operators_in(
         &mut self,
         (claim, web): (Option<Claim>, Option<http::Doors>),
-        announcer: Announcer,
+        (announcer, (history, webhooks)): (Announcer, (History, Desk)),
         (control, max_calls): (Control, usize),
     ) -> Result<(), StartError> {
         let reloads = control.reloads.clone();
@@ -295,6 +301,8 @@ impl Running {
             recorder: self.recorder.clone(),
             active: self.active.clone(),
             reloads,
+            history,
+            webhooks,
             house: control.known(max_calls),
         });
         if let Some(web) = web {
@@ -415,9 +423,11 @@ fn ports((address, range): (IpAddr, RangeInclusive<u16>)) -> Result<Ports, Start
     Ok(ports)
 }
 
-fn call_files(folder: &std::path::Path) -> Result<CallFiles, StartError> {
-    CallFiles::new(folder.to_owned())
-        .map_err(|why| StartError::Folder { folder: folder.to_owned(), why })
+/// Who remembers, with the records of calls below a folder.
+fn remembering(settings: storing::Settings, calls: &std::path::Path) -> Result<Memory, StartError> {
+    let refused = |folder, why| StartError::Folder { folder, why };
+    let files = CallFiles::new(calls.to_owned()).map_err(|why| refused(calls.to_owned(), why))?;
+    Memory::open(settings, &files).map_err(|(folder, why)| refused(folder, why))
 }
 
 /// Those who serve all calls until the stop.

@@ -23,6 +23,7 @@ mod queues;
 mod recordings;
 mod transcripts;
 mod trunks;
+mod webhooks;
 
 mod exposition;
 mod tally;
