@@ -206,6 +206,7 @@ fn http(server: &Server) -> Option<opening::Settings> {
         tls: certificate.map(listening::tls_files),
         admin: http.admin.map(|admin| admin.bind),
         api_docs: http.api_docs,
+        budget: door::api_keys(server),
         data: server.machine.data_dir.clone(),
         calls: server.calls_folder(),
         recordings: server.recordings_folder(),

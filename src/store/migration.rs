@@ -130,6 +130,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("migrations/0002_outbox.sqlite.sql"),
         postgres: include_str!("migrations/0002_outbox.postgres.sql"),
     },
+    Migration {
+        version: 3,
+        name: "requests that must not be done twice",
+        sqlite: include_str!("migrations/0003_requests.sqlite.sql"),
+        postgres: include_str!("migrations/0003_requests.postgres.sql"),
+    },
 ];
 
 const LATEST: usize = MIGRATIONS.len();

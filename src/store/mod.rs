@@ -9,5 +9,6 @@ pub mod index;
 pub mod indexer;
 pub mod migration;
 pub mod outbox;
+pub mod requests;
 pub mod spool;
 pub mod words;

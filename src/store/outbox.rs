@@ -153,11 +153,13 @@ impl Outbox {
         now: Duration,
         limit: usize,
     ) -> Result<Vec<Delivery>, DatabaseError> {
+        // What is sorted holds no bodies.
         let text = format!(
-            "SELECT events.number, events.id, events.body, deliveries.attempts \
-             FROM deliveries JOIN events ON events.number = deliveries.event \
+            "SELECT events.number, events.id, events.body, first.attempts FROM \
+             (SELECT deliveries.event, deliveries.due, deliveries.attempts FROM deliveries \
              WHERE deliveries.due <= $2 AND {FIRST_IN_LANE} \
-             ORDER BY deliveries.due, deliveries.event LIMIT $3"
+             ORDER BY deliveries.due, deliveries.event LIMIT $3) AS first \
+             JOIN events ON events.number = first.event ORDER BY first.due, first.event"
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let asked = Statement::new(text, [webhook.into(), millis(now).into(), limit.into()]);
