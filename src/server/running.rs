@@ -222,11 +222,10 @@ impl Running {
         let claim = blueprint.control.socket.as_deref().map(Claim::take).transpose()?;
         let ways_in = (claim, blueprint.http.map(http::Doors::open).transpose()?);
         let doors = Doors::open(blueprint.sip)?;
-        let (sockets, ports) = (doors.sockets.clone(), ports(blueprint.rtp)?);
-        let gauges = Arc::new(Gauges::default());
+        let (sockets, gauges) = (doors.sockets.clone(), Arc::new(Gauges::default()));
+        let (ports, memory) = (ports(blueprint.rtp)?, memory(blueprint.store, &blueprint.folders)?);
         let media = MediaShard::start(blueprint.detector, gauges.clone());
         let media = media.map_err(StartError::Thread)?;
-        let memory = remembering(blueprint.store, &blueprint.folders.calls)?;
         let (recorder, keepers) = recorder(blueprint.recording, &blueprint.folders.recordings)?;
         let ((bus, facts), (sender, arrivals)) = (Bus::new(), mpsc::channel(ARRIVALS));
         let endpoint = endpoint(blueprint.endpoint, blueprint.registrar, &sockets);
@@ -263,7 +262,7 @@ impl Running {
         calls.spawn(supervisor.with_questions(questions).run(arrivals));
         others.spawn(shard.run(stop_shard.clone()));
         let known = memory.work((facts, announcer.watch()), &stop_shard, &mut others);
-        let mut running = Self {
+        let running = Self {
             local: sip.local,
             sip,
             sockets,
@@ -279,17 +278,16 @@ impl Running {
             others,
         };
         let control = (blueprint.control, blueprint.max_calls);
-        running.let_operators_in(ways_in, (announcer, known), control)?;
-        Ok(running)
+        running.with_operators(ways_in, (announcer, known), control)
     }
 
     /// Opens the control socket and the doors of HTTP, if there are to be any.
-    fn let_operators_in(
-        &mut self,
+    fn with_operators(
+        mut self,
         (claim, web): (Option<Claim>, Option<http::Doors>),
         (announcer, (history, webhooks)): (Announcer, (History, Desk)),
         (control, max_calls): (Control, usize),
-    ) -> Result<(), StartError> {
+    ) -> Result<Self, StartError> {
         let reloads = control.reloads.clone();
         let clerk = Arc::new(Clerk {
             sip: self.sip.clone(),
@@ -309,12 +307,12 @@ impl Running {
             let (wind_up, now) = (self.stops.wind_up.clone(), self.stop_shard.clone());
             web.serve(clerk.clone(), &http::Stops { wind_up, now }, &mut self.others);
         }
-        let Some(claim) = claim else { return Ok(()) };
+        let Some(claim) = claim else { return Ok(self) };
         let path = claim.path().to_owned();
         let socket = ControlSocket::open(claim, clerk);
         let socket = socket.map_err(|why| ClaimError::Refused { path, why })?;
         self.others.spawn(socket.serve(self.stop_shard.clone()));
-        Ok(())
+        Ok(self)
     }
 
     /// Where SIP is spoken.
@@ -423,10 +421,11 @@ fn ports((address, range): (IpAddr, RangeInclusive<u16>)) -> Result<Ports, Start
     Ok(ports)
 }
 
-/// Who remembers, with the records of calls below a folder.
-fn remembering(settings: storing::Settings, calls: &std::path::Path) -> Result<Memory, StartError> {
+/// Who remembers what happens in calls.
+fn memory(settings: storing::Settings, folders: &Folders) -> Result<Memory, StartError> {
     let refused = |folder, why| StartError::Folder { folder, why };
-    let files = CallFiles::new(calls.to_owned()).map_err(|why| refused(calls.to_owned(), why))?;
+    let calls = folders.calls.clone();
+    let files = CallFiles::new(calls.clone()).map_err(|why| refused(calls, why))?;
     Memory::open(settings, &files).map_err(|(folder, why)| refused(folder, why))
 }
 

@@ -2,17 +2,18 @@
 //! again and again until it is taken. Each endpoint has a courier of its own, so that one that is
 //! dead delays no other.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::clock;
 use crate::net::web::{Answered, Web, WebError};
 use crate::server::webhooks::endpoint::{Endpoint, Message};
+use crate::store::database::DatabaseError;
 use crate::store::outbox::{Attempt, Delivery, Fate, Outbox};
 
 /// Tells one endpoint.
@@ -21,24 +22,34 @@ pub struct Courier {
     endpoint: Endpoint,
     outbox: Outbox,
     web: Web,
-    /// Events that are being told.
-    under_way: JoinSet<i64>,
+    /// What is told next.
+    queue: VecDeque<Delivery>,
+    /// What is being told.
+    under_way: JoinSet<Done>,
+    /// The numbers of both.
     numbers: HashSet<i64>,
+}
+
+/// An event that was told, or not.
+#[derive(Debug, Clone, Copy)]
+struct Done {
+    number: i64,
+    /// Nobody is there any more.
+    is_gone: bool,
 }
 
 impl Courier {
     /// A courier for an endpoint.
     pub fn new(endpoint: Endpoint, outbox: Outbox, web: Web) -> Self {
-        let (under_way, numbers) = (JoinSet::new(), HashSet::new());
-        Self { endpoint, outbox, web, under_way, numbers }
+        let (queue, under_way, numbers) = (VecDeque::new(), JoinSet::new(), HashSet::new());
+        Self { endpoint, outbox, web, queue, under_way, numbers }
     }
 
     /// Serves until `stop`; `arrived` tells when there is something new.
     pub async fn run(mut self, mut arrived: watch::Receiver<()>, stop: CancellationToken) {
-        let mut is_failing = false;
+        let (mut is_failing, mut is_stale) = (false, true);
         loop {
-            arrived.mark_unchanged();
-            let pause = match self.set_off().await {
+            let pause = match self.set_off(&mut is_stale).await {
                 Ok(pause) => {
                     is_failing = false;
                     pause
@@ -54,18 +65,9 @@ impl Courier {
             };
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = tokio::time::sleep(pause) => {}
-                Ok(()) = arrived.changed() => {}
-                Some(done) = self.under_way.join_next() => match done {
-                    Ok(number) => {
-                        self.numbers.remove(&number);
-                    }
-                    // A panic: which one it was is not known. All are sent again.
-                    Err(_) => {
-                        self.under_way.shutdown().await;
-                        self.numbers.clear();
-                    }
-                },
+                () = tokio::time::sleep(pause) => is_stale = true,
+                Ok(()) = arrived.changed() => is_stale = true,
+                Some(done) = self.under_way.join_next() => self.settled(done).await,
             }
         }
         // What is being told may be told to the end; the rest comes after the next start.
@@ -73,27 +75,49 @@ impl Courier {
         tokio::time::timeout(END_WITHIN, rest).await.ok();
     }
 
-    /// Sets off with what is due, as far as there is room; tells when to look again.
-    async fn set_off(&mut self) -> Result<Duration, crate::store::database::DatabaseError> {
-        let (name, now) = (self.endpoint.name.clone(), clock::since_epoch());
-        let due = self.outbox.due(&name, now, ROOM + self.numbers.len()).await?;
-        for delivery in due {
-            if self.numbers.len() >= ROOM {
-                break;
-            }
-            if self.numbers.insert(delivery.number) {
-                let trip = Trip {
-                    endpoint: self.endpoint.clone(),
-                    outbox: self.outbox.clone(),
-                    web: self.web.clone(),
-                    delivery,
-                };
-                self.under_way.spawn(trip.go());
+    /// Sets off with what is due, as far as there is room; tells when to look again. The outbox is
+    /// asked when nothing is left of what it said last, or when that may have changed.
+    async fn set_off(&mut self, is_stale: &mut bool) -> Result<Duration, DatabaseError> {
+        let mut pause = LOOK;
+        if self.queue.is_empty() || *is_stale && self.queue.len() < ROOM {
+            let (name, now) = (self.endpoint.name.clone(), clock::since_epoch());
+            let due = self.outbox.due(&name, now, AHEAD + self.numbers.len()).await?;
+            *is_stale = false;
+            self.queue.extend(due.into_iter().filter(|it| self.numbers.insert(it.number)));
+            if self.queue.is_empty() {
+                let next = self.outbox.next_due(&name, now).await?;
+                let wait = |next: Duration| next.saturating_sub(clock::since_epoch());
+                pause = next.map_or(LOOK, wait).clamp(SHORTEST_PAUSE, LOOK);
             }
         }
-        let next = self.outbox.next_due(&name, now).await?;
-        let pause = next.map_or(LOOK, |next| next.saturating_sub(clock::since_epoch()));
-        Ok(pause.clamp(SHORTEST_PAUSE, LOOK))
+        while self.under_way.len() < ROOM
+            && let Some(delivery) = self.queue.pop_front()
+        {
+            let (endpoint, outbox, web) =
+                (self.endpoint.clone(), self.outbox.clone(), self.web.clone());
+            self.under_way.spawn(Trip { endpoint, outbox, web, delivery }.go());
+        }
+        Ok(pause)
+    }
+
+    async fn settled(&mut self, done: Result<Done, JoinError>) {
+        match done {
+            Ok(Done { number, is_gone: false }) => {
+                self.numbers.remove(&number);
+            }
+            Ok(Done { number, is_gone: true }) => {
+                let dropped: Vec<i64> = self.queue.drain(..).map(|it| it.number).collect();
+                for number in dropped.iter().chain([&number]) {
+                    self.numbers.remove(number);
+                }
+            }
+            // A panic: which one it was is not known. All are told again.
+            Err(_) => {
+                self.under_way.shutdown().await;
+                self.queue.clear();
+                self.numbers.clear();
+            }
+        }
     }
 }
 
@@ -107,8 +131,8 @@ struct Trip {
 }
 
 impl Trip {
-    /// Tells it once, and notes what came of it; gives its number.
-    async fn go(self) -> i64 {
+    /// Tells it once, and notes what came of it.
+    async fn go(self) -> Done {
         let at = clock::since_epoch();
         let message = Message { id: &self.delivery.id, body: &self.delivery.body, at };
         let told = self.endpoint.tell(&message, &self.web).await;
@@ -130,7 +154,7 @@ impl Trip {
                 Err(why) => tracing::error!(%why, webhook, "a webhook is gone, and stays enabled"),
             }
         }
-        number
+        Done { number, is_gone }
     }
 
     /// What comes of an answer; and whether there is nobody any more.
@@ -190,6 +214,9 @@ const GONE: u16 = 410;
 
 /// How many events one endpoint is told at once.
 const ROOM: usize = 8;
+
+/// How many events are fetched ahead.
+const AHEAD: usize = 64;
 
 /// How soon the database is asked again that did not answer.
 const AGAIN: Duration = Duration::from_secs(2);
