@@ -5,18 +5,20 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use voxtrunk::server::console::{calls, history, phones, queues, reload, status, trace, trunks};
+use voxtrunk::server::console::{
+    calls, history, phones, queues, reload, status, trace, trunks, webhooks,
+};
 use voxtrunk::server::control::protocol;
 use voxtrunk::server::{
-    bench, check, decrypt, demo, dial, fakes, flows, keys, memory, models, preset, providers,
-    routes, schema, secrets, serve, tool, trial, verify, voicemail,
+    bench, check, db, decrypt, demo, dial, fakes, flows, keys, memory, models, preset, providers,
+    routes, schema, secrets, serve, tool, trial, verify, voicemail, whsec,
 };
 
 use self::choices::Taping;
 use self::commands::{
-    Cli, Command, ConfigCommand, Delays, FlowCommand, KeyCommand, MemoryCommand, ModelsCommand,
-    PresetCommand, ProvidersCommand, RouteCommand, SecretCommand, Test, ToolCommand,
-    VoicemailCommand,
+    Cli, Command, ConfigCommand, DbCommand, Delays, FlowCommand, KeyCommand, MemoryCommand,
+    ModelsCommand, PresetCommand, ProvidersCommand, RouteCommand, SecretCommand, Test, ToolCommand,
+    VoicemailCommand, WebhookCommand,
 };
 use self::lines::{
     CallCommand, Dial, PhoneCommand, QueueCommand, RecordingCommand, SipCommand, TrunkCommand,
@@ -49,6 +51,8 @@ fn main() -> ExitCode {
         Command::Memory { command } => on_memory(command),
         Command::Voicemail { command } => on_voicemail(command),
         Command::Config { command } => on_files(command),
+        Command::Db { command } => on_database(command),
+        Command::Webhook { command } => on_webhooks(command),
         Command::Events(server) => status::watch(&server.target()),
         Command::Trunk { command } => trunk(command),
         Command::Recording { command } => recording(command),
@@ -163,6 +167,28 @@ fn on_files(command: ConfigCommand) -> ExitCode {
     }
 }
 
+fn on_database(command: DbCommand) -> ExitCode {
+    match command {
+        DbCommand::Migrate { dry_run, config } => db::migrate(&config.config, dry_run),
+        DbCommand::Backup { file, config } => db::backup(&config.config, &file),
+        DbCommand::Check(config) => db::check(&config.config),
+    }
+}
+
+fn on_webhooks(command: WebhookCommand) -> ExitCode {
+    match command {
+        WebhookCommand::List(server) => webhooks::list(&server.target()),
+        WebhookCommand::Test { name, server } => webhooks::test(&server.target(), name),
+        WebhookCommand::Log { name, state, limit, server } => {
+            webhooks::log(&server.target(), protocol::WebhookLog { name, state, limit })
+        }
+        WebhookCommand::Replay { name, event, dead: _, server } => {
+            webhooks::replay(&server.target(), protocol::Replay { name, event })
+        }
+        WebhookCommand::Secret => whsec::make(),
+    }
+}
+
 fn trunk(command: TrunkCommand) -> ExitCode {
     match command {
         TrunkCommand::List(server) => trunks::list(&server.target()),
@@ -200,7 +226,7 @@ fn on_models(command: ModelsCommand) -> ExitCode {
 
 fn call(command: CallCommand) -> ExitCode {
     match command {
-        CallCommand::List(server) => calls::list(&server.target()),
+        CallCommand::List(list) => list.run(),
         CallCommand::Show { id, server } => calls::show(&server.target(), id),
         CallCommand::Originate(order) => order.run(),
         CallCommand::Mute { id, server } => calls::mute(&server.target(), id, true),

@@ -28,6 +28,12 @@ impl CallId {
         SessionId(OWN_SESSION | chance | u64::from(number))
     }
 
+    /// The first identity that could be made at a time since the Unix epoch.
+    pub fn first_at(since_epoch: Duration) -> Self {
+        let millis = since_epoch.as_millis().min((1 << 48) - 1);
+        Self(uuid::Uuid::from_u128(millis << 80))
+    }
+
     /// When the identity was made, since the Unix epoch, to the millisecond.
     pub fn began(self) -> Duration {
         Duration::from_millis((self.0.as_u128() >> 80) as u64)
@@ -139,6 +145,9 @@ mod tests {
         let call = CallId::new(began, &mut Random::repeatable(1));
         assert_eq!(call.to_string().parse(), Ok(call));
         assert_eq!(call.began(), began);
+        let first = CallId::first_at(began);
+        assert!(first <= call && call < CallId::first_at(began + Duration::from_millis(1)));
+        assert_eq!(first.began(), began);
         let most = "call_7zzzzzzzzzzzzzzzzzzzzzzzzz";
         assert_eq!(most.parse::<CallId>().map(|it| it.to_string()).as_deref(), Ok(most));
         for wrong in ["call_../../../../etc/passwd0000", "call_80000000000000000000000000", "x", ""]

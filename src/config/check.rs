@@ -6,6 +6,7 @@ use crate::config::{
     check_after, check_agent, check_consent, check_databases, check_flows, check_hours,
     check_machine, check_mail, check_menus, check_numbers, check_outbound, check_phone,
     check_queues, check_routes, check_squads, check_tenant, check_tools, check_voicemail,
+    check_webhooks,
 };
 
 /// Checks everything.
@@ -13,6 +14,8 @@ pub fn all(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let mut found = check_machine::machine(subject);
     found.extend(check_mail::server(subject));
     found.extend(check_databases::databases(subject));
+    found.extend(check_webhooks::storage(subject));
+    found.extend(check_webhooks::webhooks(subject));
     found.extend(check_phone::phones(subject));
     found.extend(check_tenant::tenants(subject));
     found.extend(check_routes::routes(subject));

@@ -26,6 +26,10 @@ pub struct Security {
     pub stir: StirSecurity,
     /// Where tools may go.
     pub tools: ToolSecurity,
+    /// Where webhooks may be.
+    pub webhooks: WebhookSecurity,
+    /// Programs that ask by HTTP.
+    pub http: HttpSecurity,
 }
 
 /// `[security.tools]`: where tools of agents may go. Everywhere else they reach the public internet
@@ -35,6 +39,33 @@ pub struct Security {
 pub struct ToolSecurity {
     /// Hosts that may be anywhere, and be asked without TLS: `10.0.0.5`, `calendar.internal:8080`.
     pub allow: Vec<Host>,
+}
+
+/// `[security.webhooks]`: where webhooks may be. All others are on the public internet, by HTTPS.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WebhookSecurity {
+    /// Hosts that may be anywhere, and be told without TLS: `10.0.0.5`, `crm.internal:8080`.
+    pub allow: Vec<Host>,
+}
+
+/// `[security.http]`: programs that ask by HTTP.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpSecurity {
+    /// How often each key may be used.
+    pub api_keys: KeyRate,
+}
+
+/// How often a key may be used: beyond it, 429 with Retry-After.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeyRate {
+    /// In the long run.
+    #[serde(deserialize_with = "parsed")]
+    pub rate: Frequency,
+    /// At once.
+    pub burst: u32,
 }
 
 /// `[security.sip]`: what happens to requests from nobody we know.
@@ -141,6 +172,12 @@ pub enum Permission {
 impl Default for MaxInvites {
     fn default() -> Self {
         Self { per_ip: Frequency { per_second: 10.0 }, burst: 20 }
+    }
+}
+
+impl Default for KeyRate {
+    fn default() -> Self {
+        Self { rate: Frequency { per_second: 50.0 }, burst: 200 }
     }
 }
 

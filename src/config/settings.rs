@@ -33,6 +33,7 @@ pub use crate::config::security::{MaxInvites, Security, SipSecurity, UnknownSour
 pub use crate::config::srtp::Srtp;
 pub use crate::config::tenant::Tenant;
 pub use crate::config::trunk::Trunk;
+pub use crate::config::webhook::Webhook;
 
 /// Everything that belongs to the machine: sockets, trunks, providers, storage, security.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -69,6 +70,8 @@ pub struct Server {
     pub security: Security,
     /// Where calls are kept.
     pub storage: Storage,
+    /// Who is told what happens, by name.
+    pub webhooks: BTreeMap<String, Webhook>,
     /// How operators talk to the running server.
     pub control: Control,
     /// Where programs ask the running server by HTTP, if they may.
@@ -244,6 +247,29 @@ pub struct Storage {
     pub calls: Option<PathBuf>,
     /// Recordings.
     pub recordings: Recordings,
+    /// Where calls are listed: `sqlite://FILE` or `postgres://USER@HOST/NAME`; without it, the file
+    /// `voxtrunk.db` in the data folder.
+    #[serde(deserialize_with = "database")]
+    #[schemars(with = "Option<String>")]
+    pub database: Option<Database>,
+    /// How long what is kept.
+    pub retention: Retention,
+}
+
+/// `[storage.retention]`: how long what is kept; for ever, where nothing is said. Recordings have a
+/// `retention` of their own.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// What was said, and what was made of it.
+    #[serde(deserialize_with = "units::optional_duration")]
+    pub transcripts: Option<Duration>,
+    /// The records of calls.
+    #[serde(deserialize_with = "units::optional_duration")]
+    pub cdr: Option<Duration>,
+    /// What webhooks were told, or could not be told.
+    #[serde(deserialize_with = "units::optional_duration")]
+    pub events: Option<Duration>,
 }
 
 /// `[log]`: what is logged.
@@ -319,6 +345,14 @@ impl Server {
         folder.unwrap_or_else(|| self.machine.data_dir.join("recordings"))
     }
 
+    /// The file of the database of calls, if it is one.
+    pub fn database_file(&self) -> Option<PathBuf> {
+        match &self.storage.database {
+            Some(database) => database.file(),
+            None => Some(self.machine.data_dir.join("voxtrunk.db")),
+        }
+    }
+
     /// The control socket, if there is to be one.
     pub fn control_socket(&self) -> Option<PathBuf> {
         self.control.path(&self.machine.data_dir)
@@ -351,7 +385,7 @@ impl Server {
         for path in all {
             *path = tidied(&folder.join(&*path));
         }
-        let databases = self.databases.values_mut();
+        let databases = self.databases.values_mut().chain(&mut self.storage.database);
         databases.for_each(|database| database.settle(|file| tidied(&folder.join(file))));
     }
 }
@@ -433,6 +467,13 @@ impl Default for Vad {
     }
 }
 
+impl Default for Retention {
+    fn default() -> Self {
+        let month = Duration::from_secs(30 * 86_400);
+        Self { transcripts: None, cdr: None, events: Some(month) }
+    }
+}
+
 impl Default for Log {
     fn default() -> Self {
         Self { level: "info".to_owned(), format: LogFormat::Auto }
@@ -448,6 +489,11 @@ impl<'de> Deserialize<'de> for SchemaVersion {
             ))),
         }
     }
+}
+
+fn database<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Database>, D::Error> {
+    let url = String::deserialize(source)?.into();
+    Ok(Some(Database { url, password: None }))
 }
 
 fn external_address<'de, D: Deserializer<'de>>(source: D) -> Result<Option<IpAddr>, D::Error> {

@@ -103,7 +103,7 @@ impl Source {
                 }
             }
         }
-        for value in passwords_in_urls(&shown) {
+        for value in passwords_in_urls(&shown).into_iter().chain(secrets_of_webhooks(&shown)) {
             shown.replace_range(value.clone(), &"*".repeat(value.len()));
         }
         shown
@@ -207,6 +207,17 @@ fn passwords_in_urls(text: &str) -> Vec<Range<usize>> {
 /// What stands before a password in a URL.
 const IN_QUERY: &str = "password=";
 
+/// Where secrets of webhooks stand, also in lists: they are known by their beginning.
+fn secrets_of_webhooks(text: &str) -> Vec<Range<usize>> {
+    let is_of_it = |octet: &u8| octet.is_ascii_alphanumeric() || b"+/=_-".contains(octet);
+    let found = text.match_indices("whsec_").map(|(at, word)| {
+        let from = at + word.len();
+        let rest = text.as_bytes().get(from..).unwrap_or_default();
+        from..from + rest.iter().take_while(|octet| is_of_it(octet)).count()
+    });
+    found.collect()
+}
+
 /// Keys whose values are secrets wherever they stand.
 const SECRET_KEYS: [&str; 10] = [
     "api_key",
@@ -259,6 +270,9 @@ mod tests {
         let shown = sources.add("x".to_owned(), None, text.into()).shown();
         let expected = text.replace("x@ä@", "****@").replace("=yy", "=**");
         assert_eq!(shown, expected);
+        let text = "secret = [\"whsec_MfKQ+/=\", \"whsec_x\"]\n";
+        let shown = sources.add("y".to_owned(), None, text.into()).shown();
+        assert_eq!(shown, text.replace("MfKQ+/=", "*******").replace("_x", "_*"));
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod files;
 mod flows;
 mod machine;
 mod queues;
+mod webhooks;
 
 /// A dialplan with nothing wrong, for tests about the server.
 const SOUND: &str =

@@ -38,17 +38,17 @@ pub struct Trunk {
     #[schemars(with = "Option<String>")]
     pub password: Option<Secret>,
     /// The realms that may ask for the password; without any, those that ask first.
-    #[serde(deserialize_with = "one_or_many")]
+    #[serde(deserialize_with = "units::texts")]
     #[schemars(with = "OneOrMany<String>")]
     pub realm: Vec<String>,
     /// Whether to register; without a word, if there are a user and a password.
     pub register: Option<bool>,
     /// The registrars, if they are not the host, the best first.
-    #[serde(deserialize_with = "one_or_many")]
+    #[serde(deserialize_with = "units::texts")]
     #[schemars(with = "OneOrMany<String>")]
     pub registrars: Vec<String>,
     /// The proxies through which everything goes, the best first.
-    #[serde(deserialize_with = "one_or_many")]
+    #[serde(deserialize_with = "units::texts")]
     #[schemars(with = "OneOrMany<String>")]
     pub outbound_proxy: Vec<String>,
     /// How SIP is carried.
@@ -217,29 +217,4 @@ impl<'de> Deserialize<'de> for Ping {
         }
         units::parse_duration(&text).map(Self::Every).map_err(de::Error::custom)
     }
-}
-
-/// A text, or a list of texts.
-fn one_or_many<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<String>, D::Error> {
-    struct Visitor;
-    impl<'de> de::Visitor<'de> for Visitor {
-        type Value = Vec<String>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a string or a list of strings")
-        }
-
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-            Ok(vec![text.to_owned()])
-        }
-
-        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let mut texts = Vec::new();
-            while let Some(text) = list.next_element()? {
-                texts.push(text);
-            }
-            Ok(texts)
-        }
-    }
-    source.deserialize_any(Visitor)
 }

@@ -100,6 +100,16 @@ pub enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// The database in which calls are listed and events wait.
+    Db {
+        #[command(subcommand)]
+        command: DbCommand,
+    },
+    /// Who is told what happens.
+    Webhook {
+        #[command(subcommand)]
+        command: WebhookCommand,
+    },
     /// Let the running server read its files again: calls that begin from now on go by them.
     Reload {
         /// Only tell what would be changed, and what is wrong.
@@ -439,4 +449,68 @@ impl Models {
     pub fn place(self) -> models::Place {
         models::Place { config: self.config.config, folder: self.models }
     }
+}
+
+/// With the database.
+#[derive(Debug, Subcommand)]
+pub enum DbCommand {
+    /// Bring it into the shape that this program needs; a server that starts does so, too.
+    Migrate {
+        /// Only tell what would be done.
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Write all of it into a new file while the server goes on (SQLite).
+    Backup {
+        /// The file.
+        file: PathBuf,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Tell whether it is sound, and whether it lists the calls whose files are there.
+    Check(Config),
+}
+
+/// With those who are told what happens.
+#[derive(Debug, Subcommand)]
+pub enum WebhookCommand {
+    /// All of them, with what is still to be told.
+    List(Server),
+    /// Tell one something that did not happen. One that was gone and takes it is told things again.
+    Test {
+        /// Its name in conf/server.toml.
+        name: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// What one was told of late, or could not be told.
+    Log {
+        /// Its name in conf/server.toml.
+        name: String,
+        /// Only what is pending, delivered or dead.
+        #[arg(long)]
+        state: Option<String>,
+        /// How many events.
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Tell one again what it was told, or what was given up.
+    Replay {
+        /// Its name in conf/server.toml.
+        name: String,
+        /// The event, as the log shows it.
+        #[arg(required_unless_present = "dead", conflicts_with = "dead")]
+        event: Option<String>,
+        /// All that was given up.
+        #[arg(long)]
+        dead: bool,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Make a secret for one.
+    Secret,
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use voxtrunk::server::console::{calls, trace};
-use voxtrunk::server::control::protocol::{self, Wish};
+use voxtrunk::server::control::protocol::{self, Sought, Wish};
 use voxtrunk::server::dial;
 
 use crate::choices::Taping;
@@ -58,8 +58,8 @@ pub struct Dial {
 /// With calls of the running server.
 #[derive(Debug, Subcommand)]
 pub enum CallCommand {
-    /// The calls that are up.
-    List(Server),
+    /// The calls that are up; those that ended, too, when some are looked for.
+    List(Box<ListCalls>),
     /// One of them, with its legs.
     Show {
         /// Its identity, or the end of it.
@@ -109,6 +109,74 @@ pub enum CallCommand {
         #[command(flatten)]
         server: Server,
     },
+}
+
+/// Which calls are listed.
+#[derive(Debug, Args)]
+pub struct ListCalls {
+    /// Those that ended, too.
+    #[arg(long)]
+    all: bool,
+    /// Those that are, or ended, so: completed, busy, no_answer, canceled, failed.
+    #[arg(long)]
+    status: Option<String>,
+    /// inbound or outbound.
+    #[arg(long)]
+    direction: Option<String>,
+    /// Those in which this agent spoke.
+    #[arg(long)]
+    agent: Option<String>,
+    /// Those that came by this trunk.
+    #[arg(long)]
+    trunk: Option<String>,
+    /// Those that ended so, such as caller_hangup.
+    #[arg(long)]
+    cause: Option<String>,
+    /// Those from this number.
+    #[arg(long, value_name = "NUMBER")]
+    from: Option<String>,
+    /// Those to this number.
+    #[arg(long, value_name = "NUMBER")]
+    to: Option<String>,
+    /// Those that began then or later, such as 2026-11-22T10:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Those that began earlier.
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Those in which these words were said.
+    #[arg(long, short, value_name = "WORDS")]
+    q: Option<String>,
+    /// How many, the newest.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    #[command(flatten)]
+    server: Server,
+}
+
+impl ListCalls {
+    /// Lists them.
+    pub fn run(self) -> ExitCode {
+        let usual = Sought::default();
+        let sought = Sought {
+            status: self.status,
+            direction: self.direction,
+            agent: self.agent,
+            trunk: self.trunk,
+            cause: self.cause,
+            from: self.from,
+            to: self.to,
+            created_after: self.since,
+            created_before: self.until,
+            q: self.q,
+            ..Sought::default()
+        };
+        let target = self.server.target();
+        if sought == usual && !self.all && self.limit.is_none() {
+            return calls::list(&target);
+        }
+        calls::find(&target, Sought { limit: self.limit.unwrap_or(usual.limit), ..sought })
+    }
 }
 
 /// Who is to oversee a call. Said again with another word, it changes what that one may do.

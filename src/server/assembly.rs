@@ -30,6 +30,7 @@ use crate::server::listening;
 use crate::server::phones::{self, PhoneError};
 use crate::server::running::{Blueprint, Control, Folders};
 use crate::server::stir::{self, StirError};
+use crate::server::storing::{self, StoreError};
 use crate::server::tools::{self, Shop, ShopError};
 use crate::server::{door, music, recordings, trunks};
 use crate::sip::dialog::session_timer::{self, Mode};
@@ -51,6 +52,9 @@ pub enum AssemblyError {
     /// Signatures of calls can neither be checked nor made.
     #[error(transparent)]
     Stir(#[from] StirError),
+    /// The database, or the way to webhooks, cannot be had.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The hold music cannot be had.
     #[error("the hold music `{}` cannot be played: {why}", .path.display())]
     Music {
@@ -140,6 +144,7 @@ pub async fn blueprint(loaded: &Loaded) -> Result<Blueprint, AssemblyError> {
             voicemail: server.machine.data_dir.join("voicemail"),
         },
         recording: recordings::kept(server),
+        store: storing::settings(server)?,
     })
 }
 
@@ -201,6 +206,7 @@ fn http(server: &Server) -> Option<opening::Settings> {
         tls: certificate.map(listening::tls_files),
         admin: http.admin.map(|admin| admin.bind),
         api_docs: http.api_docs,
+        budget: door::api_keys(server),
         data: server.machine.data_dir.clone(),
         calls: server.calls_folder(),
         recordings: server.recordings_folder(),

@@ -8,6 +8,7 @@ mod routes;
 mod signalling;
 mod soak;
 mod stage;
+mod store;
 mod turns;
 mod vendors;
 
@@ -35,7 +36,9 @@ pub enum Group {
     Turn,
     /// Of those, the ones through stand-ins.
     Vendors,
-    /// Everything but the two that take minutes: signalling and the soak.
+    /// The database of calls, with a million of them.
+    Store,
+    /// Everything but the three that take minutes: signalling, the store and the soak.
     All,
     /// Good calls and hostile traffic for a while: is a call lost, does anything grow?
     Soak,
@@ -180,6 +183,9 @@ pub fn run(order: Order) -> ExitCode {
         let tell: fn(&str) = if json { |_| {} } else { |line| println!("{line}") };
         if group == Group::Signalling {
             show(calls::measure(tell).await?);
+        }
+        if group == Group::Store {
+            show(store::measure(tell).await?);
         }
         if group == Group::Soak {
             show(soak::measure(soak, tell).await?);

@@ -47,6 +47,12 @@ pub fn admission(server: &Server) -> admission::Settings {
     }
 }
 
+/// How often each key of a program may be used.
+pub fn api_keys(server: &Server) -> Budget {
+    let keys = &server.security.http.api_keys;
+    Budget { per_second: keys.rate.per_second, burst: keys.burst.max(1) }
+}
+
 /// What is let out.
 pub fn outbound(server: &Server) -> outbound::Settings {
     let settings = &server.security.outbound;

@@ -8,10 +8,13 @@ mod reload;
 pub mod routes;
 pub mod routing;
 pub mod running;
+mod storing;
+mod webhooks;
 
 pub mod assembly;
 pub mod casting;
 pub mod codecs;
+pub mod db;
 pub mod door;
 pub mod hosts;
 pub mod inspection;
@@ -26,6 +29,7 @@ pub mod tools;
 pub mod trial;
 pub mod trunks;
 pub mod verify;
+pub mod whsec;
 
 pub mod bench;
 pub mod check;

@@ -1,53 +1,147 @@
-//! The records of calls on the disk.
+//! The records of calls on the disk, and the events that others are to be told. Whoever lists and
+//! tells them comes later, and nobody waits for it.
 
 use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
-use serde_json::Value;
-use tokio::sync::mpsc;
+use serde_json::{Value, json};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::base::id::CallId;
+use crate::base::random::Random;
 use crate::call::event::Fact;
 use crate::call::record::Record;
+use crate::engine::announcements::Announcement;
 use crate::engine::bus::Told;
+use crate::engine::clock;
+use crate::server::control::events;
+use crate::server::webhooks::endpoint::Endpoint;
 use crate::store::call_files::CallFiles;
+use crate::store::indexer::Backlog;
+use crate::store::spool::{Event, Spool};
 
-/// Writes the record of each call that ends. The disk is slow: it takes all that ended meanwhile at
-/// once, and on a thread of its own.
-pub async fn write(mut facts: mpsc::Receiver<Told>, files: CallFiles) {
-    let mut told = Vec::new();
-    while facts.recv_many(&mut told, RECORDS).await > 0 {
-        let kept = |told: &Told| matches!(*told.fact, Fact::Ended { .. } | Fact::Analyzed(_));
-        let kept: Vec<Told> = told.drain(..).filter(kept).collect();
-        kept.iter().for_each(log_end);
-        if kept.is_empty() {
-            continue;
-        }
-        let files = files.clone();
-        let written = tokio::task::spawn_blocking(move || put(&files, &kept));
-        for (call, outcome) in written.await.unwrap_or_default() {
-            if let Err(why) = outcome {
-                tracing::error!(%call, %why, "the record of a call could not be written");
+/// Writes records and events.
+#[derive(Debug)]
+pub struct Records {
+    files: CallFiles,
+    backlog: Backlog,
+    spool: Spool,
+    endpoints: Arc<[Endpoint]>,
+    kept: watch::Sender<()>,
+    random: Random,
+}
+
+impl Records {
+    /// Writes records to `files`, and to the spool what one of the endpoints wants to know; tells
+    /// `kept` when there is some.
+    pub fn new(
+        files: CallFiles,
+        backlog: Backlog,
+        (spool, endpoints, kept): (Spool, Arc<[Endpoint]>, watch::Sender<()>),
+    ) -> Self {
+        Self { files, backlog, spool, endpoints, kept, random: clock::random() }
+    }
+
+    /// Writes the record of each call that ends, and events, until nobody tells facts any more. The
+    /// disk is slow: it takes all that happened meanwhile at once, and on a thread of its own.
+    pub async fn write(
+        mut self,
+        mut facts: mpsc::Receiver<Told>,
+        mut announcements: broadcast::Receiver<Announcement>,
+    ) {
+        let (mut told, mut is_told) = (Vec::new(), true);
+        loop {
+            let mut events = Vec::new();
+            tokio::select! {
+                count = facts.recv_many(&mut told, RECORDS) => if count == 0 {
+                    return;
+                },
+                heard = announcements.recv(), if is_told => match heard {
+                    Ok(heard) => events.extend(self.event(None, events::of_server(&heard))),
+                    Err(RecvError::Lagged(count)) => events.extend(self.missed(count)),
+                    Err(RecvError::Closed) => is_told = false,
+                },
+                () = tokio::time::sleep(AGAIN), if self.spool.is_waiting() => {}
+            }
+            if !self.endpoints.is_empty() {
+                for told in &told {
+                    events.extend(self.event(Some(told.call), events::of_call(told)));
+                }
+            }
+            let is_kept =
+                |told: &Told| matches!(*told.fact, Fact::Ended { .. } | Fact::Analyzed(_));
+            let kept: Vec<Told> = told.drain(..).filter(is_kept).collect();
+            kept.iter().for_each(log_end);
+            if kept.is_empty() && events.is_empty() && !self.spool.is_waiting() {
+                continue;
+            }
+            let written = tokio::task::spawn_blocking(move || {
+                let outcomes = self.put(events, &kept);
+                (self, outcomes)
+            });
+            let Ok((own, outcomes)) = written.await else {
+                tracing::error!("records are written no more; this is a bug");
+                return;
+            };
+            self = own;
+            for (call, outcome) in outcomes {
+                if let Err(why) = outcome {
+                    tracing::error!(%call, %why, "the record of a call could not be written");
+                }
             }
         }
     }
-}
 
-/// Writes the records of calls that ended, and then what was found out about calls.
-fn put(files: &CallFiles, told: &[Told]) -> Vec<(CallId, io::Result<()>)> {
-    let ended = told.iter().filter_map(|told| match &*told.fact {
-        Fact::Ended { record, .. } => Some((told.call, &**record)),
-        _ => None,
-    });
-    let (calls, records): (Vec<CallId>, Vec<&Record>) = ended.unzip();
-    let written = files.write_all(records).into_iter().map(|outcome| outcome.map(|_| ()));
-    let mut written: Vec<_> = calls.into_iter().zip(written).collect();
-    for told in told {
-        if let Fact::Analyzed(report) = &*told.fact {
-            let report = Value::Object(report.json());
-            written.push((told.call, files.add(told.call, "analysis", report)));
+    /// Keeps the events, and then writes the records of calls that ended and what was found out about
+    /// calls: whoever is told of a call that ended finds its record soon, and nobody finds the record
+    /// of one whose end is never told.
+    fn put(&mut self, events: Vec<Event>, told: &[Told]) -> Vec<(CallId, io::Result<()>)> {
+        self.spool.keep(events);
+        self.backlog.coming(told.iter().map(|told| told.call));
+        let ended = told.iter().filter_map(|told| match &*told.fact {
+            Fact::Ended { record, .. } => Some((told.call, &**record)),
+            _ => None,
+        });
+        let (calls, records): (Vec<CallId>, Vec<&Record>) = ended.unzip();
+        let written = self.files.write_all(records).into_iter();
+        let written = written.map(|outcome| outcome.map(|_| ()));
+        let mut written: Vec<_> = calls.into_iter().zip(written).collect();
+        for told in told {
+            if let Fact::Analyzed(report) = &*told.fact {
+                let report = Value::Object(report.json());
+                written.push((told.call, self.files.add(told.call, "analysis", report)));
+            }
         }
+        self.backlog.written(told.iter().map(|told| told.call));
+        // Told when the record is there, too.
+        self.kept.send_replace(());
+        written
     }
-    written
+
+    /// The event, if somebody is told of it.
+    fn event(&mut self, call: Option<CallId>, mut event: Value) -> Option<Event> {
+        let kind = event.get("type").and_then(Value::as_str)?.to_owned();
+        if !self.endpoints.iter().any(|endpoint| endpoint.wants(&kind)) {
+            return None;
+        }
+        let now = clock::since_epoch();
+        let id = Event::named(now, &mut self.random);
+        event.as_object_mut()?.insert("id".to_owned(), json!(id));
+        let mut body = event.to_string();
+        if body.len() > LONGEST_BODY {
+            event.as_object_mut()?.insert("data".to_owned(), json!({ "too_long": true }));
+            body = event.to_string();
+        }
+        let at = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+        Some(Event { id, kind, call: call.map(|call| call.to_string()), at, body })
+    }
+
+    /// So much happened beside the calls that not all of it was seen.
+    fn missed(&mut self, count: u64) -> Option<Event> {
+        self.event(None, events::missed(Some(count)))
+    }
 }
 
 fn log_end(told: &Told) {
@@ -68,3 +162,9 @@ fn log_end(told: &Told) {
 
 /// How many facts are looked through before the disk is asked to take records.
 const RECORDS: usize = 1_024;
+
+/// How soon a full disk is asked again to take events.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// The longest event, in octets; whoever is told can ask for the call.
+const LONGEST_BODY: usize = 64 * 1_024;

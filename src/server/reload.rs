@@ -258,6 +258,7 @@ const SETTINGS: &[&str] = &[
     "databases",
     "security",
     "storage",
+    "webhooks",
     "control",
     "http",
     "log",

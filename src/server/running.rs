@@ -46,12 +46,14 @@ use crate::net::ports::Ports;
 use crate::providers::detector::Detector;
 use crate::server::control::claim::{Claim, ClaimError};
 use crate::server::control::clerk::Clerk;
+use crate::server::control::history::History;
 use crate::server::control::reload;
 use crate::server::control::reports;
 use crate::server::control::socket::ControlSocket;
 use crate::server::control::view::LimitsView;
 use crate::server::http::opening as http;
-use crate::server::records;
+use crate::server::storing::{self, Memory};
+use crate::server::webhooks::desk::Desk;
 use crate::sip::endpoint::{self, Endpoint};
 use crate::sip::event::Transport;
 use crate::sip::registrar::{self, Registrar};
@@ -94,6 +96,8 @@ pub struct Blueprint {
     pub folders: Folders,
     /// How recordings are written and kept.
     pub recording: Recording,
+    /// Where calls are listed, and who is told what happens.
+    pub store: storing::Settings,
     /// How operators talk to it.
     pub control: Control,
     /// How programs talk to it, if they may.
@@ -218,8 +222,8 @@ impl Running {
         let claim = blueprint.control.socket.as_deref().map(Claim::take).transpose()?;
         let ways_in = (claim, blueprint.http.map(http::Doors::open).transpose()?);
         let doors = Doors::open(blueprint.sip)?;
-        let (sockets, ports) = (doors.sockets.clone(), ports(blueprint.rtp)?);
-        let (files, gauges) = (call_files(&blueprint.folders.calls)?, Arc::new(Gauges::default()));
+        let (sockets, gauges) = (doors.sockets.clone(), Arc::new(Gauges::default()));
+        let (ports, memory) = (ports(blueprint.rtp)?, memory(blueprint.store, &blueprint.folders)?);
         let media = MediaShard::start(blueprint.detector, gauges.clone());
         let media = media.map_err(StartError::Thread)?;
         let (recorder, keepers) = recorder(blueprint.recording, &blueprint.folders.recordings)?;
@@ -257,8 +261,8 @@ impl Running {
         let (mut calls, mut others) = (JoinSet::new(), beside.run(keepers, asker, &stop_shard));
         calls.spawn(supervisor.with_questions(questions).run(arrivals));
         others.spawn(shard.run(stop_shard.clone()));
-        others.spawn(records::write(facts, files));
-        let mut running = Self {
+        let known = memory.work((facts, announcer.watch()), &stop_shard, &mut others);
+        let running = Self {
             local: sip.local,
             sip,
             sockets,
@@ -273,17 +277,17 @@ impl Running {
             calls,
             others,
         };
-        running.let_operators_in(ways_in, announcer, (blueprint.control, blueprint.max_calls))?;
-        Ok(running)
+        let control = (blueprint.control, blueprint.max_calls);
+        running.with_operators(ways_in, (announcer, known), control)
     }
 
     /// Opens the control socket and the doors of HTTP, if there are to be any.
-    fn let_operators_in(
-        &mut self,
+    fn with_operators(
+        mut self,
         (claim, web): (Option<Claim>, Option<http::Doors>),
-        announcer: Announcer,
+        (announcer, (history, webhooks)): (Announcer, (History, Desk)),
         (control, max_calls): (Control, usize),
-    ) -> Result<(), StartError> {
+    ) -> Result<Self, StartError> {
         let reloads = control.reloads.clone();
         let clerk = Arc::new(Clerk {
             sip: self.sip.clone(),
@@ -295,18 +299,20 @@ impl Running {
             recorder: self.recorder.clone(),
             active: self.active.clone(),
             reloads,
+            history,
+            webhooks,
             house: control.known(max_calls),
         });
         if let Some(web) = web {
             let (wind_up, now) = (self.stops.wind_up.clone(), self.stop_shard.clone());
             web.serve(clerk.clone(), &http::Stops { wind_up, now }, &mut self.others);
         }
-        let Some(claim) = claim else { return Ok(()) };
+        let Some(claim) = claim else { return Ok(self) };
         let path = claim.path().to_owned();
         let socket = ControlSocket::open(claim, clerk);
         let socket = socket.map_err(|why| ClaimError::Refused { path, why })?;
         self.others.spawn(socket.serve(self.stop_shard.clone()));
-        Ok(())
+        Ok(self)
     }
 
     /// Where SIP is spoken.
@@ -415,9 +421,12 @@ fn ports((address, range): (IpAddr, RangeInclusive<u16>)) -> Result<Ports, Start
     Ok(ports)
 }
 
-fn call_files(folder: &std::path::Path) -> Result<CallFiles, StartError> {
-    CallFiles::new(folder.to_owned())
-        .map_err(|why| StartError::Folder { folder: folder.to_owned(), why })
+/// Who remembers what happens in calls.
+fn memory(settings: storing::Settings, folders: &Folders) -> Result<Memory, StartError> {
+    let refused = |folder, why| StartError::Folder { folder, why };
+    let calls = folders.calls.clone();
+    let files = CallFiles::new(calls.clone()).map_err(|why| refused(calls, why))?;
+    Memory::open(settings, &files).map_err(|(folder, why)| refused(folder, why))
 }
 
 /// Those who serve all calls until the stop.

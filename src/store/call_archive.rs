@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
@@ -33,9 +34,21 @@ impl CallArchive {
         calls
     }
 
+    /// The same in no order, each with what tells this state of its file from another.
+    pub fn stamps(&self) -> Vec<(CallId, i64)> {
+        let calls = self.calls().into_iter();
+        calls.filter_map(|call| Some((call, self.stamp(call)?))).collect()
+    }
+
+    /// What tells this state of the file of a call from another; nothing when there is none.
+    pub fn stamp(&self, call: CallId) -> Option<i64> {
+        let found = fs::metadata(self.path(call)).ok()?;
+        found.mtime().checked_mul(NANOS)?.checked_add(found.mtime_nsec())
+    }
+
     /// Whether a call has a record.
     pub fn has(&self, call: CallId) -> bool {
-        self.folder.join(format!("{call}{JSON}")).is_file()
+        self.path(call).is_file()
     }
 
     /// The record of a call; nothing when there is none.
@@ -43,7 +56,7 @@ impl CallArchive {
     /// # Errors
     /// When it cannot be read, or is longer than a record is.
     pub fn read(&self, call: CallId) -> io::Result<Option<Document>> {
-        let file = match File::open(self.folder.join(format!("{call}{JSON}"))) {
+        let file = match File::open(self.path(call)) {
             Ok(file) => file,
             Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(why) => return Err(why),
@@ -52,9 +65,28 @@ impl CallArchive {
         file.take(LONGEST_RECORD).read_to_end(&mut octets)?;
         Ok(Some(serde_json::from_slice(&octets)?))
     }
+
+    /// Deletes the record of a call; tells whether there was one.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn delete(&self, call: CallId) -> io::Result<bool> {
+        match fs::remove_file(self.path(call)) {
+            Ok(()) => Ok(true),
+            Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(why) => Err(why),
+        }
+    }
+
+    fn path(&self, call: CallId) -> PathBuf {
+        self.folder.join(format!("{call}{JSON}"))
+    }
 }
 
 const JSON: &str = ".json";
+
+/// Nanoseconds in a second.
+const NANOS: i64 = 1_000_000_000;
 
 /// The longest record that is read, in octets.
 const LONGEST_RECORD: u64 = 64 * 1_024 * 1_024;

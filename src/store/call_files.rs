@@ -81,9 +81,23 @@ impl CallFiles {
     /// # Errors
     /// When there is no such record, or the disk does not take it.
     pub fn add(&self, call: CallId, key: &str, value: Value) -> io::Result<()> {
+        self.change(call, |document| {
+            document.insert(key.to_owned(), value);
+        })
+    }
+
+    /// Changes the record of a call that is there, as a whole or not at all.
+    ///
+    /// # Errors
+    /// When there is no such record, or the disk does not take it.
+    pub fn change(
+        &self,
+        call: CallId,
+        change: impl FnOnce(&mut Map<String, Value>),
+    ) -> io::Result<()> {
         let path = self.folder.join(format!("{call}.json"));
         let mut document: Map<String, Value> = serde_json::from_slice(&fs::read(&path)?)?;
-        document.insert(key.to_owned(), value);
+        change(&mut document);
         let draft = self.put(path, &Value::Object(document))?;
         draft.file.sync_data()?;
         draft.publish().map(|_| ())

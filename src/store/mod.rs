@@ -1,5 +1,14 @@
-//! What remembers: a record of each call, and the keys of those who ask by HTTP.
+//! What remembers: the records of calls, what lists them, and what is still to be told.
 
 pub mod api_keys;
 pub mod call_archive;
 pub mod call_files;
+pub mod database;
+pub mod expiry;
+pub mod index;
+pub mod indexer;
+pub mod migration;
+pub mod outbox;
+pub mod requests;
+pub mod spool;
+pub mod words;

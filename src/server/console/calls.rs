@@ -6,8 +6,9 @@ use crate::server::console::command::Target;
 use crate::server::console::paint::{Ink, Paint, harmless};
 use crate::server::console::table::{Cell, Table};
 use crate::server::console::time::span;
+use crate::server::control::history::CallSummary;
 use crate::server::control::protocol::{
-    Ask, HangUp, Identified, Mute, Originate, Oversee, Record, Role, Taping,
+    Ask, HangUp, Identified, Mute, Originate, Oversee, Record, Role, Sought, Taping,
 };
 use crate::server::control::view::{
     CallView, HungUpView, LegView, List, MutedView, OriginatedView, OverseenView, PartyView,
@@ -18,6 +19,13 @@ use crate::server::control::view::{
 pub fn list(target: &Target) -> ExitCode {
     target.run(Ask::Calls, |calls: &List<CallView>, paint| {
         (table(&calls.data, paint), ExitCode::SUCCESS)
+    })
+}
+
+/// Shows those that are looked for.
+pub fn find(target: &Target, sought: Sought) -> ExitCode {
+    target.run(Ask::History(sought), |calls: &List<CallSummary>, paint| {
+        (past(&calls.data, paint), ExitCode::SUCCESS)
     })
 }
 
@@ -92,6 +100,28 @@ impl std::str::FromStr for Cause {
             format!("a cause is a number of Q.850 from 1 to 127, or one of: {}", names.join(", "))
         })
     }
+}
+
+fn past(calls: &[CallSummary], paint: Paint) -> String {
+    if calls.is_empty() {
+        return "There are no such calls.\n".to_owned();
+    }
+    let heads = ["CALL", "BEGAN", "LASTED", "STATUS", "REASON", "FROM", "TO", "BY", "WITH"];
+    let mut table = Table::new(&heads);
+    for call in calls {
+        table.row(vec![
+            Cell::new(&call.id),
+            Cell::new(&call.started_at),
+            Cell::new(span(call.duration_ms / 1_000)),
+            Cell::new(&call.status),
+            Cell::maybe(call.end_reason.as_deref()),
+            Cell::new(&call.from.number),
+            Cell::new(&call.to.number),
+            Cell::maybe(call.trunk.as_deref()),
+            Cell::new(call.agents.join(", ")),
+        ]);
+    }
+    table.print(paint)
 }
 
 fn table(calls: &[CallView], paint: Paint) -> String {

@@ -11,6 +11,7 @@ pub mod reload;
 pub mod status;
 pub mod trace;
 pub mod trunks;
+pub mod webhooks;
 
 mod events;
 mod ladder;

@@ -25,11 +25,12 @@ use crate::engine::sip_shard::{Question, SipHandle};
 use crate::server::control::asking::{ask_shard, going_down, json};
 use crate::server::control::diagnosis;
 use crate::server::control::events;
+use crate::server::control::history::{CallSummary, Found, History, Wanted, Wrong};
 use crate::server::control::origination;
 use crate::server::control::oversight;
 use crate::server::control::protocol::{
-    self, Ask, Fault, FaultCode, HangUp, Mute, Originate, Oversee, PauseMember, Record, Taping,
-    Wish,
+    self, Ask, Fault, FaultCode, HangUp, Mute, Originate, Oversee, PauseMember, Record, Sought,
+    Taping, Wish,
 };
 use crate::server::control::reload;
 use crate::server::control::reports::{self, House};
@@ -40,6 +41,7 @@ use crate::server::control::view::{
 };
 use crate::server::control::wiretap;
 use crate::server::routing::Thought;
+use crate::server::webhooks::desk::Desk;
 
 /// Answers operators.
 #[derive(Debug)]
@@ -62,6 +64,10 @@ pub struct Clerk {
     pub active: Arc<AtomicUsize>,
     /// Who reads the files again, if anybody.
     pub reloads: Option<mpsc::Sender<reload::Order>>,
+    /// The calls that ended.
+    pub history: History,
+    /// Who is told what happens.
+    pub webhooks: Desk,
     /// What does not change while the server runs.
     pub house: House,
 }
@@ -105,6 +111,11 @@ impl Clerk {
             Ask::Mute(order) => json(&self.mute(&order).await?),
             Ask::Oversee(order) => json(&self.oversee(&order).await?),
             Ask::Record(order) => json(&self.record(&order).await?),
+            Ask::History(sought) => json(&self.history_of(&sought).await?),
+            Ask::Webhooks => json(&List { data: self.webhooks.list().await? }),
+            Ask::TestWebhook(named) => json(&self.webhooks.test(&named.name).await?),
+            Ask::WebhookLog(wanted) => json(&List { data: self.webhooks.log(&wanted).await? }),
+            Ask::Replay(order) => json(&self.webhooks.replay(&order).await?),
             Ask::Reload(wish) => json(&self.reload(wish).await?),
             Ask::Trace(wish) => return Ok(Reply::Stream(Stream::Trace(wish))),
             Ask::Events => return Ok(Reply::Stream(Stream::Events)),
@@ -253,6 +264,22 @@ impl Clerk {
         self.views(overviews).await
     }
 
+    /// The calls that are looked for, those that are up among them.
+    ///
+    /// # Errors
+    /// When there is nobody to ask any more, or the database must be asked and does not answer.
+    pub async fn found(&self, wanted: Wanted) -> Result<Found, Fault> {
+        let found = self.history.find(wanted, self.overviews().await?).await;
+        found.map_err(|why| Fault::new(FaultCode::Busy, why.to_string()))
+    }
+
+    async fn history_of(&self, sought: &Sought) -> Result<List<CallSummary>, Fault> {
+        let wrong = |why: Wrong| Fault::new(FaultCode::Impossible, why.to_string());
+        let limit = sought.limit.clamp(1, MOST_SOUGHT);
+        let wanted = Wanted::read(&Sought { limit, ..sought.clone() }).map_err(wrong)?;
+        Ok(List { data: self.found(wanted).await?.calls })
+    }
+
     async fn call(&self, id: &str) -> Result<CallView, Fault> {
         let (call, mailbox) = self.find(id).await?;
         let gone = || Fault::new(FaultCode::NotFound, format!("{call} has just ended"));
@@ -384,6 +411,9 @@ fn ended(call: CallId) -> Fault {
 
 /// The least of an identity that names a call.
 const SHORTEST_ID: usize = 4;
+
+/// How many calls an operator is told of at once.
+const MOST_SOUGHT: usize = 1_000;
 
 /// How long a call may take to say how it stands.
 const CALL_ANSWERS_WITHIN: Duration = Duration::from_secs(2);

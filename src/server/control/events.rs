@@ -82,6 +82,15 @@ pub fn of_server(announcement: &Announcement) -> Value {
     })
 }
 
+/// Tells that events were missed, and how many, if that is known.
+pub fn missed(count: Option<u64>) -> Value {
+    json!({
+        "type": "events.missed",
+        "timestamp": timestamp(clock::since_epoch()),
+        "data": { "missed": count },
+    })
+}
+
 fn noted(key: &str, value: Value) -> (&'static str, Value) {
     ("call.updated", json!({ key: value }))
 }
@@ -183,4 +192,26 @@ fn ended(cause: Cause, record: &crate::call::record::Record) -> Value {
         "status": cause.final_state(record.answered.is_some()),
         "duration_ms": record.lasted.as_millis() as u64,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use regex::Regex;
+
+    use crate::config::webhook::EVENTS;
+
+    #[test]
+    fn settings_know_every_event_by_its_name() {
+        let texts = [include_str!("events.rs"), include_str!("../../engine/announcements.rs")];
+        let name = Regex::new("\"([a-z]+\\.[a-z]+)\"").expect("a pattern");
+        let mut said: Vec<&str> = texts
+            .iter()
+            .flat_map(|text| name.captures_iter(text))
+            .filter_map(|found| found.get(1).map(|name| name.as_str()))
+            .filter(|name| !name.ends_with(".rs"))
+            .collect();
+        said.sort_unstable();
+        said.dedup();
+        assert_eq!(said, EVENTS);
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod protocol;
 pub mod view;
+pub mod webhook_view;
 
 pub mod claim;
 pub mod socket;
@@ -10,6 +11,7 @@ mod asking;
 pub mod clerk;
 mod diagnosis;
 pub mod events;
+pub mod history;
 mod origination;
 mod oversight;
 pub mod reload;

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::base::id::CallId;
+
 /// A request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Request {
@@ -65,6 +67,21 @@ pub enum Ask {
     /// Nothing of what is said in one of them is to be recorded for a while, or everything again.
     #[serde(rename = "call.record")]
     Record(Record),
+    /// Calls, those that are up and those that ended.
+    #[serde(rename = "call.history")]
+    History(Sought),
+    /// Who is told what happens.
+    #[serde(rename = "webhook.list")]
+    Webhooks,
+    /// One of them is told something that did not happen.
+    #[serde(rename = "webhook.test")]
+    TestWebhook(Named),
+    /// What one of them was told, or could not be told.
+    #[serde(rename = "webhook.log")]
+    WebhookLog(WebhookLog),
+    /// One of them is to be told again.
+    #[serde(rename = "webhook.replay")]
+    Replay(Replay),
     /// What is said on the wire; a stream.
     #[serde(rename = "sip.trace")]
     Trace(Wish),
@@ -82,6 +99,79 @@ pub enum Ask {
 pub struct Reload {
     /// Whether it is only told what would be changed.
     pub dry: bool,
+}
+
+/// Which calls are looked for. Each word that is given must fit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sought {
+    /// `completed` and so on.
+    pub status: Option<String>,
+    /// `inbound` or `outbound`.
+    pub direction: Option<String>,
+    /// An agent that spoke.
+    pub agent: Option<String>,
+    /// The trunk.
+    pub trunk: Option<String>,
+    /// Why it ended.
+    pub cause: Option<String>,
+    /// The number of the caller.
+    pub from: Option<String>,
+    /// The number that was called.
+    pub to: Option<String>,
+    /// It began then or later (RFC 3339).
+    pub created_after: Option<String>,
+    /// It began earlier.
+    pub created_before: Option<String>,
+    /// Words that were said.
+    pub q: Option<String>,
+    /// How many.
+    pub limit: usize,
+    /// Only those that began before this one.
+    #[serde(skip)]
+    pub behind: Option<CallId>,
+}
+
+impl Default for Sought {
+    fn default() -> Self {
+        Self {
+            status: None,
+            direction: None,
+            agent: None,
+            trunk: None,
+            cause: None,
+            from: None,
+            to: None,
+            created_after: None,
+            created_before: None,
+            q: None,
+            limit: 50,
+            behind: None,
+        }
+    }
+}
+
+/// What of a webhook is looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookLog {
+    /// Its name.
+    pub name: String,
+    /// `pending`, `delivered` or `dead`.
+    #[serde(default)]
+    pub state: Option<String>,
+    /// How many events, the newest; 20 when nothing is said.
+    #[serde(default)]
+    pub limit: Option<usize>,
+}
+
+/// What a webhook is to be told again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replay {
+    /// Its name.
+    pub name: String,
+    /// The event; without one, all that were given up.
+    #[serde(default)]
+    pub event: Option<String>,
 }
 
 /// A member of queues that rests, or works again.

@@ -20,6 +20,7 @@ use utoipa::IntoParams;
 
 use crate::base::id::CallId;
 use crate::server::control::clerk::Clerk;
+use crate::server::control::events as control;
 use crate::server::http::asked::{Asked, OfCall};
 use crate::server::http::front::late;
 use crate::server::http::gate::Bearer;
@@ -266,7 +267,7 @@ impl Filter {
 }
 
 fn missed(count: Option<u64>) -> String {
-    format!("event: events.missed\ndata: {}\n\n", witness::missed(count))
+    format!("event: events.missed\ndata: {}\n\n", control::missed(count))
 }
 
 /// What was not seen since `last`.

@@ -11,7 +11,9 @@ use axum::http::header;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use crate::call::admission::Budget;
 use crate::engine::clock;
+use crate::server::http::allowance::Allowance;
 use crate::server::http::problem::{Code, Problem};
 use crate::store::api_keys::{self, ApiKey, ApiKeys, PREFIX, Scope, Stamp};
 
@@ -23,6 +25,7 @@ pub struct Gate {
     keys: ApiKeys,
     known: Mutex<(Stamp, Arc<[ApiKey]>)>,
     failures: Mutex<Failures>,
+    allowance: Mutex<Allowance>,
 }
 
 /// Where a request comes from.
@@ -63,10 +66,11 @@ pub async fn admit(
 }
 
 impl Gate {
-    /// Knows the keys of this file.
-    pub fn new(keys: ApiKeys) -> Self {
+    /// Knows the keys of this file; each may be used so often.
+    pub fn new(keys: ApiKeys, budget: Budget) -> Self {
         let known = Mutex::new((None, Arc::from([])));
-        Self { keys, known, failures: Mutex::default() }
+        let allowance = Mutex::new(Allowance::new(budget));
+        Self { keys, known, failures: Mutex::default(), allowance }
     }
 
     /// The key that a request comes with.
@@ -81,7 +85,7 @@ impl Gate {
             return Err(Problem::new(Code::Unauthorized, how));
         }
         if let Some(known) = self.valid(key) {
-            return Ok(known);
+            return self.spend(&known).map(|()| known);
         }
         // A key that is right comes in all the same: others behind the same address are not
         // locked out, and what is 256 bits long is not guessed in any number of tries.
@@ -122,6 +126,14 @@ impl Gate {
         known.1.clone()
     }
 
+    /// Uses a key, as often as it may be.
+    fn spend(&self, key: &ApiKey) -> Result<(), Problem> {
+        let mut allowance = self.allowance.lock().unwrap_or_else(PoisonError::into_inner);
+        allowance.spend(&key.id, clock::now()).map_err(|seconds| {
+            Problem::new(Code::TooMany, "this key is used too often").after(seconds)
+        })
+    }
+
     /// Counts a wrong key; tells whether there were too many.
     fn fails(&self, peer: IpAddr) -> bool {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
@@ -130,6 +142,11 @@ impl Gate {
 }
 
 impl Bearer {
+    /// What the key is called.
+    pub fn id(&self) -> &str {
+        &self.key.id
+    }
+
     /// Whether the key is still valid.
     pub fn is_valid(&self) -> bool {
         let known = self.gate.known();

@@ -3,6 +3,7 @@
 pub mod door;
 pub mod opening;
 
+mod allowance;
 mod front;
 mod gate;
 pub mod router;
@@ -21,8 +22,10 @@ mod orders;
 mod origination;
 mod queues;
 mod recordings;
+mod repeating;
 mod transcripts;
 mod trunks;
+mod webhooks;
 
 mod exposition;
 mod tally;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
+use crate::call::admission::Budget;
 use crate::net::tls::{self, TlsError};
 use crate::server::control::clerk::Clerk;
 use crate::server::http::door::Door;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub admin: Option<SocketAddr>,
     /// Whether it is told to everybody what can be asked.
     pub api_docs: bool,
+    /// How often each key may be used.
+    pub budget: Budget,
     /// The data folder, in which the keys are.
     pub data: PathBuf,
     /// The records of calls.
@@ -93,7 +96,7 @@ impl Doors {
         others.spawn(witness.run(asking.run.clone(), stops.now.clone()));
         let kept = (CallArchive::new(settings.calls), Shelf(settings.recordings));
         let service = Service::new(clerk, kept, asking, stops.clone());
-        let gate = Arc::new(Gate::new(ApiKeys::below(&settings.data)));
+        let gate = Arc::new(Gate::new(ApiKeys::below(&settings.data), settings.budget));
         if let Ok(address) = public.local() {
             tracing::info!(%address, "answering by HTTP");
         }

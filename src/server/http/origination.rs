@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -15,7 +15,9 @@ use crate::server::control::protocol::{self, Ask};
 use crate::server::control::view::OriginatedView;
 use crate::server::http::asked::Told;
 use crate::server::http::front::ask;
+use crate::server::http::gate::Bearer;
 use crate::server::http::problem::Problem;
+use crate::server::http::repeating::once;
 
 /// A call that is to begin.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -45,12 +47,17 @@ pub struct Create {
 
 /// Begins a call: somebody is called, and an agent speaks with whoever answers.
 #[utoipa::path(post, path = "/v1/calls", operation_id = "calls.create", tag = "calls",
+    params(("Idempotency-Key" = Option<String>, Header,
+        description = "Whoever asks again with the same one gets the same answer for a day, and no \
+                       second call begins")),
     request_body = Create,
     responses((status = CREATED, body = OriginatedView,
         description = "It has begun; `Location` is where it stands"),
         (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub async fn create(
     State(clerk): State<Arc<Clerk>>,
+    Extension(bearer): Extension<Bearer>,
+    headers: HeaderMap,
     Told(create): Told<Create>,
 ) -> Result<Response, Problem> {
     let then = match (create.agent, create.then) {
@@ -71,12 +78,16 @@ pub async fn create(
         variables: create.variables,
         ring_s: create.ring_s,
     };
-    let begun = ask(&clerk, Ask::Originate(order)).await?;
+    let asked = serde_json::to_string(&order).unwrap_or_default();
+    let work = ask(&clerk, Ask::Originate(order));
+    let once = once((&clerk, &bearer), &headers, &asked, work).await?;
+    let begun = &once.answer;
     let id = begun.get("id").and_then(|id| id.as_str()).unwrap_or_default();
     let place = HeaderValue::from_str(&format!("/v1/calls/{id}"));
     let mut response = (StatusCode::CREATED, Json(begun)).into_response();
     if let Ok(place) = place {
         response.headers_mut().insert(header::LOCATION, place);
     }
+    once.mark(&mut response);
     Ok(response)
 }

@@ -17,7 +17,7 @@ use crate::server::http::gate::{Gate, admit};
 use crate::server::http::service::Service;
 use crate::server::http::{
     calls, events, files, front, health, metrics, orders, origination, queues, recordings,
-    transcripts, trunks,
+    transcripts, trunks, webhooks,
 };
 use crate::store::api_keys::Scope;
 
@@ -93,6 +93,8 @@ fn looks() -> OpenApiRouter<Service> {
         .routes(routes!(trunks::get))
         .routes(routes!(trunks::phones))
         .routes(routes!(queues::list))
+        .routes(routes!(webhooks::list))
+        .routes(routes!(webhooks::log))
         .routes(routes!(files::route))
         .routes(routes!(metrics::show))
 }
@@ -109,6 +111,8 @@ fn acts() -> OpenApiRouter<Service> {
         .routes(routes!(queues::pause))
         .routes(routes!(queues::resume))
         .routes(routes!(trunks::test))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::replay))
         .routes(routes!(files::check))
 }
 

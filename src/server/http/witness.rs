@@ -14,7 +14,6 @@ use crate::engine::announcements::{Announcement, Announcer};
 use crate::engine::bus::{Told, Watching};
 use crate::engine::clock;
 use crate::server::control::events;
-use crate::server::control::times::timestamp;
 use crate::server::http::tally::Tally;
 
 /// What happened, as it is told.
@@ -130,7 +129,7 @@ impl Witness {
     /// So much happened that the witness did not see all of it.
     fn missed(&mut self, run: &str, count: u64) {
         self.tally.missed(count);
-        self.remember(run, None, missed(Some(count)));
+        self.remember(run, None, events::missed(Some(count)));
     }
 
     fn remember(&mut self, run: &str, call: Option<CallId>, event: Value) {
@@ -184,15 +183,6 @@ pub fn name(run: &str, number: u64) -> String {
 pub fn number(run: &str, name: &str) -> Option<u64> {
     let (of, number) = name.strip_prefix("evt_")?.split_once('_')?;
     number.parse().ok().filter(|_| of == run)
-}
-
-/// Tells that events were missed, and how many, if that is known.
-pub fn missed(count: Option<u64>) -> Value {
-    json!({
-        "type": "events.missed",
-        "timestamp": timestamp(clock::since_epoch()),
-        "data": { "missed": count },
-    })
 }
 
 /// How many events are remembered.

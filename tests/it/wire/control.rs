@@ -298,7 +298,7 @@ pub async fn ask(server: &Server, args: &[&str]) -> (Option<i32>, String, String
 }
 
 /// Asks again and again until the answer is as it shall be.
-async fn eventually(server: &Server, args: &[&str], is_so: impl Fn(&Value) -> bool) -> Value {
+pub async fn eventually(server: &Server, args: &[&str], is_so: impl Fn(&Value) -> bool) -> Value {
     for _ in 0..400 {
         let (_, out, _) = ask(server, args).await;
         let answer: Value = serde_json::from_str(&out).unwrap_or_default();

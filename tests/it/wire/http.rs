@@ -105,8 +105,25 @@ async fn a_call_begins_by_http_and_members_of_queues_rest() {
     }
     let order = json!({ "to": "phone:101", "agent": "porter", "from": "+4971112340" });
     problem(looks.post("/v1/calls", order.clone()).await, 403).await;
-    let begun = acts.post("/v1/calls", order).await;
+    // Asked twice by the same key it begins once.
+    let once = async |order: &Value, key: &str| {
+        let request = acts.request(Method::POST, "/v1/calls").header("Idempotency-Key", key);
+        request.json(order).send().await.expect("an answer")
+    };
+    let begun = once(&order, "8e03978e").await;
     assert_eq!(begun.status(), StatusCode::CREATED);
+    assert_eq!(begun.headers().get("idempotent-replayed"), None);
+    let again = once(&order, "8e03978e").await;
+    assert_eq!(again.status(), StatusCode::CREATED);
+    assert_eq!(again.headers()["idempotent-replayed"], "true");
+    assert_eq!(again.headers()["location"], begun.headers()["location"]);
+    let other = json!({ "to": "phone:101", "agent": "porter" });
+    problem(once(&other, "8e03978e").await, 422).await;
+    problem(once(&order, "a b").await, 422).await;
+    let nobody = json!({ "to": "agent:porter", "agent": "porter" });
+    let first = once(&nobody, "x").await.status();
+    assert!(first.is_client_error(), "{first}");
+    assert_eq!(once(&nobody, "x").await.status(), first, "what failed is tried again");
     let place = begun.headers()["location"].to_str().expect("a path").to_owned();
     let dialog = answers(&mut anna).await;
     // The ACK may be here before the agent is.
@@ -133,6 +150,23 @@ async fn a_call_begins_by_http_and_members_of_queues_rest() {
     let queues = looks.json("/v1/queues").await;
     assert_eq!(queues["data"][0]["members"][0]["state"], "free", "{queues}");
     problem(acts.post("/v1/queues/members/909/pause", json!({})).await, 404).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_used_too_often_waits_and_others_do_not() {
+    let rate = "[security.http]\napi_keys = { rate = \"1/h\", burst = 3 }\n";
+    let (server, api) = started(House::porter().and(rate)).await;
+    let (busy, calm) = (api.with(&server, "read").await, api.with(&server, "operate").await);
+    for _ in 0..3 {
+        busy.json("/v1/status").await;
+    }
+    let refused = busy.get("/v1/status").await;
+    let wait = refused.headers()["retry-after"].to_str().expect("a number").parse::<u32>();
+    assert!(wait.is_ok_and(|seconds| seconds > 60));
+    assert_eq!(problem(refused, 429).await["code"], "too_many");
+    calm.json("/v1/status").await;
+    let list = calm.json("/v1/webhooks").await;
+    assert_eq!(list, json!({ "data": [] }));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -423,6 +457,23 @@ impl Api {
         assert_eq!(record["from"]["name"], NAME);
         let calls = self.json("/v1/calls?status=completed&from=wire&to=porter").await;
         assert_eq!((&calls["data"][0]["id"], &calls["data"][1]), (&json!(id), &Value::Null));
+        // Words are found by the database, which has it a little later.
+        let path = "/v1/calls?q=HELLO&trunk=local&direction=inbound&cause=admin_ended";
+        let mut found = self.get(path).await;
+        for _ in 0..600 {
+            if found.status() == StatusCode::OK {
+                let calls: Value = found.json().await.expect("JSON");
+                if calls["data"][0]["id"] == *id {
+                    break;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            found = self.get(path).await;
+        }
+        assert_eq!(self.json(path).await["data"][0]["id"], *id);
+        let none = self.json("/v1/calls?q=hello+goodbye&since=2026-01-01T00:00:00Z").await;
+        assert_eq!(none["data"], json!([]));
+        assert_eq!(problem(self.get("/v1/calls?q=%2A").await, 422).await["code"], "validation");
         let said = self.json(&format!("/v1/calls/{id}/transcript")).await;
         assert_eq!(said["data"][0]["text"], "Hello?");
         let said = self.get(&format!("/v1/calls/{id}/transcript?format=text")).await;

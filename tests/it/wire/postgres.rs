@@ -1,7 +1,7 @@
 //! A PostgreSQL server with a folder of its own, run by somebody without rights.
 
 use std::os::unix::fs::chown;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use super::server::{Folder, PATIENCE, finish};
 /// A PostgreSQL server at work. Dropping it ends it.
 #[derive(Debug)]
 pub struct Postgres {
-    _child: Child,
+    child: Child,
     port: u16,
-    _folder: Folder,
+    folder: Folder,
 }
 
 impl Postgres {
@@ -38,15 +38,28 @@ impl Postgres {
         let (code, text) = finish(command).await;
         assert_eq!(code, Some(0), "{text}");
         let port = free_port();
-        let mut command = unprivileged("postgres");
-        command.arg("-D").arg(&data).args(["-p", &port.to_string(), "-c", "fsync=off"]);
-        command.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.kill_on_drop(true).spawn().expect("it was there before");
-        let postgres = Self { _child: child, port, _folder: folder };
+        let postgres = Self { child: spawned(&data, port), port, folder };
         let mut connection = postgres.answers().await;
         raw_sql(script).execute(&mut connection).await.expect("the script is sound");
         postgres
+    }
+
+    /// Ends it at once; what it has stays.
+    pub async fn stop(&mut self) {
+        self.child.kill().await.expect("it is our child");
+    }
+
+    /// Starts it again, as it was.
+    pub async fn start(&mut self) {
+        let data = self.folder.path("data");
+        std::fs::remove_file(data.join("postmaster.pid")).ok();
+        self.child = spawned(&data, self.port);
+        self.answers().await;
+    }
+
+    /// Where it is, with the name and the password of the owner.
+    pub fn url(&self) -> String {
+        format!("postgres://owner:{PASSWORD}@127.0.0.1:{}/postgres", self.port)
     }
 
     /// Waits until it answers.
@@ -77,6 +90,14 @@ impl Postgres {
             self.port
         )
     }
+}
+
+fn spawned(data: &Path, port: u16) -> Child {
+    let mut command = unprivileged("postgres");
+    command.arg("-D").arg(data).args(["-p", &port.to_string(), "-c", "fsync=off"]);
+    command.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.kill_on_drop(true).spawn().expect("it was there before")
 }
 
 /// A program of PostgreSQL, which does not run with all rights.

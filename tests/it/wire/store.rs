@@ -145,7 +145,7 @@ fn authorization(
 }
 
 /// RFC 2104.
-fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
+pub fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
     assert!(key.len() <= 64);
     let pad = |with: u8| -> Vec<u8> {
         (0..64).map(|at| key.get(at).copied().unwrap_or(0) ^ with).collect()

@@ -1,0 +1,199 @@
+//! Checks of webhooks and of the database.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+use crate::base::network;
+use crate::base::secret::{ExposeSecret, Secret};
+use crate::config::check_machine::in_plain_text;
+use crate::config::diagnostic::{Diagnostic, did_you_mean};
+use crate::config::subject::Subject;
+use crate::config::webhook::{EVENTS, Webhook, fits};
+
+/// Checks all webhooks.
+pub fn webhooks(subject: &Subject<'_>) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (name, webhook) in &subject.server.webhooks {
+        let path = format!("webhooks.{name}");
+        found.extend(place(subject, webhook, &path));
+        found.extend(secrets(subject, webhook, &path));
+        found.extend(events(subject, webhook, &path));
+        found.extend(patience(subject, webhook, &path));
+    }
+    found
+}
+
+/// Checks `[storage] database` and how long things are kept.
+pub fn storage(subject: &Subject<'_>) -> Vec<Diagnostic> {
+    let (storage, mut found) = (&subject.server.storage, Vec::new());
+    let place = || subject.place("storage.database");
+    if let Some(database) = &storage.database {
+        if database.dialect().is_none() {
+            found.push(
+                Diagnostic::error("database.url", "no database that we know is there")
+                    .at(place(), "not known")
+                    .help(
+                        "write \"sqlite://${data_dir}/voxtrunk.db\" or \
+                         \"postgres://voxtrunk@db.example.com/voxtrunk\"",
+                    ),
+            );
+        }
+        if database.has_password_in_url() {
+            found.extend(in_plain_text(subject, "storage.database"));
+        }
+        if database.may_be_another() {
+            found.push(
+                Diagnostic::warning(
+                    "database.unproven",
+                    "nobody proves to be the database of calls",
+                )
+                .at(place(), "whoever is on the way could answer")
+                .help("add ?sslmode=verify-full"),
+            );
+        }
+    }
+    let retention = &storage.retention;
+    let kept = [
+        ("cdr", retention.cdr),
+        ("transcripts", retention.transcripts),
+        ("events", retention.events),
+    ];
+    for (key, keep) in kept {
+        if keep.is_some_and(|keep| keep < SHORTEST) {
+            let path = format!("storage.retention.{key}");
+            found.push(
+                Diagnostic::error("value.range", "nothing can be kept for less than an hour")
+                    .at(subject.place(&path), "here")
+                    .help("it is looked once an hour what is to be deleted: write such as \"90d\""),
+            );
+        }
+    }
+    found
+}
+
+/// Where it is told.
+fn place(subject: &Subject<'_>, webhook: &Webhook, path: &str) -> Option<Diagnostic> {
+    let place = || subject.place(&format!("{path}.url"));
+    let wrong = |message: &str, label: &str, help: &str| {
+        Some(Diagnostic::error("webhook.url", message).at(place(), label).help(help))
+    };
+    let (scheme, rest) = webhook.url.split_once("://").unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if !matches!(scheme, "http" | "https") || authority.is_empty() {
+        return wrong("`url` is no URL", "here", "write \"https://crm.example.com/hooks/voice\"");
+    }
+    if authority.contains('@') {
+        let help = "the signature proves who we are: leave the user out";
+        return wrong("`url` names a user", "here", help);
+    }
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if port.parse::<u16>().is_ok() => (host, port.parse().ok()),
+        Some(_) | None => (authority, None),
+    };
+    let port = port.unwrap_or(if scheme == "https" { 443 } else { 80 });
+    if subject.server.security.webhooks.allow.iter().any(|allowed| allowed.is(host, port)) {
+        let near = ["127.", "localhost", "[::1]", "10.", "192.168."];
+        let is_near = near.iter().any(|near| host.starts_with(near));
+        return (scheme == "http" && !is_near).then(|| {
+            Diagnostic::warning("webhook.plain_http", "what happens is told without TLS")
+                .at(place(), "whoever is on the way can read it")
+                .help("use https://")
+        });
+    }
+    let help = format!("add {host:?} to [security.webhooks] allow, if you trust what is there");
+    if scheme == "http" {
+        return wrong("nothing is told without TLS", "http:// is not allowed here", &help);
+    }
+    let address = host.trim_matches(['[', ']']).parse();
+    if host == "localhost" || address.is_ok_and(|address| !network::is_public(address)) {
+        return wrong("nothing is told in a network of ours", "not on the internet", &help);
+    }
+    None
+}
+
+fn secrets(subject: &Subject<'_>, webhook: &Webhook, path: &str) -> Vec<Diagnostic> {
+    let key = format!("{path}.secret");
+    let make = "`voxtrunk webhook secret` makes one";
+    if webhook.secret.is_empty() {
+        return vec![
+            Diagnostic::error("webhook.secret", "nobody could tell whether it is us who tells")
+                .at(subject.key(path), "`secret` must stand in this table")
+                .help(make),
+        ];
+    }
+    let mut found: Vec<Diagnostic> = in_plain_text(subject, &key).into_iter().collect();
+    if webhook.secret.len() > MOST_SECRETS {
+        let message = format!("a webhook has at most {MOST_SECRETS} secrets");
+        found.push(Diagnostic::error("webhook.secret", message).at(subject.place(&key), "here"));
+    }
+    for (at, secret) in webhook.secret.iter().enumerate() {
+        if secret_key(secret).is_none() {
+            found.push(
+                Diagnostic::error("webhook.secret", "this is no secret of a webhook")
+                    .at(subject.element(&key, at), "`whsec_` and 24 to 64 octets in base64")
+                    .help(make),
+            );
+        }
+    }
+    found
+}
+
+fn events(subject: &Subject<'_>, webhook: &Webhook, path: &str) -> Vec<Diagnostic> {
+    let key = format!("{path}.events");
+    if webhook.events.is_empty() {
+        return vec![
+            Diagnostic::error("webhook.events", "a webhook that is told nothing")
+                .at(subject.place(&key), "empty")
+                .help("write such as [\"call.ended\", \"call.analyzed\"]"),
+        ];
+    }
+    let unknown = webhook
+        .events
+        .iter()
+        .enumerate()
+        .filter(|(_, wanted)| !EVENTS.iter().any(|known| fits(wanted, known)));
+    let told = |(at, wanted): (usize, &String)| {
+        let label = match did_you_mean(wanted, EVENTS.iter().copied()) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => "nothing is called so".to_owned(),
+        };
+        Diagnostic::error("webhook.event", format!("there is no event `{wanted}`"))
+            .at(subject.element(&key, at), label)
+            .help(format!("there are {}", EVENTS.join(", ")))
+    };
+    unknown.map(told).collect()
+}
+
+fn patience(subject: &Subject<'_>, webhook: &Webhook, path: &str) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let seconds = webhook.timeout.as_secs_f64();
+    if !(1.0..=60.0).contains(&seconds) {
+        let place = subject.place(&format!("{path}.timeout"));
+        let message = "an answer is waited for from one second to a minute";
+        found.push(Diagnostic::error("value.range", message).at(place, "out of range"));
+    }
+    if webhook.retry.len() > MOST_PAUSES {
+        let message = format!("an event is tried again at most {MOST_PAUSES} times");
+        let place = subject.place(&format!("{path}.retry"));
+        found.push(Diagnostic::error("value.range", message).at(place, "too many"));
+    }
+    found
+}
+
+/// The key in the secret of a webhook; `None` when it is none.
+pub fn secret_key(secret: &Secret) -> Option<Vec<u8>> {
+    let written = secret.expose_secret().strip_prefix(SECRET)?;
+    let key = BASE64_STANDARD.decode(written).ok()?;
+    (24..=64).contains(&key.len()).then_some(key)
+}
+
+/// How the secret of a webhook begins, so that those who look for lost secrets find it.
+pub const SECRET: &str = "whsec_";
+
+/// The new one, and the old one while others still know it.
+const MOST_SECRETS: usize = 2;
+
+const MOST_PAUSES: usize = 30;
+
+/// What is older is deleted each hour.
+const SHORTEST: std::time::Duration = std::time::Duration::from_secs(3_600);

@@ -1,0 +1,129 @@
+//! Who is told what happens, as it stands under `[webhooks.NAME]`.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
+
+use crate::base::schema::OneOrMany;
+use crate::base::secret::Secret;
+use crate::base::units;
+
+/// `[webhooks.NAME]`: somebody who is told what happens, by HTTP.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    /// Where it is told: `https://crm.example.com/hooks/voice`.
+    pub url: String,
+    /// What it proves us by: `whsec_` and base64. While it is changed, a list of two: both sign.
+    #[serde(default, deserialize_with = "secrets")]
+    #[schemars(with = "OneOrMany<String>")]
+    pub secret: Vec<Secret>,
+    /// What it is told: `call.ended`, `call.*`.
+    pub events: Vec<String>,
+    /// In which form.
+    #[serde(default)]
+    pub format: Format,
+    /// How long an answer is waited for.
+    #[serde(default = "usual_timeout", deserialize_with = "units::duration")]
+    pub timeout: Duration,
+    /// How long is waited before each further attempt; after the last one an event is given up.
+    #[serde(default = "usual_pauses")]
+    pub retry: Vec<Pause>,
+}
+
+/// The form in which somebody is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Standard Webhooks.
+    #[default]
+    Standard,
+}
+
+/// How long is waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(with = "String")]
+pub struct Pause(#[serde(deserialize_with = "units::duration")] pub Duration);
+
+impl Webhook {
+    /// Whether it is told of this kind of event.
+    pub fn wants(&self, kind: &str) -> bool {
+        self.events.iter().any(|wanted| fits(wanted, kind))
+    }
+}
+
+/// Whether a name, or the beginning of one with `*`, means this kind of event.
+pub fn fits(wanted: &str, kind: &str) -> bool {
+    match wanted.strip_suffix('*') {
+        Some(beginning) => kind.starts_with(beginning),
+        None => wanted == kind,
+    }
+}
+
+fn secrets<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<Secret>, D::Error> {
+    let texts = units::texts(source)?;
+    Ok(texts.into_iter().map(Secret::from).collect())
+}
+
+fn usual_timeout() -> Duration {
+    Duration::from_secs(15)
+}
+
+/// Those that Standard Webhooks gives as an example: about three days.
+fn usual_pauses() -> Vec<Pause> {
+    let seconds = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
+    seconds.map(|it| Pause(Duration::from_secs(it))).to_vec()
+}
+
+/// All that can happen.
+pub const EVENTS: &[&str] = &[
+    "agent.handoff",
+    "call.analyzed",
+    "call.ended",
+    "call.ringing",
+    "call.started",
+    "call.transferred",
+    "call.updated",
+    "config.refused",
+    "config.reloaded",
+    "events.missed",
+    "function.called",
+    "phone.gone",
+    "phone.registered",
+    "provider.degraded",
+    "provider.failed",
+    "provider.recovered",
+    "queue.joined",
+    "queue.left",
+    "transcript.updated",
+    "transfer.failed",
+    "trunk.down",
+    "trunk.registered",
+    "trunk.rejected",
+    "trunk.unreachable",
+    "trunk.unregistered",
+    "trunk.up",
+    "turn.completed",
+    "voicemail.received",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_webhook_wants_events_by_name_or_by_their_beginning() {
+        let text =
+            "url = \"https://a.test\"\nsecret = \"whsec_x\"\nevents = [\"call.*\", \"trunk.up\"]";
+        let webhook: Webhook = toml::from_str(text).expect("a webhook");
+        assert!(webhook.wants("call.ended") && webhook.wants("trunk.up"));
+        assert!(!webhook.wants("trunk.down") && !webhook.wants("calls"));
+        assert_eq!((webhook.secret.len(), webhook.retry.len()), (1, 9));
+        let days: Duration = webhook.retry.iter().map(|pause| pause.0).sum();
+        assert!(days > Duration::from_secs(3 * 86_400));
+        let two = text.replace("\"whsec_x\"", "[\"whsec_x\", \"whsec_y\"]");
+        assert_eq!(toml::from_str::<Webhook>(&two).expect("a webhook").secret.len(), 2);
+        assert!(toml::from_str::<Webhook>(&format!("{text}\nretry = [5]")).is_err());
+    }
+}

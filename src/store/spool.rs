@@ -1,0 +1,196 @@
+//! Events on their way to the outbox: a small file for each handful, written before anything else is
+//! done with them. They wait there for a database that is locked, slow or gone.
+
+use std::collections::VecDeque;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::id::CallId;
+use crate::base::random::Random;
+
+/// Something that happened, and that somebody wants to be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// `evt_` and 26 letters and digits; the same whenever it is told.
+    pub id: String,
+    /// `call.ended` and the like.
+    pub kind: String,
+    /// The call, if it was in one.
+    pub call: Option<String>,
+    /// When, in milliseconds since the Unix epoch.
+    pub at: i64,
+    /// What is told: a JSON object.
+    pub body: String,
+}
+
+/// Writes events.
+#[derive(Debug)]
+pub struct Spool {
+    folder: PathBuf,
+    next: u64,
+    /// Those that the disk did not take yet.
+    waiting: VecDeque<Event>,
+    /// Whether it was said that it does not.
+    is_full: bool,
+    /// How many had no room.
+    lost: u64,
+}
+
+impl Spool {
+    /// Takes the folder and makes it when it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be made or read.
+    pub fn open(folder: PathBuf) -> io::Result<Self> {
+        fs::create_dir_all(&folder)?;
+        for half in names(&folder, PARTIAL) {
+            fs::remove_file(half)?;
+        }
+        let last = files(&folder).last().and_then(|path| path.file_stem()?.to_str()?.parse().ok());
+        let next = last.map_or(1, |last: u64| last + 1);
+        Ok(Self { folder, next, waiting: VecDeque::new(), is_full: false, lost: 0 })
+    }
+
+    /// Keeps events, with those that were not kept before. What the disk does not take is kept in
+    /// mind, as far as there is room.
+    pub fn keep(&mut self, events: Vec<Event>) {
+        self.waiting.extend(events);
+        while self.waiting.len() > MOST_WAITING {
+            self.waiting.pop_front();
+            self.lost += 1;
+        }
+        if self.waiting.is_empty() {
+            return;
+        }
+        match self.write() {
+            Ok(()) => {
+                self.waiting.clear();
+                if self.is_full {
+                    tracing::info!(lost = self.lost, "events for webhooks are kept again");
+                }
+                (self.is_full, self.lost) = (false, 0);
+            }
+            Err(why) if !self.is_full => {
+                tracing::error!(%why, "events for webhooks cannot be kept: they wait");
+                self.is_full = true;
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Whether there are some that the disk did not take.
+    pub fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let path = self.folder.join(format!("{:020}.{WHOLE}", self.next));
+        let partial = path.with_extension(PARTIAL);
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(&partial)?;
+        let mut text = Vec::new();
+        for event in &self.waiting {
+            serde_json::to_writer(&mut text, event)?;
+            text.push(b'\n');
+        }
+        file.write_all(&text)?;
+        file.sync_data()?;
+        fs::rename(&partial, &path)?;
+        self.next += 1;
+        Ok(())
+    }
+}
+
+impl Event {
+    /// Names what happened at a time since the Unix epoch.
+    pub fn named(since_epoch: Duration, random: &mut Random) -> String {
+        let id = CallId::new(since_epoch, random).to_string();
+        format!("evt_{}", id.trim_start_matches("call_"))
+    }
+}
+
+/// The files that wait in a folder, the oldest first.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    names(folder, WHOLE)
+}
+
+/// The events in a file.
+///
+/// # Errors
+/// When it cannot be read, or holds something else.
+pub fn read(path: &Path) -> io::Result<Vec<Event>> {
+    let mut text = String::new();
+    File::open(path)?.take(LARGEST_FILE).read_to_string(&mut text)?;
+    text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+}
+
+fn names(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path());
+    let mut files: Vec<PathBuf> =
+        files.filter(|path| path.extension().is_some_and(|it| it == extension)).collect();
+    files.sort_unstable();
+    files
+}
+
+const WHOLE: &str = "events";
+
+const PARTIAL: &str = "part";
+
+/// How many events wait in memory while the disk is full.
+const MOST_WAITING: usize = 10_000;
+
+/// The largest file that is read, in octets.
+const LARGEST_FILE: u64 = 1_024 * 1_024 * 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(number: u8) -> Event {
+        let id = Event::named(Duration::from_secs(1), &mut Random::repeatable(number.into()));
+        Event { id, kind: "call.ended".to_owned(), call: None, at: 1, body: "{}\n".to_owned() }
+    }
+
+    #[test]
+    fn events_are_found_again_in_order_and_half_a_file_is_none() {
+        let folder = std::env::temp_dir().join(format!("voxtrunk-spool-{}", std::process::id()));
+        fs::remove_dir_all(&folder).ok();
+        let mut spool = Spool::open(folder.clone()).expect("a folder");
+        spool.keep(vec![event(1), event(2)]);
+        spool.keep(Vec::new());
+        spool.keep(vec![event(3)]);
+        fs::write(folder.join("00000000000000000009.part"), "{").expect("half a file");
+        let mut again = Spool::open(folder.clone()).expect("a folder");
+        again.keep(vec![event(4)]);
+        let read: Vec<Event> =
+            files(&folder).iter().flat_map(|file| read(file).expect("events")).collect();
+        assert_eq!(read, [event(1), event(2), event(3), event(4)]);
+        assert!(read[0].id.starts_with("evt_") && read[0].id.len() == 30);
+        assert_eq!(names(&folder, PARTIAL), Vec::<PathBuf>::new());
+        fs::remove_dir_all(folder).expect("it was there");
+    }
+
+    #[test]
+    fn what_the_disk_does_not_take_waits_within_bounds() {
+        let folder = std::env::temp_dir().join(format!("voxtrunk-full-{}", std::process::id()));
+        fs::remove_dir_all(&folder).ok();
+        let mut spool = Spool::open(folder.clone()).expect("a folder");
+        fs::remove_dir_all(&folder).expect("it was there");
+        spool.keep(vec![event(1); MOST_WAITING]);
+        spool.keep(vec![event(2)]);
+        assert!(spool.is_waiting());
+        assert_eq!((spool.waiting.len(), spool.lost), (MOST_WAITING, 1));
+        fs::create_dir_all(&folder).expect("it is there again");
+        spool.keep(Vec::new());
+        assert!(!spool.is_waiting());
+        let kept = read(&files(&folder)[0]).expect("events");
+        assert_eq!((kept.len(), kept.last()), (MOST_WAITING, Some(&event(2))));
+        fs::remove_dir_all(folder).expect("it was there");
+    }
+}
