@@ -1,6 +1,7 @@
 //! The call: legs, dialplan and agent under one conductor.
 
 pub mod admission;
+pub mod amd;
 pub mod briefing;
 pub mod cause;
 pub mod chronicle;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use serde_json::{Map, Value};
 
 use voxtrunk::server::console::{calls, trace};
 use voxtrunk::server::control::protocol::{self, Wish};
@@ -209,6 +210,15 @@ pub struct Originate {
     /// How many seconds it rings.
     #[arg(long)]
     ring: Option<u64>,
+    /// Finds out who answers; a machine is hung up.
+    #[arg(long)]
+    amd: bool,
+    /// Leaves this with a machine, after its tone.
+    #[arg(long, value_name = "TEXT")]
+    drop: Option<String>,
+    /// Says this to whoever asks who calls.
+    #[arg(long, value_name = "TEXT")]
+    screening: Option<String>,
     #[command(flatten)]
     server: Server,
 }
@@ -217,6 +227,12 @@ impl Originate {
     /// Has the running server begin it.
     pub fn run(self) -> ExitCode {
         let agent = self.agent.map(|name| format!("agent:{name}"));
+        let told = [("message", self.drop), ("screening", self.screening)];
+        let told: Map<String, Value> = told
+            .into_iter()
+            .filter_map(|(key, text)| Some((key.to_owned(), Value::String(text?))))
+            .collect();
+        let amd = (self.amd || !told.is_empty()).then_some(Value::Object(told));
         let order = protocol::Originate {
             to: self.to,
             then: self.then.or(agent).unwrap_or_default(),
@@ -224,6 +240,7 @@ impl Originate {
             name: self.name,
             variables: self.variables.into_iter().collect(),
             ring_s: self.ring,
+            amd,
         };
         calls::originate(&self.server.target(), order)
     }

@@ -112,6 +112,10 @@ pub fn of_call(told: &Told) -> Value {
         Fact::MessageTaken { message } => noted("message", call_files::message(message)),
         Fact::VoicemailReceived { mailbox, lasted } => received(mailbox, *lasted),
         Fact::CallbackWanted { callback } => noted("callback", call_files::callback(callback)),
+        Fact::AnswererKnown { verdict, after } => (
+            "amd.verdict",
+            json!({ "verdict": verdict.name(), "after_ms": after.as_millis() as u64 }),
+        ),
         Fact::Verified(verification) => noted("stir", stir(verification)),
         Fact::Dialled { to } => noted("dialled", json!(to)),
         Fact::Bridged { with } => noted("bridged", json!(with)),

@@ -183,6 +183,10 @@ pub struct Record {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Taping {
+    /// Whether it is found out who answers, and what follows: `true`, `"off"`, or a table as in the
+    /// files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amd: Option<Value>,
     /// What is said from now on is silence in it.
     Pause,
     /// It goes on.
