@@ -3,6 +3,7 @@
 pub mod admission;
 pub mod amd;
 pub mod briefing;
+pub mod campaign;
 pub mod cause;
 pub mod chronicle;
 pub mod event;

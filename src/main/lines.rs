@@ -272,6 +272,57 @@ pub enum QueueCommand {
     },
 }
 
+/// With campaigns.
+#[derive(Debug, Subcommand)]
+pub enum CampaignCommand {
+    /// All of them: how many were called, and how many are left.
+    List(Server),
+    /// One, and how many came to what.
+    Show(OneCampaign),
+    /// It begins, or goes on with those who were not called yet.
+    Start(OneCampaign),
+    /// It calls nobody for now; calls that are up go on.
+    Pause(OneCampaign),
+    /// It goes on.
+    Resume(OneCampaign),
+    /// It calls nobody any more; calls that are up go on.
+    Stop(OneCampaign),
+    /// What came of every row; bad ones with their reason.
+    Results {
+        #[command(flatten)]
+        one: OneCampaign,
+        /// As CSV.
+        #[arg(long, conflicts_with = "json")]
+        csv: bool,
+    },
+    /// Numbers that nobody calls.
+    Dnc {
+        #[command(subcommand)]
+        command: DncCommand,
+    },
+}
+
+/// A campaign by its name.
+#[derive(Debug, Args)]
+pub struct OneCampaign {
+    /// Its name in the files.
+    pub name: String,
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// With numbers that nobody calls.
+#[derive(Debug, Subcommand)]
+pub enum DncCommand {
+    /// No campaign calls it from now on.
+    Add {
+        /// The number, in E.164.
+        number: String,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
 /// With SIP messages.
 #[derive(Debug, Subcommand)]
 pub enum SipCommand {

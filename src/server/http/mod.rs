@@ -13,6 +13,7 @@ mod paging;
 mod problem;
 
 mod calls;
+mod campaigns;
 mod events;
 mod files;
 mod health;

@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 use crate::server::http::gate::{Gate, admit};
 use crate::server::http::service::Service;
 use crate::server::http::{
-    calls, events, files, front, health, metrics, orders, origination, queues, recordings,
-    transcripts, trunks,
+    calls, campaigns, events, files, front, health, metrics, orders, origination, queues,
+    recordings, transcripts, trunks,
 };
 use crate::store::api_keys::Scope;
 
@@ -93,6 +93,9 @@ fn looks() -> OpenApiRouter<Service> {
         .routes(routes!(trunks::get))
         .routes(routes!(trunks::phones))
         .routes(routes!(queues::list))
+        .routes(routes!(campaigns::list))
+        .routes(routes!(campaigns::get))
+        .routes(routes!(campaigns::rows))
         .routes(routes!(files::route))
         .routes(routes!(metrics::show))
 }
@@ -108,6 +111,11 @@ fn acts() -> OpenApiRouter<Service> {
         .routes(routes!(orders::record))
         .routes(routes!(queues::pause))
         .routes(routes!(queues::resume))
+        .routes(routes!(campaigns::start))
+        .routes(routes!(campaigns::pause))
+        .routes(routes!(campaigns::resume))
+        .routes(routes!(campaigns::stop))
+        .routes(routes!(campaigns::dnc))
         .routes(routes!(trunks::test))
         .routes(routes!(files::check))
 }
