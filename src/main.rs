@@ -6,9 +6,9 @@ use std::time::Duration;
 use clap::Parser;
 
 use voxtrunk::server::console::{
-    calls, history, phones, queues, reload, status, trace, trunks, webhooks,
+    calls, campaigns, history, phones, queues, reload, status, trace, trunks, webhooks,
 };
-use voxtrunk::server::control::protocol;
+use voxtrunk::server::control::protocol::{self, Action};
 use voxtrunk::server::{
     bench, check, db, decrypt, demo, dial, fakes, flows, keys, memory, models, preset, providers,
     routes, schema, secrets, serve, tool, trial, verify, voicemail, whsec,
@@ -21,7 +21,8 @@ use self::commands::{
     VoicemailCommand, WebhookCommand,
 };
 use self::lines::{
-    CallCommand, Dial, PhoneCommand, QueueCommand, RecordingCommand, SipCommand, TrunkCommand,
+    CallCommand, CampaignCommand, Dial, DncCommand, OneCampaign, PhoneCommand, QueueCommand,
+    RecordingCommand, SipCommand, TrunkCommand,
 };
 use self::place::Config;
 
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         Command::Recording { command } => recording(command),
         Command::Phone { command: PhoneCommand::List(server) } => phones::list(&server.target()),
         Command::Queue { command } => queue(command),
+        Command::Campaign { command } => campaign(command),
         Command::Sip { command: SipCommand::Trace { wish, server } } => {
             trace::run(&server.target(), wish.order())
         }
@@ -202,6 +204,24 @@ fn queue(command: QueueCommand) -> ExitCode {
         QueueCommand::List(server) => queues::list(&server.target()),
         QueueCommand::Pause { member, server } => queues::pause(&server.target(), member, true),
         QueueCommand::Resume { member, server } => queues::pause(&server.target(), member, false),
+    }
+}
+
+fn campaign(command: CampaignCommand) -> ExitCode {
+    let order = |one: OneCampaign, action| campaigns::order(&one.server.target(), one.name, action);
+    match command {
+        CampaignCommand::List(server) => campaigns::list(&server.target()),
+        CampaignCommand::Show(one) => campaigns::show(&one.server.target(), one.name),
+        CampaignCommand::Start(one) => order(one, Action::Start),
+        CampaignCommand::Pause(one) => order(one, Action::Pause),
+        CampaignCommand::Resume(one) => order(one, Action::Resume),
+        CampaignCommand::Stop(one) => order(one, Action::Stop),
+        CampaignCommand::Results { one, csv } => {
+            campaigns::results(&one.server.target(), one.name, csv)
+        }
+        CampaignCommand::Dnc { command: DncCommand::Add { number, server } } => {
+            campaigns::no_calls(&server.target(), number)
+        }
     }
 }
 

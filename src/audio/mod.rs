@@ -1,5 +1,6 @@
 //! Samples and what is done with them: frames, codecs, resampling, concealment, the speech gate.
 
+pub mod beep;
 pub mod codec;
 pub mod coder;
 pub mod conceal;

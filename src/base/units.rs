@@ -5,7 +5,40 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
+
+/// How often something may happen: `10/s`, `100/m`.
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema)]
+#[schemars(with = "String", extend("pattern" = r"[0-9]+ */ *[smh]"))]
+pub struct Frequency {
+    /// Times in a second.
+    pub per_second: f64,
+}
+
+/// Why a text is not a rate.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a rate: write a number and /s, /m or /h, such as \"10/s\"")]
+pub struct NotAFrequency(String);
+
+impl FromStr for Frequency {
+    type Err = NotAFrequency;
+
+    fn from_str(text: &str) -> Result<Self, NotAFrequency> {
+        let read = || {
+            let (times, unit) = text.split_once('/')?;
+            let times: u32 = times.trim().parse().ok()?;
+            let seconds = match unit.trim() {
+                "s" => 1.0,
+                "m" => 60.0,
+                "h" => 3_600.0,
+                _ => return None,
+            };
+            Some(Self { per_second: f64::from(times) / seconds })
+        };
+        read().ok_or_else(|| NotAFrequency(text.to_owned()))
+    }
+}
 
 /// Why a text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -153,6 +186,14 @@ mod tests {
         assert_eq!(parse_duration("2h"), Ok(Duration::from_secs(7_200)));
         for wrong in ["300", "ms", "-1s", "1 fortnight", "", "NaNs", "1e300s"] {
             assert_eq!(parse_duration(wrong), Err(NotADuration), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_rate_needs_its_unit() {
+        assert_eq!("120/m".parse(), Ok(Frequency { per_second: 2.0 }));
+        for wrong in ["10", "10/d", "-1/s", "/s"] {
+            assert!(wrong.parse::<Frequency>().is_err(), "{wrong}");
         }
     }
 }

@@ -12,13 +12,14 @@ use crate::base::master_key::Suite;
 use crate::base::random::Random;
 use crate::base::template::Variables;
 use crate::call::admission::Badge;
+use crate::call::amd::Verdict;
 use crate::call::cause::Cause;
 use crate::call::event::{Fact, Service};
 use crate::call::leg::Agreement;
 use crate::call::record::{
-    Bridge, Callback, Consent, Failure, Hold, Kind, Latency, LeftQueue, Leg, Line, Manner, Message,
-    NodeEntered, Outcome, Pause, Queued, Record, Role, Served, Speaker, Stage, ToolUse, Transfer,
-    Turn, Voicemail,
+    Answerer, Bridge, Callback, Consent, Failure, Hold, Kind, Latency, LeftQueue, Leg, Line,
+    Manner, Message, NodeEntered, Outcome, Pause, Queued, Record, Role, Served, Speaker, Stage,
+    ToolUse, Transfer, Turn, Voicemail,
 };
 use crate::call::stir::Verification;
 use crate::call::voicemail::Fate;
@@ -92,6 +93,7 @@ impl Chronicle {
             failures: Vec::new(),
             tools: Vec::new(),
             messages: Vec::new(),
+            answerer: None,
             voicemail: None,
             callbacks: Vec::new(),
             bridges: Vec::new(),
@@ -337,6 +339,23 @@ impl Chronicle {
     pub fn agent_changed(&mut self, agent: &str) -> Fact {
         self.record.agents.push(agent.to_owned());
         Fact::AgentChanged { agent: agent.to_owned() }
+    }
+
+    /// It is known who answered, or known better.
+    pub fn answerer(&mut self, verdict: Verdict, after: Duration) -> Fact {
+        let first = Answerer { verdict, after, message: false };
+        self.record.answerer = Some(match self.record.answerer {
+            Some(known) => Answerer { verdict, ..known },
+            None => first,
+        });
+        Fact::AnswererKnown { verdict, after }
+    }
+
+    /// A message is left with a machine.
+    pub fn message_dropped(&mut self) {
+        if let Some(answerer) = &mut self.record.answerer {
+            answerer.message = true;
+        }
     }
 
     /// A message at a voicemail is over.

@@ -5,6 +5,7 @@
 mod calling;
 mod conferring;
 mod consulting;
+mod detecting;
 mod dialling;
 mod drilling;
 mod ending;
@@ -55,6 +56,7 @@ use crate::sip::event::{Command, Incoming, SessionId};
 
 use conferring::Seat;
 use consulting::Consult;
+use detecting::Detection;
 pub use dialling::MOST_LEGS;
 pub use ending::CALL_HEADER;
 use ending::redirection;
@@ -72,6 +74,8 @@ pub struct Conductor {
     work: Work,
     /// Where whoever we called comes to when it answers, in a call that we began.
     then: Option<Destination>,
+    /// Who answers a call that we began, if that is to be found out.
+    detection: Option<Box<Detection>>,
     /// The caller's leg, then those that we placed, in order; as in the record.
     legs: Vec<Leg>,
     /// The leg that the agent serves, or one side of a bridge: the caller, unless it sent somebody
@@ -189,6 +193,7 @@ impl Conductor {
             work: Work::Dialling,
             legs: Vec::new(),
             then: None,
+            detection: None,
             near: incoming.session,
             far: None,
             dial: None,
@@ -222,7 +227,11 @@ impl Conductor {
             Input::Offered { session, srtp } => {
                 self.with(session, |leg, _| leg.offered_with(srtp));
             }
-            Input::Mind(input) => self.desk.tell(now, input),
+            Input::Mind(input) => {
+                if !self.words_detected(now, &input) {
+                    self.desk.tell(now, input);
+                }
+            }
             Input::ToolDone(result) => self.tool_done(now, result),
             Input::Service(service) => {
                 let fact = self.chronicle.service(now, service);
@@ -265,6 +274,7 @@ impl Conductor {
         }
         self.desk.tick(now);
         self.flow_ticks(now);
+        self.detection_ticks(now);
         self.settle(now);
     }
 
@@ -281,7 +291,9 @@ impl Conductor {
             _ => None,
         };
         let flow = self.flow.as_ref().and_then(Walk::deadline);
-        [self.timers.next(), self.desk.deadline(), work, flow].into_iter().flatten().min()
+        let detection = self.detection.as_ref().and_then(|it| it.deadline());
+        let own = [self.timers.next(), self.desk.deadline(), work, flow, detection];
+        own.into_iter().flatten().min()
     }
 
     /// The session of the caller at the SIP endpoint.
@@ -292,6 +304,7 @@ impl Conductor {
     /// Lets the machines have their say until they have none.
     fn settle(&mut self, now: Instant) {
         self.drain_drill(now);
+        self.drain_detection(now);
         self.drain_voicemail(now);
         self.drain_desk(now);
         // What was said to the end may have been waited for.

@@ -37,6 +37,11 @@ impl Desk {
         (self.casting, self.squad) = (Some(post.casting), post.squad);
     }
 
+    /// The same agent with another definition; whoever hears and speaks stays.
+    pub fn reseat(&mut self, casting: Arc<Casting>) {
+        self.casting = Some(casting);
+    }
+
     /// The agent that is at work, as somebody takes it up again.
     pub fn post(&self) -> Option<Post> {
         let casting = self.casting.clone().filter(|_| self.is_open())?;

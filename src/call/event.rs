@@ -11,6 +11,7 @@ use crate::agent::tool::{ToolCall, ToolResult};
 use crate::base::destination::Destination;
 use crate::base::id::{PortId, SessionId};
 use crate::base::scope::Scope;
+use crate::call::amd::Verdict;
 use crate::call::briefing::Casting;
 use crate::call::cause::Cause;
 use crate::call::placement::Placement;
@@ -205,6 +206,13 @@ pub enum Fact {
     },
     /// We answered and the caller's side confirmed it.
     Answered,
+    /// It is known who answered a call of ours, or known better.
+    AnswererKnown {
+        /// Who.
+        verdict: Verdict,
+        /// How long after the answer.
+        after: Duration,
+    },
     /// An agent took over.
     AgentChanged {
         /// Its name in the dialplan.

@@ -1,7 +1,9 @@
 //! The call: legs, dialplan and agent under one conductor.
 
 pub mod admission;
+pub mod amd;
 pub mod briefing;
+pub mod campaign;
 pub mod cause;
 pub mod chronicle;
 pub mod event;

@@ -11,10 +11,12 @@ use crate::base::id::PortId;
 use crate::base::template::Variables;
 use crate::call::briefing::Briefing;
 use crate::call::queue::Back;
+use crate::dialplan::amd::Amd;
+use crate::media::music::Tape;
 use crate::sip::event::{Flow, Incoming, SessionId, Transport};
 
 /// What is wanted of a call that we begin.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Origination {
     /// Who is called, all at once.
     pub to: Vec<Destination>,
@@ -30,8 +32,19 @@ pub struct Origination {
     pub ring: Option<Duration>,
     /// The tenant whose call it is; empty when it is nobody's.
     pub tenant: Arc<str>,
+    /// How it is found out who answers, if that matters.
+    pub amd: Option<Detect>,
     /// The place of a caller in a queue, when members of the queue are called for it.
     pub place: Option<(PortId, Back)>,
+}
+
+/// How it is found out who answers.
+#[derive(Debug, Clone)]
+pub struct Detect {
+    /// How, and what follows.
+    pub terms: Amd,
+    /// What is left with a machine, where that is a sound.
+    pub sound: Option<Arc<Tape>>,
 }
 
 impl From<(PortId, Back)> for Origination {
@@ -45,6 +58,7 @@ impl From<(PortId, Back)> for Origination {
             variables: Variables::new(),
             ring: Some(back.terms.ring),
             tenant: Arc::from(""),
+            amd: None,
             place: Some((caller, back)),
         }
     }
@@ -66,6 +80,15 @@ impl Origination {
             Destination::Conference(_) => true,
             other => other.is_called(),
         };
+        if let Some(amd) = &self.amd {
+            if let Some((key, why)) = amd.terms.objection() {
+                return Some(format!("amd.{key}: {why}"));
+            }
+            let speaks = briefing.post(then).is_some() || matches!(then, Destination::Flow(_));
+            if amd.terms.words().is_some() && !speaks {
+                return Some(format!("at `{then}` there is no voice that could leave a message"));
+            }
+        }
         (!is_known).then(|| format!("`{then}` is not there, or takes no calls that we begin"))
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::agent::event::TurnTimes;
 use crate::agent::judgement::Judged;
 use crate::base::id::CallId;
+use crate::call::amd::Verdict;
 use crate::call::cause::Cause;
 use crate::call::stir::Verification;
 use crate::call::voicemail::Fate;
@@ -50,6 +51,8 @@ pub struct Record {
     pub tools: Vec<ToolUse>,
     /// The messages that the caller left, in order.
     pub messages: Vec<Message>,
+    /// Who answered a call of ours, if that was to be found out.
+    pub answerer: Option<Answerer>,
     /// What came of the message that the caller left at a voicemail, if it came so far.
     pub voicemail: Option<Voicemail>,
     /// When the caller wants to be called back, in order.
@@ -78,6 +81,17 @@ pub struct Record {
     pub consent: Option<Consent>,
     /// When the recording was paused, in order.
     pub pauses: Vec<Pause>,
+}
+
+/// Who answered a call of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answerer {
+    /// Who, as it was known at last.
+    pub verdict: Verdict,
+    /// How long after the answer something was known first.
+    pub after: Duration,
+    /// Whether a message was left with a machine, or begun.
+    pub message: bool,
 }
 
 /// What came of a message at a voicemail.

@@ -3,10 +3,10 @@
 use crate::config::diagnostic::Diagnostic;
 use crate::config::subject::Subject;
 use crate::config::{
-    check_after, check_agent, check_consent, check_databases, check_flows, check_hours,
-    check_machine, check_mail, check_menus, check_numbers, check_outbound, check_phone,
-    check_queues, check_routes, check_squads, check_tenant, check_tools, check_voicemail,
-    check_webhooks,
+    check_after, check_agent, check_campaigns, check_consent, check_databases, check_flows,
+    check_hours, check_machine, check_mail, check_menus, check_numbers, check_outbound,
+    check_phone, check_queues, check_routes, check_squads, check_tenant, check_tools,
+    check_voicemail, check_webhooks,
 };
 
 /// Checks everything.
@@ -28,6 +28,7 @@ pub fn all(subject: &Subject<'_>) -> Vec<Diagnostic> {
     found.extend(check_voicemail::mailboxes(subject));
     found.extend(check_flows::flows(subject));
     found.extend(check_queues::queues(subject));
+    found.extend(check_campaigns::campaigns(subject));
     found.extend(check_tools::tools(subject));
     for (name, agent) in subject.agents {
         if !subject.faulty.contains(name) {

@@ -96,7 +96,11 @@ fn unknown_tenants(subject: &Subject<'_>, route: &Route, path: &str) -> Vec<Diag
     unknown.map(told).collect()
 }
 
-fn unknown_lists(subject: &Subject<'_>, patterns: &[Match], path: &str) -> Vec<Diagnostic> {
+pub(super) fn unknown_lists(
+    subject: &Subject<'_>,
+    patterns: &[Match],
+    path: &str,
+) -> Vec<Diagnostic> {
     let lists = subject.lists;
     let named = patterns.iter().enumerate().filter_map(|(at, it)| Some((at, it.list()?)));
     let unknown = named.filter(|(_, name)| {

@@ -17,6 +17,7 @@ use crate::config::extends::{self, Named};
 use crate::config::read::Reading;
 use crate::config::source::{Source, Span};
 use crate::config::tree::{self, Node};
+use crate::dialplan::campaign::{Campaign, rows};
 use crate::dialplan::flow::Flow;
 use crate::dialplan::hours::Hours;
 use crate::dialplan::numbers::{self, Listed};
@@ -42,6 +43,8 @@ pub struct Found {
     pub flows: BTreeMap<String, Arc<Flow>>,
     /// The queues.
     pub queues: BTreeMap<String, Arc<Queue>>,
+    /// The campaigns.
+    pub campaigns: BTreeMap<String, Arc<Campaign>>,
     /// What agents have that say nothing else.
     pub defaults: Assistant,
     /// The lists of numbers.
@@ -74,6 +77,7 @@ struct Tables<'t> {
     boxes: Named<'t>,
     flows: Named<'t>,
     queues: Named<'t>,
+    campaigns: Named<'t>,
     hours: Named<'t>,
     lists: Named<'t>,
     tools: Named<'t>,
@@ -89,6 +93,7 @@ impl<'t> Tables<'t> {
             "menus" => (MENU, &mut self.menus),
             "flows" => (FLOW, &mut self.flows),
             "queues" => (QUEUE, &mut self.queues),
+            "campaigns" => (CAMPAIGN, &mut self.campaigns),
             "voicemail" => (BOX, &mut self.boxes),
             "hours" => (HOURS, &mut self.hours),
             "lists" => (LIST, &mut self.lists),
@@ -139,6 +144,9 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         for (name, (key, node)) in tables.queues {
             self.read_queue(name, &key, node);
         }
+        for (name, (key, node)) in tables.campaigns {
+            self.read_campaign(name, &key, node);
+        }
         if let Some(node) = &tables.defaults {
             // What is wrong there is said of the agents.
             let known = self.reading.diagnostics.len();
@@ -148,6 +156,9 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         }
         for (name, (key, node)) in tables.tools {
             self.read_tool(name, &key, node);
+        }
+        for campaign in self.found.campaigns.values_mut() {
+            Arc::make_mut(campaign).complete(&self.found.lists);
         }
         let (agents, wrong) = extends::inherited(tables.defaults, tables.agents);
         for (name, why) in wrong {
@@ -192,6 +203,7 @@ impl<'r, 'a> Dialplans<'r, 'a> {
                         "voicemail" => "[voicemail.NAME]",
                         "flows" => "[flows.NAME]",
                         "queues" => "[queues.NAME]",
+                        "campaigns" => "[campaigns.NAME]",
                         "tools" => "[tools.NAME]",
                         "route" => "[[route]]",
                         "outbound" => "[[outbound]]",
@@ -363,6 +375,43 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         }
     }
 
+    /// Reads a campaign; the file of those who are called is looked at, and read when it starts.
+    fn read_campaign(&mut self, name: String, key: &Span, node: Node<'_>) {
+        let path = format!("campaigns.{name}");
+        tree::note(&mut self.reading.places, &path, key, &node);
+        let (campaign, sound) = self.reading.read::<Campaign>(&path, node);
+        let Some(mut campaign) = campaign.filter(|_| sound) else { return };
+        let span = self.reading.places.find(&format!("{path}.csv"));
+        let span = span.map(|place| place.value.clone());
+        let full = self.beside(&campaign.csv, span.as_ref());
+        let known =
+            full.and_then(|it| Ok((self.reading.read_beside(it.clone(), LARGEST_CSV)?, it)));
+        match known {
+            Ok((text, full)) => {
+                campaign.csv_path = full.to_string_lossy().into_owned();
+                let wrong = rows::complaint(&text, &campaign.number);
+                self.reading.diagnostics.extend(wrong.map(|why| {
+                    Diagnostic::error("campaign.column", format!("`{}`: {why}", campaign.csv))
+                        .at(span, "in this file")
+                        .help("the first line names the columns; `number` says which holds them")
+                }));
+            }
+            Err(why) => self.report(
+                Diagnostic::error(
+                    "campaign.csv",
+                    format!("`{}` cannot be read: {why}", campaign.csv),
+                )
+                .at(span, "named here")
+                .help("the path begins at the folder of this dialplan file"),
+            ),
+        }
+        let mut file = campaign.amd.as_ref().and_then(|amd| amd.sound().map(str::to_owned));
+        if self.find_sound(&mut file, &format!("{path}.amd.message")) {
+            campaign.sound = file;
+        }
+        self.found.campaigns.insert(name, Arc::new(campaign));
+    }
+
     fn read_tool(&mut self, name: String, key: &Span, node: Node<'_>) {
         let path = format!("tools.{name}");
         tree::note(&mut self.reading.places, &path, key, &node);
@@ -471,7 +520,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// What a dialplan file may hold.
-pub const KEYS: [&str; 13] = [
+pub const KEYS: [&str; 14] = [
     "route",
     "outbound",
     "agents",
@@ -482,6 +531,7 @@ pub const KEYS: [&str; 13] = [
     "voicemail",
     "flows",
     "queues",
+    "campaigns",
     "hours",
     "lists",
     "tools",
@@ -504,6 +554,8 @@ const SQUAD: Kind =
 const MENU: Kind = Kind { what: "menu", bad_name: "menu.name", duplicate: "menu.duplicate_name" };
 const QUEUE: Kind =
     Kind { what: "queue", bad_name: "queue.name", duplicate: "queue.duplicate_name" };
+const CAMPAIGN: Kind =
+    Kind { what: "campaign", bad_name: "campaign.name", duplicate: "campaign.duplicate_name" };
 const BOX: Kind =
     Kind { what: "voicemail", bad_name: "voicemail.name", duplicate: "voicemail.duplicate_name" };
 const FLOW: Kind = Kind { what: "flow", bad_name: "flow.name", duplicate: "flow.duplicate_name" };
@@ -512,6 +564,9 @@ const LIST: Kind = Kind { what: "list", bad_name: "list.name", duplicate: "list.
 
 /// The largest list, in octets: some hundred thousand numbers.
 const LARGEST_LIST: u64 = 16 * 1_024 * 1_024;
+
+/// The largest file of a campaign, in octets.
+pub const LARGEST_CSV: u64 = 64 * 1_024 * 1_024;
 
 /// How many wrong lines of a list are told.
 const MOST_WRONG_LINES: usize = 3;

@@ -26,6 +26,7 @@ use crate::config::source::{Places, Source, Sources, Span};
 use crate::config::subject::Subject;
 use crate::config::transfers;
 use crate::config::tree;
+use crate::dialplan::campaign::Campaign;
 use crate::dialplan::flow::Flow;
 use crate::dialplan::plan::Plan;
 use crate::dialplan::queue::Queue;
@@ -68,6 +69,8 @@ pub struct Loaded {
     pub flows: BTreeMap<String, Arc<Flow>>,
     /// The queues by name.
     pub queues: BTreeMap<String, Arc<Queue>>,
+    /// The campaigns by name.
+    pub campaigns: BTreeMap<String, Arc<Campaign>>,
     /// Where callers leave messages, by name.
     pub mailboxes: BTreeMap<String, Mailbox>,
     /// The agents that menus and voicemails are, by their destinations, `menu:main`, and those of
@@ -111,15 +114,12 @@ pub fn load(
     let found = read_dialplans(request, &server, &mut reading);
     let found = Dialplans::new(&mut reading).read(found);
     let Found { mut plan, mut agents, squads, menus, flows, mut defaults, lists, .. } = found;
-    let Found { mut tools, queues, mailboxes, faulty_tools, faulty, faulty_routes, .. } = found;
+    let Found { mut tools, queues, campaigns, mailboxes, .. } = found;
+    let Found { faulty_tools, faulty, faulty_routes, .. } = found;
     plan.zone = server.machine.timezone.clone();
     plan.complete(&lists);
-    for agent in agents.values_mut().chain([&mut defaults]) {
-        agent.language.get_or_insert_with(|| server.machine.language.clone());
-        transfers::spread(agent, &tools);
-    }
-    let agents: BTreeMap<_, _> =
-        agents.into_iter().map(|(name, agent)| (name, Arc::new(agent))).collect();
+    furnish(agents.values_mut().chain([&mut defaults]), &server, &tools);
+    let agents = shared(agents);
     let mut posts = posts(&menus, &mailboxes, (&agents, &defaults));
     posts.extend(roles::all((&flows, &queues), &agents, &defaults));
     if !reading.incomplete {
@@ -133,6 +133,7 @@ pub fn load(
             mailboxes: &mailboxes,
             flows: &flows,
             queues: &queues,
+            campaigns: &campaigns,
             posts: &posts,
             tools: &tools,
             faulty_tools: &faulty_tools,
@@ -148,8 +149,7 @@ pub fn load(
     let Reading { sources, places, mut diagnostics, beside, .. } = reading;
     tidy(&mut diagnostics);
     let inventory = Inventory::of(&sources, request.server.is_some(), &beside);
-    let squads = squads.into_iter().map(|(name, squad)| (name, Arc::new(squad))).collect();
-    let tools = tools.into_iter().map(|(name, tool)| (name, Arc::new(tool))).collect();
+    let (squads, tools) = (shared(squads), shared(tools));
     Loaded {
         server,
         plan,
@@ -157,6 +157,7 @@ pub fn load(
         squads,
         flows,
         queues,
+        campaigns,
         mailboxes,
         posts,
         tools,
@@ -166,6 +167,23 @@ pub fn load(
         inventory,
         beside,
     }
+}
+
+/// Gives agents what the machine and their tools say.
+fn furnish<'a>(
+    agents: impl Iterator<Item = &'a mut Assistant>,
+    server: &Server,
+    tools: &BTreeMap<String, Definition>,
+) {
+    for agent in agents {
+        agent.language.get_or_insert_with(|| server.machine.language.clone());
+        transfers::spread(agent, tools);
+    }
+}
+
+/// The same, for many to have.
+fn shared<T>(named: BTreeMap<String, T>) -> BTreeMap<String, Arc<T>> {
+    named.into_iter().map(|(name, it)| (name, Arc::new(it))).collect()
 }
 
 /// In the order of the files, each but once.

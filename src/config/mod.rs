@@ -3,6 +3,7 @@
 pub mod check;
 mod check_after;
 mod check_agent;
+mod check_campaigns;
 mod check_consent;
 mod check_databases;
 mod check_fallback;

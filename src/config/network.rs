@@ -1,4 +1,4 @@
-//! Values of the settings that are about the network: port ranges and rates.
+//! Values of the settings that are about the network: port ranges.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,14 +13,6 @@ pub struct PortRange {
     pub first: u16,
     /// The last port.
     pub last: u16,
-}
-
-/// How often something may happen: `10/s`, `100/m`.
-#[derive(Debug, Clone, Copy, PartialEq, JsonSchema)]
-#[schemars(with = "String", extend("pattern" = r"[0-9]+ */ *[smh]"))]
-pub struct Frequency {
-    /// Times in a second.
-    pub per_second: f64,
 }
 
 /// Why a text is not one of these: one sentence.
@@ -57,29 +49,6 @@ impl FromStr for PortRange {
     }
 }
 
-impl FromStr for Frequency {
-    type Err = NotNetwork;
-
-    fn from_str(text: &str) -> Result<Self, NotNetwork> {
-        let read = || {
-            let (times, unit) = text.split_once('/')?;
-            let times: u32 = times.trim().parse().ok()?;
-            let seconds = match unit.trim() {
-                "s" => 1.0,
-                "m" => 60.0,
-                "h" => 3_600.0,
-                _ => return None,
-            };
-            Some(Self { per_second: f64::from(times) / seconds })
-        };
-        read().ok_or_else(|| {
-            NotNetwork(format!(
-                "`{text}` is not a rate: write a number and /s, /m or /h, such as \"10/s\""
-            ))
-        })
-    }
-}
-
 impl fmt::Display for PortRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.first, self.last)
@@ -98,14 +67,6 @@ mod tests {
         assert_eq!(calls("65534-65535"), 1);
         for wrong in ["20000", "2-1", "0-9", "1-65536", "a-b", "5-5"] {
             assert!(wrong.parse::<PortRange>().is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_rate_needs_its_unit() {
-        assert_eq!("120/m".parse(), Ok(Frequency { per_second: 2.0 }));
-        for wrong in ["10", "10/d", "-1/s", "/s"] {
-            assert!(wrong.parse::<Frequency>().is_err(), "{wrong}");
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::agent::menu::Menu;
 use crate::agent::squad::Squad;
 use crate::agent::tools::definition::Definition;
 use crate::config::settings::Server;
+use crate::dialplan::campaign::Campaign;
 use crate::dialplan::flow::Flow;
 use crate::dialplan::hours::Hours;
 use crate::dialplan::numbers::Listed;
@@ -66,6 +67,9 @@ struct Dialplan {
     /// Queues of callers, by name.
     #[schemars(with = "Option<BTreeMap<String, Queue>>")]
     queues: BTreeMap<String, Queue>,
+    /// Campaigns, by name.
+    #[schemars(with = "Option<BTreeMap<String, Campaign>>")]
+    campaigns: BTreeMap<String, Campaign>,
     /// Opening hours, by name.
     #[schemars(with = "Option<BTreeMap<String, Hours>>")]
     hours: BTreeMap<String, Hours>,

@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::base::country::Country;
+use crate::base::units::Frequency;
 use crate::base::units::{self, parsed};
 use crate::base::url::Host;
-use crate::config::network::Frequency;
 use crate::config::stir::StirSecurity;
 use crate::dialplan::pattern::Match;
 

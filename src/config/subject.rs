@@ -13,6 +13,7 @@ use crate::config::external::{External, Fault};
 use crate::config::read::Reading;
 use crate::config::settings::Server;
 use crate::config::source::Span;
+use crate::dialplan::campaign::Campaign;
 use crate::dialplan::flow::Flow;
 use crate::dialplan::pattern::NumberList;
 use crate::dialplan::plan::Plan;
@@ -38,6 +39,8 @@ pub struct Subject<'a> {
     pub flows: &'a BTreeMap<String, Arc<Flow>>,
     /// The queues.
     pub queues: &'a BTreeMap<String, Arc<Queue>>,
+    /// The campaigns.
+    pub campaigns: &'a BTreeMap<String, Arc<Campaign>>,
     /// The agents that the menus are, by their destinations.
     /// The agents that the menus and the voicemails are, by their destinations.
     pub posts: &'a BTreeMap<String, Arc<Assistant>>,

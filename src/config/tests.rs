@@ -16,6 +16,7 @@ use crate::config::report::{self, Format};
 use crate::config::schema::File;
 use crate::config::settings::Server;
 
+mod campaigns;
 mod files;
 mod flows;
 mod machine;

@@ -67,6 +67,11 @@ impl Hours {
         Status { local, is_open, why }
     }
 
+    /// Whether it is open by the clock of a zone, whatever zone is written there.
+    pub fn is_open_in(&self, zone: &Zone, since_epoch: Duration) -> bool {
+        self.at(zone.local(since_epoch)).0
+    }
+
     /// Whether they are ever open.
     pub fn ever_open(&self) -> bool {
         self.week.iter().any(|spans| !spans.is_empty())

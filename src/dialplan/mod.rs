@@ -1,5 +1,7 @@
 //! The dialplan: which call goes where. It knows numbers and names, and nothing of SIP or agents.
 
+pub mod amd;
+pub mod campaign;
 pub mod flow;
 pub mod holidays;
 pub mod hours;

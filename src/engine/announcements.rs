@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::broadcast;
 
+use crate::call::campaign;
 use crate::call::record::Stage;
 use crate::call::trunk::Health;
 use crate::sip::event::Notice;
@@ -59,6 +60,13 @@ pub enum Announcement {
     ConfigRefused {
         /// What is wrong, as `voxtrunk check` says it.
         why: String,
+    },
+    /// Something happened to a campaign.
+    Campaign {
+        /// Its name.
+        campaign: Arc<str>,
+        /// What.
+        event: campaign::Event,
     },
     /// It does what it is asked again.
     ProviderRecovered {
@@ -123,6 +131,11 @@ impl Announcement {
             Self::ProviderRecovered { .. } => "provider.recovered",
             Self::ConfigReloaded { .. } => "config.reloaded",
             Self::ConfigRefused { .. } => "config.refused",
+            Self::Campaign { event, .. } => match event {
+                campaign::Event::Started => "campaign.started",
+                campaign::Event::Finished(_) => "campaign.finished",
+                campaign::Event::Row { .. } => "campaign.row",
+            },
         }
     }
 
@@ -156,9 +169,23 @@ impl Announcement {
                     tracing::warn!(event, keys, "changed, and counts after a restart only");
                 }
             }
+            Self::Campaign { campaign, event: told } => log_campaign(event, campaign, told),
             Self::ConfigRefused { why } => {
                 tracing::error!(event, "the files have mistakes; nothing was changed\n{why}");
             }
+        }
+    }
+}
+
+fn log_campaign(event: &str, campaign: &str, told: &campaign::Event) {
+    match told {
+        campaign::Event::Started => tracing::info!(event, campaign, "campaign calls"),
+        campaign::Event::Finished(why) => {
+            tracing::info!(event, campaign, why, "campaign is over");
+        }
+        campaign::Event::Row { line, number, outcome, again } => {
+            let result = outcome.fate.name();
+            tracing::info!(event, campaign, line, pii.number = %number, result, again, "row");
         }
     }
 }

@@ -16,9 +16,11 @@ use crate::audio::codec::Codec;
 use crate::audio::frame::Rate;
 use crate::base::id::{CallId, PortId};
 use crate::base::scope::Scope;
+use crate::call::campaign::entry::Outcome;
 use crate::call::conductor::Conductor;
 use crate::call::event::{Fact, Input, Output, Word};
 use crate::call::queue;
+use crate::call::record::Record;
 use crate::call::voicemail::Fate;
 use crate::engine::aftermath;
 use crate::engine::ai::crew::Crew;
@@ -36,6 +38,7 @@ use crate::engine::memories::Memories;
 use crate::engine::playbill::Playbill;
 use crate::engine::queues::{self, QueuesHandle};
 use crate::engine::recorder::Recorder;
+use crate::engine::roll::Reporter;
 use crate::engine::sip_shard::{self, SipHandle, until};
 use crate::engine::voicemail::note::{Job, Note, State};
 use crate::engine::voicemail::postman::Postbox;
@@ -118,9 +121,17 @@ pub struct CallTask {
     /// A message that is being left, and when its file is closed.
     message: Option<(Note, oneshot::Receiver<()>)>,
     workers: JoinSet<()>,
+    /// Who is told what came of the call, if anybody.
+    reporter: Option<Reporter>,
 }
 
 impl CallTask {
+    /// Tells somebody at the end what came of the call.
+    #[must_use]
+    pub fn reporting_to(self, reporter: Option<Reporter>) -> Self {
+        Self { reporter, ..self }
+    }
+
     /// Makes the task of a call that was admitted.
     pub fn new(
         call: CallId,
@@ -152,6 +163,7 @@ impl CallTask {
             thoughts: HashMap::new(),
             message: None,
             workers: JoinSet::new(),
+            reporter: None,
         }
     }
 
@@ -262,24 +274,35 @@ impl CallTask {
             Output::Engage(casting) => self.engage(&casting.name).await,
             Output::Mind(order) => self.order(order).await,
             Output::Use { call, scope } => self.use_tool(call, scope),
-            Output::Fact(fact) => {
-                journal::write(&fact);
-                let after = match &fact {
-                    Fact::Ended { record, .. } => aftermath::errand(
-                        &self.playbill,
-                        (&self.house.bus, self.memories()),
-                        record,
-                    ),
-                    _ => None,
-                };
-                self.house.bus.tell(self.call, fact).await;
-                if after.and_then(|after| self.house.errands.give(after).err()).is_some() {
-                    tracing::warn!("too many calls end: what was said in this one is not read");
-                }
-            }
+            Output::Fact(fact) => self.tell(fact).await,
             Output::Over => return false,
         }
         true
+    }
+
+    /// Tells what happened to the log, and to all who want to know.
+    async fn tell(&mut self, fact: Fact) {
+        journal::write(&fact);
+        let after = match &fact {
+            Fact::Ended { record, .. } => {
+                self.report(record);
+                let house = (&self.house.bus, self.memories());
+                aftermath::errand(&self.playbill, house, record)
+            }
+            _ => None,
+        };
+        self.house.bus.tell(self.call, fact).await;
+        if after.and_then(|after| self.house.errands.give(after).err()).is_some() {
+            tracing::warn!("too many calls end: what was said in this one is not read");
+        }
+    }
+
+    /// Tells whoever waits for it what came of the call.
+    fn report(&mut self, record: &Record) {
+        if let Some(reporter) = self.reporter.take() {
+            // Who waited may have gone meanwhile.
+            reporter.send(Outcome::of_record(record)).ok();
+        }
     }
 
     /// Has somebody look whether there is room for another message. A disk that does not say is no

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::engine::campaigns::{self, CampaignsHandle};
 use crate::engine::playbill::Playbill;
 use crate::engine::queues::{self, QueuesHandle};
 use crate::engine::roll::Question;
@@ -18,6 +19,8 @@ pub struct Holders {
     pub sip: SipHandle,
     /// Those who hold the queues.
     pub queues: QueuesHandle,
+    /// Those who run campaigns.
+    pub campaigns: CampaignsHandle,
     /// Who brings messages.
     pub postman: watch::Sender<Arc<Playbill>>,
 }
@@ -29,6 +32,7 @@ impl Holders {
         self.sip.order(Order::Brief(playbill.briefing.clone())).await;
         let queues = queues::Order::Know(playbill.briefing.clone());
         self.queues.send(queues).await.ok();
+        self.campaigns.send(campaigns::Order::Know(playbill.clone())).await.ok();
         self.postman.send_replace(playbill.clone());
         // A server that goes down takes no calls any more.
         if self.calls.send(Question::Change(playbill, asker)).await.is_ok() {

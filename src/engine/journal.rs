@@ -19,6 +19,10 @@ pub fn write(fact: &Fact) {
             tracing::info!(pii.from = from, pii.to = to, route, destination, "call arrived");
         }
         Fact::Answered => tracing::info!("call answered"),
+        Fact::AnswererKnown { verdict, after } => {
+            let (verdict, after_ms) = (verdict.name(), after.as_millis() as u64);
+            tracing::info!(verdict, after_ms, "known who answered");
+        }
         Fact::AgentChanged { agent } => tracing::info!(agent, "agent has the line"),
         Fact::Dialled { to } => tracing::info!(pii.to = to, "dialling"),
         Fact::Bridged { with } => tracing::info!(pii.with = with, "bridged"),

@@ -1,5 +1,6 @@
 //! What drives: clocks, sockets, threads and tasks around the pure machines.
 
+pub mod campaigns;
 pub mod changing;
 pub mod clock;
 pub mod conferences;

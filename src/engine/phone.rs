@@ -454,6 +454,7 @@ impl Conversation<'_> {
             media::Event::Digit(digit) => self.tell(Moment::Hears(digit.key())).await,
             media::Event::Heard { .. }
             | media::Event::SpeechFaded
+            | media::Event::Beep { .. }
             | media::Event::SpeechReturned
             | media::Event::Signalled(_)
             | media::Event::Started { .. }

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::call::briefing::Briefing;
+use crate::call::campaign::Written;
 use crate::engine::ai::crew::Crew;
 use crate::engine::ai::tools::Toolbox;
+use crate::media::music::Tape;
 use crate::providers::tools::email::Relay;
 
 /// What calls that begin now are given.
@@ -18,6 +20,17 @@ pub struct Playbill {
     pub crews: BTreeMap<String, Arc<Crew>>,
     /// The tools of the operator.
     pub tools: Toolbox,
+    /// The campaigns by name.
+    pub campaigns: BTreeMap<String, Arc<Drive>>,
     /// Who takes the mails of the house, if anybody.
     pub relay: Option<Arc<Relay>>,
+}
+
+/// A campaign of the files, with what it plays.
+#[derive(Debug, Clone)]
+pub struct Drive {
+    /// What stands in the files.
+    pub written: Written,
+    /// What is left with machines, where that is a sound.
+    pub sound: Option<Arc<Tape>>,
 }

@@ -122,7 +122,7 @@ impl Attendants {
 /// Has a call back begin; tells whether it did.
 async fn call_back(calls: mpsc::Sender<Question>, back: (PortId, Back)) -> (PortId, bool) {
     let (caller, (asker, begun)) = (back.0, oneshot::channel());
-    let question = Question::Originate(Box::new(back.into()), asker);
+    let question = Question::Originate(Box::new(back.into()), asker, None);
     if calls.send(question).await.is_err() {
         return (caller, false);
     }

@@ -5,17 +5,22 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::base::id::CallId;
+use crate::call::campaign::entry::Outcome;
 use crate::call::origination::Origination;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::playbill::Playbill;
+
+/// Who is told what came of a call. A call that breaks says nothing more.
+pub type Reporter = oneshot::Sender<Outcome>;
 
 /// What operators ask of a supervisor.
 #[derive(Debug)]
 pub enum Question {
     /// Which calls are up?
     Calls(oneshot::Sender<Roll>),
-    /// A call of ours is to begin; told its identity, or why there is none.
-    Originate(Box<Origination>, oneshot::Sender<Result<CallId, String>>),
+    /// A call of ours is to begin; told its identity, or why there is none. Whoever waits for what
+    /// comes of it is told at its end.
+    Originate(Box<Origination>, oneshot::Sender<Result<CallId, String>>, Option<Reporter>),
     /// Calls that begin from now on are given this.
     Change(Arc<Playbill>, oneshot::Sender<()>),
 }

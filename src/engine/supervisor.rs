@@ -21,7 +21,7 @@ use crate::engine::conferences;
 use crate::engine::mailbox::{self, Inbox, Mailbox};
 use crate::engine::playbill::Playbill;
 use crate::engine::queues;
-use crate::engine::roll::{Question, Roll};
+use crate::engine::roll::{Question, Reporter, Roll};
 use crate::engine::sip_shard::{Arrival, Order};
 use crate::sip::event::{Command, SessionId};
 
@@ -110,7 +110,7 @@ impl Supervisor {
         let call = came.call;
         let conductor = Conductor::new(came, arrival.incoming, self.playbill.briefing.clone());
         self.house.sip.order(Order::Named(session, call)).await;
-        self.run_call(call, conductor, (arrival.mailbox, arrival.inbox));
+        self.run_call((call, None), conductor, (arrival.mailbox, arrival.inbox));
     }
 
     /// What a call is given that begins now.
@@ -121,19 +121,28 @@ impl Supervisor {
         chronicle::Arrival { call, trunk, at, since_epoch, random, verification: None }
     }
 
-    fn run_call(&mut self, call: CallId, conductor: Conductor, post: (Mailbox, Inbox)) {
+    fn run_call(
+        &mut self,
+        (call, reporter): (CallId, Option<Reporter>),
+        conductor: Conductor,
+        post: (Mailbox, Inbox),
+    ) {
         let (mailbox, inbox) = post;
         let span = tracing::info_span!("call", %call);
         let session = conductor.sip_session();
         let given = (self.house.clone(), self.playbill.clone());
-        let task = CallTask::new(call, conductor, given, mailbox.clone());
+        let task = CallTask::new(call, conductor, given, mailbox.clone()).reporting_to(reporter);
         let handle = self.calls.spawn(task.run(inbox, self.stops.clone()).instrument(span));
         self.taken = self.taken.saturating_add(1);
         self.sessions.insert(handle.id(), OnLine { session, call, mailbox });
     }
 
     /// Begins a call of ours.
-    fn originate(&mut self, order: Origination) -> Result<CallId, String> {
+    fn originate(
+        &mut self,
+        order: Origination,
+        reporter: Option<Reporter>,
+    ) -> Result<CallId, String> {
         if self.stops.wind_up.is_cancelled() {
             return Err("the server is going down".to_owned());
         }
@@ -146,7 +155,7 @@ impl Supervisor {
         let came = self.arrival(Badge { tenant: order.tenant.clone(), ..Badge::default() });
         let call = came.call;
         let conductor = Conductor::originate(came, order, self.playbill.briefing.clone());
-        self.run_call(call, conductor, mailbox::pair());
+        self.run_call((call, reporter), conductor, mailbox::pair());
         Ok(call)
     }
 
@@ -159,8 +168,8 @@ impl Supervisor {
                 // Who asked may have gone meanwhile.
                 asker.send(Roll { calls, taken: self.taken, refused: self.refused }).ok();
             }
-            Question::Originate(order, asker) => {
-                let begun = self.originate(*order);
+            Question::Originate(order, asker, reporter) => {
+                let begun = self.originate(*order, reporter);
                 asker.send(begun).ok();
             }
             Question::Change(playbill, asker) => {

@@ -9,7 +9,8 @@ use voxtrunk::base::units::parse_duration;
 use voxtrunk::server::{bench, models, routes};
 
 use crate::lines::{
-    CallCommand, Dial, PhoneCommand, QueueCommand, RecordingCommand, SipCommand, TrunkCommand,
+    CallCommand, CampaignCommand, Dial, PhoneCommand, QueueCommand, RecordingCommand, SipCommand,
+    TrunkCommand,
 };
 use crate::place::{Config, Server};
 
@@ -139,6 +140,11 @@ pub enum Command {
     Queue {
         #[command(subcommand)]
         command: QueueCommand,
+    },
+    /// The campaigns of the running server: who is called, and what came of it.
+    Campaign {
+        #[command(subcommand)]
+        command: CampaignCommand,
     },
     /// The signalling of the running server.
     Sip {

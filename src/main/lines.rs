@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use serde_json::{Map, Value};
 
 use voxtrunk::server::console::{calls, trace};
 use voxtrunk::server::control::protocol::{self, Sought, Wish};
@@ -277,6 +278,15 @@ pub struct Originate {
     /// How many seconds it rings.
     #[arg(long)]
     ring: Option<u64>,
+    /// Finds out who answers; a machine is hung up.
+    #[arg(long)]
+    amd: bool,
+    /// Leaves this with a machine, after its tone.
+    #[arg(long, value_name = "TEXT")]
+    drop: Option<String>,
+    /// Says this to whoever asks who calls.
+    #[arg(long, value_name = "TEXT")]
+    screening: Option<String>,
     #[command(flatten)]
     server: Server,
 }
@@ -285,6 +295,12 @@ impl Originate {
     /// Has the running server begin it.
     pub fn run(self) -> ExitCode {
         let agent = self.agent.map(|name| format!("agent:{name}"));
+        let told = [("message", self.drop), ("screening", self.screening)];
+        let told: Map<String, Value> = told
+            .into_iter()
+            .filter_map(|(key, text)| Some((key.to_owned(), Value::String(text?))))
+            .collect();
+        let amd = (self.amd || !told.is_empty()).then_some(Value::Object(told));
         let order = protocol::Originate {
             to: self.to,
             then: self.then.or(agent).unwrap_or_default(),
@@ -292,6 +308,7 @@ impl Originate {
             name: self.name,
             variables: self.variables.into_iter().collect(),
             ring_s: self.ring,
+            amd,
         };
         calls::originate(&self.server.target(), order)
     }
@@ -318,6 +335,57 @@ pub enum QueueCommand {
     Resume {
         /// The name of a phone, or a destination as it stands among the members.
         member: String,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+/// With campaigns.
+#[derive(Debug, Subcommand)]
+pub enum CampaignCommand {
+    /// All of them: how many were called, and how many are left.
+    List(Server),
+    /// One, and how many came to what.
+    Show(OneCampaign),
+    /// It begins, or goes on with those who were not called yet.
+    Start(OneCampaign),
+    /// It calls nobody for now; calls that are up go on.
+    Pause(OneCampaign),
+    /// It goes on.
+    Resume(OneCampaign),
+    /// It calls nobody any more; calls that are up go on.
+    Stop(OneCampaign),
+    /// What came of every row; bad ones with their reason.
+    Results {
+        #[command(flatten)]
+        one: OneCampaign,
+        /// As CSV.
+        #[arg(long, conflicts_with = "json")]
+        csv: bool,
+    },
+    /// Numbers that nobody calls.
+    Dnc {
+        #[command(subcommand)]
+        command: DncCommand,
+    },
+}
+
+/// A campaign by its name.
+#[derive(Debug, Args)]
+pub struct OneCampaign {
+    /// Its name in the files.
+    pub name: String,
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// With numbers that nobody calls.
+#[derive(Debug, Subcommand)]
+pub enum DncCommand {
+    /// No campaign calls it from now on.
+    Add {
+        /// The number, in E.164.
+        number: String,
         #[command(flatten)]
         server: Server,
     },

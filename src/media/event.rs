@@ -130,6 +130,8 @@ pub enum Command {
     ResumeRecording,
     /// Who hears what the peer says, beside the ports that are told.
     Attend(Attention),
+    /// Tells of beeps from now on, as machines give them that take messages.
+    HearBeeps,
 }
 
 /// Who hears what the peer of a port says.
@@ -182,6 +184,11 @@ pub enum Event {
     SpeechEnded {
         /// When the last voiced sample arrived.
         last_voiced: Instant,
+    },
+    /// A beep is over.
+    Beep {
+        /// How long it was.
+        lasted: Duration,
     },
     /// The caller pressed a key; each press is told once.
     Digit(Digit),

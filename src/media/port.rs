@@ -208,6 +208,7 @@ impl Port {
             Command::PauseRecording => self.record_as(Taping::Paused),
             Command::ResumeRecording => self.record_as(Taping::Running),
             Command::Attend(attention) => self.receiver.attend(attention),
+            Command::HearBeeps => self.receiver.tap.hear_beeps(),
         }
         self.send(now);
     }

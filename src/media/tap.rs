@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::audio::beep;
 use crate::audio::echo::EchoGate;
 use crate::audio::frame::{Frame, Rate};
 use crate::audio::resample::Resampler;
@@ -23,6 +24,8 @@ pub struct Tap {
     echo: EchoGate,
     rate: Rate,
     upsample: Resampler,
+    /// Hears beeps, if anybody wants to know of them.
+    beeps: Option<Box<beep::Detector>>,
     /// Samples at 16 kHz that make no whole frame yet.
     pending: Vec<i16>,
     /// Samples that make no whole window yet.
@@ -52,6 +55,7 @@ impl Tap {
             echo: EchoGate::new(),
             rate,
             upsample: Resampler::new(rate, Rate::WIDE),
+            beeps: None,
             pending: Vec::with_capacity(FRAME * 4),
             window: Vec::with_capacity(WINDOW),
             produced: 0,
@@ -87,6 +91,11 @@ impl Tap {
         self.attends = attends;
     }
 
+    /// Tells of beeps from now on.
+    pub fn hear_beeps(&mut self) {
+        self.beeps = Some(Box::default());
+    }
+
     /// Takes samples that arrived at `at`.
     pub fn push(&mut self, samples: &[i16], at: Instant, out: &mut VecDeque<Output>) {
         if self.settings.echo_gate {
@@ -100,6 +109,9 @@ impl Tap {
             self.arrivals.pop_front();
         }
         self.arrivals.push_back(Arrival { until: self.produced, at });
+        if let Some(lasted) = self.beeps.as_mut().and_then(|beeps| beeps.push(fresh)) {
+            out.push_back(Output::Event(Event::Beep { lasted }));
+        }
         for sample in fresh {
             self.window.push(f32::from(*sample) / 32_768.0);
             if self.window.len() == WINDOW {

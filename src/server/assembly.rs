@@ -16,7 +16,7 @@ use crate::config::report;
 use crate::config::settings::{self, Detector, Server, SessionTimers};
 use crate::engine::ai::health::Board;
 use crate::engine::announcements::Announcer;
-use crate::engine::playbill::Playbill;
+use crate::engine::playbill::{Drive, Playbill};
 use crate::media::event::Ways;
 use crate::providers::error::ProviderError;
 use crate::providers::sound_file::Unplayable;
@@ -142,6 +142,7 @@ pub async fn blueprint(loaded: &Loaded) -> Result<Blueprint, AssemblyError> {
             recordings: server.recordings_folder(),
             memory: server.machine.data_dir.join("memory"),
             voicemail: server.machine.data_dir.join("voicemail"),
+            campaigns: server.machine.data_dir.join("campaigns"),
         },
         recording: recordings::kept(server),
         store: storing::settings(server)?,
@@ -174,7 +175,8 @@ pub async fn playbill(
         tapes: tapes(server)?,
     };
     let (briefing, tools) = (Arc::new(briefing), shop.toolbox);
-    Ok(Playbill { briefing, crews: cast.crews, tools, relay: tools::relay(server)? })
+    let (campaigns, relay) = (drives(loaded)?, tools::relay(server)?);
+    Ok(Playbill { briefing, crews: cast.crews, tools, campaigns, relay })
 }
 
 /// The voicemails, with the sounds that they play.
@@ -186,6 +188,17 @@ fn letterboxes(loaded: &Loaded) -> Result<BTreeMap<String, Arc<Letterbox>>, Asse
         Ok((name.clone(), Arc::new(letterbox)))
     });
     letterboxes.collect()
+}
+
+/// The campaigns, with the sounds that they leave with machines.
+fn drives(loaded: &Loaded) -> Result<BTreeMap<String, Arc<Drive>>, AssemblyError> {
+    let drives = loaded.campaigns.iter().map(|(name, written)| {
+        let wrong = |why| AssemblyError::Greeting { name: name.clone(), why };
+        let sound = music::dropped(written).map_err(wrong)?;
+        let drive = Drive { written: (**written).clone(), sound };
+        Ok((name.clone(), Arc::new(drive)))
+    });
+    drives.collect()
 }
 
 fn control(server: &Server) -> Control {

@@ -1,5 +1,6 @@
 //! `voxtrunk bench`: measures this machine. It judges nothing: a missed target is a figure, too.
 
+mod amd;
 mod apart;
 mod calls;
 mod crowd;
@@ -32,6 +33,8 @@ pub enum Group {
     Media,
     /// Which call goes where.
     Routes,
+    /// Who answers calls that we begin: people and machines, and what they are taken for.
+    Amd,
     /// Conversations, with what stands on this machine and through vendors' stand-ins.
     Turn,
     /// Of those, the ones through stand-ins.
@@ -174,13 +177,16 @@ pub fn run(order: Order) -> ExitCode {
         if wants(Group::Routes) {
             show(routes::measure()?);
         }
+        let tell: fn(&str) = if json { |_| {} } else { |line| println!("{line}") };
+        if wants(Group::Amd) {
+            show(amd::measure(tell).await?);
+        }
         if wants(Group::Turn) {
             show(turns::measure().await?);
         }
         if wants(Group::Turn) || group == Group::Vendors {
             show(vendors::measure().await?);
         }
-        let tell: fn(&str) = if json { |_| {} } else { |line| println!("{line}") };
         if group == Group::Signalling {
             show(calls::measure(tell).await?);
         }

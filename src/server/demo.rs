@@ -155,6 +155,7 @@ async fn tell_until_end(mut watch: broadcast::Receiver<Told>) -> Option<Outcome>
             }
             Fact::Started { .. }
             | Fact::Answered
+            | Fact::AnswererKnown { .. }
             | Fact::AgentChanged { .. }
             | Fact::Verified(_)
             | Fact::AgentSaid { .. }

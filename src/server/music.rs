@@ -9,6 +9,7 @@ use crate::audio::mix;
 use crate::call::briefing::Tapes;
 use crate::config::external::Fault;
 use crate::config::settings::Server;
+use crate::dialplan::campaign::Campaign;
 use crate::media::music::{RATES, Tape};
 use crate::providers::sound_file::{self, Unplayable};
 
@@ -56,6 +57,16 @@ pub fn greeting_faults(file: &str) -> Option<Fault> {
 /// When its file cannot be played.
 pub fn greeting(mailbox: &Mailbox) -> Result<Option<Arc<Tape>>, Unplayable> {
     let Some(path) = &mailbox.sound else { return Ok(None) };
+    let sides = sound_file::read(Path::new(path), &RATES)?;
+    Ok(Some(Arc::new(Tape::of_sides(sides))))
+}
+
+/// What a campaign leaves with machines, read and decoded once for all calls.
+///
+/// # Errors
+/// When its file cannot be played.
+pub fn dropped(campaign: &Campaign) -> Result<Option<Arc<Tape>>, Unplayable> {
+    let Some(path) = &campaign.sound else { return Ok(None) };
     let sides = sound_file::read(Path::new(path), &RATES)?;
     Ok(Some(Arc::new(Tape::of_sides(sides))))
 }

@@ -21,6 +21,7 @@ use crate::engine::ai::health::Board;
 use crate::engine::announcements::Announcer;
 use crate::engine::bus::{Bus, Told};
 use crate::engine::call_task::{House, Stops};
+use crate::engine::campaigns::{CampaignsHandle, Canvassers};
 use crate::engine::changing::Holders;
 use crate::engine::clock;
 use crate::engine::conferences::{ConferencesHandle, Rooms};
@@ -145,6 +146,8 @@ pub struct Folders {
     pub memory: PathBuf,
     /// The messages that callers left.
     pub voicemail: PathBuf,
+    /// What is written down of campaigns.
+    pub campaigns: PathBuf,
 }
 
 /// Why a server does not start.
@@ -235,10 +238,11 @@ impl Running {
         let shard = shard.with_phones(blueprint.phones, Guard::new(blueprint.outbound));
         let shard = shard.with_briefing(blueprint.playbill.briefing.clone());
         let shard = shard.with_keep_alive(blueprint.keep_alive).with_tenants(blueprint.tenants);
-        let announcer = blueprint.board.announcer().clone();
-        let shard = shard.with_trace(blueprint.control.trace).with_announcer(announcer.clone());
+        let (announcer, trace) = (blueprint.board.announcer(), blueprint.control.trace);
+        let shard = shard.with_trace(trace).with_announcer(announcer.clone());
+        let stops = Stops { wind_up: CancellationToken::new(), now: CancellationToken::new() };
         let post = (&blueprint.folders, recorder.key().cloned());
-        let (beside, ways) = Beside::open(post, &blueprint.playbill, &sip);
+        let (beside, ways) = Beside::open(post, &blueprint.playbill, (&sip, announcer, &stops));
         let (asker, questions) = mpsc::channel(QUESTIONS);
         let holders = ways.holders(&asker, &sip);
         let house = Arc::new(House {
@@ -254,7 +258,6 @@ impl Running {
             memories: ways.memories,
             postbox: ways.postbox,
         });
-        let stops = Stops { wind_up: CancellationToken::new(), now: CancellationToken::new() };
         let (stop_shard, active) = (CancellationToken::new(), Arc::new(AtomicUsize::new(0)));
         let limits = Limits { max_calls: blueprint.max_calls, active: active.clone() };
         let supervisor = Supervisor::new(house, blueprint.playbill, limits, stops.clone());
@@ -278,7 +281,7 @@ impl Running {
             others,
         };
         let control = (blueprint.control, blueprint.max_calls);
-        running.with_operators(ways_in, (announcer, known), control)
+        running.with_operators(ways_in, (announcer.clone(), known), control)
     }
 
     /// Opens the control socket and the doors of HTTP, if there are to be any.
@@ -293,6 +296,7 @@ impl Running {
             sip: self.sip.clone(),
             calls: self.holders.calls.clone(),
             queues: self.holders.queues.clone(),
+            campaigns: self.holders.campaigns.clone(),
             facts: self.bus.watching(),
             announcer,
             gauges: self.gauges.clone(),
@@ -433,6 +437,7 @@ fn memory(settings: storing::Settings, folders: &Folders) -> Result<Memory, Star
 struct Beside {
     rooms: Rooms,
     attendants: Attendants,
+    canvassers: Canvassers,
     errands: Errands,
     memories: Memories,
     postman: Postman,
@@ -442,6 +447,7 @@ struct Beside {
 struct Ways {
     conferences: ConferencesHandle,
     queues: QueuesHandle,
+    campaigns: CampaignsHandle,
     errands: ErrandsHandle,
     memories: Memories,
     postbox: Postbox,
@@ -456,6 +462,7 @@ impl Ways {
             calls: calls.clone(),
             sip: sip.clone(),
             queues: self.queues.clone(),
+            campaigns: self.campaigns.clone(),
             postman: self.told.clone(),
         }
     }
@@ -466,7 +473,7 @@ impl Beside {
     fn open(
         (folders, key): (&Folders, Option<Key>),
         playbill: &Arc<Playbill>,
-        sip: &SipHandle,
+        (sip, announcer, stops): (&SipHandle, &Announcer, &Stops),
     ) -> (Self, Ways) {
         let briefing = &playbill.briefing;
         let ((rooms, conferences), (attendants, queues)) =
@@ -475,9 +482,13 @@ impl Beside {
         let (told, tells) = watch::channel(playbill.clone());
         let (postman, postbox) =
             Postman::new(Shelf::new(folders.voicemail.clone()), key, (tells, sip.clone()));
+        let house = (announcer.clone(), stops.wind_up.clone());
+        let (canvassers, campaigns) =
+            Canvassers::new(folders.campaigns.clone(), playbill.clone(), house);
         let kept = memories.clone();
-        let ways = Ways { conferences, queues, errands: given, memories: kept, postbox, told };
-        (Self { rooms, attendants, errands, memories, postman }, ways)
+        let ways =
+            Ways { conferences, queues, campaigns, errands: given, memories: kept, postbox, told };
+        (Self { rooms, attendants, canvassers, errands, memories, postman }, ways)
     }
 
     fn run(
@@ -488,6 +499,7 @@ impl Beside {
     ) -> JoinSet<()> {
         let (mut others, Keepers { uploads, retention }) = (JoinSet::new(), keepers);
         others.spawn(self.rooms.run(stop.clone()));
+        others.spawn(self.canvassers.run(calls.clone(), stop.clone()));
         others.spawn(self.attendants.run(calls, stop.clone()));
         others.spawn(self.errands.run(stop.clone()));
         others.spawn(self.memories.tend(stop.clone()));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::call::amd::Verdict;
 use crate::call::cause::Cause;
 use crate::call::event::Fact;
 use crate::call::record::Latency;
@@ -30,6 +31,7 @@ pub fn line(fact: &Fact) -> Option<String> {
             let cut = if *interrupted { " — [interrupted]" } else { "" };
             Some(format!("{:>8.1} s  agent   {text}{cut}", at.as_secs_f64()))
         }
+        Fact::AnswererKnown { verdict, after } => Some(answered_by(*verdict, *after)),
         Fact::ToolCalled { name } => Some(format!("           · tool `{name}`")),
         Fact::MessageTaken { .. } => Some("           · left a message".to_owned()),
         Fact::Analyzed(report) => report.summary.as_ref().map(|it| format!("           · {it}")),
@@ -67,6 +69,11 @@ pub fn line(fact: &Fact) -> Option<String> {
             record.lasted.as_secs_f64()
         )),
     }
+}
+
+fn answered_by(verdict: Verdict, after: Duration) -> String {
+    let (name, after) = (verdict.name(), after.as_secs_f64());
+    format!("           · answered by: {name}, known after {after:.1} s")
 }
 
 fn in_queue(fact: &Fact) -> Option<String> {

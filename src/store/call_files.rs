@@ -12,8 +12,8 @@ use crate::agent::judgement::{Judged, Likelihood};
 use crate::base::id::CallId;
 use crate::call::cause::Cause;
 use crate::call::record::{
-    Bridge, Callback, Consent, Failure, Hold, Latency, LeftQueue, Leg, Line, Message, NodeEntered,
-    Pause, Queued, Record, Role, ToolUse, Transfer, Turn, Voicemail,
+    Answerer, Bridge, Callback, Consent, Failure, Hold, Latency, LeftQueue, Leg, Line, Message,
+    NodeEntered, Pause, Queued, Record, Role, ToolUse, Transfer, Turn, Voicemail,
 };
 use crate::call::stir::{Flaw, Verification};
 use crate::call::voicemail::Fate;
@@ -169,6 +169,7 @@ fn document(record: &Record) -> Value {
         "provider_failures": record.failures.iter().map(failure).collect::<Vec<_>>(),
         "tools": record.tools.iter().map(tool).collect::<Vec<_>>(),
         "messages": record.messages.iter().map(message).collect::<Vec<_>>(),
+        "amd": record.answerer.as_ref().map(answerer),
         "voicemail": record.voicemail.as_ref().map(voicemail),
         "callbacks": record.callbacks.iter().map(callback).collect::<Vec<_>>(),
     })
@@ -343,6 +344,15 @@ pub fn message(message: &Message) -> Value {
         "for": message.whom,
         "number": message.number,
         "text": message.text,
+    })
+}
+
+/// Who answered a call of ours.
+fn answerer(answerer: &Answerer) -> Value {
+    json!({
+        "verdict": answerer.verdict.name(),
+        "after_ms": millis(answerer.after),
+        "message_left": answerer.message,
     })
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::detecting::Detection;
 use super::queueing::{HOUSE, Place};
 use super::{Conductor, Work};
 use crate::agent::tool::ToolCall;
@@ -29,6 +30,7 @@ impl Conductor {
         conductor.out.push_back(Output::Fact(fact));
         conductor.prepare(&order.then);
         conductor.then = Some(order.then);
+        conductor.detection = order.amd.map(|amd| Box::new(Detection::new(amd)));
         conductor.line = order.place.map(|(caller, back)| Box::new(Place::kept(caller, back)));
         let dial = Dial::new(Purpose::Origination, order.to, Vec::new(), order.ring);
         conductor.dial = Some(dial);
@@ -65,6 +67,13 @@ impl Conductor {
         let fact = self.chronicle.answered(now);
         self.out.push_back(Output::Fact(fact));
         self.taken_for_queue(session);
+        if !self.detects(now) {
+            self.reach_target(now);
+        }
+    }
+
+    /// Whoever answered comes to where it is wanted.
+    pub(super) fn reach_target(&mut self, now: Instant) {
         let Some(then) = self.then.clone() else { return };
         self.work = Work::Agent;
         self.give_back_to_agent();

@@ -220,6 +220,7 @@ impl Conductor {
                 }
                 agent::event::Input::Digit(digit.key())
             }
+            Media::Beep { .. } => return self.beeped(now, port),
             Media::Signalled(digit) => return self.pressed(now, session, digit),
             Media::Started { utterance, at } => {
                 agent::event::Input::Spoken { utterance, progress: Progress::Started { at } }
@@ -242,7 +243,7 @@ impl Conductor {
                 return self.check_over(now);
             }
         };
-        if self.is_for_voicemail(now, port, &input) {
+        if self.is_detected(now, port, &input) || self.is_for_voicemail(now, port, &input) {
             return;
         }
         // What was cut may have been heard at the port of somebody who left.

@@ -3,10 +3,10 @@
 use super::*;
 
 /// A folder that is gone after the test.
-struct Folder(PathBuf);
+pub(super) struct Folder(PathBuf);
 
 impl Folder {
-    fn new(name: &str, files: &[(&str, &str)]) -> Self {
+    pub(super) fn new(name: &str, files: &[(&str, &str)]) -> Self {
         let path = std::env::temp_dir().join(format!("voxtrunk-{name}-{}", std::process::id()));
         for (file, text) in files {
             let file = path.join(file);
@@ -14,6 +14,10 @@ impl Folder {
             fs::write(file, text).expect("a file is written");
         }
         Self(path)
+    }
+
+    pub(super) fn path(&self) -> &std::path::Path {
+        &self.0
     }
 }
 

@@ -97,6 +97,7 @@ async fn timed(mut facts: broadcast::Receiver<crate::engine::bus::Told>) -> Vec<
                 Fact::Ended { .. } => return turns,
                 Fact::Started { .. }
                 | Fact::Answered
+                | Fact::AnswererKnown { .. }
                 | Fact::AgentChanged { .. }
                 | Fact::CallerSaid { .. }
                 | Fact::Verified(_)

@@ -4,6 +4,7 @@ pub mod client;
 pub mod command;
 
 pub mod calls;
+pub mod campaigns;
 pub mod history;
 pub mod phones;
 pub mod queues;

@@ -16,6 +16,7 @@ use crate::call::exchange::{Trial, Untried};
 use crate::call::overview::Overview;
 use crate::engine::announcements::Announcer;
 use crate::engine::bus::Watching;
+use crate::engine::campaigns::CampaignsHandle;
 use crate::engine::gauges::Gauges;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::queues::{self, QueuesHandle};
@@ -23,6 +24,7 @@ use crate::engine::recorder::Recorder;
 use crate::engine::roll::{self, Roll};
 use crate::engine::sip_shard::{Question, SipHandle};
 use crate::server::control::asking::{ask_shard, going_down, json};
+use crate::server::control::campaigns;
 use crate::server::control::diagnosis;
 use crate::server::control::events;
 use crate::server::control::history::{CallSummary, Found, History, Wanted, Wrong};
@@ -52,6 +54,8 @@ pub struct Clerk {
     pub calls: mpsc::Sender<roll::Question>,
     /// Those who hold the queues.
     pub queues: QueuesHandle,
+    /// Those who run campaigns.
+    pub campaigns: CampaignsHandle,
     /// What happens in calls.
     pub facts: Watching,
     /// What happens beside them.
@@ -104,6 +108,13 @@ impl Clerk {
             Ask::Phones => json(&List { data: self.phones().await? }),
             Ask::Queues => json(&List { data: self.queues().await? }),
             Ask::PauseMember(order) => json(&self.pause_member(&order).await?),
+            Ask::Campaigns => json(&List { data: campaigns::list(&self.campaigns).await? }),
+            Ask::Campaign(named) => json(&campaigns::show(&self.campaigns, &named.name).await?),
+            Ask::OrderCampaign(order) => json(&campaigns::order(&self.campaigns, &order).await?),
+            Ask::CampaignRows(wanted) => {
+                json(&List { data: campaigns::rows(&self.campaigns, &wanted).await? })
+            }
+            Ask::NoCalls(order) => json(&campaigns::no_calls(&self.campaigns, &order).await?),
             Ask::Calls => json(&List { data: self.overviews().await? }),
             Ask::Call(wanted) => json(&self.call(&wanted.id).await?),
             Ask::Originate(order) => json(&self.originate(&order).await?),
@@ -303,7 +314,7 @@ impl Clerk {
     async fn originate(&self, order: &Originate) -> Result<OriginatedView, Fault> {
         let order = origination::wanted(order)?;
         let (asker, answer) = oneshot::channel();
-        let question = roll::Question::Originate(Box::new(order), asker);
+        let question = roll::Question::Originate(Box::new(order), asker, None);
         self.calls.send(question).await.map_err(|_| going_down())?;
         let begun = answer.await.map_err(|_| going_down())?;
         let call = begun.map_err(|why| Fault::new(FaultCode::Impossible, why))?;

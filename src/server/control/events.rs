@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 
+use crate::call::campaign;
 use crate::call::cause::Cause;
 use crate::call::event::Fact;
 use crate::call::record::{Manner, Stage};
@@ -71,6 +72,7 @@ pub fn of_server(announcement: &Announcement) -> Value {
             json!({ "changed": changed, "restart": restart })
         }
         Announcement::ConfigRefused { why } => json!({ "reason": why }),
+        Announcement::Campaign { campaign, event } => of_campaign(campaign, event),
         Announcement::ProviderRecovered { stage, provider } => {
             json!({ "provider": &**provider, "stage": stage.name() })
         }
@@ -91,6 +93,22 @@ pub fn missed(count: Option<u64>) -> Value {
     })
 }
 
+fn of_campaign(campaign: &str, event: &campaign::Event) -> Value {
+    match event {
+        campaign::Event::Started => json!({ "campaign": campaign }),
+        campaign::Event::Finished(why) => json!({ "campaign": campaign, "reason": why }),
+        campaign::Event::Row { line, number, outcome, again } => json!({
+            "campaign": campaign,
+            "line": line,
+            "number": number.to_e164(),
+            "result": outcome.fate.name(),
+            "reason": outcome.reason,
+            "again": again,
+            "call_id": outcome.call,
+        }),
+    }
+}
+
 fn noted(key: &str, value: Value) -> (&'static str, Value) {
     ("call.updated", json!({ key: value }))
 }
@@ -103,6 +121,10 @@ pub fn of_call(told: &Told) -> Value {
             json!({ "from": from, "to": to, "route": route, "destination": destination }),
         ),
         Fact::Answered => ("call.started", json!({})),
+        Fact::AnswererKnown { verdict, after } => (
+            "amd.verdict",
+            json!({ "verdict": verdict.name(), "after_ms": after.as_millis() as u64 }),
+        ),
         Fact::AgentChanged { agent } => ("agent.handoff", json!({ "agent": agent })),
         Fact::CallerSaid { at, text, keys } => (
             "transcript.updated",

@@ -8,6 +8,7 @@ pub mod claim;
 pub mod socket;
 
 mod asking;
+pub mod campaigns;
 pub mod clerk;
 mod diagnosis;
 pub mod events;

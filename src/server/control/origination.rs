@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::destination::Destination;
-use crate::call::origination::Origination;
+use crate::base::template;
+use crate::call::origination::{Detect, Origination};
+use crate::dialplan::amd::{self, Amd};
 use crate::server::control::protocol::{Fault, FaultCode, Originate};
 
 /// What is wanted, if it can be understood.
@@ -28,6 +30,7 @@ pub fn wanted(order: &Originate) -> Result<Origination, Fault> {
     {
         return Err(impossible("that are too many variables, or too long ones".to_owned()));
     }
+    let amd = detection(order).map_err(impossible)?;
     let ring = order.ring_s.map(Duration::from_secs);
     if ring.is_some_and(|ring| !(LEAST_RING..=MOST_RING).contains(&ring)) {
         return Err(impossible("a call rings for 5 to 180 seconds".to_owned()));
@@ -40,8 +43,27 @@ pub fn wanted(order: &Originate) -> Result<Origination, Fault> {
         variables: order.variables.clone().into_iter().collect(),
         ring,
         tenant: Arc::from(""),
+        amd: amd.map(|terms| Detect { terms, sound: None }),
         place: None,
     })
+}
+
+/// How it is to be found out who answers. A message is a text: no file of this machine is named from
+/// outside.
+fn detection(order: &Originate) -> Result<Option<Amd>, String> {
+    let Some(amd) = &order.amd else { return Ok(None) };
+    let terms = amd::setting(amd).map_err(|why| format!("amd: {why}"))?;
+    let texts = terms.iter().flat_map(|amd| [&amd.message, &amd.screening]).flatten();
+    if texts.clone().any(|text| text.len() > LONGEST_VALUE) {
+        return Err("amd: the message is too long".to_owned());
+    }
+    if terms.as_ref().is_some_and(|amd| amd.sound().is_some()) {
+        return Err("amd: `message` is a text here; sound files are played by campaigns".to_owned());
+    }
+    for text in texts {
+        template::names(text).map_err(|why| format!("amd: a template cannot be read: {why}"))?;
+    }
+    Ok(terms)
 }
 
 /// The longest number or name, in octets.

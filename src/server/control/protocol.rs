@@ -46,6 +46,21 @@ pub enum Ask {
     /// A member takes no callers from now on, or takes them again.
     #[serde(rename = "queue.pause")]
     PauseMember(PauseMember),
+    /// How every campaign stands.
+    #[serde(rename = "campaign.list")]
+    Campaigns,
+    /// How one stands.
+    #[serde(rename = "campaign.show")]
+    Campaign(Named),
+    /// One begins, pauses, goes on or stops.
+    #[serde(rename = "campaign.order")]
+    OrderCampaign(CampaignOrder),
+    /// What came of the rows of one.
+    #[serde(rename = "campaign.rows")]
+    CampaignRows(RowsWanted),
+    /// No campaign calls a number from now on.
+    #[serde(rename = "campaign.dnc")]
+    NoCalls(NoCalls),
     /// The calls that are up.
     #[serde(rename = "call.list")]
     Calls,
@@ -183,6 +198,48 @@ pub struct PauseMember {
     pub paused: bool,
 }
 
+/// What an operator wants of a campaign.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CampaignOrder {
+    /// Its name.
+    pub name: String,
+    /// What.
+    pub action: Action,
+}
+
+/// What is done with a campaign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// It begins, or goes on with those who were not called yet.
+    Start,
+    /// It calls nobody for now.
+    Pause,
+    /// It goes on.
+    Resume,
+    /// It calls nobody any more.
+    Stop,
+}
+
+/// Rows that are wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowsWanted {
+    /// The name of the campaign.
+    pub name: String,
+    /// Only those behind this line of the file.
+    #[serde(default)]
+    pub after: u64,
+    /// How many; at most 1000.
+    pub limit: usize,
+}
+
+/// A number that nobody is to call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoCalls {
+    /// The number, in E.164.
+    pub number: String,
+}
+
 /// Something by its name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Named {
@@ -216,6 +273,10 @@ pub struct Originate {
     /// How long it rings, in seconds.
     #[serde(default)]
     pub ring_s: Option<u64>,
+    /// Whether it is found out who answers, and what follows: `true`, `"off"`, or a table as in the
+    /// files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amd: Option<Value>,
 }
 
 /// A call that is to end.

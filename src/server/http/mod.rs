@@ -14,6 +14,7 @@ mod paging;
 mod problem;
 
 mod calls;
+mod campaigns;
 mod events;
 mod files;
 mod health;

@@ -43,6 +43,12 @@ pub struct Create {
     /// How long it rings, in seconds: 5 to 180.
     #[serde(default)]
     ring_s: Option<u64>,
+    /// Whether it is found out who answers (a person, a machine, something that asks who calls), and
+    /// what follows: `true`, `"off"`, or an object with `machine` (`hangup`, `continue`), `message`
+    /// (left after the tone), `screening`, and the times `greeting`, `pause`, `patience`, `silence`,
+    /// `wait`, such as `"600ms"`.
+    #[serde(default)]
+    amd: Option<serde_json::Value>,
 }
 
 /// Begins a call: somebody is called, and an agent speaks with whoever answers.
@@ -77,6 +83,7 @@ pub async fn create(
         name: create.name,
         variables: create.variables,
         ring_s: create.ring_s,
+        amd: create.amd,
     };
     let asked = serde_json::to_string(&order).unwrap_or_default();
     let work = ask(&clerk, Ask::Originate(order));

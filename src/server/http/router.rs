@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 use crate::server::http::gate::{Gate, admit};
 use crate::server::http::service::Service;
 use crate::server::http::{
-    calls, events, files, front, health, metrics, orders, origination, queues, recordings,
-    transcripts, trunks, webhooks,
+    calls, campaigns, events, files, front, health, metrics, orders, origination, queues,
+    recordings, transcripts, trunks, webhooks,
 };
 use crate::store::api_keys::Scope;
 
@@ -95,6 +95,9 @@ fn looks() -> OpenApiRouter<Service> {
         .routes(routes!(queues::list))
         .routes(routes!(webhooks::list))
         .routes(routes!(webhooks::log))
+        .routes(routes!(campaigns::list))
+        .routes(routes!(campaigns::get))
+        .routes(routes!(campaigns::rows))
         .routes(routes!(files::route))
         .routes(routes!(metrics::show))
 }
@@ -110,6 +113,11 @@ fn acts() -> OpenApiRouter<Service> {
         .routes(routes!(orders::record))
         .routes(routes!(queues::pause))
         .routes(routes!(queues::resume))
+        .routes(routes!(campaigns::start))
+        .routes(routes!(campaigns::pause))
+        .routes(routes!(campaigns::resume))
+        .routes(routes!(campaigns::stop))
+        .routes(routes!(campaigns::dnc))
         .routes(routes!(trunks::test))
         .routes(routes!(webhooks::test))
         .routes(routes!(webhooks::replay))

@@ -3,6 +3,7 @@
 mod aftermath;
 mod bucket;
 mod caller;
+mod campaigns;
 mod certificates;
 mod datagrams;
 mod deskphone;

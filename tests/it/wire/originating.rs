@@ -1,7 +1,13 @@
 //! Calls that we begin, on the wire: somebody is called, and an agent speaks when it answers.
 
-use serde_json::json;
+use std::time::Duration;
 
+use serde_json::json;
+use voxtrunk::audio::frame::Rate;
+use voxtrunk::audio::resample;
+use voxtrunk::audio::tone::Tone;
+
+use super::caller::{Speaker, spoken};
 use super::control::{Watch, ask, told};
 use super::oversight::{answers, phone};
 use super::phones::PHONES;
@@ -88,6 +94,59 @@ async fn a_call_of_ours_brings_two_people_together_or_comes_into_a_queue() {
         let record = server.records(count + 1).await.remove(count);
         assert_eq!(record["end_reason"], "callee_hangup", "{then}: {record:#}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_machine_has_a_message_left_after_its_tone_and_a_person_has_the_agent() {
+    let server = Server::start(House::with(DIALPLAN).and(PHONES)).await;
+    let mut anna = phone(&server, "101", "secret").await;
+    let mut events = Watch::start(&server, &["events", "--json"]);
+    let order =
+        ["call", "originate", "--to", "phone:101", "--agent", "caller", "--set", "who=Anna"];
+    let drop = ["--drop", "Please call us back, {{ who }}."];
+
+    told(&server, &[&order[..], &drop].concat()).await;
+    let invite = anna.wait_for("INVITE ").await;
+    anna.answer(&invite).await;
+    anna.wait_for("ACK ").await;
+    let words = "This is nobody, and nobody is at home today, so nobody will come to the phone.";
+    let mut greeting = resample::convert(&spoken(Speaker::Flite("rms"), words).await, Rate(8_000));
+    greeting.samples.extend(vec![0; 4_000]);
+    let tone = greeting.samples.len();
+    greeting.samples.extend(Tone::sine(Rate(8_000), 1_000.0).play(Duration::from_millis(500)));
+    anna.audio.say(&greeting);
+    events.until("\"verdict\":\"machine\"").await;
+    // The message is over, and so is the call: nobody waits for the machine.
+    let bye = anna.wait_for("BYE ").await;
+    anna.reply(&bye, "200 OK", "").await;
+    let record = server.record().await;
+    assert_eq!(record["amd"]["verdict"], "machine", "{record:#}");
+    assert_eq!(record["amd"]["message_left"], true, "{record:#}");
+    assert_eq!(record["end_reason"], "voicemail", "{record:#}");
+    assert_eq!(said(&record, "agent"), ["Please call us back, Anna."], "{record:#}");
+    // What was said while the greeting was read would not have been kept.
+    let heard = anna.audio.heard();
+    let first = heard.samples.iter().position(|it| it.unsigned_abs() > 1_500).expect("a message");
+    assert!(first > tone, "{first} before the tone at {tone}");
+
+    told(&server, &[&order[..], &drop].concat()).await;
+    let invite = anna.wait_for("INVITE ").await;
+    let dialog = anna.answer(&invite).await;
+    anna.wait_for("ACK ").await;
+    anna.audio.say(&spoken(Speaker::Flite("slt"), "Hello?").await);
+    events.until("\"verdict\":\"human\"").await;
+    events.until("Good morning, Anna.").await;
+    anna.ask(&dialog, "BYE", "").await;
+    let record = server.records(2).await.remove(1);
+    assert_eq!(record["amd"]["verdict"], "human", "{record:#}");
+    assert_eq!(record["amd"]["message_left"], false, "{record:#}");
+
+    // Files are named by the operator's files only.
+    let (code, _, why) = ask(&server, &[&order[..], &["--drop", "secret.wav"]].concat()).await;
+    assert!(code == Some(2) && why.contains("`message` is a text here"), "{why}");
+    let queue = ["call", "originate", "--to", "phone:101", "--then", "queue:back", "--drop", "Hi."];
+    let (code, _, why) = ask(&server, &queue).await;
+    assert!(code == Some(2) && why.contains("no voice"), "{why}");
 }
 
 const DIALPLAN: &str = r#"

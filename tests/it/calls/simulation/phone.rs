@@ -361,6 +361,7 @@ impl Phone {
             }
             media::Event::Heard { .. }
             | media::Event::SpeechFaded
+            | media::Event::Beep { .. }
             | media::Event::SpeechReturned
             | media::Event::Flushed { .. }
             | media::Event::Silent { .. }
