@@ -25,6 +25,8 @@ pub struct Amd {
     /// When the first word began.
     first: Option<Instant>,
     speaks: bool,
+    /// Whether somebody was asked for a text and has not given it.
+    asked: bool,
     /// When the last word ended, while nobody speaks.
     last_voiced: Option<Instant>,
     state: State,
@@ -73,6 +75,10 @@ pub enum Happening {
     Beep,
     /// What was understood so far since speech began.
     Words(String),
+    /// What was understood when speech paused; nothing, when it was not understood.
+    Text(String),
+    /// Somebody is asked for that text.
+    Asked,
 }
 
 /// What follows.
@@ -110,6 +116,7 @@ impl Amd {
             began: now,
             first: None,
             speaks: false,
+            asked: false,
             last_voiced: None,
             state: State::Deciding,
             out: VecDeque::new(),
@@ -130,6 +137,11 @@ impl Amd {
             }
             Happening::Beep => self.beep(now),
             Happening::Words(text) => self.words(now, &text),
+            Happening::Text(text) => {
+                self.asked = false;
+                self.words(now, &text);
+            }
+            Happening::Asked => self.asked = true,
         }
         self.tick(now);
     }
@@ -164,6 +176,8 @@ impl Amd {
         match self.state {
             State::Deciding => Some(match (self.first, self.last_voiced) {
                 (Some(first), None) => first + self.terms.greeting,
+                // Words that say who it is may come a little late.
+                (_, Some(last_voiced)) if self.asked => last_voiced + self.terms.pause + GRACE,
                 (_, Some(last_voiced)) => last_voiced + self.terms.pause,
                 (None, None) => self.began + self.terms.patience,
             }),
@@ -240,6 +254,9 @@ const LONGEST_OF_PEOPLE: Duration = Duration::from_secs(4);
 
 /// A silence after which somebody waits for an answer. Most tones come sooner.
 const WAITS: Duration = Duration::from_millis(1_200);
+
+/// How long after the pause a text is waited for that was asked for.
+const GRACE: Duration = Duration::from_millis(600);
 
 /// For how long after the answer words may still tell of somebody else.
 const WATCH: Duration = Duration::from_secs(20);

@@ -21,6 +21,7 @@ pub fn campaigns(subject: &Subject<'_>) -> Vec<Diagnostic> {
         found.extend(check.trunk());
         found.extend(check.times());
         found.extend(check.values());
+        found.extend(check.limits());
         found.extend(check.machine());
         found.extend(unknown_lists(subject, &campaign.dnc, &format!("{}.dnc", check.path)));
     }
@@ -118,6 +119,28 @@ impl Check<'_> {
             range(&format!("{key}.count"), fits, "`count` is 1 to 20");
         }
         found
+    }
+
+    /// What the machine lets out at most: whoever is beyond it is `blocked`.
+    fn limits(&self) -> Option<Diagnostic> {
+        let limits = &self.subject.server.security.outbound;
+        let Campaign { concurrency, pace, .. } = self.campaign;
+        let beyond = |seconds: f64, most: u32| pace.per_second * seconds > f64::from(most) + 0.5;
+        let (key, most) = if beyond(60.0, limits.max_per_minute) {
+            ("pace", format!("max_per_minute = {}", limits.max_per_minute))
+        } else if beyond(3_600.0, limits.max_per_hour) {
+            ("pace", format!("max_per_hour = {}", limits.max_per_hour))
+        } else if *concurrency > limits.max_calls as usize {
+            ("concurrency", format!("max_calls = {}", limits.max_calls))
+        } else {
+            return None;
+        };
+        let message = format!("campaign `{}` wants more calls than may go out", self.name);
+        Some(
+            Diagnostic::warning("campaign.limits", message)
+                .at(self.place(key), format!("[security.outbound] {most} lets no more out"))
+                .help("raise the limit, or rows beyond it come to `blocked`"),
+        )
     }
 
     /// What is left with machines.

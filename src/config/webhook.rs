@@ -79,12 +79,16 @@ fn usual_pauses() -> Vec<Pause> {
 /// All that can happen.
 pub const EVENTS: &[&str] = &[
     "agent.handoff",
+    "amd.verdict",
     "call.analyzed",
     "call.ended",
     "call.ringing",
     "call.started",
     "call.transferred",
     "call.updated",
+    "campaign.finished",
+    "campaign.row",
+    "campaign.started",
     "config.refused",
     "config.reloaded",
     "events.missed",

@@ -238,11 +238,11 @@ impl Running {
         let shard = shard.with_phones(blueprint.phones, Guard::new(blueprint.outbound));
         let shard = shard.with_briefing(blueprint.playbill.briefing.clone());
         let shard = shard.with_keep_alive(blueprint.keep_alive).with_tenants(blueprint.tenants);
-        let (announcer, trace) = (blueprint.board.announcer(), blueprint.control.trace);
-        let shard = shard.with_trace(trace).with_announcer(announcer.clone());
+        let announcer = blueprint.board.announcer().clone();
+        let shard = shard.with_trace(blueprint.control.trace).with_announcer(announcer.clone());
         let stops = Stops { wind_up: CancellationToken::new(), now: CancellationToken::new() };
         let post = (&blueprint.folders, recorder.key().cloned());
-        let (beside, ways) = Beside::open(post, &blueprint.playbill, (&sip, announcer, &stops));
+        let (beside, ways) = Beside::open(post, &blueprint.playbill, (&sip, &announcer, &stops));
         let (asker, questions) = mpsc::channel(QUESTIONS);
         let holders = ways.holders(&asker, &sip);
         let house = Arc::new(House {

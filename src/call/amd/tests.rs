@@ -86,6 +86,26 @@ fn a_long_greeting_is_a_machine_and_its_tone_is_waited_for() {
 }
 
 #[test]
+fn words_that_were_asked_for_are_waited_for_a_little() {
+    let ask = |line: &mut Line| {
+        line.speaks(400, 900);
+        line.at(1_060, Happening::Asked);
+    };
+    let mut line = Line::new(Terms::default());
+    ask(&mut line);
+    line.at(1_800, Happening::Text("who is calling".to_owned()));
+    assert_eq!(line.verdicts(), [(1_800, Verdict::Screening)]);
+    let mut line = Line::new(Terms::default());
+    ask(&mut line);
+    line.at(1_700, Happening::Text("hello".to_owned()));
+    assert_eq!(line.verdicts(), [(1_700, Verdict::Human)]);
+    let mut line = Line::new(Terms::default());
+    ask(&mut line);
+    line.until(60_000);
+    assert_eq!(line.verdicts(), [(2_100, Verdict::Human)]);
+}
+
+#[test]
 fn an_office_that_stops_and_waits_is_a_person_unless_its_words_or_its_tone_say_otherwise() {
     let mut line = Line::new(Terms::default());
     line.speaks(300, 3_000);

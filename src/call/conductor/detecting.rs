@@ -67,7 +67,7 @@ impl Detection {
                 self.pauses += 1;
                 Some(Mind::Finalize(PauseId(u64::MAX - self.pauses)))
             }
-            Happening::Beep | Happening::Words(_) => None,
+            Happening::Beep | Happening::Words(_) | Happening::Text(_) | Happening::Asked => None,
         }
     }
 
@@ -110,7 +110,14 @@ impl Conductor {
         };
         if alone && !matches!(detection.stage, Stage::Leaving(_)) {
             // Nobody sits at the desk who would have the words written down.
-            self.out.extend(detection.ear_order(&happening).map(Output::Mind));
+            let order = detection.ear_order(&happening);
+            let is_asked = matches!(order, Some(Mind::Finalize(_)));
+            self.out.extend(order.map(Output::Mind));
+            self.detect(now, happening);
+            if is_asked && self.desk.casting().is_some() {
+                self.detect(now, Happening::Asked);
+            }
+            return alone;
         }
         self.detect(now, happening);
         alone
@@ -129,13 +136,14 @@ impl Conductor {
         let (alone, Input::Transcript { transcript, .. }) = (detection.hears_alone(), input) else {
             return false;
         };
-        let text = match transcript {
-            Transcript::Partial { text }
-            | Transcript::Final { text, .. }
-            | Transcript::Judged { text, .. } => text.clone(),
-            Transcript::Failed => return alone,
+        let happening = match transcript {
+            Transcript::Partial { text } | Transcript::Judged { text, .. } => {
+                Happening::Words(text.clone())
+            }
+            Transcript::Final { text, .. } => Happening::Text(text.clone()),
+            Transcript::Failed => Happening::Text(String::new()),
         };
-        self.detect(now, Happening::Words(text));
+        self.detect(now, happening);
         alone
     }
 

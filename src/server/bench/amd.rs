@@ -31,7 +31,6 @@ use crate::providers::tts::espeak::{self, Espeak};
 use crate::providers::tts::flite::{self, Flite};
 use crate::providers::vad::registry as vad;
 use crate::providers::voice::Voice;
-use crate::rtp::packet::Header;
 use crate::server::demo;
 
 use set::{Item, SET, Sound, Speaker};
@@ -170,14 +169,8 @@ fn played(take: &Take, (place, hears): (usize, bool), detector: &mut dyn Detecto
         }
         payload.clear();
         encoder.encode(samples, &mut payload);
-        let header = Header {
-            marker: count == 0,
-            payload_type: codec.payload_type(),
-            sequence: count as u16,
-            timestamp: count as u32 * codec.ticks_in(PACKET),
-            ssrc: 7,
-        };
-        port.handle_rtp(now, PEER, &header.write(&payload));
+        let packet = packet(codec, count as u32, &payload);
+        port.handle_rtp(now, PEER, &packet);
         drain(&mut port, &mut amd, (slot, detector), now);
         while let Some((_, text)) = words.next_if(|(over, _)| *over + LATE <= at) {
             amd.handle(now, Happening::Words(text.clone()));
@@ -189,6 +182,16 @@ fn played(take: &Take, (place, hears): (usize, bool), detector: &mut dyn Detecto
     }
     detector.close(slot);
     found
+}
+
+/// A packet of a peer (RFC 3550 5.1).
+fn packet(codec: Codec, count: u32, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0x80, codec.payload_type()];
+    bytes.extend((count as u16).to_be_bytes());
+    bytes.extend((count * codec.ticks_in(PACKET)).to_be_bytes());
+    bytes.extend(7_u32.to_be_bytes());
+    bytes.extend(payload);
+    bytes
 }
 
 fn drain(
