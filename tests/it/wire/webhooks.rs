@@ -125,10 +125,15 @@ async fn one_that_is_dead_delays_no_other_and_one_that_is_gone_is_left_alone() {
         all.into_iter().find(|it| it["name"] == name).cloned().unwrap_or_default()
     };
     let list = eventually(&server, &["webhook", "list", "--json"], |list| {
-        gone_of(list, "dead")["dead"] == 5 && !gone_of(list, "gone")["disabled_since"].is_null()
+        let gone = gone_of(list, "gone");
+        let is_disabled = !gone["disabled_since"].is_null() && gone["pending"] == 0;
+        gone_of(list, "dead")["dead"] == 5 && is_disabled
     })
     .await;
-    assert_eq!(gone_of(&list, "gone")["pending"], 0);
+    // What happened after it had said so was never meant for it.
+    let untold = gone_of(&list, "gone")["dead"].as_u64().expect("a count");
+    let untold = usize::try_from(untold).expect("a few");
+    assert!((1..=5).contains(&untold), "{list:#}");
     assert_eq!(gone_of(&list, "mute")["pending"], 5);
     let log = told(&server, &["webhook", "log", "dead", "--state", "dead"]).await;
     assert!(log.contains("no connection") && log.contains("call.ended"), "{log}");
@@ -144,9 +149,10 @@ async fn one_that_is_dead_delays_no_other_and_one_that_is_gone_is_left_alone() {
     assert!(test.contains("it is told what happens again"), "{test}");
     is_signed(gone.seen().last().expect("it came"), &[NEW, OLD]);
     told(&server, &["webhook", "replay", "gone", "--dead"]).await;
-    let all = gone.wait_for(before + 2 + names.len()).await;
+    let all = gone.wait_for(before + 2 + untold).await;
     let again: BTreeSet<&str> = all[before + 2..].iter().map(name).collect();
-    assert_eq!(again, names.iter().map(String::as_str).collect());
+    assert_eq!(again.len(), untold);
+    assert!(again.is_subset(&names.iter().map(String::as_str).collect()), "{again:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
