@@ -1,6 +1,6 @@
 //! `voxtrunk bench`: measures this machine. It judges nothing: a missed target is a figure, too.
 
-mod amd;
+pub mod amd;
 mod apart;
 mod calls;
 mod crowd;

@@ -2,6 +2,7 @@
 
 mod simulation;
 
+mod answering;
 mod day;
 mod dialling;
 mod drills;
