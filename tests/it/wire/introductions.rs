@@ -113,7 +113,7 @@ async fn an_agent_hears_that_nobody_came_and_goes_on_with_its_caller() {
     answers(&mut anna).await;
     // The words of the operator, with what is known of the caller.
     hears(&anna.audio, 0, "somebody wants to buy").await;
-    anna.audio.say(&spoken(Speaker::Flite("rms"), "not now").await);
+    press(&anna.audio, '2');
     ended(&mut anna).await;
     // The agent hears its caller again.
     events.until("nobody could be reached there").await;
@@ -127,7 +127,7 @@ async fn an_agent_hears_that_nobody_came_and_goes_on_with_its_caller() {
     caller.audio.say(&spoken(Speaker::Flite("rms"), "the sales please").await);
     answers(&mut anna).await;
     hears(&anna.audio, known, QUESTION).await;
-    anna.audio.say(&spoken(Speaker::Flite("rms"), "yes please").await);
+    press(&anna.audio, '1');
     events.until("bridged").await;
     hear_each_other(&caller.audio, &anna.audio).await;
     caller.hangs_up().await;
@@ -137,7 +137,7 @@ async fn an_agent_hears_that_nobody_came_and_goes_on_with_its_caller() {
     let failed: Vec<&Value> = transfers.iter().map(|it| &it["reason"]).collect();
     assert_eq!(failed, [&json!("rejected"), &Value::Null], "{record:#}");
     assert_eq!(record["legs"][1]["end_reason"], "rejected", "{record:#}");
-    assert_eq!(said(&record, "caller").len(), 3, "what Anna says is not the caller's: {record:#}");
+    assert_eq!(said(&record, "caller").len(), 3, "what Anna does is not the caller's: {record:#}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -237,6 +237,11 @@ async fn a_flood_of_invites_without_a_password_leaves_the_memory_as_it_was() {
     let mut server = Server::start(house().and(generous)).await;
     let mut good = Handset::new("127.0.0.4:0", server.address, ("101", "secret")).await;
     assert!(good.register().await.expect("an answer").starts_with("SIP/2.0 200"));
+    // The database is opened beside the first calls: that is no growth.
+    within(PATIENCE, "the database", || {
+        server.log().contains("the database has a new shape").then_some(())
+    })
+    .await;
     let before = server.memory();
     let mut challenged = 0;
     for number in 1..=100 {
