@@ -54,6 +54,7 @@ async fn not_taken(ways: &[(&str, &str)]) {
     let server = Server::start(house()).await;
     let mut anna = phone(&server, "101", "secret").await;
     for (calls, (way, failed)) in (1..).zip(ways) {
+        let mut events = Watch::start(&server, &["events", "--json"]);
         let caller = Ann::calls(&server, "811").await;
         match *way {
             "busy" => {
@@ -62,12 +63,15 @@ async fn not_taken(ways: &[(&str, &str)]) {
             }
             _ => is_asked(&mut anna, way).await,
         }
-        // It says so, and hangs up.
+        // It says so, and somebody else has the caller.
+        events.until("Nobody can talk to you now.").await;
+        events.until("Hello.").await;
+        caller.hangs_up().await;
         let record = last_of(&server, calls).await;
-        drop(caller);
         assert_eq!(outcome(&record), json!(["phone:101", "warm", failed]), "{way}: {record:#}");
         let told = said(&record, "agent");
-        assert_eq!(told, ["One moment.", "Nobody can talk to you now."], "{way}: {record:#}");
+        let words = ["One moment.", "Nobody can talk to you now.", "Hello."];
+        assert_eq!(told, words, "{way}: {record:#}");
     }
 }
 
@@ -273,8 +277,9 @@ brief = "A customer wants to buy a bicycle."
 else  = "sorry"
 
 [flows.shop.nodes.sorry]
-type = "end"
+type = "transfer"
 say  = "Nobody can talk to you now."
+to   = "agent:desk"
 
 [queues.sales]
 members  = ["phone:101", "phone:102"]
