@@ -1,3 +1,5 @@
+//! Tests of who answers, in virtual time.
+
 use super::*;
 
 /// A line in virtual time; gives what followed, with milliseconds.

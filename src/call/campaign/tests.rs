@@ -1,3 +1,5 @@
+//! Tests of campaigns in virtual time: pace, windows, retries, and a journal that was cut anywhere.
+
 use super::*;
 use crate::dialplan::campaign::{Retries, Retry};
 use crate::dialplan::hours::Hours;
