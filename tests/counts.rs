@@ -8,11 +8,13 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use voxtrunk::audio::beep;
 use voxtrunk::audio::codec::Codec;
 use voxtrunk::audio::frame::Rate;
 use voxtrunk::audio::library::Libraries;
 use voxtrunk::audio::packing::Packing;
 use voxtrunk::audio::speech;
+use voxtrunk::audio::tone::Tone;
 use voxtrunk::base::id::PortId;
 use voxtrunk::base::random::Random;
 use voxtrunk::media::event::{Command as Order, LATEST, Output as Heard, Settings as Leg, Ways};
@@ -241,6 +243,22 @@ fn a_jitter_buffer_asks_for_no_memory_whatever_the_network_does() {
     let tally = buffer.tally();
     assert!(tally.made_up > 0 && tally.left_out > 0 && tally.repeated > 0, "{tally:?}");
     assert_eq!(counts[100..].iter().sum::<u64>(), 0);
+}
+
+#[test]
+fn listening_for_beeps_asks_for_no_memory() {
+    let mut detector = beep::Detector::new();
+    let mut tone = Tone::dual(Rate::WIDE, [1_000.0, 1_400.0]).at(0.25);
+    let mut chance = Random::repeatable(7);
+    let noise = (0..16_000).map(|_| (8_000.0 * (chance.unit() - 0.5)) as i16).collect();
+    let second = [noise, tone.play(Duration::from_millis(300)), vec![0; 16_000]].concat();
+    let mut heard = 0;
+    let spent = asked(|| {
+        for samples in second.chunks(320) {
+            heard += u32::from(detector.push(samples).is_some());
+        }
+    });
+    assert_eq!((heard, spent), (1, 0));
 }
 
 #[test]

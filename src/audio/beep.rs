@@ -16,6 +16,8 @@ pub struct Detector {
     /// Samples of the block that is being filled.
     block: Vec<f32>,
     window: Vec<f32>,
+    /// The block through the window.
+    shaped: Vec<f32>,
     /// Twice the cosine of the step from sample to sample, for each frequency that is looked at.
     coefficients: Vec<f32>,
     powers: Vec<f32>,
@@ -43,6 +45,7 @@ impl Detector {
         let step = |bin: usize| TAU * bin as f32 / BLOCK as f32;
         Self {
             block: Vec::with_capacity(BLOCK),
+            shaped: Vec::with_capacity(BLOCK),
             window: (0..BLOCK).map(|at| 0.5 - 0.5 * angle(at).cos()).collect(),
             coefficients: (LOWEST..=HIGHEST).map(|bin| 2.0 * step(bin).cos()).collect(),
             powers: Vec::with_capacity(HIGHEST - LOWEST + 1),
@@ -93,15 +96,17 @@ impl Detector {
 
     /// The tone in the block, if there is one and hardly anything else.
     fn hit(&mut self) -> Option<Hit> {
-        let shaped: Vec<f32> =
-            self.block.iter().zip(&self.window).map(|(sample, weight)| sample * weight).collect();
-        let total: f32 = shaped.iter().map(|sample| sample * sample).sum();
+        self.shaped.clear();
+        let weighted = self.block.iter().zip(&self.window);
+        self.shaped.extend(weighted.map(|(sample, weight)| sample * weight));
+        let total: f32 = self.shaped.iter().map(|sample| sample * sample).sum();
         // Hann's window lets three eighths of the power through.
         if total < WEAKEST * WEAKEST / 2.0 * BLOCK as f32 * 0.375 {
             return None;
         }
         self.powers.clear();
-        let powers = self.coefficients.iter().map(|coefficient| goertzel(&shaped, *coefficient));
+        let powers =
+            self.coefficients.iter().map(|coefficient| goertzel(&self.shaped, *coefficient));
         self.powers.extend(powers);
         let first = self.peak(None)?;
         // As much of a sine stands at its negative frequency (Parseval).
