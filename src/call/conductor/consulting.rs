@@ -66,8 +66,7 @@ impl Conductor {
             Brief::Plain => {
                 let record = self.chronicle.record();
                 let caller = record.name.as_deref().unwrap_or(&record.from);
-                let told = introduction::plainly(caller, is_german);
-                return told;
+                introduction::plainly(caller, is_german)
             }
         };
         let words = words.trim();
@@ -76,12 +75,11 @@ impl Conductor {
 
     /// Takes a call of a tool that is the answer of whoever is asked.
     pub(super) fn is_of_consult(&mut self, now: Instant, call: &ToolCall) -> bool {
-        let answer = match self.work {
-            Work::Consulting(_) => Answer::of(call),
-            _ => return false,
-        };
-        self.consulted(now, answer.unwrap_or(Answer::Unclear));
-        true
+        if self.is_consulting() {
+            self.consulted(now, Answer::of(call).unwrap_or(Answer::Unclear));
+            return true;
+        }
+        false
     }
 
     /// Whoever was asked has answered, or will not.
@@ -119,14 +117,15 @@ impl Conductor {
 
     /// The caller is the near side again, and its desk that of the call. Nobody is served yet.
     pub(super) fn take_back(&mut self, now: Instant) -> Option<(Consult, SessionId)> {
-        let Work::Consulting(_) = self.work else { return None };
+        if !self.is_consulting() {
+            return None;
+        }
         // What is being said there is cut.
         self.leave_desk(now);
-        self.drain_desk(now);
+        self.timers.clear(Timer::Consult);
         let Work::Consulting(consult) = std::mem::replace(&mut self.work, Work::Agent) else {
             return None;
         };
-        self.timers.clear(Timer::Consult);
         let mut consult = *consult;
         let asked = std::mem::replace(&mut self.near, consult.caller);
         let stood_in = std::mem::replace(&mut self.desk, std::mem::take(&mut consult.desk));
