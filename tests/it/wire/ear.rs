@@ -10,6 +10,7 @@ use voxtrunk::base::language::Language;
 use voxtrunk::providers::stt::pocketsphinx::{PocketSphinx, Settings};
 use voxtrunk::providers::transcriber::{Context, Transcriber};
 
+use super::deskphone::Audio;
 use super::server::PATIENCE;
 
 /// Recognises a clip of `sentences` in any order; empty when it is something else.
@@ -40,6 +41,30 @@ pub async fn recognise(clip: &Frame, sentences: &[&str]) -> String {
             Transcript::Judged { .. } | Transcript::Failed => return String::new(),
         }
     }
+}
+
+/// What of `sentences` stands in the utterances of a clip.
+pub async fn recognised(clip: &Frame, sentences: &[&str]) -> String {
+    let mut texts = Vec::new();
+    for utterance in utterances(clip) {
+        texts.push(recognise(&utterance, sentences).await);
+    }
+    texts.join(" / ")
+}
+
+/// Waits until somebody has heard a sentence behind what it had heard before.
+pub async fn hears(audio: &Audio, known: usize, sentence: &str, sentences: &[&str]) {
+    let mut texts = String::new();
+    for _ in 0..120 {
+        let heard = audio.heard();
+        let fresh = Frame::new(heard.rate, heard.samples[known..].to_vec());
+        texts = recognised(&fresh, sentences).await;
+        if texts.contains(sentence) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    panic!("`{sentence}` is not heard, but: {texts}");
 }
 
 /// The utterances in a clip, parted by pauses of 500 ms.

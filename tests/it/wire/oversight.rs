@@ -10,7 +10,7 @@ use super::caller::{Speaker, spoken};
 use super::control::{ask, told};
 use super::datagrams::Wire;
 use super::deskphone::{Audio, Deskphone, Dialog};
-use super::ear::{recognise, utterances, voiced};
+use super::ear::{hears, recognised, voiced};
 use super::server::{House, PATIENCE, Server, within};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -30,9 +30,9 @@ async fn who_listens_to_an_agent_hears_both_and_is_heard_by_nobody() {
     on_the_line(&server, &call, "listen").await;
     ann.audio.say(&spoken(Speaker::Flite("rms"), QUESTION).await);
     let known = ann.audio.heard().samples.len();
-    hears(&ann.audio, known, ANSWER).await;
-    hears(&boss.audio, 0, QUESTION).await;
-    hears(&boss.audio, 0, ANSWER).await;
+    hears(&ann.audio, known, ANSWER, &KNOWN).await;
+    hears(&boss.audio, 0, QUESTION, &KNOWN).await;
+    hears(&boss.audio, 0, ANSWER, &KNOWN).await;
     // Nobody hears the supervisor, and the agent takes no word of it.
     let silence = while_it_says(&boss.audio, &[&ann.audio]).await;
     assert_eq!(voiced(&silence[0]), Duration::ZERO, "the caller hears who listens");
@@ -45,7 +45,7 @@ async fn who_listens_to_an_agent_hears_both_and_is_heard_by_nobody() {
     assert!(said.contains("phone:101 is on the line, and is heard by everybody"), "{said}");
     on_the_line(&server, &call, "barge").await;
     let heard = while_it_says(&boss.audio, &[&ann.audio]).await;
-    assert!(recognised(&heard[0]).await.contains(WORDS), "the caller hears who barges in");
+    assert!(recognised(&heard[0], &KNOWN).await.contains(WORDS), "the caller hears who barges in");
 
     told(&server, &["call", "listen", &call, "101"]).await;
     on_the_line(&server, &call, "listen").await;
@@ -56,7 +56,7 @@ async fn who_listens_to_an_agent_hears_both_and_is_heard_by_nobody() {
     boss.ask(&line, "BYE", "").await;
     let known = ann.audio.heard().samples.len();
     ann.audio.say(&spoken(Speaker::Flite("rms"), QUESTION).await);
-    hears(&ann.audio, known, ANSWER).await;
+    hears(&ann.audio, known, ANSWER, &KNOWN).await;
     ann.hangs_up().await;
     let record = server.record().await;
     assert_eq!(record["end_reason"], "caller_hangup", "{record:#}");
@@ -82,12 +82,12 @@ async fn a_whisper_is_heard_by_our_side_of_a_bridge_and_a_barge_by_both() {
 
     // Both sides are heard by who listens, who is heard by neither.
     ann.audio.say(&spoken(Speaker::Flite("rms"), QUESTION).await);
-    hears(&ben.audio, 0, QUESTION).await;
-    hears(&boss.audio, 0, QUESTION).await;
+    hears(&ben.audio, 0, QUESTION, &KNOWN).await;
+    hears(&boss.audio, 0, QUESTION, &KNOWN).await;
     let known = boss.audio.heard().samples.len();
     ben.audio.say(&spoken(Speaker::Flite("slt"), ANSWER).await);
-    hears(&ann.audio, 0, ANSWER).await;
-    hears(&boss.audio, known, ANSWER).await;
+    hears(&ann.audio, 0, ANSWER, &KNOWN).await;
+    hears(&boss.audio, known, ANSWER, &KNOWN).await;
     let both = [&ann.audio, &ben.audio];
     for silence in while_it_says(&boss.audio, &both).await {
         assert_eq!(voiced(&silence), Duration::ZERO);
@@ -98,18 +98,18 @@ async fn a_whisper_is_heard_by_our_side_of_a_bridge_and_a_barge_by_both() {
     on_the_line(&server, &call, "whisper").await;
     let heard = while_it_says(&boss.audio, &both).await;
     assert_eq!(voiced(&heard[0]), Duration::ZERO, "the caller hears a whisper");
-    assert!(recognised(&heard[1]).await.contains(WORDS), "the other side hears it");
+    assert!(recognised(&heard[1], &KNOWN).await.contains(WORDS), "the other side hears it");
 
     told(&server, &["call", "barge", &call, "101"]).await;
     on_the_line(&server, &call, "barge").await;
     for heard in while_it_says(&boss.audio, &both).await {
-        assert!(recognised(&heard).await.contains(WORDS), "everybody hears who barges in");
+        assert!(recognised(&heard, &KNOWN).await.contains(WORDS), "everybody hears who barges in");
     }
     // And both still hear each other.
     let known = [ann.audio.heard().samples.len(), boss.audio.heard().samples.len()];
     ben.audio.say(&spoken(Speaker::Flite("slt"), ANSWER).await);
-    hears(&ann.audio, known[0], ANSWER).await;
-    hears(&boss.audio, known[1], ANSWER).await;
+    hears(&ann.audio, known[0], ANSWER, &KNOWN).await;
+    hears(&boss.audio, known[1], ANSWER, &KNOWN).await;
 
     let show = told(&server, &["call", "show", &call]).await;
     assert!(show.contains("phone:101 (barge)"), "{show}");
@@ -190,29 +190,6 @@ pub fn has_heard(audio: &Audio, millis: u64) -> Option<()> {
     (enough && voiced(&lately) == Duration::ZERO).then_some(())
 }
 
-/// Waits until somebody has heard a sentence behind what it had heard before.
-async fn hears(audio: &Audio, known: usize, sentence: &str) {
-    let mut texts = String::new();
-    for _ in 0..120 {
-        let heard = audio.heard();
-        let fresh = Frame::new(heard.rate, heard.samples[known..].to_vec());
-        texts = recognised(&fresh).await;
-        if texts.contains(sentence) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(250)).await;
-    }
-    panic!("`{sentence}` is not heard, but: {texts}");
-}
-
-async fn recognised(clip: &Frame) -> String {
-    let mut texts = Vec::new();
-    for utterance in utterances(clip) {
-        texts.push(recognise(&utterance, &[QUESTION, ANSWER, WORDS, "hello"]).await);
-    }
-    texts.join(" / ")
-}
-
 /// Lets somebody speak while nobody else does; what the others hear of it.
 async fn while_it_says(speaker: &Audio, others: &[&Audio]) -> Vec<Frame> {
     // What was said before has been heard to its end.
@@ -237,6 +214,7 @@ async fn while_it_says(speaker: &Audio, others: &[&Audio]) -> Vec<Frame> {
     others.iter().zip(&known).map(fresh).collect()
 }
 
+const KNOWN: [&str; 4] = [QUESTION, ANSWER, WORDS, "hello"];
 const QUESTION: &str = "what are your opening hours";
 const ANSWER: &str = "we are open from nine to six";
 const WORDS: &str = "seven of clubs";
