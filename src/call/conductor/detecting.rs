@@ -148,6 +148,10 @@ impl Conductor {
     }
 
     fn detect(&mut self, now: Instant, happening: Happening) {
+        if self.is_consulting() {
+            // Somebody else is the near side meanwhile.
+            return;
+        }
         if let Some(amd) = self.detection.as_mut().and_then(|it| it.amd.as_mut()) {
             amd.handle(now, happening);
         }
@@ -198,7 +202,7 @@ impl Conductor {
                 self.reach_target(now);
             }
             (false, Stage::Deciding) => detection.stage = Stage::Waiting,
-            (false, Stage::Begun) if self.far.is_none() => {
+            (false, Stage::Begun) if self.far.is_none() && !self.is_consulting() => {
                 detection.stage = Stage::Waiting;
                 self.end_flow();
                 self.desk.leave(now);

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -154,10 +156,9 @@ fn unanswered(why: DatabaseError) -> Fault {
 
 /// A new secret of a webhook.
 pub fn secret() -> String {
-    use base64::Engine as _;
     let mut key = [0; 32];
     clock::random().fill(&mut key);
-    format!("{SECRET}{}", base64::prelude::BASE64_STANDARD.encode(key))
+    format!("{SECRET}{}", BASE64_STANDARD.encode(key))
 }
 
 const STATES: &[&str] = &["pending", "delivered", "dead"];
