@@ -187,6 +187,7 @@ impl Conductor {
         let fact = self.chronicle.answerer(verdict, after);
         self.out.push_back(Output::Fact(fact));
         self.route_sets.insert(VARIABLE.to_owned(), verdict.name().to_owned());
+        let is_alone = self.far.is_none() && !self.is_consulting();
         let Some(detection) = &mut self.detection else { return };
         let (stage, terms) = (detection.stage, &detection.wanted.terms);
         let goes_on = verdict != Verdict::Machine
@@ -202,7 +203,7 @@ impl Conductor {
                 self.reach_target(now);
             }
             (false, Stage::Deciding) => detection.stage = Stage::Waiting,
-            (false, Stage::Begun) if self.far.is_none() && !self.is_consulting() => {
+            (false, Stage::Begun) if is_alone => {
                 detection.stage = Stage::Waiting;
                 self.end_flow();
                 self.desk.leave(now);
