@@ -72,6 +72,10 @@ pub fn of_server(announcement: &Announcement) -> Value {
             json!({ "changed": changed, "restart": restart })
         }
         Announcement::ConfigRefused { why } => json!({ "reason": why }),
+        Announcement::Budget(news) => json!({
+            "account": news.short.account.to_string(),
+            "limit": news.short.limit.name(),
+        }),
         Announcement::Campaign { campaign, event } => of_campaign(campaign, event),
         Announcement::ProviderRecovered { stage, provider } => {
             json!({ "provider": &**provider, "stage": stage.name() })
