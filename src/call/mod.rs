@@ -19,6 +19,7 @@ pub mod record;
 pub mod stir;
 pub mod transfer;
 
+pub mod decision;
 pub mod desk;
 pub mod dial;
 pub mod drill;

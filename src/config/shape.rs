@@ -56,7 +56,6 @@ const KEYS: &[&str] = &[
     "conferences",
     "route.ring",
     "route.else",
-    "route.timeout",
     "agents.*.turns.on_punctuation",
     "agents.*.turns.on_no_punctuation",
     "agents.*.after.webhook",
@@ -74,7 +73,7 @@ const VALUES: &[(&str, &[&str])] = &[
     ("tools.*.type", &["sms"]),
 ];
 
-const DESTINATIONS: &[&str] = &["stream", "webhook", "play", "park"];
+const DESTINATIONS: &[&str] = &["stream", "play", "park"];
 
 #[cfg(test)]
 mod tests {

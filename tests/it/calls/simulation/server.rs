@@ -395,8 +395,8 @@ impl Server {
             Output::ClosePort(port) => {
                 scene.pipe(Pipe::ToMedia, id, Job::Media(port, Order::Close));
             }
-            Output::Join(..) | Output::Leave(_) | Output::Queue(..) => {
-                unreachable!("no route leads to a conference or a queue")
+            Output::Decide(_) | Output::Join(..) | Output::Leave(_) | Output::Queue(..) => {
+                unreachable!("no route leads to a webhook, a conference or a queue")
             }
             Output::LookInto(..) | Output::TakeDown(..) | Output::TakenDown(..) => {
                 unreachable!("no route leads to a voicemail")
