@@ -19,9 +19,10 @@ use crate::call::leg::Agreement;
 use crate::call::record::{
     Answerer, Bridge, Callback, Consent, Failure, Hold, Kind, Latency, LeftQueue, Leg, Line,
     Manner, Message, NodeEntered, Outcome, Pause, Queued, Record, Role, Served, Speaker, Stage,
-    ToolUse, Transfer, Turn, Voicemail,
+    Streamed, ToolUse, Transfer, Turn, Voicemail,
 };
 use crate::call::stir::Verification;
+use crate::call::stream::End;
 use crate::call::voicemail::Fate;
 use crate::media::event::Quality;
 use crate::sip::event::Incoming;
@@ -99,6 +100,7 @@ impl Chronicle {
             bridges: Vec::new(),
             holds: Vec::new(),
             queues: Vec::new(),
+            streams: Vec::new(),
             transfers: Vec::new(),
             false_interruptions: 0,
             interruptions: 0,
@@ -251,6 +253,22 @@ impl Chronicle {
         let waited = *queued.waited.insert(since.saturating_sub(queued.at));
         queued.why = Some(why);
         Some(Fact::LeftQueue { queue: queued.queue.clone(), waited, why })
+    }
+
+    /// A stream is to have the line.
+    pub fn streams(&mut self, now: Instant, stream: &str) -> Fact {
+        let (at, stream) = (self.since(now), stream.to_owned());
+        self.record.streams.push(Streamed { at, stream: stream.clone(), lasted: None, end: None });
+        Fact::Streams { stream }
+    }
+
+    /// It has the line no more, if it had.
+    pub fn streamed(&mut self, now: Instant, end: &End) -> Option<Fact> {
+        let since = self.since(now);
+        let streamed = self.record.streams.last_mut().filter(|it| it.lasted.is_none())?;
+        let lasted = *streamed.lasted.insert(since.saturating_sub(streamed.at));
+        streamed.end = Some(end.clone());
+        Some(Fact::Streamed { stream: streamed.stream.clone(), lasted, end: end.clone() })
     }
 
     /// A peer put its leg on hold.

@@ -20,6 +20,7 @@ mod recording;
 mod replacing;
 mod serving;
 mod signalling;
+mod streaming;
 mod telling;
 mod transferring;
 mod using;
@@ -49,6 +50,7 @@ use crate::call::event::{Fact, Input, Output};
 use crate::call::flow::Walk;
 use crate::call::leg::{Agreement, Leg, State};
 use crate::call::record::LeftQueue;
+use crate::call::stream::StreamId;
 use crate::call::voicemail;
 use crate::dialplan::runner;
 use crate::media;
@@ -63,6 +65,7 @@ use ending::redirection;
 use leaving_word::Leaving;
 use overseeing::Overseer;
 use recording::Consent;
+use streaming::Streaming;
 use using::Usage;
 
 /// One call.
@@ -96,6 +99,8 @@ pub struct Conductor {
     /// Where the call waits in a queue, and then who of the queue has it.
     line: Option<Box<queueing::Place>>,
     desk: Desk,
+    /// The last stream that had the line.
+    stream: StreamId,
     /// The flow that the call goes through.
     flow: Option<Walk>,
     /// How often the caller was passed on among agents since it said something.
@@ -135,6 +140,8 @@ enum Work {
     Conference(Seat),
     /// The near side waits in a queue.
     Queued,
+    /// A stream has the near side.
+    Stream(Box<Streaming>),
     /// The near side leaves a message.
     Voicemail(Leaving),
     /// A test.
@@ -204,6 +211,7 @@ impl Conductor {
             line: None,
             incoming,
             desk: Desk::default(),
+            stream: StreamId::default(),
             flow: None,
             hops: 0,
             route_sets: template::Variables::new(),
@@ -241,6 +249,7 @@ impl Conductor {
             Input::Room(room) => self.tell_voicemail(now, voicemail::Happening::Room(room)),
             Input::Gathered(others) => self.gathered(now, others),
             Input::Queue(word) => self.told_by_queue(now, word),
+            Input::Stream(stream, news) => self.streamed(now, stream, news),
             Input::Replace { session, incoming } => self.replace(session, incoming),
             Input::Retired => self.end(now, Cause::Transferred),
             Input::HangUp { q850 } => self.hung_up_by_operator(now, q850),
@@ -371,7 +380,7 @@ impl Conductor {
 
     /// The call goes to a destination that is no leg.
     fn go(&mut self, now: Instant, destination: Destination) {
-        self.dial = None;
+        let left = self.dial.take();
         match destination {
             Destination::Agent(_) | Destination::Squad(_) | Destination::Menu(_) => {
                 match self.briefing.post(&destination) {
@@ -387,6 +396,7 @@ impl Conductor {
             Destination::Flow(name) => self.go_by_flow(now, &name),
             Destination::Conference(room) => self.confer(now, room),
             Destination::Queue(name) => self.queue_up(now, &name, None),
+            Destination::Stream(name) => self.stream(now, name, left),
             Destination::Voicemail(name) => self.leave_word(now, &name),
             Destination::Drill(kind) => {
                 self.work = Work::Drill(Drill::new(kind));
@@ -469,6 +479,7 @@ impl Conductor {
             Work::Drill(drill) => drill.handle(now, Happening::Bound),
             Work::Conference(_) => self.take_seat(),
             Work::Queued => self.come_in_line(now),
+            Work::Stream(_) => self.open_stream(now),
             Work::Voicemail(_) => self.ready_for_word(now),
             Work::Dialling
             | Work::Referring(_)

@@ -97,6 +97,10 @@ pub fn unknown_destination(
             let known = subject.queues.keys().map(String::as_str);
             unknown_name(subject, ("queue", name, path), known)
         }
+        Destination::Stream(name) => {
+            let known = subject.server.streams.keys().map(String::as_str);
+            unknown_name(subject, ("stream", name, path), known)
+        }
         Destination::Voicemail(name) => {
             let known = subject.mailboxes.keys().map(String::as_str);
             unknown_name(subject, ("voicemail", name, path), known)

@@ -74,7 +74,7 @@ const VALUES: &[(&str, &[&str])] = &[
     ("tools.*.type", &["sms"]),
 ];
 
-const DESTINATIONS: &[&str] = &["stream", "webhook", "play", "park"];
+const DESTINATIONS: &[&str] = &["webhook", "play", "park"];
 
 #[cfg(test)]
 mod tests {

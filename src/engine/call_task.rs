@@ -21,12 +21,14 @@ use crate::call::conductor::Conductor;
 use crate::call::event::{Fact, Input, Output, Word};
 use crate::call::queue;
 use crate::call::record::Record;
+use crate::call::stream::{self, StreamId};
 use crate::call::voicemail::Fate;
 use crate::engine::aftermath;
 use crate::engine::ai::crew::Crew;
 use crate::engine::ai::shift::Shift;
 use crate::engine::ai::think::Thinking;
 use crate::engine::ai::{listen, speak};
+use crate::engine::audio_streams::desk;
 use crate::engine::bus::Bus;
 use crate::engine::clock;
 use crate::engine::conferences::{self, ConferencesHandle};
@@ -88,8 +90,9 @@ pub struct Stops {
 enum Port {
     /// Its sockets are bound.
     Bound(Pair),
-    /// It is open; what is spoken may go into the ring, as long as nobody has it.
-    Open(Option<(Rate, rtrb::Producer<Spoken>)>),
+    /// It is open and plays at this rate; what is spoken may go into the ring, as long as nobody
+    /// has it.
+    Open(Rate, Option<rtrb::Producer<Spoken>>),
 }
 
 /// One call at work.
@@ -120,6 +123,8 @@ pub struct CallTask {
     thoughts: HashMap<ThoughtId, AbortHandle>,
     /// A message that is being left, and when its file is closed.
     message: Option<(Note, oneshot::Receiver<()>)>,
+    /// Who holds the line by a stream, if anybody does.
+    streams: desk::Desk,
     workers: JoinSet<()>,
     /// Who is told what came of the call, if anybody.
     reporter: Option<Reporter>,
@@ -162,6 +167,7 @@ impl CallTask {
             format: Format::default(),
             thoughts: HashMap::new(),
             message: None,
+            streams: desk::Desk::default(),
             workers: JoinSet::new(),
             reporter: None,
         }
@@ -274,8 +280,12 @@ impl CallTask {
             Output::Engage(casting) => self.engage(&casting.name).await,
             Output::Mind(order) => self.order(order).await,
             Output::Use { call, scope } => self.use_tool(call, scope),
+            Output::Stream(stream, order) => self.stream(stream, order),
             Output::Fact(fact) => self.tell(fact).await,
-            Output::Over => return false,
+            Output::Over => {
+                self.streams.part().await;
+                return false;
+            }
         }
         true
     }
@@ -376,6 +386,27 @@ impl CallTask {
         self.house.media.order(order);
     }
 
+    /// Opens a stream, or tells the one who holds the line.
+    fn stream(&mut self, stream: StreamId, order: stream::Order) {
+        let (mailbox, media) = (&self.mailbox, &self.house.media);
+        if let stream::Order::Open(opening) = order {
+            let needs = desk::Needs { call: self.call, playbill: &self.playbill, mailbox, media };
+            match self.streams.open(stream, *opening, &needs) {
+                desk::Then::Run(line, orders, done) => {
+                    self.workers.spawn(line.run(orders, done));
+                }
+                desk::Then::Refuse(input) => self.conductor.handle(clock::now(), input),
+            }
+            return;
+        }
+        let rate = match self.streams.port().and_then(|port| self.ports.get(&port)) {
+            Some(Port::Open(rate, _)) => *rate,
+            Some(Port::Bound(_)) | None => Rate::NARROW,
+        };
+        let place = desk::Place { rate, media, heard: &self.heard };
+        self.streams.order(stream, &order, &place);
+    }
+
     async fn tell_queue(&mut self, caller: PortId, input: queue::Input) {
         let order = queues::Order::Tell(caller, input, self.mailbox.clone());
         // The queues close when the server goes down; so does the call.
@@ -415,7 +446,7 @@ impl CallTask {
         let pipes = Pipes { mailbox, heard: self.heard.clone(), spoken, recording };
         let opening = Opening { port, sockets, settings, pipes };
         self.media(media_shard::Order::Open(Box::new(opening)));
-        self.ports.insert(port, Port::Open(Some((rate, ring))));
+        self.ports.insert(port, Port::Open(rate, Some(ring)));
         if port == self.attached {
             self.format = format_of(codec);
             self.attune();
@@ -431,7 +462,7 @@ impl CallTask {
     }
 
     async fn close(&mut self, port: PortId) {
-        if let Some(Port::Open(_)) = self.ports.remove(&port) {
+        if let Some(Port::Open(..)) = self.ports.remove(&port) {
             self.media(media_shard::Order::Close(port));
             self.mouth(speak::Order::Shut(port)).await;
         }
@@ -439,9 +470,9 @@ impl CallTask {
 
     /// Lets the mouth speak at a port.
     async fn give_mouth(&mut self, port: PortId) {
-        let Some(Port::Open(ring)) = self.ports.get_mut(&port) else { return };
+        let Some(Port::Open(rate, ring)) = self.ports.get_mut(&port) else { return };
         let order = match ring.take() {
-            Some((rate, ring)) => speak::Order::Open(port, rate, ring),
+            Some(ring) => speak::Order::Open(port, *rate, ring),
             // It has spoken there before.
             None => speak::Order::Turn(port),
         };

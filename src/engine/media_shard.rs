@@ -36,6 +36,8 @@ pub enum Order {
     Command(PortId, Command),
     /// New audio stands in a port's spoken ring.
     Feed(PortId),
+    /// What the caller says at a port is heard here from now on, and nowhere else.
+    Hear(PortId, mpsc::Sender<Frame>),
     /// What the caller says at a port goes into this recording, too, or into none any more.
     TakeDown(PortId, Option<Box<Track>>),
     /// Close a port; its quality is told last.
@@ -248,6 +250,7 @@ impl MediaShard {
                     entry.port.handle(clock::now(), command);
                 }),
                 Ok(Order::Feed(id)) => self.with(id, feed),
+                Ok(Order::Hear(id, heard)) => self.with(id, |entry| entry.pipes.heard = heard),
                 Ok(Order::TakeDown(id, track)) => self.with(id, |entry| entry.message = track),
                 Ok(Order::Close(id)) => self.close(id),
                 Err(std::sync::mpsc::TryRecvError::Empty) => return true,

@@ -140,6 +140,8 @@ pub enum Attention {
     /// A speech detector and whoever listens: frames and windows are given out.
     #[default]
     Speech,
+    /// Whoever listens, and no speech detector: frames are given out.
+    Ear,
     /// Nobody: only keys are told. Costs next to nothing.
     Keys,
 }
