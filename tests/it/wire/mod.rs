@@ -21,6 +21,7 @@ mod store;
 mod tones;
 
 mod attacks;
+mod audio_streams;
 mod baresip;
 mod bridging;
 mod codecs;
