@@ -22,7 +22,7 @@ use crate::call::record::{
     Streamed, ToolUse, Transfer, Turn, Voicemail,
 };
 use crate::call::stir::Verification;
-use crate::call::stream::End;
+use crate::call::stream::{End, StreamId};
 use crate::call::voicemail::Fate;
 use crate::media::event::Quality;
 use crate::sip::event::Incoming;
@@ -256,16 +256,24 @@ impl Chronicle {
     }
 
     /// A stream is to have the line.
-    pub fn streams(&mut self, now: Instant, stream: &str) -> Fact {
+    pub fn streams(&mut self, now: Instant, (id, stream): (StreamId, &str), is_fork: bool) -> Fact {
         let (at, stream) = (self.since(now), stream.to_owned());
-        self.record.streams.push(Streamed { at, stream: stream.clone(), lasted: None, end: None });
+        let streamed =
+            Streamed { id, is_fork, at, stream: stream.clone(), lasted: None, end: None };
+        self.record.streams.push(streamed);
         Fact::Streams { stream }
     }
 
+    /// A stream that has not ended, if there is one.
+    pub fn listens(&self) -> Option<StreamId> {
+        self.record.streams.iter().find(|it| it.lasted.is_none()).map(|it| it.id)
+    }
+
     /// It has the line no more, if it had.
-    pub fn streamed(&mut self, now: Instant, end: &End) -> Option<Fact> {
+    pub fn streamed(&mut self, now: Instant, id: StreamId, end: &End) -> Option<Fact> {
         let since = self.since(now);
-        let streamed = self.record.streams.last_mut().filter(|it| it.lasted.is_none())?;
+        let mut open = self.record.streams.iter_mut().filter(|it| it.lasted.is_none());
+        let streamed = open.find(|it| it.id == id)?;
         let lasted = *streamed.lasted.insert(since.saturating_sub(streamed.at));
         streamed.end = Some(end.clone());
         Some(Fact::Streamed { stream: streamed.stream.clone(), lasted, end: end.clone() })

@@ -109,6 +109,8 @@ pub struct Conductor {
     route_sets: template::Variables,
     /// Headers of the INVITEs that the route wants, as templates.
     route_headers: template::Variables,
+    /// The stream that the route lets listen.
+    route_forks: Option<String>,
     /// Whether the route says that its calls are recorded; otherwise the agent does.
     route_records: Option<bool>,
     consent: Consent,
@@ -217,6 +219,7 @@ impl Conductor {
             route_sets: template::Variables::new(),
             route_headers: template::Variables::new(),
             route_records: None,
+            route_forks: None,
             consent: Consent::default(),
             usage: Usage::default(),
             earlier: Vec::new(),
@@ -360,6 +363,7 @@ impl Conductor {
         self.route_sets = route.set.clone();
         self.route_headers = route.headers.clone();
         self.route_records = route.record;
+        self.route_forks.clone_from(&route.fork);
         let written: Vec<String> = to.iter().map(Destination::to_string).collect();
         let destination = written.join(", ");
         let name = route.name.clone().unwrap_or_else(|| destination.clone());

@@ -9,7 +9,7 @@ use crate::base::id::CallId;
 use crate::call::amd::Verdict;
 use crate::call::cause::Cause;
 use crate::call::stir::Verification;
-use crate::call::stream::End;
+use crate::call::stream::{End, StreamId};
 use crate::call::voicemail::Fate;
 use crate::media::event::Quality;
 
@@ -64,7 +64,7 @@ pub struct Record {
     pub holds: Vec<Hold>,
     /// The queues in which it waited, in order.
     pub queues: Vec<Queued>,
-    /// The streams that had the line, in order.
+    /// The streams that had the line or listened, in order.
     pub streams: Vec<Streamed>,
     /// The transfers that were tried, in order.
     pub transfers: Vec<Transfer>,
@@ -119,9 +119,13 @@ pub struct NodeEntered {
     pub node: String,
 }
 
-/// A stream that had the line.
+/// A stream that had the line, or listened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Streamed {
+    /// Which stream of the call it was.
+    pub id: StreamId,
+    /// Whether it only listened.
+    pub is_fork: bool,
     /// Since the call arrived.
     pub at: Duration,
     /// Its name in the configuration.

@@ -34,6 +34,8 @@ impl StreamId {
 pub enum Order {
     /// Open it; answered by `News::Open`, or by its end.
     Open(Box<Opening>),
+    /// Let it listen to the call, which goes on without it; answered by its end.
+    Listen(Box<Opening>),
     /// The caller is there: it hears and is heard from now on.
     Begin,
     /// The caller pressed a key.

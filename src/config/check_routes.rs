@@ -39,6 +39,10 @@ fn destinations(subject: &Subject<'_>, route: &Route, path: &str) -> Vec<Diagnos
             found.extend(unknown_destination(subject, destination, &place));
         }
     }
+    if let Some(name) = &route.fork {
+        let listens = Destination::Stream(name.clone());
+        found.extend(unknown_destination(subject, &listens, &format!("{path}.fork")));
+    }
     let mixed = route.to.iter().position(|destination| !destination.is_called());
     found.extend(weights(subject, route, path));
     let at_once = route.to.len() > 1 && route.weights.is_empty();

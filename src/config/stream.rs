@@ -37,6 +37,9 @@ pub struct Stream {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub auth_token: Option<Secret>,
+    /// What is heard there of calls that only fork to it.
+    #[serde(default)]
+    pub tracks: Tracks,
     /// How long opening may take; meanwhile it rings.
     #[serde(default = "usual_connect_timeout", deserialize_with = "units::duration")]
     pub connect_timeout: Duration,
@@ -69,6 +72,17 @@ pub enum Format {
     Jambonz,
     /// Binary samples both ways, and nothing else.
     Raw,
+}
+
+/// What is heard of a call by whoever only listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Tracks {
+    /// The caller and what it hears: two tracks, or two channels.
+    #[default]
+    Both,
+    /// The caller alone.
+    Caller,
 }
 
 fn usual_rate() -> u32 {

@@ -391,22 +391,15 @@ impl CallTask {
     /// Opens a stream, or tells the one who holds the line.
     fn stream(&mut self, stream: StreamId, order: stream::Order) {
         let (mailbox, media) = (&self.mailbox, &self.house.media);
-        if let stream::Order::Open(opening) = order {
-            let needs = desk::Needs { call: self.call, playbill: &self.playbill, mailbox, media };
-            match self.streams.open(stream, *opening, &needs) {
-                desk::Then::Run(line, orders, done) => {
-                    self.workers.spawn(line.run(orders, done));
-                }
-                desk::Then::Refuse(input) => self.conductor.handle(clock::now(), input),
-            }
-            return;
-        }
-        let rate = match self.streams.port().and_then(|port| self.ports.get(&port)) {
+        let rate = match self.streams.port(&order).and_then(|port| self.ports.get(&port)) {
             Some(Port::Open(rate, _)) => *rate,
             Some(Port::Bound(_)) | None => Rate::NARROW,
         };
+        let needs = desk::Needs { call: self.call, playbill: &self.playbill, mailbox, media };
         let place = desk::Place { rate, media, heard: &self.heard };
-        self.streams.order(stream, &order, &place);
+        if let Some(work) = self.streams.order((stream, order), &needs, &place) {
+            self.workers.spawn(work);
+        }
     }
 
     async fn tell_queue(&mut self, caller: PortId, input: queue::Input) {

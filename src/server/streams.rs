@@ -7,7 +7,7 @@ use crate::audio::frame::Rate;
 use crate::base::secret::{ExposeSecret, Secret};
 use crate::call::stream::Terms;
 use crate::config::settings::Server;
-use crate::config::stream::{self, Stream};
+use crate::config::stream::{self, Stream, Tracks};
 use crate::providers::framings::settings::{Format, Settings};
 
 /// What the conductor knows of them, by name.
@@ -42,6 +42,7 @@ fn of(name: &str, stream: &Stream) -> Settings {
         headers: headers.collect(),
         account: stream.account_sid.clone().unwrap_or_else(|| NOBODY.to_owned()),
         token: stream.auth_token.as_ref().map(shown),
+        both: stream.tracks == Tracks::Both,
         connect_timeout: stream.connect_timeout,
         timeout: stream.timeout,
         buffer: stream.buffer,

@@ -267,6 +267,7 @@ fn streamed(streamed: &Streamed) -> Value {
     json!({
         "start_ms": millis(streamed.at),
         "stream": streamed.stream,
+        "fork": streamed.is_fork,
         "duration_ms": streamed.lasted.map(millis),
         "end": streamed.end.as_ref().map(End::name),
         "reason": streamed.end.as_ref().and_then(End::reason),

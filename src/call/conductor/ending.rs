@@ -140,6 +140,7 @@ impl Conductor {
         self.drain_desk(now);
         self.desk.clear();
         self.timers.clear_all();
+        self.leave_forks(now);
         self.work = Work::Over;
         let fact = self.chronicle.close(now, cause);
         self.out.push_back(Output::Fact(fact));

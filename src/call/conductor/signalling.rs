@@ -173,6 +173,7 @@ impl Conductor {
         }
         let fact = self.chronicle.answered(now);
         self.out.push_back(Output::Fact(fact));
+        self.fork(now);
         self.begin(now);
     }
 

@@ -67,33 +67,50 @@ impl Conductor {
         }
         streaming.place = Place::Opening;
         let (name, stream) = (streaming.name.clone(), streaming.stream);
-        let Some(terms) = self.briefing.streams.get(&name).cloned() else { return };
-        let variables = self.variables();
-        let told = terms.parameters.iter().map(|(name, text)| {
-            let value = template::render(text, &variables).unwrap_or_default();
-            (name.clone(), value.chars().take(LONGEST_VALUE).collect())
-        });
-        let record = self.chronicle.record();
-        let opening = Opening {
-            stream: name.clone(),
-            port: PortId(self.near.0),
-            after: self.desk.last_utterance(),
-            from: record.from.clone(),
-            to: record.to.clone(),
-            parameters: told.collect(),
-        };
-        let fact = self.chronicle.streams(now, &name);
+        let Some(opening) = self.opening(&name) else { return };
+        let fact = self.chronicle.streams(now, (stream, &name), false);
         self.out.push_back(Output::Fact(fact));
         self.out.push_back(Output::Stream(stream, Order::Open(Box::new(opening))));
         let near = self.near;
         self.with(near, |leg, out| leg.ring(out));
     }
 
+    /// Lets whoever the route says listen to the call from now on.
+    pub(super) fn fork(&mut self, now: Instant) {
+        let Some(name) = self.route_forks.take() else { return };
+        let Some(opening) = self.opening(&name) else { return };
+        self.stream = self.stream.next();
+        let fact = self.chronicle.streams(now, (self.stream, &name), true);
+        self.out.push_back(Output::Fact(fact));
+        self.out.push_back(Output::Stream(self.stream, Order::Listen(Box::new(opening))));
+    }
+
+    /// What a stream is told of the call, if there is one of that name.
+    fn opening(&self, name: &str) -> Option<Opening> {
+        let terms = self.briefing.streams.get(name)?;
+        let variables = self.variables();
+        let told = terms.parameters.iter().map(|(name, text)| {
+            let value = template::render(text, &variables).unwrap_or_default();
+            (name.clone(), value.chars().take(LONGEST_VALUE).collect())
+        });
+        let record = self.chronicle.record();
+        Some(Opening {
+            stream: name.to_owned(),
+            port: PortId(self.near.0),
+            after: self.desk.last_utterance(),
+            from: record.from.clone(),
+            to: record.to.clone(),
+            parameters: told.collect(),
+        })
+    }
+
     /// Something happened on a stream.
     pub(super) fn streamed(&mut self, now: Instant, stream: StreamId, news: News) {
-        let Work::Stream(streaming) = &mut self.work else { return };
+        let Work::Stream(streaming) = &mut self.work else {
+            return self.only_listened(now, stream, &news);
+        };
         if streaming.stream != stream {
-            return;
+            return self.only_listened(now, stream, &news);
         }
         match news {
             News::Open => {
@@ -110,7 +127,7 @@ impl Conductor {
             News::Ended { end, last } => {
                 self.desk.count_past(last);
                 self.media(Command::Flush { through: last });
-                let fact = self.chronicle.streamed(now, &end);
+                let fact = self.chronicle.streamed(now, stream, &end);
                 self.out.extend(fact.map(Output::Fact));
                 self.out.push_back(Output::Stream(stream, Order::End));
                 match end {
@@ -119,6 +136,22 @@ impl Conductor {
                     End::Failed(_) => self.stream_failed(now),
                 }
             }
+        }
+    }
+
+    /// Somebody who only listened is gone: the call goes on.
+    fn only_listened(&mut self, now: Instant, stream: StreamId, news: &News) {
+        if let News::Ended { end, .. } = news {
+            let fact = self.chronicle.streamed(now, stream, end);
+            self.out.extend(fact.map(Output::Fact));
+        }
+    }
+
+    /// The call is over for those who still listen.
+    pub(super) fn leave_forks(&mut self, now: Instant) {
+        while let Some(stream) = self.chronicle.listens() {
+            let fact = self.chronicle.streamed(now, stream, &End::Left);
+            self.out.extend(fact.map(Output::Fact));
         }
     }
 
@@ -157,7 +190,7 @@ impl Conductor {
 
     /// Nobody has to do with the stream any more.
     pub(super) fn leave_stream(&mut self, now: Instant, streaming: &Streaming) {
-        let fact = self.chronicle.streamed(now, &End::Left);
+        let fact = self.chronicle.streamed(now, streaming.stream, &End::Left);
         self.out.extend(fact.map(Output::Fact));
         self.out.push_back(Output::Stream(streaming.stream, Order::End));
     }

@@ -120,12 +120,17 @@ impl Line {
         mailbox.deliver(Input::Stream(stream, News::Ended { end, last })).await.ok();
     }
 
-    async fn open(&self) -> Result<Socket, ProviderError> {
+    /// Opens the socket.
+    ///
+    /// # Errors
+    /// When nobody is there in time.
+    pub async fn open(&self) -> Result<Socket, ProviderError> {
         let dial = self.settings.dial()?;
         websocket::open_within(&dial, self.settings.connect_timeout).await
     }
 
-    fn failed(&self, reason: &str) -> ProviderError {
+    /// A failure of whoever is there.
+    pub fn failed(&self, reason: &str) -> ProviderError {
         ProviderError::passing(&self.settings.name, reason)
     }
 
@@ -231,17 +236,7 @@ impl Held {
         frames: mpsc::Receiver<Frame>,
     ) -> Result<(), ProviderError> {
         let (opening, settings) = (&self.line.opening, &self.line.settings);
-        let start = Start {
-            call: self.line.call.to_string(),
-            stream: digits(),
-            call_digits: self.line.call.digits(),
-            account: settings.account.clone(),
-            from: opening.from.clone(),
-            to: opening.to.clone(),
-            parameters: opening.parameters.clone(),
-            both: false,
-        };
-        self.framing.begin(&start, &mut self.out);
+        begin(&self.line, &mut *self.framing, false, &mut self.out);
         let resampler = Resampler::new(Rate::WIDE, self.framing.rate());
         self.ear = Some(Ear { frames, resampler, silence: clock::now() + PATIENCE });
         let queue = Box::new(Queue::new(rate, settings.buffer, opening.after));
@@ -445,6 +440,22 @@ impl Mouth {
             Self::Open(queue) => Some(queue.last()),
         }
     }
+}
+
+/// Says what is said first on a stream, which is of both sides or of the caller alone.
+pub fn begin(line: &Line, framing: &mut dyn Framing, both: bool, out: &mut Vec<Message>) {
+    let opening = &line.opening;
+    let start = Start {
+        call: line.call.to_string(),
+        stream: digits(),
+        call_digits: line.call.digits(),
+        account: line.settings.account.clone(),
+        from: opening.from.clone(),
+        to: opening.to.clone(),
+        parameters: opening.parameters.clone(),
+        both,
+    };
+    framing.begin(&start, out);
 }
 
 /// Waits until the call has no more to do with a stream that is being opened.

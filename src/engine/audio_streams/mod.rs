@@ -2,4 +2,6 @@
 
 pub mod bot;
 pub mod desk;
+pub mod fork;
 pub mod queue;
+pub mod tap;

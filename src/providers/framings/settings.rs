@@ -45,6 +45,8 @@ pub struct Settings {
     pub account: String,
     /// What the handshake is signed with, if it is.
     pub token: Option<Secret>,
+    /// Whether a listener hears both sides of a call, or the caller alone.
+    pub both: bool,
     /// How long opening may take.
     pub connect_timeout: Duration,
     /// How long it may not answer when it is asked whether it is there.

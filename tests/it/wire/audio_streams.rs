@@ -22,8 +22,27 @@ use voxtrunk::engine::phone::{Act, Line, Moment, When};
 use voxtrunk::media::event::Digit;
 
 use super::caller::{Speaker, call, recorded, say, spoken};
-use super::ear::{recognise, recognised, voiced};
+use super::ear::{hears, recognise, recognised, voiced};
+use super::oversight::{Ann, answers, phone};
+use super::phones::PHONES;
 use super::server::{Folder, House, PATIENCE, SOURCE, Server, said, within};
+
+/// An agent that takes what a stream leaves.
+macro_rules! stand_in {
+    () => {
+        r#"[agents.stand-in]
+first_message = "All our lines are busy."
+llm           = { provider = "rules" }
+stt           = { provider = "pocketsphinx" }
+tts           = { provider = "flite", voice = "slt" }
+
+[[agents.stand-in.intents]]
+id      = "hours"
+phrases = ["what are your opening hours"]
+say     = "Call again tomorrow."
+"#
+    };
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_bot_with_pipecats_serializer_holds_a_call() {
@@ -144,6 +163,62 @@ async fn without_anybody_else_the_caller_is_refused_or_hung_up() {
     assert!(record["answered_at"].is_null(), "{record:#}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_listens_hears_both_sides_and_the_agent_goes_on() {
+    let bot = Bot::open(Manner::Listens).await;
+    let settings = bot.settings("format = \"raw\"\nsample_rate = 8000\n");
+    let server = Server::start(House::with(FORKED).and(&settings)).await;
+    let lines = vec![say(Speaker::Flite("rms"), QUESTION).await];
+    call(&server.uri("901"), lines, Duration::from_secs(3)).await;
+    let record = server.record().await;
+    let stream = &record["streams"][0];
+    assert_eq!((&stream["fork"], &stream["end"]), (&json!(true), &json!("left")), "{record:#}");
+    let lines = [STAND_IN, "Call again tomorrow."];
+    assert_eq!(said(&record, "agent")[..2], lines, "{record:#}");
+    let sides = within(PATIENCE, "the end of the stream", || bot.sides()).await;
+    let [caller, ours] = sides.map(|samples| Frame::new(Rate(8_000), samples));
+    assert!(recognised(&caller, &[QUESTION, STAND_IN_SAYS]).await.contains(QUESTION));
+    assert!(recognised(&ours, &[QUESTION, STAND_IN_SAYS]).await.contains(STAND_IN_SAYS));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_listens_to_a_bridge_hears_both_phones() {
+    let bot = Bot::open(Manner::Listens).await;
+    let settings = bot.settings("format = \"raw\"\nsample_rate = 8000\n") + PHONES;
+    let dialplan = "[[route]]\nto = \"phone:102\"\nfork = \"bot\"\n";
+    let server = Server::start(House::with(dialplan).and(&settings)).await;
+    let mut ben = phone(&server, "102", "other").await;
+    let (ann, _) = tokio::join!(Ann::calls(&server, "102"), answers(&mut ben));
+    within(PATIENCE, "the stream", || (bot.count() > 8_000).then_some(())).await;
+    ann.audio.say(&spoken(Speaker::Flite("rms"), QUESTION).await);
+    hears(&ben.audio, 0, QUESTION, &[QUESTION, ANSWER]).await;
+    ben.audio.say(&spoken(Speaker::Flite("slt"), ANSWER).await);
+    hears(&ann.audio, 0, ANSWER, &[QUESTION, ANSWER]).await;
+    ann.hangs_up().await;
+    let sides = within(PATIENCE, "the end of the stream", || bot.sides()).await;
+    let [caller, ours] = sides.map(|samples| Frame::new(Rate(8_000), samples));
+    assert!(recognised(&caller, &[QUESTION, ANSWER]).await.contains(QUESTION));
+    assert!(recognised(&ours, &[QUESTION, ANSWER]).await.contains(ANSWER));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_listener_who_is_slow_or_gone_costs_the_call_nothing() {
+    for (manner, end) in
+        [(Manner::Refuses, "failed"), (Manner::ClosesEarly, "failed"), (Manner::Stalls, "failed")]
+    {
+        let bot = Bot::open(manner.clone()).await;
+        let settings = bot.settings("timeout = \"1s\"\n");
+        let server = Server::start(House::with(FORKED).and(&settings)).await;
+        let lines = vec![say(Speaker::Flite("rms"), QUESTION).await];
+        call(&server.uri("901"), lines, Duration::from_secs(3)).await;
+        let record = server.record().await;
+        assert_eq!(record["streams"][0]["end"], end, "{manner:?} {record:#}");
+        let lines = [STAND_IN, "Call again tomorrow."];
+        assert_eq!(said(&record, "agent")[..2], lines, "{manner:?} {record:#}");
+        assert_eq!(record["end_reason"], "caller_hangup", "{record:#}");
+    }
+}
+
 /// What a note says of marks and keys.
 fn told(note: &Value) -> Option<String> {
     let known = ["mark", "key"].iter().find_map(|kind| Some((kind, note.get(*kind)?)));
@@ -210,6 +285,8 @@ fn settings(port: u64, more: &str) -> String {
 enum Manner {
     /// Says this in a form, presses a key, repeats what it hears and goes when a key is pressed.
     Repeats(&'static str, Vec<i16>),
+    /// Keeps what both sides say, as it comes raw.
+    Listens,
     Refuses,
     NeverAnswers,
     ClosesEarly,
@@ -223,6 +300,8 @@ enum Manner {
 struct Bot {
     port: u64,
     notes: Arc<Mutex<Vec<String>>>,
+    /// The samples of both sides, by turns, and whether there will be more.
+    heard: Arc<Mutex<(Vec<i16>, bool)>>,
     _tasks: JoinSet<()>,
 }
 
@@ -234,13 +313,29 @@ impl Bot {
         let port = u64::from(listener.local_addr().expect("it is bound").port());
         let notes = Arc::new(Mutex::new(Vec::new()));
         let mut tasks = JoinSet::new();
-        let kept = notes.clone();
+        let heard = Arc::new(Mutex::new((Vec::new(), true)));
+        let (kept, ear) = (notes.clone(), heard.clone());
         tasks.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                serve(stream, manner.clone(), kept.clone()).await;
+                match manner {
+                    Manner::Listens => listen(stream, &ear).await,
+                    _ => serve(stream, manner.clone(), kept.clone()).await,
+                }
             }
         });
-        Self { port, notes, _tasks: tasks }
+        Self { port, notes, heard, _tasks: tasks }
+    }
+
+    /// What both sides said, once it is over.
+    fn sides(&self) -> Option<[Vec<i16>; 2]> {
+        let heard = self.heard.lock().expect("unpoisoned");
+        let (pairs, _) = heard.0.as_chunks::<2>();
+        (!heard.1).then(|| [0, 1].map(|side| pairs.iter().map(|pair| pair[side]).collect()))
+    }
+
+    /// How many samples came.
+    fn count(&self) -> usize {
+        self.heard.lock().expect("unpoisoned").0.len()
     }
 
     fn settings(&self, more: &str) -> String {
@@ -250,6 +345,17 @@ impl Bot {
     fn notes(&self) -> Vec<String> {
         self.notes.lock().expect("unpoisoned").clone()
     }
+}
+
+async fn listen(stream: TcpStream, heard: &Mutex<(Vec<i16>, bool)>) {
+    let mut socket = tokio_tungstenite::accept_async(stream).await.expect("a handshake");
+    while let Some(Ok(message)) = socket.next().await {
+        let octets = message.into_data();
+        let (whole, _) = octets.as_chunks::<2>();
+        let samples = whole.iter().map(|it| i16::from_le_bytes(*it));
+        heard.lock().expect("unpoisoned").0.extend(samples);
+    }
+    heard.lock().expect("unpoisoned").1 = false;
 }
 
 async fn serve(stream: TcpStream, manner: Manner, notes: Arc<Mutex<Vec<String>>>) {
@@ -273,7 +379,7 @@ async fn serve(stream: TcpStream, manner: Manner, notes: Arc<Mutex<Vec<String>>>
         Manner::Commands => send_on(&mut socket, Message::text("{\"event\":\"clear\"}")).await,
         // It never looks into the socket, and so answers no ping.
         Manner::Stalls => tokio::time::sleep(PATIENCE).await,
-        Manner::Refuses | Manner::NeverAnswers => {}
+        Manner::Refuses | Manner::NeverAnswers | Manner::Listens => {}
     }
 }
 
@@ -375,19 +481,7 @@ const STAND_IN: &str = "All our lines are busy.";
 
 const STAND_IN_SAYS: &str = "all our lines are busy";
 
-const TO_BOT: &str = r#"
-[[route]]
-to   = "stream:bot"
-else = "agent:stand-in"
+const FORKED: &str = concat!("[[route]]\nto = \"agent:stand-in\"\nfork = \"bot\"\n", stand_in!());
 
-[agents.stand-in]
-first_message = "All our lines are busy."
-llm           = { provider = "rules" }
-stt           = { provider = "pocketsphinx" }
-tts           = { provider = "flite", voice = "slt" }
-
-[[agents.stand-in.intents]]
-id      = "hours"
-phrases = ["what are your opening hours"]
-say     = "Call again tomorrow."
-"#;
+const TO_BOT: &str =
+    concat!("[[route]]\nto = \"stream:bot\"\nelse = \"agent:stand-in\"\n", stand_in!());
