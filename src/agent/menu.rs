@@ -181,6 +181,7 @@ fn label(to: &Destination) -> Option<String> {
         | Destination::Voicemail(name)
         | Destination::Conference(name)
         | Destination::Queue(name)
+        | Destination::Stream(name)
         | Destination::Phone(name) => name,
         Destination::Sip(_)
         | Destination::Tel(_)

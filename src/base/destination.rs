@@ -44,6 +44,8 @@ pub enum Destination {
     Queue(String),
     /// `webhook:https://app.example.com/incoming`: a server of the operator's says where.
     Webhook(String),
+    /// `stream:bot`: somebody behind a WebSocket hears and speaks.
+    Stream(String),
     /// `echo`, `tone`, `ring:5` and the like: a test.
     Drill(Drill),
     /// `reject` or `reject:603`: a final answer without a word.
@@ -85,7 +87,7 @@ pub enum NotADestination {
     /// The part before the colon is not known.
     #[error(
         "`{0}` is not a kind of destination: there are agent:, squad:, menu:, flow:, queue:, phone:, group:, \
-         voicemail:, conference:, webhook:, trunk:, sip:, tel:, reject, busy and hangup, and to test echo, tone, ring:, early, noanswer, digits and refer:"
+         voicemail:, conference:, stream:, webhook:, trunk:, sip:, tel:, reject, busy and hangup, and to test echo, tone, ring:, early, noanswer, digits and refer:"
     )]
     Kind(String),
     /// The part after the colon does not fit.
@@ -114,7 +116,8 @@ impl FromStr for Destination {
             "menu" if is_name(value) => Ok(Self::Menu(value.to_owned())),
             "flow" if is_name(value) => Ok(Self::Flow(value.to_owned())),
             "queue" if is_name(value) => Ok(Self::Queue(value.to_owned())),
-            "squad" | "menu" | "flow" | "queue" => {
+            "stream" if is_name(value) => Ok(Self::Stream(value.to_owned())),
+            "squad" | "menu" | "flow" | "queue" | "stream" => {
                 Err(NotADestination::Value(format!("`{value}` is not the name of a {kind}")))
             }
             "sip" | "sips" if !value.is_empty() => Ok(Self::Sip(text.to_owned())),
@@ -164,6 +167,7 @@ impl Destination {
             Self::Conference(_) => Self::Conference(called.to_owned()),
             Self::Queue(_) => Self::Queue(called.to_owned()),
             Self::Voicemail(_) => Self::Voicemail(called.to_owned()),
+            Self::Stream(_) => Self::Stream(called.to_owned()),
             other => other.clone(),
         }
     }
@@ -176,6 +180,7 @@ impl Destination {
             | Self::Group(name)
             | Self::Conference(name)
             | Self::Queue(name)
+            | Self::Stream(name)
             | Self::Voicemail(name)
             | Self::Trunk { number: name, .. } => name == EXTENSION,
             _ => false,
@@ -201,6 +206,7 @@ impl Destination {
             | Self::Conference(_)
             | Self::Queue(_)
             | Self::Webhook(_)
+            | Self::Stream(_)
             | Self::Drill(_)
             | Self::Reject(_)
             | Self::Busy
@@ -225,6 +231,7 @@ impl fmt::Display for Destination {
             Self::Conference(name) => write!(f, "conference:{name}"),
             Self::Queue(name) => write!(f, "queue:{name}"),
             Self::Webhook(url) => write!(f, "webhook:{url}"),
+            Self::Stream(name) => write!(f, "stream:{name}"),
             Self::Drill(drill) => drill.fmt(f),
             Self::Reject(status) => write!(f, "reject:{status}"),
             Self::Busy => f.write_str("busy"),
@@ -235,7 +242,7 @@ impl fmt::Display for Destination {
 
 /// How a destination is written, for editors.
 const WRITTEN: &str = concat!(
-    r"(agent|assistant|squad|menu|flow|queue|phone|group|voicemail|conference|webhook|trunk|tel|sip|sips|refer):.+",
+    r"(agent|assistant|squad|menu|flow|queue|phone|group|voicemail|conference|stream|webhook|trunk|tel|sip|sips|refer):.+",
     r"|(reject|hangup)(:[0-9]{3})?|ring:[0-9]+s?|busy|echo|tone|early|noanswer|digits",
 );
 
@@ -322,6 +329,7 @@ mod tests {
             "voicemail:office",
             "conference:board",
             "queue:sales",
+            "stream:bot",
             "echo",
             "tone",
             "ring:5",
@@ -342,6 +350,8 @@ mod tests {
             "menu:a b",
             "queue:",
             "queue:a b",
+            "stream:",
+            "stream:wss://bot.example.com",
             "reject:200",
             "tel:0711",
             "busy:1",

@@ -81,6 +81,16 @@ impl Dial {
         }
     }
 
+    /// What is tried for a caller, one after the other.
+    pub fn in_turn(otherwise: Vec<Destination>) -> Self {
+        Self::new(Purpose::Route, Vec::new(), otherwise, None)
+    }
+
+    /// Whether something is left to be tried.
+    pub fn has_rounds(&self) -> bool {
+        !self.rounds.is_empty()
+    }
+
     /// The same with these headers in the INVITEs.
     #[must_use]
     pub fn with_headers(self, headers: Vec<(String, String)>) -> Self {

@@ -19,6 +19,7 @@ use crate::call::placement::Placement;
 use crate::call::queue;
 use crate::call::record::{Callback, Latency, LeftQueue, Manner, Message, Record, Role, Stage};
 use crate::call::stir::Verification;
+use crate::call::stream::{self, StreamId};
 use crate::call::voicemail::Fate;
 use crate::dialplan::plan::Route;
 use crate::media;
@@ -58,6 +59,8 @@ pub enum Input {
     Gathered(Option<Vec<PortId>>),
     /// Whoever holds the queue says something.
     Queue(queue::Word),
+    /// Something happened on a stream.
+    Stream(StreamId, stream::News),
     /// Somebody calls to take the place of one of the legs (RFC 3891).
     Replace {
         /// The leg.
@@ -154,6 +157,8 @@ pub enum Output {
     Leave(PortId),
     /// Tell whoever holds the queues; the port stands for the caller. Answered by `Input::Queue`.
     Queue(PortId, queue::Input),
+    /// Something for whoever holds the line to a stream; answered by `Input::Stream`.
+    Stream(StreamId, stream::Order),
     /// Look whether there are fewer messages than so many in a voicemail; `Input::Room`.
     LookInto(String, u32),
     /// What is said at a port from now on is a message.
@@ -303,6 +308,20 @@ pub enum Fact {
         waited: Duration,
         /// Why it left.
         why: LeftQueue,
+    },
+    /// A stream is to have the line.
+    Streams {
+        /// Its name.
+        stream: String,
+    },
+    /// A stream has the line no more.
+    Streamed {
+        /// Its name.
+        stream: String,
+        /// How long, since it was called.
+        lasted: Duration,
+        /// Why.
+        end: stream::End,
     },
     /// A peer put its leg on hold.
     Held {

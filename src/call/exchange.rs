@@ -230,6 +230,7 @@ impl Exchange {
             | Destination::Conference(_)
             | Destination::Queue(_)
             | Destination::Webhook(_)
+            | Destination::Stream(_)
             | Destination::Drill(_)
             | Destination::Reject(_)
             | Destination::Busy

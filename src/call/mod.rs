@@ -17,6 +17,7 @@ pub mod overview;
 pub mod placement;
 pub mod record;
 pub mod stir;
+pub mod stream;
 pub mod transfer;
 
 pub mod decision;

@@ -162,6 +162,7 @@ impl Guard {
             | Destination::Conference(_)
             | Destination::Queue(_)
             | Destination::Webhook(_)
+            | Destination::Stream(_)
             | Destination::Drill(_)
             | Destination::Reject(_)
             | Destination::Busy

@@ -41,6 +41,10 @@ fn destinations(subject: &Subject<'_>, route: &Route, path: &str) -> Vec<Diagnos
             found.extend(unknown_destination(subject, destination, &place));
         }
     }
+    if let Some(name) = &route.fork {
+        let listens = Destination::Stream(name.clone());
+        found.extend(unknown_destination(subject, &listens, &format!("{path}.fork")));
+    }
     let mixed = route.to.iter().position(|destination| !destination.is_called());
     found.extend(weights(subject, route, path));
     found.extend(patience(subject, route, path));
@@ -116,6 +120,10 @@ pub fn unknown_destination(
         Destination::Queue(name) => {
             let known = subject.queues.keys().map(String::as_str);
             unknown_name(subject, ("queue", name, path), known)
+        }
+        Destination::Stream(name) => {
+            let known = subject.server.streams.keys().map(String::as_str);
+            unknown_name(subject, ("stream", name, path), known)
         }
         Destination::Voicemail(name) => {
             let known = subject.mailboxes.keys().map(String::as_str);

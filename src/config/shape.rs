@@ -73,7 +73,7 @@ const VALUES: &[(&str, &[&str])] = &[
     ("tools.*.type", &["sms"]),
 ];
 
-const DESTINATIONS: &[&str] = &["stream", "play", "park"];
+const DESTINATIONS: &[&str] = &["play", "park"];
 
 #[cfg(test)]
 mod tests {

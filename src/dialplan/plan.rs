@@ -109,6 +109,9 @@ pub struct Route {
     /// Whether the call is recorded; without it, as the agent says.
     #[serde(default)]
     pub record: Option<bool>,
+    /// The stream that listens to the call, by name.
+    #[serde(default)]
+    pub fork: Option<String>,
     /// Variables for the templates of the agent.
     #[serde(default, deserialize_with = "variables")]
     #[schemars(with = "BTreeMap<String, Either<String, Either<f64, bool>>>")]
@@ -203,6 +206,7 @@ impl Route {
             timeout: None,
             otherwise: Vec::new(),
             record: None,
+            fork: None,
             set: Variables::new(),
             headers: Variables::new(),
         }

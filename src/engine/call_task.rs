@@ -22,12 +22,14 @@ use crate::call::decision::Inquiry;
 use crate::call::event::{Fact, Input, Output, Word};
 use crate::call::queue;
 use crate::call::record::Record;
+use crate::call::stream::{self, StreamId};
 use crate::call::voicemail::Fate;
 use crate::engine::aftermath;
 use crate::engine::ai::crew::Crew;
 use crate::engine::ai::shift::Shift;
 use crate::engine::ai::think::Thinking;
 use crate::engine::ai::{listen, speak};
+use crate::engine::audio_streams::desk;
 use crate::engine::bus::Bus;
 use crate::engine::clock;
 use crate::engine::conferences::{self, ConferencesHandle};
@@ -93,8 +95,9 @@ pub struct Stops {
 enum Port {
     /// Its sockets are bound.
     Bound(Pair),
-    /// It is open; what is spoken may go into the ring, as long as nobody has it.
-    Open(Option<(Rate, rtrb::Producer<Spoken>)>),
+    /// It is open and plays at this rate; what is spoken may go into the ring, as long as nobody
+    /// has it.
+    Open(Rate, Option<rtrb::Producer<Spoken>>),
 }
 
 /// One call at work.
@@ -125,6 +128,8 @@ pub struct CallTask {
     thoughts: HashMap<ThoughtId, AbortHandle>,
     /// A message that is being left, and when its file is closed.
     message: Option<(Note, oneshot::Receiver<()>)>,
+    /// Who holds the line by a stream, if anybody does.
+    streams: desk::Desk,
     workers: JoinSet<()>,
     /// Who is told what came of the call, if anybody.
     reporter: Option<Reporter>,
@@ -167,6 +172,7 @@ impl CallTask {
             format: Format::default(),
             thoughts: HashMap::new(),
             message: None,
+            streams: desk::Desk::default(),
             workers: JoinSet::new(),
             reporter: None,
         }
@@ -280,8 +286,12 @@ impl CallTask {
             Output::Engage(casting) => self.engage(&casting.name).await,
             Output::Mind(order) => self.order(order).await,
             Output::Use { call, scope } => self.use_tool(call, scope),
+            Output::Stream(stream, order) => self.stream(stream, order),
             Output::Fact(fact) => self.tell(fact).await,
-            Output::Over => return false,
+            Output::Over => {
+                self.streams.part().await;
+                return false;
+            }
         }
         true
     }
@@ -393,6 +403,20 @@ impl CallTask {
         self.house.media.order(order);
     }
 
+    /// Opens a stream, or tells the one who holds the line.
+    fn stream(&mut self, stream: StreamId, order: stream::Order) {
+        let (mailbox, media) = (&self.mailbox, &self.house.media);
+        let rate = match self.streams.port(&order).and_then(|port| self.ports.get(&port)) {
+            Some(Port::Open(rate, _)) => *rate,
+            Some(Port::Bound(_)) | None => Rate::NARROW,
+        };
+        let needs = desk::Needs { call: self.call, playbill: &self.playbill, mailbox, media };
+        let place = desk::Place { rate, media, heard: &self.heard };
+        if let Some(work) = self.streams.order((stream, order), &needs, &place) {
+            self.workers.spawn(work);
+        }
+    }
+
     async fn tell_queue(&mut self, caller: PortId, input: queue::Input) {
         let order = queues::Order::Tell(caller, input, self.mailbox.clone());
         // The queues close when the server goes down; so does the call.
@@ -432,7 +456,7 @@ impl CallTask {
         let pipes = Pipes { mailbox, heard: self.heard.clone(), spoken, recording };
         let opening = Opening { port, sockets, settings, pipes };
         self.media(media_shard::Order::Open(Box::new(opening)));
-        self.ports.insert(port, Port::Open(Some((rate, ring))));
+        self.ports.insert(port, Port::Open(rate, Some(ring)));
         if port == self.attached {
             self.format = format_of(codec);
             self.attune();
@@ -448,7 +472,7 @@ impl CallTask {
     }
 
     async fn close(&mut self, port: PortId) {
-        if let Some(Port::Open(_)) = self.ports.remove(&port) {
+        if let Some(Port::Open(..)) = self.ports.remove(&port) {
             self.media(media_shard::Order::Close(port));
             self.mouth(speak::Order::Shut(port)).await;
         }
@@ -456,9 +480,9 @@ impl CallTask {
 
     /// Lets the mouth speak at a port.
     async fn give_mouth(&mut self, port: PortId) {
-        let Some(Port::Open(ring)) = self.ports.get_mut(&port) else { return };
+        let Some(Port::Open(rate, ring)) = self.ports.get_mut(&port) else { return };
         let order = match ring.take() {
-            Some((rate, ring)) => speak::Order::Open(port, rate, ring),
+            Some(ring) => speak::Order::Open(port, *rate, ring),
             // It has spoken there before.
             None => speak::Order::Turn(port),
         };

@@ -37,6 +37,11 @@ pub fn write(fact: &Fact) {
             let (waited_ms, why) = (waited.as_millis() as u64, why.name());
             tracing::info!(queue, waited_ms, why, "left the queue");
         }
+        Fact::Streams { stream } => tracing::info!(stream, "a stream is called"),
+        Fact::Streamed { stream, lasted, end } => {
+            let (lasted_ms, why, reason) = (lasted.as_millis() as u64, end.name(), end.reason());
+            tracing::info!(stream, lasted_ms, why, reason, "stream ended");
+        }
         Fact::Held { leg } => tracing::info!(leg, "on hold"),
         Fact::Resumed { leg, lasted } => {
             tracing::info!(leg, held_ms = lasted.as_millis() as u64, "resumed");

@@ -28,6 +28,7 @@ pub mod uploads;
 
 pub mod aftermath;
 pub mod ai;
+pub mod audio_streams;
 
 pub mod bus;
 pub mod call_task;

@@ -164,6 +164,8 @@ async fn tell_until_end(mut watch: broadcast::Receiver<Told>) -> Option<Outcome>
             | Fact::Bridged { .. }
             | Fact::Queued { .. }
             | Fact::LeftQueue { .. }
+            | Fact::Streams { .. }
+            | Fact::Streamed { .. }
             | Fact::Held { .. }
             | Fact::Resumed { .. }
             | Fact::RecordingAgreed

@@ -6,6 +6,7 @@ use crate::call::amd::Verdict;
 use crate::call::cause::Cause;
 use crate::call::event::Fact;
 use crate::call::record::Latency;
+use crate::call::stream::End;
 
 /// One line for a fact, if a person wants to see it.
 pub fn line(fact: &Fact) -> Option<String> {
@@ -41,10 +42,10 @@ pub fn line(fact: &Fact) -> Option<String> {
         Fact::Dialled { to } => Some(format!("           · dialling {to}")),
         Fact::Bridged { with } => Some(format!("           · talks with {with}")),
         Fact::Queued { .. } | Fact::LeftQueue { .. } => in_queue(fact),
+        Fact::Streams { stream } => Some(format!("           · stream `{stream}` is called")),
+        Fact::Streamed { stream, end, .. } => Some(ended(stream, end)),
         Fact::Held { .. } => Some("           · on hold".to_owned()),
-        Fact::Resumed { lasted, .. } => {
-            Some(format!("           · back after {:.1} s on hold", lasted.as_secs_f64()))
-        }
+        Fact::Resumed { lasted, .. } => Some(resumed(*lasted)),
         Fact::RecordingAgreed => Some("           · may be recorded".to_owned()),
         Fact::RecordingPaused => Some("           · recording paused".to_owned()),
         Fact::RecordingResumed { lasted } => {
@@ -85,6 +86,15 @@ fn in_queue(fact: &Fact) -> Option<String> {
         }
         _ => None,
     }
+}
+
+fn resumed(lasted: Duration) -> String {
+    format!("           · back after {:.1} s on hold", lasted.as_secs_f64())
+}
+
+fn ended(stream: &str, end: &End) -> String {
+    let why = end.reason().map(|why| format!(": {why}")).unwrap_or_default();
+    format!("           · stream `{stream}` ended ({}){why}", end.name())
 }
 
 fn left_at(mailbox: &str) -> String {

@@ -107,6 +107,8 @@ async fn timed(mut facts: broadcast::Receiver<crate::engine::bus::Told>) -> Vec<
                 | Fact::Bridged { .. }
                 | Fact::Queued { .. }
                 | Fact::LeftQueue { .. }
+                | Fact::Streams { .. }
+                | Fact::Streamed { .. }
                 | Fact::Held { .. }
                 | Fact::Resumed { .. }
                 | Fact::RecordingAgreed

@@ -153,6 +153,7 @@ pub fn of_call(told: &Told) -> Value {
         Fact::Dialled { to } => noted("dialled", json!(to)),
         Fact::Bridged { with } => noted("bridged", json!(with)),
         Fact::Queued { .. } | Fact::LeftQueue { .. } => of_queue(&told.fact),
+        Fact::Streams { .. } | Fact::Streamed { .. } => of_stream(&told.fact),
         Fact::Held { leg } => ("call.updated", json!({ "held": leg })),
         Fact::Resumed { leg, lasted } => {
             ("call.updated", json!({ "resumed": leg, "held_ms": lasted.as_millis() as u64 }))
@@ -206,6 +207,18 @@ fn of_queue(fact: &Fact) -> (&'static str, Value) {
         ),
         Fact::Queued { queue } => ("queue.joined", json!({ "queue": queue })),
         _ => noted("queue", Value::Null),
+    }
+}
+
+fn of_stream(fact: &Fact) -> (&'static str, Value) {
+    match fact {
+        Fact::Streams { stream } => ("stream.started", json!({ "stream": stream })),
+        Fact::Streamed { stream, lasted, end } => {
+            let lasted = lasted.as_millis() as u64;
+            let data = json!({ "stream": stream, "duration_ms": lasted, "end": end.name(), "reason": end.reason() });
+            ("stream.ended", data)
+        }
+        _ => noted("stream", Value::Null),
     }
 }
 

@@ -22,6 +22,7 @@ mod store;
 mod tones;
 
 mod attacks;
+mod audio_streams;
 mod baresip;
 mod bridging;
 mod codecs;
