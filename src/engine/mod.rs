@@ -12,7 +12,6 @@ pub mod doors;
 pub mod errands;
 pub mod lookups;
 pub mod sip_shard;
-pub mod spending;
 pub mod stir;
 pub mod streams;
 
@@ -35,6 +34,7 @@ pub mod call_task;
 pub mod supervisor;
 
 pub mod memories;
+pub mod newest;
 pub mod phone;
 pub mod playbill;
 pub mod queues;

@@ -1,5 +1,6 @@
 //! The SIP shard: one task that owns sockets and connections and every transaction and dialog.
 
+mod farewell;
 mod open_ways;
 mod outfit;
 mod placing;
@@ -26,13 +27,14 @@ use crate::call::briefing::Briefing;
 use crate::call::event;
 use crate::call::exchange::waiting::Messages;
 use crate::call::exchange::{self, Exchange, Trial, Untried};
+use crate::call::outbound::purse::Ledger;
 use crate::call::placement::Placement;
 use crate::engine::announcements::{Announcement, Announcer};
 use crate::engine::clock;
 use crate::engine::doors::{self, Datagrams, Doors};
 use crate::engine::lookups::{Found, Lookups};
 use crate::engine::mailbox::{self, Mailbox};
-use crate::engine::spending;
+use crate::engine::newest::Told;
 use crate::engine::stir::Stir;
 use crate::engine::streams::{Caps, Happening, Streams};
 use crate::net::burst::{self, Burst};
@@ -67,7 +69,9 @@ pub struct SipShard {
     trace: Trace,
     live: Option<broadcast::Sender<Entry>>,
     /// Who writes down what was spent.
-    spending: Option<spending::Told>,
+    spending: Option<Told<Ledger>>,
+    /// Who writes down which dialogs stand.
+    standing: Option<farewell::Standing>,
     /// Where the message that is being answered came from, if from nobody we know.
     stranger: Option<SocketAddr>,
     /// Who waits for the trial of a trunk.
@@ -154,6 +158,7 @@ impl SipShard {
             trace: Trace::holding(0),
             live: None,
             spending: None,
+            standing: None,
             stranger: None,
             trials: HashMap::new(),
             orders,
@@ -166,6 +171,7 @@ impl SipShard {
     pub async fn run(mut self, stop: CancellationToken) {
         let mut burst = Burst::default();
         let mut leaving = false;
+        self.say_farewells();
         loop {
             let deadlines = [self.endpoint.deadline(), self.exchange.deadline(clock::now())];
             let deadline = deadlines.into_iter().chain([self.own_deadline()]).flatten().min();
@@ -396,6 +402,7 @@ impl SipShard {
                 Output::Event(Event::Incoming(incoming)) => self.arrive(incoming),
                 Output::Event(Event::Texted(text)) => self.texted(text),
                 Output::Event(event) => {
+                    self.note_dialog(&event);
                     if let Event::Ended { session, .. } = &event {
                         self.doorkeeper.over(*session);
                     }

@@ -145,6 +145,7 @@ pub async fn blueprint(loaded: &Loaded) -> Result<Blueprint, AssemblyError> {
             voicemail: server.machine.data_dir.join("voicemail"),
             campaigns: server.machine.data_dir.join("campaigns"),
             spending: server.machine.data_dir.join("spending.json"),
+            dialogs: server.machine.data_dir.join("dialogs.json"),
         },
         recording: recordings::kept(server),
         store: storing::settings(server)?,

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::base::sealed::Key;
 use crate::call::admission::{self, Badge, Doorkeeper};
 use crate::call::exchange::{phones, tenants};
-use crate::call::outbound::purse::{self, Purse};
+use crate::call::outbound::purse::{self, Ledger, Purse};
 use crate::call::outbound::{self, Guard};
 use crate::call::trunk;
 use crate::engine::ai::health::Board;
@@ -31,6 +31,7 @@ use crate::engine::errands::{Errands, ErrandsHandle};
 use crate::engine::gauges::Gauges;
 use crate::engine::media_shard::{MediaHandle, MediaShard};
 use crate::engine::memories::Memories;
+use crate::engine::newest::{Newest, Told as Newer};
 use crate::engine::playbill::Playbill;
 use crate::engine::queues::{Attendants, QueuesHandle};
 use crate::engine::recorder::mend::mend;
@@ -38,7 +39,6 @@ use crate::engine::recorder::{Plan, Recorder};
 use crate::engine::retention::Retention;
 use crate::engine::roll::Question;
 use crate::engine::sip_shard::{self, SipHandle, SipShard};
-use crate::engine::spending::{self, Spending};
 use crate::engine::stir;
 use crate::engine::supervisor::{Limits, Supervisor};
 use crate::engine::uploads::Uploads;
@@ -57,6 +57,7 @@ use crate::server::control::view::LimitsView;
 use crate::server::http::opening as http;
 use crate::server::storing::{self, Memory};
 use crate::server::webhooks::desk::Desk;
+use crate::sip::dialog::state::Dialog;
 use crate::sip::endpoint::{self, Endpoint};
 use crate::sip::event::Transport;
 use crate::sip::registrar::{self, Registrar};
@@ -154,6 +155,8 @@ pub struct Folders {
     pub campaigns: PathBuf,
     /// The file of what was spent.
     pub spending: PathBuf,
+    /// The file of the dialogs that stand.
+    pub dialogs: PathBuf,
 }
 
 /// Why a server does not start.
@@ -252,8 +255,9 @@ impl Running {
         let shard = shard.with_trunks(blueprint.trunks).with_stir(blueprint.stir);
         let shard = shard.with_phones(blueprint.phones, Guard::new(blueprint.outbound));
         let (spending, spent) = purse(blueprint.purse, &blueprint.folders.spending)?;
-        let shard =
-            shard.with_purse(spent.0, spent.1).with_briefing(blueprint.playbill.briefing.clone());
+        let (farewells, left) = dialogs(&blueprint.folders.dialogs);
+        let shard = shard.with_purse(spent.0, spent.1).with_farewells(left.0, left.1);
+        let shard = shard.with_briefing(blueprint.playbill.briefing.clone());
         let shard = shard.with_keep_alive(blueprint.keep_alive).with_tenants(blueprint.tenants);
         let announcer = blueprint.board.announcer().clone();
         let shard = shard.with_trace(blueprint.control.trace).with_announcer(announcer.clone());
@@ -283,6 +287,7 @@ impl Running {
         calls.spawn(supervisor.with_questions(questions).run(arrivals));
         others.spawn(shard.run(stop_shard.clone()));
         others.spawn(spending.run());
+        others.spawn(farewells.run());
         let known = memory.work((facts, announcer.watch()), &stop_shard, &mut others);
         let running = Self {
             local: sip.local,
@@ -448,10 +453,21 @@ fn ports((address, range): (IpAddr, RangeInclusive<u16>)) -> Result<Ports, Start
 fn purse(
     settings: purse::Settings,
     path: &std::path::Path,
-) -> Result<(Spending, (Purse, spending::Told)), StartError> {
+) -> Result<(Newest<Ledger>, (Purse, Newer<Ledger>)), StartError> {
     let refused = |why| StartError::Spending { path: path.to_owned(), why };
-    let (spending, told, ledger) = Spending::open(path.to_owned()).map_err(refused)?;
+    let (spending, told, ledger) = Newest::open(path.to_owned()).map_err(refused)?;
     Ok((spending, (Purse::new(settings, ledger), told)))
+}
+
+/// In which dialogs somebody stood when a server was killed. If that cannot be read, those who were
+/// there notice by themselves.
+fn dialogs(path: &std::path::Path) -> (Newest<Vec<Dialog>>, (Vec<Dialog>, Newer<Vec<Dialog>>)) {
+    let opened = Newest::open(path.to_owned()).or_else(|why| {
+        tracing::warn!(path = %path.display(), %why, "nobody knows which calls were up");
+        std::fs::remove_file(path).and_then(|()| Newest::open(path.to_owned()))
+    });
+    let (kept, told, left) = opened.unwrap_or_else(|_| Newest::nowhere());
+    (kept, (left, told))
 }
 
 /// Who remembers what happens in calls.

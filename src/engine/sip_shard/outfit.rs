@@ -7,12 +7,13 @@ use super::open_ways::OpenWays;
 use crate::call::admission::Badge;
 use crate::call::exchange::{self, Exchange};
 use crate::call::outbound::Guard;
-use crate::call::outbound::purse::Purse;
+use crate::call::outbound::purse::{Ledger, Purse};
 use crate::call::trunk;
 use crate::engine::announcements::Announcer;
+use crate::engine::clock;
+use crate::engine::newest::Told;
 use crate::engine::stir::{self, Stir};
 use crate::engine::streams::Caps;
-use crate::engine::{clock, spending};
 use crate::sip::trace::Trace;
 
 impl SipShard {
@@ -54,7 +55,7 @@ impl SipShard {
 
     /// Pays for calls out of this purse, and has written down what was spent.
     #[must_use]
-    pub fn with_purse(mut self, purse: Purse, spending: spending::Told) -> Self {
+    pub fn with_purse(mut self, purse: Purse, spending: Told<Ledger>) -> Self {
         self.exchange = self.exchange.with_purse(purse);
         self.exchange.date(clock::since_epoch());
         self.spending = Some(spending);

@@ -61,7 +61,8 @@ impl SipShard {
 
     /// Wakes the shard for what is due here.
     pub(super) fn own_deadline(&self) -> Option<Instant> {
-        [self.senders.deadline(), self.open_ways.deadline()].into_iter().flatten().min()
+        let own = [self.senders.deadline(), self.open_ways.deadline(), self.standing_deadline()];
+        own.into_iter().flatten().min()
     }
 
     /// Does what is due here.
@@ -71,6 +72,7 @@ impl SipShard {
         self.keep_ways_open(now);
         self.exchange.date(clock::since_epoch());
         self.note_spending();
+        self.tell_standing(now);
     }
 }
 

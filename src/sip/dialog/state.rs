@@ -1,9 +1,11 @@
 //! A dialog (RFC 3261 12): what two user agents must remember to speak within it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::sip::event::Flow;
 
 /// The identity of a dialog: Call-ID and both tags (T7).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DialogId {
     /// The Call-ID header.
     pub call_id: String,
@@ -14,7 +16,7 @@ pub struct DialogId {
 }
 
 /// The state of a dialog.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Dialog {
     /// Who is in it.
     pub id: DialogId,

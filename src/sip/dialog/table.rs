@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::invite::Session;
-use super::state::DialogId;
+use super::invite::{Phase, Session};
+use super::state::{Dialog, DialogId};
 use crate::sip::event::{Connection, SessionId};
 use crate::sip::transaction::agenda::Agenda;
 
@@ -48,6 +48,14 @@ impl Table {
     /// The sessions whose dialogs go through a connection.
     pub fn through(&self, stream: &Connection) -> Vec<SessionId> {
         self.by_stream.get(stream).into_iter().flatten().copied().collect()
+    }
+
+    /// The dialogs in which somebody is.
+    pub fn standing(&self) -> impl Iterator<Item = &Dialog> {
+        self.sessions.values().filter_map(|session| match &session.phase {
+            Phase::Up(up) => Some(&up.dialog),
+            Phase::Calling(_) | Phase::Ringing(_) | Phase::Leaving(_) => None,
+        })
     }
 
     /// Looks at a session.

@@ -41,6 +41,18 @@ impl Endpoint {
         self.open_inside(&dialog, (key, bye.finish()), Use::Bye(session), now);
     }
 
+    /// The dialogs in which somebody is.
+    pub fn dialogs(&self) -> Vec<Dialog> {
+        self.sessions.standing().cloned().collect()
+    }
+
+    /// Says BYE in a dialog of somebody who was here before us and did not come to it. Requests that
+    /// nobody wrote down may have been sent meanwhile, so the CSeq leaps (RFC 3261 12.2.1.1).
+    pub fn bid_farewell(&mut self, now: Instant, mut dialog: Dialog) {
+        dialog.local_sequence = dialog.local_sequence.saturating_add(LEAP);
+        self.say_bye(dialog, None, Some(CRASHED), now);
+    }
+
     /// Our BYE has been answered, be it by 200, 408 or 481: the session is over.
     pub(super) fn bye_answered(&mut self, session: Option<SessionId>, status: u16, now: Instant) {
         if status < 200 {
@@ -180,3 +192,9 @@ impl Endpoint {
 
 /// The Reason of our BYE when nobody refreshed the session (RFC 3326).
 const EXPIRED: &str = "SIP;cause=408;text=\"session timer expired\"";
+
+/// How many requests may have been sent that nobody knows of.
+const LEAP: u32 = 1_000;
+
+/// The Reason of a BYE for somebody else (Q.850: 41, temporary failure).
+const CRASHED: &str = "Q.850;cause=41;text=\"server_crash\"";

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::control::{Watch, eventually};
 use super::datagrams::Wire;
+use super::peers::free_port;
 use super::server::{Folder, House, PATIENCE, Server, within};
 use super::service::{Reply, Service};
 
@@ -21,7 +22,8 @@ async fn calls_that_are_up_when_the_server_is_killed_have_their_records_and_thei
          [security.webhooks]\nallow = [\"127.0.0.1\"]\n",
         crm.url()
     );
-    let house = || House::with(DIALPLAN).and(&settings);
+    let bind = format!("127.0.0.1:{}", free_port());
+    let house = || House { bind: bind.clone(), ..House::with(DIALPLAN).and(&settings) };
     let rounds = std::env::var("VOXTRUNK_KILLS").ok().and_then(|it| it.parse().ok()).unwrap_or(3);
     let (mut folder, mut known) = (Folder::new(), BTreeSet::new());
     for round in 0..rounds {
@@ -35,10 +37,13 @@ async fn calls_that_are_up_when_the_server_is_killed_have_their_records_and_thei
         let before_kill = events.so_far();
         // Dropping a server kills it: it has no time to say or write anything.
         folder = Folder::of(server);
-        drop(calls);
         let said = said(&before_kill);
 
         let server = Server::start_in(folder, house()).await;
+        // Nobody is left in a dead call.
+        for caller in &calls {
+            bye(caller).await;
+        }
         let records = server.records(known.len() + CALLS).await;
         assert_eq!(records.len(), known.len() + CALLS, "round {round}");
         for record in &records {
@@ -84,6 +89,17 @@ async fn caller(server: &Server) -> Wire {
     let description = wire.description();
     wire.call("anybody", &description).await;
     wire
+}
+
+/// Waits until the other side hangs up, and agrees.
+async fn bye(caller: &Wire) {
+    loop {
+        let message = caller.receive(PATIENCE).await.expect("a goodbye");
+        if message.starts_with("BYE ") {
+            assert!(message.contains("server_crash"), "{message}");
+            return caller.agree(&message).await;
+        }
+    }
 }
 
 fn call_of(body: &str) -> String {
