@@ -186,6 +186,7 @@ fn label(to: &Destination) -> Option<String> {
         Destination::Sip(_)
         | Destination::Tel(_)
         | Destination::Trunk { .. }
+        | Destination::Webhook(_)
         | Destination::Drill(_)
         | Destination::Reject(_)
         | Destination::Busy

@@ -42,6 +42,8 @@ pub enum Destination {
     Conference(String),
     /// `queue:sales`: callers wait for the next free member.
     Queue(String),
+    /// `webhook:https://app.example.com/incoming`: a server of the operator's says where.
+    Webhook(String),
     /// `stream:bot`: somebody behind a WebSocket hears and speaks.
     Stream(String),
     /// `echo`, `tone`, `ring:5` and the like: a test.
@@ -85,7 +87,7 @@ pub enum NotADestination {
     /// The part before the colon is not known.
     #[error(
         "`{0}` is not a kind of destination: there are agent:, squad:, menu:, flow:, queue:, phone:, group:, \
-         voicemail:, conference:, stream:, trunk:, sip:, tel:, reject, busy and hangup, and to test echo, tone, ring:, early, noanswer, digits and refer:"
+         voicemail:, conference:, stream:, webhook:, trunk:, sip:, tel:, reject, busy and hangup, and to test echo, tone, ring:, early, noanswer, digits and refer:"
     )]
     Kind(String),
     /// The part after the colon does not fit.
@@ -136,6 +138,7 @@ impl FromStr for Destination {
             "conference" => {
                 Err(NotADestination::Value(format!("`{value}` is not the name of a conference")))
             }
+            "webhook" => webhook(value),
             "reject" => status(603).map(Self::Reject),
             "hangup" => status(480).map(Self::HangUp),
             "busy" if value.is_empty() => Ok(Self::Busy),
@@ -202,6 +205,7 @@ impl Destination {
             | Self::Voicemail(_)
             | Self::Conference(_)
             | Self::Queue(_)
+            | Self::Webhook(_)
             | Self::Stream(_)
             | Self::Drill(_)
             | Self::Reject(_)
@@ -226,6 +230,7 @@ impl fmt::Display for Destination {
             Self::Voicemail(name) => write!(f, "voicemail:{name}"),
             Self::Conference(name) => write!(f, "conference:{name}"),
             Self::Queue(name) => write!(f, "queue:{name}"),
+            Self::Webhook(url) => write!(f, "webhook:{url}"),
             Self::Stream(name) => write!(f, "stream:{name}"),
             Self::Drill(drill) => drill.fmt(f),
             Self::Reject(status) => write!(f, "reject:{status}"),
@@ -237,13 +242,29 @@ impl fmt::Display for Destination {
 
 /// How a destination is written, for editors.
 const WRITTEN: &str = concat!(
-    r"(agent|assistant|squad|menu|flow|queue|stream|phone|group|voicemail|conference|trunk|tel|sip|sips|refer):.+",
+    r"(agent|assistant|squad|menu|flow|queue|phone|group|voicemail|conference|stream|webhook|trunk|tel|sip|sips|refer):.+",
     r"|(reject|hangup)(:[0-9]{3})?|ring:[0-9]+s?|busy|echo|tone|early|noanswer|digits",
 );
 
 impl<'de> Deserialize<'de> for Destination {
     fn deserialize<D: serde::Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
         String::deserialize(source)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Reads a URL.
+fn webhook(value: &str) -> Result<Destination, NotADestination> {
+    let (scheme, rest) = value.split_once("://").unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let is_url = matches!(scheme, "http" | "https")
+        && !authority.is_empty()
+        && !authority.contains('@')
+        && value.chars().all(|c| c.is_ascii_graphic());
+    match is_url {
+        true => Ok(Destination::Webhook(value.to_owned())),
+        false => Err(NotADestination::Value(format!(
+            "`{value}` is no URL: write webhook:https://app.example.com/incoming"
+        ))),
     }
 }
 

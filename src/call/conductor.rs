@@ -5,6 +5,7 @@
 mod calling;
 mod conferring;
 mod consulting;
+mod deciding;
 mod detecting;
 mod dialling;
 mod drilling;
@@ -113,6 +114,10 @@ pub struct Conductor {
     route_forks: Option<String>,
     /// Whether the route says that its calls are recorded; otherwise the agent does.
     route_records: Option<bool>,
+    /// How long a server of the operator's may take to say where the call goes.
+    answers_within: Option<std::time::Duration>,
+    /// Whether one was asked.
+    asks_way: bool,
     consent: Consent,
     usage: Usage,
     /// Earlier calls with this caller, the oldest first.
@@ -179,6 +184,8 @@ enum Timer {
     Announce,
     /// Whoever is asked does not answer.
     Consult,
+    /// Nobody says where the call goes.
+    Decide,
 }
 
 impl Conductor {
@@ -219,6 +226,8 @@ impl Conductor {
             route_sets: template::Variables::new(),
             route_headers: template::Variables::new(),
             route_records: None,
+            answers_within: None,
+            asks_way: false,
             route_forks: None,
             consent: Consent::default(),
             usage: Usage::default(),
@@ -249,6 +258,7 @@ impl Conductor {
                 self.out.extend(fact.map(Output::Fact));
             }
             Input::Remembered(earlier) => self.earlier = earlier,
+            Input::Decided(answer) => self.decided(now, answer),
             Input::Room(room) => self.tell_voicemail(now, voicemail::Happening::Room(room)),
             Input::Gathered(others) => self.gathered(now, others),
             Input::Queue(word) => self.told_by_queue(now, word),
@@ -277,6 +287,7 @@ impl Conductor {
                 Timer::Queue => self.give_up_waiting(now, LeftQueue::Timeout),
                 Timer::Announce => self.announce_place(now),
                 Timer::Consult => self.consulted(now, Answer::Unclear),
+                Timer::Decide => self.next_round(now),
             }
         }
         match &mut self.work {
@@ -363,6 +374,7 @@ impl Conductor {
         self.route_sets = route.set.clone();
         self.route_headers = route.headers.clone();
         self.route_records = route.record;
+        self.answers_within = route.timeout;
         self.route_forks.clone_from(&route.fork);
         let written: Vec<String> = to.iter().map(Destination::to_string).collect();
         let destination = written.join(", ");
@@ -413,6 +425,7 @@ impl Conductor {
             Destination::Sip(_)
             | Destination::Tel(_)
             | Destination::Trunk { .. }
+            | Destination::Webhook(_)
             | Destination::Phone(_)
             | Destination::Group(_) => self.end(now, Cause::NoRoute),
         }

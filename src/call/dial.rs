@@ -123,6 +123,15 @@ impl Dial {
         self.ring
     }
 
+    /// What is left to be tried, one after the other.
+    pub fn rest(&mut self) -> Vec<Destination> {
+        let of = |round: Round| match round {
+            Round::Call(all) => all,
+            Round::Go(destination) => vec![destination],
+        };
+        self.rounds.drain(..).flat_map(of).collect()
+    }
+
     /// What is tried next, if anything is left.
     pub fn next_round(&mut self) -> Option<Round> {
         self.trying.clear();

@@ -14,12 +14,14 @@ use crate::base::scope::Scope;
 use crate::call::amd::Verdict;
 use crate::call::briefing::Casting;
 use crate::call::cause::Cause;
+use crate::call::decision::Inquiry;
 use crate::call::placement::Placement;
 use crate::call::queue;
 use crate::call::record::{Callback, Latency, LeftQueue, Manner, Message, Record, Role, Stage};
 use crate::call::stir::Verification;
 use crate::call::stream::{self, StreamId};
 use crate::call::voicemail::Fate;
+use crate::dialplan::plan::Route;
 use crate::media;
 use crate::sdp::keying::Policy;
 use crate::sip;
@@ -29,6 +31,8 @@ use crate::sip;
 pub enum Input {
     /// What is known of earlier calls with this caller, the oldest first.
     Remembered(Vec<Earlier>),
+    /// Where the call goes, as a server of the operator's says; nothing when it does not.
+    Decided(Option<Box<Route>>),
     /// The signalling moved.
     Sip(sip::event::Event),
     /// A socket pair for the media of a port was bound (RTP here, RTCP one above), or could not be.
@@ -130,6 +134,8 @@ pub enum Output {
     Sip(sip::event::Command),
     /// Place a leg; its events come with the session that the placement names.
     Place(Box<Placement>),
+    /// Ask a server of the operator's where the call goes; answered by `Input::Decided`.
+    Decide(Box<Inquiry>),
     /// Two legs talk with each other from now on.
     Pair(SessionId, SessionId),
     /// The call of ours in which this value of Replaces names a leg has done its work:
@@ -208,6 +214,13 @@ pub enum Fact {
         route: String,
         /// Where the route sends it.
         destination: String,
+    },
+    /// A server of the operator's said where the call goes.
+    Decided {
+        /// Where.
+        destination: String,
+        /// Whether the files know that.
+        is_there: bool,
     },
     /// We answered and the caller's side confirmed it.
     Answered,

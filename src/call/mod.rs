@@ -20,6 +20,7 @@ pub mod stir;
 pub mod stream;
 pub mod transfer;
 
+pub mod decision;
 pub mod desk;
 pub mod dial;
 pub mod drill;

@@ -122,7 +122,7 @@ pub fn way(to: &Destination, refer: Refer) -> Option<Target> {
             Target::End(to.clone())
         }
         Destination::Flow(name) => Target::Flow(name.clone()),
-        Destination::Drill(_) => return None,
+        Destination::Drill(_) | Destination::Webhook(_) => return None,
     })
 }
 

@@ -18,6 +18,7 @@ use crate::base::id::{CallId, PortId};
 use crate::base::scope::Scope;
 use crate::call::campaign::entry::Outcome;
 use crate::call::conductor::Conductor;
+use crate::call::decision::Inquiry;
 use crate::call::event::{Fact, Input, Output, Word};
 use crate::call::queue;
 use crate::call::record::Record;
@@ -32,6 +33,7 @@ use crate::engine::audio_streams::desk;
 use crate::engine::bus::Bus;
 use crate::engine::clock;
 use crate::engine::conferences::{self, ConferencesHandle};
+use crate::engine::deciding;
 use crate::engine::errands::ErrandsHandle;
 use crate::engine::journal;
 use crate::engine::mailbox::{Inbox, Mailbox};
@@ -46,6 +48,7 @@ use crate::engine::voicemail::note::{Job, Note, State};
 use crate::engine::voicemail::postman::Postbox;
 use crate::media::event::Settings;
 use crate::net::ports::{Pair, Ports};
+use crate::net::web::Web;
 use crate::providers::model::Model;
 use crate::providers::realtime::{Format, Talk};
 
@@ -74,6 +77,8 @@ pub struct House {
     pub memories: Memories,
     /// Where messages are put that callers leave.
     pub postbox: Postbox,
+    /// How servers of the operator's are asked.
+    pub web: Web,
 }
 
 /// How a running call is told that the server stops.
@@ -258,6 +263,7 @@ impl CallTask {
             Output::Pair(one, other) => {
                 self.house.sip.order(sip_shard::Order::Pair(one, other)).await;
             }
+            Output::Decide(inquiry) => self.ask_way(*inquiry),
             Output::BindSocket(port) => self.bind(port),
             Output::OpenPort(port, settings) => self.open(port, *settings).await,
             Output::Media(port, command) => {
@@ -382,6 +388,15 @@ impl CallTask {
         let told = work.told(self.mailbox.clone());
         let left = if changes { self.house.errands.give(told).err() } else { Some(told) };
         left.map(|told| self.workers.spawn(told));
+    }
+
+    /// Asks a server of the operator's where the call goes.
+    fn ask_way(&mut self, inquiry: Inquiry) {
+        let (call, web, mailbox) = (self.call, self.house.web.clone(), self.mailbox.clone());
+        self.workers.spawn(async move {
+            // A call that is gone needs nothing.
+            mailbox.deliver(deciding::ask(&web, call, inquiry).await).await.ok();
+        });
     }
 
     fn media(&self, order: media_shard::Order) {

@@ -18,6 +18,12 @@ pub fn write(fact: &Fact) {
         Fact::Started { from, to, route, destination } => {
             tracing::info!(pii.from = from, pii.to = to, route, destination, "call arrived");
         }
+        Fact::Decided { destination, is_there: true } => {
+            tracing::info!(pii.to = destination, "it was said where the call goes");
+        }
+        Fact::Decided { destination, is_there: false } => {
+            tracing::warn!(pii.to = destination, "the call is to go where nobody is: it goes on with `else`");
+        }
         Fact::Answered => tracing::info!("call answered"),
         Fact::AnswererKnown { verdict, after } => {
             let (verdict, after_ms) = (verdict.name(), after.as_millis() as u64);

@@ -7,6 +7,7 @@ pub mod conferences;
 pub mod mailbox;
 
 pub mod arrival;
+pub mod deciding;
 pub mod doors;
 pub mod errands;
 pub mod lookups;

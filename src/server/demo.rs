@@ -154,6 +154,7 @@ async fn tell_until_end(mut watch: broadcast::Receiver<Told>) -> Option<Outcome>
                 return Some(outcome);
             }
             Fact::Started { .. }
+            | Fact::Decided { .. }
             | Fact::Answered
             | Fact::AnswererKnown { .. }
             | Fact::AgentChanged { .. }

@@ -18,6 +18,7 @@ pub fn line(fact: &Fact) -> Option<String> {
         Fact::Started { route, destination, .. } => {
             Some(format!("           · route `{route}` → {destination}"))
         }
+        Fact::Decided { destination, .. } => Some(format!("           · goes to {destination}")),
         Fact::Answered => Some("           · answered".to_owned()),
         Fact::AgentChanged { agent } => Some(format!("           · agent `{agent}` has the line")),
         Fact::CallerSaid { at, text, keys } => {

@@ -125,6 +125,7 @@ pub fn of_call(told: &Told) -> Value {
             "call.ringing",
             json!({ "from": from, "to": to, "route": route, "destination": destination }),
         ),
+        Fact::Decided { destination, .. } => noted("destination", json!(destination)),
         Fact::Answered => ("call.started", json!({})),
         Fact::AnswererKnown { verdict, after } => (
             "amd.verdict",

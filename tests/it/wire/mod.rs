@@ -6,6 +6,7 @@ mod caller;
 mod campaigns;
 mod certificates;
 mod datagrams;
+mod deciding;
 mod deskphone;
 mod ear;
 mod files;

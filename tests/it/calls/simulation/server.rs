@@ -396,8 +396,12 @@ impl Server {
             Output::ClosePort(port) => {
                 scene.pipe(Pipe::ToMedia, id, Job::Media(port, Order::Close));
             }
-            Output::Join(..) | Output::Leave(_) | Output::Queue(..) | Output::Stream(..) => {
-                unreachable!("no route leads to a conference, a queue or a stream")
+            Output::Decide(_)
+            | Output::Join(..)
+            | Output::Leave(_)
+            | Output::Queue(..)
+            | Output::Stream(..) => {
+                unreachable!("no route leads to a webhook, a conference, a queue or a stream")
             }
             Output::LookInto(..) | Output::TakeDown(..) | Output::TakenDown(..) => {
                 unreachable!("no route leads to a voicemail")
