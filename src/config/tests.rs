@@ -23,6 +23,7 @@ mod flows;
 mod machine;
 mod money;
 mod queues;
+mod streams;
 mod webhooks;
 
 /// A dialplan with nothing wrong, for tests about the server.

@@ -1,9 +1,12 @@
 //! The journal: one line of the log for what happens to a call, as people know it from their
 //! telephone systems. The call's identity is in the span; numbers are personal data.
 
+use std::time::Duration;
+
 use crate::call::cause::Cause;
 use crate::call::event::Fact;
 use crate::call::record::Record;
+use crate::call::stream::End;
 
 /// Writes a fact into the log, if it is one of the signalling.
 pub fn write(fact: &Fact) {
@@ -38,10 +41,7 @@ pub fn write(fact: &Fact) {
             tracing::info!(queue, waited_ms, why, "left the queue");
         }
         Fact::Streams { stream } => tracing::info!(stream, "a stream is called"),
-        Fact::Streamed { stream, lasted, end } => {
-            let (lasted_ms, why, reason) = (lasted.as_millis() as u64, end.name(), end.reason());
-            tracing::info!(stream, lasted_ms, why, reason, "stream ended");
-        }
+        Fact::Streamed { stream, lasted, end } => streamed(stream, *lasted, end),
         Fact::Held { leg } => tracing::info!(leg, "on hold"),
         Fact::Resumed { leg, lasted } => {
             tracing::info!(leg, held_ms = lasted.as_millis() as u64, "resumed");
@@ -71,6 +71,11 @@ pub fn write(fact: &Fact) {
         | Fact::ProviderFailed { .. }
         | Fact::TurnTimed { .. } => {}
     }
+}
+
+fn streamed(stream: &str, lasted: Duration, end: &End) {
+    let (lasted_ms, why, reason) = (lasted.as_millis() as u64, end.name(), end.reason());
+    tracing::info!(stream, lasted_ms, why, reason, "stream ended");
 }
 
 /// How each leg fared; the end of the call itself is told with its record.

@@ -6,7 +6,6 @@ use crate::call::amd::Verdict;
 use crate::call::cause::Cause;
 use crate::call::event::Fact;
 use crate::call::record::Latency;
-use crate::call::stream::End;
 
 /// One line for a fact, if a person wants to see it.
 pub fn line(fact: &Fact) -> Option<String> {
@@ -42,8 +41,7 @@ pub fn line(fact: &Fact) -> Option<String> {
         Fact::Dialled { to } => Some(format!("           · dialling {to}")),
         Fact::Bridged { with } => Some(format!("           · talks with {with}")),
         Fact::Queued { .. } | Fact::LeftQueue { .. } => in_queue(fact),
-        Fact::Streams { stream } => Some(format!("           · stream `{stream}` is called")),
-        Fact::Streamed { stream, end, .. } => Some(ended(stream, end)),
+        Fact::Streams { .. } | Fact::Streamed { .. } => of_stream(fact),
         Fact::Held { .. } => Some("           · on hold".to_owned()),
         Fact::Resumed { lasted, .. } => Some(resumed(*lasted)),
         Fact::RecordingAgreed => Some("           · may be recorded".to_owned()),
@@ -92,9 +90,15 @@ fn resumed(lasted: Duration) -> String {
     format!("           · back after {:.1} s on hold", lasted.as_secs_f64())
 }
 
-fn ended(stream: &str, end: &End) -> String {
-    let why = end.reason().map(|why| format!(": {why}")).unwrap_or_default();
-    format!("           · stream `{stream}` ended ({}){why}", end.name())
+fn of_stream(fact: &Fact) -> Option<String> {
+    match fact {
+        Fact::Streams { stream } => Some(format!("           · stream `{stream}` is called")),
+        Fact::Streamed { stream, end, .. } => {
+            let why = end.reason().map(|why| format!(": {why}")).unwrap_or_default();
+            Some(format!("           · stream `{stream}` ended ({}){why}", end.name()))
+        }
+        _ => None,
+    }
 }
 
 fn left_at(mailbox: &str) -> String {

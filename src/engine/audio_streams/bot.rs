@@ -90,8 +90,16 @@ struct Ear {
     silence: Instant,
 }
 
+/// What was said before the caller is there.
+#[derive(Default)]
+struct Early {
+    said: Vec<Said>,
+    /// How long the sounds among it are.
+    sounds: Duration,
+}
+
 enum Mouth {
-    Early(Vec<Said>),
+    Early(Early),
     Open(Box<Queue>),
 }
 
@@ -148,7 +156,7 @@ impl Held {
             signs: (socket.signs(), now),
             socket,
             ear: None,
-            mouth: Mouth::Early(Vec::new()),
+            mouth: Mouth::Early(Early::default()),
             out: Vec::new(),
             has_spoken: false,
             nonsense: 0,
@@ -240,8 +248,8 @@ impl Held {
         let resampler = Resampler::new(Rate::WIDE, self.framing.rate());
         self.ear = Some(Ear { frames, resampler, silence: clock::now() + PATIENCE });
         let queue = Box::new(Queue::new(rate, settings.buffer, opening.after));
-        if let Mouth::Early(said) = std::mem::replace(&mut self.mouth, Mouth::Open(queue)) {
-            for said in said {
+        if let Mouth::Early(early) = std::mem::replace(&mut self.mouth, Mouth::Open(queue)) {
+            for said in early.said {
                 self.say(said)?;
             }
         }
@@ -316,11 +324,7 @@ impl Held {
     fn say(&mut self, said: Said) -> Result<(), ProviderError> {
         let now = clock::now();
         let done = match (&mut self.mouth, said) {
-            (Mouth::Early(early), said) if early.len() < MOST_EARLY => {
-                early.push(said);
-                Ok(())
-            }
-            (Mouth::Early(_), _) => Err(Flood),
+            (Mouth::Early(early), said) => early.keep(said, self.line.settings.buffer),
             (Mouth::Open(queue), Said::Sound(frame)) => queue.sound(now, &frame),
             (Mouth::Open(queue), Said::Mark(name)) => queue.mark(now, name),
             (Mouth::Open(queue), Said::Clear) => {
@@ -426,6 +430,19 @@ impl Held {
     }
 }
 
+impl Early {
+    fn keep(&mut self, said: Said, most: Duration) -> Result<(), Flood> {
+        if let Said::Sound(frame) = &said {
+            self.sounds += frame.duration();
+        }
+        if self.said.len() >= MOST_EARLY || self.sounds > most {
+            return Err(Flood);
+        }
+        self.said.push(said);
+        Ok(())
+    }
+}
+
 impl Mouth {
     fn deadline(&self) -> Option<Instant> {
         match self {
@@ -503,7 +520,7 @@ const MOST_NONSENSE: u32 = 50;
 const MOST_COMMANDS: u32 = 200;
 
 /// How many messages may come before the caller is there.
-const MOST_EARLY: usize = 500;
+const MOST_EARLY: usize = 3_000;
 
 /// How many keys may come at once.
 const MOST_KEYS: usize = 32;

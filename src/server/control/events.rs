@@ -155,9 +155,7 @@ pub fn of_call(told: &Told) -> Value {
         Fact::Queued { .. } | Fact::LeftQueue { .. } => of_queue(&told.fact),
         Fact::Streams { .. } | Fact::Streamed { .. } => of_stream(&told.fact),
         Fact::Held { leg } => ("call.updated", json!({ "held": leg })),
-        Fact::Resumed { leg, lasted } => {
-            ("call.updated", json!({ "resumed": leg, "held_ms": lasted.as_millis() as u64 }))
-        }
+        Fact::Resumed { leg, lasted } => resumed(*leg, *lasted),
         Fact::RecordingAgreed => noted("recording", json!("agreed")),
         Fact::RecordingPaused => noted("recording", json!("paused")),
         Fact::RecordingResumed { lasted } => (
@@ -208,6 +206,10 @@ fn of_queue(fact: &Fact) -> (&'static str, Value) {
         Fact::Queued { queue } => ("queue.joined", json!({ "queue": queue })),
         _ => noted("queue", Value::Null),
     }
+}
+
+fn resumed(leg: usize, lasted: Duration) -> (&'static str, Value) {
+    ("call.updated", json!({ "resumed": leg, "held_ms": lasted.as_millis() as u64 }))
 }
 
 fn of_stream(fact: &Fact) -> (&'static str, Value) {
