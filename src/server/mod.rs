@@ -12,6 +12,7 @@ mod storing;
 mod webhooks;
 
 pub mod assembly;
+mod books;
 pub mod casting;
 pub mod codecs;
 pub mod db;

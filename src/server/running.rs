@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::base::sealed::Key;
 use crate::call::admission::{self, Badge, Doorkeeper};
 use crate::call::exchange::{phones, tenants};
-use crate::call::outbound::purse::{self, Ledger, Purse};
+use crate::call::outbound::purse;
 use crate::call::outbound::{self, Guard};
 use crate::call::trunk;
 use crate::engine::ai::health::Board;
@@ -31,7 +31,6 @@ use crate::engine::errands::{Errands, ErrandsHandle};
 use crate::engine::gauges::Gauges;
 use crate::engine::media_shard::{MediaHandle, MediaShard};
 use crate::engine::memories::Memories;
-use crate::engine::newest::{Newest, Told as Newer};
 use crate::engine::playbill::Playbill;
 use crate::engine::queues::{Attendants, QueuesHandle};
 use crate::engine::recorder::mend::mend;
@@ -47,6 +46,7 @@ use crate::engine::voicemail::shelf::Shelf;
 use crate::net::bucket::{self, Bucket};
 use crate::net::ports::Ports;
 use crate::providers::detector::Detector;
+use crate::server::books::Books;
 use crate::server::control::claim::{Claim, ClaimError};
 use crate::server::control::clerk::Clerk;
 use crate::server::control::history::History;
@@ -57,7 +57,6 @@ use crate::server::control::view::LimitsView;
 use crate::server::http::opening as http;
 use crate::server::storing::{self, Memory};
 use crate::server::webhooks::desk::Desk;
-use crate::sip::dialog::state::Dialog;
 use crate::sip::endpoint::{self, Endpoint};
 use crate::sip::event::Transport;
 use crate::sip::registrar::{self, Registrar};
@@ -254,9 +253,7 @@ impl Running {
         let (shard, sip) = SipShard::new(doors, endpoint, doorkeeper, sender);
         let shard = shard.with_trunks(blueprint.trunks).with_stir(blueprint.stir);
         let shard = shard.with_phones(blueprint.phones, Guard::new(blueprint.outbound));
-        let (spending, spent) = purse(blueprint.purse, &blueprint.folders.spending)?;
-        let (farewells, left) = dialogs(&blueprint.folders.dialogs);
-        let shard = shard.with_purse(spent.0, spent.1).with_farewells(left.0, left.1);
+        let (shard, books) = Books::open(blueprint.purse, &blueprint.folders)?.given_to(shard);
         let shard = shard.with_briefing(blueprint.playbill.briefing.clone());
         let shard = shard.with_keep_alive(blueprint.keep_alive).with_tenants(blueprint.tenants);
         let announcer = blueprint.board.announcer().clone();
@@ -286,8 +283,7 @@ impl Running {
         let (mut calls, mut others) = (JoinSet::new(), beside.run(keepers, asker, &stop_shard));
         calls.spawn(supervisor.with_questions(questions).run(arrivals));
         others.spawn(shard.run(stop_shard.clone()));
-        others.spawn(spending.run());
-        others.spawn(farewells.run());
+        others.spawn(books);
         let known = memory.work((facts, announcer.watch()), &stop_shard, &mut others);
         let running = Self {
             local: sip.local,
@@ -447,27 +443,6 @@ fn ports((address, range): (IpAddr, RangeInclusive<u16>)) -> Result<Ports, Start
     // A wrong address gives calls without sound: better no server than such calls.
     ports.bind().map_err(|why| StartError::Rtp { address, why })?;
     Ok(ports)
-}
-
-/// Who pays for calls, from where a server that was killed left off.
-fn purse(
-    settings: purse::Settings,
-    path: &std::path::Path,
-) -> Result<(Newest<Ledger>, (Purse, Newer<Ledger>)), StartError> {
-    let refused = |why| StartError::Spending { path: path.to_owned(), why };
-    let (spending, told, ledger) = Newest::open(path.to_owned()).map_err(refused)?;
-    Ok((spending, (Purse::new(settings, ledger), told)))
-}
-
-/// In which dialogs somebody stood when a server was killed. If that cannot be read, those who were
-/// there notice by themselves.
-fn dialogs(path: &std::path::Path) -> (Newest<Vec<Dialog>>, (Vec<Dialog>, Newer<Vec<Dialog>>)) {
-    let opened = Newest::open(path.to_owned()).or_else(|why| {
-        tracing::warn!(path = %path.display(), %why, "nobody knows which calls were up");
-        std::fs::remove_file(path).and_then(|()| Newest::open(path.to_owned()))
-    });
-    let (kept, told, left) = opened.unwrap_or_else(|_| Newest::nowhere());
-    (kept, (left, told))
 }
 
 /// Who remembers what happens in calls.

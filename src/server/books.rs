@@ -1,0 +1,55 @@
+//! What the signalling writes down, so that it outlives the server: what calls have cost, and in which
+//! dialogs somebody is.
+
+use std::fs;
+use std::path::Path;
+
+use crate::call::outbound::purse::{self, Ledger, Purse};
+use crate::engine::newest::{Newest, Told};
+use crate::engine::sip_shard::SipShard;
+use crate::server::running::{Folders, StartError};
+use crate::sip::dialog::state::Dialog;
+
+/// The books of a server, as those before it left them.
+#[derive(Debug)]
+pub struct Books {
+    spending: Newest<Ledger>,
+    purse: (Purse, Told<Ledger>),
+    dialogs: Newest<Vec<Dialog>>,
+    left: (Vec<Dialog>, Told<Vec<Dialog>>),
+}
+
+impl Books {
+    /// Opens them.
+    ///
+    /// # Errors
+    /// When it cannot be read what was spent: a budget that begins anew with each start is none.
+    pub fn open(settings: purse::Settings, folders: &Folders) -> Result<Self, StartError> {
+        let path = folders.spending.clone();
+        let refused = |why| StartError::Spending { path: folders.spending.clone(), why };
+        let (spending, spent, ledger) = Newest::open(path).map_err(refused)?;
+        let (dialogs, standing, left) = dialogs(&folders.dialogs);
+        let purse = (Purse::new(settings, ledger), spent);
+        Ok(Self { spending, purse, dialogs, left: (left, standing) })
+    }
+
+    /// Has a shard write into them; gives what brings that to the disk, until the shard is gone.
+    pub fn given_to(self, shard: SipShard) -> (SipShard, impl Future<Output = ()> + Send) {
+        let Self { spending, purse, dialogs, left } = self;
+        let shard = shard.with_purse(purse.0, purse.1).with_farewells(left.0, left.1);
+        let writing = async {
+            tokio::join!(spending.run(), dialogs.run());
+        };
+        (shard, writing)
+    }
+}
+
+/// In which dialogs somebody was when a server was killed. If that cannot be read, those who were
+/// there notice by themselves.
+fn dialogs(path: &Path) -> (Newest<Vec<Dialog>>, Told<Vec<Dialog>>, Vec<Dialog>) {
+    let opened = Newest::open(path.to_owned()).or_else(|why| {
+        tracing::warn!(path = %path.display(), %why, "nobody knows which calls were up");
+        fs::remove_file(path).and_then(|()| Newest::open(path.to_owned()))
+    });
+    opened.unwrap_or_else(|_| Newest::nowhere())
+}
