@@ -11,7 +11,7 @@ pub mod tool;
 pub mod tools;
 pub mod transfer;
 
-mod consent;
+pub mod consent;
 pub mod conversation;
 pub mod sentence;
 pub mod squad;
@@ -19,6 +19,7 @@ pub mod squad;
 pub mod hearing;
 pub mod languages;
 pub mod lexicon;
+pub mod masking;
 pub mod saying;
 
 pub mod barge_in;

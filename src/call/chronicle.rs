@@ -18,8 +18,8 @@ use crate::call::event::{Fact, Service};
 use crate::call::leg::Agreement;
 use crate::call::record::{
     Answerer, Bridge, Callback, Consent, Failure, Hold, Kind, Latency, LeftQueue, Leg, Line,
-    Manner, Message, NodeEntered, Outcome, Pause, Queued, Record, Role, Served, Speaker, Stage,
-    ToolUse, Transfer, Turn, Voicemail,
+    Manner, Message, NodeEntered, Outcome, Pause, Queued, Record, Refusal, Role, Served, Speaker,
+    Stage, ToolUse, Transfer, Turn, Voicemail,
 };
 use crate::call::stir::Verification;
 use crate::call::voicemail::Fate;
@@ -271,7 +271,7 @@ impl Chronicle {
 
     /// The caller is told that the call is recorded, or asked whether it may be.
     pub fn notified(&mut self, mode: &'static str, notice: String) {
-        self.record.consent = Some(Consent { mode, notice, agreed: None });
+        self.record.consent = Some(Consent { mode, notice, agreed: None, refused: None });
     }
 
     /// The caller agreed to be recorded.
@@ -282,6 +282,15 @@ impl Chronicle {
             consent.agreed = Some(at);
         }
         Fact::RecordingAgreed
+    }
+
+    /// The caller does not agree to be recorded: it said no, or nothing of use.
+    pub fn refused(&mut self, now: Instant, said_no: bool) -> Fact {
+        let at = self.since(now);
+        if let Some(consent) = &mut self.record.consent {
+            consent.refused = Some(Refusal { at, said_no });
+        }
+        Fact::RecordingRefused { said_no }
     }
 
     /// Nothing is kept from now on.

@@ -15,6 +15,7 @@ mod holding;
 mod joining;
 mod leaving_word;
 mod overseeing;
+mod privacy;
 mod queueing;
 mod recording;
 mod replacing;
@@ -62,6 +63,7 @@ pub use ending::CALL_HEADER;
 use ending::redirection;
 use leaving_word::Leaving;
 use overseeing::Overseer;
+use privacy::Privacy;
 use recording::Consent;
 use using::Usage;
 
@@ -107,6 +109,7 @@ pub struct Conductor {
     /// Whether the route says that its calls are recorded; otherwise the agent does.
     route_records: Option<bool>,
     consent: Consent,
+    privacy: Privacy,
     usage: Usage,
     /// Earlier calls with this caller, the oldest first.
     earlier: Vec<Earlier>,
@@ -188,6 +191,7 @@ impl Conductor {
     fn of(arrival: Arrival, incoming: Box<Incoming>, briefing: Arc<Briefing>) -> Self {
         Self {
             chronicle: Chronicle::new(&arrival, &incoming),
+            privacy: Privacy::new(&briefing, &arrival.trunk.tenant),
             briefing,
             trunk: arrival.trunk,
             work: Work::Dialling,
@@ -278,9 +282,13 @@ impl Conductor {
         self.settle(now);
     }
 
-    /// Gives the next order or fact.
+    /// Gives the next order or fact. Facts leave here, and nowhere else: without what nobody may
+    /// keep.
     pub fn poll(&mut self) -> Option<Output> {
-        self.out.pop_front()
+        Some(match self.out.pop_front()? {
+            Output::Fact(fact) => Output::Fact(self.privacy.cover(fact)),
+            order => order,
+        })
     }
 
     /// When `tick` wants to be called.
@@ -427,7 +435,7 @@ impl Conductor {
         if let Some(keys) = self.briefing.trunks.get(trunk).and_then(|terms| terms.keys) {
             policy.keys = Some(keys);
         }
-        let (random, consent) = (self.random.split(), self.consent);
+        let (random, withholds) = (self.random.split(), self.withholds());
         let Some(leg) = self.legs.iter_mut().find(|leg| leg.session() == session) else { return };
         let keying = match leg.transport() {
             Some(transport) => policy.srtp.keying(trunk, transport, random),
@@ -436,7 +444,7 @@ impl Conductor {
         match local {
             Some(local) => {
                 leg.bound(local, policy, recording, keying);
-                if consent == Consent::Awaited {
+                if withholds {
                     leg.withhold();
                 }
             }

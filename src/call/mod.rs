@@ -18,6 +18,7 @@ pub mod placement;
 pub mod record;
 pub mod stir;
 pub mod transfer;
+pub mod veil;
 
 pub mod desk;
 pub mod dial;

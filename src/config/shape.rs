@@ -54,7 +54,7 @@ const KEYS: &[&str] = &[
     "security.outbound.daily_budget",
     "security.http.sessions",
     "security.http.webhooks",
-    "security.privacy",
+    "security.privacy.ai_disclosure",
     "schedules",
     "conferences",
     "route.ring",

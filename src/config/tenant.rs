@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::agent::masking::kind::Kind;
 use crate::dialplan::pattern::Match;
 
 /// `[tenants.NAME]`: a company that shares the machine with others.
@@ -16,6 +17,8 @@ pub struct Tenant {
     pub numbers: Vec<Match>,
     /// What it may have.
     pub limits: Limits,
+    /// What is covered in all that is kept and told of its calls, besides what the server wants.
+    pub mask: Vec<Kind>,
 }
 
 /// `[tenants.NAME.limits]`: what a tenant may have.

@@ -48,6 +48,9 @@ pub fn write(fact: &Fact) {
         Fact::CallbackWanted { .. } => tracing::info!("the caller wants to be called back"),
         Fact::Analyzed(report) => tracing::info!(success = report.success, "the call was read"),
         Fact::RecordingAgreed => tracing::info!("the caller agrees to be recorded"),
+        Fact::RecordingRefused { said_no } => {
+            tracing::info!(said_no, "the caller does not agree to be recorded");
+        }
         Fact::RecordingPaused => tracing::info!("recording paused"),
         Fact::RecordingResumed { lasted } => {
             tracing::info!(paused_ms = lasted.as_millis() as u64, "recording resumed");

@@ -45,6 +45,7 @@ pub fn line(fact: &Fact) -> Option<String> {
             Some(format!("           · back after {:.1} s on hold", lasted.as_secs_f64()))
         }
         Fact::RecordingAgreed => Some("           · may be recorded".to_owned()),
+        Fact::RecordingRefused { .. } => Some("           · is not recorded".to_owned()),
         Fact::RecordingPaused => Some("           · recording paused".to_owned()),
         Fact::RecordingResumed { lasted } => {
             let paused = lasted.as_secs_f64();

@@ -152,6 +152,10 @@ pub fn of_call(told: &Told) -> Value {
             ("call.updated", json!({ "resumed": leg, "held_ms": lasted.as_millis() as u64 }))
         }
         Fact::RecordingAgreed => noted("recording", json!("agreed")),
+        Fact::RecordingRefused { said_no } => (
+            "call.updated",
+            json!({ "recording": "refused", "answer": if *said_no { "no" } else { "none" } }),
+        ),
         Fact::RecordingPaused => noted("recording", json!("paused")),
         Fact::RecordingResumed { lasted } => (
             "call.updated",
