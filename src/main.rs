@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use voxtrunk::server::console::{
-    calls, campaigns, history, phones, queues, reload, status, trace, trunks, webhooks,
+    calls, campaigns, history, phones, queues, reload, status, trace, trunks, usage, webhooks,
 };
 use voxtrunk::server::control::protocol::{self, Action};
 use voxtrunk::server::{
@@ -58,6 +58,7 @@ fn main() -> ExitCode {
         Command::Trunk { command } => trunk(command),
         Command::Recording { command } => recording(command),
         Command::Phone { command: PhoneCommand::List(server) } => phones::list(&server.target()),
+        Command::Usage(server) => usage::list(&server.target()),
         Command::Queue { command } => queue(command),
         Command::Campaign { command } => campaign(command),
         Command::Sip { command: SipCommand::Trace { wish, server } } => {

@@ -18,6 +18,7 @@ use crate::agent::tool::Tool;
 pub use crate::agent::transfer::Transfer;
 use crate::base::country::Country;
 use crate::base::language::Language;
+use crate::base::money::Money;
 use crate::base::schema::{Either, OneOrMany};
 use crate::base::units;
 
@@ -493,11 +494,20 @@ pub struct Limits {
     pub max_duration: Duration,
     /// The most tool calls in one turn.
     pub max_tool_calls_per_turn: u32,
+    /// What calls that go out for it may cost in a day: `"5 EUR"` (T1).
+    pub daily_budget: Option<Money>,
+    /// How many minutes calls that go out for it may last in a day, together.
+    pub daily_minutes: Option<u32>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_duration: Duration::from_secs(15 * 60), max_tool_calls_per_turn: 4 }
+        Self {
+            max_duration: Duration::from_secs(15 * 60),
+            max_tool_calls_per_turn: 4,
+            daily_budget: None,
+            daily_minutes: None,
+        }
     }
 }
 

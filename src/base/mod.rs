@@ -11,6 +11,7 @@ pub mod drill;
 pub mod id;
 pub mod language;
 pub mod master_key;
+pub mod money;
 pub mod network;
 pub mod number;
 pub mod ordered;

@@ -5,6 +5,7 @@ mod forks;
 mod hunt;
 mod lines;
 mod pairs;
+mod paying;
 pub mod phones;
 pub mod tenants;
 mod texts;
@@ -34,6 +35,7 @@ use crate::call::admission::Badge;
 use crate::call::cause::Cause;
 use crate::call::identity;
 use crate::call::outbound::Guard;
+use crate::call::outbound::purse::{Fare, Purse, Short};
 use crate::call::placement::Placement;
 use crate::call::stir::Claim;
 use crate::call::trunk::{self, Health, Purpose, Trunk};
@@ -66,6 +68,8 @@ pub struct Exchange {
     forks: Forks,
     /// Who says which numbers may be called.
     guard: Option<Guard>,
+    /// Who pays for calls.
+    purse: Purse,
     traffic: Traffic,
     tenants: Tenants,
     pairs: Pairs,
@@ -99,8 +103,27 @@ pub struct Way {
     pub account: Option<Arc<str>>,
     /// Whose call it is then.
     pub tenant: Option<Arc<str>>,
+    /// What it costs, and whom.
+    pub fare: Option<Fare>,
     /// What is to be signed for it.
     pub claim: Option<Claim>,
+}
+
+/// Why there is no way to somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoWay {
+    /// What that means for the call.
+    pub cause: Cause,
+    /// What there is to say of it.
+    pub why: Option<String>,
+    /// Who cannot pay for it, if that is why.
+    pub short: Option<Short>,
+}
+
+impl From<Cause> for NoWay {
+    fn from(cause: Cause) -> Self {
+        Self { cause, why: None, short: None }
+    }
 }
 
 /// Where a request goes.
@@ -169,6 +192,7 @@ impl Exchange {
             phones: phones::Phones::default(),
             forks: Forks::new(),
             guard: None,
+            purse: Purse::default(),
             traffic,
             tenants: Tenants::default(),
             pairs: Pairs::default(),
@@ -183,9 +207,9 @@ impl Exchange {
     ///
     /// # Errors
     /// With the cause for which there is none.
-    pub fn ways(&self, placement: &Placement) -> Result<Vec<Way>, Cause> {
+    pub fn ways(&self, placement: &Placement) -> Result<Vec<Way>, NoWay> {
         match &placement.destination {
-            Destination::Sip(uri) => self.straight(uri, placement).map(|way| vec![way]),
+            Destination::Sip(uri) => Ok(vec![self.straight(uri, placement)?]),
             Destination::Tel(number) => {
                 let names: Vec<&Arc<str>> = match placement.trunks.as_slice() {
                     [] => self.trunks.keys().collect(),
@@ -197,7 +221,7 @@ impl Exchange {
                 let name: Arc<str> = trunk.as_str().into();
                 self.by_trunks(&[&name], number, placement)
             }
-            Destination::Phone(_) | Destination::Group(_) => self.to_phones(placement),
+            Destination::Phone(_) | Destination::Group(_) => Ok(self.to_phones(placement)?),
             Destination::Agent(_)
             | Destination::Squad(_)
             | Destination::Menu(_)
@@ -208,7 +232,7 @@ impl Exchange {
             | Destination::Drill(_)
             | Destination::Reject(_)
             | Destination::Busy
-            | Destination::HangUp(_) => Err(Cause::NoRoute),
+            | Destination::HangUp(_) => Err(Cause::NoRoute.into()),
         }
     }
 
@@ -218,15 +242,14 @@ impl Exchange {
         let guard = self.guard.as_mut();
         let may = guard.map(|guard| guard.admit(now, session, &placement.destination));
         if let Some(Err(denial)) = may {
-            let reason = Some(denial.to_string());
-            let status = Cause::Blocked.refusal().status;
-            let ending = Ending::Refused { by: Party::Us, status, reason };
-            return self.outputs.push_back(Output::Event(Event::Ended { session, ending }));
+            let why = Some(denial.to_string());
+            return self.refuse(session, NoWay { why, ..Cause::Blocked.into() });
         }
+        self.pay_for(&placement);
         let ways = match self.ways(&placement) {
             Ok(ways) if self.hunts.len() + self.forks.len() < MOST_HUNTS => ways,
             Ok(_) => return self.refuse(session, Cause::Full),
-            Err(cause) => return self.refuse(session, cause),
+            Err(no_way) => return self.refuse(session, no_way),
         };
         let is_forked =
             matches!(placement.destination, Destination::Phone(_) | Destination::Group(_))
@@ -250,6 +273,7 @@ impl Exchange {
             Some(meaning) => self.follow(meaning),
             None => self.hear_hunt(now, event),
         };
+        let told = told.map(|event| self.note_payment(now, event));
         self.note_end(told.as_ref());
         told
     }
@@ -343,6 +367,7 @@ impl Exchange {
         }
         self.tick_trunks(now);
         self.tick_trials(now);
+        self.tick_purse(now);
         let stopped = self.forks.tick(now);
         self.outputs.extend(stopped.into_iter().map(Output::Command));
     }
@@ -360,7 +385,8 @@ impl Exchange {
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
         let trunks = self.trunks.values().filter_map(|trunk| trunk.deadline(now));
         let others = [self.agenda.next(), self.forks.deadline(), self.trials_deadline()];
-        trunks.chain(others.into_iter().flatten()).min()
+        let others = others.into_iter().chain([self.purse.deadline()]);
+        trunks.chain(others.flatten()).min()
     }
 
     /// A leg that is over makes room for others.
@@ -369,6 +395,7 @@ impl Exchange {
         self.traffic.over(*session);
         self.tenants.over(*session);
         self.pairs.over(*session);
+        self.purse.over(*session);
         if let Some(guard) = &mut self.guard {
             guard.over(*session);
         }
@@ -404,7 +431,8 @@ impl Exchange {
         while let Step::Invite(way, flow) = &step {
             let trunk = way.account.as_ref();
             let has_room = trunk.is_none_or(|name| self.traffic.has_room(name, session))
-                && self.tenants.has_room(way.tenant.as_ref(), session);
+                && self.tenants.has_room(way.tenant.as_ref(), session)
+                && way.fare.as_ref().is_none_or(|it| self.purse.can_pay(session, it).is_ok());
             if has_room && hunt.offer(way, flow).is_some() {
                 break;
             }
@@ -445,6 +473,9 @@ impl Exchange {
             self.tenants.carry(session, way.tenant.clone());
             self.traffic.meet(trunk, flow.remote);
         }
+        if let Some(fare) = way.fare.clone() {
+            self.purse.begin(session, fare);
+        }
         if let Some(account) = account {
             let peer = flow.remote.ip();
             let command = Command::Credentials { session, account, peer };
@@ -476,7 +507,7 @@ impl Exchange {
         headers.extend(foreign_headers(placement));
         let hop = Hop::Host(uri.to_owned());
         let target = uri.to_owned();
-        Ok(Way { target, from, hop, headers, account: None, tenant: None, claim: None })
+        Ok(Way { target, from, hop, headers, account: None, tenant: None, fare: None, claim: None })
     }
 
     fn socket_for(&self, peer: Option<IpAddr>) -> Option<SocketAddr> {
@@ -497,10 +528,12 @@ impl Exchange {
         self.lookups.retain(|_, ring| !matches!(ring, Ring::Hunt(of) if *of == session));
     }
 
-    fn refuse(&mut self, session: SessionId, cause: Cause) {
-        let refusal = cause.refusal();
-        let reason = Some(cause.end_reason().to_owned());
-        let ending = Ending::Refused { by: Party::Us, status: refusal.status, reason };
+    fn refuse(&mut self, session: SessionId, no_way: impl Into<NoWay>) {
+        let NoWay { cause, why, short } = no_way.into();
+        self.note_short(short.as_ref());
+        let reason = why.or_else(|| Some(cause.end_reason().to_owned()));
+        let status = cause.refusal().status;
+        let ending = Ending::Refused { by: Party::Us, status, reason };
         self.outputs.push_back(Output::Event(Event::Ended { session, ending }));
     }
 }

@@ -5,6 +5,7 @@
 //! server. Numbers that cost, and countries that stolen lines are made to call, are refused even
 //! then, unless the list names them at least as exactly as the ranges of this file do.
 
+pub mod purse;
 pub mod ranges;
 
 use std::collections::{HashMap, HashSet};
@@ -262,12 +263,15 @@ impl<'a> Listed<'a> {
     fn exactness(&self) -> usize {
         match self {
             Self::Country(code) => code.len() + 1,
-            Self::Pattern(pattern) => {
-                let literal = |c: &char| c.is_ascii_digit() || *c == '+';
-                pattern.text().chars().take_while(literal).count()
-            }
+            Self::Pattern(pattern) => exactness(pattern),
         }
     }
+}
+
+/// How many characters of a number a pattern names, the plus included.
+fn exactness(pattern: &Match) -> usize {
+    let literal = |c: &char| c.is_ascii_digit() || *c == '+';
+    pattern.text().chars().take_while(literal).count()
 }
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::base::destination::Destination;
 use crate::call::keying::Offers;
+use crate::call::outbound::purse::Payer;
 use crate::sip::event::SessionId;
 
 /// A leg to be placed.
@@ -18,6 +19,8 @@ pub struct Placement {
     pub trunks: Vec<Arc<str>>,
     /// As whom.
     pub caller: Caller,
+    /// For whom, if that has a budget of its own.
+    pub payer: Option<Payer>,
     /// The session description offered, for each way that the leg may go.
     pub offers: Offers,
     /// Further headers, by name and value.

@@ -142,84 +142,50 @@ impl Veil {
     }
 
     /// The record of a call that is over: its lines are looked at together.
-    fn record(&self, record: Record) -> Record {
+    fn record(&self, mut record: Record) -> Record {
         let Record {
-            call,
-            began,
-            is_ours,
-            from,
-            name,
-            to,
-            trunk,
-            verification,
-            route,
-            agents,
-            nodes,
             flow_failed,
-            legs,
             transcript,
-            turns,
             failures,
             tools,
             messages,
-            answerer,
-            voicemail,
             callbacks,
-            bridges,
-            holds,
-            queues,
-            transfers,
-            false_interruptions,
-            interruptions,
-            answered,
-            lasted,
-            cause,
-            recorded,
-            consent,
-            pauses,
-        } = record;
-        Record {
-            flow_failed: flow_failed.map(|why| self.redactor.text(&why)),
-            transcript: self.transcript(transcript),
-            failures: failures
-                .into_iter()
-                .map(|mut failure| {
-                    failure.reason = self.redactor.text(&failure.reason);
-                    failure
-                })
-                .collect(),
-            tools: tools.into_iter().map(|used| self.tool(used)).collect(),
-            messages: messages.into_iter().map(|message| self.message(message)).collect(),
-            callbacks: callbacks.into_iter().map(|it| self.callback(it)).collect(),
             // Who called whom, when, by what, and how well: the record of the connection.
-            call,
-            began,
-            is_ours,
-            from,
-            name,
-            to,
-            trunk,
-            verification,
-            route,
-            agents,
-            nodes,
-            legs,
-            turns,
-            answerer,
-            voicemail,
-            bridges,
-            holds,
-            queues,
-            transfers,
-            false_interruptions,
-            interruptions,
-            answered,
-            lasted,
-            cause,
-            recorded,
-            consent,
-            pauses,
-        }
+            call: _,
+            began: _,
+            is_ours: _,
+            from: _,
+            name: _,
+            to: _,
+            trunk: _,
+            verification: _,
+            route: _,
+            agents: _,
+            nodes: _,
+            legs: _,
+            turns: _,
+            answerer: _,
+            voicemail: _,
+            bridges: _,
+            holds: _,
+            queues: _,
+            transfers: _,
+            false_interruptions: _,
+            interruptions: _,
+            answered: _,
+            lasted: _,
+            cause: _,
+            recorded: _,
+            consent: _,
+            pauses: _,
+        } = &mut record;
+        *transcript = self.transcript(std::mem::take(transcript));
+        *flow_failed = flow_failed.take().map(|why| self.redactor.text(&why));
+        failures.iter_mut().for_each(|it| it.reason = self.redactor.text(&it.reason));
+        *tools = std::mem::take(tools).into_iter().map(|it| self.tool(it)).collect();
+        *messages = std::mem::take(messages).into_iter().map(|it| self.message(it)).collect();
+        *callbacks = std::mem::take(callbacks).into_iter().map(|it| self.callback(it)).collect();
+        record
     }
 
     fn transcript(&self, lines: Vec<Line>) -> Vec<Line> {
@@ -316,3 +282,73 @@ impl Veil {
 
 /// What stands in the place of words that are told to nobody.
 const WITHHELD: &str = "[withheld]";
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::agent::masking::kind::Kind;
+
+    fn said(veil: &mut Veil, text: &str, keys: &str) -> (String, String) {
+        let (text, keys) = (text.to_owned(), keys.to_owned());
+        match veil.cover(Fact::CallerSaid { at: Duration::ZERO, text, keys }) {
+            Fact::CallerSaid { text, keys, .. } => (text, keys),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn keys_go_on_where_words_ended() {
+        let mut veil = Veil::new([Kind::Card].into_iter().collect(), Terms::default());
+        let told = said(&mut veil, "vier eins eins eins", "111111111111");
+        // Nobody knew what the words would become.
+        assert_eq!(told, ("[digits]".to_owned(), "[card]".to_owned()));
+        assert_eq!(said(&mut veil, "und tsch\u{fc}ss", "1").1, "1");
+    }
+
+    #[test]
+    fn what_is_nobodys_business_comes_back_nowhere() {
+        let mut veil = Veil::new(Masks::default(), Terms::default());
+        veil.hush(Hush::Words);
+        let told = veil.heard("vier sieben eins eins".to_owned(), "5566".to_owned());
+        assert_eq!(told, ("[withheld]".to_owned(), "[digits]".to_owned()));
+        assert_eq!(veil.repeated(Hush::Words, "4711 also?".to_owned()), "[digits] also?");
+        let given = veil.given(r#"{"pin": 918273}"#);
+        assert_eq!(given, r#"{"pin":"[withheld]"}"#);
+        veil.hush(Hush::Digits);
+        let told = veil.heard("Zimmer 204 bitte".to_owned(), String::new());
+        assert_eq!(told, ("Zimmer [digits] bitte".to_owned(), String::new()));
+        veil.hush(Hush::None);
+        let told = veil.heard("Zimmer 12".to_owned(), "1".to_owned());
+        assert_eq!(told, ("Zimmer 12".to_owned(), "1".to_owned()));
+        assert_eq!(
+            said(&mut veil, "ja, 4711 und 5566 und 918273", ""),
+            ("ja, [digits]".to_owned(), String::new())
+        );
+    }
+
+    #[test]
+    fn arguments_of_tools_are_told_by_their_names() {
+        let veil = Veil::new(Masks::all(), Terms::default());
+        let used = |arguments: &str| {
+            let used = ToolUse {
+                at: Duration::ZERO,
+                name: "pay".to_owned(),
+                arguments: arguments.to_owned(),
+                id: "1".to_owned(),
+                outcome: None,
+            };
+            veil.tool(used).arguments
+        };
+        let untouched = r#"{ "nights": 12, "day": "2026-12-24" }"#;
+        assert_eq!(used(untouched), untouched);
+        assert_eq!(
+            used(
+                r#"{"card": 4111111111111111, "cvc": "123", "who": {"birth_date": "1985-03-12"}}"#
+            ),
+            r#"{"card":"[card]","cvc":"[card]","who":{"birth_date":"[birth date]"}}"#
+        );
+        assert_eq!(used("no JSON 4111111111111111"), "no JSON [card]");
+    }
+}

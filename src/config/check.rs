@@ -4,9 +4,9 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::subject::Subject;
 use crate::config::{
     check_after, check_agent, check_campaigns, check_consent, check_databases, check_flows,
-    check_hours, check_machine, check_mail, check_menus, check_numbers, check_outbound,
-    check_phone, check_queues, check_routes, check_squads, check_tenant, check_tools,
-    check_voicemail, check_webhooks,
+    check_hours, check_machine, check_mail, check_menus, check_money, check_numbers,
+    check_outbound, check_phone, check_queues, check_routes, check_squads, check_tenant,
+    check_tools, check_voicemail, check_webhooks,
 };
 
 /// Checks everything.
@@ -18,6 +18,7 @@ pub fn all(subject: &Subject<'_>) -> Vec<Diagnostic> {
     found.extend(check_webhooks::webhooks(subject));
     found.extend(check_phone::phones(subject));
     found.extend(check_tenant::tenants(subject));
+    found.extend(check_money::money(subject));
     found.extend(check_routes::routes(subject));
     found.extend(check_hours::hours_and_lists(subject));
     found.extend(check_outbound::rules(subject));

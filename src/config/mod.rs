@@ -15,6 +15,7 @@ mod check_listen;
 mod check_machine;
 mod check_mail;
 mod check_menus;
+pub mod check_money;
 mod check_numbers;
 mod check_outbound;
 mod check_phone;

@@ -1,5 +1,6 @@
 //! Who is let in and what is let out, as it stands under `[security]`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -7,6 +8,7 @@ use serde::Deserialize;
 
 use crate::agent::masking::kind::Kind;
 use crate::base::country::Country;
+use crate::base::money::{Money, Rate};
 use crate::base::units::Frequency;
 use crate::base::units::{self, parsed};
 use crate::base::url::Host;
@@ -156,6 +158,14 @@ pub struct OutboundSecurity {
     pub max_per_hour: u32,
     /// The most calls to one number that begin in an hour.
     pub max_per_number: u32,
+    /// What all calls out may cost in a day, by the clock of the server: `"20 EUR"`. Beyond it they
+    /// are refused, and those that are up end with the minute that is paid.
+    pub daily_budget: Option<Money>,
+    /// How many minutes all calls out may last in a day, together.
+    pub daily_minutes: Option<u32>,
+    /// What a minute costs by number: `{ "+49*" = "0.01 EUR/min" }`. The most exact pattern counts;
+    /// a number that none fits is taken to cost 1 a minute.
+    pub rates: BTreeMap<String, Rate>,
 }
 
 /// A class of numbers that cost more than others.
@@ -221,6 +231,9 @@ impl Default for OutboundSecurity {
             max_per_minute: 30,
             max_per_hour: 300,
             max_per_number: 20,
+            daily_budget: None,
+            daily_minutes: None,
+            rates: BTreeMap::new(),
         }
     }
 }

@@ -5,6 +5,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::agent::masking::kind::Kind;
+use crate::base::money::Money;
+use crate::base::units;
+use crate::base::zone::Zone;
 use crate::dialplan::pattern::Match;
 
 /// `[tenants.NAME]`: a company that shares the machine with others.
@@ -15,6 +18,10 @@ pub struct Tenant {
     pub name: Option<String>,
     /// Its numbers: calls to them and calls from them are its own.
     pub numbers: Vec<Match>,
+    /// Where its day and its month begin, if not where the server's do.
+    #[serde(deserialize_with = "units::optional_parsed")]
+    #[schemars(with = "Option<String>")]
+    pub timezone: Option<Zone>,
     /// What it may have.
     pub limits: Limits,
     /// What is covered in all that is kept and told of its calls, besides what the server wants.
@@ -27,4 +34,9 @@ pub struct Tenant {
 pub struct Limits {
     /// The most calls at once by trunks, in and out together, whichever trunks they are.
     pub concurrent_calls: Option<u32>,
+    /// How many minutes its calls by trunks may last in a month, in and out together. When they are
+    /// used up, calls are refused; those that came in before go on.
+    pub minutes_per_month: Option<u32>,
+    /// What its calls out may cost in a day: `"20 EUR"`.
+    pub daily_budget: Option<Money>,
 }

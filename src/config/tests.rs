@@ -21,6 +21,7 @@ mod campaigns;
 mod files;
 mod flows;
 mod machine;
+mod money;
 mod queues;
 mod webhooks;
 

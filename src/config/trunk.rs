@@ -1,6 +1,7 @@
 //! Trunks, as they stand under `[trunks.NAME]`: carriers, telephone systems, and how to speak with
 //! them. A preset fills in what every customer of a carrier writes the same.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::base::country::Country;
+use crate::base::money::{Money, Rate};
 use crate::base::network::Network;
 use crate::base::schema::OneOrMany;
 use crate::base::secret::Secret;
@@ -114,6 +116,12 @@ pub struct Outbound {
     /// The only numbers that may be called by it, as they are dialled there or in E.164; without
     /// any, those of `[security.outbound]`.
     pub allow: Vec<Match>,
+    /// What calls by it may cost in a day: `"10 EUR"`.
+    pub daily_budget: Option<Money>,
+    /// How many minutes calls by it may last in a day, together.
+    pub daily_minutes: Option<u32>,
+    /// What a minute by it costs, where that is not what `[security.outbound]` says.
+    pub rates: BTreeMap<String, Rate>,
 }
 
 /// How SIP is carried to a trunk.

@@ -80,6 +80,8 @@ fn usual_pauses() -> Vec<Pause> {
 pub const EVENTS: &[&str] = &[
     "agent.handoff",
     "amd.verdict",
+    "budget.exceeded",
+    "budget.warning",
     "call.analyzed",
     "call.ended",
     "call.ringing",

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 
 use crate::call::campaign;
+use crate::call::outbound::purse::News;
 use crate::call::record::Stage;
 use crate::call::trunk::Health;
 use crate::sip::event::Notice;
@@ -68,6 +69,8 @@ pub enum Announcement {
         /// What.
         event: campaign::Event,
     },
+    /// An account came near what it may spend, or reached it.
+    Budget(News),
     /// It does what it is asked again.
     ProviderRecovered {
         /// What it does.
@@ -129,6 +132,8 @@ impl Announcement {
             Self::PhoneGone { .. } => "phone.gone",
             Self::ProviderDegraded { .. } => "provider.degraded",
             Self::ProviderRecovered { .. } => "provider.recovered",
+            Self::Budget(News { is_spent: false, .. }) => "budget.warning",
+            Self::Budget(News { is_spent: true, .. }) => "budget.exceeded",
             Self::ConfigReloaded { .. } => "config.reloaded",
             Self::ConfigRefused { .. } => "config.refused",
             Self::Campaign { event, .. } => match event {
@@ -170,6 +175,14 @@ impl Announcement {
                 }
             }
             Self::Campaign { campaign, event: told } => log_campaign(event, campaign, told),
+            Self::Budget(News { short, is_spent }) => {
+                let (account, limit) = (&short.account, short.limit.name());
+                if *is_spent {
+                    tracing::error!(event, %account, limit, "{short}: calls are refused");
+                } else {
+                    tracing::warn!(event, %account, limit, "most of what may be spent is spent");
+                }
+            }
             Self::ConfigRefused { why } => {
                 tracing::error!(event, "the files have mistakes; nothing was changed\n{why}");
             }

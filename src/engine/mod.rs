@@ -11,6 +11,7 @@ pub mod doors;
 pub mod errands;
 pub mod lookups;
 pub mod sip_shard;
+pub mod spending;
 pub mod stir;
 pub mod streams;
 

@@ -1,6 +1,7 @@
 //! The SIP shard: one task that owns sockets and connections and every transaction and dialog.
 
 mod open_ways;
+mod outfit;
 mod placing;
 mod questions;
 mod senders;
@@ -20,20 +21,19 @@ pub use self::questions::{DoorReport, Question};
 use self::senders::Senders;
 use crate::base::id::CallId;
 use crate::call::admission::caps::Newcomer;
-use crate::call::admission::{Badge, Doorkeeper, Reason, Verdict};
+use crate::call::admission::{Doorkeeper, Reason, Verdict};
 use crate::call::briefing::Briefing;
 use crate::call::event;
 use crate::call::exchange::waiting::Messages;
 use crate::call::exchange::{self, Exchange, Trial, Untried};
-use crate::call::outbound::Guard;
 use crate::call::placement::Placement;
-use crate::call::trunk;
 use crate::engine::announcements::{Announcement, Announcer};
 use crate::engine::clock;
 use crate::engine::doors::{self, Datagrams, Doors};
 use crate::engine::lookups::{Found, Lookups};
 use crate::engine::mailbox::{self, Mailbox};
-use crate::engine::stir::{self, Stir};
+use crate::engine::spending;
+use crate::engine::stir::Stir;
 use crate::engine::streams::{Caps, Happening, Streams};
 use crate::net::burst::{self, Burst};
 use crate::net::line::{LineId, News};
@@ -66,6 +66,8 @@ pub struct SipShard {
     /// What was said of late, and who looks on.
     trace: Trace,
     live: Option<broadcast::Sender<Entry>>,
+    /// Who writes down what was spent.
+    spending: Option<spending::Told>,
     /// Where the message that is being answered came from, if from nobody we know.
     stranger: Option<SocketAddr>,
     /// Who waits for the trial of a trunk.
@@ -151,69 +153,13 @@ impl SipShard {
             announcer: Announcer::default(),
             trace: Trace::holding(0),
             live: None,
+            spending: None,
             stranger: None,
             trials: HashMap::new(),
             orders,
             arrivals,
         };
         (shard, SipHandle { orders: sender, local, sockets })
-    }
-
-    /// Lets the shard have more or fewer connections than it would.
-    #[must_use]
-    pub fn with_caps(mut self, caps: Caps) -> Self {
-        self.streams.limit(caps);
-        self
-    }
-
-    /// Gives the shard trunks to keep.
-    #[must_use]
-    pub fn with_trunks(mut self, trunks: Vec<(Badge, trunk::Settings)>) -> Self {
-        let settings = exchange::Settings { sockets: self.sockets.clone(), trunks };
-        self.exchange = Exchange::new(settings, clock::random(), clock::now());
-        self
-    }
-
-    /// Checks the signatures of calls, and signs our own.
-    #[must_use]
-    pub fn with_stir(mut self, settings: stir::Settings) -> Self {
-        self.stir = Stir::new(settings);
-        self
-    }
-
-    /// Writes so often to phones that came by UDP.
-    #[must_use]
-    pub fn with_keep_alive(mut self, every: Duration) -> Self {
-        self.open_ways = OpenWays::new(every);
-        self
-    }
-
-    /// Lets calls go to phones, and asks the guard before a number is called.
-    #[must_use]
-    pub fn with_phones(mut self, phones: exchange::phones::Settings, guard: Guard) -> Self {
-        self.exchange = self.exchange.with_phones(phones).with_guard(guard);
-        self
-    }
-
-    /// Keeps tenants to their limits.
-    #[must_use]
-    pub fn with_tenants(mut self, tenants: exchange::tenants::Settings) -> Self {
-        self.exchange = self.exchange.with_tenants(tenants);
-        self
-    }
-
-    /// Keeps the messages of late, of at most so many octets; of none it keeps nothing.
-    #[must_use]
-    pub fn with_trace(mut self, octets: usize) -> Self {
-        self.trace = Trace::holding(octets);
-        self
-    }
-
-    /// Tells what happens beside the calls to others, too.
-    #[must_use]
-    pub fn with_announcer(mut self, announcer: Announcer) -> Self {
-        self.announcer = announcer;
-        self
     }
 
     /// Runs until `stop`, and then until no registrar knows us any more.

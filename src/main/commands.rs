@@ -141,6 +141,8 @@ pub enum Command {
         #[command(subcommand)]
         command: QueueCommand,
     },
+    /// What calls have cost today and this month, and what they may.
+    Usage(Server),
     /// The campaigns of the running server: who is called, and what came of it.
     Campaign {
         #[command(subcommand)]

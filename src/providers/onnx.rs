@@ -17,7 +17,10 @@ pub(super) fn session(model: &Path) -> Result<Session, String> {
     let library = library.unwrap_or_else(|| model.with_file_name("libonnxruntime.so"));
     let environment = environment(&library)
         .map_err(|why| format!("{}: {why}; `./dev setup` fetches it", library.display()))?;
+    // Without it, weights of eight bits overflow where the processor has no VNNI: a network would
+    // hear other things there.
     Session::builder(environment)
+        .and_then(|builder| Ok(builder.with_precise_qmm()?))
         .and_then(|mut builder| builder.commit_from_file(model))
         .map_err(|why| format!("{}: {why}", model.display()))
 }

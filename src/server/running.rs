@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::base::sealed::Key;
 use crate::call::admission::{self, Badge, Doorkeeper};
 use crate::call::exchange::{phones, tenants};
+use crate::call::outbound::purse::{self, Purse};
 use crate::call::outbound::{self, Guard};
 use crate::call::trunk;
 use crate::engine::ai::health::Board;
@@ -37,6 +38,7 @@ use crate::engine::recorder::{Plan, Recorder};
 use crate::engine::retention::Retention;
 use crate::engine::roll::Question;
 use crate::engine::sip_shard::{self, SipHandle, SipShard};
+use crate::engine::spending::{self, Spending};
 use crate::engine::stir;
 use crate::engine::supervisor::{Limits, Supervisor};
 use crate::engine::uploads::Uploads;
@@ -71,6 +73,8 @@ pub struct Blueprint {
     pub admission: admission::Settings,
     /// Which numbers may be called.
     pub outbound: outbound::Settings,
+    /// What calls may cost.
+    pub purse: purse::Settings,
     /// Who knows the phones, when phones may register.
     pub registrar: Option<registrar::Settings>,
     /// What the exchange knows of phones beforehand.
@@ -148,6 +152,8 @@ pub struct Folders {
     pub voicemail: PathBuf,
     /// What is written down of campaigns.
     pub campaigns: PathBuf,
+    /// The file of what was spent.
+    pub spending: PathBuf,
 }
 
 /// Why a server does not start.
@@ -180,6 +186,14 @@ pub enum StartError {
         /// The folder.
         folder: PathBuf,
         /// What the kernel says.
+        why: std::io::Error,
+    },
+    /// What was spent is not known.
+    #[error("cannot read {}, where it stands what was spent: {why}\n  mend it, or remove it to begin at nothing", .path.display())]
+    Spending {
+        /// The file.
+        path: PathBuf,
+        /// Why.
         why: std::io::Error,
     },
     /// The client of the store of recordings cannot be had.
@@ -236,7 +250,9 @@ impl Running {
         let (shard, sip) = SipShard::new(doors, endpoint, doorkeeper, sender);
         let shard = shard.with_trunks(blueprint.trunks).with_stir(blueprint.stir);
         let shard = shard.with_phones(blueprint.phones, Guard::new(blueprint.outbound));
-        let shard = shard.with_briefing(blueprint.playbill.briefing.clone());
+        let (spending, spent) = purse(blueprint.purse, &blueprint.folders.spending)?;
+        let shard =
+            shard.with_purse(spent.0, spent.1).with_briefing(blueprint.playbill.briefing.clone());
         let shard = shard.with_keep_alive(blueprint.keep_alive).with_tenants(blueprint.tenants);
         let announcer = blueprint.board.announcer().clone();
         let shard = shard.with_trace(blueprint.control.trace).with_announcer(announcer.clone());
@@ -264,6 +280,7 @@ impl Running {
         let (mut calls, mut others) = (JoinSet::new(), beside.run(keepers, asker, &stop_shard));
         calls.spawn(supervisor.with_questions(questions).run(arrivals));
         others.spawn(shard.run(stop_shard.clone()));
+        others.spawn(spending.run());
         let known = memory.work((facts, announcer.watch()), &stop_shard, &mut others);
         let running = Self {
             local: sip.local,
@@ -423,6 +440,16 @@ fn ports((address, range): (IpAddr, RangeInclusive<u16>)) -> Result<Ports, Start
     // A wrong address gives calls without sound: better no server than such calls.
     ports.bind().map_err(|why| StartError::Rtp { address, why })?;
     Ok(ports)
+}
+
+/// Who pays for calls, from where a server that was killed left off.
+fn purse(
+    settings: purse::Settings,
+    path: &std::path::Path,
+) -> Result<(Spending, (Purse, spending::Told)), StartError> {
+    let refused = |why| StartError::Spending { path: path.to_owned(), why };
+    let (spending, told, ledger) = Spending::open(path.to_owned()).map_err(refused)?;
+    Ok((spending, (Purse::new(settings, ledger), told)))
 }
 
 /// Who remembers what happens in calls.

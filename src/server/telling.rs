@@ -44,8 +44,7 @@ pub fn line(fact: &Fact) -> Option<String> {
         Fact::Resumed { lasted, .. } => {
             Some(format!("           · back after {:.1} s on hold", lasted.as_secs_f64()))
         }
-        Fact::RecordingAgreed => Some("           · may be recorded".to_owned()),
-        Fact::RecordingRefused { .. } => Some("           · is not recorded".to_owned()),
+        Fact::RecordingAgreed | Fact::RecordingRefused { .. } => Some(consent(fact).to_owned()),
         Fact::RecordingPaused => Some("           · recording paused".to_owned()),
         Fact::RecordingResumed { lasted } => {
             let paused = lasted.as_secs_f64();
@@ -69,6 +68,13 @@ pub fn line(fact: &Fact) -> Option<String> {
             cause.end_reason(),
             record.lasted.as_secs_f64()
         )),
+    }
+}
+
+fn consent(fact: &Fact) -> &'static str {
+    match fact {
+        Fact::RecordingAgreed => "           · may be recorded",
+        _ => "           · is not recorded",
     }
 }
 

@@ -79,7 +79,7 @@ fn begun(sheet: &Sheet<'_>) -> Option<Range<usize>> {
     let begin = sheet.pieces.iter().position(|piece| piece.line == line)?;
     let looks = (begin..sheet.words.len())
         .any(|at| is_mark(sheet, at) || email::AT.contains(&sheet.word(at)));
-    (looks && sheet.is_asked(Topic::Email, line)).then(|| begin..sheet.words.len())
+    (looks && sheet.is_asked(Topic::Email, line)).then_some(begin..sheet.words.len())
 }
 
 fn is_character(sheet: &Sheet<'_>, at: usize) -> bool {

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use proptest::prelude::*;
+
 use super::kind::{Kind, Masks};
 use super::redactor::{Redactor, Said, Side, Terms};
 use crate::agent::intents::numerals::spell_digits;
@@ -300,4 +302,60 @@ fn a_card_in_three_turns_is_not_told_before_it_is_whole() {
     assert_eq!(told(Side::Caller, "and then double one, double one one one"), "[card]");
     assert_eq!(told(Side::Agent, "So that is 4111 1111, yes?"), "So that is [digits], yes?");
     assert_eq!(told(Side::Caller, "Yes, for 3 people."), "Yes, for 3 people.");
+}
+
+#[test]
+fn digits_that_are_hidden_are_covered_wherever_they_are_said_again() {
+    let mut redactor = Redactor::new(Masks::default(), Terms::default());
+    assert_eq!(redactor.text("die 4711"), "die 4711");
+    redactor.hide("739204".to_owned());
+    redactor.hide("12".to_owned());
+    for (text, covered) in [
+        ("also sieben drei neun zwei null vier, richtig?", "also [digits], richtig?"),
+        ("I have 7392, right?", "I have [digits], right?"),
+        ("am 12. kommen 73 Leute", "am 12. kommen 73 Leute"),
+        ("00739204", "[digits]"),
+    ] {
+        assert_eq!(redactor.text(text), covered);
+    }
+}
+
+#[test]
+fn only_what_is_wanted_is_covered() {
+    let text = "Karte 4111 1111 1111 1111, mail anna@example.com, Telefon 0711 123456.";
+    let covered = |kinds: &[Kind]| {
+        Redactor::new(kinds.iter().copied().collect(), Terms::default()).text(text)
+    };
+    assert_eq!(covered(&[]), text);
+    assert_eq!(
+        covered(&[Kind::Email]),
+        "Karte 4111 1111 1111 1111, mail [email], Telefon 0711 123456."
+    );
+    assert_eq!(
+        covered(&[Kind::Card, Kind::PhoneNumber]),
+        "Karte [card], mail anna@example.com, Telefon [phone]."
+    );
+}
+
+proptest! {
+    #[test]
+    fn any_text_can_be_looked_at(text in "\\PC{0,200}", more in "\\PC{0,60}") {
+        let mut redactor = Redactor::new(Masks::all(), Terms::default());
+        let said = |text: &str| Said { side: Side::Caller, text: text.to_owned() };
+        redactor.line(said(&text));
+        redactor.line(said(&more));
+        redactor.lines(&[said(&text), said(&more)]);
+        super::redactor::without_digits(&text, Terms::default());
+    }
+
+    #[test]
+    fn no_card_survives_among_any_words(
+        before in "[a-zäöü ]{0,30}", digits in "4[0-9]{14}", behind in "[a-zäöü ]{0,30}",
+    ) {
+        let checked = (0..10).map(|last| format!("{digits}{last}"));
+        let card = checked.into_iter().find(|it| super::card::is_card(it)).expect("one fits");
+        let redactor = Redactor::new(Masks::all(), Terms::default());
+        let text = redactor.text(&format!("{before} {card} {behind}"));
+        prop_assert!(!text.contains(&card[..6]), "{}", text);
+    }
 }

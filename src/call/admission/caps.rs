@@ -145,6 +145,8 @@ impl Reason {
     pub fn refusal(self, random: &mut Random) -> Refusal {
         let status = match self {
             Self::NumberLimit => 486,
+            // To come back in some seconds would not help.
+            Self::TenantMinutes => 403,
             _ => 503,
         };
         let seconds = 2 + random.below(9);

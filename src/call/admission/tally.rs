@@ -23,6 +23,8 @@ pub enum Reason {
     TrunkLimit,
     /// A tenant has too many calls at once.
     TenantLimit,
+    /// A tenant has used up the minutes of its month.
+    TenantMinutes,
     /// A phone has too many calls at once, or writes too many texts.
     PhoneLimit,
     /// A number is called too often at once.
@@ -39,7 +41,7 @@ pub struct Tally {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Stranger,
         Self::SourceRate,
         Self::SharedRate,
@@ -50,6 +52,7 @@ impl Reason {
         Self::Malformed,
         Self::TrunkLimit,
         Self::TenantLimit,
+        Self::TenantMinutes,
         Self::PhoneLimit,
         Self::NumberLimit,
         Self::Full,
@@ -68,6 +71,7 @@ impl Reason {
             Self::Malformed => "malformed",
             Self::TrunkLimit => "trunk_limit",
             Self::TenantLimit => "tenant_limit",
+            Self::TenantMinutes => "tenant_minutes",
             Self::PhoneLimit => "phone_limit",
             Self::NumberLimit => "number_limit",
             Self::Full => "full",
@@ -105,6 +109,6 @@ mod tests {
             (0..=at).for_each(|_| tally.count(reason));
         }
         let counts: Vec<u64> = tally.iter().map(|(_, count)| count).collect();
-        assert_eq!(counts, (1..=13).collect::<Vec<u64>>());
+        assert_eq!(counts, (1..=14).collect::<Vec<u64>>());
     }
 }

@@ -10,6 +10,7 @@ use crate::call::cause::Cause;
 use crate::call::dial::{Purpose, Round};
 use crate::call::event::Output;
 use crate::call::leg::{Leg, State};
+use crate::call::outbound::purse::{Allowance, Payer};
 use crate::call::placement::{Caller, Placement};
 use crate::call::transfer::Brief;
 use crate::sip::event::{Command, Refusal, SessionId};
@@ -73,9 +74,32 @@ impl Conductor {
         let mut headers =
             self.dial.as_ref().map(|dial| dial.headers().to_vec()).unwrap_or_default();
         headers.extend(self.headers_of_route());
+        let payer = self.payer();
         let placement =
-            Placement { session, destination, trunks, caller, offers, headers, ring_limit };
+            Placement { session, destination, trunks, caller, payer, offers, headers, ring_limit };
         self.out.push_back(Output::Place(Box::new(placement)));
+    }
+
+    /// The agent for which somebody is called: that which is there, or that to which whoever
+    /// answers comes.
+    fn payer(&self) -> Option<Payer> {
+        let there = self.desk.casting();
+        let casting = match (self.dial.as_ref()?.purpose(), &self.then) {
+            (Purpose::Origination, Some(Destination::Agent(name))) => {
+                self.briefing.agents.get(name)
+            }
+            (Purpose::Transfer(..), _) => there,
+            _ => None,
+        }?;
+        let limits = &casting.assistant.limits;
+        let allowance = Allowance {
+            daily_budget: limits.daily_budget.map(|money| money.millionths),
+            daily_minutes: limits.daily_minutes,
+            monthly_minutes: None,
+        };
+        // Menus and what speaks for flows are none of the operator's agents.
+        let is_own = !casting.name.contains(':');
+        is_own.then(|| Payer { agent: casting.name.as_str().into(), allowance })
     }
 
     /// The trunks by which a number is called, and as whom, by the rules of the operator; without

@@ -71,6 +71,8 @@ impl Conductor {
             (_, Ending::Bye { .. }) if is_caller => Cause::CallerHangup,
             (_, Ending::Bye { .. }) => Cause::CalleeHangup,
             (_, Ending::Cancelled { .. }) => Cause::Canceled,
+            // Nobody pays for it any longer.
+            (_, Ending::Refused { by: Party::Us, status: 403, .. }) => Cause::Blocked,
             (_, Ending::Refused { status, .. }) => Cause::Rejected(*status),
             (_, Ending::Lost) => Cause::SignallingTimeout,
         };

@@ -85,8 +85,16 @@ impl Conductor {
         };
         let caller = self.caller(&destination);
         let (trunks, headers, ring_limit) = (Vec::new(), Vec::new(), RING);
-        let placement =
-            Placement { session, destination, trunks, caller, offers, headers, ring_limit };
+        let placement = Placement {
+            session,
+            destination,
+            trunks,
+            caller,
+            payer: None,
+            offers,
+            headers,
+            ring_limit,
+        };
         self.out.push_back(Output::Place(Box::new(placement)));
     }
 

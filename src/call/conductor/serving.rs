@@ -42,6 +42,7 @@ impl Conductor {
         if self.hops > MOST_HOPS {
             return self.end(now, Cause::SilenceTimeout);
         }
+        self.unguard(now);
         self.end_flow();
         self.cast(post);
         self.open_desk(now, inherits);
@@ -109,7 +110,9 @@ impl Conductor {
                 agent::event::Output::Over(_) if self.is_consulting() => {
                     self.consulted(now, Answer::Unclear);
                 }
-                agent::event::Output::Over(_) if self.is_asking_consent() => {
+                agent::event::Output::Over(Over::SilenceTimeout | Over::AgentEnded)
+                    if self.is_asking_consent() =>
+                {
                     self.consented(now, Answer::Unclear);
                 }
                 agent::event::Output::Note(note) => {

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::traffic::{Count, Way as Direction};
-use super::{Exchange, Hop, LookupId, Output, Way, foreign_headers, names_an_address};
+use super::{Exchange, Hop, LookupId, NoWay, Output, Way, foreign_headers, names_an_address};
 use crate::call::admission::{Badge, Reason};
 use crate::call::cause::Cause;
 use crate::call::identity::{self, Said};
+use crate::call::outbound::purse::Fare;
 use crate::call::placement::Placement;
 use crate::call::trunk::{self, Input, Purpose, Report};
 use crate::sip::account::Account;
@@ -65,15 +66,15 @@ impl Exchange {
     ///
     /// # Errors
     /// With the cap that is reached.
-    pub fn has_room(&self, session: SessionId) -> Result<(), Reason> {
+    pub fn has_room(&mut self, session: SessionId) -> Result<(), Reason> {
         let trunk = self.traffic.carrier(session);
         if trunk.is_some_and(|name| !self.traffic.has_room(name, session)) {
             return Err(Reason::TrunkLimit);
         }
-        match self.tenants.has_room(self.tenants.of(session), session) {
-            true => Ok(()),
-            false => Err(Reason::TenantLimit),
+        if !self.tenants.has_room(self.tenants.of(session), session) {
+            return Err(Reason::TenantLimit);
         }
+        if self.purse.can_go_on(session) { Ok(()) } else { Err(Reason::TenantMinutes) }
     }
 
     /// Has a trunk registered anew; false when there is none of that name.
@@ -127,6 +128,9 @@ impl Exchange {
         self.traffic.meet(&settings.name, incoming.flow.remote);
         let said = identity::read(&settings.profile, incoming);
         let tenant = self.tenants.whose(trunk, &[&said.called]);
+        if let Some(fare) = tenant.clone().map(Fare::of_caller) {
+            self.purse.begin(incoming.session, fare);
+        }
         self.tenants.carry(incoming.session, tenant);
         incoming.called_user.clone_from(&said.called);
         incoming.calling_user.clone_from(&said.caller);
@@ -149,7 +153,7 @@ impl Exchange {
         names: &[&Arc<str>],
         number: &str,
         placement: &Placement,
-    ) -> Result<Vec<Way>, Cause> {
+    ) -> Result<Vec<Way>, NoWay> {
         let mut order: Vec<&Arc<str>> = names.to_vec();
         for name in names {
             let failover = self.trunks.get(*name).and_then(|it| it.settings().failover.as_ref());
@@ -166,8 +170,16 @@ impl Exchange {
         let usable: Vec<&trunk::Trunk> = known.filter(|trunk| trunk.is_usable()).collect();
         let is_full = !usable.is_empty() && !usable.iter().any(|it| has_room(&it.settings().name));
         let mut ways = Vec::new();
+        let mut short = None;
         for trunk in usable.into_iter().filter(|it| has_room(&it.settings().name)) {
             let settings = trunk.settings();
+            let owner = tenant(&settings.name);
+            let payer = placement.payer.as_ref();
+            let fare = self.purse.fare((&settings.name, owner.as_ref()), number, payer);
+            if let Err(why) = self.purse.can_pay(session, &fare) {
+                short = Some(why);
+                continue;
+            }
             let written = identity::write(&settings.profile, number, &placement.caller);
             let claim = settings.signing.as_ref().zip(written.signed.as_ref());
             let claim = claim.and_then(|(signing, (caller, called))| {
@@ -175,7 +187,6 @@ impl Exchange {
             });
             let headers: Vec<(String, String)> =
                 written.headers.into_iter().chain(foreign_headers(placement)).collect();
-            let owner = tenant(&settings.name);
             ways.extend(trunk.peers().into_iter().map(|peer| {
                 let routes = trunk.routes(&peer).into_iter().map(|it| ("Route".to_owned(), it));
                 Way {
@@ -185,14 +196,16 @@ impl Exchange {
                     hop: Hop::Host(peer),
                     account: Some(settings.name.clone()),
                     tenant: owner.clone(),
+                    fare: Some(fare.clone()),
                     claim: claim.clone(),
                 }
             }));
         }
-        match ways.is_empty() {
-            true if is_full => Err(Cause::Full),
-            true => Err(Cause::NoRoute),
-            false => Ok(ways),
+        match (ways.is_empty(), short) {
+            (false, _) => Ok(ways),
+            (true, Some(short)) => Err(NoWay::from(short)),
+            (true, None) if is_full => Err(Cause::Full.into()),
+            (true, None) => Err(Cause::NoRoute.into()),
         }
     }
 

@@ -117,7 +117,7 @@ impl Exchange {
         let headers = routes.chain(own).chain(foreign_headers(placement)).collect();
         let hop = Hop::Flow(reach.flow);
         let target = reach.uri.clone();
-        Way { target, from, hop, headers, account: None, tenant: None, claim: None }
+        Way { target, from, hop, headers, account: None, tenant: None, fare: None, claim: None }
     }
 }
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::call::keying::Offers;
+use crate::call::outbound::purse::{self, Account, Allowance, Ledger};
 use crate::call::placement::Caller;
 use crate::sip::event::Transport;
 
@@ -51,6 +52,7 @@ impl Bench {
 
 fn placement(destination: &str) -> Placement {
     Placement {
+        payer: None,
         trunks: Vec::new(),
         session: LEG,
         destination: destination.parse().expect("a destination"),
@@ -159,4 +161,37 @@ fn a_destination_without_a_way_ends_at_once() {
             "{destination}: {outputs:?}"
         );
     }
+}
+
+#[test]
+fn a_leg_that_nobody_pays_for_any_longer_is_hung_up_and_ends_by_our_rules() {
+    let mut bench = Bench::new();
+    let account = Account::Trunk("carrier".into());
+    let allowance = Allowance { daily_minutes: Some(1), ..Allowance::default() };
+    let settings = purse::Settings {
+        allowances: HashMap::from([(account.clone(), allowance)]),
+        ..purse::Settings::default()
+    };
+    bench.exchange = bench.exchange.with_purse(Purse::new(settings, Ledger::default()));
+    let fare = bench.exchange.purse.fare((&"carrier".into(), None), "+4930123456", None);
+    bench.exchange.purse.begin(LEG, fare.clone());
+    let answered = Event::Confirmed { session: LEG, body: Bytes::new() };
+    assert!(bench.exchange.hear(bench.now, answered).is_some());
+    assert_eq!(bench.exchange.deadline(bench.now), Some(bench.now + Duration::from_secs(60)));
+    assert!(bench.wait(Duration::from_secs(59)).is_empty());
+    let outputs = bench.wait(Duration::from_secs(1));
+    let [Output::Command(Command::HangUp { session: LEG, .. })] = outputs[..] else {
+        panic!("{outputs:?}")
+    };
+    let told = bench.ended(Ending::Bye { by: Party::Us, reason: None });
+    let Some(Event::Ended {
+        ending: Ending::Refused { by: Party::Us, status: 403, reason }, ..
+    }) = told
+    else {
+        panic!("{told:?}")
+    };
+    assert_eq!(reason.as_deref(), Some("the minutes of the day of trunk:carrier are used up"));
+    let short = bench.exchange.purse.can_pay(SessionId(10), &fare).expect_err("no minutes");
+    assert_eq!(short.account, account);
+    assert_eq!(bench.exchange.spent().1.len(), 2, "near the limit, and at it");
 }

@@ -9,9 +9,12 @@ use tokio::sync::{broadcast, oneshot};
 
 use super::SipShard;
 use crate::base::id::CallId;
+use crate::base::money::Currency;
 use crate::call::admission::Tally;
 use crate::call::exchange::{Count, Trial, Untried};
+use crate::call::outbound::purse::Line;
 use crate::call::trunk::Report;
+use crate::engine::announcements::Announcement;
 use crate::engine::clock;
 use crate::sip::event::{Flow, SessionId, Standing};
 use crate::sip::registrar::{Counts, PhoneReport};
@@ -30,6 +33,8 @@ pub enum Question {
     Carriers(Vec<SessionId>, oneshot::Sender<Vec<Option<Arc<str>>>>),
     /// Which trunks or phones are at these addresses?
     Names(Vec<SocketAddr>, oneshot::Sender<Vec<Option<Arc<str>>>>),
+    /// What was spent, and what may be?
+    Spending(oneshot::Sender<(Vec<Line>, Option<Currency>)>),
     /// What was said of late?
     Trace(oneshot::Sender<Excerpt>),
     /// What is being said from now on?
@@ -84,6 +89,7 @@ impl SipShard {
                 };
                 tell(asker, addresses.into_iter().map(name).collect());
             }
+            Question::Spending(asker) => tell(asker, self.exchange.spending()),
             Question::Trace(asker) => tell(asker, self.trace.excerpt()),
             Question::Follow(asker) => {
                 let live = self.live.get_or_insert_with(|| broadcast::channel(MOST_BEHIND).0);
@@ -103,6 +109,17 @@ impl SipShard {
     pub(super) fn tried(&mut self, trial: &Trial) {
         for asker in self.trials.remove(&trial.trunk).unwrap_or_default() {
             asker.send(Ok(trial.clone())).ok();
+        }
+    }
+
+    /// Has written down what was spent, and tells what came near its limit.
+    pub(super) fn note_spending(&mut self) {
+        let (ledger, news) = self.exchange.spent();
+        if let (Some(ledger), Some(told)) = (ledger, &self.spending) {
+            told.send_replace(Arc::new(ledger));
+        }
+        for news in news {
+            self.announcer.tell(Announcement::Budget(news));
         }
     }
 

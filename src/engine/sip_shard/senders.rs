@@ -69,6 +69,8 @@ impl SipShard {
         let now = clock::now();
         self.ask_for_senders(now);
         self.keep_ways_open(now);
+        self.exchange.date(clock::since_epoch());
+        self.note_spending();
     }
 }
 

@@ -12,6 +12,7 @@ pub mod reload;
 pub mod status;
 pub mod trace;
 pub mod trunks;
+pub mod usage;
 pub mod webhooks;
 
 mod events;

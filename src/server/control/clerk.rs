@@ -37,6 +37,7 @@ use crate::server::control::protocol::{
 use crate::server::control::reload;
 use crate::server::control::reports::{self, House};
 use crate::server::control::times::When;
+use crate::server::control::usage;
 use crate::server::control::view::{
     CallView, HungUpView, List, MutedView, OriginatedView, OverseenView, PausedView, PhoneView,
     QueueView, RecordingView, ReloadView, StatusView, TrialView, TrunkView,
@@ -106,6 +107,7 @@ impl Clerk {
             Ask::Trunk(named) => json(&self.trunk(&named.name).await?),
             Ask::TestTrunk(named) => json(&self.test(&named.name).await?),
             Ask::Phones => json(&List { data: self.phones().await? }),
+            Ask::Usage => json(&List { data: usage::all(&self.sip).await? }),
             Ask::Queues => json(&List { data: self.queues().await? }),
             Ask::PauseMember(order) => json(&self.pause_member(&order).await?),
             Ask::Campaigns => json(&List { data: campaigns::list(&self.campaigns).await? }),

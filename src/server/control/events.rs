@@ -72,6 +72,10 @@ pub fn of_server(announcement: &Announcement) -> Value {
             json!({ "changed": changed, "restart": restart })
         }
         Announcement::ConfigRefused { why } => json!({ "reason": why }),
+        Announcement::Budget(news) => json!({
+            "account": news.short.account.to_string(),
+            "limit": news.short.limit.name(),
+        }),
         Announcement::Campaign { campaign, event } => of_campaign(campaign, event),
         Announcement::ProviderRecovered { stage, provider } => {
             json!({ "provider": &**provider, "stage": stage.name() })
@@ -152,10 +156,7 @@ pub fn of_call(told: &Told) -> Value {
             ("call.updated", json!({ "resumed": leg, "held_ms": lasted.as_millis() as u64 }))
         }
         Fact::RecordingAgreed => noted("recording", json!("agreed")),
-        Fact::RecordingRefused { said_no } => (
-            "call.updated",
-            json!({ "recording": "refused", "answer": if *said_no { "no" } else { "none" } }),
-        ),
+        Fact::RecordingRefused { said_no } => refused(*said_no),
         Fact::RecordingPaused => noted("recording", json!("paused")),
         Fact::RecordingResumed { lasted } => (
             "call.updated",
@@ -178,6 +179,12 @@ pub fn of_call(told: &Told) -> Value {
         "call_id": told.call.to_string(),
         "data": data,
     })
+}
+
+/// The caller does not agree to be recorded.
+fn refused(said_no: bool) -> (&'static str, Value) {
+    let answer = if said_no { "no" } else { "none" };
+    ("call.updated", json!({ "recording": "refused", "answer": answer }))
 }
 
 fn transferred(to: &str, manner: Manner, failed: Option<Cause>) -> (&'static str, Value) {

@@ -40,6 +40,9 @@ pub enum Ask {
     /// Where the phones are.
     #[serde(rename = "phone.list")]
     Phones,
+    /// What calls have cost, and what they may.
+    #[serde(rename = "usage")]
+    Usage,
     /// How every queue stands.
     #[serde(rename = "queue.list")]
     Queues,

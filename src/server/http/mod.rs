@@ -26,6 +26,7 @@ mod recordings;
 mod repeating;
 mod transcripts;
 mod trunks;
+mod usage;
 mod webhooks;
 
 mod exposition;

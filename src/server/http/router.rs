@@ -17,7 +17,7 @@ use crate::server::http::gate::{Gate, admit};
 use crate::server::http::service::Service;
 use crate::server::http::{
     calls, campaigns, events, files, front, health, metrics, orders, origination, queues,
-    recordings, transcripts, trunks, webhooks,
+    recordings, transcripts, trunks, usage, webhooks,
 };
 use crate::store::api_keys::Scope;
 
@@ -93,6 +93,7 @@ fn looks() -> OpenApiRouter<Service> {
         .routes(routes!(trunks::get))
         .routes(routes!(trunks::phones))
         .routes(routes!(queues::list))
+        .routes(routes!(usage::list))
         .routes(routes!(webhooks::list))
         .routes(routes!(webhooks::log))
         .routes(routes!(campaigns::list))

@@ -62,6 +62,7 @@ impl Line {
         let (mailbox, mut inbox) = mailbox::pair();
         let session = SessionId(clock::random().u64() >> 1);
         let placement = Placement {
+            payer: None,
             trunks: Vec::new(),
             session,
             destination: destination.parse().expect("a destination"),

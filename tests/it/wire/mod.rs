@@ -71,6 +71,7 @@ mod signatures;
 mod sipp;
 mod soak;
 mod speech;
+mod spending;
 mod squads;
 mod srtp;
 mod story;

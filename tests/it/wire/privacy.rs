@@ -18,6 +18,7 @@ use super::control::Watch;
 use super::server::{House, PATIENCE, Server, said, within};
 use super::service::{Reply, Service};
 use super::tools::uses;
+use super::voicemail::{greeted, message};
 use crate::fakes::chat_server::{Behaviour, ChatServer, KEY};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -25,19 +26,18 @@ async fn nothing_of_what_is_masked_is_in_the_store_the_log_the_events_or_the_web
     let told = Service::open(|_| Reply { status: 204, ..Reply::json(json!({})) }).await;
     let shop = Service::open(|_| Reply::json(json!({ "paid": true }))).await;
     let mind = ChatServer::start(vec![
-        Behaviour::Says("I have 4111 1111. Go on."),
         uses("pay", PAYMENT),
-        Behaviour::Says("Paid with 4111 1111 1111 1111. Who are you?"),
-        Behaviour::Says("And when were you born?"),
+        Behaviour::Says("Paid with 4111 1111 1111 1111."),
         uses("take_message", MESSAGE),
         Behaviour::Says("Noted for 0711 7654321."),
+        Behaviour::Says("Fine."),
     ])
     .await;
     let ears = ears(&[
         "my card number is four one one one one one one one",
         "one one one one one one one one",
-        "anna dot miller at example dot com",
-        "on the third of may nineteen eighty five",
+        "write to anna dot miller at example dot com",
+        "I was born on the third of may nineteen eighty five",
     ])
     .await;
     let settings = [privacy(), webhook(&told), hearing(&ears, &mind), allowing(&[&told, &shop])];
@@ -51,12 +51,13 @@ async fn nothing_of_what_is_masked_is_in_the_store_the_log_the_events_or_the_web
     lines.push(press("07117654321#"));
     call(&server.uri("901"), lines, Duration::from_secs(12)).await;
     let record = server.record().await;
-    let lines = said(&record, "caller");
-    assert_eq!(lines[..2], ["my card number is [card]", "[card]"], "{record:#}");
-    assert_eq!(lines[2..4], ["[email]", "[birth date]"], "{record:#}");
+    let lines = said(&record, "caller").join(" ");
+    let kept = ["my card number is [card]", "write to [email]", "I was born [birth date]"];
+    assert!(kept.iter().all(|kept| lines.contains(kept)), "{record:#}");
     let spoken = said(&record, "agent").join(" ");
-    assert!(spoken.contains("Paid with [card]. Who are you?"), "{record:#}");
+    assert!(spoken.contains("Paid with [card]."), "{record:#}");
     assert_eq!(record["tools"][0]["name"], "pay", "{record:#}");
+    assert_eq!(record["messages"][0]["number"], "[phone]", "{record:#}");
 
     // The model and the tool know what was said.
     let paid = shop.seen().pop().expect("it was asked").body;
@@ -74,10 +75,7 @@ async fn nothing_of_what_is_masked_is_in_the_store_the_log_the_events_or_the_web
     assert!(bodies.iter().any(|it| it.contains("[card]") && it.contains(&id)), "{bodies:?}");
     let all = [everything(&server), watched, bodies.join("\n")].join("\n");
     is_without(&all, &MARKERS);
-    assert!(
-        all.contains("[email]") && all.contains("[digits]"),
-        "it was looked at the right place"
-    );
+    assert!(all.contains("write to [email]"), "it was looked at the right place");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -87,7 +85,7 @@ async fn a_node_that_is_sensitive_pauses_the_recording_and_its_digits_are_nowher
         Server::start(House::with(&PAYING.replace("SHOP", &shop.url())).and(&allowing(&[&shop])))
             .await;
     let mut events = Watch::start(&server, &["events", "--json"]);
-    let lines = vec![press("739204#"), press("1"), press("55#"), press("1")];
+    let lines = vec![press("739204#"), press("55#")];
     call(&server.uri("901"), lines, Duration::from_secs(12)).await;
     let record = server.record().await;
     let paid = shop.seen().pop().unwrap_or_else(|| panic!("{record:#}")).body;
@@ -101,10 +99,8 @@ async fn a_node_that_is_sensitive_pauses_the_recording_and_its_digits_are_nowher
     let all = [everything(&server), watched].join("\n");
     is_without(&all, &["739204", "seven three nine two zero four"]);
     // What is asked elsewhere is kept.
-    assert!(
-        record.to_string().contains("\"55\"") || record.to_string().contains("55"),
-        "{record:#}"
-    );
+    let tools = record["tools"].to_string();
+    assert!(tools.contains("[withheld]") && tools.contains("55"), "{record:#}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -119,9 +115,9 @@ async fn a_message_at_a_voicemail_is_kept_without_what_is_masked() {
         ears.base_url()
     );
     let server = Server::start(House::with(BOX).and(&settings)).await;
-    let line = say(Speaker::Flite("rms"), "this is what I wanted to tell you").await;
-    let line = Line { when: When::Over(Duration::from_millis(1_800)), ..line };
-    call(&server.uri("901"), vec![line], Duration::from_secs(8)).await;
+    let mut line = greeted(&server, "901").await;
+    line.say(&message().await).await;
+    line.until_hung_up().await;
     let note = within(PATIENCE, "a message that is written down", || {
         let files = files(&server.folder.path("data/voicemail"));
         let note = files.iter().find(|path| path.extension().is_some_and(|it| it == "json"))?;
@@ -316,7 +312,7 @@ start = "pin"
 
 [flows.paying.nodes.pin]
 type = "ask"
-collect = { pin = "digits6" }
+collect = { pin = "number" }
 ask = { pin = "What is your number?" }
 sensitive = true
 next = "nights"
@@ -324,7 +320,7 @@ failed = "bye"
 
 [flows.paying.nodes.nights]
 type = "ask"
-collect = { nights = "digits2" }
+collect = { nights = "number" }
 ask = { nights = "How many nights?" }
 next = "pay"
 failed = "bye"

@@ -64,6 +64,7 @@ async fn place(desk: &Desk, destination: &str) -> (SessionId, Vec<Event>, Inbox)
     let session = SessionId(7);
     let (mailbox, mut inbox) = mailbox::pair();
     let placement = Placement {
+        payer: None,
         trunks: Vec::new(),
         session,
         destination: Destination::Sip(destination.to_owned()),

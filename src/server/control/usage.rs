@@ -1,0 +1,88 @@
+//! What calls have cost, by account: the server, its trunks, its tenants, its agents.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::base::money::Currency;
+use crate::call::outbound::purse::{Line, Sum, money};
+use crate::engine::sip_shard::{Question, SipHandle};
+use crate::server::control::asking::ask_shard;
+use crate::server::control::protocol::Fault;
+
+/// What one account spent, and what it may spend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UsageView {
+    /// `server`, or `trunk:NAME`, `tenant:NAME`, `agent:NAME`.
+    pub account: String,
+    /// The day, where it lives: `2026-11-22`.
+    pub day: String,
+    /// What was spent on that day.
+    pub today: SumView,
+    /// What was spent in the month of that day.
+    pub month: SumView,
+    /// What calls out may cost in a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daily_budget: Option<MoneyView>,
+    /// How many minutes calls out may last in a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daily_minutes: Option<u32>,
+    /// How many minutes calls may last in a month, in and out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minutes_per_month: Option<u32>,
+}
+
+/// Minutes that began, and what they cost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SumView {
+    /// Minutes of calls that came in.
+    pub minutes_in: u64,
+    /// Minutes of calls that went out.
+    pub minutes_out: u64,
+    /// What those cost that went out, where there are prices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<MoneyView>,
+}
+
+/// An amount.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MoneyView {
+    /// As a decimal: `0.019`.
+    pub amount: String,
+    /// Its currency (ISO 4217).
+    pub currency: String,
+}
+
+/// What every account spent.
+///
+/// # Errors
+/// When the server is going down.
+pub async fn all(sip: &SipHandle) -> Result<Vec<UsageView>, Fault> {
+    let (lines, currency) = ask_shard(sip, Question::Spending).await?;
+    Ok(lines.iter().map(|line| view(line, currency)).collect())
+}
+
+fn view(line: &Line, currency: Option<Currency>) -> UsageView {
+    let Line { account, spent, allowance } = line;
+    UsageView {
+        account: account.to_string(),
+        day: spent.day.to_string(),
+        today: sum(&spent.today, currency),
+        month: sum(&spent.month, currency),
+        daily_budget: allowance.daily_budget.and_then(|budget| amount(budget, currency)),
+        daily_minutes: allowance.daily_minutes,
+        minutes_per_month: allowance.monthly_minutes,
+    }
+}
+
+fn sum(sum: &Sum, currency: Option<Currency>) -> SumView {
+    SumView {
+        minutes_in: sum.minutes_in,
+        minutes_out: sum.minutes_out,
+        cost: amount(sum.spent, currency),
+    }
+}
+
+fn amount(millionths: u64, currency: Option<Currency>) -> Option<MoneyView> {
+    let money = money(millionths, currency)?;
+    Some(MoneyView { amount: money.amount(), currency: money.currency.to_string() })
+}
