@@ -4,7 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::random::Random;
+use super::units;
 
 /// The identity of a call: a UUIDv7 (RFC 9562), written `call_` and 26 characters of base 32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,6 +60,18 @@ impl FromStr for CallId {
         };
         let bits = digits.bytes().try_fold(0, add).ok_or(NotACallId)?;
         Ok(Self(uuid::Uuid::from_u128(bits)))
+    }
+}
+
+impl<'de> Deserialize<'de> for CallId {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        units::parsed(source)
+    }
+}
+
+impl Serialize for CallId {
+    fn serialize<S: Serializer>(&self, target: S) -> Result<S::Ok, S::Error> {
+        target.collect_str(self)
     }
 }
 

@@ -52,6 +52,8 @@ pub enum Cause {
     },
     /// The server is shutting down.
     ServerShutdown,
+    /// The server was killed; found out when it started again.
+    ServerCrash,
     /// A fault of our own; it is a bug.
     InternalError,
 }
@@ -81,6 +83,7 @@ impl Cause {
             Self::Full => "full",
             Self::AdminEnded { .. } => "admin_ended",
             Self::ServerShutdown => "server_shutdown",
+            Self::ServerCrash => "server_crash",
             Self::InternalError => "internal_error",
         }
     }
@@ -95,7 +98,7 @@ impl Cause {
             Self::Blocked => 403,
             Self::IncompatibleMedia => 488,
             Self::Full | Self::ServerShutdown => 503,
-            Self::InternalError | Self::ProviderError => 500,
+            Self::InternalError | Self::ServerCrash | Self::ProviderError => 500,
             Self::AdminEnded { q850 } => refusal_for(q850),
             Self::CalleeHangup
             | Self::AgentEnded
@@ -133,7 +136,10 @@ impl Cause {
             Self::SignallingTimeout | Self::MediaTimeout => 102,
             Self::IncompatibleMedia => 65,
             Self::Full => 42,
-            Self::ServerShutdown | Self::ProviderError | Self::InternalError => 41,
+            Self::ServerShutdown
+            | Self::ServerCrash
+            | Self::ProviderError
+            | Self::InternalError => 41,
         }
     }
 
@@ -192,6 +198,7 @@ impl Cause {
     /// The state that a call ends in: `completed` when it was answered, else what it came to.
     pub fn final_state(self, answered: bool) -> &'static str {
         match self {
+            Self::ServerCrash => "failed",
             _ if answered => "completed",
             Self::Canceled | Self::CallerHangup => "canceled",
             Self::Busy => "busy",

@@ -514,6 +514,13 @@ impl Chronicle {
         }
     }
 
+    /// The record as it stands, as if the server were killed now.
+    pub fn so_far(&self, now: Instant) -> Record {
+        let mut record = self.record.clone();
+        (record.lasted, record.cause) = (self.since(now), Cause::ServerCrash);
+        record
+    }
+
     /// Closes the record.
     pub fn close(&mut self, now: Instant, cause: Cause) -> Fact {
         // The call was over when its last leg was: what was said last may be known later.

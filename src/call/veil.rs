@@ -15,8 +15,18 @@ pub struct Veil {
     masks: Masks,
     terms: Terms,
     redactor: Redactor,
-    /// How long nothing that is keyed or counted is told.
+    /// How far what the caller says now is told.
     hush: Hush,
+    /// What was said, and what was told of it.
+    told: Vec<Told>,
+}
+
+/// A line that was told.
+#[derive(Debug, Clone)]
+struct Told {
+    text: String,
+    keys: String,
+    covered: (String, String),
 }
 
 /// Whether what a caller says now is told.
@@ -34,7 +44,13 @@ pub enum Hush {
 impl Veil {
     /// One that covers these kinds.
     pub fn new(masks: Masks, terms: Terms) -> Self {
-        Self { masks, terms, redactor: Redactor::new(masks, terms), hush: Hush::None }
+        Self {
+            masks,
+            terms,
+            redactor: Redactor::new(masks, terms),
+            hush: Hush::None,
+            told: Vec::new(),
+        }
     }
 
     /// Covers these kinds too from now on, as they are said so.
@@ -96,11 +112,12 @@ impl Veil {
         }
         match fact {
             Fact::CallerSaid { at, text, keys } => {
-                let (text, keys) = (self.line(Side::Caller, text), self.line(Side::Caller, keys));
+                let (text, keys) = self.lines(Side::Caller, text, keys);
                 Fact::CallerSaid { at, text, keys }
             }
             Fact::AgentSaid { at, text, interrupted } => {
-                Fact::AgentSaid { at, text: self.line(Side::Agent, text), interrupted }
+                let (text, _) = self.lines(Side::Agent, text, String::new());
+                Fact::AgentSaid { at, text, interrupted }
             }
             Fact::MessageTaken { message } => Fact::MessageTaken { message: self.message(message) },
             Fact::CallbackWanted { callback } => {
@@ -137,15 +154,50 @@ impl Veil {
         }
     }
 
+    fn lines(&mut self, side: Side, text: String, keys: String) -> (String, String) {
+        let covered = (self.line(side, text.clone()), self.line(side, keys.clone()));
+        self.told.push(Told { text, keys, covered: covered.clone() });
+        covered
+    }
+
     fn line(&mut self, side: Side, text: String) -> String {
         if text.is_empty() { text } else { self.redactor.line(Said { side, text }) }
     }
 
     /// The record of a call that is over: its lines are looked at together.
     fn record(&self, mut record: Record) -> Record {
+        self.besides(&mut record);
+        record.transcript = self.transcript(record.transcript);
+        record
+    }
+
+    /// The record of a call that is up: its lines are those that were told.
+    pub fn so_far(&self, mut record: Record) -> Record {
+        if self.redactor.is_idle() {
+            return record;
+        }
+        self.besides(&mut record);
+        let mut told = self.told.iter();
+        for line in &mut record.transcript {
+            // Some were told and corrected later, and some are about to be told.
+            let mut ahead = told.clone();
+            let known = ahead.find(|it| (&it.text, &it.keys) == (&line.text, &line.keys));
+            (line.text, line.keys) = match known {
+                Some(known) => {
+                    told = ahead;
+                    known.covered.clone()
+                }
+                None => (self.redactor.begun(&line.text), self.redactor.begun(&line.keys)),
+            };
+        }
+        record
+    }
+
+    /// All of a record but its lines.
+    fn besides(&self, record: &mut Record) {
         let Record {
             flow_failed,
-            transcript,
+            transcript: _,
             failures,
             tools,
             messages,
@@ -178,14 +230,12 @@ impl Veil {
             recorded: _,
             consent: _,
             pauses: _,
-        } = &mut record;
-        *transcript = self.transcript(std::mem::take(transcript));
+        } = record;
         *flow_failed = flow_failed.take().map(|why| self.redactor.text(&why));
         failures.iter_mut().for_each(|it| it.reason = self.redactor.text(&it.reason));
         *tools = std::mem::take(tools).into_iter().map(|it| self.tool(it)).collect();
         *messages = std::mem::take(messages).into_iter().map(|it| self.message(it)).collect();
         *callbacks = std::mem::take(callbacks).into_iter().map(|it| self.callback(it)).collect();
-        record
     }
 
     fn transcript(&self, lines: Vec<Line>) -> Vec<Line> {

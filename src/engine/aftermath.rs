@@ -57,7 +57,7 @@ async fn follow(
             Ok(Ok(report)) => {
                 let told = Value::Object(report.json());
                 remember(playbill, memories, (record, &report)).await;
-                bus.tell(record.call, Fact::Analyzed(Box::new(report))).await;
+                bus.tell(record.call, Fact::Analyzed(Box::new(report)), None).await;
                 return hand_in(playbill, (after, record), told).await;
             }
             Ok(Err(why)) => why,

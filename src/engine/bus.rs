@@ -6,6 +6,7 @@ use tokio::sync::{broadcast, mpsc};
 
 use crate::base::id::CallId;
 use crate::call::event::Fact;
+use crate::call::record::Record;
 
 /// A fact and its call.
 #[derive(Debug, Clone)]
@@ -16,10 +17,19 @@ pub struct Told {
     pub fact: Arc<Fact>,
 }
 
+/// A fact for those who write down what happens, with the record of its call as it stands then.
+#[derive(Debug)]
+pub struct Noted {
+    /// The fact.
+    pub told: Told,
+    /// The record, while the call is up.
+    pub so_far: Option<Box<Record>>,
+}
+
 /// Where calls tell their facts.
 #[derive(Debug, Clone)]
 pub struct Bus {
-    writer: mpsc::Sender<Told>,
+    writer: mpsc::Sender<Noted>,
     watchers: broadcast::Sender<Told>,
 }
 
@@ -36,7 +46,7 @@ impl Watching {
 
 impl Bus {
     /// Makes a bus and the end for the writer; who watches calls `watch`.
-    pub fn new() -> (Self, mpsc::Receiver<Told>) {
+    pub fn new() -> (Self, mpsc::Receiver<Noted>) {
         let (writer, facts) = mpsc::channel(4_096);
         let (watchers, _) = broadcast::channel(1_024);
         (Self { writer, watchers }, facts)
@@ -44,11 +54,11 @@ impl Bus {
 
     /// Tells a fact: waits for the writer, never for watchers (a laggard is told that it missed
     /// some).
-    pub async fn tell(&self, call: CallId, fact: Fact) {
+    pub async fn tell(&self, call: CallId, fact: Fact, so_far: Option<Box<Record>>) {
         let told = Told { call, fact: Arc::new(fact) };
         // Nobody watching is no error; nor is a writer that is gone at the very end.
         self.watchers.send(told.clone()).ok();
-        self.writer.send(told).await.ok();
+        self.writer.send(Noted { told, so_far }).await.ok();
     }
 
     /// For those who watch later.

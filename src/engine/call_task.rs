@@ -291,7 +291,9 @@ impl CallTask {
             }
             _ => None,
         };
-        self.house.bus.tell(self.call, fact).await;
+        let is_over = matches!(fact, Fact::Ended { .. });
+        let so_far = (!is_over).then(|| Box::new(self.conductor.so_far(clock::now())));
+        self.house.bus.tell(self.call, fact, so_far).await;
         if after.and_then(|after| self.house.errands.give(after).err()).is_some() {
             tracing::warn!("too many calls end: what was said in this one is not read");
         }

@@ -1,9 +1,11 @@
 //! The records of calls on the disk, and the events that others are to be told. Whoever lists and
 //! tells them comes later, and nobody waits for it.
 
+use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
@@ -14,11 +16,12 @@ use crate::base::random::Random;
 use crate::call::event::Fact;
 use crate::call::record::Record;
 use crate::engine::announcements::Announcement;
-use crate::engine::bus::Told;
+use crate::engine::bus::{Noted, Told};
 use crate::engine::clock;
 use crate::server::control::events;
 use crate::server::webhooks::endpoint::Endpoint;
-use crate::store::call_files::CallFiles;
+use crate::store::call_files::{CallFiles, document};
+use crate::store::drafts::{self, Drafts, Unfinished};
 use crate::store::indexer::Backlog;
 use crate::store::spool::{Event, Spool};
 
@@ -26,6 +29,9 @@ use crate::store::spool::{Event, Spool};
 #[derive(Debug)]
 pub struct Records {
     files: CallFiles,
+    drafts: Drafts,
+    /// When they were on the disk last.
+    flushed: Instant,
     backlog: Backlog,
     spool: Spool,
     endpoints: Arc<[Endpoint]>,
@@ -37,25 +43,57 @@ impl Records {
     /// Writes records to `files`, and to the spool what one of the endpoints wants to know; tells
     /// `kept` when there is some.
     pub fn new(
-        files: CallFiles,
-        backlog: Backlog,
+        (files, drafts, backlog): (CallFiles, Drafts, Backlog),
         (spool, endpoints, kept): (Spool, Arc<[Endpoint]>, watch::Sender<()>),
     ) -> Self {
-        Self { files, backlog, spool, endpoints, kept, random: clock::random() }
+        let (flushed, random) = (clock::now(), clock::random());
+        Self { files, drafts, flushed, backlog, spool, endpoints, kept, random }
+    }
+
+    /// Writes the records of calls that a server left behind when it was killed, and tells their
+    /// end.
+    ///
+    /// # Errors
+    /// When it cannot be read which those are.
+    pub fn resumed(mut self, drafts: &Path) -> io::Result<Self> {
+        let mut left = drafts::unfinished(drafts)?;
+        left.retain(|it| !self.files.has(it.call));
+        let mut events = Vec::new();
+        for Unfinished { call, document, is_over } in &left {
+            let reason = document.get("end_reason").and_then(Value::as_str);
+            tracing::warn!(%call, reason, is_over, "the server was killed before the record of a call was written");
+        }
+        if !self.endpoints.is_empty() {
+            for it in &left {
+                let event = events::late_end(it.call, it.document.get("ended_at"), it.end());
+                events.extend(self.event(Some(it.call), event));
+            }
+        }
+        self.spool.keep(events);
+        let now = clock::since_epoch();
+        for Unfinished { call, document, .. } in left {
+            if let Err(why) = self.files.write_late(call, &document) {
+                tracing::error!(%call, %why, "its record could not be written: the next start tries again");
+                self.drafts.note(now, call, document, true);
+            }
+        }
+        self.drafts.flush();
+        Ok(self)
     }
 
     /// Writes the record of each call that ends, and events, until nobody tells facts any more. The
     /// disk is slow: it takes all that happened meanwhile at once, and on a thread of its own.
     pub async fn write(
         mut self,
-        mut facts: mpsc::Receiver<Told>,
+        mut facts: mpsc::Receiver<Noted>,
         mut announcements: broadcast::Receiver<Announcement>,
     ) {
-        let (mut told, mut is_told) = (Vec::new(), true);
+        let (mut noted, mut is_told) = (Vec::new(), true);
         loop {
             let mut events = Vec::new();
             tokio::select! {
-                count = facts.recv_many(&mut told, RECORDS) => if count == 0 {
+                count = facts.recv_many(&mut noted, RECORDS) => if count == 0 {
+                    self.drafts.flush();
                     return;
                 },
                 heard = announcements.recv(), if is_told => match heard {
@@ -64,21 +102,23 @@ impl Records {
                     Err(RecvError::Closed) => is_told = false,
                 },
                 () = tokio::time::sleep(AGAIN), if self.spool.is_waiting() => {}
+                () = tokio::time::sleep(self.patience()), if self.drafts.has_news() => {}
             }
             if !self.endpoints.is_empty() {
-                for told in &told {
+                for Noted { told, .. } in &noted {
                     events.extend(self.event(Some(told.call), events::of_call(told)));
                 }
             }
-            let is_kept =
-                |told: &Told| matches!(*told.fact, Fact::Ended { .. } | Fact::Analyzed(_));
-            let kept: Vec<Told> = told.drain(..).filter(is_kept).collect();
-            kept.iter().for_each(log_end);
-            if kept.is_empty() && events.is_empty() && !self.spool.is_waiting() {
-                continue;
-            }
+            let noted = std::mem::take(&mut noted);
+            noted.iter().for_each(|noted| log_end(&noted.told));
             let written = tokio::task::spawn_blocking(move || {
-                let outcomes = self.put(events, &kept);
+                self.sketch(&noted);
+                let is_kept =
+                    |it: &Told| matches!(*it.fact, Fact::Ended { .. } | Fact::Analyzed(_));
+                let told = noted.into_iter().map(|noted| noted.told);
+                let kept: Vec<Told> = told.filter(is_kept).collect();
+                let is_idle = kept.is_empty() && events.is_empty() && !self.spool.is_waiting();
+                let outcomes = if is_idle { Vec::new() } else { self.put(events, &kept) };
                 (self, outcomes)
             });
             let Ok((own, outcomes)) = written.await else {
@@ -92,6 +132,37 @@ impl Records {
                 }
             }
         }
+    }
+
+    /// Notes how calls stand that are up, so that it outlives the server.
+    fn sketch(&mut self, noted: &[Noted]) {
+        let now = clock::since_epoch();
+        let mut newest: BTreeMap<CallId, (&Record, bool)> = BTreeMap::new();
+        for Noted { told, so_far } in noted {
+            match (&*told.fact, so_far) {
+                (Fact::Ended { record, .. }, _) => newest.insert(told.call, (&**record, true)),
+                (_, Some(record)) => newest.insert(told.call, (&**record, false)),
+                (_, None) => None,
+            };
+        }
+        let mut is_urgent = newest.values().any(|(_, is_over)| *is_over);
+        let is_due = clock::now().saturating_duration_since(self.flushed) >= GROUP;
+        if newest.is_empty() && is_due {
+            self.drafts.tick(now);
+        }
+        for (call, (record, is_over)) in newest {
+            // That there is a call is known at once.
+            is_urgent |= self.drafts.note(now, call, document(record), is_over);
+        }
+        if is_urgent || is_due {
+            self.drafts.flush();
+            self.flushed = clock::now();
+        }
+    }
+
+    /// How soon the disk is to know what it does not know yet; or else that the server lives.
+    fn patience(&self) -> Duration {
+        if self.drafts.is_behind() { GROUP } else { TICK }
     }
 
     /// Keeps the events, and then writes the records of calls that ended and what was found out about
@@ -108,6 +179,9 @@ impl Records {
         let written = self.files.write_all(records).into_iter();
         let written = written.map(|outcome| outcome.map(|_| ()));
         let mut written: Vec<_> = calls.into_iter().zip(written).collect();
+        let done =
+            written.iter().filter(|(_, outcome): &&(CallId, io::Result<()>)| outcome.is_ok());
+        self.drafts.done(clock::since_epoch(), done.map(|(call, _)| *call));
         for told in told {
             if let Fact::Analyzed(report) = &*told.fact {
                 let report = Value::Object(report.json());
@@ -127,7 +201,10 @@ impl Records {
             return None;
         }
         let now = clock::since_epoch();
-        let id = Event::named(now, &mut self.random);
+        let id = match call {
+            Some(call) if kind == "call.ended" => Event::named_end(call),
+            _ => Event::named(now, &mut self.random),
+        };
         event.as_object_mut()?.insert("id".to_owned(), json!(id));
         let mut body = event.to_string();
         if body.len() > LONGEST_BODY {
@@ -162,6 +239,12 @@ fn log_end(told: &Told) {
 
 /// How many facts are looked through before the disk is asked to take records.
 const RECORDS: usize = 1_024;
+
+/// How long news of calls that are up wait for each other before the disk takes them.
+const GROUP: Duration = Duration::from_millis(200);
+
+/// How often it is written down that the server lives, while calls are up.
+const TICK: Duration = Duration::from_secs(1);
 
 /// How soon a full disk is asked again to take events.
 const AGAIN: Duration = Duration::from_secs(5);

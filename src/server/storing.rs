@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::settings::Server;
 use crate::engine::announcements::Announcement;
-use crate::engine::bus::Told;
+use crate::engine::bus::Noted;
 use crate::engine::clock;
 use crate::net::tls::{self, TlsError};
 use crate::net::web::Web;
@@ -25,6 +25,7 @@ use crate::server::webhooks::intake::Intake;
 use crate::store::call_archive::CallArchive;
 use crate::store::call_files::CallFiles;
 use crate::store::database::{Database, DatabaseError};
+use crate::store::drafts::Drafts;
 use crate::store::expiry::{Expiry, Keep};
 use crate::store::index::Index;
 use crate::store::indexer::{Backlog, Indexer};
@@ -39,6 +40,8 @@ pub struct Settings {
     pub database: Database,
     /// How long what is kept.
     pub keep: Keep,
+    /// The file of the calls that are up.
+    pub drafts: PathBuf,
     /// The folder of events on their way to the database.
     pub spool: PathBuf,
     /// Who is told what happens.
@@ -99,6 +102,7 @@ pub fn settings(server: &Server) -> Result<Settings, StoreError> {
             transcripts: retention.transcripts,
             events: retention.events,
         },
+        drafts: server.machine.data_dir.join("running.jsonl"),
         spool: server.machine.data_dir.join("events"),
         endpoints: endpoints.collect(),
         web: Web::new(allowed, &tls::Client::load(files)?)?,
@@ -121,9 +125,9 @@ impl Memory {
     /// Readies them; records of calls go to `files`.
     ///
     /// # Errors
-    /// When the folder of events cannot be made.
+    /// When the folder of events cannot be made, or it cannot be read which calls were up.
     pub fn open(settings: Settings, files: &CallFiles) -> Result<Self, (PathBuf, io::Error)> {
-        let Settings { database, keep, spool: folder, endpoints, web } = settings;
+        let Settings { database, keep, drafts, spool: folder, endpoints, web } = settings;
         let (index, outbox) = (Index::new(database.clone()), Outbox::new(database));
         let archive = CallArchive::new(files.folder().to_owned());
         let backlog = Backlog::default();
@@ -136,11 +140,14 @@ impl Memory {
             web,
             arrived: arrived.clone(),
         };
+        let records = (files.clone(), Drafts::new(drafts.clone()), backlog.clone());
+        let records = Records::new(records, (spool, endpoints.clone(), told));
+        let records = records.resumed(&drafts).map_err(|why| (drafts, why))?;
         let intake = Intake { folder, outbox, endpoints: endpoints.clone(), arrived };
         Ok(Self {
             history: History::new(archive.clone(), index.clone(), backlog.clone()),
             desk,
-            records: Records::new(files.clone(), backlog.clone(), (spool, endpoints, told)),
+            records,
             indexer: Indexer::new(index.clone(), archive, backlog.clone()),
             expiry: Expiry::new(keep, files.clone(), index, backlog),
             intake,
@@ -152,7 +159,7 @@ impl Memory {
     /// done beside the `others` until `stop`. Gives what operators look at.
     pub fn work(
         self,
-        (facts, announcements): (mpsc::Receiver<Told>, broadcast::Receiver<Announcement>),
+        (facts, announcements): (mpsc::Receiver<Noted>, broadcast::Receiver<Announcement>),
         stop: &CancellationToken,
         others: &mut JoinSet<()>,
     ) -> (History, Desk) {

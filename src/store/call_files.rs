@@ -17,6 +17,7 @@ use crate::call::record::{
 };
 use crate::call::stir::{Flaw, Verification};
 use crate::call::voicemail::Fate;
+use crate::store::call_archive::Document;
 
 /// Writes records below a folder.
 #[derive(Debug, Clone)]
@@ -76,6 +77,16 @@ impl CallFiles {
         drafts.into_iter().map(|draft| draft.and_then(publish)).collect()
     }
 
+    /// Writes the record of a call that a server left behind when it was killed.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn write_late(&self, call: CallId, document: &Document) -> io::Result<()> {
+        let draft = self.put(self.path(call), document)?;
+        draft.file.sync_data()?;
+        draft.publish().map(|_| ())
+    }
+
     /// Adds what was found out to the record of a call that is there.
     ///
     /// # Errors
@@ -95,20 +106,29 @@ impl CallFiles {
         call: CallId,
         change: impl FnOnce(&mut Map<String, Value>),
     ) -> io::Result<()> {
-        let path = self.folder.join(format!("{call}.json"));
+        let path = self.path(call);
         let mut document: Map<String, Value> = serde_json::from_slice(&fs::read(&path)?)?;
         change(&mut document);
-        let draft = self.put(path, &Value::Object(document))?;
+        let draft = self.put(path, &document)?;
         draft.file.sync_data()?;
         draft.publish().map(|_| ())
     }
 
-    /// Writes a record beside the place where it is to be.
-    fn draft(&self, record: &Record) -> io::Result<Draft> {
-        self.put(self.folder.join(format!("{}.json", record.call)), &document(record))
+    /// Whether a call has a record.
+    pub fn has(&self, call: CallId) -> bool {
+        self.path(call).exists()
     }
 
-    fn put(&self, path: PathBuf, document: &Value) -> io::Result<Draft> {
+    fn path(&self, call: CallId) -> PathBuf {
+        self.folder.join(format!("{call}.json"))
+    }
+
+    /// Writes a record beside the place where it is to be.
+    fn draft(&self, record: &Record) -> io::Result<Draft> {
+        self.put(self.path(record.call), &document(record))
+    }
+
+    fn put(&self, path: PathBuf, document: &Document) -> io::Result<Draft> {
         let partial = path.with_extension("json.part");
         // What was said is nobody's business but the operator's.
         let mut options = fs::OpenOptions::new();
@@ -135,8 +155,8 @@ impl Draft {
 }
 
 /// The document of a record: the names are those of the call object of the API.
-fn document(record: &Record) -> Value {
-    json!({
+pub fn document(record: &Record) -> Document {
+    let document = json!({
         "id": record.call.to_string(),
         "direction": if record.is_ours { "outbound" } else { "inbound" },
         "status": record.cause.final_state(record.answered.is_some()),
@@ -172,7 +192,11 @@ fn document(record: &Record) -> Value {
         "amd": record.answerer.as_ref().map(answerer),
         "voicemail": record.voicemail.as_ref().map(voicemail),
         "callbacks": record.callbacks.iter().map(callback).collect::<Vec<_>>(),
-    })
+    });
+    match document {
+        Value::Object(document) => document,
+        _ => Document::new(),
+    }
 }
 
 fn node(entered: &NodeEntered) -> Value {
@@ -394,7 +418,8 @@ fn rounded(score: f64) -> f64 {
     (score * 100.0).round() / 100.0
 }
 
-fn timestamp(since_epoch: Duration) -> Option<String> {
+/// A time since the Unix epoch, as records write it (RFC 3339).
+pub fn timestamp(since_epoch: Duration) -> Option<String> {
     let millis = i64::try_from(since_epoch.as_millis()).ok()?;
     jiff::Timestamp::from_millisecond(millis).ok().map(|at| format!("{at:.3}"))
 }

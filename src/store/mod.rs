@@ -4,6 +4,7 @@ pub mod api_keys;
 pub mod call_archive;
 pub mod call_files;
 pub mod database;
+pub mod drafts;
 pub mod expiry;
 pub mod index;
 pub mod indexer;

@@ -108,6 +108,11 @@ impl Spool {
 }
 
 impl Event {
+    /// Names the end of a call: by the call, since it ends once, whoever tells of it.
+    pub fn named_end(call: CallId) -> String {
+        format!("evt_{}", call.to_string().trim_start_matches("call_"))
+    }
+
     /// Names what happened at a time since the Unix epoch.
     pub fn named(since_epoch: Duration, random: &mut Random) -> String {
         let id = CallId::new(since_epoch, random).to_string();

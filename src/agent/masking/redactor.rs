@@ -110,6 +110,15 @@ impl Redactor {
         lines.chunks(MOST_AT_ONCE).flat_map(|lines| self.covered(lines, false)).collect()
     }
 
+    /// Covers a text that may go on.
+    pub fn begun(&self, text: &str) -> String {
+        let said = Said { side: Side::Caller, text: text.to_owned() };
+        if self.is_idle() {
+            return said.text;
+        }
+        self.covered(&[said], true).pop().unwrap_or_default()
+    }
+
     /// Covers a text that stands for itself.
     pub fn text(&self, text: &str) -> String {
         let said = Said { side: Side::Caller, text: text.to_owned() };

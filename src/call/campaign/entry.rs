@@ -184,7 +184,7 @@ impl Outcome {
                 Cause::Busy => Fate::Busy,
                 Cause::NoAnswer => Fate::NoAnswer,
                 Cause::Blocked | Cause::NoRoute => Fate::Blocked,
-                Cause::ServerShutdown => Fate::Interrupted,
+                Cause::ServerShutdown | Cause::ServerCrash => Fate::Interrupted,
                 _ => Fate::Failed,
             },
         };

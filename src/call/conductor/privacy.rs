@@ -11,6 +11,7 @@ use crate::agent::tools::builtin;
 use crate::base::country::Country;
 use crate::call::briefing::Briefing;
 use crate::call::event::{Fact, Output, Taping};
+use crate::call::record::Record;
 use crate::call::veil::{Hush, Veil};
 
 /// What of a call is told.
@@ -55,6 +56,11 @@ impl Privacy {
     /// A fact as it may be told.
     pub(super) fn cover(&mut self, fact: Fact) -> Fact {
         self.veil.cover(fact)
+    }
+
+    /// The record of a call that is up, as it may be kept.
+    pub(super) fn so_far(&self, record: Record) -> Record {
+        self.veil.so_far(record)
     }
 
     /// Somebody wants a pause of the recording, or its end.

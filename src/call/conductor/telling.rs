@@ -6,7 +6,7 @@ use super::{Conductor, Work};
 use crate::call::cause::Cause;
 use crate::call::leg::{Leg, State};
 use crate::call::overview::{Doing, LegView, Overview};
-use crate::call::record;
+use crate::call::record::{self, Record};
 
 impl Conductor {
     /// The call as it stands.
@@ -31,6 +31,11 @@ impl Conductor {
             recording_paused: self.chronicle.is_paused(),
             legs: legs.map(|(leg, noted)| self.view(leg, noted)).collect(),
         }
+    }
+
+    /// The record of the call as it stands, without what nobody may keep.
+    pub fn so_far(&self, now: Instant) -> Record {
+        self.privacy.so_far(self.chronicle.so_far(now))
     }
 
     /// The operator ends the call.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 
+use crate::base::id::CallId;
 use crate::call::campaign;
 use crate::call::cause::Cause;
 use crate::call::event::Fact;
@@ -185,6 +186,12 @@ pub fn of_call(told: &Told) -> Value {
 fn refused(said_no: bool) -> (&'static str, Value) {
     let answer = if said_no { "no" } else { "none" };
     ("call.updated", json!({ "recording": "refused", "answer": answer }))
+}
+
+/// A call ended since the server was killed, or had ended just before.
+pub fn late_end(call: CallId, at: Option<&Value>, data: Value) -> Value {
+    let at = at.cloned().unwrap_or_else(|| timestamp(clock::since_epoch()).into());
+    json!({ "type": "call.ended", "timestamp": at, "call_id": call.to_string(), "data": data })
 }
 
 fn transferred(to: &str, manner: Manner, failed: Option<Cause>) -> (&'static str, Value) {

@@ -27,6 +27,7 @@ mod codecs;
 mod conferences;
 mod contract;
 mod control;
+mod crashes;
 mod crowd;
 mod databases;
 mod dialogs;
