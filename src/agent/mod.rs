@@ -11,7 +11,7 @@ pub mod tool;
 pub mod tools;
 pub mod transfer;
 
-pub mod consent;
+mod consent;
 pub mod conversation;
 pub mod sentence;
 pub mod squad;
@@ -34,6 +34,7 @@ pub mod judgement;
 mod keypad;
 mod lateness;
 mod overlap;
+pub mod permission;
 pub mod silence;
 pub mod turn;
 

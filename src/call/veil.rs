@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use crate::agent::after::Report;
 use crate::agent::masking::kind::Masks;
-use crate::agent::masking::redactor::{self, Redactor, Said, Side, Terms};
+use crate::agent::masking::redactor::{self, Redactor, Said, Side};
+use crate::agent::masking::terms::Terms;
 use crate::call::event::Fact;
 use crate::call::record::{Callback, Line, Message, Record, Speaker, ToolUse};
 

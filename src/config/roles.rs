@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::agent::assistant::{Assistant, Choice, Intent, RecordConsent, Transfer};
-use crate::agent::consent;
 use crate::agent::hearing::value;
 use crate::agent::intents::slot::Kind;
 use crate::agent::introduction;
 use crate::agent::menu::{Invalid, Menu, Timeout};
+use crate::agent::permission;
 use crate::agent::tool::{Tool, names};
 use crate::agent::tools::definition::{Definition, Method};
 use crate::agent::tools::parameter::{self, Format, Parameter, Sort};
@@ -46,7 +46,7 @@ pub fn askers(
     let asking = agents.iter().chain(speakers).filter(|(_, agent)| wants(agent));
     let made = asking.map(|(name, agent)| {
         let base = Assistant { speech: true, ..plain(agent) };
-        (consent::asker(name), Arc::new(consent::of(&base)))
+        (permission::asker(name), Arc::new(permission::of(&base)))
     });
     made.collect()
 }

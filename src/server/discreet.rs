@@ -9,7 +9,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::agent::lexicon::account::{self, Verdict};
 use crate::agent::masking::card;
 use crate::agent::masking::kind::{Kind, Masks};
-use crate::agent::masking::redactor::{Redactor, Terms};
+use crate::agent::masking::redactor::Redactor;
+use crate::agent::masking::terms::Terms;
 
 /// Makes writers that cover these kinds.
 #[derive(Debug, Clone, Copy)]

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::piece::Sort;
-use super::redactor::Sheet;
+use super::sheet::Sheet;
 use super::topic::Topic;
 use crate::agent::hearing::date;
 use crate::agent::hearing::value::{Context, Value};

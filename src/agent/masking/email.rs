@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::redactor::Sheet;
+use super::sheet::Sheet;
 use super::topic::Topic;
 use crate::agent::hearing::{email, spelling};
 use crate::agent::intents::tongue::Tongue;

@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-use super::redactor::Sheet;
 use super::run;
+use super::sheet::Sheet;
 use super::topic::Topic;
 use crate::agent::hearing::spelling;
 use crate::agent::intents::tongue::Tongue;

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 
 use super::kind::{Kind, Masks};
-use super::redactor::{Redactor, Said, Side, Terms};
+use super::redactor::{Redactor, Said, Side};
+use super::terms::Terms;
 use crate::agent::intents::numerals::spell_digits;
 use crate::agent::intents::tongue::Tongue;
 use crate::agent::lexicon::cardinal;

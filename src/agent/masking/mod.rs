@@ -3,8 +3,11 @@
 
 pub mod kind;
 
+pub mod terms;
+
 mod piece;
 mod run;
+mod sheet;
 mod topic;
 
 mod birth;

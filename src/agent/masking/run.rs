@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::piece::{Piece, Sort};
-use super::redactor::Terms;
+use super::terms::Terms;
 use crate::agent::hearing::digits;
 use crate::agent::intents::tongue::Tongue;
 

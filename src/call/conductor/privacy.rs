@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Conductor;
 use crate::agent::assistant::Assistant;
 use crate::agent::event::Note;
-use crate::agent::masking::redactor::Terms;
+use crate::agent::masking::terms::Terms;
 use crate::agent::tools::builtin;
 use crate::base::country::Country;
 use crate::call::briefing::Briefing;

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use super::Conductor;
 use crate::agent::assistant::{Assistant, RecordConsent};
-use crate::agent::consent;
 use crate::agent::introduction::Answer;
+use crate::agent::permission;
 use crate::agent::tool::ToolCall;
 use crate::call::briefing::{Casting, Post};
 use crate::call::event::{Output, Taping};
@@ -60,7 +60,7 @@ impl Conductor {
         if assistant.record_consent != RecordConsent::Voice || !self.is_first(&assistant) {
             return post;
         }
-        let asker = consent::asker(&post.casting.name);
+        let asker = permission::asker(&post.casting.name);
         let Some(casting) = self.briefing.agents.get(&asker).cloned() else {
             // Without a question nobody has agreed.
             self.consent = Consent::Refused;

@@ -12,7 +12,8 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::mailbox::Mailbox;
-use crate::agent::masking::redactor::{Redactor, Terms};
+use crate::agent::masking::redactor::Redactor;
+use crate::agent::masking::terms::Terms;
 use crate::agent::tools::letter::{self, Letter};
 use crate::audio::wav;
 use crate::base::destination::Destination;
