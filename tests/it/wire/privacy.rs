@@ -85,7 +85,7 @@ async fn a_node_that_is_sensitive_pauses_the_recording_and_its_digits_are_nowher
         Server::start(House::with(&PAYING.replace("SHOP", &shop.url())).and(&allowing(&[&shop])))
             .await;
     let mut events = Watch::start(&server, &["events", "--json"]);
-    let lines = vec![press("739204#"), press("55#")];
+    let lines = vec![press("739204#"), press("1"), press("55#"), press("1")];
     call(&server.uri("901"), lines, Duration::from_secs(12)).await;
     let record = server.record().await;
     let paid = shop.seen().pop().unwrap_or_else(|| panic!("{record:#}")).body;
@@ -312,16 +312,18 @@ start = "pin"
 
 [flows.paying.nodes.pin]
 type = "ask"
-collect = { pin = "number" }
+collect = { pin = "digits6" }
 ask = { pin = "What is your number?" }
+confirm = "Right?"
 sensitive = true
 next = "nights"
 failed = "bye"
 
 [flows.paying.nodes.nights]
 type = "ask"
-collect = { nights = "number" }
+collect = { nights = "digits2" }
 ask = { nights = "How many nights?" }
+confirm = "Right?"
 next = "pay"
 failed = "bye"
 
