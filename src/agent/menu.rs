@@ -181,10 +181,12 @@ fn label(to: &Destination) -> Option<String> {
         | Destination::Voicemail(name)
         | Destination::Conference(name)
         | Destination::Queue(name)
+        | Destination::Stream(name)
         | Destination::Phone(name) => name,
         Destination::Sip(_)
         | Destination::Tel(_)
         | Destination::Trunk { .. }
+        | Destination::Webhook(_)
         | Destination::Drill(_)
         | Destination::Reject(_)
         | Destination::Busy

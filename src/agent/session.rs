@@ -174,6 +174,11 @@ impl Session {
         self.turn.count_on(&other.turn);
     }
 
+    /// Counts utterances on from this one, which somebody else said.
+    pub fn count_past(&mut self, last: UtteranceId) {
+        self.speech.count_past(last);
+    }
+
     /// What was said.
     pub fn conversation(&self) -> &Conversation {
         &self.conversation

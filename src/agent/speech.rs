@@ -99,6 +99,11 @@ impl Speech {
         self.next = before.next;
     }
 
+    /// Counts on from this utterance, if it has not come so far.
+    pub fn count_past(&mut self, last: UtteranceId) {
+        self.next = self.next.max(last.next());
+    }
+
     /// The last utterance that was ordered so far; 0 before the first.
     pub fn ordered(&self) -> UtteranceId {
         UtteranceId(self.next.0.saturating_sub(1))

@@ -42,6 +42,10 @@ pub enum Destination {
     Conference(String),
     /// `queue:sales`: callers wait for the next free member.
     Queue(String),
+    /// `webhook:https://app.example.com/incoming`: a server of the operator's says where.
+    Webhook(String),
+    /// `stream:bot`: somebody behind a WebSocket hears and speaks.
+    Stream(String),
     /// `echo`, `tone`, `ring:5` and the like: a test.
     Drill(Drill),
     /// `reject` or `reject:603`: a final answer without a word.
@@ -83,7 +87,7 @@ pub enum NotADestination {
     /// The part before the colon is not known.
     #[error(
         "`{0}` is not a kind of destination: there are agent:, squad:, menu:, flow:, queue:, phone:, group:, \
-         voicemail:, conference:, trunk:, sip:, tel:, reject, busy and hangup, and to test echo, tone, ring:, early, noanswer, digits and refer:"
+         voicemail:, conference:, stream:, webhook:, trunk:, sip:, tel:, reject, busy and hangup, and to test echo, tone, ring:, early, noanswer, digits and refer:"
     )]
     Kind(String),
     /// The part after the colon does not fit.
@@ -112,7 +116,8 @@ impl FromStr for Destination {
             "menu" if is_name(value) => Ok(Self::Menu(value.to_owned())),
             "flow" if is_name(value) => Ok(Self::Flow(value.to_owned())),
             "queue" if is_name(value) => Ok(Self::Queue(value.to_owned())),
-            "squad" | "menu" | "flow" | "queue" => {
+            "stream" if is_name(value) => Ok(Self::Stream(value.to_owned())),
+            "squad" | "menu" | "flow" | "queue" | "stream" => {
                 Err(NotADestination::Value(format!("`{value}` is not the name of a {kind}")))
             }
             "sip" | "sips" if !value.is_empty() => Ok(Self::Sip(text.to_owned())),
@@ -133,6 +138,7 @@ impl FromStr for Destination {
             "conference" => {
                 Err(NotADestination::Value(format!("`{value}` is not the name of a conference")))
             }
+            "webhook" => webhook(value),
             "reject" => status(603).map(Self::Reject),
             "hangup" => status(480).map(Self::HangUp),
             "busy" if value.is_empty() => Ok(Self::Busy),
@@ -161,6 +167,7 @@ impl Destination {
             Self::Conference(_) => Self::Conference(called.to_owned()),
             Self::Queue(_) => Self::Queue(called.to_owned()),
             Self::Voicemail(_) => Self::Voicemail(called.to_owned()),
+            Self::Stream(_) => Self::Stream(called.to_owned()),
             other => other.clone(),
         }
     }
@@ -173,6 +180,7 @@ impl Destination {
             | Self::Group(name)
             | Self::Conference(name)
             | Self::Queue(name)
+            | Self::Stream(name)
             | Self::Voicemail(name)
             | Self::Trunk { number: name, .. } => name == EXTENSION,
             _ => false,
@@ -197,6 +205,8 @@ impl Destination {
             | Self::Voicemail(_)
             | Self::Conference(_)
             | Self::Queue(_)
+            | Self::Webhook(_)
+            | Self::Stream(_)
             | Self::Drill(_)
             | Self::Reject(_)
             | Self::Busy
@@ -220,6 +230,8 @@ impl fmt::Display for Destination {
             Self::Voicemail(name) => write!(f, "voicemail:{name}"),
             Self::Conference(name) => write!(f, "conference:{name}"),
             Self::Queue(name) => write!(f, "queue:{name}"),
+            Self::Webhook(url) => write!(f, "webhook:{url}"),
+            Self::Stream(name) => write!(f, "stream:{name}"),
             Self::Drill(drill) => drill.fmt(f),
             Self::Reject(status) => write!(f, "reject:{status}"),
             Self::Busy => f.write_str("busy"),
@@ -230,13 +242,29 @@ impl fmt::Display for Destination {
 
 /// How a destination is written, for editors.
 const WRITTEN: &str = concat!(
-    r"(agent|assistant|squad|menu|flow|queue|phone|group|voicemail|conference|trunk|tel|sip|sips|refer):.+",
+    r"(agent|assistant|squad|menu|flow|queue|phone|group|voicemail|conference|stream|webhook|trunk|tel|sip|sips|refer):.+",
     r"|(reject|hangup)(:[0-9]{3})?|ring:[0-9]+s?|busy|echo|tone|early|noanswer|digits",
 );
 
 impl<'de> Deserialize<'de> for Destination {
     fn deserialize<D: serde::Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
         String::deserialize(source)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Reads a URL.
+fn webhook(value: &str) -> Result<Destination, NotADestination> {
+    let (scheme, rest) = value.split_once("://").unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let is_url = matches!(scheme, "http" | "https")
+        && !authority.is_empty()
+        && !authority.contains('@')
+        && value.chars().all(|c| c.is_ascii_graphic());
+    match is_url {
+        true => Ok(Destination::Webhook(value.to_owned())),
+        false => Err(NotADestination::Value(format!(
+            "`{value}` is no URL: write webhook:https://app.example.com/incoming"
+        ))),
     }
 }
 
@@ -301,6 +329,7 @@ mod tests {
             "voicemail:office",
             "conference:board",
             "queue:sales",
+            "stream:bot",
             "echo",
             "tone",
             "ring:5",
@@ -321,6 +350,8 @@ mod tests {
             "menu:a b",
             "queue:",
             "queue:a b",
+            "stream:",
+            "stream:wss://bot.example.com",
             "reject:200",
             "tel:0711",
             "busy:1",

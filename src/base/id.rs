@@ -31,6 +31,11 @@ impl CallId {
         SessionId(OWN_SESSION | chance | u64::from(number))
     }
 
+    /// Its 32 hexadecimal digits, for those who know no other identities.
+    pub fn digits(self) -> String {
+        self.0.simple().to_string()
+    }
+
     /// The first identity that could be made at a time since the Unix epoch.
     pub fn first_at(since_epoch: Duration) -> Self {
         let millis = since_epoch.as_millis().min((1 << 48) - 1);

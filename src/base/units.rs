@@ -42,10 +42,10 @@ impl FromStr for Frequency {
 
 /// Why a text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a duration: write a number and one of ms, s, m, h, d, such as \"300ms\"")]
+#[error("not a duration: write a number and one of ms, s, m, h, d, y, such as \"300ms\"")]
 pub struct NotADuration;
 
-/// Reads `300ms`, `1.5s`, `15m`, `2h`, `90d`.
+/// Reads `300ms`, `1.5s`, `15m`, `2h`, `90d`, `2y` (of 365 days).
 ///
 /// # Errors
 /// When the number or the unit is missing, or the number is negative or absurd.
@@ -58,6 +58,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, NotADuration> {
         "m" => 60.0,
         "h" => 3_600.0,
         "d" => 86_400.0,
+        "y" => 365.0 * 86_400.0,
         _ => return Err(NotADuration),
     };
     let number: f64 = number.trim_end().parse().map_err(|_| NotADuration)?;
@@ -184,6 +185,7 @@ mod tests {
         assert_eq!(parse_duration("300ms"), Ok(Duration::from_millis(300)));
         assert_eq!(parse_duration("1.5s"), Ok(Duration::from_millis(1_500)));
         assert_eq!(parse_duration("2h"), Ok(Duration::from_secs(7_200)));
+        assert_eq!(parse_duration("2y"), Ok(Duration::from_secs(2 * 365 * 86_400)));
         for wrong in ["300", "ms", "-1s", "1 fortnight", "", "NaNs", "1e300s"] {
             assert_eq!(parse_duration(wrong), Err(NotADuration), "{wrong}");
         }

@@ -18,6 +18,7 @@ use crate::base::destination::{Destination, Mode};
 use crate::call::admission::Badge;
 use crate::call::keying::Srtp;
 use crate::call::numbering::Numbering;
+use crate::call::stream;
 use crate::dialplan::flow::Flow;
 use crate::dialplan::pattern::Match;
 use crate::dialplan::plan::Plan;
@@ -41,6 +42,8 @@ pub struct Briefing {
     pub queues: BTreeMap<String, Arc<Queue>>,
     /// Where callers leave messages, by name; who speaks there is an agent `voicemail:NAME`.
     pub letterboxes: BTreeMap<String, Arc<Letterbox>>,
+    /// The streams by name.
+    pub streams: BTreeMap<String, stream::Terms>,
     /// What each trunk may do, by name.
     pub trunks: BTreeMap<Arc<str>, Terms>,
     /// The codecs of phones that have their own, by name.

@@ -19,9 +19,10 @@ use crate::call::leg::Agreement;
 use crate::call::record::{
     Answerer, Bridge, Callback, Consent, Failure, Hold, Kind, Latency, LeftQueue, Leg, Line,
     Manner, Message, NodeEntered, Outcome, Pause, Queued, Record, Refusal, Role, Served, Speaker,
-    Stage, ToolUse, Transfer, Turn, Voicemail,
+    Stage, Streamed, ToolUse, Transfer, Turn, Voicemail,
 };
 use crate::call::stir::Verification;
+use crate::call::stream::{End, StreamId};
 use crate::call::voicemail::Fate;
 use crate::media::event::Quality;
 use crate::sip::event::Incoming;
@@ -99,6 +100,7 @@ impl Chronicle {
             bridges: Vec::new(),
             holds: Vec::new(),
             queues: Vec::new(),
+            streams: Vec::new(),
             transfers: Vec::new(),
             false_interruptions: 0,
             interruptions: 0,
@@ -251,6 +253,30 @@ impl Chronicle {
         let waited = *queued.waited.insert(since.saturating_sub(queued.at));
         queued.why = Some(why);
         Some(Fact::LeftQueue { queue: queued.queue.clone(), waited, why })
+    }
+
+    /// A stream is to have the line.
+    pub fn streams(&mut self, now: Instant, (id, stream): (StreamId, &str), is_fork: bool) -> Fact {
+        let (at, stream) = (self.since(now), stream.to_owned());
+        let streamed =
+            Streamed { id, is_fork, at, stream: stream.clone(), lasted: None, end: None };
+        self.record.streams.push(streamed);
+        Fact::Streams { stream }
+    }
+
+    /// A stream that has not ended, if there is one.
+    pub fn listens(&self) -> Option<StreamId> {
+        self.record.streams.iter().find(|it| it.lasted.is_none()).map(|it| it.id)
+    }
+
+    /// It has the line no more, if it had.
+    pub fn streamed(&mut self, now: Instant, id: StreamId, end: &End) -> Option<Fact> {
+        let since = self.since(now);
+        let mut open = self.record.streams.iter_mut().filter(|it| it.lasted.is_none());
+        let streamed = open.find(|it| it.id == id)?;
+        let lasted = *streamed.lasted.insert(since.saturating_sub(streamed.at));
+        streamed.end = Some(end.clone());
+        Some(Fact::Streamed { stream: streamed.stream.clone(), lasted, end: end.clone() })
     }
 
     /// A peer put its leg on hold.

@@ -5,6 +5,7 @@
 mod calling;
 mod conferring;
 mod consulting;
+mod deciding;
 mod detecting;
 mod dialling;
 mod drilling;
@@ -21,6 +22,7 @@ mod recording;
 mod replacing;
 mod serving;
 mod signalling;
+mod streaming;
 mod telling;
 mod transferring;
 mod using;
@@ -50,6 +52,7 @@ use crate::call::event::{Fact, Input, Output};
 use crate::call::flow::Walk;
 use crate::call::leg::{Agreement, Leg, State};
 use crate::call::record::LeftQueue;
+use crate::call::stream::StreamId;
 use crate::call::voicemail;
 use crate::dialplan::runner;
 use crate::media;
@@ -65,6 +68,7 @@ use leaving_word::Leaving;
 use overseeing::Overseer;
 use privacy::Privacy;
 use recording::Consent;
+use streaming::Streaming;
 use using::Usage;
 
 /// One call.
@@ -98,6 +102,8 @@ pub struct Conductor {
     /// Where the call waits in a queue, and then who of the queue has it.
     line: Option<Box<queueing::Place>>,
     desk: Desk,
+    /// The last stream that had the line.
+    stream: StreamId,
     /// The flow that the call goes through.
     flow: Option<Walk>,
     /// How often the caller was passed on among agents since it said something.
@@ -106,8 +112,14 @@ pub struct Conductor {
     route_sets: template::Variables,
     /// Headers of the INVITEs that the route wants, as templates.
     route_headers: template::Variables,
+    /// The stream that the route lets listen.
+    route_forks: Option<String>,
     /// Whether the route says that its calls are recorded; otherwise the agent does.
     route_records: Option<bool>,
+    /// How long a server of the operator's may take to say where the call goes.
+    answers_within: Option<std::time::Duration>,
+    /// Whether one was asked.
+    asks_way: bool,
     consent: Consent,
     privacy: Privacy,
     usage: Usage,
@@ -138,6 +150,8 @@ enum Work {
     Conference(Seat),
     /// The near side waits in a queue.
     Queued,
+    /// A stream has the near side.
+    Stream(Box<Streaming>),
     /// The near side leaves a message.
     Voicemail(Leaving),
     /// A test.
@@ -173,6 +187,8 @@ enum Timer {
     Announce,
     /// Whoever is asked does not answer.
     Consult,
+    /// Nobody says where the call goes.
+    Decide,
 }
 
 impl Conductor {
@@ -208,11 +224,15 @@ impl Conductor {
             line: None,
             incoming,
             desk: Desk::default(),
+            stream: StreamId::default(),
             flow: None,
             hops: 0,
             route_sets: template::Variables::new(),
             route_headers: template::Variables::new(),
             route_records: None,
+            answers_within: None,
+            asks_way: false,
+            route_forks: None,
             consent: Consent::default(),
             usage: Usage::default(),
             earlier: Vec::new(),
@@ -242,9 +262,11 @@ impl Conductor {
                 self.out.extend(fact.map(Output::Fact));
             }
             Input::Remembered(earlier) => self.earlier = earlier,
+            Input::Decided(answer) => self.decided(now, answer),
             Input::Room(room) => self.tell_voicemail(now, voicemail::Happening::Room(room)),
             Input::Gathered(others) => self.gathered(now, others),
             Input::Queue(word) => self.told_by_queue(now, word),
+            Input::Stream(stream, news) => self.streamed(now, stream, news),
             Input::Replace { session, incoming } => self.replace(session, incoming),
             Input::Retired => self.end(now, Cause::Transferred),
             Input::HangUp { q850 } => self.hung_up_by_operator(now, q850),
@@ -269,6 +291,7 @@ impl Conductor {
                 Timer::Queue => self.give_up_waiting(now, LeftQueue::Timeout),
                 Timer::Announce => self.announce_place(now),
                 Timer::Consult => self.consulted(now, Answer::Unclear),
+                Timer::Decide => self.next_round(now),
             }
         }
         match &mut self.work {
@@ -359,6 +382,8 @@ impl Conductor {
         self.route_sets = route.set.clone();
         self.route_headers = route.headers.clone();
         self.route_records = route.record;
+        self.answers_within = route.timeout;
+        self.route_forks.clone_from(&route.fork);
         let written: Vec<String> = to.iter().map(Destination::to_string).collect();
         let destination = written.join(", ");
         let name = route.name.clone().unwrap_or_else(|| destination.clone());
@@ -379,7 +404,7 @@ impl Conductor {
 
     /// The call goes to a destination that is no leg.
     fn go(&mut self, now: Instant, destination: Destination) {
-        self.dial = None;
+        let left = self.dial.take();
         match destination {
             Destination::Agent(_) | Destination::Squad(_) | Destination::Menu(_) => {
                 match self.briefing.post(&destination) {
@@ -395,6 +420,7 @@ impl Conductor {
             Destination::Flow(name) => self.go_by_flow(now, &name),
             Destination::Conference(room) => self.confer(now, room),
             Destination::Queue(name) => self.queue_up(now, &name, None),
+            Destination::Stream(name) => self.stream(now, name, left),
             Destination::Voicemail(name) => self.leave_word(now, &name),
             Destination::Drill(kind) => {
                 self.work = Work::Drill(Drill::new(kind));
@@ -407,6 +433,7 @@ impl Conductor {
             Destination::Sip(_)
             | Destination::Tel(_)
             | Destination::Trunk { .. }
+            | Destination::Webhook(_)
             | Destination::Phone(_)
             | Destination::Group(_) => self.end(now, Cause::NoRoute),
         }
@@ -477,6 +504,7 @@ impl Conductor {
             Work::Drill(drill) => drill.handle(now, Happening::Bound),
             Work::Conference(_) => self.take_seat(),
             Work::Queued => self.come_in_line(now),
+            Work::Stream(_) => self.open_stream(now),
             Work::Voicemail(_) => self.ready_for_word(now),
             Work::Dialling
             | Work::Referring(_)

@@ -29,6 +29,8 @@ pub struct Desk {
     /// The agent is gone: only what was heard of its last words still counts, and what the caller
     /// said last.
     left: bool,
+    /// The last utterance that somebody else said where the agent speaks.
+    others: UtteranceId,
 }
 
 impl Desk {
@@ -102,6 +104,7 @@ impl Desk {
             Some(before) => Session::after(before, assistant, opening, now),
             None => Session::new(assistant, opening, now),
         };
+        session.count_past(self.others);
         session.handle(now, Input::Began);
         Self { casting: Some(casting), session: Some(session), ..Self::default() }
     }
@@ -129,11 +132,20 @@ impl Desk {
         Inheritance { from, conversation, told, summary: None, seen: Vec::new() }
     }
 
+    /// Somebody else spoke where the agent speaks, up to this utterance: it counts on from there.
+    pub fn count_past(&mut self, last: UtteranceId) {
+        self.others = self.others.max(last);
+        if let Some(session) = &mut self.session {
+            session.count_past(last);
+        }
+    }
+
     fn seat_session(&mut self, now: Instant, casting: &Casting, opening: Opening) {
         let mut session = match &self.session {
             Some(before) => Session::after(before, casting.assistant.clone(), opening, now),
             None => Session::new(casting.assistant.clone(), opening, now),
         };
+        session.count_past(self.others);
         session.handle(now, Input::Began);
         self.session = Some(session);
         self.left = false;
@@ -197,7 +209,7 @@ impl Desk {
 
     /// The last utterance that was ordered so far; 0 before the first.
     pub fn last_utterance(&self) -> UtteranceId {
-        self.session.as_ref().map_or(UtteranceId(0), Session::last_utterance)
+        self.session.as_ref().map_or(self.others, Session::last_utterance)
     }
 
     /// Whether the caller's last words are still to come.

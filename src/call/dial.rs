@@ -81,6 +81,16 @@ impl Dial {
         }
     }
 
+    /// What is tried for a caller, one after the other.
+    pub fn in_turn(otherwise: Vec<Destination>) -> Self {
+        Self::new(Purpose::Route, Vec::new(), otherwise, None)
+    }
+
+    /// Whether something is left to be tried.
+    pub fn has_rounds(&self) -> bool {
+        !self.rounds.is_empty()
+    }
+
     /// The same with these headers in the INVITEs.
     #[must_use]
     pub fn with_headers(self, headers: Vec<(String, String)>) -> Self {
@@ -111,6 +121,15 @@ impl Dial {
     /// How long it rings in each round.
     pub fn ring(&self) -> Duration {
         self.ring
+    }
+
+    /// What is left to be tried, one after the other.
+    pub fn rest(&mut self) -> Vec<Destination> {
+        let of = |round: Round| match round {
+            Round::Call(all) => all,
+            Round::Go(destination) => vec![destination],
+        };
+        self.rounds.drain(..).flat_map(of).collect()
     }
 
     /// What is tried next, if anything is left.

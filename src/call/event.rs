@@ -14,11 +14,14 @@ use crate::base::scope::Scope;
 use crate::call::amd::Verdict;
 use crate::call::briefing::Casting;
 use crate::call::cause::Cause;
+use crate::call::decision::Inquiry;
 use crate::call::placement::Placement;
 use crate::call::queue;
 use crate::call::record::{Callback, Latency, LeftQueue, Manner, Message, Record, Role, Stage};
 use crate::call::stir::Verification;
+use crate::call::stream::{self, StreamId};
 use crate::call::voicemail::Fate;
+use crate::dialplan::plan::Route;
 use crate::media;
 use crate::sdp::keying::Policy;
 use crate::sip;
@@ -28,6 +31,8 @@ use crate::sip;
 pub enum Input {
     /// What is known of earlier calls with this caller, the oldest first.
     Remembered(Vec<Earlier>),
+    /// Where the call goes, as a server of the operator's says; nothing when it does not.
+    Decided(Option<Box<Route>>),
     /// The signalling moved.
     Sip(sip::event::Event),
     /// A socket pair for the media of a port was bound (RTP here, RTCP one above), or could not be.
@@ -54,6 +59,8 @@ pub enum Input {
     Gathered(Option<Vec<PortId>>),
     /// Whoever holds the queue says something.
     Queue(queue::Word),
+    /// Something happened on a stream.
+    Stream(StreamId, stream::News),
     /// Somebody calls to take the place of one of the legs (RFC 3891).
     Replace {
         /// The leg.
@@ -127,6 +134,8 @@ pub enum Output {
     Sip(sip::event::Command),
     /// Place a leg; its events come with the session that the placement names.
     Place(Box<Placement>),
+    /// Ask a server of the operator's where the call goes; answered by `Input::Decided`.
+    Decide(Box<Inquiry>),
     /// Two legs talk with each other from now on.
     Pair(SessionId, SessionId),
     /// The call of ours in which this value of Replaces names a leg has done its work:
@@ -148,6 +157,8 @@ pub enum Output {
     Leave(PortId),
     /// Tell whoever holds the queues; the port stands for the caller. Answered by `Input::Queue`.
     Queue(PortId, queue::Input),
+    /// Something for whoever holds the line to a stream; answered by `Input::Stream`.
+    Stream(StreamId, stream::Order),
     /// Look whether there are fewer messages than so many in a voicemail; `Input::Room`.
     LookInto(String, u32),
     /// What is said at a port from now on is a message.
@@ -203,6 +214,13 @@ pub enum Fact {
         route: String,
         /// Where the route sends it.
         destination: String,
+    },
+    /// A server of the operator's said where the call goes.
+    Decided {
+        /// Where.
+        destination: String,
+        /// Whether the files know that.
+        is_there: bool,
     },
     /// We answered and the caller's side confirmed it.
     Answered,
@@ -290,6 +308,20 @@ pub enum Fact {
         waited: Duration,
         /// Why it left.
         why: LeftQueue,
+    },
+    /// A stream is to have the line.
+    Streams {
+        /// Its name.
+        stream: String,
+    },
+    /// A stream has the line no more.
+    Streamed {
+        /// Its name.
+        stream: String,
+        /// How long, since it was called.
+        lasted: Duration,
+        /// Why.
+        end: stream::End,
     },
     /// A peer put its leg on hold.
     Held {

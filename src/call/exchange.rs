@@ -229,6 +229,8 @@ impl Exchange {
             | Destination::Voicemail(_)
             | Destination::Conference(_)
             | Destination::Queue(_)
+            | Destination::Webhook(_)
+            | Destination::Stream(_)
             | Destination::Drill(_)
             | Destination::Reject(_)
             | Destination::Busy

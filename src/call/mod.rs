@@ -17,9 +17,11 @@ pub mod overview;
 pub mod placement;
 pub mod record;
 pub mod stir;
+pub mod stream;
 pub mod transfer;
 pub mod veil;
 
+pub mod decision;
 pub mod desk;
 pub mod dial;
 pub mod drill;

@@ -77,6 +77,7 @@ impl Origination {
             }
             Destination::Flow(name) => briefing.flows.contains_key(name),
             Destination::Queue(name) => briefing.queues.contains_key(name),
+            Destination::Stream(name) => briefing.streams.contains_key(name),
             Destination::Conference(_) => true,
             other => other.is_called(),
         };

@@ -161,6 +161,8 @@ impl Guard {
             | Destination::Voicemail(_)
             | Destination::Conference(_)
             | Destination::Queue(_)
+            | Destination::Webhook(_)
+            | Destination::Stream(_)
             | Destination::Drill(_)
             | Destination::Reject(_)
             | Destination::Busy

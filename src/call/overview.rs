@@ -61,6 +61,8 @@ pub enum Doing {
     Conference,
     /// It waits in a queue.
     Queued,
+    /// A stream has the line.
+    Stream,
     /// The caller leaves a message.
     Voicemail,
     /// A test destination.
@@ -110,6 +112,7 @@ impl Doing {
             Self::Conference => "conference",
             Self::Queued => "queued",
             Self::Drill => "test",
+            Self::Stream => "stream",
             Self::Voicemail => "voicemail",
             Self::Ending => "ending",
         }

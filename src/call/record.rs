@@ -9,6 +9,7 @@ use crate::base::id::CallId;
 use crate::call::amd::Verdict;
 use crate::call::cause::Cause;
 use crate::call::stir::Verification;
+use crate::call::stream::{End, StreamId};
 use crate::call::voicemail::Fate;
 use crate::media::event::Quality;
 
@@ -63,6 +64,8 @@ pub struct Record {
     pub holds: Vec<Hold>,
     /// The queues in which it waited, in order.
     pub queues: Vec<Queued>,
+    /// The streams that had the line or listened, in order.
+    pub streams: Vec<Streamed>,
     /// The transfers that were tried, in order.
     pub transfers: Vec<Transfer>,
     /// How often the agent paused for nothing.
@@ -114,6 +117,23 @@ pub struct NodeEntered {
     pub flow: String,
     /// The node's.
     pub node: String,
+}
+
+/// A stream that had the line, or listened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Streamed {
+    /// Which stream of the call it was.
+    pub id: StreamId,
+    /// Whether it only listened.
+    pub is_fork: bool,
+    /// Since the call arrived.
+    pub at: Duration,
+    /// Its name in the configuration.
+    pub stream: String,
+    /// For how long; `None` while it has it.
+    pub lasted: Option<Duration>,
+    /// Why it is over.
+    pub end: Option<End>,
 }
 
 /// A queue in which the caller waited.

@@ -21,6 +21,8 @@ pub enum Target {
     Conference(String),
     /// The caller waits in a queue.
     Queue(String),
+    /// A stream takes over.
+    Stream(String),
     /// The caller leaves a message there.
     Voicemail(String),
     /// The caller's side is asked to call this URI (REFER); if it does not want to, we call.
@@ -108,6 +110,7 @@ pub fn way(to: &Destination, refer: Refer) -> Option<Target> {
         }
         Destination::Conference(room) => Target::Conference(room.clone()),
         Destination::Queue(name) => Target::Queue(name.clone()),
+        Destination::Stream(name) => Target::Stream(name.clone()),
         Destination::Voicemail(name) => Target::Voicemail(name.clone()),
         Destination::Sip(uri) => by_refer(uri.clone()),
         Destination::Tel(number) => by_refer(format!("tel:{number}")),
@@ -119,7 +122,7 @@ pub fn way(to: &Destination, refer: Refer) -> Option<Target> {
             Target::End(to.clone())
         }
         Destination::Flow(name) => Target::Flow(name.clone()),
-        Destination::Drill(_) => return None,
+        Destination::Drill(_) | Destination::Webhook(_) => return None,
     })
 }
 

@@ -144,6 +144,9 @@ impl Veil {
             | Fact::Bridged { .. }
             | Fact::Transferred { .. }
             | Fact::Queued { .. }
+            | Fact::Decided { .. }
+            | Fact::Streams { .. }
+            | Fact::Streamed { .. }
             | Fact::LeftQueue { .. }
             | Fact::Held { .. }
             | Fact::Resumed { .. }
@@ -222,6 +225,7 @@ impl Veil {
             bridges: _,
             holds: _,
             queues: _,
+            streams: _,
             transfers: _,
             false_interruptions: _,
             interruptions: _,

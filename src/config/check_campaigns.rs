@@ -46,6 +46,7 @@ impl Check<'_> {
                 | Destination::Menu(_)
                 | Destination::Flow(_)
                 | Destination::Queue(_)
+                | Destination::Stream(_)
                 | Destination::Conference(_)
         );
         let told = || {

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use std::time::Duration;
+
 use crate::base::destination::Destination;
-use crate::config::check_phone;
 use crate::config::diagnostic::{Diagnostic, did_you_mean};
 use crate::config::source::Span;
 use crate::config::subject::Subject;
+use crate::config::{check_phone, check_webhooks};
 use crate::dialplan::lint::Shadow;
 use crate::dialplan::plan::Route;
 
@@ -39,8 +41,13 @@ fn destinations(subject: &Subject<'_>, route: &Route, path: &str) -> Vec<Diagnos
             found.extend(unknown_destination(subject, destination, &place));
         }
     }
+    if let Some(name) = &route.fork {
+        let listens = Destination::Stream(name.clone());
+        found.extend(unknown_destination(subject, &listens, &format!("{path}.fork")));
+    }
     let mixed = route.to.iter().position(|destination| !destination.is_called());
     found.extend(weights(subject, route, path));
+    found.extend(patience(subject, route, path));
     let at_once = route.to.len() > 1 && route.weights.is_empty();
     if let (Some(at), true) = (mixed, at_once) {
         let message = "only phones, trunks, tel: and sip: can be called at once".to_owned();
@@ -55,6 +62,23 @@ fn destinations(subject: &Subject<'_>, route: &Route, path: &str) -> Vec<Diagnos
         );
     }
     found
+}
+
+/// How long a webhook may take.
+fn patience(subject: &Subject<'_>, route: &Route, path: &str) -> Option<Diagnostic> {
+    let place = || subject.place(&format!("{path}.timeout"));
+    let timeout = route.timeout?;
+    let mut all = route.to.iter().chain(&route.otherwise);
+    if !all.any(|to| matches!(to, Destination::Webhook(_))) {
+        let message = "`timeout` is for routes that ask a webhook";
+        let diagnostic = Diagnostic::error("route.webhook", message).at(place(), "nobody is asked");
+        return Some(diagnostic.help("`ring` says how long a phone rings"));
+    }
+    let is_short = (SHORTEST..=LONGEST).contains(&timeout);
+    (!is_short).then(|| {
+        let message = "a caller does not wait so long, or nobody can answer so soon";
+        Diagnostic::error("value.range", message).at(place(), "100ms to 10s")
+    })
 }
 
 /// Weights that say nothing.
@@ -97,6 +121,10 @@ pub fn unknown_destination(
             let known = subject.queues.keys().map(String::as_str);
             unknown_name(subject, ("queue", name, path), known)
         }
+        Destination::Stream(name) => {
+            let known = subject.server.streams.keys().map(String::as_str);
+            unknown_name(subject, ("stream", name, path), known)
+        }
         Destination::Voicemail(name) => {
             let known = subject.mailboxes.keys().map(String::as_str);
             unknown_name(subject, ("voicemail", name, path), known)
@@ -116,6 +144,7 @@ pub fn unknown_destination(
             let place = subject.place(path);
             Some(Diagnostic::error("route.unknown_target", message).at(place, label))
         }
+        Destination::Webhook(url) => unreachable_webhook(subject, url, path),
         Destination::Phone(name) => check_phone::unknown_phone(subject, name, path),
         Destination::Group(name) => check_phone::unknown_group(subject, name, path),
         Destination::Sip(_)
@@ -126,6 +155,17 @@ pub fn unknown_destination(
         | Destination::Busy
         | Destination::HangUp(_) => None,
     }
+}
+
+/// A server of the operator's that is not asked.
+fn unreachable_webhook(subject: &Subject<'_>, url: &str, path: &str) -> Option<Diagnostic> {
+    let is_asked = path.starts_with("route[") && (path.contains(".to") || path.contains(".else"));
+    if !is_asked {
+        let message = "only a route asks where a call goes";
+        let place = subject.place(path);
+        return Some(Diagnostic::error("route.webhook", message).at(place, "nobody is asked here"));
+    }
+    check_webhooks::reach(subject, url, ("route.webhook", path))
 }
 
 /// A destination of a kind that names something which is not there.
@@ -285,3 +325,9 @@ fn title(route: &Route, position: usize) -> String {
         None => format!("number {}", position + 1),
     }
 }
+
+/// How soon a webhook may be given up.
+const SHORTEST: Duration = Duration::from_millis(100);
+
+/// How long a caller hears ringing before it is known where the call goes.
+const LONGEST: Duration = Duration::from_secs(10);

@@ -73,11 +73,20 @@ pub fn storage(subject: &Subject<'_>) -> Vec<Diagnostic> {
 
 /// Where it is told.
 fn place(subject: &Subject<'_>, webhook: &Webhook, path: &str) -> Option<Diagnostic> {
-    let place = || subject.place(&format!("{path}.url"));
+    reach(subject, &webhook.url, ("webhook.url", &format!("{path}.url")))
+}
+
+/// Whether we would go to a URL that stands there; what is found has this code.
+pub fn reach(
+    subject: &Subject<'_>,
+    url: &str,
+    (code, path): (&'static str, &str),
+) -> Option<Diagnostic> {
+    let place = || subject.place(path);
     let wrong = |message: &str, label: &str, help: &str| {
-        Some(Diagnostic::error("webhook.url", message).at(place(), label).help(help))
+        Some(Diagnostic::error(code, message).at(place(), label).help(help))
     };
-    let (scheme, rest) = webhook.url.split_once("://").unwrap_or_default();
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if !matches!(scheme, "http" | "https") || authority.is_empty() {
         return wrong("`url` is no URL", "here", "write \"https://crm.example.com/hooks/voice\"");

@@ -25,6 +25,7 @@ mod check_routes;
 mod check_squads;
 mod check_srtp;
 mod check_stir;
+mod check_streams;
 mod check_templates;
 mod check_tenant;
 mod check_tools;
@@ -68,6 +69,7 @@ pub mod socket;
 pub mod source;
 pub mod srtp;
 pub mod stir;
+pub mod stream;
 pub mod subject;
 pub mod tenant;
 #[cfg(test)]

@@ -42,6 +42,8 @@ pub const PRESETS: &[Preset] = &[
     Preset { name: "fritzbox", text: include_str!("presets/fritzbox.toml") },
     Preset { name: "generic", text: include_str!("presets/generic.toml") },
     Preset { name: "sipgate", text: include_str!("presets/sipgate.toml") },
+    // As the carrier calls it.
+    Preset { name: "sipgate-trunking", text: include_str!("presets/sipgate.toml") },
     Preset { name: "telekom-companyflex", text: include_str!("presets/telekom-companyflex.toml") },
     Preset { name: "telnyx", text: include_str!("presets/telnyx.toml") },
     Preset { name: "twilio-elastic", text: include_str!("presets/twilio-elastic.toml") },

@@ -31,6 +31,7 @@ pub use crate::config::provider::{Job, Provider, ProviderKind};
 pub use crate::config::recordings::{Location, Recordings};
 pub use crate::config::security::{MaxInvites, Security, SipSecurity, UnknownSource};
 pub use crate::config::srtp::Srtp;
+pub use crate::config::stream::Stream;
 pub use crate::config::tenant::Tenant;
 pub use crate::config::trunk::Trunk;
 pub use crate::config::webhook::Webhook;
@@ -72,6 +73,8 @@ pub struct Server {
     pub storage: Storage,
     /// Who is told what happens, by name.
     pub webhooks: BTreeMap<String, Webhook>,
+    /// Who hears and speaks behind WebSockets, by name.
+    pub streams: BTreeMap<String, Stream>,
     /// How operators talk to the running server.
     pub control: Control,
     /// Where programs ask the running server by HTTP, if they may.

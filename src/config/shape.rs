@@ -48,15 +48,11 @@ const KEYS: &[&str] = &[
     "cluster",
     "providers.*.stt",
     "providers.*.tts",
-    "storage.recordings.retention",
     "security.http.sessions",
     "security.http.webhooks",
     "security.privacy.ai_disclosure",
     "schedules",
     "conferences",
-    "route.ring",
-    "route.else",
-    "route.timeout",
     "agents.*.turns.on_punctuation",
     "agents.*.turns.on_no_punctuation",
     "agents.*.after.webhook",
@@ -74,7 +70,7 @@ const VALUES: &[(&str, &[&str])] = &[
     ("tools.*.type", &["sms"]),
 ];
 
-const DESTINATIONS: &[&str] = &["stream", "webhook", "play", "park"];
+const DESTINATIONS: &[&str] = &["play", "park"];
 
 #[cfg(test)]
 mod tests {

@@ -102,6 +102,8 @@ pub const EVENTS: &[&str] = &[
     "provider.recovered",
     "queue.joined",
     "queue.left",
+    "stream.ended",
+    "stream.started",
     "transcript.updated",
     "transfer.failed",
     "trunk.down",

@@ -97,6 +97,10 @@ pub struct Route {
     /// How long it rings there; without it, half a minute.
     #[serde(default, deserialize_with = "units::optional_duration")]
     pub ring: Option<Duration>,
+    /// How long a `webhook:` of `to` may take to say where the call goes, at most 10 s; without it,
+    /// 3 s. The caller hears ringing meanwhile.
+    #[serde(default, deserialize_with = "units::optional_duration")]
+    pub timeout: Option<Duration>,
     /// Where the call goes when nobody answers, all are busy or none can be reached; several are
     /// tried one after the other.
     #[serde(default, rename = "else", deserialize_with = "one_or_many")]
@@ -105,6 +109,9 @@ pub struct Route {
     /// Whether the call is recorded; without it, as the agent says.
     #[serde(default)]
     pub record: Option<bool>,
+    /// The stream that listens to the call, by name.
+    #[serde(default)]
+    pub fork: Option<String>,
     /// Variables for the templates of the agent.
     #[serde(default, deserialize_with = "variables")]
     #[schemars(with = "BTreeMap<String, Either<String, Either<f64, bool>>>")]
@@ -196,8 +203,10 @@ impl Route {
             to: vec![to],
             weights: Vec::new(),
             ring: None,
+            timeout: None,
             otherwise: Vec::new(),
             record: None,
+            fork: None,
             set: Variables::new(),
             headers: Variables::new(),
         }

@@ -18,18 +18,22 @@ use crate::base::id::{CallId, PortId};
 use crate::base::scope::Scope;
 use crate::call::campaign::entry::Outcome;
 use crate::call::conductor::Conductor;
+use crate::call::decision::Inquiry;
 use crate::call::event::{Fact, Input, Output, Word};
 use crate::call::queue;
 use crate::call::record::Record;
+use crate::call::stream::{self, StreamId};
 use crate::call::voicemail::Fate;
 use crate::engine::aftermath;
 use crate::engine::ai::crew::Crew;
 use crate::engine::ai::shift::Shift;
 use crate::engine::ai::think::Thinking;
 use crate::engine::ai::{listen, speak};
+use crate::engine::audio_streams::desk;
 use crate::engine::bus::Bus;
 use crate::engine::clock;
 use crate::engine::conferences::{self, ConferencesHandle};
+use crate::engine::deciding;
 use crate::engine::errands::ErrandsHandle;
 use crate::engine::journal;
 use crate::engine::mailbox::{Inbox, Mailbox};
@@ -44,6 +48,7 @@ use crate::engine::voicemail::note::{Job, Note, State};
 use crate::engine::voicemail::postman::Postbox;
 use crate::media::event::Settings;
 use crate::net::ports::{Pair, Ports};
+use crate::net::web::Web;
 use crate::providers::model::Model;
 use crate::providers::realtime::{Format, Talk};
 
@@ -72,6 +77,8 @@ pub struct House {
     pub memories: Memories,
     /// Where messages are put that callers leave.
     pub postbox: Postbox,
+    /// How servers of the operator's are asked.
+    pub web: Web,
 }
 
 /// How a running call is told that the server stops.
@@ -88,8 +95,9 @@ pub struct Stops {
 enum Port {
     /// Its sockets are bound.
     Bound(Pair),
-    /// It is open; what is spoken may go into the ring, as long as nobody has it.
-    Open(Option<(Rate, rtrb::Producer<Spoken>)>),
+    /// It is open and plays at this rate; what is spoken may go into the ring, as long as nobody
+    /// has it.
+    Open(Rate, Option<rtrb::Producer<Spoken>>),
 }
 
 /// One call at work.
@@ -120,6 +128,8 @@ pub struct CallTask {
     thoughts: HashMap<ThoughtId, AbortHandle>,
     /// A message that is being left, and when its file is closed.
     message: Option<(Note, oneshot::Receiver<()>)>,
+    /// Who holds the line by a stream, if anybody does.
+    streams: desk::Desk,
     workers: JoinSet<()>,
     /// Who is told what came of the call, if anybody.
     reporter: Option<Reporter>,
@@ -162,6 +172,7 @@ impl CallTask {
             format: Format::default(),
             thoughts: HashMap::new(),
             message: None,
+            streams: desk::Desk::default(),
             workers: JoinSet::new(),
             reporter: None,
         }
@@ -252,6 +263,7 @@ impl CallTask {
             Output::Pair(one, other) => {
                 self.house.sip.order(sip_shard::Order::Pair(one, other)).await;
             }
+            Output::Decide(inquiry) => self.ask_way(*inquiry),
             Output::BindSocket(port) => self.bind(port),
             Output::OpenPort(port, settings) => self.open(port, *settings).await,
             Output::Media(port, command) => {
@@ -274,8 +286,12 @@ impl CallTask {
             Output::Engage(casting) => self.engage(&casting.name).await,
             Output::Mind(order) => self.order(order).await,
             Output::Use { call, scope } => self.use_tool(call, scope),
+            Output::Stream(stream, order) => self.stream(stream, order),
             Output::Fact(fact) => self.tell(fact).await,
-            Output::Over => return false,
+            Output::Over => {
+                self.streams.part().await;
+                return false;
+            }
         }
         true
     }
@@ -377,8 +393,31 @@ impl CallTask {
         left.map(|told| self.workers.spawn(told));
     }
 
+    /// Asks a server of the operator's where the call goes.
+    fn ask_way(&mut self, inquiry: Inquiry) {
+        let (call, web, mailbox) = (self.call, self.house.web.clone(), self.mailbox.clone());
+        self.workers.spawn(async move {
+            // A call that is gone needs nothing.
+            mailbox.deliver(deciding::ask(&web, call, inquiry).await).await.ok();
+        });
+    }
+
     fn media(&self, order: media_shard::Order) {
         self.house.media.order(order);
+    }
+
+    /// Opens a stream, or tells the one who holds the line.
+    fn stream(&mut self, stream: StreamId, order: stream::Order) {
+        let (mailbox, media) = (&self.mailbox, &self.house.media);
+        let rate = match self.streams.port(&order).and_then(|port| self.ports.get(&port)) {
+            Some(Port::Open(rate, _)) => *rate,
+            Some(Port::Bound(_)) | None => Rate::NARROW,
+        };
+        let needs = desk::Needs { call: self.call, playbill: &self.playbill, mailbox, media };
+        let place = desk::Place { rate, media, heard: &self.heard };
+        if let Some(work) = self.streams.order((stream, order), &needs, &place) {
+            self.workers.spawn(work);
+        }
     }
 
     async fn tell_queue(&mut self, caller: PortId, input: queue::Input) {
@@ -420,7 +459,7 @@ impl CallTask {
         let pipes = Pipes { mailbox, heard: self.heard.clone(), spoken, recording };
         let opening = Opening { port, sockets, settings, pipes };
         self.media(media_shard::Order::Open(Box::new(opening)));
-        self.ports.insert(port, Port::Open(Some((rate, ring))));
+        self.ports.insert(port, Port::Open(rate, Some(ring)));
         if port == self.attached {
             self.format = format_of(codec);
             self.attune();
@@ -436,7 +475,7 @@ impl CallTask {
     }
 
     async fn close(&mut self, port: PortId) {
-        if let Some(Port::Open(_)) = self.ports.remove(&port) {
+        if let Some(Port::Open(..)) = self.ports.remove(&port) {
             self.media(media_shard::Order::Close(port));
             self.mouth(speak::Order::Shut(port)).await;
         }
@@ -444,9 +483,9 @@ impl CallTask {
 
     /// Lets the mouth speak at a port.
     async fn give_mouth(&mut self, port: PortId) {
-        let Some(Port::Open(ring)) = self.ports.get_mut(&port) else { return };
+        let Some(Port::Open(rate, ring)) = self.ports.get_mut(&port) else { return };
         let order = match ring.take() {
-            Some((rate, ring)) => speak::Order::Open(port, rate, ring),
+            Some(ring) => speak::Order::Open(port, *rate, ring),
             // It has spoken there before.
             None => speak::Order::Turn(port),
         };

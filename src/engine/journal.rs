@@ -18,6 +18,12 @@ pub fn write(fact: &Fact) {
         Fact::Started { from, to, route, destination } => {
             tracing::info!(pii.from = from, pii.to = to, route, destination, "call arrived");
         }
+        Fact::Decided { destination, is_there: true } => {
+            tracing::info!(pii.to = destination, "it was said where the call goes");
+        }
+        Fact::Decided { destination, is_there: false } => {
+            tracing::warn!(pii.to = destination, "the call is to go where nobody is: it goes on with `else`");
+        }
         Fact::Answered => tracing::info!("call answered"),
         Fact::AnswererKnown { verdict, after } => {
             let (verdict, after_ms) = (verdict.name(), after.as_millis() as u64);
@@ -30,6 +36,11 @@ pub fn write(fact: &Fact) {
         Fact::LeftQueue { queue, waited, why } => {
             let (waited_ms, why) = (waited.as_millis() as u64, why.name());
             tracing::info!(queue, waited_ms, why, "left the queue");
+        }
+        Fact::Streams { stream } => tracing::info!(stream, "a stream is called"),
+        Fact::Streamed { stream, lasted, end } => {
+            let (lasted_ms, why, reason) = (lasted.as_millis() as u64, end.name(), end.reason());
+            tracing::info!(stream, lasted_ms, why, reason, "stream ended");
         }
         Fact::Held { leg } => tracing::info!(leg, "on hold"),
         Fact::Resumed { leg, lasted } => {
@@ -47,6 +58,23 @@ pub fn write(fact: &Fact) {
         }
         Fact::CallbackWanted { .. } => tracing::info!("the caller wants to be called back"),
         Fact::Analyzed(report) => tracing::info!(success = report.success, "the call was read"),
+        Fact::RecordingAgreed
+        | Fact::RecordingRefused { .. }
+        | Fact::RecordingPaused
+        | Fact::RecordingResumed { .. } => taping(fact),
+        Fact::Ended { record, .. } => legs_of(record),
+        Fact::CallerSaid { .. }
+        | Fact::AgentSaid { .. }
+        | Fact::ToolCalled { .. }
+        // It was told where it happened.
+        | Fact::ProviderFailed { .. }
+        | Fact::TurnTimed { .. } => {}
+    }
+}
+
+/// Whether the caller is recorded.
+fn taping(fact: &Fact) {
+    match fact {
         Fact::RecordingAgreed => tracing::info!("the caller agrees to be recorded"),
         Fact::RecordingRefused { said_no } => {
             tracing::info!(said_no, "the caller does not agree to be recorded");
@@ -55,13 +83,7 @@ pub fn write(fact: &Fact) {
         Fact::RecordingResumed { lasted } => {
             tracing::info!(paused_ms = lasted.as_millis() as u64, "recording resumed");
         }
-        Fact::Ended { record, .. } => legs_of(record),
-        Fact::CallerSaid { .. }
-        | Fact::AgentSaid { .. }
-        | Fact::ToolCalled { .. }
-        // It was told where it happened.
-        | Fact::ProviderFailed { .. }
-        | Fact::TurnTimed { .. } => {}
+        _ => {}
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::audio::frame::Frame;
 use crate::call::event::Input;
+use crate::engine::audio_streams::tap::Tap;
 use crate::engine::clock;
 use crate::engine::gauges::Gauges;
 use crate::engine::mailbox::Mailbox;
@@ -36,6 +37,10 @@ pub enum Order {
     Command(PortId, Command),
     /// New audio stands in a port's spoken ring.
     Feed(PortId),
+    /// What the caller says at a port is heard here from now on, and nowhere else.
+    Hear(PortId, mpsc::Sender<Frame>),
+    /// What is said at a port goes here, too, or to nobody any more.
+    Fork(PortId, Option<Box<Tap>>),
     /// What the caller says at a port goes into this recording, too, or into none any more.
     TakeDown(PortId, Option<Box<Track>>),
     /// Close a port; its quality is told last.
@@ -107,6 +112,8 @@ struct Entry {
     pipes: Pipes,
     /// A message that the caller leaves.
     message: Option<Box<Track>>,
+    /// Who listens, too.
+    fork: Option<Box<Tap>>,
     armed: Option<Instant>,
     /// The round in which one of its sockets was read last.
     read_in: u64,
@@ -248,6 +255,11 @@ impl MediaShard {
                     entry.port.handle(clock::now(), command);
                 }),
                 Ok(Order::Feed(id)) => self.with(id, feed),
+                Ok(Order::Hear(id, heard)) => self.with(id, |entry| entry.pipes.heard = heard),
+                Ok(Order::Fork(id, tap)) => self.with(id, |entry| {
+                    entry.port.handle(clock::now(), Command::Tap(tap.is_some()));
+                    entry.fork = tap;
+                }),
                 Ok(Order::TakeDown(id, track)) => self.with(id, |entry| entry.message = track),
                 Ok(Order::Close(id)) => self.close(id),
                 Err(std::sync::mpsc::TryRecvError::Empty) => return true,
@@ -286,6 +298,7 @@ impl MediaShard {
             slot,
             pipes: opening.pipes,
             message: None,
+            fork: None,
             armed: None,
             read_in: 0,
         });
@@ -367,6 +380,11 @@ impl MediaShard {
                     self.windows_since.get_or_insert_with(clock::now);
                 }
                 Output::Recorded { caller, agent } => {
+                    if let Some(fork) = &entry.fork
+                        && !fork.give(caller.clone(), agent.clone())
+                    {
+                        self.gauges.frame_unheard();
+                    }
                     if let Some(track) = &entry.pipes.recording {
                         track.add(caller, agent);
                     }

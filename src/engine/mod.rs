@@ -7,6 +7,7 @@ pub mod conferences;
 pub mod mailbox;
 
 pub mod arrival;
+pub mod deciding;
 pub mod doors;
 pub mod errands;
 pub mod lookups;
@@ -27,6 +28,7 @@ pub mod uploads;
 
 pub mod aftermath;
 pub mod ai;
+pub mod audio_streams;
 
 pub mod bus;
 pub mod call_task;

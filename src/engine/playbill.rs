@@ -9,6 +9,7 @@ use crate::call::campaign::Written;
 use crate::engine::ai::crew::Crew;
 use crate::engine::ai::tools::Toolbox;
 use crate::media::music::Tape;
+use crate::providers::framings::settings::Settings;
 use crate::providers::tools::email::Relay;
 
 /// What calls that begin now are given.
@@ -24,6 +25,8 @@ pub struct Playbill {
     pub campaigns: BTreeMap<String, Arc<Drive>>,
     /// Who takes the mails of the house, if anybody.
     pub relay: Option<Arc<Relay>>,
+    /// How streams are opened, by name.
+    pub streams: BTreeMap<String, Arc<Settings>>,
 }
 
 /// A campaign of the files, with what it plays.

@@ -130,6 +130,8 @@ pub enum Command {
     ResumeRecording,
     /// Who hears what the peer says, beside the ports that are told.
     Attend(Attention),
+    /// Gives out what both sides say as for a recording, also without one, or no more.
+    Tap(bool),
     /// Tells of beeps from now on, as machines give them that take messages.
     HearBeeps,
 }
@@ -140,6 +142,8 @@ pub enum Attention {
     /// A speech detector and whoever listens: frames and windows are given out.
     #[default]
     Speech,
+    /// Whoever listens, and no speech detector: frames are given out.
+    Ear,
     /// Nobody: only keys are told. Costs next to nothing.
     Keys,
 }

@@ -34,6 +34,8 @@ pub struct Port {
     sender: Sender,
     session: Session,
     recorder: Option<Recorder>,
+    /// Whether somebody listens to both sides, recording or not.
+    tapped: bool,
     links: Links,
     /// Counts the streams of the peer: a new source, or a clock that was restarted.
     stream: u32,
@@ -80,6 +82,7 @@ impl Port {
             sender,
             session,
             recorder: settings.recording.then(|| Recorder::new(rate)),
+            tapped: false,
             armour: settings.srtp.clone().map(|keys| Box::new(Armour::new(keys))),
             settings,
             links: Links::default(),
@@ -207,6 +210,7 @@ impl Port {
             Command::WithholdRecording => self.record_as(Taping::Withheld),
             Command::PauseRecording => self.record_as(Taping::Paused),
             Command::ResumeRecording => self.record_as(Taping::Running),
+            Command::Tap(tapped) => self.tap(tapped),
             Command::Attend(attention) => self.receiver.attend(attention),
             Command::HearBeeps => self.receiver.tap.hear_beeps(),
         }
@@ -229,6 +233,19 @@ impl Port {
         match passage.voice {
             Voice::Peer => self.sender.take(now, (from, passage), &mut desk),
             Voice::Ours => self.sender.oversee(now, (from, passage), &mut desk),
+        }
+    }
+
+    /// Brings both sides together for somebody who listens, also without a recording.
+    fn tap(&mut self, tapped: bool) {
+        let rate = self.playout.rate();
+        self.tapped = tapped;
+        if tapped {
+            self.recorder.get_or_insert_with(|| Recorder::new(rate));
+        } else if !self.settings.recording
+            && let Some(mut recorder) = self.recorder.take()
+        {
+            recorder.finish(&mut self.out);
         }
     }
 
@@ -421,7 +438,7 @@ impl Port {
             // Silence on hold is no silence.
             self.live(now);
         }
-        match (settings.recording, self.recorder.take()) {
+        match (settings.recording || self.tapped, self.recorder.take()) {
             (true, recorder) => {
                 let rate = self.playout.rate();
                 self.recorder = Some(recorder.unwrap_or_else(|| Recorder::new(rate)));

@@ -167,7 +167,7 @@ impl Receiver {
     /// Begins or ends to be heard; what was said before is not made up for.
     pub fn attend(&mut self, attention: Attention) {
         self.attention = attention;
-        self.tap.attend(attention == Attention::Speech);
+        self.tap.attend(attention == Attention::Speech, attention != Attention::Ear);
     }
 
     /// Lets what the peer says reach nobody, or everybody again.
@@ -302,7 +302,7 @@ impl Receiver {
 
     /// Whether nobody hears the line, also not for tones.
     fn is_idle(&self, listeners: &Listeners<'_>) -> bool {
-        let is_heard = self.attention == Attention::Speech || self.tones.is_some();
+        let is_heard = self.attention != Attention::Keys || self.tones.is_some();
         !is_heard && listeners.recorder.is_none()
     }
 
@@ -528,7 +528,7 @@ impl Receiver {
         if self.muted {
             self.samples.fill(0);
         }
-        if self.attention == Attention::Speech {
+        if self.attention != Attention::Keys {
             self.tap.push(&self.samples, at, listeners.out);
         }
     }

@@ -20,6 +20,8 @@ pub struct Tap {
     settings: Settings,
     /// Whether anybody is told of speech; else nothing need be remembered of what is played.
     attends: bool,
+    /// Whether a speech detector looks at it; else only frames are given out.
+    judged: bool,
     gate: Gate,
     echo: EchoGate,
     rate: Rate,
@@ -52,6 +54,7 @@ impl Tap {
             gate: Gate::new(settings.clone()),
             settings,
             attends: true,
+            judged: true,
             echo: EchoGate::new(),
             rate,
             upsample: Resampler::new(rate, Rate::WIDE),
@@ -86,9 +89,9 @@ impl Tap {
         }
     }
 
-    /// Whether anybody is told of speech from now on.
-    pub fn attend(&mut self, attends: bool) {
-        self.attends = attends;
+    /// Whether anybody is told of speech from now on, and whether a speech detector looks at it.
+    pub fn attend(&mut self, attends: bool, judged: bool) {
+        (self.attends, self.judged) = (attends, judged);
     }
 
     /// Tells of beeps from now on.
@@ -104,14 +107,27 @@ impl Tap {
         let before = self.pending.len();
         self.upsample.push(samples, &mut self.pending);
         let fresh = self.pending.get(before..).unwrap_or_default();
+        if let Some(lasted) = self.beeps.as_mut().and_then(|beeps| beeps.push(fresh)) {
+            out.push_back(Output::Event(Event::Beep { lasted }));
+        }
+        if self.judged {
+            self.show(before, at, out);
+        }
+        let whole = self.pending.len() / FRAME * FRAME;
+        for frame in self.pending.chunks_exact(FRAME) {
+            out.push_back(Output::Heard(Frame::new(Rate::WIDE, frame.to_vec())));
+        }
+        self.pending.drain(..whole);
+    }
+
+    /// Gives the windows that are filled by what waits from `fresh` on.
+    fn show(&mut self, fresh: usize, at: Instant, out: &mut VecDeque<Output>) {
+        let fresh = self.pending.get(fresh..).unwrap_or_default();
         self.produced += fresh.len() as u64;
         if self.arrivals.len() == MAX_ARRIVALS {
             self.arrivals.pop_front();
         }
         self.arrivals.push_back(Arrival { until: self.produced, at });
-        if let Some(lasted) = self.beeps.as_mut().and_then(|beeps| beeps.push(fresh)) {
-            out.push_back(Output::Event(Event::Beep { lasted }));
-        }
         for sample in fresh {
             self.window.push(f32::from(*sample) / 32_768.0);
             if self.window.len() == WINDOW {
@@ -122,11 +138,6 @@ impl Tap {
                 out.push_back(Output::Window(window));
             }
         }
-        let whole = self.pending.len() / FRAME * FRAME;
-        for frame in self.pending.chunks_exact(FRAME) {
-            out.push_back(Output::Heard(Frame::new(Rate::WIDE, frame.to_vec())));
-        }
-        self.pending.drain(..whole);
     }
 
     /// Takes the probability of the earliest window that has no answer yet.

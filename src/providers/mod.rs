@@ -17,6 +17,7 @@ pub mod websocket;
 mod workers;
 
 pub mod duplex;
+pub mod framings;
 pub mod llm;
 pub mod stt;
 pub mod tts;

@@ -50,6 +50,8 @@ pub struct Socket {
     provider: String,
     stream: WebSocketStream<Box<dyn Pipe>>,
     request_id: Option<String>,
+    /// How often the peer showed that it is there, by whatever message.
+    signs: u64,
 }
 
 /// A connection, plain or by TLS.
@@ -81,15 +83,24 @@ pub fn address(
 /// # Errors
 /// When nobody is there in time, or the peer refuses.
 pub async fn open(dial: &Dial) -> Result<Socket, ProviderError> {
-    open_believing(dial, || tls(&dial.provider)).await
+    open_within(dial, OPEN_WITHIN).await
+}
+
+/// The same within another time.
+///
+/// # Errors
+/// When nobody is there in time, or the peer refuses.
+pub async fn open_within(dial: &Dial, within: Duration) -> Result<Socket, ProviderError> {
+    open_believing(dial, within, || tls(&dial.provider)).await
 }
 
 async fn open_believing(
     dial: &Dial,
+    within: Duration,
     tls: impl FnOnce() -> Result<TlsConnector, ProviderError>,
 ) -> Result<Socket, ProviderError> {
     let late = |_| ProviderError::passing(&dial.provider, "no connection in time");
-    timeout(OPEN_WITHIN, shake_hands(dial, tls)).await.map_err(late)?
+    timeout(within, shake_hands(dial, tls)).await.map_err(late)?
 }
 
 async fn shake_hands(
@@ -106,7 +117,7 @@ async fn shake_hands(
     let (stream, response) = opened.map_err(|why| refused(&dial.provider, why))?;
     let request_id = request_id(&response);
     tracing::debug!(provider = dial.provider, request_id, "a socket is open");
-    Ok(Socket { provider: dial.provider.clone(), stream, request_id })
+    Ok(Socket { provider: dial.provider.clone(), stream, request_id, signs: 0 })
 }
 
 async fn connect(
@@ -207,6 +218,11 @@ impl Socket {
         self.request_id.as_deref()
     }
 
+    /// How often the peer showed that it is there: by a message, or by the answer to a ping.
+    pub fn signs(&self) -> u64 {
+        self.signs
+    }
+
     /// Puts a message into the buffer of the connection.
     ///
     /// # Errors
@@ -242,7 +258,9 @@ impl Socket {
     /// the future is dropped.
     pub async fn receive(&mut self) -> Option<Result<Received, ProviderError>> {
         loop {
-            return match self.stream.next().await? {
+            let message = self.stream.next().await?;
+            self.signs += u64::from(message.is_ok());
+            return match message {
                 Ok(Message::Text(text)) => Some(Ok(Received::Text(text))),
                 Ok(Message::Binary(octets)) => Some(Ok(Received::Binary(octets))),
                 Ok(Message::Close(Some(frame))) => closed(&self.provider, &frame).map(Err),
@@ -405,7 +423,8 @@ mod tests {
             let mut roots = RootCertStore::empty();
             roots.add(made.cert.der().clone()).unwrap();
             let config = believing(roots).unwrap();
-            let believed = open_believing(&dial, || Ok(TlsConnector::from(config))).await;
+            let believed =
+                open_believing(&dial, OPEN_WITHIN, || Ok(TlsConnector::from(config))).await;
             let mut socket = believed.expect("it is believed");
             socket.send(Message::text("Grüß Gott")).await.unwrap();
             let heard = socket.receive().await.expect("an answer").expect("a message");

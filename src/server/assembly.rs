@@ -33,7 +33,7 @@ use crate::server::running::{Blueprint, Control, Folders};
 use crate::server::stir::{self, StirError};
 use crate::server::storing::{self, StoreError};
 use crate::server::tools::{self, Shop, ShopError};
-use crate::server::{door, music, recordings, trunks};
+use crate::server::{door, music, recordings, streams, trunks};
 use crate::sip::dialog::session_timer::{self, Mode};
 use crate::sip::endpoint;
 use crate::sip::transaction::timers::Timers;
@@ -171,6 +171,7 @@ pub async fn playbill(
         flows: loaded.flows.clone(),
         queues: loaded.queues.clone(),
         letterboxes: letterboxes(loaded)?,
+        streams: streams::terms(server),
         trunks: terms(server),
         phones: phones::codecs(server),
         numbering: Numbering { country: server.machine.country, format: Format::National },
@@ -180,7 +181,8 @@ pub async fn playbill(
     };
     let (briefing, tools) = (Arc::new(briefing), shop.toolbox);
     let (campaigns, relay) = (drives(loaded)?, tools::relay(server)?);
-    Ok(Playbill { briefing, crews: cast.crews, tools, campaigns, relay })
+    let streams = streams::settings(server);
+    Ok(Playbill { briefing, crews: cast.crews, tools, campaigns, relay, streams })
 }
 
 /// What is covered in all that calls keep and tell.

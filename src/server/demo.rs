@@ -155,6 +155,7 @@ async fn tell_until_end(mut watch: broadcast::Receiver<Told>) -> Option<Outcome>
                 return Some(outcome);
             }
             Fact::Started { .. }
+            | Fact::Decided { .. }
             | Fact::Answered
             | Fact::AnswererKnown { .. }
             | Fact::AgentChanged { .. }
@@ -164,6 +165,8 @@ async fn tell_until_end(mut watch: broadcast::Receiver<Told>) -> Option<Outcome>
             | Fact::Bridged { .. }
             | Fact::Queued { .. }
             | Fact::LeftQueue { .. }
+            | Fact::Streams { .. }
+            | Fact::Streamed { .. }
             | Fact::Held { .. }
             | Fact::Resumed { .. }
             | Fact::RecordingAgreed

@@ -25,6 +25,7 @@ pub mod preset;
 pub mod recordings;
 pub mod secrets;
 pub mod stir;
+pub mod streams;
 pub mod tools;
 pub mod trial;
 pub mod trunks;

@@ -240,6 +240,7 @@ impl Running {
         let ways_in = (claim, blueprint.http.map(http::Doors::open).transpose()?);
         let doors = Doors::open(blueprint.sip)?;
         let (sockets, gauges) = (doors.sockets.clone(), Arc::new(Gauges::default()));
+        let web = blueprint.store.web.clone();
         let (ports, memory) = (ports(blueprint.rtp)?, memory(blueprint.store, &blueprint.folders)?);
         let media = MediaShard::start(blueprint.detector, gauges.clone());
         let media = media.map_err(StartError::Thread)?;
@@ -273,6 +274,7 @@ impl Running {
             errands: ways.errands,
             memories: ways.memories,
             postbox: ways.postbox,
+            web,
         });
         let (stop_shard, active) = (CancellationToken::new(), Arc::new(AtomicUsize::new(0)));
         let limits = Limits { max_calls: blueprint.max_calls, active: active.clone() };

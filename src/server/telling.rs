@@ -6,6 +6,7 @@ use crate::call::amd::Verdict;
 use crate::call::cause::Cause;
 use crate::call::event::Fact;
 use crate::call::record::Latency;
+use crate::call::stream::End;
 
 /// One line for a fact, if a person wants to see it.
 pub fn line(fact: &Fact) -> Option<String> {
@@ -17,6 +18,7 @@ pub fn line(fact: &Fact) -> Option<String> {
         Fact::Started { route, destination, .. } => {
             Some(format!("           · route `{route}` → {destination}"))
         }
+        Fact::Decided { destination, .. } => Some(format!("           · goes to {destination}")),
         Fact::Answered => Some("           · answered".to_owned()),
         Fact::AgentChanged { agent } => Some(format!("           · agent `{agent}` has the line")),
         Fact::CallerSaid { at, text, keys } => {
@@ -40,12 +42,13 @@ pub fn line(fact: &Fact) -> Option<String> {
         Fact::Dialled { to } => Some(format!("           · dialling {to}")),
         Fact::Bridged { with } => Some(format!("           · talks with {with}")),
         Fact::Queued { .. } | Fact::LeftQueue { .. } => in_queue(fact),
+        Fact::Streams { stream } => Some(format!("           · stream `{stream}` is called")),
+        Fact::Streamed { stream, end, .. } => Some(ended(stream, end)),
         Fact::Held { .. } => Some("           · on hold".to_owned()),
-        Fact::Resumed { lasted, .. } => {
-            Some(format!("           · back after {:.1} s on hold", lasted.as_secs_f64()))
+        Fact::Resumed { lasted, .. } => Some(resumed(*lasted)),
+        Fact::RecordingAgreed | Fact::RecordingRefused { .. } | Fact::RecordingPaused => {
+            Some(taping(fact).to_owned())
         }
-        Fact::RecordingAgreed | Fact::RecordingRefused { .. } => Some(consent(fact).to_owned()),
-        Fact::RecordingPaused => Some("           · recording paused".to_owned()),
         Fact::RecordingResumed { lasted } => {
             let paused = lasted.as_secs_f64();
             Some(format!("           · recording goes on after {paused:.1} s"))
@@ -71,9 +74,10 @@ pub fn line(fact: &Fact) -> Option<String> {
     }
 }
 
-fn consent(fact: &Fact) -> &'static str {
+fn taping(fact: &Fact) -> &'static str {
     match fact {
         Fact::RecordingAgreed => "           · may be recorded",
+        Fact::RecordingPaused => "           · recording paused",
         _ => "           · is not recorded",
     }
 }
@@ -91,6 +95,15 @@ fn in_queue(fact: &Fact) -> Option<String> {
         }
         _ => None,
     }
+}
+
+fn resumed(lasted: Duration) -> String {
+    format!("           · back after {:.1} s on hold", lasted.as_secs_f64())
+}
+
+fn ended(stream: &str, end: &End) -> String {
+    let why = end.reason().map(|why| format!(": {why}")).unwrap_or_default();
+    format!("           · stream `{stream}` ended ({}){why}", end.name())
 }
 
 fn left_at(mailbox: &str) -> String {

@@ -13,9 +13,10 @@ use crate::base::id::CallId;
 use crate::call::cause::Cause;
 use crate::call::record::{
     Answerer, Bridge, Callback, Consent, Failure, Hold, Latency, LeftQueue, Leg, Line, Message,
-    NodeEntered, Pause, Queued, Record, Role, ToolUse, Transfer, Turn, Voicemail,
+    NodeEntered, Pause, Queued, Record, Role, Streamed, ToolUse, Transfer, Turn, Voicemail,
 };
 use crate::call::stir::{Flaw, Verification};
+use crate::call::stream::End;
 use crate::call::voicemail::Fate;
 use crate::store::call_archive::Document;
 
@@ -183,6 +184,7 @@ pub fn document(record: &Record) -> Document {
         "bridges": record.bridges.iter().map(bridge).collect::<Vec<_>>(),
         "holds": record.holds.iter().map(hold).collect::<Vec<_>>(),
         "queues": record.queues.iter().map(queued).collect::<Vec<_>>(),
+        "streams": record.streams.iter().map(streamed).collect::<Vec<_>>(),
         "transfers": record.transfers.iter().map(transfer).collect::<Vec<_>>(),
         "transcript": record.transcript.iter().map(line).collect::<Vec<_>>(),
         "turns": record.turns.iter().map(turn).collect::<Vec<_>>(),
@@ -258,6 +260,17 @@ fn queued(queued: &Queued) -> Value {
         "queue": queued.queue,
         "waited_ms": queued.waited.map(millis),
         "left": queued.why.map(LeftQueue::name),
+    })
+}
+
+fn streamed(streamed: &Streamed) -> Value {
+    json!({
+        "start_ms": millis(streamed.at),
+        "stream": streamed.stream,
+        "fork": streamed.is_fork,
+        "duration_ms": streamed.lasted.map(millis),
+        "end": streamed.end.as_ref().map(End::name),
+        "reason": streamed.end.as_ref().and_then(End::reason),
     })
 }
 

@@ -28,6 +28,7 @@ impl Conductor {
                     self.dial_leg(now, destination);
                 }
             }
+            Some(Round::Go(Destination::Webhook(url))) => self.ask_way(now, url),
             Some(Round::Go(destination)) => self.go(now, destination),
             None => self.nobody_reached(now),
         }

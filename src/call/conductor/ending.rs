@@ -105,6 +105,7 @@ impl Conductor {
         self.timers.clear_all();
         match std::mem::replace(&mut self.work, Work::Ending(cause)) {
             Work::Conference(_) => self.out.push_back(Output::Leave(PortId(self.near.0))),
+            Work::Stream(streaming) => self.leave_stream(now, &streaming),
             Work::Voicemail(leaving) => self.left_voicemail(now, leaving),
             _ => {}
         }
@@ -139,6 +140,7 @@ impl Conductor {
         self.drain_desk(now);
         self.desk.clear();
         self.timers.clear_all();
+        self.leave_forks(now);
         self.work = Work::Over;
         let fact = self.chronicle.close(now, cause);
         self.out.push_back(Output::Fact(fact));
@@ -176,6 +178,7 @@ impl Conductor {
             Work::Consulting(_)
             | Work::Bridged
             | Work::Conference(_)
+            | Work::Stream(_)
             | Work::Voicemail(_)
             | Work::Ending(_)
             | Work::Over => {}

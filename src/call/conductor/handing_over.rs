@@ -22,6 +22,8 @@ pub(super) enum Place {
     Room(String),
     /// In a queue.
     Line(String),
+    /// At a stream.
+    Stream(String),
     /// At a voicemail.
     Voicemail(String),
 }
@@ -38,6 +40,7 @@ impl Conductor {
             }
             Destination::Conference(room) => Some(Place::Room(room.clone())),
             Destination::Queue(name) => Some(Place::Line(name.clone())),
+            Destination::Stream(name) => Some(Place::Stream(name.clone())),
             Destination::Voicemail(name) => Some(Place::Voicemail(name.clone())),
             _ => None,
         }
@@ -57,6 +60,7 @@ impl Conductor {
             Place::Agent(destination, _) => destination.clone(),
             Place::Room(room) => Destination::Conference(room.clone()),
             Place::Line(name) => Destination::Queue(name.clone()),
+            Place::Stream(name) => Destination::Stream(name.clone()),
             Place::Voicemail(name) => Destination::Voicemail(name.clone()),
         };
         let try_of = self.by_peer(by, (to.to_string(), Manner::Referral, kind));
@@ -77,6 +81,10 @@ impl Conductor {
             Place::Line(name) => {
                 self.attend_near();
                 self.queue_up(now, &name, None);
+            }
+            Place::Stream(name) => {
+                self.attend_near();
+                self.stream(now, name, None);
             }
             Place::Agent(_, post) => self.serve(now, post),
             Place::Voicemail(name) => {

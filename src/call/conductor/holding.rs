@@ -40,8 +40,10 @@ impl Conductor {
         let input = if held { Input::Held } else { Input::Resumed };
         self.desk.tell(now, input);
         let attention = if held { Attention::Keys } else { Attention::Speech };
-        if matches!(self.work, Work::Agent | Work::Referring(_)) {
-            self.media(Command::Attend(attention));
+        match self.work {
+            Work::Agent | Work::Referring(_) => self.media(Command::Attend(attention)),
+            Work::Stream(_) => self.attend_stream(),
+            _ => {}
         }
     }
 }

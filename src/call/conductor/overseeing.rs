@@ -64,6 +64,7 @@ impl Conductor {
             | Work::Consulting(_)
             | Work::Conference(_)
             | Work::Queued
+            | Work::Stream(_)
             | Work::Voicemail(_)
             | Work::Drill(_)
             | Work::Ending(_)
@@ -124,7 +125,12 @@ impl Conductor {
             | Work::Consulting(_) => {
                 self.media(Command::Connect(Links::default()));
             }
-            Work::Dialling | Work::Queued | Work::Drill(_) | Work::Ending(_) | Work::Over => {}
+            Work::Dialling
+            | Work::Queued
+            | Work::Stream(_)
+            | Work::Drill(_)
+            | Work::Ending(_)
+            | Work::Over => {}
         }
     }
 

@@ -114,6 +114,9 @@ impl Conductor {
                 self.desk.tell(now, agent::event::Input::Digit(digit.key()));
             }
             (Work::Queued, _) if session == self.near => self.pressed_in_line(now, digit),
+            (Work::Stream(_), _) if session == self.near => {
+                self.is_for_stream(digit);
+            }
             _ => {}
         }
     }
@@ -170,6 +173,7 @@ impl Conductor {
         }
         let fact = self.chronicle.answered(now);
         self.out.push_back(Output::Fact(fact));
+        self.fork(now);
         self.begin(now);
     }
 
@@ -184,6 +188,7 @@ impl Conductor {
             }
             Work::Drill(drill) => drill.handle(now, Happening::Up),
             Work::Queued => self.wait_in_line(now),
+            Work::Stream(_) => self.begin_stream(),
             Work::Voicemail(leaving) => leaving.voicemail.handle(now, voicemail::Happening::Up),
             Work::Dialling
             | Work::Referring(_)
@@ -212,6 +217,9 @@ impl Conductor {
                 if self.agrees_by(now, session, digit) {
                     return;
                 }
+                if self.is_near(port) && self.is_for_stream(digit) {
+                    return;
+                }
                 if matches!(self.work, Work::Queued) && self.is_near(port) {
                     return self.pressed_in_line(now, digit);
                 }
@@ -226,6 +234,9 @@ impl Conductor {
                 agent::event::Input::Spoken { utterance, progress: Progress::Started { at } }
             }
             Media::Finished { utterance, at } => {
+                if self.is_near(port) && self.is_of_stream(utterance) {
+                    return;
+                }
                 agent::event::Input::Spoken { utterance, progress: Progress::Finished { at } }
             }
             Media::Flushed { heard, .. } => {

@@ -52,6 +52,7 @@ impl Conductor {
             Work::Bridged => Doing::Bridged,
             Work::Conference(_) => Doing::Conference,
             Work::Queued => Doing::Queued,
+            Work::Stream(_) => Doing::Stream,
             Work::Voicemail(_) => Doing::Voicemail,
             Work::Drill(_) => Doing::Drill,
             Work::Ending(_) | Work::Over => Doing::Ending,

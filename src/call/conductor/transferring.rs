@@ -85,6 +85,12 @@ impl Conductor {
                 self.leave_desk(now);
                 self.confer(now, room);
             }
+            Target::Stream(name) => {
+                let to = Destination::Stream(name.clone()).to_string();
+                let fact = self.chronicle.transferred(now, sent(to), None);
+                self.out.push_back(Output::Fact(fact));
+                self.stream(now, name, None);
+            }
             Target::Voicemail(name) => {
                 let to = Destination::Voicemail(name.clone()).to_string();
                 let fact = self.chronicle.transferred(now, sent(to), None);

@@ -96,6 +96,7 @@ async fn timed(mut facts: broadcast::Receiver<crate::engine::bus::Told>) -> Vec<
                 Fact::TurnTimed { latency, .. } => turns.push(*latency),
                 Fact::Ended { .. } => return turns,
                 Fact::Started { .. }
+                | Fact::Decided { .. }
                 | Fact::Answered
                 | Fact::AnswererKnown { .. }
                 | Fact::AgentChanged { .. }
@@ -106,6 +107,8 @@ async fn timed(mut facts: broadcast::Receiver<crate::engine::bus::Told>) -> Vec<
                 | Fact::Bridged { .. }
                 | Fact::Queued { .. }
                 | Fact::LeftQueue { .. }
+                | Fact::Streams { .. }
+                | Fact::Streamed { .. }
                 | Fact::Held { .. }
                 | Fact::Resumed { .. }
                 | Fact::RecordingAgreed

@@ -125,6 +125,7 @@ pub fn of_call(told: &Told) -> Value {
             "call.ringing",
             json!({ "from": from, "to": to, "route": route, "destination": destination }),
         ),
+        Fact::Decided { destination, .. } => noted("destination", json!(destination)),
         Fact::Answered => ("call.started", json!({})),
         Fact::AnswererKnown { verdict, after } => (
             "amd.verdict",
@@ -152,17 +153,15 @@ pub fn of_call(told: &Told) -> Value {
         Fact::Dialled { to } => noted("dialled", json!(to)),
         Fact::Bridged { with } => noted("bridged", json!(with)),
         Fact::Queued { .. } | Fact::LeftQueue { .. } => of_queue(&told.fact),
+        Fact::Streams { .. } | Fact::Streamed { .. } => of_stream(&told.fact),
         Fact::Held { leg } => ("call.updated", json!({ "held": leg })),
         Fact::Resumed { leg, lasted } => {
             ("call.updated", json!({ "resumed": leg, "held_ms": lasted.as_millis() as u64 }))
         }
-        Fact::RecordingAgreed => noted("recording", json!("agreed")),
-        Fact::RecordingRefused { said_no } => refused(*said_no),
-        Fact::RecordingPaused => noted("recording", json!("paused")),
-        Fact::RecordingResumed { lasted } => (
-            "call.updated",
-            json!({ "recording": "resumed", "paused_ms": lasted.as_millis() as u64 }),
-        ),
+        Fact::RecordingAgreed
+        | Fact::RecordingRefused { .. }
+        | Fact::RecordingPaused
+        | Fact::RecordingResumed { .. } => of_recording(&told.fact),
         Fact::Transferred { to, manner, failed } => transferred(to, *manner, *failed),
         Fact::ProviderFailed { stage, provider, reason, next } => {
             ("provider.failed", failed((*stage, provider), reason, next.as_deref()))
@@ -182,10 +181,20 @@ pub fn of_call(told: &Told) -> Value {
     })
 }
 
-/// The caller does not agree to be recorded.
-fn refused(said_no: bool) -> (&'static str, Value) {
-    let answer = if said_no { "no" } else { "none" };
-    ("call.updated", json!({ "recording": "refused", "answer": answer }))
+/// Whether the caller is recorded.
+fn of_recording(fact: &Fact) -> (&'static str, Value) {
+    match fact {
+        Fact::RecordingRefused { said_no } => {
+            let answer = if *said_no { "no" } else { "none" };
+            ("call.updated", json!({ "recording": "refused", "answer": answer }))
+        }
+        Fact::RecordingResumed { lasted } => (
+            "call.updated",
+            json!({ "recording": "resumed", "paused_ms": lasted.as_millis() as u64 }),
+        ),
+        Fact::RecordingPaused => noted("recording", json!("paused")),
+        _ => noted("recording", json!("agreed")),
+    }
 }
 
 /// A call ended since the server was killed, or had ended just before.
@@ -212,6 +221,18 @@ fn of_queue(fact: &Fact) -> (&'static str, Value) {
         ),
         Fact::Queued { queue } => ("queue.joined", json!({ "queue": queue })),
         _ => noted("queue", Value::Null),
+    }
+}
+
+fn of_stream(fact: &Fact) -> (&'static str, Value) {
+    match fact {
+        Fact::Streams { stream } => ("stream.started", json!({ "stream": stream })),
+        Fact::Streamed { stream, lasted, end } => {
+            let lasted = lasted.as_millis() as u64;
+            let data = json!({ "stream": stream, "duration_ms": lasted, "end": end.name(), "reason": end.reason() });
+            ("stream.ended", data)
+        }
+        _ => noted("stream", Value::Null),
     }
 }
 

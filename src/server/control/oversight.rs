@@ -58,6 +58,7 @@ pub fn objection(overview: &Overview, role: record::Role, phone: &Destination) -
         | Doing::Transferring
         | Doing::Conference
         | Doing::Queued
+        | Doing::Stream
         | Doing::Voicemail
         | Doing::Drill
         | Doing::Ending => {

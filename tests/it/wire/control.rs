@@ -348,6 +348,11 @@ impl Watch {
         Self { lines, _child: child }
     }
 
+    /// Everything that was said until now.
+    pub fn so_far(&self) -> String {
+        self.lines.lock().expect("unpoisoned").join("\n")
+    }
+
     /// Waits for these words; gives everything that was said.
     pub async fn until(&mut self, words: &str) -> String {
         within(PATIENCE, words, || {

@@ -6,6 +6,7 @@ mod caller;
 mod campaigns;
 mod certificates;
 mod datagrams;
+mod deciding;
 mod deskphone;
 mod ear;
 mod files;
@@ -21,6 +22,7 @@ mod store;
 mod tones;
 
 mod attacks;
+mod audio_streams;
 mod baresip;
 mod bridging;
 mod codecs;

@@ -116,6 +116,7 @@ fn briefing(plan: Plan) -> Briefing {
         flows: Default::default(),
         queues: Default::default(),
         letterboxes: Default::default(),
+        streams: Default::default(),
         trunks: Default::default(),
         phones: Default::default(),
         numbering: Default::default(),

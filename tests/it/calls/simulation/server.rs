@@ -341,6 +341,7 @@ impl Server {
             flows: self.flows.clone(),
             queues: BTreeMap::new(),
             letterboxes: Default::default(),
+            streams: BTreeMap::new(),
             trunks: BTreeMap::from([(Arc::from(""), self.terms.clone())]),
             tapes: Tapes::default(),
             media: MediaPolicy {
@@ -396,8 +397,12 @@ impl Server {
             Output::ClosePort(port) => {
                 scene.pipe(Pipe::ToMedia, id, Job::Media(port, Order::Close));
             }
-            Output::Join(..) | Output::Leave(_) | Output::Queue(..) => {
-                unreachable!("no route leads to a conference or a queue")
+            Output::Decide(_)
+            | Output::Join(..)
+            | Output::Leave(_)
+            | Output::Queue(..)
+            | Output::Stream(..) => {
+                unreachable!("no route leads to a webhook, a conference, a queue or a stream")
             }
             Output::LookInto(..) | Output::TakeDown(..) | Output::TakenDown(..) => {
                 unreachable!("no route leads to a voicemail")
