@@ -42,10 +42,7 @@ pub fn write(fact: &Fact) {
             let (lasted_ms, why, reason) = (lasted.as_millis() as u64, end.name(), end.reason());
             tracing::info!(stream, lasted_ms, why, reason, "stream ended");
         }
-        Fact::Held { leg } => tracing::info!(leg, "on hold"),
-        Fact::Resumed { leg, lasted } => {
-            tracing::info!(leg, held_ms = lasted.as_millis() as u64, "resumed");
-        }
+        Fact::Held { .. } | Fact::Resumed { .. } => hold(fact),
         Fact::Transferred { to, manner, failed } => {
             let outcome = failed.map_or("worked", Cause::end_reason);
             let manner = manner.name();
@@ -69,6 +66,17 @@ pub fn write(fact: &Fact) {
         // It was told where it happened.
         | Fact::ProviderFailed { .. }
         | Fact::TurnTimed { .. } => {}
+    }
+}
+
+/// Whether a peer wants to hear us.
+fn hold(fact: &Fact) {
+    match fact {
+        Fact::Held { leg } => tracing::info!(leg, "on hold"),
+        Fact::Resumed { leg, lasted } => {
+            tracing::info!(leg, held_ms = lasted.as_millis() as u64, "resumed");
+        }
+        _ => {}
     }
 }
 

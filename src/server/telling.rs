@@ -46,13 +46,10 @@ pub fn line(fact: &Fact) -> Option<String> {
         Fact::Streamed { stream, end, .. } => Some(ended(stream, end)),
         Fact::Held { .. } => Some("           · on hold".to_owned()),
         Fact::Resumed { lasted, .. } => Some(resumed(*lasted)),
-        Fact::RecordingAgreed | Fact::RecordingRefused { .. } | Fact::RecordingPaused => {
-            Some(taping(fact).to_owned())
-        }
-        Fact::RecordingResumed { lasted } => {
-            let paused = lasted.as_secs_f64();
-            Some(format!("           · recording goes on after {paused:.1} s"))
-        }
+        Fact::RecordingAgreed
+        | Fact::RecordingRefused { .. }
+        | Fact::RecordingPaused
+        | Fact::RecordingResumed { .. } => Some(taping(fact)),
         Fact::Transferred { to, manner, failed } => {
             let outcome = failed.map_or("worked", Cause::end_reason);
             Some(format!("           · transfer to {to} by {}: {outcome}", manner.name()))
@@ -74,12 +71,16 @@ pub fn line(fact: &Fact) -> Option<String> {
     }
 }
 
-fn taping(fact: &Fact) -> &'static str {
-    match fact {
-        Fact::RecordingAgreed => "           · may be recorded",
-        Fact::RecordingPaused => "           · recording paused",
-        _ => "           · is not recorded",
-    }
+fn taping(fact: &Fact) -> String {
+    let what = match fact {
+        Fact::RecordingAgreed => "may be recorded".to_owned(),
+        Fact::RecordingPaused => "recording paused".to_owned(),
+        Fact::RecordingResumed { lasted } => {
+            format!("recording goes on after {:.1} s", lasted.as_secs_f64())
+        }
+        _ => "is not recorded".to_owned(),
+    };
+    format!("           · {what}")
 }
 
 fn answered_by(verdict: Verdict, after: Duration) -> String {
