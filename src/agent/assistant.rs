@@ -10,6 +10,7 @@ use crate::agent::after::After;
 pub use crate::agent::consent::RecordConsent;
 use crate::agent::hearing::value::Context;
 use crate::agent::lexicon::locale::Locale;
+use crate::agent::masking::kind::Kind as Masked;
 use crate::agent::memory::Memory;
 use crate::agent::saying::chunk::Clock;
 use crate::agent::saying::speaker::Speaker;
@@ -100,6 +101,9 @@ pub struct Assistant {
     pub record_consent: RecordConsent,
     /// The words for it; without any, those of its language.
     pub record_notice: Option<String>,
+    /// What is covered in all that is kept and told of its calls, besides what the server and the
+    /// tenant want covered.
+    pub mask: Vec<Masked>,
 }
 
 impl Default for Assistant {
@@ -140,6 +144,7 @@ impl Default for Assistant {
             record: false,
             record_consent: RecordConsent::default(),
             record_notice: None,
+            mask: Vec::new(),
         }
     }
 }
@@ -153,16 +158,7 @@ impl Assistant {
     /// How the caller is told that the call is recorded, or asked whether it may be.
     pub fn notice(&self) -> String {
         let german = self.spoken_language().is_german();
-        let usual = match (self.record_consent, german) {
-            (RecordConsent::None | RecordConsent::Announce, true) => {
-                "Dieses Gespräch wird aufgezeichnet."
-            }
-            (RecordConsent::None | RecordConsent::Announce, false) => "This call is recorded.",
-            (RecordConsent::Dtmf, true) => {
-                "Wenn wir dieses Gespräch aufzeichnen dürfen, drücken Sie bitte die 1."
-            }
-            (RecordConsent::Dtmf, false) => "If we may record this call, please press 1.",
-        };
+        let usual = self.record_consent.notice(german);
         self.record_notice.clone().unwrap_or_else(|| usual.to_owned())
     }
 

@@ -58,20 +58,36 @@ pub fn introducer(agent: &str) -> String {
 
 /// That agent: it speaks as `base` does, and understands yes and no.
 pub fn of(base: &Assistant) -> Assistant {
-    let tongue = Tongue::of(&base.spoken_language());
-    let globals = tongue.globals();
+    asking(base, &words(Tongue::of(&base.spoken_language())))
+}
+
+/// A question that is answered with yes or no, by key or word.
+#[derive(Debug)]
+pub struct Question {
+    /// What is asked.
+    pub asks: &'static str,
+    /// What means yes besides the usual words.
+    pub yes: &'static str,
+    /// What means no.
+    pub no: &'static str,
+    /// What is said to a no.
+    pub thanks: &'static str,
+}
+
+/// An agent that speaks as `base` does and asks this; `Answer::of` reads its answer.
+pub fn asking(base: &Assistant, question: &Question) -> Assistant {
+    let globals = Tongue::of(&base.spoken_language()).globals();
     let said = |wanted: Global, more: &str| {
         let known = globals.iter().find(|(global, _)| *global == wanted);
         known.map(|(_, words)| (*words).to_owned()).into_iter().chain([more.to_owned()]).collect()
     };
-    let (question, take, leave, thanks) = words(tongue);
     let menu = Menu {
-        say: question.to_owned(),
+        say: question.asks.to_owned(),
         digits: BTreeMap::from([("1".to_owned(), taken()), ("2".to_owned(), declined())]),
         speech: base.speech,
         phrases: BTreeMap::from([
-            ("1".to_owned(), said(Global::Yes, take)),
-            ("2".to_owned(), said(Global::No, leave)),
+            ("1".to_owned(), said(Global::Yes, question.yes)),
+            ("2".to_owned(), said(Global::No, question.no)),
         ]),
         timeout: Timeout { after: ANSWERED_WITHIN, to: Some(unclear()), tries: TRIES },
         invalid: Invalid { tries: TRIES, to: Some(unclear()), say: None },
@@ -81,35 +97,35 @@ pub fn of(base: &Assistant) -> Assistant {
         tts: None,
         barge_in: true,
     };
-    let mut introducer = menu.assistant(base);
+    let mut asker = menu.assistant(base);
     // Keys are pressed here: a "two" behind a "yes" is easily heard where nobody said it.
-    for intent in &mut introducer.intents {
+    for intent in &mut asker.intents {
         intent.phrases.retain(|phrase| phrase.starts_with('('));
     }
     // A short yes is an answer here, and no mere sign of listening.
-    introducer.interrupt.ignore = LISTENING.map(str::to_owned).to_vec();
-    introducer.interrupt.always = ANSWERS.map(str::to_owned).to_vec();
-    if let Some(transfer) = introducer.transfers.get_mut(&declined().to_string()) {
-        transfer.say = Some(thanks.to_owned());
+    asker.interrupt.ignore = LISTENING.map(str::to_owned).to_vec();
+    asker.interrupt.always = ANSWERS.map(str::to_owned).to_vec();
+    if let Some(transfer) = asker.transfers.get_mut(&declined().to_string()) {
+        transfer.say = Some(question.thanks.to_owned());
     }
-    introducer
+    asker
 }
 
-/// What is asked, what means yes and what no besides the usual words, and what is said to a no.
-fn words(tongue: Tongue) -> (&'static str, &'static str, &'static str, &'static str) {
+/// What whoever is called for a caller is asked.
+fn words(tongue: Tongue) -> Question {
     match tongue {
-        Tongue::English => (
-            "Press one or say yes to take the call, or two to leave it.",
-            "(put (him|her|them|the caller) through|i will take it|i'll take it|take it)",
-            "(not now|i can't|i cannot|leave it|i am busy|i'm busy)",
-            "All right, thank you.",
-        ),
-        Tongue::German => (
-            "Drücken Sie die eins oder sagen Sie ja, um den Anruf anzunehmen, sonst die zwei.",
-            "(stellen sie durch|stell durch|durchstellen|ich nehme ihn|ich nehme an|annehmen)",
-            "(jetzt nicht|ich kann nicht|ich kann gerade nicht|keine zeit|ablehnen)",
-            "In Ordnung, danke.",
-        ),
+        Tongue::English => Question {
+            asks: "Press one or say yes to take the call, or two to leave it.",
+            yes: "(put (him|her|them|the caller) through|i will take it|i'll take it|take it)",
+            no: "(not now|i can't|i cannot|leave it|i am busy|i'm busy)",
+            thanks: "All right, thank you.",
+        },
+        Tongue::German => Question {
+            asks: "Drücken Sie die eins oder sagen Sie ja, um den Anruf anzunehmen, sonst die zwei.",
+            yes: "(stellen sie durch|stell durch|durchstellen|ich nehme ihn|ich nehme an|annehmen)",
+            no: "(jetzt nicht|ich kann nicht|ich kann gerade nicht|keine zeit|ablehnen)",
+            thanks: "In Ordnung, danke.",
+        },
     }
 }
 

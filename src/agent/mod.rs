@@ -19,6 +19,7 @@ pub mod squad;
 pub mod hearing;
 pub mod languages;
 pub mod lexicon;
+pub mod masking;
 pub mod saying;
 
 pub mod barge_in;
@@ -33,6 +34,7 @@ pub mod judgement;
 mod keypad;
 mod lateness;
 mod overlap;
+pub mod permission;
 pub mod silence;
 pub mod turn;
 

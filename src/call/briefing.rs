@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::agent::assistant::Assistant;
 use crate::agent::mailbox::Mailbox;
+use crate::agent::masking::kind::Masks;
 use crate::agent::squad::Squad;
 use crate::agent::tool::{Handlings, Tool};
 use crate::audio::codec::Codec;
@@ -53,6 +54,24 @@ pub struct Briefing {
     pub media: MediaPolicy,
     /// What is played to those who wait.
     pub tapes: Tapes,
+    /// What is covered in all that calls keep and tell.
+    pub privacy: Privacy,
+}
+
+/// What is covered in all that calls keep and tell, besides what their agents want covered.
+#[derive(Debug, Clone, Default)]
+pub struct Privacy {
+    /// Of all calls.
+    pub masks: Masks,
+    /// Of those of a tenant.
+    pub tenants: BTreeMap<String, Masks>,
+}
+
+impl Privacy {
+    /// What is covered in calls of a tenant; its name is empty when they are nobody's.
+    pub fn of(&self, tenant: &str) -> Masks {
+        self.masks.and(self.tenants.get(tenant).copied().unwrap_or_default())
+    }
 }
 
 /// A voicemail.

@@ -18,8 +18,8 @@ use crate::call::event::{Fact, Service};
 use crate::call::leg::Agreement;
 use crate::call::record::{
     Answerer, Bridge, Callback, Consent, Failure, Hold, Kind, Latency, LeftQueue, Leg, Line,
-    Manner, Message, NodeEntered, Outcome, Pause, Queued, Record, Role, Served, Speaker, Stage,
-    Streamed, ToolUse, Transfer, Turn, Voicemail,
+    Manner, Message, NodeEntered, Outcome, Pause, Queued, Record, Refusal, Role, Served, Speaker,
+    Stage, Streamed, ToolUse, Transfer, Turn, Voicemail,
 };
 use crate::call::stir::Verification;
 use crate::call::stream::{End, StreamId};
@@ -178,9 +178,7 @@ impl Chronicle {
 
     /// Somebody oversees the call on a leg, in this way from now on.
     pub fn oversees(&mut self, leg: usize, role: Role) {
-        if let Some(leg) = self.record.legs.get_mut(leg) {
-            leg.role = Some(role);
-        }
+        self.record.legs.get_mut(leg).into_iter().for_each(|leg| leg.role = Some(role));
     }
 
     /// Somebody calls to take the place of a leg: another leg of the record.
@@ -297,17 +295,22 @@ impl Chronicle {
 
     /// The caller is told that the call is recorded, or asked whether it may be.
     pub fn notified(&mut self, mode: &'static str, notice: String) {
-        self.record.consent = Some(Consent { mode, notice, agreed: None });
+        self.record.consent = Some(Consent { mode, notice, agreed: None, refused: None });
     }
 
     /// The caller agreed to be recorded.
     pub fn agreed(&mut self, now: Instant) -> Fact {
         let at = self.since(now);
         self.record.recorded = true;
-        if let Some(consent) = &mut self.record.consent {
-            consent.agreed = Some(at);
-        }
+        self.record.consent.iter_mut().for_each(|consent| consent.agreed = Some(at));
         Fact::RecordingAgreed
+    }
+
+    /// The caller does not agree to be recorded: it said no, or nothing of use.
+    pub fn refused(&mut self, now: Instant, said_no: bool) -> Fact {
+        let refused = Some(Refusal { at: self.since(now), said_no });
+        self.record.consent.iter_mut().for_each(|consent| consent.refused = refused);
+        Fact::RecordingRefused { said_no }
     }
 
     /// Nothing is kept from now on.
@@ -379,9 +382,7 @@ impl Chronicle {
 
     /// A message is left with a machine.
     pub fn message_dropped(&mut self) {
-        if let Some(answerer) = &mut self.record.answerer {
-            answerer.message = true;
-        }
+        self.record.answerer.iter_mut().for_each(|answerer| answerer.message = true);
     }
 
     /// A message at a voicemail is over.
@@ -526,9 +527,7 @@ impl Chronicle {
 
     /// How well a leg was received.
     pub fn quality(&mut self, leg: usize, quality: Quality) {
-        if let Some(leg) = self.record.legs.get_mut(leg) {
-            leg.quality = quality;
-        }
+        self.record.legs.get_mut(leg).into_iter().for_each(|leg| leg.quality = quality);
     }
 
     /// The record as it stands, as if the server were killed now.

@@ -16,6 +16,7 @@ mod holding;
 mod joining;
 mod leaving_word;
 mod overseeing;
+mod privacy;
 mod queueing;
 mod recording;
 mod replacing;
@@ -65,6 +66,7 @@ pub use ending::CALL_HEADER;
 use ending::redirection;
 use leaving_word::Leaving;
 use overseeing::Overseer;
+use privacy::Privacy;
 use recording::Consent;
 use streaming::Streaming;
 use using::Usage;
@@ -119,6 +121,7 @@ pub struct Conductor {
     /// Whether one was asked.
     asks_way: bool,
     consent: Consent,
+    privacy: Privacy,
     usage: Usage,
     /// Earlier calls with this caller, the oldest first.
     earlier: Vec<Earlier>,
@@ -204,6 +207,7 @@ impl Conductor {
     fn of(arrival: Arrival, incoming: Box<Incoming>, briefing: Arc<Briefing>) -> Self {
         Self {
             chronicle: Chronicle::new(&arrival, &incoming),
+            privacy: Privacy::new(&briefing, &arrival.trunk.tenant),
             briefing,
             trunk: arrival.trunk,
             work: Work::Dialling,
@@ -301,9 +305,13 @@ impl Conductor {
         self.settle(now);
     }
 
-    /// Gives the next order or fact.
+    /// Gives the next order or fact. Facts leave here, and nowhere else: without what nobody may
+    /// keep.
     pub fn poll(&mut self) -> Option<Output> {
-        self.out.pop_front()
+        Some(match self.out.pop_front()? {
+            Output::Fact(fact) => Output::Fact(self.privacy.cover(fact)),
+            order => order,
+        })
     }
 
     /// When `tick` wants to be called.
@@ -454,7 +462,7 @@ impl Conductor {
         if let Some(keys) = self.briefing.trunks.get(trunk).and_then(|terms| terms.keys) {
             policy.keys = Some(keys);
         }
-        let (random, consent) = (self.random.split(), self.consent);
+        let (random, withholds) = (self.random.split(), self.withholds());
         let Some(leg) = self.legs.iter_mut().find(|leg| leg.session() == session) else { return };
         let keying = match leg.transport() {
             Some(transport) => policy.srtp.keying(trunk, transport, random),
@@ -463,7 +471,7 @@ impl Conductor {
         match local {
             Some(local) => {
                 leg.bound(local, policy, recording, keying);
-                if consent == Consent::Awaited {
+                if withholds {
                     leg.withhold();
                 }
             }

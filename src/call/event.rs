@@ -337,6 +337,11 @@ pub enum Fact {
     },
     /// The caller agreed to be recorded.
     RecordingAgreed,
+    /// The caller does not agree to be recorded: nothing is kept of the call's sound.
+    RecordingRefused {
+        /// Whether it said so; otherwise it gave no answer that could be understood.
+        said_no: bool,
+    },
     /// Nothing of what is said is in the recording from now on.
     RecordingPaused,
     /// The recording goes on.

@@ -259,6 +259,11 @@ impl Walk {
         self.flow.nodes.get(&self.at)
     }
 
+    /// Whether what a node asks is nobody's business.
+    pub fn is_sensitive(&self, node: &str) -> bool {
+        self.flow.nodes.get(node).is_some_and(|node| node.sensitive)
+    }
+
     /// Comes to a node.
     fn enter(&mut self, now: Instant, name: String) {
         self.life = Life::Walking;

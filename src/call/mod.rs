@@ -19,6 +19,7 @@ pub mod record;
 pub mod stir;
 pub mod stream;
 pub mod transfer;
+pub mod veil;
 
 pub mod decision;
 pub mod desk;

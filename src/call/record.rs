@@ -183,12 +183,23 @@ impl LeftQueue {
 /// How a caller was told that the call is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Consent {
-    /// `announce` or `dtmf`.
+    /// `announce`, `dtmf` or `voice`.
     pub mode: &'static str,
     /// The words.
     pub notice: String,
     /// When the caller agreed, since the call arrived; `None`: it did not, or was not asked.
     pub agreed: Option<Duration>,
+    /// That it did not.
+    pub refused: Option<Refusal>,
+}
+
+/// A caller does not want to be recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    /// Since the call arrived.
+    pub at: Duration,
+    /// Whether it said so; otherwise it gave no answer that could be understood.
+    pub said_no: bool,
 }
 
 /// A time of which nothing is in the recording.

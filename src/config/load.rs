@@ -122,6 +122,8 @@ pub fn load(
     let agents = shared(agents);
     let mut posts = posts(&menus, &mailboxes, (&agents, &defaults));
     posts.extend(roles::all((&flows, &queues), &agents, &defaults));
+    let askers = roles::askers(&agents, &posts);
+    posts.extend(askers);
     if !reading.incomplete {
         let subject = Subject {
             server: &server,

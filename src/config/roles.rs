@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::agent::assistant::{Assistant, Choice, Intent, Transfer};
+use crate::agent::assistant::{Assistant, Choice, Intent, RecordConsent, Transfer};
 use crate::agent::hearing::value;
 use crate::agent::intents::slot::Kind;
 use crate::agent::introduction;
 use crate::agent::menu::{Invalid, Menu, Timeout};
+use crate::agent::permission;
 use crate::agent::tool::{Tool, names};
 use crate::agent::tools::definition::{Definition, Method};
 use crate::agent::tools::parameter::{self, Format, Parameter, Sort};
@@ -30,6 +31,24 @@ pub fn all(
     let introducers = introducers((flows, queues), agents, &roles);
     roles.extend(introducers);
     roles
+}
+
+/// Who asks callers whether they may be recorded, for each that wants an answer.
+pub fn askers(
+    agents: &BTreeMap<String, Arc<Assistant>>,
+    posts: &BTreeMap<String, Arc<Assistant>>,
+) -> BTreeMap<String, Arc<Assistant>> {
+    let wants = |agent: &Assistant| agent.record_consent == RecordConsent::Voice;
+    // In a flow it is asked before the first node; to those who wait in a queue nobody talks.
+    let speaks =
+        |name: &str| name.starts_with("menu:") || name.starts_with("flow:") && !name.contains('/');
+    let speakers = posts.iter().filter(|(name, _)| speaks(name));
+    let asking = agents.iter().chain(speakers).filter(|(_, agent)| wants(agent));
+    let made = asking.map(|(name, agent)| {
+        let base = Assistant { speech: true, ..plain(agent) };
+        (permission::asker(name), Arc::new(permission::of(&base)))
+    });
+    made.collect()
 }
 
 /// Who introduces callers to those who are called for them, for each that may want it.

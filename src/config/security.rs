@@ -6,6 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::agent::masking::kind::Kind;
 use crate::base::country::Country;
 use crate::base::money::{Money, Rate};
 use crate::base::units::Frequency;
@@ -32,6 +33,19 @@ pub struct Security {
     pub webhooks: WebhookSecurity,
     /// Programs that ask by HTTP.
     pub http: HttpSecurity,
+    /// What nobody may keep.
+    pub privacy: PrivacySecurity,
+}
+
+/// `[security.privacy]`: what nobody may keep of what is said.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PrivacySecurity {
+    /// What is covered in transcripts and in all else that is kept and told of a call: its record,
+    /// events, webhooks, messages. Agents and tools are given what was said. Without any, nothing.
+    pub mask: Vec<Kind>,
+    /// What is covered in the log.
+    pub mask_in_logs: Vec<Kind>,
 }
 
 /// `[security.tools]`: where tools of agents may go. Everywhere else they reach the public internet
@@ -177,6 +191,13 @@ pub enum Permission {
     Deny,
     /// It may.
     Allow,
+}
+
+impl Default for PrivacySecurity {
+    fn default() -> Self {
+        let mask_in_logs = vec![Kind::PhoneNumber, Kind::Iban, Kind::Card, Kind::Email];
+        Self { mask: Vec::new(), mask_in_logs }
+    }
 }
 
 impl Default for MaxInvites {

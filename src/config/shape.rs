@@ -50,7 +50,7 @@ const KEYS: &[&str] = &[
     "providers.*.tts",
     "security.http.sessions",
     "security.http.webhooks",
-    "security.privacy",
+    "security.privacy.ai_disclosure",
     "schedules",
     "conferences",
     "agents.*.turns.on_punctuation",

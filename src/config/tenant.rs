@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::agent::masking::kind::Kind;
 use crate::base::money::Money;
 use crate::base::units;
 use crate::base::zone::Zone;
@@ -23,6 +24,8 @@ pub struct Tenant {
     pub timezone: Option<Zone>,
     /// What it may have.
     pub limits: Limits,
+    /// What is covered in all that is kept and told of its calls, besides what the server wants.
+    pub mask: Vec<Kind>,
 }
 
 /// `[tenants.NAME.limits]`: what a tenant may have.

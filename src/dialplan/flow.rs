@@ -106,6 +106,10 @@ pub struct Node {
     /// What becomes of the recording.
     #[serde(default)]
     pub recording: Option<Recording>,
+    /// Whether what is asked here is nobody's business, as the digits of a card: the recording
+    /// pauses meanwhile, and what the caller says and presses is neither kept nor told.
+    #[serde(default)]
+    pub sensitive: bool,
     /// What is asked before the values are taken; without it, digits and addresses are read back.
     #[serde(default)]
     pub confirm: Option<String>,
@@ -303,10 +307,19 @@ impl Kind {
     pub fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Say => &["text", "next"],
-            Self::Ask => {
-                &["text", "prompt", "tools", "collect", "ask", "confirm", "tries", "next", "failed"]
-            }
-            Self::Agent => &["text", "prompt", "tools", "exits", "failed"],
+            Self::Ask => &[
+                "text",
+                "prompt",
+                "tools",
+                "collect",
+                "ask",
+                "sensitive",
+                "confirm",
+                "tries",
+                "next",
+                "failed",
+            ],
+            Self::Agent => &["text", "prompt", "tools", "sensitive", "exits", "failed"],
             Self::Menu => &["text", "digits", "phrases", "after", "tries", "failed"],
             Self::Record => &["recording", "next"],
             Self::Set => &["set", "next"],

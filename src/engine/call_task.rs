@@ -343,7 +343,10 @@ impl CallTask {
             Job::wanted(terms.is_some_and(|terms| terms.email.is_some())),
         );
         let (recorder, shelf) = (&self.house.recorder, self.house.postbox.shelf.clone());
-        let note = Note::begin(self.call, word, recorder.key().is_some(), jobs);
+        let note = Note {
+            tenant: self.conductor.tenant().to_owned(),
+            ..Note::begin(self.call, word, recorder.key().is_some(), jobs)
+        };
         let track = PortId(self.call.session(u8::MAX).0);
         let (track, closed) = recorder.open_voice(track, shelf.sound(&note), Rate::WIDE);
         // The note stands there first: a server that is killed finds the message by it.

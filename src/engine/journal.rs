@@ -42,10 +42,7 @@ pub fn write(fact: &Fact) {
         }
         Fact::Streams { stream } => tracing::info!(stream, "a stream is called"),
         Fact::Streamed { stream, lasted, end } => streamed(stream, *lasted, end),
-        Fact::Held { leg } => tracing::info!(leg, "on hold"),
-        Fact::Resumed { leg, lasted } => {
-            tracing::info!(leg, held_ms = lasted.as_millis() as u64, "resumed");
-        }
+        Fact::Held { .. } | Fact::Resumed { .. } => hold(fact),
         Fact::Transferred { to, manner, failed } => {
             let outcome = failed.map_or("worked", Cause::end_reason);
             let manner = manner.name();
@@ -58,11 +55,10 @@ pub fn write(fact: &Fact) {
         }
         Fact::CallbackWanted { .. } => tracing::info!("the caller wants to be called back"),
         Fact::Analyzed(report) => tracing::info!(success = report.success, "the call was read"),
-        Fact::RecordingAgreed => tracing::info!("the caller agrees to be recorded"),
-        Fact::RecordingPaused => tracing::info!("recording paused"),
-        Fact::RecordingResumed { lasted } => {
-            tracing::info!(paused_ms = lasted.as_millis() as u64, "recording resumed");
-        }
+        Fact::RecordingAgreed
+        | Fact::RecordingRefused { .. }
+        | Fact::RecordingPaused
+        | Fact::RecordingResumed { .. } => taping(fact),
         Fact::Ended { record, .. } => legs_of(record),
         Fact::CallerSaid { .. }
         | Fact::AgentSaid { .. }
@@ -76,6 +72,32 @@ pub fn write(fact: &Fact) {
 fn streamed(stream: &str, lasted: Duration, end: &End) {
     let (lasted_ms, why, reason) = (lasted.as_millis() as u64, end.name(), end.reason());
     tracing::info!(stream, lasted_ms, why, reason, "stream ended");
+}
+
+/// Whether a peer wants to hear us.
+fn hold(fact: &Fact) {
+    match fact {
+        Fact::Held { leg } => tracing::info!(leg, "on hold"),
+        Fact::Resumed { leg, lasted } => {
+            tracing::info!(leg, held_ms = lasted.as_millis() as u64, "resumed");
+        }
+        _ => {}
+    }
+}
+
+/// Whether the caller is recorded.
+fn taping(fact: &Fact) {
+    match fact {
+        Fact::RecordingAgreed => tracing::info!("the caller agrees to be recorded"),
+        Fact::RecordingRefused { said_no } => {
+            tracing::info!(said_no, "the caller does not agree to be recorded");
+        }
+        Fact::RecordingPaused => tracing::info!("recording paused"),
+        Fact::RecordingResumed { lasted } => {
+            tracing::info!(paused_ms = lasted.as_millis() as u64, "recording resumed");
+        }
+        _ => {}
+    }
 }
 
 /// How each leg fared; the end of the call itself is told with its record.

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::agent::masking::kind::Kind;
 use crate::audio::speech;
-use crate::call::briefing::{Briefing, Letterbox, MediaPolicy, Refer, Tapes, Terms};
+use crate::call::briefing::{Briefing, Letterbox, MediaPolicy, Privacy, Refer, Tapes, Terms};
 use crate::call::keying::{self, Policy, Srtp};
 use crate::call::numbering::{Format, Numbering};
 use crate::config::diagnostic::Severity;
@@ -177,11 +178,20 @@ pub async fn playbill(
         numbering: Numbering { country: server.machine.country, format: Format::National },
         media: media_policy(server),
         tapes: tapes(server)?,
+        privacy: privacy(server),
     };
     let (briefing, tools) = (Arc::new(briefing), shop.toolbox);
     let (campaigns, relay) = (drives(loaded)?, tools::relay(server)?);
     let streams = streams::settings(server);
     Ok(Playbill { briefing, crews: cast.crews, tools, campaigns, relay, streams })
+}
+
+/// What is covered in all that calls keep and tell.
+fn privacy(server: &Server) -> Privacy {
+    let masks = |kinds: &[Kind]| kinds.iter().copied().collect();
+    let tenants = server.tenants.iter();
+    let tenants = tenants.map(|(name, tenant)| (name.clone(), masks(&tenant.mask)));
+    Privacy { masks: masks(&server.security.privacy.mask), tenants: tenants.collect() }
 }
 
 /// The voicemails, with the sounds that they play.

@@ -20,6 +20,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde_json::json;
 
+use crate::agent::masking::kind::Masks;
 use crate::server::serve;
 
 /// What is measured.
@@ -157,7 +158,10 @@ pub struct Order {
 /// Measures a group and prints each figure when it is there.
 pub fn run(order: Order) -> ExitCode {
     let Order { group, json, soak } = order;
-    serve::log(&crate::config::settings::Log { level: "error".to_owned(), ..Default::default() });
+    serve::log(
+        &crate::config::settings::Log { level: "error".to_owned(), ..Default::default() },
+        Masks::all(),
+    );
     let show = |figures: Vec<Figure>| {
         for figure in figures {
             println!("{}", if json { figure.as_json() } else { figure.as_line() });

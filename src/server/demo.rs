@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc};
 
+use crate::agent::masking::kind::Masks;
 use crate::audio::codec::Codec;
 use crate::audio::frame::Frame;
 use crate::audio::resample;
@@ -169,6 +170,7 @@ async fn tell_until_end(mut watch: broadcast::Receiver<Told>) -> Option<Outcome>
             | Fact::Held { .. }
             | Fact::Resumed { .. }
             | Fact::RecordingAgreed
+            | Fact::RecordingRefused { .. }
             | Fact::RecordingPaused
             | Fact::RecordingResumed { .. }
             | Fact::Transferred { .. }
@@ -189,7 +191,7 @@ pub fn run(config: &Path, once: bool) -> ExitCode {
         Err(code) => return code,
     };
     let quiet = Log { level: "warn".to_owned(), ..loaded.server.log.clone() };
-    serve::log(&quiet);
+    serve::log(&quiet, Masks::all());
     if let Some(listen) = loaded.server.sip.listen.first_mut() {
         listen.bind = free(listen.bind);
     }

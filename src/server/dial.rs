@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use tokio::sync::mpsc;
 
+use crate::agent::masking::kind::Masks;
 use crate::audio::frame::Rate;
 use crate::base::id::CallId;
 use crate::call::keying::Policy;
@@ -69,7 +70,10 @@ pub enum Srtp {
 
 /// Calls, tells what happens, and fails when nobody answered.
 pub fn run(order: Order) -> ExitCode {
-    serve::log(&crate::config::settings::Log { level: "warn".to_owned(), ..Default::default() });
+    serve::log(
+        &crate::config::settings::Log { level: "warn".to_owned(), ..Default::default() },
+        Masks::all(),
+    );
     serve::finish(serve::block_on(dial(order)))
 }
 

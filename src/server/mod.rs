@@ -39,6 +39,7 @@ pub mod console;
 pub mod decrypt;
 pub mod demo;
 pub mod dial;
+pub mod discreet;
 pub mod fakes;
 pub mod flows;
 pub mod keys;

@@ -192,6 +192,7 @@ impl Playbill {
             numbering: old.numbering,
             media: if waits { old.media.clone() } else { new.media.clone() },
             tapes: new.tapes.clone(),
+            privacy: new.privacy.clone(),
         };
         Self { briefing: Arc::new(briefing), ..self }
     }

@@ -7,8 +7,10 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use crate::agent::masking::kind::Masks;
 use crate::config::settings::{Log, LogFormat};
 use crate::server::assembly::{self, Show};
+use crate::server::discreet::Discreet;
 use crate::server::reload::Reloader;
 use crate::server::running::Running;
 
@@ -18,7 +20,8 @@ pub fn run(config: &Path) -> ExitCode {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
-    log(&loaded.server.log);
+    let server = &loaded.server;
+    log(&server.log, server.security.privacy.mask_in_logs.iter().copied().collect());
     let serving = async {
         let mut blueprint = assembly::blueprint(&loaded).await.map_err(|why| why.to_string())?;
         let (orders, ordered) = mpsc::channel(ORDERS);
@@ -66,8 +69,8 @@ pub fn finish(result: Result<(), String>) -> ExitCode {
     }
 }
 
-/// Sets up the log: `RUST_LOG` goes before the settings.
-pub fn log(settings: &Log) {
+/// Sets up the log, without what nobody may keep: `RUST_LOG` goes before the settings.
+pub fn log(settings: &Log, masks: Masks) {
     use std::io::IsTerminal;
     let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| settings.level.clone());
     let filter = tracing_subscriber::EnvFilter::new(filter);
@@ -76,7 +79,8 @@ pub fn log(settings: &Log) {
         LogFormat::Pretty => true,
         LogFormat::Json => false,
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(Discreet::new(masks));
     // A log that somebody else set up before (a test) is as good.
     if pretty {
         builder.try_init().ok();

@@ -44,12 +44,10 @@ pub fn line(fact: &Fact) -> Option<String> {
         Fact::Streams { .. } | Fact::Streamed { .. } => of_stream(fact),
         Fact::Held { .. } => Some("           · on hold".to_owned()),
         Fact::Resumed { lasted, .. } => Some(resumed(*lasted)),
-        Fact::RecordingAgreed => Some("           · may be recorded".to_owned()),
-        Fact::RecordingPaused => Some("           · recording paused".to_owned()),
-        Fact::RecordingResumed { lasted } => {
-            let paused = lasted.as_secs_f64();
-            Some(format!("           · recording goes on after {paused:.1} s"))
-        }
+        Fact::RecordingAgreed
+        | Fact::RecordingRefused { .. }
+        | Fact::RecordingPaused
+        | Fact::RecordingResumed { .. } => Some(taping(fact)),
         Fact::Transferred { to, manner, failed } => {
             let outcome = failed.map_or("worked", Cause::end_reason);
             Some(format!("           · transfer to {to} by {}: {outcome}", manner.name()))
@@ -69,6 +67,18 @@ pub fn line(fact: &Fact) -> Option<String> {
             record.lasted.as_secs_f64()
         )),
     }
+}
+
+fn taping(fact: &Fact) -> String {
+    let what = match fact {
+        Fact::RecordingAgreed => "may be recorded".to_owned(),
+        Fact::RecordingPaused => "recording paused".to_owned(),
+        Fact::RecordingResumed { lasted } => {
+            format!("recording goes on after {:.1} s", lasted.as_secs_f64())
+        }
+        _ => "is not recorded".to_owned(),
+    };
+    format!("           · {what}")
 }
 
 fn answered_by(verdict: Verdict, after: Duration) -> String {

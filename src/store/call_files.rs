@@ -287,6 +287,12 @@ fn consent(consent: &Consent) -> Value {
         "mode": consent.mode,
         "notice": consent.notice,
         "agreed_ms": consent.agreed.map(millis),
+        "refused_ms": consent.refused.map(|refused| millis(refused.at)),
+        "answer": match (consent.agreed, consent.refused) {
+            (Some(_), _) => Some("yes"),
+            (None, Some(refused)) if refused.said_no => Some("no"),
+            (None, Some(_) | None) => None,
+        },
     })
 }
 

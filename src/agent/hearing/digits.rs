@@ -42,7 +42,7 @@ pub fn row(words: &[String], most: usize, tongue: Tongue) -> Row {
 }
 
 /// One digit, or a number that stands for several: words used, digits, and another reading.
-fn element(
+pub fn element(
     words: &[String],
     inside: bool,
     tongue: Tongue,

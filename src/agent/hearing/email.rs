@@ -155,7 +155,8 @@ const LEADING: [&str; 22] = [
     "äh",
     "ähm",
 ];
-const AT: [&str; 7] = ["at", "ät", "et", "@", "klammeraffe", "affenschwanz", "add"];
+/// How the sign between name and domain is said.
+pub const AT: [&str; 7] = ["at", "ät", "et", "@", "klammeraffe", "affenschwanz", "add"];
 const FILLERS: [&str; 13] = [
     "um",
     "uh",
@@ -172,7 +173,7 @@ const FILLERS: [&str; 13] = [
     "lowercase",
 ];
 /// Endings after which an address is over.
-const ENDINGS: [&str; 28] = [
+pub const ENDINGS: [&str; 28] = [
     "com", "de", "org", "net", "info", "eu", "at", "ch", "uk", "us", "io", "fr", "it", "nl", "es",
     "biz", "edu", "gov", "app", "dev", "online", "shop", "berlin", "me", "tv", "be", "pl", "ca",
 ];

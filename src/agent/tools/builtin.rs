@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::agent::tool::Tool;
+use crate::agent::tool::{Tool, ToolCall};
 use crate::agent::tools::calculator;
 use crate::base::calendar::Weekday;
 use crate::base::zone::{Local, Zone};
@@ -129,7 +129,17 @@ fn wanted_keys() -> Value {
             "type": "string", "enum": ["#", "*", ""],
             "description": "The key that ends them; # without it, and \"\" for none.",
         },
+        "sensitive": {
+            "type": "boolean",
+            "description": "True for numbers of cards and PINs: nothing of them is recorded.",
+        },
     })
+}
+
+/// Whether what a tool asks for is nobody's business.
+pub fn is_sensitive(call: &ToolCall) -> bool {
+    let given = serde_json::from_str::<Value>(&call.arguments).unwrap_or_default();
+    call.name == Builtin::CollectDigits.name() && given["sensitive"] == Value::Bool(true)
 }
 
 /// Which day and time it is, for a model.

@@ -13,7 +13,7 @@ use crate::agent::tools::arguments;
 use crate::base::template;
 use crate::call::briefing::{Post, Refer};
 use crate::call::cause::Cause;
-use crate::call::event::{Output, Taping};
+use crate::call::event::Taping;
 use crate::call::flow::{self, Walk};
 use crate::call::transfer::{self, Escort};
 use crate::dialplan::flow::{self as plan, Recording};
@@ -81,9 +81,7 @@ impl Conductor {
         if self.flow.is_none() || !result.id.starts_with(FLOW) {
             return false;
         }
-        let note = Note::ToolDone { id: result.id.clone(), failed: result.failed };
-        let fact = self.chronicle.note(now, note);
-        self.out.extend(fact.map(Output::Fact));
+        self.note(now, Note::ToolDone { id: result.id.clone(), failed: result.failed });
         let (result, failed) = (result.content.clone(), result.failed);
         self.walk(now, flow::Input::Used { result, failed });
         true
@@ -93,12 +91,12 @@ impl Conductor {
     fn flow_uses(&mut self, now: Instant, flow: &str, (tool, given): (&str, String)) {
         // Everything was heard: there is nothing to be cut.
         self.desk.leave(now);
-        let casting = self.briefing.agents.get(&plan::speaker(flow));
-        let known = casting.and_then(|it| it.tools.iter().find(|known| known.name == tool));
+        let casting = self.briefing.agents.get(&plan::speaker(flow)).cloned();
+        let known =
+            casting.as_ref().and_then(|it| it.tools.iter().find(|known| known.name == tool));
         let id = format!("{FLOW}:{}", self.usage_count());
         let call = ToolCall { id, name: tool.to_owned(), arguments: given };
-        let fact = self.chronicle.note(now, Note::ToolCalled(call.clone()));
-        self.out.extend(fact.map(Output::Fact));
+        self.note(now, Note::ToolCalled(call.clone()));
         let fits = match known {
             Some(known) => arguments::read(&known.parameters, &call.arguments).map(|_| ()),
             None => Err("there is no such tool".to_owned()),
@@ -135,7 +133,10 @@ impl Conductor {
         while let Some(output) = self.flow.as_mut().and_then(Walk::poll) {
             let name = self.flow.as_ref().map(|flow| flow.name().to_owned()).unwrap_or_default();
             match output {
-                flow::Output::Entered(node) => self.chronicle.came_to_node(now, &name, node),
+                flow::Output::Entered(node) => {
+                    self.guard_node(now, &node);
+                    self.chronicle.came_to_node(now, &name, node);
+                }
                 flow::Output::Say(line) => {
                     self.flow_speaks(now, &plan::speaker(&name), line);
                 }

@@ -6,19 +6,26 @@ use std::time::Instant;
 
 use super::Conductor;
 use crate::agent::assistant::{Assistant, RecordConsent};
-use crate::call::briefing::Casting;
+use crate::agent::introduction::Answer;
+use crate::agent::permission;
+use crate::agent::tool::ToolCall;
+use crate::call::briefing::{Casting, Post};
 use crate::call::event::{Output, Taping};
 use crate::media::event::{Command, Digit};
 use crate::sip::event::SessionId;
 
 /// Whether the caller must agree before anything is recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Default)]
 pub(super) enum Consent {
     /// It need not, or it has.
     #[default]
     Given,
-    /// It must, and nothing is kept meanwhile.
+    /// It must, by a key at any time, and nothing is kept meanwhile.
     Awaited,
+    /// It is asked before anything else, and nothing is kept meanwhile: whoever has it then.
+    Asked(Box<Post>),
+    /// It does not, and nothing is kept at all.
+    Refused,
 }
 
 impl Conductor {
@@ -31,19 +38,96 @@ impl Conductor {
         self.route_records.unwrap_or(assistant.is_some_and(|assistant| assistant.record))
     }
 
+    /// Whether nothing may be recorded, as it stands.
+    pub(super) fn withholds(&self) -> bool {
+        match self.consent {
+            Consent::Given => false,
+            Consent::Awaited | Consent::Asked(_) | Consent::Refused => true,
+        }
+    }
+
+    /// Whether this is the first agent of a call that is recorded.
+    fn is_first(&self, assistant: &Assistant) -> bool {
+        self.desk.casting().is_none()
+            && self.leg(self.near).is_none_or(|leg| !leg.is_up() && !leg.is_bound())
+            && self.records(Some(assistant))
+    }
+
+    /// Lets somebody ask first whether the call may be recorded, where that is wanted: who comes
+    /// to the desk now.
+    pub(super) fn asking_first(&mut self, post: Post) -> Post {
+        let assistant = post.casting.assistant.clone();
+        if assistant.record_consent != RecordConsent::Voice || !self.is_first(&assistant) {
+            return post;
+        }
+        let asker = permission::asker(&post.casting.name);
+        let Some(casting) = self.briefing.agents.get(&asker).cloned() else {
+            // Without a question nobody has agreed.
+            self.consent = Consent::Refused;
+            return post;
+        };
+        self.chronicle.notified("voice", assistant.notice());
+        self.consent = Consent::Asked(Box::new(post));
+        Post { casting, squad: None }
+    }
+
+    /// Whether the caller is being asked.
+    pub(super) fn is_asking_consent(&self) -> bool {
+        matches!(self.consent, Consent::Asked(_))
+    }
+
+    /// Takes a call of a tool that is the caller's answer.
+    pub(super) fn is_of_consent(&mut self, now: Instant, call: &ToolCall) -> bool {
+        let is_asking = self.is_asking_consent();
+        if is_asking {
+            self.consented(now, Answer::of(call).unwrap_or(Answer::Unclear));
+        }
+        is_asking
+    }
+
+    /// The caller has answered, or will not: the call goes on with whoever has it.
+    pub(super) fn consented(&mut self, now: Instant, answer: Answer) {
+        let post = match std::mem::take(&mut self.consent) {
+            Consent::Asked(post) => *post,
+            other => {
+                self.consent = other;
+                return;
+            }
+        };
+        match answer {
+            Answer::Taken => self.may_be_recorded(now),
+            Answer::Declined | Answer::Unclear | Answer::HungUp => {
+                self.consent = Consent::Refused;
+                let fact = self.chronicle.refused(now, answer == Answer::Declined);
+                self.out.push_back(Output::Fact(fact));
+            }
+        }
+        self.out.push_back(Output::Engage(post.casting.clone()));
+        self.desk.seat(post);
+        if !self.flow_begins(now) {
+            self.open_desk(now, None);
+        }
+    }
+
+    /// The caller agrees: what is said from now on is kept.
+    fn may_be_recorded(&mut self, now: Instant) {
+        self.consent = Consent::Given;
+        let fact = self.chronicle.agreed(now);
+        self.out.push_back(Output::Fact(fact));
+        self.with(self.near, |leg, out| leg.record(out));
+    }
+
     /// Lets the first agent of a call that is recorded say so before anything else, where that is
     /// wanted.
     pub(super) fn with_notice(&mut self, casting: Arc<Casting>) -> Arc<Casting> {
         let assistant = &casting.assistant;
-        let near = self.near;
-        let is_first = self.desk.casting().is_none()
-            && self.leg(near).is_none_or(|leg| !leg.is_up() && !leg.is_bound());
         let mode = match assistant.record_consent {
-            RecordConsent::None => return casting,
+            // Where an answer is wanted, somebody else asks.
+            RecordConsent::None | RecordConsent::Voice => return casting,
             RecordConsent::Announce => "announce",
             RecordConsent::Dtmf => "dtmf",
         };
-        if !is_first || !self.records(Some(assistant)) {
+        if !self.is_first(assistant) {
             return casting;
         }
         if assistant.record_consent == RecordConsent::Dtmf {
@@ -59,19 +143,22 @@ impl Conductor {
 
     /// The caller pressed a key; true when it was the one by which it agrees to be recorded.
     pub(super) fn agrees_by(&mut self, now: Instant, session: SessionId, digit: Digit) -> bool {
-        let agrees = self.consent == Consent::Awaited && session == self.near;
+        let agrees = matches!(self.consent, Consent::Awaited) && session == self.near;
         if !agrees || digit.key() != AGREES {
             return false;
         }
-        self.consent = Consent::Given;
-        let fact = self.chronicle.agreed(now);
-        self.out.push_back(Output::Fact(fact));
-        self.with(session, |leg, out| leg.record(out));
+        self.may_be_recorded(now);
         true
     }
 
     /// The operator wants nothing of what is said now in the recording, or everything again.
     pub(super) fn recording_ordered(&mut self, now: Instant, taping: Taping) {
+        self.privacy.ordered(taping);
+        self.tape(now, taping);
+    }
+
+    /// Pauses the recording, or goes on with it, if there is one.
+    pub(super) fn tape(&mut self, now: Instant, taping: Taping) {
         let is_paused = self.chronicle.is_paused();
         if !self.chronicle.record().recorded {
             return;

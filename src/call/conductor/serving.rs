@@ -28,6 +28,8 @@ impl Conductor {
 
     /// Somebody sits at the desk from now on.
     pub(super) fn engage(&mut self, post: Post) {
+        self.privacy.serve(&post.casting.assistant);
+        let post = self.asking_first(post);
         let casting = self.with_notice(post.casting);
         self.out.push_back(Output::Engage(casting.clone()));
         self.desk.seat(Post { casting, ..post });
@@ -40,6 +42,7 @@ impl Conductor {
         if self.hops > MOST_HOPS {
             return self.end(now, Cause::SilenceTimeout);
         }
+        self.unguard(now);
         self.end_flow();
         self.cast(post);
         self.open_desk(now, inherits);
@@ -107,12 +110,16 @@ impl Conductor {
                 agent::event::Output::Over(_) if self.is_consulting() => {
                     self.consulted(now, Answer::Unclear);
                 }
+                agent::event::Output::Over(Over::SilenceTimeout | Over::AgentEnded)
+                    if self.is_asking_consent() =>
+                {
+                    self.consented(now, Answer::Unclear);
+                }
                 agent::event::Output::Note(note) => {
                     if matches!(note, Note::CallerSaid { .. }) {
                         self.hops = 0;
                     }
-                    let fact = self.chronicle.note(now, note);
-                    self.out.extend(fact.map(Output::Fact));
+                    self.note(now, note);
                 }
                 // The caller is gone; what it said last is still to be known.
                 agent::event::Output::Finalize(_) => self.out.push_back(Output::Mind(output)),

@@ -181,7 +181,7 @@ impl Conductor {
     pub(super) fn begin(&mut self, now: Instant) {
         match &mut self.work {
             Work::Agent => {
-                if !self.flow_begins(now) {
+                if self.is_asking_consent() || !self.flow_begins(now) {
                     self.open_desk(now, None);
                 }
                 self.tell_of_hold(now);

@@ -33,9 +33,9 @@ impl Conductor {
         }
     }
 
-    /// The record of the call as it stands.
+    /// The record of the call as it stands, without what nobody may keep.
     pub fn so_far(&self, now: Instant) -> Record {
-        self.chronicle.so_far(now)
+        self.privacy.so_far(self.chronicle.so_far(now))
     }
 
     /// The operator ends the call.

@@ -25,6 +25,7 @@ impl Conductor {
     /// The agent wants a tool.
     pub(super) fn run(&mut self, now: Instant, call: ToolCall) {
         if self.is_of_consult(now, &call)
+            || self.is_of_consent(now, &call)
             || self.is_of_detection(now, &call)
             || self.is_of_queue(now, &call)
             || self.is_of_voicemail(now, &call)

@@ -23,6 +23,9 @@ pub struct Note {
     /// The caller's display name. Personal data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// The tenant whose call it was; empty when it was nobody's.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tenant: String,
     /// When it was left, as in RFC 3339.
     pub at: String,
     /// The same.
@@ -132,6 +135,7 @@ impl Note {
             call: call.to_string(),
             from: word.from,
             name: word.name,
+            tenant: String::new(),
             at: at.to_string(),
             since_epoch,
             state: State::Open,

@@ -12,6 +12,8 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::mailbox::Mailbox;
+use crate::agent::masking::redactor::Redactor;
+use crate::agent::masking::terms::Terms;
 use crate::agent::tools::letter::{self, Letter};
 use crate::audio::wav;
 use crate::base::destination::Destination;
@@ -184,6 +186,7 @@ impl Postman {
                 };
                 match written {
                     Ok(text) => {
+                        let text = covered(playbill, &note, &text);
                         let done = move |note: &mut Note| {
                             note.transcript = Some(text);
                             note.transcription = Job::Done;
@@ -271,6 +274,20 @@ impl Postman {
             Err(_) => None,
         }
     }
+}
+
+/// What was said as it may be kept: as the server, the tenant and the agent of the call want it.
+fn covered(playbill: &Playbill, note: &Note, text: &str) -> String {
+    let briefing = &playbill.briefing;
+    let post = Destination::Voicemail(note.mailbox.clone()).to_string();
+    let assistant = briefing.agents.get(&post).map(|casting| &casting.assistant);
+    let own = assistant.map(|assistant| assistant.mask.iter().copied().collect());
+    let masks = briefing.privacy.of(&note.tenant).and(own.unwrap_or_default());
+    let country = briefing.numbering.country;
+    let terms = assistant.map(|assistant| {
+        Terms::new(&assistant.spoken_language(), assistant.country.unwrap_or(country))
+    });
+    Redactor::new(masks, terms.unwrap_or_default()).text(text)
 }
 
 /// The mail of a message, and its sound unless that is too large for a mail.

@@ -112,6 +112,7 @@ async fn timed(mut facts: broadcast::Receiver<crate::engine::bus::Told>) -> Vec<
                 | Fact::Held { .. }
                 | Fact::Resumed { .. }
                 | Fact::RecordingAgreed
+                | Fact::RecordingRefused { .. }
                 | Fact::RecordingPaused
                 | Fact::RecordingResumed { .. }
                 | Fact::Transferred { .. }

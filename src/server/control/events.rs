@@ -156,12 +156,10 @@ pub fn of_call(told: &Told) -> Value {
         Fact::Streams { .. } | Fact::Streamed { .. } => of_stream(&told.fact),
         Fact::Held { leg } => ("call.updated", json!({ "held": leg })),
         Fact::Resumed { leg, lasted } => resumed(*leg, *lasted),
-        Fact::RecordingAgreed => noted("recording", json!("agreed")),
-        Fact::RecordingPaused => noted("recording", json!("paused")),
-        Fact::RecordingResumed { lasted } => (
-            "call.updated",
-            json!({ "recording": "resumed", "paused_ms": lasted.as_millis() as u64 }),
-        ),
+        Fact::RecordingAgreed
+        | Fact::RecordingRefused { .. }
+        | Fact::RecordingPaused
+        | Fact::RecordingResumed { .. } => of_recording(&told.fact),
         Fact::Transferred { to, manner, failed } => transferred(to, *manner, *failed),
         Fact::ProviderFailed { stage, provider, reason, next } => {
             ("provider.failed", failed((*stage, provider), reason, next.as_deref()))
@@ -179,6 +177,22 @@ pub fn of_call(told: &Told) -> Value {
         "call_id": told.call.to_string(),
         "data": data,
     })
+}
+
+/// Whether the caller is recorded.
+fn of_recording(fact: &Fact) -> (&'static str, Value) {
+    match fact {
+        Fact::RecordingRefused { said_no } => {
+            let answer = if *said_no { "no" } else { "none" };
+            ("call.updated", json!({ "recording": "refused", "answer": answer }))
+        }
+        Fact::RecordingResumed { lasted } => (
+            "call.updated",
+            json!({ "recording": "resumed", "paused_ms": lasted.as_millis() as u64 }),
+        ),
+        Fact::RecordingPaused => noted("recording", json!("paused")),
+        _ => noted("recording", json!("agreed")),
+    }
 }
 
 /// A call ended since the server was killed, or had ended just before.

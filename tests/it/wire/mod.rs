@@ -61,6 +61,7 @@ mod peers;
 mod phones;
 #[cfg(feature = "ort")]
 mod piper;
+mod privacy;
 mod probes;
 mod quality;
 mod queues;

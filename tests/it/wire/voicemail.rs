@@ -269,7 +269,7 @@ async fn answered(server: &Server, mailbox: &str) -> Line {
 }
 
 /// A caller who has heard the greeting and the tone.
-async fn greeted(server: &Server, mailbox: &str) -> Line {
+pub async fn greeted(server: &Server, mailbox: &str) -> Line {
     let mut line = answered(server, mailbox).await;
     until_tone(&mut line).await;
     line
@@ -294,7 +294,7 @@ async fn until_tone(line: &mut Line) {
 }
 
 /// What callers leave.
-async fn message() -> Frame {
+pub async fn message() -> Frame {
     let words = spoken(Speaker::Flite("rms"), WORDS).await;
     resample::convert(&words, Rate::NARROW)
 }

@@ -120,6 +120,7 @@ fn briefing(plan: Plan) -> Briefing {
         trunks: Default::default(),
         phones: Default::default(),
         numbering: Default::default(),
+        privacy: Default::default(),
         media: MediaPolicy {
             address: IpAddr::from([192, 0, 2, 1]),
             codecs: Vec::new(),

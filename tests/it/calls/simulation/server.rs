@@ -335,6 +335,7 @@ impl Server {
             plan: self.plan.clone().unwrap_or_else(|| Plan::of(self.routes.clone())),
             phones: BTreeMap::new(),
             numbering: Default::default(),
+            privacy: Default::default(),
             agents: agents.collect(),
             squads: BTreeMap::new(),
             flows: self.flows.clone(),
