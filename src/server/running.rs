@@ -45,6 +45,7 @@ use crate::engine::voicemail::postman::{Postbox, Postman};
 use crate::engine::voicemail::shelf::Shelf;
 use crate::net::bucket::{self, Bucket};
 use crate::net::ports::Ports;
+use crate::net::web::Web;
 use crate::providers::detector::Detector;
 use crate::server::books::Books;
 use crate::server::control::claim::{Claim, ClaimError};
@@ -263,20 +264,8 @@ impl Running {
         let (beside, ways) = Beside::open(post, &blueprint.playbill, (&sip, &announcer, &stops));
         let (asker, questions) = mpsc::channel(QUESTIONS);
         let holders = ways.holders(&asker, &sip);
-        let house = Arc::new(House {
-            sip: sip.clone(),
-            media: media.clone(),
-            ports,
-            recorder: recorder.clone(),
-            recordings: blueprint.folders.recordings,
-            bus: bus.clone(),
-            conferences: ways.conferences,
-            queues: ways.queues,
-            errands: ways.errands,
-            memories: ways.memories,
-            postbox: ways.postbox,
-            web,
-        });
+        let taping = (recorder.clone(), blueprint.folders.recordings);
+        let house = Arc::new(ways.house((sip.clone(), media.clone(), ports), taping, (&bus, web)));
         let (stop_shard, active) = (CancellationToken::new(), Arc::new(AtomicUsize::new(0)));
         let limits = Limits { max_calls: blueprint.max_calls, active: active.clone() };
         let supervisor = Supervisor::new(house, blueprint.playbill, limits, stops.clone());
@@ -476,6 +465,29 @@ struct Ways {
 }
 
 impl Ways {
+    /// What all calls share.
+    fn house(
+        self,
+        (sip, media, ports): (SipHandle, MediaHandle, Ports),
+        (recorder, recordings): (Recorder, PathBuf),
+        (bus, web): (&Bus, Web),
+    ) -> House {
+        House {
+            sip,
+            media,
+            ports,
+            recorder,
+            recordings,
+            bus: bus.clone(),
+            conferences: self.conferences,
+            queues: self.queues,
+            errands: self.errands,
+            memories: self.memories,
+            postbox: self.postbox,
+            web,
+        }
+    }
+
     /// Who is told when the files were read again.
     fn holders(&self, calls: &mpsc::Sender<Question>, sip: &SipHandle) -> Holders {
         Holders {
