@@ -1,13 +1,12 @@
 //! What the signalling writes down, so that it outlives the server: what calls have cost, and in which
 //! dialogs somebody is.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use crate::call::outbound::purse::{self, Ledger, Purse};
 use crate::engine::newest::{Newest, Told};
 use crate::engine::sip_shard::SipShard;
-use crate::server::running::{Folders, StartError};
 use crate::sip::dialog::state::Dialog;
 
 /// The books of a server, as those before it left them.
@@ -24,11 +23,9 @@ impl Books {
     ///
     /// # Errors
     /// When it cannot be read what was spent: a budget that begins anew with each start is none.
-    pub fn open(settings: purse::Settings, folders: &Folders) -> Result<Self, StartError> {
-        let path = folders.spending.clone();
-        let refused = |why| StartError::Spending { path: folders.spending.clone(), why };
-        let (spending, spent, ledger) = Newest::open(path).map_err(refused)?;
-        let (dialogs, standing, left) = dialogs(&folders.dialogs);
+    pub fn open(settings: purse::Settings, spending: &Path, dialogs: &Path) -> io::Result<Self> {
+        let (spending, spent, ledger) = Newest::open(spending.to_owned())?;
+        let (dialogs, standing, left) = standing(dialogs);
         let purse = (Purse::new(settings, ledger), spent);
         Ok(Self { spending, purse, dialogs, left: (left, standing) })
     }
@@ -46,7 +43,7 @@ impl Books {
 
 /// In which dialogs somebody was when a server was killed. If that cannot be read, those who were
 /// there notice by themselves.
-fn dialogs(path: &Path) -> (Newest<Vec<Dialog>>, Told<Vec<Dialog>>, Vec<Dialog>) {
+fn standing(path: &Path) -> (Newest<Vec<Dialog>>, Told<Vec<Dialog>>, Vec<Dialog>) {
     let opened = Newest::open(path.to_owned()).or_else(|why| {
         tracing::warn!(path = %path.display(), %why, "nobody knows which calls were up");
         fs::remove_file(path).and_then(|()| Newest::open(path.to_owned()))

@@ -254,7 +254,7 @@ impl Running {
         let (shard, sip) = SipShard::new(doors, endpoint, doorkeeper, sender);
         let shard = shard.with_trunks(blueprint.trunks).with_stir(blueprint.stir);
         let shard = shard.with_phones(blueprint.phones, Guard::new(blueprint.outbound));
-        let (shard, books) = Books::open(blueprint.purse, &blueprint.folders)?.given_to(shard);
+        let (shard, books) = books(blueprint.purse, &blueprint.folders)?.given_to(shard);
         let shard = shard.with_briefing(blueprint.playbill.briefing.clone());
         let shard = shard.with_keep_alive(blueprint.keep_alive).with_tenants(blueprint.tenants);
         let announcer = blueprint.board.announcer().clone();
@@ -432,6 +432,13 @@ fn ports((address, range): (IpAddr, RangeInclusive<u16>)) -> Result<Ports, Start
     // A wrong address gives calls without sound: better no server than such calls.
     ports.bind().map_err(|why| StartError::Rtp { address, why })?;
     Ok(ports)
+}
+
+/// What the signalling writes down.
+fn books(purse: purse::Settings, folders: &Folders) -> Result<Books, StartError> {
+    let (path, dialogs) = (&folders.spending, &folders.dialogs);
+    let books = Books::open(purse, path, dialogs);
+    books.map_err(|why| StartError::Spending { path: path.clone(), why })
 }
 
 /// Who remembers what happens in calls.
