@@ -141,15 +141,21 @@ impl Kind {
     /// place in a list.
     pub fn from_keys(&self, keys: &str) -> Option<String> {
         let keys = keys.trim_end_matches('#');
+        if keys.is_empty() || !keys.bytes().all(|key| key.is_ascii_digit()) {
+            return None;
+        }
+        // A card or an account has more digits than a number that counts something.
+        if let Self::Digits(length) = self {
+            let fits = length.is_none_or(|length| keys.len() == usize::from(length));
+            return fits.then(|| keys.to_owned());
+        }
         let number: u32 = keys.parse().ok()?;
         let place = |length: usize| {
             usize::try_from(number).ok()?.checked_sub(1).filter(|place| *place < length)
         };
         match self {
             Self::Digit => (keys.len() == 1).then(|| keys.to_owned()),
-            Self::Digits(length) => length
-                .is_none_or(|length| keys.len() == usize::from(length))
-                .then(|| keys.to_owned()),
+            Self::Digits(_) => None,
             Self::Number => Some(number.to_string()),
             Self::Weekday => Some(DAYS[..7].get(place(7)?)?.0.to_owned()),
             Self::Time => {
@@ -459,6 +465,8 @@ mod tests {
         for (kind, keys, value) in [
             ("digits4", "7319", Some("7319")),
             ("digits4", "731", None),
+            ("digits16", "4111111111111111#", Some("4111111111111111")),
+            ("digits", "00491711234567890", Some("00491711234567890")),
             ("weekday", "1", Some("Monday")),
             ("weekday", "8", None),
             ("time", "930", Some("9:30")),
