@@ -112,13 +112,16 @@ impl Records {
             let noted = std::mem::take(&mut noted);
             noted.iter().for_each(|noted| log_end(&noted.told));
             let written = tokio::task::spawn_blocking(move || {
+                let is_idle = events.is_empty() && !self.spool.is_waiting();
+                // Whoever is told of an end has been told of the beginning: events come first.
+                self.spool.keep(events);
                 self.sketch(&noted);
                 let is_kept =
                     |it: &Told| matches!(*it.fact, Fact::Ended { .. } | Fact::Analyzed(_));
                 let told = noted.into_iter().map(|noted| noted.told);
                 let kept: Vec<Told> = told.filter(is_kept).collect();
-                let is_idle = kept.is_empty() && events.is_empty() && !self.spool.is_waiting();
-                let outcomes = if is_idle { Vec::new() } else { self.put(events, &kept) };
+                let is_idle = is_idle && kept.is_empty();
+                let outcomes = if is_idle { Vec::new() } else { self.put(&kept) };
                 (self, outcomes)
             });
             let Ok((own, outcomes)) = written.await else {
@@ -165,11 +168,10 @@ impl Records {
         if self.drafts.is_behind() { GROUP } else { TICK }
     }
 
-    /// Keeps the events, and then writes the records of calls that ended and what was found out about
-    /// calls: whoever is told of a call that ended finds its record soon, and nobody finds the record
-    /// of one whose end is never told.
-    fn put(&mut self, events: Vec<Event>, told: &[Told]) -> Vec<(CallId, io::Result<()>)> {
-        self.spool.keep(events);
+    /// Writes the records of calls that ended and what was found out about calls. Their events are
+    /// kept by then: whoever is told of a call that ended finds its record soon, and nobody finds the
+    /// record of one whose end is never told.
+    fn put(&mut self, told: &[Told]) -> Vec<(CallId, io::Result<()>)> {
         self.backlog.coming(told.iter().map(|told| told.call));
         let ended = told.iter().filter_map(|told| match &*told.fact {
             Fact::Ended { record, .. } => Some((told.call, &**record)),

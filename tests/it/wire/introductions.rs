@@ -181,10 +181,12 @@ async fn last_of(server: &Server, calls: usize) -> Value {
     records.pop().expect("a record")
 }
 
-fn press(audio: &Audio, key: char) {
+/// Presses a key in the band, with a pause behind it.
+pub fn press(audio: &Audio, key: char) {
     let mut tone = Tone::key(Rate::NARROW, key).expect("a key").at(0.3);
     let samples = tone.play(std::time::Duration::from_millis(120));
     audio.say(&Frame { rate: Rate::NARROW, samples });
+    audio.say(&Frame { rate: Rate::NARROW, samples: vec![0; 1_200] });
 }
 
 const KNOWN: [&str; 7] =
