@@ -25,4 +25,5 @@ pub mod sum;
 pub mod template;
 pub mod units;
 pub mod url;
+pub mod vantage;
 pub mod zone;

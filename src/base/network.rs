@@ -36,6 +36,13 @@ impl Network {
             && masked(address, self.prefix) == bits(self.address)
     }
 
+    /// An address in the range: the second one, where there are several, since some take the first
+    /// for that of everybody.
+    pub fn host(&self) -> IpAddr {
+        let is_one = self.prefix == width(self.address);
+        address_of(bits(self.address) | u128::from(!is_one), self.address)
+    }
+
     /// How many leading bits are fixed: the more, the narrower is the range.
     pub fn prefix(&self) -> u8 {
         self.prefix

@@ -1,7 +1,7 @@
 //! UDP sockets, with buffers that outlive a burst.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -22,6 +22,21 @@ pub fn bind(address: SocketAddr, buffer: usize) -> io::Result<UdpSocket> {
     socket.bind(&address.into())?;
     Ok(socket.into())
 }
+
+/// The address of this machine that packets to `peer` bear; `None` when no way leads there. Nothing
+/// is sent.
+pub fn own_address_towards(peer: IpAddr) -> Option<IpAddr> {
+    let any: IpAddr = match peer {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect((peer, DISCARD)).ok()?;
+    socket.local_addr().ok().map(|own| own.ip()).filter(|ip| !ip.is_unspecified())
+}
+
+/// The port of RFC 863: any would do.
+const DISCARD: u16 = 9;
 
 /// The buffer of a SIP socket: some hundreds of messages.
 pub const SIP_BUFFER: usize = 4 << 20;

@@ -10,7 +10,7 @@ use crate::net::tls::{self, TlsError};
 use crate::providers::models::catalogue;
 use crate::providers::registry::Registry;
 use crate::providers::tts::flite;
-use crate::server::{casting, hosts, keys, listening, music, recordings, stir};
+use crate::server::{casting, hosts, keys, listening, music, recordings, stir, vantage};
 
 /// Looks at settings with knowledge of the machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,6 +29,7 @@ impl External for Inspection {
         faults.extend(recordings::faults(server));
         faults.extend(keys::faults(server));
         faults.extend(music::faults(server));
+        faults.extend(vantage::faults(server));
         let model = server.vad_model();
         if model.is_file() {
             return faults;

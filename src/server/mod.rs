@@ -30,6 +30,7 @@ pub mod streams;
 pub mod tools;
 pub mod trial;
 pub mod trunks;
+pub mod vantage;
 pub mod verify;
 pub mod whsec;
 

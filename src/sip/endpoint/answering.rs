@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::offers::timed;
-use super::writing::with_sdp;
 use super::{Endpoint, Use};
 use crate::sip::dialog::answer::Answer;
 use crate::sip::dialog::arrival::Arrival;
@@ -96,7 +95,7 @@ impl Endpoint {
         // (RFC 3261 13.2.1).
         let is_settled = ringing.invite.body().is_empty() && ringing.offers.first == First::Settled;
         let body = if is_settled { Bytes::new() } else { acceptance.body };
-        let answer = with_sdp(answer, &body);
+        let answer = self.with_sdp(answer, &body, ringing.invite.flow);
         let datagram = self.answer(ringing.transaction, 200, answer, now)?;
         let Offers { theirs, ours, said, heard, .. } = &mut ringing.offers;
         let said = if is_settled { std::mem::take(said) } else { body };
@@ -146,7 +145,14 @@ impl Endpoint {
         let whose = match self.layer.user(invite) {
             Some(Use::Incoming(session, _) | Use::Pending(session)) => *session,
             Some(Use::Served | Use::Invite(_) | Use::Bye(_) | Use::Refer(_))
-            | Some(Use::Ask(..) | Use::Told | Use::Reinvite(_) | Use::Update(_) | Use::Text(_))
+            | Some(
+                Use::Ask(..)
+                | Use::Notify(_)
+                | Use::Told
+                | Use::Reinvite(_)
+                | Use::Update(_)
+                | Use::Text(_),
+            )
             | None => {
                 return self.answer_stateless(cancel, 481, &[]);
             }

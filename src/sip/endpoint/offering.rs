@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::writing::with_sdp;
 use super::{Endpoint, Reinvitation, Use};
 use crate::sip::dialog::arrival::Arrival;
 use crate::sip::dialog::invite::{Phase, Session};
@@ -65,7 +64,7 @@ impl Endpoint {
                 .header("Session-Expires", &agreed.asked())
                 .header("Min-SE", &self.settings.session_timers.least.as_secs().to_string());
         }
-        let bytes = with_sdp(request, &body);
+        let bytes = self.with_sdp(request, &body, dialog.flow);
         let purpose = match method {
             Method::Update => Use::Update(id),
             _ => Use::Reinvite(Reinvitation { session: id, ack: None }),

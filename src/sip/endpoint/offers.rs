@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::writing::with_sdp;
 use super::{Endpoint, Use};
 use crate::sip::dialog::answer::Answer;
 use crate::sip::dialog::arrival::Arrival;
@@ -99,7 +98,7 @@ impl Endpoint {
         } else {
             builder
         };
-        let sent = self.answer(transaction, 200, with_sdp(builder, &body), now);
+        let sent = self.answer(transaction, 200, self.with_sdp(builder, &body, request.flow), now);
         if let Phase::Up(up) = &mut session.phase
             && request.makes_offer()
         {

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::writing::with_sdp;
 use super::{Endpoint, Use};
 use crate::sip::dialog::arrival::Arrival;
 use crate::sip::dialog::invite::{Early, Phase, Ringing, Session};
@@ -38,7 +37,7 @@ impl Endpoint {
         }
         let carried = if body.is_some() { Carried::Description } else { Carried::Nothing };
         let bytes = match &body {
-            Some(body) => with_sdp(builder, body),
+            Some(body) => self.with_sdp(builder, body, ringing.invite.flow),
             None => builder.finish(),
         };
         let Some(sent) = self.answer(ringing.transaction, status, bytes, now) else { return };
@@ -142,6 +141,7 @@ impl Endpoint {
     ) {
         let (prack, key) = self.request_inside(&mut early.dialog, &Method::Prack);
         let prack = prack.header("RAck", &format!("{rseq} {invite} INVITE"));
-        self.open_inside(&early.dialog, (key, with_sdp(prack, body)), Use::Told, now);
+        let prack = self.with_sdp(prack, body, early.dialog.flow);
+        self.open_inside(&early.dialog, (key, prack), Use::Told, now);
     }
 }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::base::network::Network;
+use crate::base::vantage::Vantage;
 use crate::sip::dialog::session_timer::Policy;
 use crate::sip::event::SessionId;
 use crate::sip::method::Method;
@@ -16,8 +17,11 @@ pub struct Settings {
     pub user_agent: String,
     /// The user part of our Contact.
     pub contact_user: String,
-    /// The address in our Via and Contact when it is not that of the socket (behind NAT).
-    pub advertised: Option<IpAddr>,
+    /// The address in our Via and Contact, and in session descriptions that peers of our own
+    /// networks get, when it is not that of the socket (behind NAT).
+    pub vantage: Vantage,
+    /// Whether OPTIONS outside of calls are answered with 200; with 405 otherwise.
+    pub answers_pings: bool,
     /// Where we listen for TCP: who does, may send large requests by it.
     pub tcp: Vec<SocketAddr>,
     /// A request of more octets goes by TCP if it can (RFC 3261 18.1.1).
@@ -54,7 +58,8 @@ impl Default for Settings {
         Self {
             user_agent: concat!("voxtrunk/", env!("CARGO_PKG_VERSION")).to_owned(),
             contact_user: "voxtrunk".to_owned(),
-            advertised: None,
+            vantage: Vantage::default(),
+            answers_pings: true,
             tcp: Vec::new(),
             largest_datagram: 1_300,
             methods: vec![

@@ -34,6 +34,11 @@ impl Endpoint {
 
     /// Answers OPTIONS (11.2).
     pub(super) fn answer_options(&mut self, request: &Arrival) {
+        if !self.settings.answers_pings {
+            let others = self.settings.methods.iter().filter(|it| **it != Method::Options);
+            let others: Vec<&str> = others.map(Method::as_str).collect();
+            return self.answer_stateless(request, 405, &[("Allow", others.join(", "))]);
+        }
         if self.service == Service::Draining {
             return self.answer_full(request);
         }

@@ -122,7 +122,7 @@ impl Endpoint {
     ) -> Datagram {
         let branch = self.branch();
         let ack = self.inside_as(dialog, &Method::Ack, sequence, &branch);
-        Datagram { flow: dialog.next_hop(), bytes: with_sdp(ack, body) }
+        Datagram { flow: dialog.next_hop(), bytes: self.with_sdp(ack, body, dialog.flow) }
     }
 
     fn inside_as(&self, dialog: &Dialog, method: &Method, sequence: u32, branch: &str) -> Builder {
@@ -173,7 +173,7 @@ impl Endpoint {
         for extension in self.demands(outgoing) {
             invite = invite.header("Require", extension);
         }
-        Some(with_sdp(invite, &outgoing.body))
+        Some(self.with_sdp(invite, &outgoing.body, outgoing.flow))
     }
 
     /// The extensions without which our INVITE makes no sense.
@@ -237,15 +237,18 @@ impl Endpoint {
     }
 
     fn sent_by(&self, flow: Flow) -> SocketAddr {
-        let advertised = self.settings.advertised;
-        let outside = advertised.filter(|address| address.is_ipv4() == flow.local.is_ipv4());
-        outside.map_or(flow.local, |address| SocketAddr::new(address, flow.local.port()))
+        self.settings.vantage.of(flow.local, flow.remote.ip())
     }
-}
 
-/// Ends a message with a session description, if there is one.
-pub(super) fn with_sdp(message: Builder, body: &Bytes) -> Bytes {
-    if body.is_empty() { message.finish() } else { message.finish_with(SDP, body) }
+    /// Ends a message that leaves through `flow` with a session description, if there is one: it
+    /// names the address by which the peer there sees us.
+    pub(super) fn with_sdp(&self, message: Builder, body: &Bytes, flow: Flow) -> Bytes {
+        if body.is_empty() {
+            return message.finish();
+        }
+        let retold = self.settings.vantage.retold(body, flow.remote.ip());
+        message.finish_with(SDP, retold.as_deref().unwrap_or(body))
+    }
 }
 
 /// Writes the ACK of a refusal, hop by hop: of our INVITE but for To, which the refusal has

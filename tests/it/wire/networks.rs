@@ -14,9 +14,9 @@ use voxtrunk::audio::tone::Tone;
 use voxtrunk::rtp::packet::{Header, Packet};
 
 use super::caller::{Speaker, call, recorded, say};
-use super::datagrams::{Wire, ports_of_a_call};
+use super::datagrams::{Wire, header, ports_of_a_call};
 use super::impairment::{Network, Weather};
-use super::server::{Folder, House, Server, said};
+use super::server::{Folder, House, PATIENCE, Server, said};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_agent_understands_what_a_bad_network_leaves() {
@@ -112,6 +112,41 @@ async fn after_a_stall_what_is_bridged_is_as_late_as_before() {
     phone.hang_up().await;
     let record = front.record().await;
     assert_eq!(record["legs"][0]["codec"], "G722", "{record:#}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_is_in_our_own_network_is_told_our_address_there() {
+    // Somebody behind the same router as we are, called and calling.
+    let mut neighbour = Wire::open("127.0.0.1:0", ([127, 0, 0, 1], 9).into()).await;
+    let outside = "203.0.113.9";
+    let ours = "local_networks = [\"127.0.0.0/8\"]\n";
+    for (networks, seen) in [("", outside), (ours, "127.0.0.1")] {
+        let uri = format!("sip:neighbour@{}", neighbour.local);
+        let route = format!("[[route]]\next = \"away\"\nto = {uri:?}\n");
+        let sip = format!("[sip]\nexternal_address = {outside:?}\n{networks}");
+        let house = House::with(&[route, tests_dialplan()].concat()).and(&sip);
+        let server = Server::start(House { bind: "0.0.0.0:0".to_owned(), ..house }).await;
+        neighbour.to = ([127, 0, 0, 1], server.address.port()).into();
+        let description = neighbour.description();
+        let answer = neighbour.call("echo", &description).await;
+        assert!(answer.contains(&format!("c=IN IP4 {seen}\r\n")), "{answer}");
+        let contact = format!("<sip:voxtrunk@{seen}:{}>", server.address.port());
+        assert_eq!(header(&answer, "Contact"), contact, "{answer}");
+        neighbour.hang_up(&answer.replace(seen, "127.0.0.1")).await;
+
+        let invite = neighbour.request("INVITE", "away", &description);
+        neighbour.send(invite.as_bytes()).await;
+        let placed = loop {
+            let message = neighbour.receive(PATIENCE).await.expect("an INVITE");
+            if message.starts_with("INVITE sip:neighbour@") {
+                break message;
+            }
+        };
+        assert!(placed.contains(&format!("c=IN IP4 {seen}\r\n")), "{placed}");
+        assert_eq!(header(&placed, "Contact"), contact, "{placed}");
+        let via = format!("SIP/2.0/UDP {seen}:{};", server.address.port());
+        assert!(header(&placed, "Via").starts_with(&via), "{placed}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::raw::{Raw, Text, header, respond, status, to_tag};
 use crate::base::random::Random;
+use crate::base::vantage::Vantage;
 use crate::sip::endpoint::{Endpoint, Settings};
 use crate::sip::event::{Command, Ending, Event, Flow, Input, Output, Party, SessionId, Standing};
 
@@ -137,9 +138,24 @@ fn requests_go_to_the_port_of_the_contact_only_at_the_address_of_the_peer() {
 
 #[test]
 fn an_advertised_address_stands_in_via_and_contact() {
-    let advertised = Some("203.0.113.9".parse().unwrap());
-    let mut raw = Raw::with(Settings { advertised, ..Settings::default() });
+    let vantage = Vantage::only("203.0.113.9".parse().ok());
+    let mut raw = Raw::with(Settings { vantage, ..Settings::default() });
     let invite = raw.invite(SessionId(1));
     assert!(header(&invite, "Via").unwrap().starts_with("SIP/2.0/UDP 203.0.113.9:5060;"));
     assert_eq!(header(&invite, "Contact"), Some("<sip:voxtrunk@203.0.113.9:5060>"));
+}
+
+#[test]
+fn pings_are_answered_unless_the_operator_wants_none_answered() {
+    let (ping, settings) = (Text::new("OPTIONS").write(), Settings::default());
+    let answered = |answers_pings, standing| {
+        let mut raw = Raw::with(Settings { answers_pings, ..settings.clone() });
+        raw.receive_from(&ping, "198.51.100.7:5060", standing)
+    };
+    assert_eq!(statuses(&answered(true, Standing::Trusted)), [200]);
+    assert_eq!(statuses(&answered(true, Standing::Stranger)), [200]);
+    let refused = answered(false, Standing::Trusted);
+    assert_eq!(statuses(&refused), [405]);
+    assert_eq!(header(&refused[0], "Allow").map(|it| it.contains("OPTIONS")), Some(false));
+    assert!(answered(false, Standing::Stranger).is_empty());
 }
