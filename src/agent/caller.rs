@@ -24,6 +24,8 @@ pub struct Caller {
     /// Words that came too late for an earlier turn that was thought to be noise.
     earlier: String,
     text: String,
+    /// What was written, and not spoken.
+    written: String,
     keys: String,
     /// When the transcriber was told to listen; `None` while only keys were pressed.
     pub listening: Option<Instant>,
@@ -82,10 +84,20 @@ impl Caller {
         }
     }
 
+    /// Something was written; too much of it is dropped.
+    pub fn writes(&mut self, now: Instant, text: &str) {
+        self.times.began.get_or_insert(now);
+        let text = text.trim();
+        if self.written.len().saturating_add(text.len()) <= MOST_WRITTEN {
+            conversation::join(&mut self.written, text);
+        }
+    }
+
     /// All words of the turn.
     pub fn text(&self) -> String {
         let mut text = self.earlier.clone();
         conversation::join(&mut text, &self.text);
+        conversation::join(&mut text, &self.written);
         text
     }
 
@@ -111,7 +123,8 @@ impl Caller {
 
     /// Whether there was neither a word nor a key.
     pub fn is_wordless(&self) -> bool {
-        self.keys.is_empty() && self.text.is_empty() && self.earlier.is_empty()
+        let words = [&self.text, &self.written, &self.earlier];
+        self.keys.is_empty() && words.iter().all(|it| it.is_empty())
     }
 
     /// Whether it was a cough or a door: no word, no key, and too short for a sentence.
@@ -149,3 +162,5 @@ impl Caller {
 /// Shorter speech without a word is noise.
 const REAL_SPEECH: Duration = Duration::from_millis(300);
 const MAX_KEYS: usize = 32;
+/// The most octets that one turn takes of what is written.
+const MOST_WRITTEN: usize = 8_192;

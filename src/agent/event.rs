@@ -38,6 +38,8 @@ pub enum Input {
     Judged(Judgement),
     /// The caller pressed a key.
     Digit(char),
+    /// The caller wrote something: it counts as said.
+    Wrote(String),
     /// The model moved.
     Thought {
         /// Which thought; stale ones are ignored.

@@ -163,6 +163,8 @@ pub enum Event {
     Judged(Judgement),
     /// A key was pressed.
     Key(char),
+    /// The caller wrote something.
+    Wrote(String),
     /// The deadline of the state was reached.
     Deadline,
     /// A clause was ordered from the voice.

@@ -1,11 +1,35 @@
-//! The keys of a turn: when a number that is pressed is whole.
+//! The keys of a turn: when a number that is pressed is whole. And what is written, which is whole.
 
 use std::time::Instant;
 
-use crate::agent::floor::Keypad;
+use crate::agent::floor::{Ended, Keypad, State};
 use crate::agent::turn::Turn;
 
 impl Turn {
+    /// A key ends what was said before it.
+    pub(super) fn key(&mut self, now: Instant, key: char) -> State {
+        self.withdraw();
+        self.caller.presses(now, key);
+        self.cut_short(now);
+        self.decide(now, self.text, Ended::Keys)
+    }
+
+    /// So does what is written, and it is whole.
+    pub(super) fn wrote(&mut self, now: Instant, text: &str) -> State {
+        self.withdraw();
+        self.caller.writes(now, text);
+        self.cut_short(now);
+        self.decide(now, self.text, Ended::Limit(now))
+    }
+
+    /// What the caller is saying ends here.
+    fn cut_short(&mut self, now: Instant) {
+        if self.caller.is_speaking() {
+            self.caller.stops(now, now);
+            self.finalize();
+        }
+    }
+
     /// The caller was asked for keys, or is not any more.
     pub(super) fn asks_for_keys(&mut self, keypad: Option<Keypad>) {
         self.keypad = keypad;

@@ -39,6 +39,18 @@ impl Turn {
                 self.interrupt(now);
                 return self.key(now, key);
             }
+            Event::Wrote(text) if state.manner == Manner::Open => {
+                self.no_longer_late(state.aside);
+                self.interrupt(now);
+                return self.wrote(now, &text);
+            }
+            Event::Wrote(text) => {
+                state.aside = self.no_longer_late(state.aside);
+                self.caller.writes(now, &text);
+                if state.aside == Aside::Quiet {
+                    state.aside = Aside::Kept;
+                }
+            }
             Event::Key(key) => {
                 state.aside = self.no_longer_late(state.aside);
                 self.caller.presses(now, key);
@@ -88,6 +100,10 @@ impl Turn {
             (Event::Key(key), Sound::Going { .. } | Sound::Over { .. }) => {
                 self.break_off(now);
                 return self.key(now, key);
+            }
+            (Event::Wrote(text), Sound::Going { .. } | Sound::Over { .. }) => {
+                self.break_off(now);
+                return self.wrote(now, &text);
             }
             (Event::Deadline, Sound::Going { since, .. }) => {
                 return self.judge(now, since, state);

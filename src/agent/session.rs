@@ -309,7 +309,11 @@ impl Session {
             Input::Judged(judgement) => self.turn.handle(now, Event::Judged(judgement)),
             Input::Digit(key) if self.is_left_over(now, key) => {}
             Input::Digit(key) if KEYS.contains(key) => self.turn.handle(now, Event::Key(key)),
-            Input::Began | Input::HungUp | Input::Digit(_) => {}
+            Input::Wrote(text) if self.assistant.speech && !text.trim().is_empty() => {
+                self.expect();
+                self.turn.handle(now, Event::Wrote(text));
+            }
+            Input::Began | Input::HungUp | Input::Digit(_) | Input::Wrote(_) => {}
             Input::Thought { thought, delta } => self.thought(now, thought, delta),
             Input::Spoken { utterance, progress } => self.spoken(now, utterance, progress),
             Input::Flushed { heard } => self.account(now, Sent::Known(&heard)),

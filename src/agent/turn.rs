@@ -37,7 +37,7 @@ pub struct Turn {
     /// The last pause that the transcriber was asked about.
     pub(super) pause: PauseId,
     /// Whether its text is still to come.
-    text: Text,
+    pub(super) text: Text,
     /// When the model or a tool last moved.
     pub(super) moved: Instant,
     comfort: Comfort,
@@ -233,6 +233,10 @@ impl Turn {
                 self.wait_no_longer();
                 self.key(now, key)
             }
+            Event::Wrote(text) => {
+                self.wait_no_longer();
+                self.wrote(now, &text)
+            }
             Event::Deadline => {
                 match self.silence.climb(now) {
                     Some(Rung::Remind(count)) => self.order(Order::Remind(count)),
@@ -272,6 +276,7 @@ impl Turn {
             // The caller went on: what was said of the pause is not asked any more.
             Event::Judged(_) => {}
             Event::Key(key) => return self.key(now, key),
+            Event::Wrote(text) => return self.wrote(now, &text),
             Event::Deadline => {
                 self.caller.stops(now, now);
                 self.finalize();
@@ -314,6 +319,12 @@ impl Turn {
                 deciding.ended = Ended::Keys;
                 deciding.due = self.due(&deciding);
             }
+            Event::Wrote(text) => {
+                self.withdraw();
+                self.caller.writes(now, &text);
+                deciding.ended = Ended::Limit(now);
+                deciding.due = self.due(&deciding);
+            }
             Event::Deadline => return self.commit(now, deciding),
             // The unheard answer to a guess is held until the turn is taken.
             Event::SpeechReady(_) | Event::PlayoutDone(_) => {}
@@ -324,7 +335,7 @@ impl Turn {
     fn thinking(&mut self, now: Instant, mut thinking: Thinking, event: Event) -> State {
         let connecting = matches!(thinking.work, Work::Transfer(_));
         match event {
-            Event::SpeechStarted | Event::Key(_) if connecting => {}
+            Event::SpeechStarted | Event::Key(_) | Event::Wrote(_) if connecting => {}
             Event::SpeechStarted => {
                 self.cancel(thinking.aside);
                 return self.hear(now);
@@ -336,6 +347,10 @@ impl Turn {
             Event::Key(key) => {
                 self.cancel(thinking.aside);
                 return self.key(now, key);
+            }
+            Event::Wrote(text) => {
+                self.cancel(thinking.aside);
+                return self.wrote(now, &text);
             }
             Event::Deadline => {
                 if connecting || self.moved + self.assistant.fallback.give_up_after <= now {
@@ -380,17 +395,6 @@ impl Turn {
     /// Whether the transcriber says that the turn is over.
     pub(super) fn sounds_over(&self) -> bool {
         self.caller.ending(&self.expected) == Ending::Over
-    }
-
-    /// A key ends what was said before it.
-    pub(super) fn key(&mut self, now: Instant, key: char) -> State {
-        self.withdraw();
-        self.caller.presses(now, key);
-        if self.caller.is_speaking() {
-            self.caller.stops(now, now);
-            self.finalize();
-        }
-        self.decide(now, self.text, Ended::Keys)
     }
 
     pub(super) fn decide(&mut self, now: Instant, text: Text, ended: Ended) -> State {
@@ -659,6 +663,7 @@ mod tests {
                 Event::Words(Words { completeness, ..words(turn.pause, "no no") })
             }
             "key" => Event::Key('1'),
+            "written" => Event::Wrote("no no".to_owned()),
             "deadline" => Event::Deadline,
             "speech ready" => Event::SpeechReady(Manner::Open),
             "playout done" => Event::PlayoutDone(Next::Nothing),
@@ -674,7 +679,7 @@ mod tests {
     }
 
     /// For each event what follows in each of [`STATES`]: the next state, and the orders.
-    const TABLE: [(&str, [&str; 6]); 13] = [
+    const TABLE: [(&str, [&str; 6]); 14] = [
         (
             "speech starts",
             [
@@ -735,6 +740,17 @@ mod tests {
         ),
         (
             "key",
+            [
+                "Deciding",
+                "Deciding Finalize",
+                "Deciding",
+                "Deciding Cancel",
+                "Deciding Interrupt",
+                "Deciding Interrupt Resume Finalize",
+            ],
+        ),
+        (
+            "written",
             [
                 "Deciding",
                 "Deciding Finalize",

@@ -36,6 +36,7 @@ fn any_input() -> impl Strategy<Value = Script> {
         small.clone().prop_map(Script::Failed),
         (small.clone(), 0..3u8).prop_map(|(pause, what)| Script::Judged(pause, what)),
         "[0-9*#x]".prop_map(|key| Script::Key(key.chars().next().unwrap_or('0'))),
+        text.clone().prop_map(Script::Write),
         text.prop_map(Script::Text),
         prop_oneof![Just("end_call"), Just("transfer_call"), Just("look_up"), Just("?")]
             .prop_map(Script::Tool),
@@ -60,6 +61,7 @@ enum Script {
     Failed(u64),
     Judged(u64, u8),
     Key(char),
+    Write(&'static str),
     Text(&'static str),
     Tool(&'static str),
     Done,
@@ -227,6 +229,7 @@ impl Ordeal {
                 Input::Judged(Judgement { pause: PauseId(pause), complete })
             }
             Script::Key(key) => Input::Digit(key),
+            Script::Write(text) => Input::Wrote(text.to_owned()),
             Script::Text(text) => delta(Delta::Text(format!("{text} {}", mark(thought)))),
             Script::Tool(name) => delta(tool_call(name, "{}")),
             Script::Done => delta(Delta::Done),

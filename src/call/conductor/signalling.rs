@@ -50,7 +50,7 @@ impl Conductor {
             }
             Event::Redirected { session, targets } => self.redirected(now, session, &targets),
             Event::Written { session, content_type, body } => {
-                self.written(session, Note { kind: NoteKind::Message, content_type, body });
+                self.written(now, session, Note { kind: NoteKind::Message, content_type, body });
             }
             Event::OfferAnswered { session, outcome: Ok(body) } => {
                 self.offer_answered(now, session, &body);
@@ -74,10 +74,17 @@ impl Conductor {
         }
     }
 
-    /// A text of somebody on the line goes to whom he talks with. An agent does not read yet.
-    fn written(&mut self, session: SessionId, note: Note) {
-        if let (Work::Bridged, Some(other)) = (&self.work, self.across(session)) {
-            self.sip(Command::Tell { session: other, note: Box::new(note) });
+    /// A text of somebody on the line goes to whom he talks with. An agent takes it for said.
+    fn written(&mut self, now: Instant, session: SessionId, note: Note) {
+        match (&self.work, self.across(session)) {
+            (Work::Bridged, Some(other)) => {
+                self.sip(Command::Tell { session: other, note: Box::new(note) });
+            }
+            (Work::Agent | Work::Consulting(_), _) if session == self.near => {
+                let text = String::from_utf8_lossy(&note.body).into_owned();
+                self.desk.tell(now, agent::event::Input::Wrote(text));
+            }
+            _ => {}
         }
     }
 

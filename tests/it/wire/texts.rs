@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::datagrams::{Wire, header};
 use super::phones::{Handset, house};
-use super::server::{House, PATIENCE, Server};
+use super::server::{House, PATIENCE, Server, said, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_text_of_a_trunk_reaches_a_phone_and_its_word_goes_back() {
@@ -124,6 +124,42 @@ async fn who_talk_with_each_other_write_to_each_other() {
     let bye = ben.wait_for("BYE").await;
     ben.reply(&bye.replace(";tag=handset", ""), "200 OK", "").await;
     assert_eq!(server.record().await["end_reason"], "caller_hangup");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_takes_what_its_caller_writes_for_said() {
+    let server = Server::start(House::porter()).await;
+    let mut caller = Wire::open("127.0.0.1:0", server.address).await;
+    let description = caller.description();
+    let answered = caller.call("porter", &description).await;
+    for (number, words) in [(2, "what are your opening hours"), (3, "  "), (4, "goodbye")] {
+        let length = words.len();
+        let note = format!("Content-Type: text/plain\r\nContent-Length: {length}\r\n\r\n{words}");
+        let message = caller.inside(&answered, &format!("{number} MESSAGE"));
+        let message = message.replace("Content-Length: 0\r\n\r\n", &note);
+        let message = message.replace("z9hG4bK", &format!("z9hG4bK{number}"));
+        assert_eq!(status(&caller, &message).await, "200");
+        if number == 3 {
+            // What is said while the call is up is on the disk soon.
+            let drafts = server.folder.path("data/running.jsonl");
+            let is_answered = || {
+                let text = std::fs::read_to_string(&drafts).ok()?;
+                text.contains("from nine to six").then_some(())
+            };
+            within(PATIENCE, "an answer", is_answered).await;
+        }
+    }
+    let bye = loop {
+        let message = caller.receive(PATIENCE).await.expect("the agent says goodbye");
+        if message.starts_with("BYE ") {
+            break message;
+        }
+    };
+    caller.agree(&bye).await;
+    let record = server.record().await;
+    let said = said(&record, "caller").join(" ");
+    assert_eq!(said, "what are your opening hours goodbye", "{record:#}");
+    assert_eq!(record["end_reason"], "agent_ended", "{record:#}");
 }
 
 /// A phone that is registered.
