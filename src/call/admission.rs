@@ -284,6 +284,7 @@ impl Doorkeeper {
                 self.phone_speaks(phone, at);
             }
             Notice::PhoneGone { phone } => self.phone_speaks(phone, Vec::new()),
+            Notice::Subscribed { .. } | Notice::Unsubscribed { .. } => {}
             Notice::Offended { flow, offence } => self.offended(now, flow.remote.ip(), *offence),
         }
     }

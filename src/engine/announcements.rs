@@ -113,7 +113,9 @@ impl Announcement {
                 Some(Self::PhoneRegistered { phone: phone.clone(), places: reaches.len() })
             }
             Notice::PhoneGone { phone } => Some(Self::PhoneGone { phone: phone.clone() }),
-            Notice::Offended { .. } => None,
+            Notice::Subscribed { .. } | Notice::Unsubscribed { .. } | Notice::Offended { .. } => {
+                None
+            }
         }
     }
 

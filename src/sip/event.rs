@@ -14,7 +14,7 @@ use crate::sip::method::Method;
 
 pub use crate::base::id::SessionId;
 pub use crate::sip::flow::{Connection, Flow, Transport};
-pub use crate::sip::notice::{Notice, Offence, Reach};
+pub use crate::sip::notice::{Notice, Offence, Reach, SubscriptionId};
 
 /// What admission thinks of the source of a datagram (T2, T3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,6 +170,13 @@ pub enum Command {
         session: SessionId,
         /// The status of the referred call for the NOTIFY (200: it worked), or a refusal.
         outcome: Result<u16, Refusal>,
+    },
+    /// Tells a subscriber how many messages wait for it, in the words of RFC 3842.
+    Publish {
+        /// The subscription.
+        id: SubscriptionId,
+        /// The words.
+        body: Bytes,
     },
     /// Answers a MESSAGE that arrived as `Event::Texted`.
     AnswerText {
@@ -505,7 +512,7 @@ impl Command {
     pub fn session_mut(&mut self) -> Option<&mut SessionId> {
         match self {
             Self::Invite(outgoing) => Some(&mut outgoing.session),
-            Self::Ask(_) | Self::Drain => None,
+            Self::Ask(_) | Self::Publish { .. } | Self::Drain => None,
             Self::Credentials { session, .. }
             | Self::Forsake { session }
             | Self::Progress { session, .. }

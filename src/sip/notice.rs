@@ -20,6 +20,21 @@ pub enum Notice {
         /// The phone's name.
         phone: Arc<str>,
     },
+    /// A phone wants to be told what waits for it, from now on or still; it is to be told at once
+    /// by `Command::Publish`.
+    Subscribed {
+        /// The subscription.
+        id: SubscriptionId,
+        /// The phone's name.
+        phone: Arc<str>,
+        /// Where it asked.
+        flow: Flow,
+    },
+    /// A subscription is over.
+    Unsubscribed {
+        /// The subscription.
+        id: SubscriptionId,
+    },
     /// Somebody who is no trunk did what nobody should.
     Offended {
         /// Where it came from.
@@ -28,6 +43,10 @@ pub enum Notice {
         offence: Offence,
     },
 }
+
+/// The identity of a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriptionId(pub u64);
 
 /// One place where a phone rings.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use crate::call::cause::Cause;
 use crate::call::identity;
 use crate::call::placement::{Caller, Placement};
 use crate::sdp::keying::Policy;
-use crate::sip::event::{Command, Notice, Outgoing, Reach};
+use crate::sip::event::{Command, Flow, Notice, Outgoing, Reach};
 
 /// Where phones are, and which belong together.
 #[derive(Debug, Default)]
@@ -50,6 +50,8 @@ impl Exchange {
             Notice::PhoneGone { phone } => {
                 self.phones.reaches.remove(phone);
             }
+            Notice::Subscribed { id, phone, flow } => self.subscribed(*id, phone, *flow),
+            Notice::Unsubscribed { id } => self.unsubscribed(*id),
             Notice::Offended { .. } => {}
         }
     }
@@ -95,12 +97,8 @@ impl Exchange {
     }
 
     /// What a phone is told of who calls it: From, and further headers.
-    pub(super) fn spoken_of(
-        &self,
-        caller: &Caller,
-        reach: &Reach,
-    ) -> (String, Vec<(String, String)>) {
-        let socket = reach.flow.local.to_string();
+    pub(super) fn spoken_of(&self, caller: &Caller, flow: Flow) -> (String, Vec<(String, String)>) {
+        let socket = flow.local.to_string();
         let domain = self.phones.settings.domain.as_str();
         identity::plain(caller, if domain.is_empty() { &socket } else { domain })
     }
@@ -112,7 +110,7 @@ impl Exchange {
     }
 
     fn way_to(&self, reach: &Reach, placement: &Placement) -> Way {
-        let (from, own) = self.spoken_of(&placement.caller, reach);
+        let (from, own) = self.spoken_of(&placement.caller, reach.flow);
         let routes = reach.routes.iter().map(|route| ("Route".to_owned(), route.clone()));
         let headers = routes.chain(own).chain(foreign_headers(placement)).collect();
         let hop = Hop::Flow(reach.flow);

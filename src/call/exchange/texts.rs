@@ -57,7 +57,7 @@ impl Exchange {
         for reach in reaches {
             let id = self.next_ask();
             self.texts.asked.insert(id, session);
-            let (from, own) = self.spoken_of(&caller, &reach);
+            let (from, own) = self.spoken_of(&caller, reach.flow);
             let asking = copy(&text, id, (reach, from, own));
             self.outputs.push_back(Output::Command(Command::Ask(Box::new(asking))));
         }

@@ -1,20 +1,26 @@
 //! Message waiting: phones are told how many messages stand in their voicemail, when that changes
 //! and when they register (RFC 3842). No phone needs to ask: the NOTIFY comes outside of any
-//! subscription, as many PBXs send it and most phones take it.
+//! subscription, as many PBXs send it and most phones take it. A phone that does ask, as others
+//! must, is told in the dialog of its subscription only.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::{Exchange, Output};
 use crate::call::placement::Caller;
-use crate::sip::event::{Asking, Command, OwnContact, Reach};
+use crate::sip::event::{Asking, Command, Flow, OwnContact, Reach};
 use crate::sip::method::Method;
+use crate::sip::notice::SubscriptionId;
 
 /// How many messages stand in each voicemail that phones have.
 #[derive(Debug, Default)]
-pub(super) struct Waiting(HashMap<Arc<str>, Messages>);
+pub(super) struct Waiting {
+    messages: HashMap<Arc<str>, Messages>,
+    /// The subscriptions, each with its phone and where that asked.
+    subscribers: BTreeMap<SubscriptionId, (Arc<str>, Flow)>,
+}
 
 /// How many messages there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,7 +34,7 @@ pub struct Messages {
 impl Exchange {
     /// So many messages stand in a voicemail from now on: its phones are told.
     pub fn messages_wait(&mut self, mailbox: &str, count: Messages) {
-        let before = self.waiting.0.insert(mailbox.into(), count);
+        let before = self.waiting.messages.insert(mailbox.into(), count);
         if before == Some(count) {
             return;
         }
@@ -40,16 +46,46 @@ impl Exchange {
     /// Tells a phone at each of its places what waits for it, if that is known.
     pub(super) fn tell_of_messages(&mut self, phone: &str) {
         let Some(mailbox) = self.phones.voicemail_of(phone) else { return };
-        let Some(count) = self.waiting.0.get(&mailbox).copied() else { return };
-        for reach in self.phones.of(phone).cloned().collect::<Vec<_>>() {
+        let Some(count) = self.waiting.messages.get(&mailbox).copied() else { return };
+        let all = self.waiting.subscribers.iter().filter(|(_, (whose, _))| &**whose == phone);
+        let all: Vec<(SubscriptionId, Flow)> = all.map(|(id, (_, flow))| (*id, *flow)).collect();
+        for (id, flow) in &all {
+            self.publish((*id, *flow), phone);
+        }
+        let has_asked =
+            |reach: &Reach| all.iter().any(|(_, flow)| flow.remote == reach.flow.remote);
+        let others = self.phones.of(phone).filter(|reach| !has_asked(reach));
+        for reach in others.cloned().collect::<Vec<_>>() {
             let asking = self.notice_of(&mailbox, count, reach);
             self.outputs.push_back(Output::Command(Command::Ask(Box::new(asking))));
         }
     }
 
+    /// A phone asks to be told: it is, at once.
+    pub(super) fn subscribed(&mut self, id: SubscriptionId, phone: &Arc<str>, flow: Flow) {
+        self.waiting.subscribers.insert(id, (phone.clone(), flow));
+        self.publish((id, flow), phone);
+    }
+
+    /// A phone need not be told any more.
+    pub(super) fn unsubscribed(&mut self, id: SubscriptionId) {
+        self.waiting.subscribers.remove(&id);
+    }
+
+    /// Tells a subscriber what waits. Who has no voicemail has no messages.
+    fn publish(&mut self, (id, flow): (SubscriptionId, Flow), phone: &str) {
+        let mailbox = self.phones.voicemail_of(phone);
+        let count = mailbox.as_ref().and_then(|name| self.waiting.messages.get(name)).copied();
+        let caller =
+            Caller { number: mailbox.as_deref().unwrap_or(phone).to_owned(), ..Caller::default() };
+        let (from, _) = self.spoken_of(&caller, flow);
+        let body = summary(&from, count.unwrap_or_default());
+        self.outputs.push_back(Output::Command(Command::Publish { id, body }));
+    }
+
     fn notice_of(&mut self, mailbox: &str, count: Messages, reach: Reach) -> Asking {
         let caller = Caller { number: mailbox.to_owned(), ..Caller::default() };
-        let (from, _) = self.spoken_of(&caller, &reach);
+        let (from, _) = self.spoken_of(&caller, reach.flow);
         let headers = [
             ("Event", "message-summary"),
             // Nothing follows by this dialog: there is no subscription (RFC 6665 4.1.3).
@@ -92,7 +128,7 @@ mod tests {
     use super::super::{Settings, phones};
     use super::*;
     use crate::base::random::Random;
-    use crate::sip::event::{Flow, Notice};
+    use crate::sip::event::Notice;
 
     fn exchange() -> Exchange {
         let of_phones = [("101", "office"), ("102", "office"), ("103", "sales")];

@@ -36,7 +36,7 @@ impl OpenWays {
             Notice::PhoneGone { phone } => {
                 self.phones.remove(phone);
             }
-            Notice::Offended { .. } => {}
+            Notice::Subscribed { .. } | Notice::Unsubscribed { .. } | Notice::Offended { .. } => {}
         }
     }
 

@@ -9,4 +9,5 @@ pub mod reliable;
 pub mod replaces;
 pub mod session_timer;
 pub mod state;
+pub mod subscription;
 pub mod table;

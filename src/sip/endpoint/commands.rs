@@ -56,6 +56,7 @@ impl Endpoint {
             Command::AnswerRefer { session, outcome } => {
                 self.with(session, now, |it, session| it.answer_refer(session, outcome, now));
             }
+            Command::Publish { id, body } => self.publish(id, &body, now),
             Command::AnswerText { session, status, headers } => {
                 self.answer_text(session, (status, &headers), now);
             }

@@ -15,8 +15,10 @@ impl Endpoint {
     /// Lets phones register, and prove themselves when they call.
     #[must_use]
     pub fn with_registrar(mut self, registrar: Registrar) -> Self {
-        if !self.settings.methods.contains(&Method::Register) {
-            self.settings.methods.push(Method::Register);
+        for method in [Method::Register, Method::Subscribe] {
+            if !self.settings.methods.contains(&method) {
+                self.settings.methods.push(method);
+            }
         }
         self.registrar = Some(registrar);
         self
@@ -36,8 +38,7 @@ impl Endpoint {
             Method::Ack => self.drop_input(),
             Method::Options => self.answer_options(&request),
             Method::Register => self.register(&request, now),
-            Method::Subscribe => self.answer_stateless(&request, 489, &[]),
-            Method::Invite | Method::Message => {
+            Method::Invite | Method::Message | Method::Subscribe => {
                 let Some(registrar) = &mut self.registrar else {
                     return self.answer_stateless(&request, 403, &[]);
                 };

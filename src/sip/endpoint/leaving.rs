@@ -132,6 +132,7 @@ impl Endpoint {
             Use::Bye(session) => self.bye_lost(session, now),
             Use::Refer(session) => self.refer_answered(session, 408, now),
             Use::Ask(id, _) => self.report(Event::untold(id, 408)),
+            Use::Notify(id) => self.publication_answered(id, 408),
             // A refusal without its ACK, a CANCEL, NOTIFY, PRACK or INFO into the void: nothing is lost.
             Use::Incoming(..) | Use::Pending(_) | Use::Text(_) | Use::Served | Use::Told => {}
         }

@@ -229,7 +229,7 @@ impl Use {
             Self::Reinvite(Reinvitation { session, .. }) | Self::Update(session) => Some(*session),
             Self::Bye(session) => *session,
             Self::Incoming(..) | Self::Pending(_) | Self::Text(_) | Self::Served => None,
-            Self::Ask(..) | Self::Told => None,
+            Self::Ask(..) | Self::Notify(_) | Self::Told => None,
         }
     }
 }

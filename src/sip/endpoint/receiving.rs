@@ -48,7 +48,9 @@ impl Endpoint {
             Standing::Guest => self.welcome(arrival, now),
             Standing::Refused => self.answer_stateless(&arrival, 403, &[]),
             // T3: a stranger's request keeps nothing here.
-            Standing::Stranger if arrival.method == Method::Options => {
+            Standing::Stranger
+                if arrival.method == Method::Options && self.settings.answers_pings =>
+            {
                 self.answer_options(&arrival);
             }
             Standing::Stranger => self.drop_input(),
@@ -77,18 +79,14 @@ impl Endpoint {
         if request.method == Method::Cancel {
             return self.cancelled(&request, now);
         }
-        match request.method {
-            Method::Register => return self.register(&request, now),
-            Method::Subscribe if self.registrar.is_some() => {
-                return self.answer_stateless(&request, 489, &[]);
-            }
-            _ => {}
+        if request.method == Method::Register {
+            return self.register(&request, now);
         }
         if let Some(objection) = self.objection(&request) {
             let (status, headers) = objection;
             return self.answer_stateless(&request, status, &headers);
         }
-        if !request.to_tag.is_empty() {
+        if !request.to_tag.is_empty() && request.method != Method::Subscribe {
             return self.inside(&request, now);
         }
         match request.method {
@@ -97,6 +95,7 @@ impl Endpoint {
             // T7: nobody is referred anywhere outside of a call.
             Method::Refer => self.answer_stateless(&request, 403, &[]),
             Method::Message => self.texted(request, now),
+            Method::Subscribe => self.subscribed(&request, now),
             _ => self.answer_stateless(&request, 481, &[]),
         }
     }
@@ -170,6 +169,7 @@ impl Endpoint {
             Some(&mut Use::Bye(session)) => self.bye_answered(session, status, now),
             Some(&mut Use::Refer(session)) => self.refer_answered(session, status, now),
             Some(&mut Use::Ask(id, _)) => self.ask_answered(id, response),
+            Some(&mut Use::Notify(id)) => self.publication_answered(id, status),
             Some(Use::Told | Use::Incoming(..) | Use::Pending(_) | Use::Text(_) | Use::Served)
             | None => {}
         }

@@ -147,6 +147,35 @@ impl Handset {
         self.wire.send(answer.as_bytes()).await;
     }
 
+    /// Wants to be told what waits for it for some seconds, and proves who it is.
+    pub async fn subscribe(&mut self, expires: u32) {
+        let challenge = self.wait_after(&self.subscription(expires, ""), "SIP/2.0 407").await;
+        self.sequence += 1;
+        let uri = format!("sip:voicemail@{}", self.wire.to);
+        let challenge = header(&challenge, "Proxy-Authenticate");
+        let value = self.proof(challenge, ("SUBSCRIBE", &uri), 1);
+        let proof = format!("Proxy-Authorization: {value}\r\n");
+        let answer = self.wait_after(&self.subscription(expires, &proof), "SIP/2.0 200").await;
+        assert_eq!(header(&answer, "Expires"), expires.to_string(), "{answer}");
+    }
+
+    async fn wait_after(&mut self, request: &str, beginning: &str) -> String {
+        self.wire.send(request.as_bytes()).await;
+        self.wait_for(beginning).await
+    }
+
+    fn subscription(&self, expires: u32, more: &str) -> String {
+        let Self { user, sequence, .. } = self;
+        let (local, to) = (self.wire.local, self.wire.to);
+        format!(
+            "SUBSCRIBE sip:voicemail@{to} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bK\
+             {sequence}s;rport\r\nFrom: <sip:{user}@{to}>;tag=s\r\nTo: <sip:{user}@{to}>\r\n\
+             Call-ID: s@{local}\r\nCSeq: {sequence} SUBSCRIBE\r\nContact: <sip:{user}@{local}>\r\n\
+             Event: message-summary\r\nAccept: application/simple-message-summary\r\n\
+             Expires: {expires}\r\nMax-Forwards: 70\r\n{more}Content-Length: 0\r\n\r\n"
+        )
+    }
+
     /// Is challenged and answers; gives the last answer.
     pub async fn register(&mut self) -> Option<String> {
         let challenge = self.ask("").await?;

@@ -219,6 +219,33 @@ async fn phones_are_told_what_waits_for_them() {
     assert_eq!(body, expected);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_phone_that_subscribes_is_told_in_its_dialog_and_nowhere_else() {
+    let phones = "[sip.registrar]\ndigest = [\"md5\"]\n\
+                  [phones.101]\npassword = \"secret\"\nvoicemail = \"slow\"\n";
+    let server = Server::start(House::with(BOXES).and(phones)).await;
+    let mut anna = Handset::new("127.0.0.3:0", server.address, ("101", "secret")).await;
+    anna.subscribe(600).await;
+    let first = anna.wait_for("NOTIFY").await;
+    anna.reply(&first, "200 OK", "").await;
+    assert!(first.contains("Messages-Waiting: no\r\n"), "{first}");
+    assert_eq!(header(&first, "Subscription-State"), "active;expires=600");
+    let answer = anna.register().await.expect("an answer");
+    assert!(answer.starts_with("SIP/2.0 200") || answer.starts_with("NOTIFY"), "{answer}");
+    let mut line = greeted(&server, "slow").await;
+    line.say(&message().await).await;
+    line.hang_up().await;
+    let told = loop {
+        let notice = anna.wait_for("NOTIFY").await;
+        anna.reply(&notice, "200 OK", "").await;
+        assert_eq!(header(&notice, "Call-ID"), header(&first, "Call-ID"), "{notice}");
+        if !notice.contains("Messages-Waiting: no\r\n") {
+            break notice;
+        }
+    };
+    assert!(told.ends_with("Voice-Message: 1/0 (0/0)\r\n"), "{told}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn check_says_what_a_voicemail_lacks() {
     let folder = Folder::new();

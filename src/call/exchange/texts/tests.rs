@@ -131,6 +131,7 @@ fn briefing(plan: Plan) -> Briefing {
             symmetric: true,
             timeout: Duration::from_secs(30),
             speech: speech::Settings::default(),
+            jitter: Default::default(),
         },
         tapes: Tapes::default(),
     }

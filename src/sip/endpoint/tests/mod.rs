@@ -14,6 +14,7 @@ mod refer;
 mod refusals;
 mod reliable;
 mod replaces;
+mod subscribing;
 mod texting;
 mod timers;
 mod weather;

@@ -119,18 +119,28 @@ impl Raw {
     }
 
     pub fn command(&mut self, command: Command) -> Vec<String> {
+        self.command_for(command, PEER)
+    }
+
+    /// Orders something that is about somebody else than the peer.
+    pub fn command_for(&mut self, command: Command, whom: &str) -> Vec<String> {
         self.endpoint.handle(self.now, Input::Command(command));
-        self.drain(flow_from(PEER))
+        self.drain(flow_from(whom))
     }
 
     /// Lets time pass; tells what was sent meanwhile.
     pub fn wait(&mut self, span: Duration) -> Vec<String> {
+        self.wait_for(span, PEER)
+    }
+
+    /// Lets time pass; tells what somebody was sent meanwhile.
+    pub fn wait_for(&mut self, span: Duration, whom: &str) -> Vec<String> {
         let until = self.now + span;
         let mut sent = Vec::new();
         while let Some(at) = self.endpoint.deadline().filter(|at| *at <= until) {
             self.now = at.max(self.now);
             self.endpoint.tick(self.now);
-            sent.extend(self.drain(flow_from(PEER)));
+            sent.extend(self.drain(flow_from(whom)));
         }
         self.now = until;
         sent
