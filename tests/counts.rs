@@ -206,7 +206,7 @@ fn a_slot_of_media_asks_for_little_memory() {
 
 #[test]
 fn a_jitter_buffer_asks_for_no_memory_whatever_the_network_does() {
-    let mut buffer = Buffer::new(Rate::NARROW, Libraries::default());
+    let mut buffer = Buffer::new(Rate::NARROW, Libraries::default(), Default::default());
     let (start, mut random) = (Instant::now(), Random::repeatable(3));
     let payload = Bytes::from_static(&[0x90; 160]);
     let mut on_the_way: Vec<(u64, u64)> = (0..3_000)
@@ -345,6 +345,7 @@ fn leg(peer: SocketAddr) -> Leg {
         srtp: None,
         mux: false,
         latest: LATEST,
+        jitter: Default::default(),
         keys: Ways::default(),
         speech: speech::Settings::default(),
         recording: false,

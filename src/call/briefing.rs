@@ -24,6 +24,7 @@ use crate::dialplan::pattern::Match;
 use crate::dialplan::plan::Plan;
 use crate::dialplan::queue::Queue;
 use crate::media::event::Ways;
+use crate::media::jitter::Bounds;
 use crate::media::music::Tape;
 
 /// What every call that begins now is told; swapped whole on reload.
@@ -242,6 +243,8 @@ pub struct MediaPolicy {
     pub symmetric: bool,
     /// After how long without a packet the call ends.
     pub timeout: Duration,
+    /// How long packets wait that are mixed or encoded anew.
+    pub jitter: Bounds,
     /// What turns speech probabilities into edges.
     pub speech: speech::Settings,
 }

@@ -227,6 +227,7 @@ impl Negotiation {
             srtp: agreed.srtp.clone(),
             mux: agreed.mux,
             speech: self.policy.speech.clone(),
+            jitter: self.policy.jitter,
             recording: self.recording,
             cname: format!("{:016x}@voxtrunk", self.local.session_id),
             // Who says that it sends nothing is not missed.
@@ -302,6 +303,7 @@ mod tests {
     use crate::audio::packing::Wishes;
     use crate::audio::speech;
     use crate::call::keying::{Srtp, Ways};
+    use crate::media::jitter::Bounds;
     use crate::sip::event::Transport;
     use std::sync::Arc;
 
@@ -318,6 +320,7 @@ mod tests {
             symmetric: true,
             timeout: Duration::from_secs(30),
             speech: speech::Settings::default(),
+            jitter: Bounds::default(),
         }
     }
 

@@ -69,7 +69,22 @@ fn times(subject: &Subject<'_>) -> Vec<Diagnostic> {
                 .help("20ms is what everybody takes"),
         );
     }
+    found.extend(jitter(subject));
     found
+}
+
+/// How long packets may wait for those before them.
+fn jitter(subject: &Subject<'_>) -> Option<Diagnostic> {
+    let bounds = subject.server.rtp.jitter;
+    let (message, help) = if !(LEAST_WAIT..=LONGEST_WAIT).contains(&bounds.max) {
+        ("`jitter.max` must be between 20ms and 300ms", "200ms is right for the internet")
+    } else if bounds.min > bounds.max {
+        ("`jitter.min` is more than `jitter.max`", "leave `min` out: what is needed is measured")
+    } else {
+        return None;
+    };
+    let place = subject.place("rtp.jitter");
+    Some(Diagnostic::error("value.range", message).at(place, "out of range").help(help))
 }
 
 fn addresses(subject: &Subject<'_>) -> Vec<Diagnostic> {
@@ -428,6 +443,10 @@ const LEAST_MIN_SE: Duration = Duration::from_secs(90);
 /// Less than this is no round trip of any network, more is one to the moon.
 const SHORTEST_T1: Duration = Duration::from_millis(10);
 const LONGEST_T1: Duration = Duration::from_secs(10);
+
+/// How long a packet may wait: one packet at least, and less than a talk can bear.
+const LEAST_WAIT: Duration = Duration::from_millis(20);
+const LONGEST_WAIT: Duration = Duration::from_millis(300);
 
 /// How much audio a packet can hold.
 const SHORTEST_PTIME: Duration = Duration::from_millis(10);

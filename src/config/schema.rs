@@ -305,7 +305,7 @@ mod tests {
             "[rtp]\nptime = 20\n",
             "[rtp]\nptime = \"20\"\n",
             "[rtp]\ncodecs = [\"opsu\"]\n",
-            "[rtp.jitter]\nmax = \"200ms\"\n",
+            "[rtp.jitter]\nmost = \"200ms\"\n",
             "[providers.x]\nkind = \"opnai\"\n",
             "[providers.x]\napi_key = \"x\"\n",
             "schema_version = 2\n",

@@ -12,6 +12,7 @@ use crate::agent::assistant::Assistant;
 use crate::base::country::Country;
 use crate::base::language::Language;
 use crate::base::master_key::Suite;
+use crate::base::network::Network;
 use crate::base::units::{self, parsed};
 use crate::base::zone::Zone;
 use crate::config::keys::KeyWay;
@@ -122,6 +123,13 @@ pub struct Sip {
     #[serde(deserialize_with = "external_address")]
     #[schemars(with = "String")]
     pub external_address: Option<IpAddr>,
+    /// Networks that this machine stands in itself, such as `"10.0.0.0/8"`: peers there are told
+    /// its own address, not the external one.
+    pub local_networks: Vec<Network>,
+    /// Whether OPTIONS outside of calls, the pings of peers, are answered with 200, and with 503
+    /// while the server winds up; otherwise they get 405, which most peers take for a sign of life
+    /// as well.
+    pub options_reply: bool,
     /// The most calls at once; beyond it 503 with Retry-After.
     pub max_calls: u32,
     /// Whether calls are refreshed from time to time, so that a peer that vanished is noticed
@@ -198,6 +206,20 @@ pub struct Rtp {
     /// After how long without a packet the call ends.
     #[serde(deserialize_with = "units::duration")]
     pub timeout: Duration,
+    /// How long packets wait for those before them, where calls are bridged or mixed.
+    pub jitter: Jitter,
+}
+
+/// `rtp.jitter`: how long packets wait; what the network makes necessary, within these bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Jitter {
+    /// At least so long.
+    #[serde(deserialize_with = "units::duration")]
+    pub min: Duration,
+    /// At most so long, 20 to 300 ms: what comes later is lost.
+    #[serde(deserialize_with = "units::duration")]
+    pub max: Duration,
 }
 
 /// `[media]`: what is done with audio.
@@ -217,7 +239,8 @@ pub struct Media {
 pub struct Vad {
     /// Which implementation runs the network.
     pub detector: Detector,
-    /// The file of the network, in the folder of the models.
+    /// The file of the network, in the folder of the models; or `silero-v5`, which `./dev setup` puts
+    /// there.
     pub model: PathBuf,
     /// From which probability on it is speech: 0.0 to 1.0.
     pub threshold: f32,
@@ -363,7 +386,9 @@ impl Server {
 
     /// The file of the network of speech detection.
     pub fn vad_model(&self) -> PathBuf {
-        self.machine.models.join(&self.media.vad.model)
+        let model = &self.media.vad.model;
+        let file = if model == Path::new(SILERO) { Path::new(SILERO_FILE) } else { model };
+        self.machine.models.join(file)
     }
 
     /// Lets every relative path begin at `folder`.
@@ -425,6 +450,8 @@ impl Default for Sip {
         Self {
             listen: vec![Listen::plain(Transport::Udp, bind)],
             external_address: None,
+            local_networks: Vec::new(),
+            options_reply: true,
             max_calls: 100,
             session_timers: SessionTimers::default(),
             session_expires: Duration::from_secs(1_800),
@@ -453,7 +480,18 @@ impl Default for Rtp {
             insecure_sdes: false,
             symmetric: true,
             timeout: Duration::from_secs(30),
+            jitter: Jitter::default(),
         }
+    }
+}
+
+/// The name by which the network is known, and its file.
+const SILERO: &str = "silero-v5";
+const SILERO_FILE: &str = "silero_vad.onnx";
+
+impl Default for Jitter {
+    fn default() -> Self {
+        Self { min: Duration::ZERO, max: Duration::from_millis(200) }
     }
 }
 
@@ -461,7 +499,7 @@ impl Default for Vad {
     fn default() -> Self {
         Self {
             detector: Detector::Kernel,
-            model: "silero_vad.onnx".into(),
+            model: SILERO_FILE.into(),
             threshold: 0.5,
             min_speech: Duration::from_millis(64),
             min_silence: Duration::from_millis(160),

@@ -34,9 +34,6 @@ fn without_index(part: &str) -> &str {
 }
 
 const KEYS: &[&str] = &[
-    "sip.local_networks",
-    "sip.options_reply",
-    "rtp.jitter",
     "http.public_url",
     "http.dashboard",
     "http.cors",
@@ -79,7 +76,6 @@ mod tests {
     #[test]
     fn planned_keys_are_known_with_everything_below_them() {
         assert!(is_planned_key("http.cors[0]"));
-        assert!(is_planned_key("rtp.jitter.max"));
         assert!(is_planned_key("tls.public.acme"));
         assert!(is_planned_key("agents.x.after.webhook"));
         assert!(!is_planned_key("rtp.jiter"));

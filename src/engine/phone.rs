@@ -32,6 +32,7 @@ use crate::engine::reach::{NoAddress, Reached, resolve};
 use crate::engine::recorder::Recorder;
 use crate::engine::sip_shard::{self, SipHandle, SipShard, until};
 use crate::media::event::{self as media, Digit, Quality, Settings, Ways};
+use crate::media::jitter::Bounds;
 use crate::net::ports::{Pair, Ports};
 use crate::net::tls;
 use crate::sdp::keying::{Policy, Terms};
@@ -394,6 +395,7 @@ impl Conversation<'_> {
             symmetric: true,
             sending: matches!(agreed.direction, Direction::SendReceive | Direction::SendOnly),
             speech: speech::Settings::default(),
+            jitter: Bounds::default(),
             recording: self.recording.is_some(),
             latest: LATEST,
             keys: Ways::default(),

@@ -39,6 +39,7 @@ use crate::engine::stir::Stir;
 use crate::engine::streams::{Caps, Happening, Streams};
 use crate::net::burst::{self, Burst};
 use crate::net::line::{LineId, News};
+use crate::sip::census::Census;
 use crate::sip::endpoint::Endpoint;
 use crate::sip::event::{
     Command, Connection, Event, Flow, Incoming, Input, Notice, Output, Refusal, SessionId,
@@ -67,6 +68,7 @@ pub struct SipShard {
     announcer: Announcer,
     /// What was said of late, and who looks on.
     trace: Trace,
+    census: Census,
     live: Option<broadcast::Sender<Entry>>,
     /// Who writes down what was spent.
     spending: Option<Told<Ledger>>,
@@ -156,6 +158,7 @@ impl SipShard {
             calls: HashMap::new(),
             announcer: Announcer::default(),
             trace: Trace::holding(0),
+            census: Census::default(),
             live: None,
             spending: None,
             standing: None,

@@ -11,6 +11,7 @@ use crate::base::id::{PortId, UtteranceId};
 use crate::base::random::Random;
 use crate::media::armour::{Armour, is_report};
 use crate::media::event::{Command, Event, LATEST, Output, Settings, Ways};
+use crate::media::jitter::Bounds;
 use crate::media::link::Passage;
 use crate::media::port::Port;
 use crate::rtp::packet::{Header, Packet};
@@ -36,6 +37,7 @@ pub fn settings() -> Settings {
         symmetric: true,
         sending: true,
         speech: speech::Settings::default(),
+        jitter: Bounds::default(),
         recording: false,
         latest: LATEST,
         keys: Ways::default(),

@@ -16,6 +16,7 @@ use crate::audio::speech;
 use crate::base::id::PortId;
 pub use crate::base::id::UtteranceId;
 use crate::base::master_key::Keys;
+use crate::media::jitter::Bounds;
 use crate::media::link::{Links, Passage};
 use crate::media::music::Tape;
 pub use crate::rtp::session::Far;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub keys: Ways,
     /// What turns speech probabilities into edges.
     pub speech: speech::Settings,
+    /// How long packets of others wait here before they are mixed or encoded anew.
+    pub jitter: Bounds,
     /// Whether frames for a recording are given out.
     pub recording: bool,
     /// The keys, when packets are hidden (SRTP).

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::audio::frame::Rate;
 use crate::audio::library::Libraries;
 use crate::base::id::PortId;
-use crate::media::jitter::Buffer;
+use crate::media::jitter::{Bounds, Buffer};
 use crate::media::link::{Links, Passage, Voice};
 
 /// What several ports say.
@@ -14,6 +14,7 @@ use crate::media::link::{Links, Passage, Voice};
 pub struct Inlets {
     rate: Rate,
     libraries: Libraries,
+    bounds: Bounds,
     inlets: Vec<(Speaker, Buffer)>,
 }
 
@@ -21,9 +22,9 @@ pub struct Inlets {
 type Speaker = (PortId, Voice);
 
 impl Inlets {
-    /// Makes none yet; samples will be at `rate`.
-    pub fn new(rate: Rate, libraries: Libraries) -> Self {
-        Self { rate, libraries, inlets: Vec::new() }
+    /// Makes none yet; samples will be at `rate`, and wait within `bounds`.
+    pub fn new(rate: Rate, libraries: Libraries, bounds: Bounds) -> Self {
+        Self { rate, libraries, bounds, inlets: Vec::new() }
     }
 
     /// Keeps only the inlets of those who are to be heard.
@@ -40,7 +41,8 @@ impl Inlets {
     pub fn put(&mut self, now: Instant, (from, passage): (PortId, &Passage)) {
         let from = (from, passage.voice);
         if !self.inlets.iter().any(|(known, _)| *known == from) {
-            self.inlets.push((from, Buffer::new(self.rate, self.libraries.clone())));
+            let buffer = Buffer::new(self.rate, self.libraries.clone(), self.bounds);
+            self.inlets.push((from, buffer));
         }
         if let Some((_, buffer)) = self.inlets.iter_mut().find(|(known, _)| *known == from) {
             buffer.put(now, passage);
@@ -77,7 +79,7 @@ mod tests {
 
     #[test]
     fn two_ports_are_heard_together_until_one_is_kept() {
-        let mut inlets = Inlets::new(Rate::NARROW, Libraries::default());
+        let mut inlets = Inlets::new(Rate::NARROW, Libraries::default(), Bounds::default());
         let start = Instant::now();
         let mut heard = Vec::new();
         for index in 0..20 {

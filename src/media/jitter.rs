@@ -3,7 +3,7 @@
 //!
 //! Packets wait undecoded, in the order of their media clock, until they are due; so what is lost
 //! is known when its turn comes and the codec itself can make up for it. When a packet is due, the
-//! delays of the last two seconds tell: 95 of 100 packets are waited for, at most 200 ms. The line
+//! delays of the last two seconds tell: 95 of 100 packets are waited for, within bounds. The line
 //! stands at a media time; how far that is behind the fastest packets is the delay that the
 //! listener has. Where it is not what it should be, a pitch period is left out or said twice. A
 //! clock that runs too fast or too slow is the same thing in small.
@@ -25,9 +25,26 @@ use crate::media::decoding::Decoding;
 use crate::media::jitter::delay::Delay;
 use crate::media::link::{Content, Passage};
 
+/// How long packets wait, behind the fastest of them: what the network makes necessary, within
+/// these bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// At least so long, for networks whose worst hours are known.
+    pub least: Duration,
+    /// At most so long: what comes later is lost.
+    pub most: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { least: Duration::ZERO, most: Duration::from_millis(200) }
+    }
+}
+
 /// Holds what one speaker says until it is due.
 #[derive(Debug)]
 pub struct Buffer {
+    bounds: Bounds,
     decoding: Decoding,
     delay: Delay,
     /// The packets that wait, in the order of their media time.
@@ -110,8 +127,9 @@ pub struct Tally {
 
 impl Buffer {
     /// Makes an empty buffer that gives samples at `rate`.
-    pub fn new(rate: Rate, libraries: Libraries) -> Self {
+    pub fn new(rate: Rate, libraries: Libraries, bounds: Bounds) -> Self {
         Self {
+            bounds,
             decoding: Decoding::new(rate, libraries),
             delay: Delay::new(),
             waiting: VecDeque::with_capacity(MAX_PACKETS),
@@ -146,7 +164,7 @@ impl Buffer {
     /// How far behind the fastest packets the line is meant to be, when it is taken in pieces of
     /// `length`: a piece may need what came last in it.
     pub fn target(&self, length: Duration) -> Duration {
-        (self.delay.spread() + length).min(MOST)
+        (self.delay.spread() + length).max(self.bounds.least).min(self.bounds.most)
     }
 
     /// How far behind the fastest packets the line is at `now`; `None` while nothing flows.
@@ -217,7 +235,7 @@ impl Buffer {
             // After a pause in which the sender's clock stood still the line begins anew too.
             let is_new = passage.index > clock.index;
             let rests = is_new && self.state == State::Waiting && self.waiting.is_empty();
-            let most = if rests { MOST } else { LARGEST_JUMP };
+            let most = if rests { REST } else { LARGEST_JUMP };
             late.unsigned_abs() < most.as_micros() as u64
         });
         let (mut clock, ticks) = match follows {
@@ -446,8 +464,8 @@ fn micros(now: Instant, then: Instant) -> i64 {
     i64::try_from(ahead).unwrap_or(i64::MAX) - i64::try_from(behind).unwrap_or(i64::MAX)
 }
 
-/// The line is never meant to be further behind.
-const MOST: Duration = Duration::from_millis(200);
+/// After a rest, a packet that is later than this begins the line anew.
+const REST: Duration = Duration::from_millis(200);
 
 /// No more than this waits: what the network may hold back and give all at once.
 const LONGEST: Duration = Duration::from_millis(400);

@@ -149,7 +149,7 @@ impl Sender {
             relayed: None,
             relayed_until: 0,
             speakers: 0,
-            inlets: Inlets::new(rate, libraries.clone()),
+            inlets: Inlets::new(rate, libraries.clone(), settings.jitter),
             overheard: Overheard::new(rate),
             libraries,
             backdrop: Backdrop::default(),

@@ -19,6 +19,7 @@ use crate::engine::ai::health::Board;
 use crate::engine::announcements::Announcer;
 use crate::engine::playbill::{Drive, Playbill};
 use crate::media::event::Ways;
+use crate::media::jitter::Bounds;
 use crate::providers::error::ProviderError;
 use crate::providers::sound_file::Unplayable;
 use crate::providers::vad::registry as vad;
@@ -33,7 +34,7 @@ use crate::server::running::{Blueprint, Control, Folders};
 use crate::server::stir::{self, StirError};
 use crate::server::storing::{self, StoreError};
 use crate::server::tools::{self, Shop, ShopError};
-use crate::server::{door, music, recordings, streams, trunks};
+use crate::server::{door, music, recordings, streams, trunks, vantage};
 use crate::sip::dialog::session_timer::{self, Mode};
 use crate::sip::endpoint;
 use crate::sip::transaction::timers::Timers;
@@ -244,7 +245,8 @@ fn http(server: &Server) -> Option<opening::Settings> {
 fn endpoint_settings(server: &Server, max_calls: usize) -> endpoint::Settings {
     endpoint::Settings {
         user_agent: format!("{}/{}", server.machine.name, env!("CARGO_PKG_VERSION")),
-        advertised: server.sip.external_address,
+        vantage: vantage::vantage(server),
+        answers_pings: server.sip.options_reply,
         largest_datagram: server.sip.tcp_above,
         timers: Timers::with_t1(server.sip.t1),
         session_timers: session_timers(server),
@@ -330,6 +332,7 @@ fn media_policy(server: &Server) -> MediaPolicy {
         keys: server.rtp.dtmf.as_deref().map(keys),
         symmetric: server.rtp.symmetric,
         timeout: server.rtp.timeout,
+        jitter: Bounds { least: server.rtp.jitter.min, most: server.rtp.jitter.max },
         speech: speech::Settings {
             threshold: vad.threshold,
             release: (vad.threshold - 0.15).max(0.05),

@@ -22,6 +22,7 @@ mod referring;
 mod replacing;
 pub mod settings;
 mod stateless;
+mod subscribing;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -37,8 +38,10 @@ pub use settings::Settings;
 use super::account::{Bound, Tries, Wallet};
 use super::dialog::arrival::Origin;
 use super::dialog::invite::Session;
+use super::dialog::subscription::Subscriptions;
 use super::dialog::table::Table;
 use super::event::{AskId, Ending, Event, Input, Output, SessionId};
+use super::notice::SubscriptionId;
 use super::registrar::Registrar;
 use super::transaction::agenda::Agenda;
 use super::transaction::layer::{Datagram, Fired, Layer, TransactionId};
@@ -66,10 +69,13 @@ pub struct Endpoint {
     without_tcp: HashMap<SocketAddr, Instant>,
     /// Texts outside of calls that wait for their answer.
     texts: HashMap<SessionId, texting::Text>,
+    /// Phones that are told what waits for them.
+    subscriptions: Subscriptions,
     /// Re-INVITEs whose session is gone: a final answer is still acknowledged for a while.
     lingering: Agenda<TransactionId>,
     service: Service,
     dropped: u64,
+    resent: u64,
 }
 
 /// Whether new calls are taken.
@@ -102,7 +108,9 @@ enum Use {
     Refer(SessionId),
     /// Our request outside of any dialog, and the account that may answer for it.
     Ask(AskId, Option<Bound>),
-    /// Our CANCEL, NOTIFY, PRACK, INFO or MESSAGE: nobody waits for the answer.
+    /// Our NOTIFY of a subscription.
+    Notify(SubscriptionId),
+    /// Our CANCEL, NOTIFY of a REFER, PRACK, INFO or MESSAGE: nobody waits for the answer.
     Told,
 }
 
@@ -143,9 +151,11 @@ impl Endpoint {
             registrar: None,
             without_tcp: HashMap::new(),
             texts: HashMap::new(),
+            subscriptions: Subscriptions::default(),
             lingering: Agenda::default(),
             service: Service::Open,
             dropped: 0,
+            resent: 0,
             random,
             settings,
         }
@@ -160,6 +170,7 @@ impl Endpoint {
             Input::Command(command) => self.obey(command, now),
             Input::ConnectionLost(connection) => {
                 self.lose_phones_by(connection);
+                self.lose_subscribers_by(&connection);
                 self.connection_lost(connection, now);
             }
         }
@@ -169,7 +180,10 @@ impl Endpoint {
     pub fn tick(&mut self, now: Instant) {
         while let Some(fired) = self.layer.tick(now) {
             match fired {
-                Fired::Resend(datagram) => self.send(datagram),
+                Fired::Resend(datagram) => {
+                    self.resent = self.resent.saturating_add(1);
+                    self.send(datagram);
+                }
                 Fired::TimedOut(purpose) => self.time_out(purpose, now),
                 Fired::Over(purpose) => self.forget_purpose(&purpose),
             }
@@ -181,6 +195,7 @@ impl Endpoint {
             registrar.tick(now);
         }
         self.drain_notices();
+        self.end_subscriptions(now);
         while let Some(transaction) = self.lingering.pop_due(now) {
             self.layer.forget(transaction);
         }
@@ -194,8 +209,9 @@ impl Endpoint {
     /// Tells when `tick` is due.
     pub fn deadline(&self) -> Option<Instant> {
         let phones = self.registrar.as_ref().and_then(Registrar::deadline);
+        let (calls, lingering) = (self.sessions.deadline(), self.lingering.next());
         let times =
-            [self.layer.deadline(), self.sessions.deadline(), self.lingering.next(), phones];
+            [self.layer.deadline(), calls, lingering, phones, self.subscriptions.deadline()];
         times.into_iter().flatten().min()
     }
 
@@ -226,6 +242,11 @@ impl Endpoint {
     /// How many datagrams and orders were of no use to anybody, since the beginning.
     pub fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    /// How many messages were sent again because nobody answered, since the beginning.
+    pub fn resent(&self) -> u64 {
+        self.resent
     }
 
     fn send(&mut self, datagram: Datagram) {
@@ -268,6 +289,7 @@ impl Endpoint {
             | Use::Bye(_)
             | Use::Refer(_)
             | Use::Ask(..)
+            | Use::Notify(_)
             | Use::Told => {}
         }
     }

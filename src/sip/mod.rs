@@ -25,6 +25,7 @@ pub mod registration;
 pub mod identity;
 pub mod passport;
 
+pub mod census;
 pub mod check;
 pub mod framing;
 pub mod print;

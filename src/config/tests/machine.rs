@@ -90,6 +90,15 @@ fn times_that_nobody_keeps_are_out_of_range() {
         assert_eq!(found(&format!("[rtp]\nptime = {ptime:?}\n")), ["value.range"], "{ptime}");
     }
     assert_eq!(found("[rtp]\nptime = \"60ms\"\n"), [""; 0]);
+    for jitter in ["max = \"10ms\"", "max = \"1s\"", "min = \"250ms\""] {
+        assert_eq!(
+            found(&format!("[rtp]\njitter = {{ {jitter} }}\n")),
+            ["value.range"],
+            "{jitter}"
+        );
+    }
+    let usual = "[rtp]\njitter = { min = \"40ms\", max = \"200ms\" }\n";
+    assert_eq!(found(usual), [""; 0]);
     assert_eq!(found("[sip]\nsession_expires = \"60s\"\n"), ["value.range"]);
 }
 

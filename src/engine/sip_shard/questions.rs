@@ -16,6 +16,7 @@ use crate::call::outbound::purse::Line;
 use crate::call::trunk::Report;
 use crate::engine::announcements::Announcement;
 use crate::engine::clock;
+use crate::sip::census::Census;
 use crate::sip::event::{Flow, SessionId, Standing};
 use crate::sip::registrar::{Counts, PhoneReport};
 use crate::sip::trace::{Entry, Excerpt, Heading, Peer};
@@ -62,6 +63,10 @@ pub struct DoorReport {
     pub transactions: usize,
     /// How many messages were of no use to anybody.
     pub dropped: u64,
+    /// How many messages were sent again because nobody answered.
+    pub resent: u64,
+    /// How many messages there were, by kind.
+    pub census: Census,
     /// How many connections there are.
     pub connections: usize,
     /// How many messages are in the trace, and of how many octets.
@@ -150,6 +155,7 @@ impl SipShard {
             self.live = None;
         }
         self.trace.keep(peer, entry);
+        self.census.count(heading, bytes);
     }
 
     fn door_report(&self, now: Instant) -> DoorReport {
@@ -167,6 +173,8 @@ impl SipShard {
             sessions: self.endpoint.sessions(),
             transactions: self.endpoint.transactions(),
             dropped: self.endpoint.dropped(),
+            resent: self.endpoint.resent(),
+            census: self.census.clone(),
             connections: self.streams.count(),
             trace: self.trace.size(),
         }

@@ -26,7 +26,7 @@ impl Network {
     fn new(rate: Rate) -> Self {
         Self {
             start: Instant::now() + Duration::from_secs(1),
-            buffer: Buffer::new(rate, Libraries::default()),
+            buffer: Buffer::new(rate, Libraries::default(), Bounds::default()),
             sent: Vec::new(),
             taken: 0,
             heard: Vec::new(),
@@ -209,6 +209,28 @@ fn the_delay_follows_the_network_up_and_down() {
     assert!((10..=36).contains(&after), "three seconds later: {after} ms");
     assert!(steepest(network.heard_since(0)) < steep(300.0, Rate::NARROW));
     assert!(purity(network.heard_since(8_000), Rate::NARROW, 300.0) > 0.97);
+}
+
+#[test]
+fn the_delay_stays_within_the_bounds_that_the_operator_sets() {
+    let bounds = |least, most| {
+        let [least, most] = [least, most].map(Duration::from_millis);
+        Bounds { least, most }
+    };
+    for (bounds, travels, expected) in [
+        (bounds(80, 200), 0, 80..=100),
+        (bounds(0, 60), 150_000, 40..=75),
+        (Bounds::default(), 0, 20..=45),
+    ] {
+        let mut network = Network::new(Rate::NARROW);
+        network.buffer = Buffer::new(Rate::NARROW, Libraries::default(), bounds);
+        let mut speaker = Speaker::new(Codec::Pcmu, 300.0);
+        // Every other packet comes late.
+        network.sing(&mut speaker, 400, |it| Some((it % 2) as i64 * travels));
+        network.until(7_500);
+        let behind = network.now_behind();
+        assert!(expected.contains(&behind), "{bounds:?}: {behind} ms");
+    }
 }
 
 #[test]
@@ -396,7 +418,7 @@ proptest! {
         ),
     ) {
         let codecs = [Codec::Pcmu, Codec::G722, Codec::L16Wide, Codec::Opus, Codec::G729];
-        let mut buffer = Buffer::new(Rate::NARROW, Libraries::default());
+        let mut buffer = Buffer::new(Rate::NARROW, Libraries::default(), Bounds::default());
         let mut now = Instant::now();
         for ((timestamp, stream, index), length, codec, wait) in packets {
             let codec = codecs[codec];

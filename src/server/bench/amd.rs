@@ -25,6 +25,7 @@ use crate::call::amd::{Action, Amd, Happening, Verdict};
 use crate::dialplan::amd::Amd as Terms;
 use crate::engine::clock;
 use crate::media::event::{Command, Event, LATEST, Output, Settings, Ways};
+use crate::media::jitter::Bounds;
 use crate::media::port::Port;
 use crate::providers::detector::Detector;
 use crate::providers::tts::espeak::{self, Espeak};
@@ -252,6 +253,7 @@ fn settings(codec: Codec) -> Settings {
         latest: LATEST,
         keys: Ways::default(),
         speech: speech::Settings::default(),
+        jitter: Bounds::default(),
         recording: false,
         srtp: None,
         mux: false,

@@ -17,11 +17,14 @@ use crate::server::control::diagnosis;
 use crate::server::control::times::{When, millis, timestamp};
 use crate::server::control::view::{
     BanView, BindingView, CallView, CallsView, DoorView, LegView, LimitsView, MediaView,
-    MemberView, OptionsView, PartyView, PhoneView, PhonesView, QualityView, QueueView, RefusalView,
-    RegistrationView, SipView, StatusView, TrafficView, TrunkView, TrunksView,
+    MemberView, MessagesView, OptionsView, PartyView, PhoneView, PhonesView, QualityView,
+    QueueView, RefusalView, RegistrationView, SipView, StatusView, TrafficView, TrunkView,
+    TrunksView,
 };
+use crate::sip::census::Kind;
 use crate::sip::registrar::{BindingReport, PhoneReport};
 use crate::sip::registration::Enrolment;
+use crate::sip::trace::Heading;
 
 /// What does not change while a server runs.
 #[derive(Debug, Clone)]
@@ -259,12 +262,26 @@ pub fn status(state: &State<'_>, door: &DoorReport, trunks: &[TrunkView]) -> Sta
             transactions: door.transactions as u64,
             connections: door.connections as u64,
             dropped: door.dropped,
+            resent: door.resent,
+            messages: door.census.iter().map(messages).collect(),
             traced: door.trace.0 as u64,
             traced_octets: door.trace.1 as u64,
         },
         media: media(state.gauges, state.unrecorded),
         memory: resident(),
     }
+}
+
+fn messages((heading, kind, count): (Heading, Kind, u64)) -> MessagesView {
+    let direction = match heading {
+        Heading::In => "in",
+        Heading::Out => "out",
+    };
+    let (method, status) = match kind {
+        Kind::Request(method) => (Some(method.to_owned()), None),
+        Kind::Answer(status) => (None, Some(status)),
+    };
+    MessagesView { direction: direction.to_owned(), method, status, count }
 }
 
 fn media(gauges: &Gauges, unrecorded: u64) -> MediaView {

@@ -510,10 +510,29 @@ pub struct SipView {
     pub connections: u64,
     /// Messages that were of no use to anybody.
     pub dropped: u64,
+    /// Messages that were sent again because nobody answered.
+    pub resent: u64,
+    /// Messages by kind.
+    pub messages: Vec<MessagesView>,
     /// Messages that are kept for `sip trace`.
     pub traced: u64,
     /// Of how many octets.
     pub traced_octets: u64,
+}
+
+/// Messages of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MessagesView {
+    /// `in` or `out`.
+    pub direction: String,
+    /// The method of a request, or `other`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// The status of an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// How many.
+    pub count: u64,
 }
 
 /// The media in sum.

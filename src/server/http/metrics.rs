@@ -8,7 +8,7 @@ use axum::response::IntoResponse;
 
 use crate::engine::clock;
 use crate::server::control::clerk::Clerk;
-use crate::server::control::view::{StatusView, TrunkView};
+use crate::server::control::view::{MessagesView, StatusView, TrunkView};
 use crate::server::http::exposition::Exposition;
 use crate::server::http::front::late;
 use crate::server::http::health::Readiness;
@@ -27,6 +27,7 @@ pub async fn show(
     let tally = witness.tally().await.ok_or_else(late)?;
     let mut out = Exposition::default();
     server(&mut out, &status, readiness.is_draining());
+    messages(&mut out, &status.sip.messages);
     lines(&mut out, &trunks);
     tally.write(&mut out);
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], out.text()))
@@ -70,6 +71,7 @@ fn server(out: &mut Exposition, status: &StatusView, is_draining: bool) {
         ("voxtrunk_calls_taken_total", "Calls that were taken.", calls.taken),
         ("voxtrunk_calls_refused_total", "Calls that were refused.", calls.refused),
         ("voxtrunk_sip_dropped_total", "Messages that were of no use.", sip.dropped),
+        ("voxtrunk_sip_retransmissions_total", "Messages that were sent again.", sip.resent),
         ("voxtrunk_media_late_total", "How often a port was served 40 ms late.", media.late),
         ("voxtrunk_media_unheard_frames_total", "Frames no listener took.", media.unheard),
         ("voxtrunk_media_undelivered_facts_total", "Facts no call took.", media.undelivered),
@@ -82,6 +84,20 @@ fn server(out: &mut Exposition, status: &StatusView, is_draining: bool) {
     out.counter("voxtrunk_security_rejected_total", "Requests that were turned away.");
     for (reason, count) in &status.door.turned_away {
         out.sample(&[("reason", reason)], *count as f64);
+    }
+}
+
+/// SIP messages by kind. Methods are ours to know, and statuses are 600: nobody outside makes series.
+fn messages(out: &mut Exposition, messages: &[MessagesView]) {
+    out.counter("voxtrunk_sip_requests_total", "Requests by method.");
+    for it in messages {
+        let Some(method) = &it.method else { continue };
+        out.sample(&[("method", method), ("direction", &it.direction)], it.count as f64);
+    }
+    out.counter("voxtrunk_sip_responses_total", "Answers by status.");
+    for it in messages {
+        let Some(status) = it.status.map(|status| status.to_string()) else { continue };
+        out.sample(&[("code", &status), ("direction", &it.direction)], it.count as f64);
     }
 }
 

@@ -20,6 +20,9 @@ pub struct Tally {
     durations: Histogram,
     setups: Histogram,
     scores: Histogram,
+    jitters: Histogram,
+    round_trips: Histogram,
+    tool_times: BTreeMap<String, Histogram>,
     packets: [u64; 3],
     barge_ins: [u64; 2],
     tools: Counts<2>,
@@ -115,6 +118,10 @@ impl Tally {
             }
             if let Some(score) = quality.score {
                 self.scores.add(score, SCORES);
+                self.jitters.add(quality.jitter.as_secs_f64(), DELAYS);
+            }
+            if let Some(time) = quality.round_trip {
+                self.round_trips.add(time.as_secs_f64(), DELAYS);
             }
         }
         self.barge_ins[0] += u64::from(record.interruptions);
@@ -126,6 +133,12 @@ impl Tally {
                 None => "unknown",
             };
             self.tools.add([&tool.name, result]);
+            if let Some(outcome) = tool.outcome
+                && (self.tool_times.len() < MOST_SERIES || self.tool_times.contains_key(&tool.name))
+            {
+                let times = self.tool_times.entry(tool.name.clone()).or_default();
+                times.add(outcome.took.as_secs_f64(), LATENCIES);
+            }
         }
     }
 
@@ -147,18 +160,17 @@ impl Tally {
         for ([agent, stage], times) in &self.turns {
             out.distribution(&[("agent", agent), ("stage", stage)], times, LATENCIES);
         }
-        out.counter("voxtrunk_rtp_packets_total", "Packets of legs that ended.");
-        out.sample(&[("direction", "in")], self.packets[0] as f64);
-        out.sample(&[("direction", "out")], self.packets[1] as f64);
-        out.counter("voxtrunk_rtp_packets_lost_total", "Packets that never came.");
-        out.sample(&[], self.packets[2] as f64);
-        out.histogram("voxtrunk_rtp_mos", "Mean opinion scores of legs that ended (E-model).");
-        out.distribution(&[], &self.scores, SCORES);
+        self.write_media(out);
         out.counter("voxtrunk_barge_ins_total", "How often callers spoke while an agent did.");
         out.sample(&[("result", "interrupted")], self.barge_ins[0] as f64);
         out.sample(&[("result", "resumed")], self.barge_ins[1] as f64);
         let tools = ["tool", "result"];
         self.tools.write(out, "voxtrunk_tool_calls_total", "Tools that were called.", tools);
+        let help = "How long tools took, with the wait for a yes of the caller.";
+        out.histogram("voxtrunk_tool_call_duration_seconds", help);
+        for (tool, times) in &self.tool_times {
+            out.distribution(&[("tool", tool)], times, LATENCIES);
+        }
         let errors = "What providers did not do.";
         self.failures.write(out, "voxtrunk_provider_errors_total", errors, ["provider", "op"]);
         let fallbacks = "Who was asked in whose place.";
@@ -174,6 +186,23 @@ impl Tally {
         }
         out.counter("voxtrunk_events_missed_total", "Events that these counts know nothing of.");
         out.sample(&[], self.missed as f64);
+    }
+
+    /// Writes how legs were heard.
+    fn write_media(&self, out: &mut Exposition) {
+        out.counter("voxtrunk_rtp_packets_total", "Packets of legs that ended.");
+        out.sample(&[("direction", "in")], self.packets[0] as f64);
+        out.sample(&[("direction", "out")], self.packets[1] as f64);
+        out.counter("voxtrunk_rtp_packets_lost_total", "Packets that never came.");
+        out.sample(&[], self.packets[2] as f64);
+        out.histogram("voxtrunk_rtp_mos", "Mean opinion scores of legs that ended (E-model).");
+        out.distribution(&[], &self.scores, SCORES);
+        let help = "Interarrival jitter of legs that ended, as RTCP tells it.";
+        out.histogram("voxtrunk_rtp_jitter_seconds", help);
+        out.distribution(&[], &self.jitters, DELAYS);
+        let help = "Round trips of legs that ended, where the peer reports.";
+        out.histogram("voxtrunk_rtp_round_trip_seconds", help);
+        out.distribution(&[], &self.round_trips, DELAYS);
     }
 }
 
@@ -204,6 +233,9 @@ const DURATIONS: &[f64] = &[5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0,
 
 /// Mean opinion scores.
 const SCORES: &[f64] = &[1.5, 2.0, 2.5, 3.0, 3.5, 3.75, 4.0, 4.2, 4.4, 4.5];
+
+/// Delays of networks, in seconds.
+const DELAYS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0];
 
 /// The most series of one name.
 const MOST_SERIES: usize = 500;

@@ -262,6 +262,7 @@ impl Callee {
             cname: "callee".to_owned(),
             timeout: Duration::from_secs(600),
             latest: LATEST,
+            jitter: Default::default(),
             keys: Ways::default(),
             srtp: agreed.srtp.clone(),
             mux: agreed.mux,

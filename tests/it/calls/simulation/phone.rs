@@ -306,6 +306,7 @@ impl Phone {
             cname: "phone".to_owned(),
             timeout: Duration::from_secs(600),
             latest: LATEST,
+            jitter: Default::default(),
             keys: Ways::default(),
             srtp: agreed.srtp.clone(),
             mux: agreed.mux,

@@ -354,6 +354,7 @@ impl Server {
                 symmetric: true,
                 timeout: self.media_timeout,
                 speech: speech::Settings::default(),
+                jitter: Default::default(),
             },
         }
     }
