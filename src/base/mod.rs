@@ -25,4 +25,5 @@ pub mod sum;
 pub mod template;
 pub mod units;
 pub mod url;
+pub mod webrtc;
 pub mod zone;

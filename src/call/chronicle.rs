@@ -198,7 +198,15 @@ impl Chronicle {
         self.record.recorded |= agreement.recording;
         if let Some(leg) = self.record.legs.get_mut(leg) {
             leg.codec = Some(agreement.codec.name());
-            leg.srtp = agreement.srtp.map(Suite::name);
+            // What was hidden once stays so; the suite of a browser is told by its handshake.
+            leg.srtp = agreement.srtp.map(Suite::name).or(leg.srtp);
+        }
+    }
+
+    /// The handshake of a leg chose a suite.
+    pub fn secured(&mut self, leg: usize, suite: Suite) {
+        if let Some(leg) = self.record.legs.get_mut(leg) {
+            leg.srtp = Some(suite.name());
         }
     }
 

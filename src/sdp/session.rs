@@ -38,6 +38,9 @@ pub fn in_force<'a>(session: &'a Session, media: &'a Media) -> impl Iterator<Ite
     media.attributes.iter().chain(&session.attributes)
 }
 
+/// The attribute of RTP and RTCP on one port (RFC 5761).
+pub const MUX: &str = "rtcp-mux";
+
 const MAX_LENGTH: usize = 32 * 1024;
 const MAX_MEDIA: usize = 16;
 const MAX_ATTRIBUTES: usize = 128;

@@ -245,6 +245,10 @@ impl Conductor {
                 agent::event::Input::Flushed { heard: heard.collect() }
             }
             Media::Silent { .. } => return self.fell_silent(now, session),
+            Media::Secured(suite) => {
+                return self.chronicle.secured(self.place_of(session), suite);
+            }
+            Media::Unproven(_) => return self.was_unproven(now, session),
             Media::Condition(quality) => {
                 return self.chronicle.quality(self.place_of(session), quality);
             }
@@ -261,6 +265,13 @@ impl Conductor {
         let was_cut = matches!(input, agent::event::Input::Flushed { .. });
         if self.is_near(port) || was_cut && self.why_not_taken(session).is_none() {
             self.desk.tell(now, input);
+        }
+    }
+
+    /// A browser did not prove to be the one of its session description: nothing of it is heard.
+    fn was_unproven(&mut self, now: Instant, session: SessionId) {
+        if session == self.near || Some(session) == self.far {
+            self.end(now, Cause::MediaUnproven);
         }
     }
 

@@ -254,6 +254,7 @@ fn settings(codec: Codec) -> Settings {
         speech: speech::Settings::default(),
         recording: false,
         srtp: None,
+        web: None,
         mux: false,
         cname: "bench".to_owned(),
         timeout: Duration::from_secs(60),

@@ -366,6 +366,8 @@ impl Phone {
             | media::Event::Flushed { .. }
             | media::Event::Silent { .. }
             | media::Event::Condition(_)
+            | media::Event::Secured(_)
+            | media::Event::Unproven(_)
             | media::Event::Quality(_) => {}
         }
     }
