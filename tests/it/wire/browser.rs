@@ -130,7 +130,7 @@ async fn strangers_at_the_port_of_a_browser_disturb_nothing() {
 /// A check of ICE whose proof is a guess.
 fn check(user: &str) -> Vec<u8> {
     let mut bytes = vec![0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
-    bytes.extend_from_slice(b"a transaction"[..12].as_ref());
+    bytes.extend_from_slice(b"transactions");
     let mut push = |kind: u16, value: &[u8]| {
         bytes.extend_from_slice(&kind.to_be_bytes());
         bytes.extend_from_slice(&(value.len() as u16).to_be_bytes());
