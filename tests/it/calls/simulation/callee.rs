@@ -264,6 +264,7 @@ impl Callee {
             latest: LATEST,
             keys: Ways::default(),
             srtp: agreed.srtp.clone(),
+            web: None,
             mux: agreed.mux,
         };
         self.port = Some(Port::new(settings, scene.now, &mut scene.random));

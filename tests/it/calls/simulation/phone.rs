@@ -308,6 +308,7 @@ impl Phone {
             latest: LATEST,
             keys: Ways::default(),
             srtp: agreed.srtp.clone(),
+            web: None,
             mux: agreed.mux,
         };
         self.port = Some(Port::new(settings, scene.now, &mut scene.random));
