@@ -106,7 +106,7 @@ impl Handshake {
     pub fn handle(&mut self, now: Instant, datagram: &[u8], out: &mut Vec<Said>) {
         let Some(dtls) = &mut self.dtls else { return };
         let taken = dtls.handle_timeout(now).and_then(|()| dtls.handle_packet(datagram));
-        self.settle(taken, out);
+        self.settle(now, taken, out);
     }
 
     /// Does what is due: says again what got lost, or gives up.
@@ -116,7 +116,7 @@ impl Handshake {
         }
         let Some(dtls) = &mut self.dtls else { return };
         let taken = dtls.handle_timeout(now);
-        self.settle(taken, out);
+        self.settle(now, taken, out);
     }
 
     /// When `tick` has something to do.
@@ -124,7 +124,7 @@ impl Handshake {
         self.due
     }
 
-    fn settle(&mut self, taken: Result<(), dimpl::Error>, out: &mut Vec<Said>) {
+    fn settle(&mut self, now: Instant, taken: Result<(), dimpl::Error>, out: &mut Vec<Said>) {
         if let Err(why) = taken {
             return self.fail(Failure::Protocol(format!("{why:?}")), out);
         }
@@ -135,7 +135,8 @@ impl Handshake {
                 Output::Packet(bytes) => out.push(Said::Datagram(bytes.to_vec())),
                 Output::BufferTooSmall { needed } => self.room.resize(needed.max(ROOM), 0),
                 Output::Timeout(at) => {
-                    self.due = Some(at);
+                    // Whatever it says, the thread is not to spin.
+                    self.due = Some(at.max(now + SHORTEST_WAIT));
                     break;
                 }
                 Output::PeerCert(der) if fingerprint(der) == self.expected => {
@@ -205,6 +206,9 @@ const ROOM: usize = 2_048;
 /// Lost datagrams are said again after this time, and then ever later (RFC 6347 4.2.4.1 allows
 /// less than its second where media waits).
 const FIRST_WAIT: Duration = Duration::from_millis(250);
+
+/// No timer is finer.
+const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 
 /// Who is not done by then never is.
 const LONGEST: Duration = Duration::from_secs(20);

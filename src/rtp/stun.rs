@@ -174,8 +174,8 @@ fn crc(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, step) ^ 0x5354_554e
 }
 
-/// A check of a browser has 100 to 150 octets.
-const LONGEST: usize = 1_280;
+/// A check of a browser has 100 to 150 octets, and may carry something that we do not know.
+const LONGEST: usize = 2_048;
 const HEAD: usize = 20;
 const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 

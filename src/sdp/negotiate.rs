@@ -757,7 +757,7 @@ mod tests {
             let expected = [
                 "a=group:BUNDLE 0".to_owned(),
                 "a=ice-lite".to_owned(),
-                "m=audio 40000 UDP/TLS/RTP/SAVPF 111".to_owned(),
+                "m=audio 40000 UDP/TLS/RTP/SAVPF 111 126".to_owned(),
                 "a=rtcp-mux".to_owned(),
                 "a=mid:0".to_owned(),
                 "a=setup:passive".to_owned(),

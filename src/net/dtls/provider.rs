@@ -238,7 +238,7 @@ impl HmacProvider for Ring {
 struct Gcm(aead::LessSafeKey);
 
 impl Gcm {
-    fn new(key: &[u8]) -> Result<Box<dyn Cipher>, CryptoError> {
+    fn under(key: &[u8]) -> Result<Box<dyn Cipher>, CryptoError> {
         let key = aead::UnboundKey::new(&aead::AES_128_GCM, key);
         let key = key.map_err(|_| failed(CryptoOperation::CreateCipher))?;
         Ok(Box::new(Self(aead::LessSafeKey::new(key))))
@@ -297,7 +297,7 @@ impl SupportedDtls12CipherSuite for Ring {
     }
 
     fn create_cipher(&self, key: &[u8]) -> Result<Box<dyn Cipher>, CryptoError> {
-        Gcm::new(key)
+        Gcm::under(key)
     }
 }
 
@@ -323,7 +323,7 @@ impl SupportedDtls13CipherSuite for Ring {
     }
 
     fn create_cipher(&self, key: &[u8]) -> Result<Box<dyn Cipher>, CryptoError> {
-        Gcm::new(key)
+        Gcm::under(key)
     }
 
     fn encrypt_sn(&self, key: &[u8], sample: &[u8; 16]) -> [u8; 16] {
