@@ -31,6 +31,8 @@ async fn a_page_with_jssip_talks_with_an_agent() {
     browser.hears(ANSWER).await;
     let loud = || browser.note("loud").filter(|loud| loud.as_f64() > Some(0.01));
     within(PATIENCE, "the statistics of the browser know of sound", loud).await;
+    browser.order(&["press", "7"]);
+    events.until("\"keys\":\"7\"").await;
     browser.order(&["hold"]);
     browser.told("held").await;
     browser.order(&["resume"]);
