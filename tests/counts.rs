@@ -343,6 +343,7 @@ fn leg(peer: SocketAddr) -> Leg {
         symmetric: true,
         sending: true,
         srtp: None,
+        web: None,
         mux: false,
         latest: LATEST,
         jitter: Default::default(),

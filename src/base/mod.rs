@@ -26,4 +26,5 @@ pub mod template;
 pub mod units;
 pub mod url;
 pub mod vantage;
+pub mod webrtc;
 pub mod zone;

@@ -24,6 +24,8 @@ pub enum Cause {
     MaxDuration,
     /// No packet arrived for too long.
     MediaTimeout,
+    /// A browser did not prove to be the one that its session description names.
+    MediaUnproven,
     /// The caller's side stopped answering our signalling.
     SignallingTimeout,
     /// Providers failed too often.
@@ -71,6 +73,7 @@ impl Cause {
             Self::SilenceTimeout => "silence_timeout",
             Self::MaxDuration => "max_duration",
             Self::MediaTimeout => "media_timeout",
+            Self::MediaUnproven => "media_unproven",
             Self::SignallingTimeout => "signalling_timeout",
             Self::ProviderError => "provider_error",
             Self::NoRoute => "no_route",
@@ -107,6 +110,7 @@ impl Cause {
             | Self::SilenceTimeout
             | Self::MaxDuration
             | Self::MediaTimeout
+            | Self::MediaUnproven
             | Self::SignallingTimeout
             | Self::NoAnswer
             | Self::Unreachable => 480,
@@ -134,7 +138,7 @@ impl Cause {
             Self::Rejected(status) => of_status(status),
             Self::AdminEnded { q850 } => q850,
             Self::SignallingTimeout | Self::MediaTimeout => 102,
-            Self::IncompatibleMedia => 65,
+            Self::IncompatibleMedia | Self::MediaUnproven => 65,
             Self::Full => 42,
             Self::ServerShutdown
             | Self::ServerCrash

@@ -1,5 +1,7 @@
 //! The chronicle: writes the record of a call while it happens, and tells the facts.
 
+mod agreements;
+
 use std::time::{Duration, Instant};
 
 use crate::agent::event::Note;
@@ -8,14 +10,12 @@ use crate::base::attestation::Attested;
 use crate::base::calendar::Date;
 use crate::base::destination::Destination;
 use crate::base::id::CallId;
-use crate::base::master_key::Suite;
 use crate::base::random::Random;
 use crate::base::template::Variables;
 use crate::call::admission::Badge;
 use crate::call::amd::Verdict;
 use crate::call::cause::Cause;
 use crate::call::event::{Fact, Service};
-use crate::call::leg::Agreement;
 use crate::call::record::{
     Answerer, Bridge, Callback, Consent, Failure, Hold, Kind, Latency, LeftQueue, Leg, Line,
     Manner, Message, NodeEntered, Outcome, Pause, Queued, Record, Refusal, Role, Served, Speaker,
@@ -191,15 +191,6 @@ impl Chronicle {
             ..Leg::default()
         };
         self.record.legs.push(leg);
-    }
-
-    /// The media of a leg was agreed.
-    pub fn media_agreed(&mut self, leg: usize, agreement: Agreement) {
-        self.record.recorded |= agreement.recording;
-        if let Some(leg) = self.record.legs.get_mut(leg) {
-            leg.codec = Some(agreement.codec.name());
-            leg.srtp = agreement.srtp.map(Suite::name);
-        }
     }
 
     /// A leg that we placed was answered.

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use crate::base::master_key::{Master, Suite};
 use crate::base::random::Random;
+use crate::base::webrtc::{Credentials, Fingerprint, Own};
 pub use crate::sdp::keying::Policy;
 use crate::sdp::keying::Terms;
 use crate::sip::event::Transport;
@@ -25,6 +26,8 @@ pub struct Srtp {
     pub suites: Vec<Suite>,
     /// By which ways keys may go.
     pub ways: Ways,
+    /// The certificate that we show to browsers; without one, none can call or be called.
+    pub web: Option<Fingerprint>,
 }
 
 /// By which ways keys may go.
@@ -55,6 +58,8 @@ pub struct Offers {
     optional: Bytes,
     /// With keys only.
     required: Bytes,
+    /// For browsers, if any can be called.
+    web: Option<Bytes>,
     srtp: Arc<Srtp>,
 }
 
@@ -69,17 +74,25 @@ impl Srtp {
         let policy = self.policy_of(Some(trunk));
         let may_go = policy != Policy::Off && self.may_go(transport);
         let keys = if may_go { self.keys(&mut random) } else { Vec::new() };
-        Keying { terms: Terms { policy, keys }, random }
+        let web = self.own(&mut random);
+        Keying { terms: Terms { policy, keys, web }, random }
     }
 
     /// The terms of a leg that we place, before anybody knows by which way.
     pub fn keying_of_ours(&self, mut random: Random) -> Keying {
         let keys = self.keys(&mut random);
-        Keying { terms: Terms { policy: Policy::Optional, keys }, random }
+        let web = self.own(&mut random);
+        Keying { terms: Terms { policy: Policy::Optional, keys, web }, random }
     }
 
     fn keys(&self, random: &mut Random) -> Vec<Master> {
         self.suites.iter().map(|suite| Master::random(*suite, random)).collect()
+    }
+
+    /// Our end, for this call alone.
+    fn own(&self, random: &mut Random) -> Option<Own> {
+        let fingerprint = self.web?;
+        Some(Own { credentials: Credentials::random(random), fingerprint })
     }
 
     fn may_go(&self, transport: Transport) -> bool {
@@ -92,7 +105,8 @@ impl Offers {
     pub fn new(srtp: Arc<Srtp>, mut write: impl FnMut(Policy) -> Bytes) -> Self {
         let [plain, optional, required] =
             [Policy::Off, Policy::Optional, Policy::Required].map(&mut write);
-        Self { plain, optional, required, srtp }
+        let web = srtp.web.map(|_| write(Policy::Web));
+        Self { plain, optional, required, web, srtp }
     }
 
     /// The same description for every way, without keys.
@@ -103,6 +117,10 @@ impl Offers {
     /// What is offered by a trunk, or to whoever belongs to none, over a transport; `None` when
     /// keys are needed that must not go there.
     pub fn over(&self, trunk: Option<&str>, transport: Transport) -> Option<(Policy, Bytes)> {
+        // Whoever signals by WebSocket is a browser, and that knows nothing else.
+        if let (Transport::Ws | Transport::Wss, Some(web)) = (transport, &self.web) {
+            return Some((Policy::Web, web.clone()));
+        }
         let policy = match (self.srtp.policy_of(trunk), self.srtp.may_go(transport)) {
             (Policy::Required, false) => return None,
             (Policy::Optional, false) => Policy::Off,
@@ -111,7 +129,7 @@ impl Offers {
         let body = match policy {
             Policy::Off => &self.plain,
             Policy::Optional => &self.optional,
-            Policy::Required => &self.required,
+            Policy::Required | Policy::Web => &self.required,
         };
         Some((policy, body.clone()))
     }
@@ -124,7 +142,8 @@ mod tests {
     fn srtp(policy: Policy) -> Srtp {
         let trunks =
             BTreeMap::from([("safe".into(), Policy::Required), ("old".into(), Policy::Off)]);
-        Srtp { policy, trunks, suites: vec![Suite::Gcm128], ways: Ways::Secret }
+        let suites = vec![Suite::Gcm128];
+        Srtp { policy, trunks, suites, ways: Ways::Secret, web: None }
     }
 
     fn offers(srtp: Srtp) -> Offers {
@@ -142,6 +161,18 @@ mod tests {
         ] {
             assert_eq!(srtp.policy_of(trunk), policy);
         }
+    }
+
+    #[test]
+    fn who_signals_by_web_socket_is_offered_what_browsers_know() {
+        let srtp = Srtp { web: Some(Fingerprint([7; 32])), ..srtp(Policy::Off) };
+        let own = |seed| srtp.keying("", Transport::Udp, Random::repeatable(seed)).terms.web;
+        assert!(own(1).is_some() && own(1) != own(2));
+        let offers = offers(srtp.clone());
+        let told = |transport| offers.over(None, transport).map(|(policy, _)| policy);
+        assert_eq!(told(Transport::Ws), Some(Policy::Web));
+        assert_eq!(told(Transport::Wss), Some(Policy::Web));
+        assert_eq!(told(Transport::Tls), Some(Policy::Off));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::audio::codec::Codec;
 use crate::base::id::SessionId;
 use crate::base::master_key::{Master, Suite};
 use crate::base::random::Random;
+use crate::base::webrtc::Credentials;
 use crate::call::briefing::MediaPolicy;
 use crate::call::keying::{Keying, Offers};
 use crate::media::event::{LATEST, Settings, Ways};
@@ -225,6 +226,7 @@ impl Negotiation {
                 .keys
                 .unwrap_or(Ways { tones: agreed.telephone_event.is_none(), ..Ways::default() }),
             srtp: agreed.srtp.clone(),
+            web: agreed.web.clone(),
             mux: agreed.mux,
             speech: self.policy.speech.clone(),
             jitter: self.policy.jitter,
@@ -237,8 +239,12 @@ impl Negotiation {
 
     fn answer(&mut self, offer: &[u8]) -> Result<Bytes, Refusal> {
         let (mut answer, mut agreed) = self.read_offer(offer).map_err(not_acceptable)?;
-        if self.must_change_keys(&agreed) {
+        if self.must_change_keys(&agreed) || self.must_change_name(&agreed) {
             (answer, agreed) = self.read_offer(offer).map_err(not_acceptable)?;
+        }
+        if agreed.web.is_some() {
+            // What we offer from now on is for a browser, too.
+            self.local.srtp.policy = Policy::Web;
         }
         (self.agreed, self.offered) = (Some(agreed), false);
         let answer = Bytes::from(answer);
@@ -277,6 +283,17 @@ impl Negotiation {
         changed
     }
 
+    /// A browser that begins ICE anew is given another name and password, too (RFC 8445 9.3.1.1).
+    fn must_change_name(&mut self, agreed: &Agreed) -> bool {
+        let before = self.agreed.as_ref().and_then(|it| it.web.as_ref());
+        let (Some(before), Some(now)) = (before, &agreed.web) else { return false };
+        let changed = before.theirs != now.theirs;
+        if let (true, Some(own)) = (changed, &mut self.local.srtp.web) {
+            own.credentials = Credentials::random(&mut self.random);
+        }
+        changed
+    }
+
     fn offer(&mut self) -> Bytes {
         self.offered = true;
         self.last = None;
@@ -302,6 +319,7 @@ mod tests {
     use crate::audio::library::Libraries;
     use crate::audio::packing::Wishes;
     use crate::audio::speech;
+    use crate::base::webrtc::Fingerprint;
     use crate::call::keying::{Srtp, Ways};
     use crate::media::jitter::Bounds;
     use crate::sip::event::Transport;
@@ -410,6 +428,40 @@ mod tests {
         let said = String::from_utf8_lossy(&delayed).into_owned();
         assert!(said.contains("RTP/SAVP") && said.matches("a=crypto").count() == 2);
         assert!(leg.late_answer(offer("").as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_browser_that_begins_anew_is_given_another_name() {
+        let policy = policy(Policy::Off);
+        let srtp = Srtp { web: Some(Fingerprint([7; 32])), ..(*policy.srtp).clone() };
+        let keying = srtp.keying("", Transport::Ws, Random::repeatable(4));
+        let mut leg = begin(policy, keying);
+        let print = Fingerprint([9; 32]);
+        let offer = |name: &str| {
+            format!(
+                "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n\
+                 m=audio 9 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\na=rtcp-mux\r\n\
+                 a=ice-ufrag:{name}\r\na=ice-pwd:0123456789012345678901\r\n\
+                 a=fingerprint:{print}\r\na=setup:actpass\r\n"
+            )
+        };
+        let ours = |leg: &Negotiation| {
+            let web = leg.settings().expect("an agreement").web.expect("a pairing");
+            web.ours.name().to_owned()
+        };
+        leg.first_answer(offer("once").as_bytes()).expect("it is good");
+        let first = ours(&leg);
+        let hold = offer("once").replace("a=rtcp-mux", "a=sendonly\r\na=rtcp-mux");
+        leg.answer_again(hold.as_bytes()).expect("it is good");
+        assert_eq!(ours(&leg), first);
+        let again = leg.answer_again(offer("anew").as_bytes()).expect("it is good");
+        assert_ne!(ours(&leg), first);
+        assert!(String::from_utf8_lossy(&again.answer).contains(&ours(&leg)));
+        // What is a browser stays one.
+        assert!(leg.answer_again(self::offer("").as_bytes()).is_err());
+        assert!(leg.answer_again(self::offer(ONE).as_bytes()).is_err());
+        let offered = leg.answer_again(b"").expect("an offer").answer;
+        assert!(String::from_utf8_lossy(&offered).contains("a=setup:actpass"));
     }
 
     #[test]

@@ -19,9 +19,11 @@ use crate::engine::clock;
 use crate::engine::gauges::Gauges;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::recorder::Track;
+use crate::engine::web::{Around, Web};
 use crate::media::event::{Command, Output, Settings, UtteranceId, Window};
 use crate::media::link::Passage;
 use crate::media::port::Port;
+use crate::net::dtls::Identity;
 use crate::net::ports::Pair;
 use crate::net::watch::{Waker, Watch};
 use crate::providers::detector::{Detector, Slot};
@@ -106,6 +108,8 @@ impl MediaHandle {
 struct Entry {
     id: PortId,
     port: Port,
+    /// The way to it, where it is a browser.
+    web: Option<Box<Web>>,
     rtp: UdpSocket,
     rtcp: UdpSocket,
     slot: Slot,
@@ -144,6 +148,8 @@ pub struct MediaShard {
     round: u64,
     orders: Receiver<Order>,
     detector: Box<dyn Detector>,
+    /// Who we are to browsers; without one, none is reached.
+    identity: Option<Arc<Identity>>,
     gauges: Arc<Gauges>,
     entries: Vec<Option<Entry>>,
     /// Places among the entries that nobody has.
@@ -165,6 +171,18 @@ impl MediaShard {
     /// # Errors
     /// When the kernel gives no epoll or no thread.
     pub fn start(detector: Box<dyn Detector>, gauges: Arc<Gauges>) -> io::Result<MediaHandle> {
+        Self::start_as(None, detector, gauges)
+    }
+
+    /// Starts one that is somebody to browsers.
+    ///
+    /// # Errors
+    /// When the kernel gives no epoll or no thread.
+    pub fn start_as(
+        identity: Option<Arc<Identity>>,
+        detector: Box<dyn Detector>,
+        gauges: Arc<Gauges>,
+    ) -> io::Result<MediaHandle> {
         let watch = Watch::new()?;
         let waker = watch.waker();
         let (sender, orders) = sync_channel(1_024);
@@ -175,6 +193,7 @@ impl MediaShard {
             round: 1,
             orders,
             detector,
+            identity,
             gauges,
             entries: Vec::new(),
             vacant: Vec::new(),
@@ -251,10 +270,15 @@ impl MediaShard {
             let socket = if control { &entry.rtcp } else { &entry.rtp };
             let Ok((length, from)) = socket.recv_from(&mut self.buffer) else { break };
             let (now, bytes) = (clock::now(), &self.buffer[..length]);
-            if control {
-                entry.port.handle_rtcp(now, from, bytes);
-            } else {
-                entry.port.handle_rtp(now, from, bytes);
+            match &mut entry.web {
+                // A browser has one port for everything.
+                Some(_) if control => {}
+                Some(web) => {
+                    let around = Around { port: &mut entry.port, socket: &entry.rtp };
+                    web.handle(now, (from, bytes), around);
+                }
+                None if control => entry.port.handle_rtcp(now, from, bytes),
+                None => entry.port.handle_rtp(now, from, bytes),
             }
         }
         self.settle(place);
@@ -266,6 +290,11 @@ impl MediaShard {
             match self.orders.try_recv() {
                 Ok(Order::Open(opening)) => self.open(*opening),
                 Ok(Order::Command(id, command)) => self.with(id, |entry| {
+                    if let (Command::Update(settings), Some(web)) = (&command, &mut entry.web)
+                        && let Some(pairing) = &settings.web
+                    {
+                        web.agree(pairing);
+                    }
                     entry.port.handle(clock::now(), command);
                 }),
                 Ok(Order::Feed(id)) => self.with(id, feed),
@@ -302,11 +331,14 @@ impl MediaShard {
             tracing::error!(%why, "a port could not be watched");
             return self.vacant.push(place);
         }
+        let pairing = opening.settings.web.clone().zip(self.identity.as_deref());
+        let web = pairing.map(|(it, own)| Box::new(Web::new(it, own, clock::now())));
         let port = Port::new(opening.settings, clock::now(), &mut self.random);
         let slot = self.detector.open();
         self.entries[place] = Some(Entry {
             id: opening.port,
             port,
+            web,
             rtp,
             rtcp,
             slot,
@@ -350,6 +382,10 @@ impl MediaShard {
             }
             entry.armed = None;
             self.gauges.woke(clock::now().saturating_duration_since(at));
+            if let Some(web) = &mut entry.web {
+                let around = Around { port: &mut entry.port, socket: &entry.rtp };
+                web.tick(clock::now(), around);
+            }
             entry.port.tick(clock::now());
             feed(entry);
             self.settle(place);
@@ -408,7 +444,8 @@ impl MediaShard {
                 }
             }
         }
-        let deadline = entry.port.deadline();
+        let due = entry.web.as_ref().and_then(|web| web.deadline());
+        let deadline = entry.port.deadline().into_iter().chain(due).min();
         if let Some(at) = deadline
             && entry.armed != deadline
         {

@@ -24,6 +24,7 @@ pub mod recorder;
 pub mod retention;
 pub mod roll;
 pub mod uploads;
+pub mod web;
 
 pub mod aftermath;
 pub mod ai;

@@ -251,7 +251,7 @@ impl Phone {
             session_id: clock::since_epoch().as_secs(),
             version: 1,
             wishes: script.offer.wishes,
-            srtp: Terms { policy: script.offer.srtp, keys },
+            srtp: Terms { policy: script.offer.srtp, keys, web: None },
         };
         let flow = self.sip.sockets.flow_to(transport, remote);
         let flow = flow.ok_or_else(|| NoAddress(target.to_owned()))?;
@@ -400,6 +400,7 @@ impl Conversation<'_> {
             latest: LATEST,
             keys: Ways::default(),
             srtp: agreed.srtp,
+            web: agreed.web,
             mux: agreed.mux,
             cname: "phone@voxtrunk".to_owned(),
             timeout: Duration::from_secs(60),
@@ -462,6 +463,8 @@ impl Conversation<'_> {
             | media::Event::Started { .. }
             | media::Event::Flushed { .. }
             | media::Event::Condition(_)
+            | media::Event::Secured(_)
+            | media::Event::Unproven(_)
             | media::Event::Quality(_) => {}
         }
     }

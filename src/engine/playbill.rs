@@ -9,6 +9,7 @@ use crate::call::campaign::Written;
 use crate::engine::ai::crew::Crew;
 use crate::engine::ai::tools::Toolbox;
 use crate::media::music::Tape;
+use crate::net::dtls::Identity;
 use crate::providers::framings::settings::Settings;
 use crate::providers::tools::email::Relay;
 
@@ -25,6 +26,8 @@ pub struct Playbill {
     pub campaigns: BTreeMap<String, Arc<Drive>>,
     /// Who takes the mails of the house, if anybody.
     pub relay: Option<Arc<Relay>>,
+    /// Who we are to browsers: the same for as long as the server runs.
+    pub identity: Arc<Identity>,
     /// How streams are opened, by name.
     pub streams: BTreeMap<String, Arc<Settings>>,
 }

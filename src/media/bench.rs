@@ -42,6 +42,7 @@ pub fn settings() -> Settings {
         latest: LATEST,
         keys: Ways::default(),
         srtp: None,
+        web: None,
         mux: false,
         cname: "port".into(),
         timeout: Duration::from_secs(30),

@@ -15,7 +15,8 @@ use crate::audio::packing::Packing;
 use crate::audio::speech;
 use crate::base::id::PortId;
 pub use crate::base::id::UtteranceId;
-use crate::base::master_key::Keys;
+use crate::base::master_key::{Keys, Suite};
+use crate::base::webrtc::Pairing;
 use crate::media::jitter::Bounds;
 use crate::media::link::{Links, Passage};
 use crate::media::music::Tape;
@@ -65,6 +66,9 @@ pub struct Settings {
     pub recording: bool,
     /// The keys, when packets are hidden (SRTP).
     pub srtp: Option<Keys>,
+    /// What a handshake with a browser goes by. Nothing is taken or sent before `Command::Secure`
+    /// gives its keys, and nothing goes anywhere but where `Command::Lead` says.
+    pub web: Option<Pairing>,
     /// Whether RTCP shares the port of RTP, both ways (RFC 5761).
     pub mux: bool,
     /// CNAME for RTCP; says nothing about a person.
@@ -84,6 +88,12 @@ pub enum Command {
     Update(Box<Settings>),
     /// Begins to send (silence until something is played): the call was answered.
     Start,
+    /// The handshake with a browser gave these keys.
+    Secure(Box<Keys>),
+    /// The handshake with a browser failed: `Event::Unproven` follows.
+    GiveUp(Flaw),
+    /// The browser is reached there.
+    Lead(SocketAddr),
     /// Appends audio of an utterance to the queue. Frames are 20 ms at the port's sample rate;
     /// the last may be shorter and is filled up.
     Play {
@@ -223,6 +233,10 @@ pub enum Event {
         /// audio had come; in order.
         heard: Vec<Played>,
     },
+    /// The handshake with a browser is done.
+    Secured(Suite),
+    /// It failed for good.
+    Unproven(Flaw),
     /// Nothing arrived for the time that the settings say.
     Silent {
         /// Since when.
@@ -232,6 +246,15 @@ pub enum Event {
     Condition(Quality),
     /// The reception of the whole leg: the last word of a port.
     Quality(Quality),
+}
+
+/// Why a handshake with a browser failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    /// Its certificate is not the one that its session description names.
+    Certificate,
+    /// It broke the rules, or gave up.
+    Handshake,
 }
 
 /// How much of an utterance was heard.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::base::id::PortId;
+use crate::base::master_key::Keys;
 use crate::base::random::Random;
 use crate::media::armour::{Armour, is_report};
 use crate::media::event::{Command, Event, Output, Quality, Settings};
@@ -151,7 +152,14 @@ impl Port {
     /// Lets a datagram be used, when it is hidden as it should be: before anything of it is looked
     /// at (L1).
     fn unveiled(&mut self, bytes: &[u8], take: impl FnOnce(&mut Self, &[u8])) {
-        let Some(mut armour) = self.armour.take() else { return take(self, bytes) };
+        let Some(mut armour) = self.armour.take() else {
+            if self.settings.web.is_none() {
+                return take(self, bytes);
+            }
+            // The keys are still to come.
+            self.refused += 1;
+            return;
+        };
         match armour.open(bytes) {
             Some(bytes) => take(self, bytes),
             None => self.refused += 1,
@@ -179,6 +187,13 @@ impl Port {
         match command {
             Command::Update(settings) => self.update(now, *settings),
             Command::Start => self.start(now),
+            Command::Secure(keys) => {
+                let suite = keys.ours.suite();
+                self.arm(*keys);
+                self.out.push_back(Output::Event(Event::Secured(suite)));
+            }
+            Command::GiveUp(flaw) => self.out.push_back(Output::Event(Event::Unproven(flaw))),
+            Command::Lead(to) => self.source.lead(to),
             Command::Play { utterance, frame } => self.playout.play(utterance, frame.samples),
             Command::Finish { utterance } => {
                 self.playout.finish(utterance);
@@ -289,6 +304,9 @@ impl Port {
             let is_sent = match (&mut output, &mut self.armour) {
                 (Output::SendRtp { bytes, .. } | Output::SendRtcp { bytes, .. }, Some(armour)) => {
                     armour.hide(bytes)
+                }
+                (Output::SendRtp { .. } | Output::SendRtcp { .. }, None) => {
+                    self.settings.web.is_none()
                 }
                 _ => true,
             };
@@ -423,11 +441,9 @@ impl Port {
     }
 
     fn update(&mut self, now: Instant, settings: Settings) {
-        match (&mut self.armour, &settings.srtp) {
-            (Some(armour), Some(keys)) => armour.rekey(keys.clone()),
-            (armour @ None, Some(keys)) => *armour = Some(Box::new(Armour::new(keys.clone()))),
-            // What was once hidden is never sent in the clear; nobody agrees to that.
-            (Some(_) | None, None) => {}
+        // What was once hidden is never sent in the clear; nobody agrees to that.
+        if let Some(keys) = &settings.srtp {
+            self.arm(keys.clone());
         }
         self.source.describe(&settings);
         self.receiver.describe(&settings);
@@ -447,6 +463,14 @@ impl Port {
             (false, None) => {}
         }
         self.settings = settings;
+    }
+
+    /// Takes keys, or others than those before.
+    fn arm(&mut self, keys: Keys) {
+        match &mut self.armour {
+            Some(armour) => armour.rekey(keys),
+            None => self.armour = Some(Box::new(Armour::new(keys))),
+        }
     }
 
     fn send(&mut self, now: Instant) {

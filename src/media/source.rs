@@ -6,7 +6,7 @@
 //! another port of that address, or, when the described address is private, to the address that
 //! signalling came from. Later the port may move only when a NAT forgot its binding: same address,
 //! same source, the sequence goes on, and the old port is silent. What SRTP has proven may latch and
-//! move from any address.
+//! move from any address. Where a browser is, ICE finds out, and nothing here.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -58,6 +58,9 @@ enum Latch {
         /// The candidate: address, source, proof.
         hope: Option<(SocketAddr, u32, Probation)>,
     },
+    /// The peer is where ICE says, if it says so already. Its packets are proven by a key, and come
+    /// from addresses that ICE has proven.
+    Led(Option<SocketAddr>),
     /// This address is the peer.
     Closed {
         from: SocketAddr,
@@ -79,9 +82,9 @@ impl Source {
             described: settings.remote,
             signalling: settings.signalling,
             symmetric: settings.symmetric,
-            keyed: settings.srtp.is_some(),
+            keyed: settings.srtp.is_some() || settings.web.is_some(),
             clock_rate: settings.codec.clock_rate(),
-            latch: Latch::OPEN,
+            latch: if settings.web.is_some() { Latch::Led(None) } else { Latch::OPEN },
             stream: None,
             candidates: Vec::with_capacity(MAX_CANDIDATES),
             lost_before: 0,
@@ -91,12 +94,13 @@ impl Source {
     /// Takes a new session description. Another address opens the latch again.
     pub fn describe(&mut self, settings: &Settings) {
         self.symmetric = settings.symmetric;
-        self.keyed = settings.srtp.is_some();
+        self.keyed = settings.srtp.is_some() || settings.web.is_some();
         self.clock_rate = settings.codec.clock_rate();
         if let Some(stream) = &mut self.stream {
             stream.reception.retime(self.clock_rate);
         }
-        if self.described == settings.remote && self.signalling == settings.signalling {
+        let is_same = self.described == settings.remote && self.signalling == settings.signalling;
+        if is_same || matches!(self.latch, Latch::Led(_)) {
             return;
         }
         self.described = settings.remote;
@@ -111,8 +115,16 @@ impl Source {
         let to = match self.latch {
             Latch::Closed { from, .. } => from,
             Latch::Open { .. } => self.described,
+            Latch::Led(to) => to?,
         };
         (!to.ip().is_unspecified() && to.port() != 0).then_some(to)
+    }
+
+    /// ICE says where a browser is. Of others it knows nothing.
+    pub fn lead(&mut self, to: SocketAddr) {
+        if let Latch::Led(place) = &mut self.latch {
+            *place = Some(to);
+        }
     }
 
     /// Whether packets come from another address than the description names.
@@ -160,6 +172,7 @@ impl Source {
     /// Whether the address is the peer's. May close or move the latch.
     fn admits(&mut self, now: Instant, from: SocketAddr, header: &Header) -> bool {
         match self.latch {
+            Latch::Led(_) => true,
             Latch::Closed { from: latched, .. } if from == latched => true,
             Latch::Open { .. } if from == self.described => {
                 self.latch = Latch::Closed { from, makeshift: false };

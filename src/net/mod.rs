@@ -14,6 +14,9 @@ pub mod websocket;
 
 pub mod dns;
 
+// Browsers: certificates and handshakes.
+pub mod dtls;
+
 // Where recordings go.
 pub mod bucket;
 

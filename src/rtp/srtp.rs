@@ -5,7 +5,7 @@
 mod block;
 mod cipher;
 mod derivation;
-mod mac;
+pub(in crate::rtp) mod mac;
 mod refused;
 mod window;
 

@@ -1,6 +1,6 @@
 //! What one audio line says: formats, address, direction.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use sdp_types::{Connection, Media, Session};
@@ -10,13 +10,16 @@ use crate::audio::library::Profile;
 use crate::sdp::crypto::{self, Crypto};
 use crate::sdp::opus;
 use crate::sdp::refusal::Refusal;
-use crate::sdp::session::{in_force, values};
+use crate::sdp::session::{MUX, in_force, values};
+use crate::sdp::web::{self, Theirs};
 
 /// An audio line that we can understand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// Whether its owner insists on SRTP.
     pub transport: Transport,
+    /// The end of a browser.
+    pub web: Option<Theirs>,
     /// The keys that we can take, in the order of the line.
     pub keys: Vec<Crypto>,
     /// Whether RTCP may come to the port of RTP (RFC 5761).
@@ -50,6 +53,8 @@ pub enum Transport {
     Plain,
     /// `RTP/SAVP`, `RTP/SAVPF`: hidden.
     Secured,
+    /// `UDP/TLS/RTP/SAVPF`: hidden by the keys of a handshake, as browsers do it (RFC 5764).
+    Web,
 }
 
 /// The payload type of telephone-event (RFC 4733) and how far its events go.
@@ -97,17 +102,22 @@ impl Line {
         let transport = match media.proto.as_str() {
             "RTP/AVP" | "RTP/AVPF" => Transport::Plain,
             "RTP/SAVP" | "RTP/SAVPF" => Transport::Secured,
+            "UDP/TLS/RTP/SAVPF" | "UDP/TLS/RTP/SAVP" => Transport::Web,
             _ => return Err(Refusal::TRANSPORT),
         };
-        let connection = media.connections.first().or(session.connection.as_ref());
-        let address = address(connection.ok_or(Refusal::ADDRESS)?)?;
+        let (web, rtp) = match transport {
+            // Where a browser is reached is found by ICE; what the line says is a mere guess.
+            Transport::Web => (Some(web::read(session, media)?), NOWHERE),
+            Transport::Plain | Transport::Secured => (None, place(session, media)?),
+        };
         let direction = direction(session, media);
-        let direction = if address.is_unspecified() { direction.deaf() } else { direction };
-        let rtp = SocketAddr::new(address, media.port);
+        let is_deaf = web.is_none() && rtp.ip().is_unspecified();
+        let direction = if is_deaf { direction.deaf() } else { direction };
         let codecs = codecs(media);
         let opus = codecs.iter().find(|(_, codec)| *codec == Codec::Opus);
         Ok(Self {
             transport,
+            web,
             keys: crypto::lines(media).take(MAX_KEYS).collect(),
             mux: values(&media.attributes, MUX).next().is_some(),
             profile: opus.map_or_else(Profile::default, |(number, _)| opus::read(media, *number)),
@@ -167,6 +177,13 @@ impl Direction {
             Self::ReceiveOnly | Self::Inactive => Self::Inactive,
         }
     }
+}
+
+/// Where the line wants its media.
+fn place(session: &Session, media: &Media) -> Result<SocketAddr, Refusal> {
+    let connection = media.connections.first().or(session.connection.as_ref());
+    let address = address(connection.ok_or(Refusal::ADDRESS)?)?;
+    Ok(SocketAddr::new(address, media.port))
 }
 
 /// Reads an address that we could send to. Names are not looked up: media goes to addresses that
@@ -284,8 +301,8 @@ fn millis(media: &Media, name: &str) -> Option<Duration> {
     (1..=200).contains(&millis).then_some(Duration::from_millis(millis))
 }
 
-/// The attribute of RTP and RTCP on one port.
-pub const MUX: &str = "rtcp-mux";
+/// No address.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// Nobody has so many suites.
 const MAX_KEYS: usize = 16;
@@ -389,7 +406,7 @@ mod tests {
         let refused = |text: &str| line(text).expect_err(text);
         assert_eq!(refused("m=video 4000 RTP/AVP 0\r\n"), Refusal::NO_AUDIO);
         assert_eq!(refused("m=audio 0 RTP/AVP 0\r\n"), Refusal::NO_AUDIO);
-        assert_eq!(refused("m=audio 4000 UDP/TLS/RTP/SAVP 0\r\n"), Refusal::TRANSPORT);
+        assert_eq!(refused("m=audio 4000 TCP/TLS/RTP/SAVP 0\r\n"), Refusal::TRANSPORT);
         let host = "m=audio 4000 RTP/AVP 0\r\nc=IN IP4 host.example.com\r\n";
         assert_eq!(refused(host), Refusal::ADDRESS);
         let group = "m=audio 4000 RTP/AVP 0\r\nc=IN IP4 224.2.17.12/127\r\n";

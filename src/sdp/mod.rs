@@ -7,3 +7,4 @@ pub mod negotiate;
 pub mod opus;
 pub mod refusal;
 pub mod session;
+pub mod web;

@@ -8,12 +8,14 @@ use sdp_types::{Connection, Media, MediaType, Origin, Session, Time, TransportPr
 use crate::audio::codec::Codec;
 use crate::audio::packing::{Content, Packing, Wishes};
 use crate::base::master_key::Keys;
+use crate::base::webrtc::Pairing;
 use crate::sdp::crypto::{self, Crypto};
 use crate::sdp::keying::{Policy, Terms};
-use crate::sdp::line::{COMFORT, COMFORT_NOISE, Direction, EVENT, EventRange, Events, Line, MUX};
+use crate::sdp::line::{COMFORT, COMFORT_NOISE, Direction, EVENT, EventRange, Events, Line};
 use crate::sdp::opus;
 use crate::sdp::refusal::Refusal;
-use crate::sdp::session;
+use crate::sdp::session::{self, MUX};
+use crate::sdp::web::{self, Setup};
 
 /// What we have to offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +55,8 @@ pub struct Agreed {
     pub direction: Direction,
     /// The keys, when packets are hidden.
     pub srtp: Option<Keys>,
+    /// What a handshake with a browser goes by, which then gives the keys.
+    pub web: Option<Pairing>,
     /// Whether RTCP goes to the port of RTP, both ways.
     pub mux: bool,
 }
@@ -66,6 +70,13 @@ pub fn offer(local: &Local) -> String {
     }
     write_keys(&mut line, local.srtp.offered());
     line.add_attribute_from_str(MUX);
+    if let Some(own) = local.srtp.web.as_ref().filter(|_| local.srtp.policy == Policy::Web) {
+        web::PROTOCOL.clone_into(&mut line.proto);
+        line.add_attribute_with_value(web::MID, "0");
+        offer.add_attribute_with_value(web::GROUP, "BUNDLE 0");
+        web::write((&mut offer, &mut line), own, Setup::Either);
+        web::write_place(&mut line, SocketAddr::new(local.address, local.port));
+    }
     offer.medias.push(line);
     offer.to_string()
 }
@@ -78,7 +89,7 @@ pub fn offer(local: &Local) -> String {
 /// first audio line.
 pub fn answer(offer: &[u8], local: &Local) -> Result<(String, Agreed), Refusal> {
     let offer = session::parse(offer)?;
-    let Choice { taken, line, codec: (payload_type, codec), keys } = choose(&offer, local)?;
+    let Choice { taken, line, codec: (payload_type, codec), keys, web } = choose(&offer, local)?;
     let direction = line.direction.reversed();
     let comfort = line.comfort.filter(|_| has_comfort(codec, local));
     let events = line.events_with(codec).into_iter().collect();
@@ -87,7 +98,7 @@ pub fn answer(offer: &[u8], local: &Local) -> Result<(String, Agreed), Refusal> 
     // The times of the answer are those of the offer (RFC 3264 6).
     answer.times = offer.times.iter().map(|it| Time::new(it.start_time, it.stop_time)).collect();
     for (index, media) in offer.medias.iter().enumerate() {
-        answer.medias.push(if index == taken {
+        let media = if index == taken {
             let mut media_line = audio(local, &formats, direction);
             media_line.proto.clone_from(&media.proto);
             let ours = |(tag, keys): &(u32, Keys)| Crypto { tag: *tag, master: keys.ours.clone() };
@@ -95,13 +106,19 @@ pub fn answer(offer: &[u8], local: &Local) -> Result<(String, Agreed), Refusal> 
             if line.mux {
                 media_line.add_attribute_from_str(MUX);
             }
+            if let Some(own) = local.srtp.web.as_ref().filter(|_| web.is_some()) {
+                web::mirror((&offer, media), (&mut answer, &mut media_line));
+                web::write((&mut answer, &mut media_line), own, Setup::Passive);
+                web::write_place(&mut media_line, SocketAddr::new(local.address, local.port));
+            }
             media_line
         } else {
             declined(media)
-        });
+        };
+        answer.medias.push(media);
     }
     let agreed = agreed(&line, (payload_type, codec), &formats, local);
-    Ok((answer.to_string(), Agreed { srtp: keys.map(|(_, keys)| keys), ..agreed }))
+    Ok((answer.to_string(), Agreed { srtp: keys.map(|(_, keys)| keys), web, ..agreed }))
 }
 
 /// Takes the answer to what we offered.
@@ -117,7 +134,8 @@ pub fn accept(answer: &[u8], local: &Local) -> Result<Agreed, Refusal> {
     let known = line.codecs.iter().find(|(_, codec)| local.codecs.contains(codec));
     let format = *known.ok_or(Refusal::CODEC)?;
     let srtp = local.srtp.accept(&line, crypto::is_offered(media))?;
-    Ok(Agreed { srtp, ..agreed(&line, format, &offered(local), local) })
+    let web = local.srtp.pair(&line)?;
+    Ok(Agreed { srtp, web, ..agreed(&line, format, &offered(local), local) })
 }
 
 /// An audio line that can be taken.
@@ -129,6 +147,8 @@ struct Choice {
     codec: (u8, Codec),
     /// The keys, when packets are to be hidden, and what the answer names them by.
     keys: Option<(u32, Keys)>,
+    /// What a handshake with a browser goes by.
+    web: Option<Pairing>,
 }
 
 /// The first audio line that can be taken. Some offer one in the clear beside one that is not:
@@ -144,10 +164,11 @@ fn choose(offer: &Session, local: &Local) -> Result<Choice, Refusal> {
     for (taken, media) in lines {
         let chosen = Line::read(offer, media).and_then(|line| {
             let keys = local.srtp.answer(&line)?;
+            let web = local.srtp.pair(&line)?;
             check_family(&line, local)?;
             let of = |codec: &Codec| line.codecs.iter().find(|(_, it)| it == codec).copied();
             let codec = local.codecs.iter().find_map(of).ok_or(Refusal::CODEC)?;
-            Ok(Choice { taken, line, codec, keys })
+            Ok(Choice { taken, line, codec, keys, web })
         });
         match chosen {
             Ok(chosen) => return Ok(chosen),
@@ -159,7 +180,7 @@ fn choose(offer: &Session, local: &Local) -> Result<Choice, Refusal> {
 
 /// A socket of one family cannot send to the other.
 fn check_family(line: &Line, local: &Local) -> Result<(), Refusal> {
-    let same = line.rtp.is_ipv4() == local.address.is_ipv4();
+    let same = line.web.is_some() || line.rtp.is_ipv4() == local.address.is_ipv4();
     same.then_some(()).ok_or(Refusal::ADDRESS)
 }
 
@@ -188,6 +209,7 @@ fn agreed(
         remote_rtcp: line.rtcp,
         direction: line.direction.reversed(),
         srtp: None,
+        web: None,
         mux: line.mux,
     }
 }
@@ -284,8 +306,10 @@ fn audio(local: &Local, formats: &Formats, way: Direction) -> Media {
     media
 }
 
-/// A line that we do not take: its own words with port 0 and nothing below.
+/// A line that we do not take: its own words with port 0, and its name below if it has one, by
+/// which a browser knows it.
 fn declined(media: &Media) -> Media {
+    let name = media.attributes.iter().filter(|it| it.attribute.eq_ignore_ascii_case(web::MID));
     Media {
         port: 0,
         num_ports: None,
@@ -293,7 +317,7 @@ fn declined(media: &Media) -> Media {
         connections: Vec::new(),
         bandwidths: Vec::new(),
         key: None,
-        attributes: Vec::new(),
+        attributes: name.cloned().collect(),
         ..media.clone()
     }
 }
@@ -309,6 +333,7 @@ mod tests {
     use super::*;
     use crate::base::master_key::{Master, Suite};
     use crate::base::random::Random;
+    use crate::base::webrtc::{Credentials, Fingerprint, Own};
     use proptest::prelude::*;
 
     const ASTERISK: &str = "v=0\r\no=- 1363 1363 IN IP4 192.0.2.10\r\ns=Asterisk\r\n\
@@ -436,7 +461,8 @@ mod tests {
     #[test]
     fn what_cannot_be_answered_is_refused_with_its_warning() {
         let refused = |offer: &str| answer(offer.as_bytes(), &local()).expect_err(offer);
-        assert_eq!(refused(CHROME), Refusal::TRANSPORT);
+        assert_eq!(refused(CHROME), Refusal::WEB, "its fingerprint is too short");
+        assert_eq!(refused(&chrome()), Refusal::TRANSPORT, "no browser is awaited");
         assert_eq!(refused(&SIPP.replace("AVP 0", "AVP 18")), Refusal::CODEC);
         assert_eq!(refused(&SIPP.replace("6000", "0")), Refusal::NO_AUDIO);
         assert_eq!(refused(&SIPP.replace("m=audio", "m=video")), Refusal::NO_AUDIO);
@@ -564,7 +590,7 @@ mod tests {
     fn keyed(policy: Policy) -> Local {
         let mut random = Random::repeatable(3);
         let keys = [Suite::Gcm128, Suite::Aes128Sha80].map(|it| Master::random(it, &mut random));
-        Local { srtp: Terms { policy, keys: keys.to_vec() }, ..local() }
+        Local { srtp: Terms { policy, keys: keys.to_vec(), web: None }, ..local() }
     }
 
     fn secured() -> String {
@@ -581,7 +607,7 @@ mod tests {
             format!("{}{SHORT}", secured()),
             secured(),
         ];
-        let open = |policy| Local { srtp: Terms { policy, keys: Vec::new() }, ..local() };
+        let open = |policy| Local { srtp: Terms { policy, ..Terms::default() }, ..local() };
         let (no, yes) = (Ok(false), Ok(true));
         for (ours, expected) in [
             (
@@ -707,6 +733,91 @@ mod tests {
         assert_eq!(accept(SIPP.as_bytes(), &only_alaw), Err(Refusal::CODEC));
     }
 
+    /// The offer of a browser, with a fingerprint that is long enough and a picture.
+    fn chrome() -> String {
+        let audio = CHROME.replace("00:11:22", &["AB"; 32].join(":")).replace("DLE 0", "DLE 0 1");
+        format!("{audio}m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\n")
+    }
+
+    fn of_the_web(seed: u64) -> Local {
+        let credentials = Credentials::random(&mut Random::repeatable(seed));
+        let own = Own { credentials, fingerprint: Fingerprint([seed as u8; 32]) };
+        let srtp = Terms { web: Some(own), ..Terms::default() };
+        Local { codecs: vec![Codec::Opus, Codec::Pcmu], srtp, ..local() }
+    }
+
+    #[test]
+    fn a_browser_is_answered_whatever_holds_for_other_keys() {
+        for policy in [Policy::Off, Policy::Optional, Policy::Required] {
+            let mut here = of_the_web(5);
+            here.srtp.policy = policy;
+            let (said, agreed) = answer(chrome().as_bytes(), &here).expect("it is good");
+            valid(chrome().as_bytes(), &said);
+            let own = here.srtp.web.expect("an end of its own");
+            let expected = [
+                "a=group:BUNDLE 0".to_owned(),
+                "a=ice-lite".to_owned(),
+                "m=audio 40000 UDP/TLS/RTP/SAVPF 111 126".to_owned(),
+                "a=rtcp-mux".to_owned(),
+                "a=mid:0".to_owned(),
+                "a=setup:passive".to_owned(),
+                format!("a=fingerprint:{}", own.fingerprint),
+                format!("a=ice-ufrag:{}", own.credentials.name()),
+                format!("a=ice-pwd:{}", own.credentials.password()),
+                "a=candidate:1 1 udp 2130706431 203.0.113.5 40000 typ host".to_owned(),
+                "a=end-of-candidates".to_owned(),
+                "a=sendrecv".to_owned(),
+                "m=video 0 UDP/TLS/RTP/SAVPF 96".to_owned(),
+                "a=mid:1".to_owned(),
+            ];
+            for line in expected {
+                let times = said.lines().filter(|it| *it == line).count();
+                assert_eq!(times, 1, "{line}\n{said}");
+            }
+            let web = agreed.web.expect("a pairing");
+            assert_eq!(web.theirs.name(), "someufrag");
+            assert_eq!(web.fingerprint, Fingerprint([0xab; 32]));
+            assert_eq!((agreed.codec, agreed.direction), (Codec::Opus, Direction::SendReceive));
+            assert!(agreed.mux && agreed.remote.ip().is_unspecified() && agreed.srtp.is_none());
+        }
+    }
+
+    #[test]
+    fn a_browser_that_lacks_something_is_told_so() {
+        let refused = |from: &str, to: &str| {
+            let offer = chrome().replace(from, to);
+            answer(offer.as_bytes(), &of_the_web(5)).expect_err(from)
+        };
+        for (from, to) in [
+            ("a=ice-ufrag:someufrag\r\n", ""),
+            ("asomeicepwdofmorethantwentytwo", "short"),
+            ("sha-256", "sha-1"),
+            ("a=rtcp-mux\r\n", ""),
+            ("actpass", "passive"),
+            ("t=0 0\r\n", "t=0 0\r\na=ice-lite\r\n"),
+        ] {
+            assert_eq!(refused(from, to), Refusal::WEB, "{from}");
+        }
+        assert_eq!(refused("111 0 8 126", "63"), Refusal::CODEC);
+    }
+
+    #[test]
+    fn two_of_the_web_agree_whoever_offers() {
+        let (mut here, there) = (of_the_web(5), of_the_web(6));
+        here.srtp.policy = Policy::Web;
+        let offer = offer(&here);
+        assert!(offer.contains("UDP/TLS/RTP/SAVPF 111 0 101 110\r\n"));
+        assert!(offer.contains("a=setup:actpass\r\n") && !offer.contains("a=crypto"));
+        // A browser answers as the one that begins, and has the whole of ICE.
+        let (said, theirs) =
+            answer(offer.replace("a=ice-lite\r\n", "").as_bytes(), &there).expect("we fit");
+        let said = said.replace("a=ice-lite\r\n", "").replace("passive", "active");
+        let ours = accept(said.as_bytes(), &here).expect("we fit").web.expect("a pairing");
+        let theirs = theirs.web.expect("a pairing");
+        assert_eq!((&ours.ours, &ours.theirs), (&theirs.theirs, &theirs.ours));
+        assert_eq!(accept(SIPP.as_bytes(), &here), Err(Refusal::KEYS), "it must not be plain");
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(256))]
         #[test]
@@ -714,7 +825,8 @@ mod tests {
             which in 0_usize..7,
             changes in prop::collection::vec((0_usize..1_200, any::<u8>(), 0_usize..40), 0..6),
         ) {
-            let offers = [ASTERISK, FREESWITCH, CISCO, TWILIO, BARESIP, CHROME, SIPP];
+            let chrome = chrome();
+            let offers = [ASTERISK, FREESWITCH, CISCO, TWILIO, BARESIP, &chrome, SIPP];
             let mut offer = offers[which].as_bytes().to_vec();
             for (at, octet, length) in changes {
                 let at = at % offer.len();
@@ -729,11 +841,11 @@ mod tests {
                     offer.push(octet);
                 }
             }
-            if let Ok((answer, agreed)) = answer(&offer, &local()) {
+            if let Ok((answer, agreed)) = answer(&offer, &of_the_web(5)) {
                 valid(&offer, &answer);
-                prop_assert!(agreed.remote.port() != 0);
+                prop_assert!(agreed.remote.port() != 0 || agreed.web.is_some());
             }
-            let _ = accept(&offer, &local());
+            let _ = accept(&offer, &of_the_web(5));
         }
     }
 }

@@ -19,10 +19,15 @@ impl Refusal {
     pub const NO_ANSWER: Self = Self::new(399, "The answer does not match the offer");
     /// There is no audio to be had.
     pub const NO_AUDIO: Self = Self::new(304, "An active audio stream is needed");
-    /// SRTP where it is off, DTLS or something else that we do not speak.
+    /// SRTP where it is off, DTLS where no browser is awaited, or something that we do not speak.
     pub const TRANSPORT: Self = Self::new(302, "Only RTP/AVP and RTP/AVPF are spoken here");
     /// Keys are wanted, and none of those offered can be taken.
     pub const KEYS: Self = Self::new(302, "SRTP is needed, with a suite that is taken here");
+    /// A browser's line lacks what a session of WebRTC needs.
+    pub const WEB: Self = Self::new(
+        399,
+        "WebRTC needs ice-ufrag, ice-pwd, rtcp-mux, a sha-256 fingerprint and the setup actpass or active",
+    );
     /// Keys came by a way that others can read.
     pub const KEYS_IN_THE_OPEN: Self = Self::new(302, "SRTP keys are taken over TLS only");
     /// No codec is common to both.

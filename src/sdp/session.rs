@@ -4,7 +4,7 @@ use sdp_types::{Attribute, Media, Session};
 
 use crate::sdp::refusal::Refusal;
 
-/// Parses a body and keeps the limits of what we read: 32 KiB, 16 media lines, 128 attributes in
+/// Parses a body and keeps the limits of what we read: 32 KiB, 16 media lines, 512 attributes in
 /// the session and in each of them.
 ///
 /// # Errors
@@ -38,9 +38,13 @@ pub fn in_force<'a>(session: &'a Session, media: &'a Media) -> impl Iterator<Ite
     media.attributes.iter().chain(&session.attributes)
 }
 
+/// The attribute of RTP and RTCP on one port (RFC 5761).
+pub const MUX: &str = "rtcp-mux";
+
 const MAX_LENGTH: usize = 32 * 1024;
 const MAX_MEDIA: usize = 16;
-const MAX_ATTRIBUTES: usize = 128;
+/// A browser writes more than a hundred about its pictures alone.
+const MAX_ATTRIBUTES: usize = 512;
 
 #[cfg(test)]
 mod tests {
@@ -62,8 +66,8 @@ mod tests {
         assert!(parse(&with("m=audio 4000 RTP/AVP 0\r\n", 16)).is_ok());
         let too_large = Err(Refusal::TOO_LARGE);
         assert_eq!(parse(&with("m=audio 4000 RTP/AVP 0\r\n", 17)), too_large);
-        assert!(parse(&with("a=x\r\n", 128)).is_ok());
-        assert_eq!(parse(&with("a=x\r\n", 129)), too_large);
+        assert!(parse(&with("a=x\r\n", 512)).is_ok());
+        assert_eq!(parse(&with("a=x\r\n", 513)), too_large);
         assert_eq!(parse(&vec![b'a'; 32 * 1024 + 1]), too_large);
         assert_eq!(parse(&with("m=audio 65536 RTP/AVP 0\r\n", 1)), Err(Refusal::MALFORMED));
         assert_eq!(parse(b"not a description"), Err(Refusal::MALFORMED));

@@ -20,6 +20,7 @@ use crate::engine::announcements::Announcer;
 use crate::engine::playbill::{Drive, Playbill};
 use crate::media::event::Ways;
 use crate::media::jitter::Bounds;
+use crate::net::dtls::{Identity, NoIdentity};
 use crate::providers::error::ProviderError;
 use crate::providers::sound_file::Unplayable;
 use crate::providers::vad::registry as vad;
@@ -51,6 +52,9 @@ pub enum AssemblyError {
     /// A phone cannot be had.
     #[error(transparent)]
     Phone(#[from] PhoneError),
+    /// Browsers cannot be shown who we are.
+    #[error(transparent)]
+    Identity(#[from] NoIdentity),
     /// Signatures of calls can neither be checked nor made.
     #[error(transparent)]
     Stir(#[from] StirError),
@@ -166,6 +170,10 @@ pub async fn playbill(
     let server = &loaded.server;
     let shop = Shop::open(&loaded.tools, server).await?;
     let cast = casting::cast(loaded, &shop, board, before).await?;
+    let identity = match before {
+        Some((_, playbill)) => playbill.identity.clone(),
+        None => Arc::new(Identity::new()?),
+    };
     let briefing = Briefing {
         plan: loaded.plan.clone(),
         agents: cast.castings,
@@ -177,14 +185,14 @@ pub async fn playbill(
         trunks: terms(server),
         phones: phones::codecs(server),
         numbering: Numbering { country: server.machine.country, format: Format::National },
-        media: media_policy(server),
+        media: media_policy(server, &identity),
         tapes: tapes(server)?,
         privacy: privacy(server),
     };
     let (briefing, tools) = (Arc::new(briefing), shop.toolbox);
     let (campaigns, relay) = (drives(loaded)?, tools::relay(server)?);
     let streams = streams::settings(server);
-    Ok(Playbill { briefing, crews: cast.crews, tools, campaigns, relay, streams })
+    Ok(Playbill { briefing, crews: cast.crews, tools, campaigns, relay, identity, streams })
 }
 
 /// What is covered in all that calls keep and tell.
@@ -301,7 +309,7 @@ fn keys(ways: &[KeyWay]) -> Ways {
     }
 }
 
-fn srtp(server: &Server) -> Srtp {
+fn srtp(server: &Server, identity: &Identity) -> Srtp {
     let policy = |srtp| match srtp {
         settings::Srtp::Off => Policy::Off,
         settings::Srtp::Optional => Policy::Optional,
@@ -318,17 +326,18 @@ fn srtp(server: &Server) -> Srtp {
             true => keying::Ways::Any,
             false => keying::Ways::Secret,
         },
+        web: Some(identity.fingerprint()),
     }
 }
 
-fn media_policy(server: &Server) -> MediaPolicy {
+fn media_policy(server: &Server, identity: &Identity) -> MediaPolicy {
     let vad = &server.media.vad;
     MediaPolicy {
         address: server.advertised_rtp_address(),
         codecs: codecs::of_settings(&server.rtp.codecs),
         wishes: codecs::wishes(&server.rtp),
         libraries: codecs::libraries(),
-        srtp: Arc::new(srtp(server)),
+        srtp: Arc::new(srtp(server, identity)),
         keys: server.rtp.dtmf.as_deref().map(keys),
         symmetric: server.rtp.symmetric,
         timeout: server.rtp.timeout,

@@ -245,7 +245,8 @@ impl Running {
         let (sockets, gauges) = (doors.sockets.clone(), Arc::new(Gauges::default()));
         let web = blueprint.store.web.clone();
         let (ports, memory) = (ports(blueprint.rtp)?, memory(blueprint.store, &blueprint.folders)?);
-        let media = MediaShard::start(blueprint.detector, gauges.clone());
+        let identity = Some(blueprint.playbill.identity.clone());
+        let media = MediaShard::start_as(identity, blueprint.detector, gauges.clone());
         let media = media.map_err(StartError::Thread)?;
         let (recorder, keepers) = recorder(blueprint.recording, &blueprint.folders.recordings)?;
         let ((bus, facts), (sender, arrivals)) = (Bus::new(), mpsc::channel(ARRIVALS));

@@ -9,6 +9,7 @@ use crate::agent;
 use crate::agent::event::Progress;
 use crate::agent::introduction::Answer;
 use crate::base::id::PortId;
+use crate::base::master_key::Suite;
 use crate::call::cause::Cause;
 use crate::call::dial::Dial;
 use crate::call::drill::Happening;
@@ -252,11 +253,11 @@ impl Conductor {
                 agent::event::Input::Flushed { heard: heard.collect() }
             }
             Media::Silent { .. } => return self.fell_silent(now, session),
-            Media::Condition(quality) => {
-                return self.chronicle.quality(self.place_of(session), quality);
-            }
+            Media::Secured(suite) => return self.was_secured(session, suite),
+            Media::Unproven(_) => return self.was_unproven(now, session),
+            Media::Condition(quality) => return self.note_quality(session, quality),
             Media::Quality(quality) => {
-                self.chronicle.quality(self.place_of(session), quality);
+                self.note_quality(session, quality);
                 self.with(session, |leg, _| leg.port_closed());
                 return self.check_over(now);
             }
@@ -268,6 +269,22 @@ impl Conductor {
         let was_cut = matches!(input, agent::event::Input::Flushed { .. });
         if self.is_near(port) || was_cut && self.why_not_taken(session).is_none() {
             self.desk.tell(now, input);
+        }
+    }
+
+    fn note_quality(&mut self, session: SessionId, quality: media::event::Quality) {
+        self.chronicle.quality(self.place_of(session), quality);
+    }
+
+    /// A browser has proven who it is, and keys are there.
+    fn was_secured(&mut self, session: SessionId, suite: Suite) {
+        self.chronicle.secured(self.place_of(session), suite);
+    }
+
+    /// A browser did not prove to be the one of its session description: nothing of it is heard.
+    fn was_unproven(&mut self, now: Instant, session: SessionId) {
+        if session == self.near || Some(session) == self.far {
+            self.end(now, Cause::MediaUnproven);
         }
     }
 

@@ -256,6 +256,7 @@ fn settings(codec: Codec) -> Settings {
         jitter: Bounds::default(),
         recording: false,
         srtp: None,
+        web: None,
         mux: false,
         cname: "bench".to_owned(),
         timeout: Duration::from_secs(60),

@@ -25,6 +25,7 @@ mod attacks;
 mod audio_streams;
 mod baresip;
 mod bridging;
+mod browser;
 mod codecs;
 mod conferences;
 mod contract;

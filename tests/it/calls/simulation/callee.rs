@@ -265,6 +265,7 @@ impl Callee {
             jitter: Default::default(),
             keys: Ways::default(),
             srtp: agreed.srtp.clone(),
+            web: None,
             mux: agreed.mux,
         };
         self.port = Some(Port::new(settings, scene.now, &mut scene.random));

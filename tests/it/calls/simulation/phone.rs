@@ -309,6 +309,7 @@ impl Phone {
             jitter: Default::default(),
             keys: Ways::default(),
             srtp: agreed.srtp.clone(),
+            web: None,
             mux: agreed.mux,
         };
         self.port = Some(Port::new(settings, scene.now, &mut scene.random));
@@ -367,6 +368,8 @@ impl Phone {
             | media::Event::Flushed { .. }
             | media::Event::Silent { .. }
             | media::Event::Condition(_)
+            | media::Event::Secured(_)
+            | media::Event::Unproven(_)
             | media::Event::Quality(_) => {}
         }
     }
