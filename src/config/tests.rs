@@ -56,6 +56,7 @@ fn read(server: &str, dialplan: &str) -> Loaded {
     let request = Request {
         server: Some(text("conf/server.toml", server)),
         dialplans: vec![text("dialplans/main.toml", dialplan)],
+        ..Request::default()
     };
     load(&request, &environment, &FilesOnly)
 }
@@ -345,6 +346,7 @@ fn places_in_two_files_are_both_shown() {
             text("dialplans/a.toml", SOUND),
             text("dialplans/b.toml", "[agents.front]\nfirst_message = \"x\"\n"),
         ],
+        ..Request::default()
     };
     insta::assert_snapshot!(rendered(&load(&request, &environment, &FilesOnly)));
 }

@@ -10,6 +10,7 @@ pub mod router;
 mod service;
 
 mod asked;
+mod audit;
 mod paging;
 mod problem;
 
@@ -24,6 +25,7 @@ mod origination;
 mod queues;
 mod recordings;
 mod repeating;
+mod things;
 mod transcripts;
 mod trunks;
 mod usage;

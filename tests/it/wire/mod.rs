@@ -27,6 +27,7 @@ mod baresip;
 mod bridging;
 mod codecs;
 mod conferences;
+mod configuring;
 mod contract;
 mod control;
 mod crashes;
