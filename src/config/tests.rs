@@ -464,7 +464,8 @@ fn what_other_rooms_find_is_shown_at_its_place() {
         }
     }
     let dialplan = agent("intents = [{ id = \"a\", phrases = [\"b\", \"a xylo\"] }]");
-    let request = Request { server: None, dialplans: vec![text("dialplans/main.toml", &dialplan)] };
+    let dialplans = vec![text("dialplans/main.toml", &dialplan)];
+    let request = Request { dialplans, ..Request::default() };
     let loaded = load(&request, &environment, &Dictionary);
     assert_eq!(codes(&loaded), ["model.missing", "intent.unknown_word"]);
     assert!(loaded.diagnostics[0].labels.is_empty());

@@ -284,7 +284,12 @@ impl Cabinet {
     /// The files as they will be when the draft is written.
     fn reopened(&self, kind: Kind, number: usize, draft: Option<&Draft>) -> Result<Self, Refused> {
         let Some(draft) = draft else { return Ok(self.clone()) };
-        let why = |_| Refused::Files("this cannot be written as TOML".to_owned());
+        let why = |_| {
+            Refused::Value(
+                String::new(),
+                "this cannot be written as TOML: is it nested deeply?".to_owned(),
+            )
+        };
         let document: DocumentMut = draft.after.parse().map_err(why)?;
         let mut again = self.clone();
         let text = Some(draft.after.clone());

@@ -199,6 +199,21 @@ impl Bearer {
         &self.key.id
     }
 
+    /// What the key may do.
+    pub fn scope(&self) -> Scope {
+        self.key.scope
+    }
+
+    /// From when on the key is not valid any more, in seconds since the Unix epoch.
+    pub fn expires(&self) -> Option<u64> {
+        self.key.expires
+    }
+
+    /// All keys.
+    pub fn keys(&self) -> ApiKeys {
+        self.gate.keys.clone()
+    }
+
     /// Whether the key is still valid.
     pub fn is_valid(&self) -> bool {
         let known = self.gate.known();

@@ -16,9 +16,11 @@ mod problem;
 
 mod calls;
 mod campaigns;
+mod docs;
 mod events;
 mod files;
 mod health;
+mod keys;
 mod metrics;
 mod orders;
 mod origination;

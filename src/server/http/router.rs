@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 use crate::server::http::gate::{Gate, admit};
 use crate::server::http::service::Service;
 use crate::server::http::{
-    audit, calls, campaigns, events, files, front, health, metrics, orders, origination, queues,
-    recordings, things, transcripts, trunks, usage, webhooks,
+    audit, calls, campaigns, docs, events, files, front, health, keys, metrics, orders,
+    origination, queues, recordings, things, transcripts, trunks, usage, webhooks,
 };
 use crate::store::api_keys::Scope;
 
@@ -36,6 +36,7 @@ pub fn public(service: Service, gate: &Arc<Gate>, api_docs: bool) -> Router {
         let text = Bytes::from(openapi().to_json().unwrap_or_default());
         let json = [(header::CONTENT_TYPE, "application/json")];
         router = router.route("/openapi.json", get(move || std::future::ready((json, text))));
+        router = router.merge(docs::pages());
     }
     dressed(router, service)
 }
@@ -133,6 +134,9 @@ fn rules() -> OpenApiRouter<Service> {
         .routes(routes!(files::reload))
         .routes(routes!(files::diff))
         .routes(routes!(files::rollback))
+        .routes(routes!(keys::list))
+        .routes(routes!(keys::create))
+        .routes(routes!(keys::revoke))
         .routes(routes!(audit::list))
         .routes(routes!(audit::verify))
         .merge(editing())

@@ -266,13 +266,13 @@ async fn a_file_is_old_or_new_when_the_server_is_killed() {
         let api = Api::at(&format!("http://{bind}"), None);
         let rules = api.with(&server, "admin").await;
         let writing = tokio::spawn(async move {
-            let mut said = 0;
+            let mut said = 0_u32;
             loop {
                 let request = rules.request(Method::PATCH, "/v1/agents/porter");
                 let body = json!({ "prompt": format!("{said} ").repeat(5_000) });
                 let sent = request.header("If-Match", "*").json(&body).send().await;
                 if !sent.is_ok_and(|it| it.status().is_success()) {
-                    return;
+                    return said;
                 }
                 said += 1;
             }
@@ -280,7 +280,7 @@ async fn a_file_is_old_or_new_when_the_server_is_killed() {
         tokio::time::sleep(Duration::from_millis(300 + 170 * round)).await;
         kill_process(Pid::from_raw(server.pid().cast_signed()).expect("a process"), Signal::KILL)
             .expect("it is ours");
-        writing.await.expect("it ends");
+        assert!(writing.await.expect("it ends") > 0, "nothing was written");
         let text = dialplan(&server);
         let (code, _, why) = ask(&server, &["check"]).await;
         assert_eq!(code, Some(0), "{why}");

@@ -385,7 +385,8 @@ pub struct Api {
 }
 
 impl Api {
-    fn at(base: &str, authority: Option<&Path>) -> Self {
+    /// At this door.
+    pub fn at(base: &str, authority: Option<&Path>) -> Self {
         let files = tls::Files { identity: None, authorities: authority.map(Path::to_owned) };
         let tls = tls::Client::load(files).expect("authorities");
         let client = Client::builder().tls_backend_preconfigured(tls.config()).no_proxy().build();

@@ -23,6 +23,7 @@ mod tones;
 
 mod attacks;
 mod audio_streams;
+mod audit;
 mod baresip;
 mod bridging;
 mod codecs;
