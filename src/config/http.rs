@@ -16,7 +16,7 @@ pub struct Http {
     pub bind: SocketAddr,
     /// The name of the certificate, a table `[tls.NAME]`; without it, there is no TLS.
     pub tls: Option<String>,
-    /// Whether `/openapi.json` and the page `/docs` tell everybody what can be asked.
+    /// Whether `/openapi.json` tells everybody what can be asked.
     pub api_docs: bool,
     /// A second door for those who watch over the server.
     pub admin: Option<HttpAdmin>,

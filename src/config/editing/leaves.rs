@@ -121,6 +121,12 @@ fn restored(
             let why = "`***` stands for a secret that is there already, and there is none here";
             Err(wrong(pointer, why))
         }
+        // Otherwise whoever may write an agent could have it say every secret of the machine (T38).
+        Value::String(text) if refers(&text) && (!is_secret || text.contains("${file:")) => {
+            let why = "programs name a secret only where a secret stands, and no file: write this \
+                       into the file by hand, or $$ for a dollar sign";
+            Err(wrong(pointer, why))
+        }
         Value::Number(number) if number.as_i64().is_none() && !number.is_f64() => {
             Err(wrong(pointer, "this number is too large for a file"))
         }
@@ -166,6 +172,11 @@ fn is_reference(text: &str) -> bool {
     own.is_empty() || ["bearer", "basic", "token"].iter().any(|it| own.eq_ignore_ascii_case(it))
 }
 
+/// Whether a text refers to something: `$$` is a dollar sign.
+fn refers(text: &str) -> bool {
+    text.replace("$$", "").contains("${")
+}
+
 /// A key in a pointer (RFC 6901 3).
 fn escaped(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
@@ -208,6 +219,16 @@ mod tests {
         };
         assert_eq!(pointer, "/list/0/token");
         assert!(meant(object(json!({ "password": "***" })), None).is_err());
+        for (sent, is_fine) in [
+            (json!({ "prompt": "${env:HOME}" }), false),
+            (json!({ "prompt": "$${env:HOME}" }), true),
+            (json!({ "password": "${file:/etc/shadow}" }), false),
+            (json!({ "password": "${secret:trunk}" }), true),
+            (json!({ "headers": { "Authorization": "Bearer ${secret:crm}" } }), true),
+        ] {
+            assert_eq!(meant(object(sent.clone()), None).is_ok(), is_fine, "{sent}");
+            assert!(meant(object(sent.clone()), Some(&sent)).is_ok(), "what is there may stay");
+        }
         assert!(meant(object(json!({ "a": [null] })), None).is_err());
         assert!(meant(object(json!({ "a": 18_446_744_073_709_551_615_u64 })), None).is_err());
     }

@@ -182,6 +182,7 @@ async fn what_is_wrong_or_hostile_changes_nothing() {
         ("/v1/agents/b", json!({ "prompt_file": "/etc/passwd" }), 422),
         ("/v1/agents/b", json!({ "prompt_file": "../conf/server.toml" }), 422),
         ("/v1/agents/b", json!({ "prompt": "${file:../x}" }), 422),
+        ("/v1/agents/b", json!({ "prompt": "${env:PATH}" }), 422),
         ("/v1/config/phones/9", json!({ "password": "***" }), 422),
         ("/v1/config/trunks/t", json!({}), 422),
         ("/v1/tools/t", json!({ "type": "spell" }), 422),
