@@ -30,7 +30,7 @@ mod using;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::agent::introduction::Answer;
 use crate::agent::memory::Earlier;
@@ -117,7 +117,7 @@ pub struct Conductor {
     /// Whether the route says that its calls are recorded; otherwise the agent does.
     route_records: Option<bool>,
     /// How long a server of the operator's may take to say where the call goes.
-    answers_within: Option<std::time::Duration>,
+    answers_within: Option<Duration>,
     /// Whether one was asked.
     asks_way: bool,
     consent: Consent,
@@ -372,11 +372,7 @@ impl Conductor {
         let Some(route) = route else {
             return self.end(now, Cause::NoRoute);
         };
-        let record = self.chronicle.record();
-        // Of those who withhold their number each call counts for itself.
-        let caller =
-            if call.is_anonymous() { record.call.to_string() } else { record.from.clone() };
-        let to = route.targets(&caller, call.did);
+        let to = route.targets(&self.weighed_by(), call.did);
         let otherwise = route.otherwise(call.did);
         let targets = redirection(route, &to);
         self.route_sets = route.set.clone();
@@ -395,6 +391,16 @@ impl Conductor {
         }
         self.dial = Some(dial);
         self.next_round(now);
+    }
+
+    /// What decides among destinations with weights: the caller, and the call itself of those who
+    /// withhold their number.
+    fn weighed_by(&self) -> String {
+        let record = self.chronicle.record();
+        match runner::is_anonymous(&record.from) {
+            true => record.call.to_string(),
+            false => record.from.clone(),
+        }
     }
 
     /// The number of the public network that somebody dialled, if it is one.

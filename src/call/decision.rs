@@ -38,11 +38,23 @@ impl Inquiry {
 pub fn read(body: &[u8]) -> Result<Box<Route>, String> {
     let route: Route = serde_json::from_slice(body).map_err(|why| why.to_string())?;
     let mut all = route.to.iter().chain(&route.otherwise);
-    match all.find(|to| matches!(to, Destination::Webhook(_))) {
-        Some(_) => Err("the answer is another webhook".to_owned()),
-        None => Ok(Box::new(route)),
+    if all.any(|to| matches!(to, Destination::Webhook(_))) {
+        return Err("the answer is another webhook".to_owned());
+    }
+    // Whose calls it is for is no question any more, and how they go was said by the files.
+    let Route { to, weights, ring, otherwise, record, set, headers, .. } = route.clone();
+    let plain = Route { to, weights, ring, otherwise, record, set, headers, ..Route::to(NOWHERE) };
+    match plain == route {
+        true => Ok(Box::new(route)),
+        false => {
+            Err("an answer has no keys but to, weights, ring, else, record, set and headers"
+                .to_owned())
+        }
     }
 }
+
+/// What stands in a route for what another one says.
+const NOWHERE: Destination = Destination::Busy;
 
 #[cfg(test)]
 mod tests {
@@ -62,6 +74,8 @@ mod tests {
             (br#"{"to": "busy", "prompt": "x"}"#, "unknown field `prompt`"),
             (br#"{"to": "webhook:https://a.test/"}"#, "another webhook"),
             (br#"{"to": "busy"} x"#, "trailing"),
+            (br#"{"to": "busy", "did": "100"}"#, "no keys but"),
+            (br#"{"to": "sip:a@b.test", "how": "redirect"}"#, "no keys but"),
         ] {
             let why = read(body).expect_err("no route");
             assert!(why.contains(words), "{why}");

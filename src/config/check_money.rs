@@ -36,12 +36,16 @@ pub fn amounts(server: &Server) -> Vec<(String, Money)> {
     found
 }
 
-fn currencies(subject: &Subject<'_>) -> Vec<Diagnostic> {
+/// Those, and the budgets of agents.
+fn everywhere(subject: &Subject<'_>) -> Vec<(String, Money)> {
     let agents = subject.agents.iter().filter_map(|(name, agent)| {
         Some((format!("agents.{name}.limits.daily_budget"), agent.limits.daily_budget?))
     });
-    let mut all = amounts(subject.server);
-    all.extend(agents);
+    amounts(subject.server).into_iter().chain(agents).collect()
+}
+
+fn currencies(subject: &Subject<'_>) -> Vec<Diagnostic> {
+    let all = everywhere(subject);
     let Some((first, of)) = all.first() else { return Vec::new() };
     let others = all.iter().filter(|(_, money)| money.currency != of.currency);
     let other = others.map(|(path, money)| {
@@ -83,7 +87,7 @@ fn unpriced(subject: &Subject<'_>) -> Option<Diagnostic> {
     let server = subject.server;
     let is_priced = !server.security.outbound.rates.is_empty()
         || server.trunks.values().any(|trunk| !trunk.outbound.rates.is_empty());
-    let all = amounts(server);
+    let all = everywhere(subject);
     let (path, budget) = all.first().filter(|_| !is_priced)?;
     let currency = budget.currency;
     let message = format!("no minute has a price: each is taken to cost 1.00 {currency}");

@@ -163,10 +163,15 @@ impl Route {
     }
 }
 
+/// Whether this stands in the place of a number that is withheld.
+pub fn is_anonymous(caller: &str) -> bool {
+    caller.is_empty() || caller.eq_ignore_ascii_case("anonymous")
+}
+
 impl Call<'_> {
     /// Whether the caller withholds its number.
     pub fn is_anonymous(&self) -> bool {
-        self.caller.is_empty() || self.caller.eq_ignore_ascii_case("anonymous")
+        is_anonymous(self.caller)
     }
 
     /// Whether one of its headers of this name fits.

@@ -119,6 +119,20 @@ struct Entry {
     read_in: u64,
 }
 
+impl Entry {
+    /// Gives what both sides said to the recording and to whoever listens; false when that one
+    /// misses it.
+    fn record(&self, caller: Frame, agent: Frame) -> bool {
+        let Some(track) = &self.pipes.recording else {
+            return self.fork.as_ref().is_none_or(|fork| fork.give(caller, agent));
+        };
+        let fork = self.fork.as_ref();
+        let is_heard = fork.is_none_or(|fork| fork.give(caller.clone(), agent.clone()));
+        track.add(caller, agent);
+        is_heard
+    }
+}
+
 /// Owns the ports of many calls.
 pub struct MediaShard {
     watch: Watch,
@@ -380,13 +394,8 @@ impl MediaShard {
                     self.windows_since.get_or_insert_with(clock::now);
                 }
                 Output::Recorded { caller, agent } => {
-                    if let Some(fork) = &entry.fork
-                        && !fork.give(caller.clone(), agent.clone())
-                    {
+                    if !entry.record(caller, agent) {
                         self.gauges.frame_unheard();
-                    }
-                    if let Some(track) = &entry.pipes.recording {
-                        track.add(caller, agent);
                     }
                 }
                 Output::Pass { to, passage } => {

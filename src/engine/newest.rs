@@ -39,10 +39,10 @@ where
         Ok((Self { path, states }, told, state))
     }
 
-    /// Keeps nothing: what is told is forgotten.
-    pub fn nowhere() -> (Self, Told<T>, T) {
-        let (told, states) = watch::channel(Arc::new(T::default()));
-        (Self { path: PathBuf::from("/dev/null/nowhere"), states }, told, T::default())
+    /// Keeps the file from now on, whatever stands there.
+    pub fn anew(path: PathBuf) -> (Self, Told<T>, T) {
+        let (told, states) = watch::channel(Arc::default());
+        (Self { path, states }, told, T::default())
     }
 
     /// Writes until nobody tells any more, and then the last state.

@@ -1,8 +1,8 @@
 //! What the signalling writes down, so that it outlives the server: what calls have cost, and in which
 //! dialogs somebody is.
 
+use std::io;
 use std::path::Path;
-use std::{fs, io};
 
 use crate::call::outbound::purse::{self, Ledger, Purse};
 use crate::engine::newest::{Newest, Told};
@@ -44,9 +44,8 @@ impl Books {
 /// In which dialogs somebody was when a server was killed. If that cannot be read, those who were
 /// there notice by themselves.
 fn standing(path: &Path) -> (Newest<Vec<Dialog>>, Told<Vec<Dialog>>, Vec<Dialog>) {
-    let opened = Newest::open(path.to_owned()).or_else(|why| {
+    Newest::open(path.to_owned()).unwrap_or_else(|why| {
         tracing::warn!(path = %path.display(), %why, "nobody knows which calls were up");
-        fs::remove_file(path).and_then(|()| Newest::open(path.to_owned()))
-    });
-    opened.unwrap_or_else(|_| Newest::nowhere())
+        Newest::anew(path.to_owned())
+    })
 }

@@ -151,6 +151,7 @@ impl Records {
         let mut is_urgent = newest.values().any(|(_, is_over)| *is_over);
         let is_due = clock::now().saturating_duration_since(self.flushed) >= GROUP;
         if newest.is_empty() && is_due {
+            self.catch_up(now);
             self.drafts.tick(now);
         }
         for (call, (record, is_over)) in newest {
@@ -160,6 +161,19 @@ impl Records {
         if is_urgent || is_due {
             self.drafts.flush();
             self.flushed = clock::now();
+        }
+    }
+
+    /// Writes records that the disk did not take when their calls ended.
+    fn catch_up(&mut self, now: Duration) {
+        for (call, document) in self.drafts.unwritten(AT_ONCE) {
+            if self.files.write_late(call, &document).is_err() {
+                // It was said when it was tried first.
+                return;
+            }
+            tracing::info!(%call, "its record is written now");
+            self.drafts.done(now, [call]);
+            self.backlog.written([call]);
         }
     }
 
@@ -241,6 +255,9 @@ fn log_end(told: &Told) {
 
 /// How many facts are looked through before the disk is asked to take records.
 const RECORDS: usize = 1_024;
+
+/// How many records are caught up on at once.
+const AT_ONCE: usize = 100;
 
 /// How long news of calls that are up wait for each other before the disk takes them.
 const GROUP: Duration = Duration::from_millis(200);

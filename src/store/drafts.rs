@@ -25,7 +25,8 @@ use crate::store::call_files::timestamp;
 pub struct Drafts {
     path: PathBuf,
     file: Option<File>,
-    open: BTreeMap<CallId, Document>,
+    /// The records, and whether their calls are over.
+    open: BTreeMap<CallId, (Document, bool)>,
     /// What the disk is to take next.
     lines: Vec<u8>,
     /// How long the file is, and how long it was when it was new.
@@ -82,7 +83,7 @@ impl Drafts {
 
     /// The record of a call is this, at a time since the Unix epoch; tells whether the call is new.
     pub fn note(&mut self, at: Duration, call: CallId, document: Document, over: bool) -> bool {
-        let before = self.open.remove(&call).unwrap_or_default();
+        let (before, _) = self.open.remove(&call).unwrap_or_default();
         let is_new = before.is_empty();
         let mut line = Line { call: Some(call), over, ..Line::at(at) };
         for (key, value) in &document {
@@ -99,8 +100,9 @@ impl Drafts {
                 }
             }
         }
-        self.open.insert(call, document);
+        self.open.insert(call, (document, over));
         self.put(&line);
+        self.bound();
         is_new
     }
 
@@ -110,6 +112,24 @@ impl Drafts {
         let done: Vec<CallId> = known.collect();
         if !done.is_empty() {
             self.put(&Line { done, ..Line::at(at) });
+        }
+    }
+
+    /// The first records of calls that are over and were not written: the disk did not take them.
+    pub fn unwritten(&self, most: usize) -> Vec<(CallId, Document)> {
+        let over = self.open.iter().filter(|(_, (_, is_over))| *is_over);
+        over.take(most).map(|(call, (document, _))| (*call, document.clone())).collect()
+    }
+
+    /// A disk that takes nothing for long costs the oldest of those records, not all memory.
+    fn bound(&mut self) {
+        if self.open.len() <= MOST_CALLS {
+            return;
+        }
+        let over = self.open.iter().find(|(_, (_, is_over))| *is_over);
+        if let Some(call) = over.map(|(call, _)| *call) {
+            tracing::error!(%call, "its record is lost: the disk takes none for too long");
+            self.open.remove(&call);
         }
     }
 
@@ -170,10 +190,10 @@ impl Drafts {
     /// Writes the calls that are up into a new file, which takes the place of the old one whole.
     fn rewrite(&mut self) -> io::Result<()> {
         let mut text = Vec::new();
-        for (call, document) in &self.open {
-            let set = document.clone();
+        for (call, (document, over)) in &self.open {
+            let (set, over) = (document.clone(), *over);
             let at = Duration::from_millis(ended(document).unwrap_or_default());
-            write(&mut text, &Line { call: Some(*call), set, ..Line::at(at) });
+            write(&mut text, &Line { call: Some(*call), set, over, ..Line::at(at) });
         }
         let partial = self.path.with_extension("part");
         let mut options = OpenOptions::new();
@@ -287,6 +307,9 @@ fn write(text: &mut Vec<u8>, line: &Line) {
     serde_json::to_writer(&mut *text, line).expect("a line has text for keys");
     text.push(b'\n');
 }
+
+/// How many calls are held, those included whose records no disk takes.
+const MOST_CALLS: usize = 20_000;
 
 /// How long the file may be, in octets, before it is written anew without what is of no use.
 const MOST: u64 = 4 * 1_024 * 1_024;

@@ -47,17 +47,16 @@ impl Conductor {
             return;
         }
         let Some(route) = answer else { return self.next_round(now) };
-        let record = self.chronicle.record();
-        let (caller, called) = (record.from.clone(), self.incoming.called_user.clone());
-        let to = route.targets(&caller, &called);
+        let called = self.incoming.called_user.clone();
+        let to = route.targets(&self.weighed_by(), &called);
+        let mut otherwise = route.otherwise(&called);
         let written: Vec<String> = to.iter().map(Destination::to_string).collect();
-        let is_there = !to.is_empty() && to.iter().all(|to| self.is_there(to));
+        let is_there = !to.is_empty() && to.iter().chain(&otherwise).all(|to| self.is_there(to));
         let fact = Fact::Decided { destination: written.join(", "), is_there };
         self.out.push_back(Output::Fact(fact));
         if !is_there {
             return self.next_round(now);
         }
-        let mut otherwise = route.otherwise(&called);
         if otherwise.is_empty() {
             // What the route of the files says is tried after it.
             otherwise = self.dial.as_mut().map(Dial::rest).unwrap_or_default();
@@ -71,7 +70,7 @@ impl Conductor {
 
     /// Whether the files know a destination.
     fn is_there(&self, to: &Destination) -> bool {
-        let Briefing { flows, queues, letterboxes, .. } = &*self.briefing;
+        let Briefing { flows, queues, letterboxes, streams, .. } = &*self.briefing;
         match to {
             Destination::Agent(_) | Destination::Squad(_) | Destination::Menu(_) => {
                 self.briefing.post(to).is_some()
@@ -79,6 +78,7 @@ impl Conductor {
             Destination::Flow(name) => flows.contains_key(name),
             Destination::Queue(name) => queues.contains_key(name),
             Destination::Voicemail(name) => letterboxes.contains_key(name),
+            Destination::Stream(name) => streams.contains_key(name),
             _ => true,
         }
     }

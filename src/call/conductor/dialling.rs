@@ -13,6 +13,7 @@ use crate::call::leg::{Leg, State};
 use crate::call::outbound::purse::{Allowance, Payer};
 use crate::call::placement::{Caller, Placement};
 use crate::call::transfer::Brief;
+use crate::dialplan::runner;
 use crate::sip::event::{Command, Refusal, SessionId};
 
 impl Conductor {
@@ -155,7 +156,7 @@ impl Conductor {
         let called = &self.incoming.called_user;
         let is_number = called.starts_with('+') && called.len() > 4;
         Caller {
-            anonymous: number.is_empty() || number.eq_ignore_ascii_case("anonymous"),
+            anonymous: runner::is_anonymous(&number),
             name: self.incoming.calling_name.clone(),
             diverted_by: (outside && is_number).then(|| called.clone()),
             number,

@@ -350,9 +350,10 @@ impl Purse {
             spent.today = spent.today.plus(fare);
             spent.month = spent.month.plus(fare);
             let before = self.ledger.0.insert(account.to_string(), spent);
-            if before.is_some_and(|before| before.day != spent.day) {
+            if let Some(before) = before.filter(|before| before.day != spent.day) {
+                let is_month = is_month(before.day, spent.day);
                 self.told.retain(|(of, limit, _)| {
-                    of != account || *limit == Limit::MonthlyMinutes && spent.day.day() != 1
+                    of != account || *limit == Limit::MonthlyMinutes && is_month
                 });
             }
             self.warn(account, &spent);
@@ -388,8 +389,7 @@ impl Purse {
         let day = zone.local(self.wall).date;
         let nothing = Spent { day, today: Sum::default(), month: Sum::default() };
         let Some(&before) = self.ledger.0.get(&account.to_string()) else { return nothing };
-        let is_month = (before.day.year(), before.day.month()) == (day.year(), day.month());
-        match (before.day == day, is_month) {
+        match (before.day == day, is_month(before.day, day)) {
             (true, _) => before,
             (false, true) => Spent { month: before.month, ..nothing },
             (false, false) => nothing,
@@ -468,6 +468,11 @@ impl Limit {
 /// An amount in words; without a currency, there was none to count in.
 pub fn money(millionths: u64, currency: Option<Currency>) -> Option<Money> {
     currency.map(|currency| Money { millionths, currency })
+}
+
+/// Whether two days are in one month.
+fn is_month(one: Date, other: Date) -> bool {
+    (one.year(), one.month()) == (other.year(), other.month())
 }
 
 fn best(rates: &[(Match, u64)], number: &str) -> Option<u64> {

@@ -30,6 +30,8 @@ fn budgets_and_prices_are_of_one_currency_and_of_numbers() {
     let (codes, text) = check("budget", "[security.outbound]\ndaily_budget = \"20 EUR\"\n");
     assert_eq!(codes, ["money.unpriced"], "{text}");
     assert!(text.contains("each is taken to cost 1.00 EUR"), "{text}");
+    let (codes, text) = check("agent", "");
+    assert_eq!(codes, ["money.unpriced"], "the budget of an agent, too: {text}");
     let wrong = "[security.outbound]\ndaily_budget = 20\nrates = { \"+49*\" = \"0.01 EUR\" }\n";
     let (_, text) = check("wrong", wrong);
     assert!(text.contains("write it like \"0.02 EUR/min\""), "{text}");

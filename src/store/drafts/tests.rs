@@ -124,10 +124,20 @@ fn a_disk_that_does_not_take_it_takes_everything_later() {
     drafts.flush();
     assert!(drafts.is_failing);
     fs::create_dir_all(&folder).expect("a folder");
-    drafts.note(after(1), calls[1], draft(1, &[]), false);
+    let over = draft(1, &["Bye."]);
+    drafts.note(after(1), calls[1], over.clone(), true);
     drafts.flush();
     assert!(!drafts.is_failing);
-    assert_eq!(unfinished(&folder.join("running.jsonl")).expect("the file").len(), 2);
+    drafts.tick(after(9));
+    drafts.flush();
+    let found = unfinished(&folder.join("running.jsonl")).expect("the file");
+    assert_eq!(found.len(), 2);
+    // What was over stays as it ended, also in a file that was written anew.
+    let second = found.iter().find(|it| it.call == calls[1]).expect("it is there");
+    assert_eq!((second.is_over, &second.document), (true, &over));
+    assert_eq!(drafts.unwritten(10), [(calls[1], over)]);
+    drafts.done(after(9), [calls[1]]);
+    assert_eq!(drafts.unwritten(10), []);
     fs::remove_dir_all(folder).expect("cleared");
 }
 

@@ -41,7 +41,7 @@ async fn calls_that_are_up_when_the_server_is_killed_have_their_records_and_thei
 
         let server = Server::start_in(folder, house()).await;
         // Nobody is left in a dead call.
-        for caller in &calls {
+        for (caller, _) in &calls {
             bye(caller).await;
         }
         let records = server.records(known.len() + CALLS).await;
@@ -84,11 +84,32 @@ async fn calls_that_are_up_when_the_server_is_killed_have_their_records_and_thei
     assert!(names.values().all(|names| names.len() == 1), "{names:#?}");
 }
 
-async fn caller(server: &Server) -> Wire {
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_record_that_the_disk_does_not_take_is_written_when_it_does() {
+    let server = Server::start(House::with(DIALPLAN)).await;
+    let first = caller(&server).await;
+    // The folder is gone, and nothing can be written where it was.
+    let (calls, away) = (server.folder.path("data/calls"), server.folder.path("data/away"));
+    std::fs::rename(&calls, &away).expect("moved");
+    std::fs::write(&calls, "").expect("a file");
+    first.0.hang_up(&first.1).await;
+    let failed = || server.log().contains("the record of a call could not be written");
+    within(PATIENCE, "a failure", || failed().then_some(())).await;
+    let second = caller(&server).await;
+    std::fs::remove_file(&calls).expect("removed");
+    std::fs::rename(&away, &calls).expect("moved back");
+    let record = server.record().await;
+    assert_eq!(record["end_reason"], "caller_hangup", "{record:#}");
+    second.0.hang_up(&second.1).await;
+    assert_eq!(server.records(2).await.len(), 2);
+}
+
+/// Somebody on the line, and how that was answered.
+async fn caller(server: &Server) -> (Wire, String) {
     let mut wire = Wire::open("127.0.0.1:0", server.address).await;
     let description = wire.description();
-    wire.call("anybody", &description).await;
-    wire
+    let answer = wire.call("anybody", &description).await;
+    (wire, answer)
 }
 
 /// Waits until the other side hangs up, and agrees.

@@ -146,6 +146,27 @@ fn whoever_comes_near_a_limit_is_told_of_once_and_again_when_it_is_reached() {
 }
 
 #[test]
+fn the_minutes_of_a_month_are_told_of_once_a_month_whenever_it_begins() {
+    let acme = Account::Tenant("acme".into());
+    let allowance = Allowance { monthly_minutes: Some(2), ..Allowance::default() };
+    let mut bench = Bench::new(&[(acme.clone(), allowance)]);
+    let talk = |bench: &mut Bench, session| {
+        bench.purse.begin(SessionId(session), Fare::of_caller("acme".into()));
+        bench.answer(session);
+        bench.wait(MINUTE);
+        bench.purse.over(SessionId(session));
+        std::iter::from_fn(|| bench.purse.poll()).count()
+    };
+    assert_eq!(talk(&mut bench, 1), 1, "most is spent");
+    assert_eq!(talk(&mut bench, 2), 0);
+    // Nobody calls on the first of December.
+    bench.wait(Duration::from_secs(40 * 3_600));
+    assert_eq!(talk(&mut bench, 3), 1, "another month");
+    bench.wait(Duration::from_secs(24 * 3_600));
+    assert_eq!(talk(&mut bench, 4), 0, "another day of it");
+}
+
+#[test]
 fn what_was_spent_outlives_the_purse() {
     let allowance = Allowance { daily_budget: Some(10_000), ..Allowance::default() };
     let mut bench = Bench::new(&[(Account::Server, allowance)]);
