@@ -1,13 +1,16 @@
 //! The chronicle of the running server: whoever acts stands in it, by whichever way, nothing secret
 //! does, and whoever changes it is found out.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::control::{ask, told};
 use super::http::{Ann, Api, problem, started};
 use super::peers::free_port;
-use super::server::{Folder, House, Server};
+use super::server::{Folder, House, PATIENCE, Server, within};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whoever_acts_stands_in_the_chronicle() {
@@ -97,18 +100,20 @@ async fn the_chain_holds_when_the_server_is_killed() {
     for round in 0..3 {
         let server = Server::start_again(folder, house(), &[]).await;
         let rules = Api::at(&format!("http://{bind}"), None).with(&server, "admin").await;
+        let done = Arc::new(AtomicU64::new(0));
+        let count = done.clone();
         let acting = tokio::spawn(async move {
             let request = || rules.request(reqwest::Method::POST, "/v1/config/reload").send();
-            let mut done = 0;
             while request().await.is_ok_and(|it| it.status().is_success()) {
-                done += 1;
+                count.fetch_add(1, Ordering::Relaxed);
             }
-            done
         });
-        tokio::time::sleep(std::time::Duration::from_millis(400 + 150 * round)).await;
+        let enough = || (done.load(Ordering::Relaxed) > round).then_some(());
+        within(PATIENCE, "something is done", enough).await;
         let pid = Pid::from_raw(server.pid().cast_signed()).expect("a process");
         kill_process(pid, Signal::KILL).expect("it is ours");
-        let done: u64 = acting.await.expect("it ends");
+        acting.await.expect("it ends");
+        let done = done.load(Ordering::Relaxed);
         // What was answered is written down.
         let list = told(&server, &["audit", "list", "--json", "--limit", "100000"]).await;
         let said = list.lines().filter(|it| it.contains("/v1/config/reload")).count() as u64;
@@ -164,7 +169,7 @@ async fn keys_are_made_and_taken_back_by_http_and_the_page_needs_nobody_else() {
     let named = rules.request(reqwest::Method::DELETE, "/v1/keys/page");
     problem(named.send().await.expect("an answer"), 404).await;
     let deeds = rules.json("/v1/audit?what=POST%20/v1/keys").await;
-    assert_eq!(deeds["data"][0]["on"], id, "{deeds:#}");
+    assert!(deeds["data"].as_array().expect("a list").iter().any(|it| it["on"] == id), "{deeds:#}");
 
     let page = api.get("/docs").await;
     let policy = page.headers()["content-security-policy"].to_str().expect("a text").to_owned();

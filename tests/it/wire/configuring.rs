@@ -2,6 +2,8 @@
 //! what stands beside it stays, and what is wrong changes nothing.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use reqwest::{Method, Response, StatusCode};
@@ -23,8 +25,7 @@ async fn a_new_user_makes_an_agent_calls_it_watches_it_and_ends_it() {
     let hook = webhook("crm", &crm, "[\"call.*\"]") + ALLOW_ALL;
     let (server, api) = started(House::with(PLAIN).and(&hook)).await;
     let rules = api.with(&server, "admin").await;
-    let agent =
-        json!({ "first_message": "Good day, this is Nora.", "llm": { "provider": "rules" } });
+    let agent = agent("Good day, this is Nora.");
     let made = put(&rules, "/v1/agents/nora", &agent, &[]).await;
     assert_eq!(made.status(), StatusCode::CREATED);
     let route = json!({ "did": "nora", "to": "agent:nora" });
@@ -153,7 +154,7 @@ async fn comes_back(server: &Server, rules: &Api) {
 async fn what_is_wrong_or_hostile_changes_nothing() {
     let (mut server, api) = started(House::with(PLAIN)).await;
     let rules = api.with(&server, "admin").await;
-    let fine = json!({ "prompt": "x", "llm": { "provider": "rules" } });
+    let fine = agent("x");
     let found =
         problem(put(&rules, "/v1/agents/b", &json!({ "promt": "x" }), &[]).await, 422).await;
     let flaw = &found["errors"][0];
@@ -161,33 +162,7 @@ async fn what_is_wrong_or_hostile_changes_nothing() {
     assert!(flaw["file"].as_str().is_some_and(|it| it.ends_with("test.toml")), "{found:#}");
     assert!(flaw["line"].as_u64().is_some_and(|it| it > 10), "{found:#}");
     assert!(found.to_string().contains("did you mean") || flaw["help"].is_string(), "{found:#}");
-    for (path, body, expected) in [
-        ("/v1/agents/..%2f..%2fetc", fine.clone(), 422),
-        ("/v1/agents/a.b", fine.clone(), 422),
-        ("/v1/agents/a%22b", fine.clone(), 422),
-        ("/v1/agents/a%0ab", fine.clone(), 422),
-        ("/v1/agents/%f0%9f%98%80", fine.clone(), 422),
-        ("/v1/agents/%ff", fine.clone(), 404),
-        ("/v1/routes/7", json!({ "to": "busy" }), 422),
-        ("/v1/routes/a%0ab", json!({ "to": "busy" }), 422),
-        ("/v1/routes/x", json!({ "to": "busy", "name": "y" }), 422),
-        ("/v1/routes/x?before=nobody", json!({ "to": "busy" }), 422),
-        ("/v1/agents/b?before=1", fine.clone(), 422),
-        ("/v1/agents/b?dry_run=perhaps", fine.clone(), 422),
-        ("/v1/agents/b?dryrun=true", fine.clone(), 422),
-        ("/v1/agents/b", json!({ "prompt": ["x"] }), 422),
-        ("/v1/agents/b", json!({ "prompt": null }), 422),
-        ("/v1/agents/b", json!({ "prompt": "x", "max_duration": 1e300 }), 422),
-        ("/v1/agents/b", json!({ "prompt": "x", "y": u64::MAX }), 422),
-        ("/v1/agents/b", json!({ "prompt_file": "/etc/passwd" }), 422),
-        ("/v1/agents/b", json!({ "prompt_file": "../conf/server.toml" }), 422),
-        ("/v1/agents/b", json!({ "prompt": "${file:../x}" }), 422),
-        ("/v1/agents/b", json!({ "prompt": "${env:PATH}" }), 422),
-        ("/v1/config/phones/9", json!({ "password": "***" }), 422),
-        ("/v1/config/trunks/t", json!({}), 422),
-        ("/v1/tools/t", json!({ "type": "spell" }), 422),
-        ("/v1/queues/q", json!({}), 404),
-    ] {
+    for (path, body, expected) in hostile(&fine) {
         let answer = put(&rules, path, &body, &[]).await;
         assert_eq!(problem(answer, expected).await["status"], expected, "{path} {body}");
     }
@@ -217,11 +192,40 @@ async fn what_is_wrong_or_hostile_changes_nothing() {
     assert!(server.lives());
 }
 
+/// What nobody takes, and with which status.
+fn hostile(fine: &Value) -> Vec<(&'static str, Value, u16)> {
+    vec![
+        ("/v1/agents/..%2f..%2fetc", fine.clone(), 422),
+        ("/v1/agents/a.b", fine.clone(), 422),
+        ("/v1/agents/a%22b", fine.clone(), 422),
+        ("/v1/agents/a%0ab", fine.clone(), 422),
+        ("/v1/agents/%f0%9f%98%80", fine.clone(), 422),
+        ("/v1/agents/%ff", fine.clone(), 404),
+        ("/v1/routes/7", json!({ "to": "busy" }), 422),
+        ("/v1/routes/a%0ab", json!({ "to": "busy" }), 422),
+        ("/v1/routes/x", json!({ "to": "busy", "name": "y" }), 422),
+        ("/v1/routes/x?before=nobody", json!({ "to": "busy" }), 422),
+        ("/v1/agents/b?before=1", fine.clone(), 422),
+        ("/v1/agents/b?dry_run=perhaps", fine.clone(), 422),
+        ("/v1/agents/b?dryrun=true", fine.clone(), 422),
+        ("/v1/agents/b", json!({ "prompt": ["x"] }), 422),
+        ("/v1/agents/b", json!({ "prompt": null }), 422),
+        ("/v1/agents/b", json!({ "prompt": "x", "max_duration": 1e300 }), 422),
+        ("/v1/agents/b", json!({ "prompt": "x", "y": u64::MAX }), 422),
+        ("/v1/agents/b", json!({ "prompt_file": "/etc/passwd" }), 422),
+        ("/v1/agents/b", json!({ "prompt_file": "../conf/server.toml" }), 422),
+        ("/v1/agents/b", json!({ "prompt": "${file:../x}" }), 422),
+        ("/v1/agents/b", json!({ "prompt": "${env:PATH}" }), 422),
+        ("/v1/config/phones/9", json!({ "password": "***" }), 422),
+        ("/v1/config/trunks/t", json!({}), 422),
+        ("/v1/tools/t", json!({ "type": "spell" }), 422),
+        ("/v1/queues/q", json!({}), 404),
+    ]
+}
+
 /// A file that lies elsewhere is not written to, whatever leads there.
 async fn links_lead_nowhere(server: &Server, rules: &Api, fine: &Value) {
-    let outside = server
-        .folder
-        .put("elsewhere.toml", "[agents.far]\nprompt = \"x\"\nllm.provider = \"rules\"\n");
+    let outside = server.folder.put("elsewhere.toml", FAR);
     std::os::unix::fs::symlink(&outside, server.folder.path("dialplans/z.toml")).expect("a link");
     let (_, tag) = read(rules, "/v1/agents/far").await;
     problem(put(rules, "/v1/agents/far", fine, &[("If-Match", &tag)]).await, 403).await;
@@ -247,7 +251,7 @@ async fn of_two_who_write_at_once_one_is_told_to_read_again() {
         assert!(dialplan(&server).contains(&format!("prompt        = \"{winner} {round}\"")));
     }
     // Whoever makes things at once makes all of them.
-    let fine = json!({ "prompt": "x", "llm": { "provider": "rules" } });
+    let fine = agent("x");
     let make =
         async |name: &str| put(&rules, &format!("/v1/agents/{name}"), &fine, &[]).await.status();
     let made = tokio::join!(make("a"), make("b"), make("c"), make("a"));
@@ -266,28 +270,38 @@ async fn a_file_is_old_or_new_when_the_server_is_killed() {
         let server = Server::start_again(folder, house(), &[]).await;
         let api = Api::at(&format!("http://{bind}"), None);
         let rules = api.with(&server, "admin").await;
+        let said = Arc::new(AtomicU32::new(0));
+        let count = said.clone();
         let writing = tokio::spawn(async move {
-            let mut said = 0_u32;
             loop {
                 let request = rules.request(Method::PATCH, "/v1/agents/porter");
-                let body = json!({ "prompt": format!("{said} ").repeat(5_000) });
+                let number = count.load(Ordering::Relaxed);
+                let body = json!({ "prompt": format!("{number} ").repeat(5_000) });
                 let sent = request.header("If-Match", "*").json(&body).send().await;
                 if !sent.is_ok_and(|it| it.status().is_success()) {
-                    return said;
+                    return;
                 }
-                said += 1;
+                count.fetch_add(1, Ordering::Relaxed);
             }
         });
-        tokio::time::sleep(Duration::from_millis(300 + 170 * round)).await;
-        kill_process(Pid::from_raw(server.pid().cast_signed()).expect("a process"), Signal::KILL)
-            .expect("it is ours");
-        assert!(writing.await.expect("it ends") > 0, "nothing was written");
+        let enough = || (said.load(Ordering::Relaxed) > 0).then_some(());
+        within(PATIENCE, "something is written", enough).await;
+        tokio::time::sleep(Duration::from_millis(170 * round)).await;
+        let pid = Pid::from_raw(server.pid().cast_signed()).expect("a process");
+        kill_process(pid, Signal::KILL).expect("it is ours");
+        writing.await.expect("it ends");
         let text = dialplan(&server);
         let (code, _, why) = ask(&server, &["check"]).await;
         assert_eq!(code, Some(0), "{why}");
         assert!(text.starts_with("# The house.") && text.ends_with("# The end.\n"), "{text}");
         folder = Folder::of(server);
     }
+}
+
+/// An agent that says this.
+fn agent(says: &str) -> Value {
+    let bye = json!({ "id": "bye", "key": "1", "say": "Bye." });
+    json!({ "first_message": says, "intents": [bye] })
 }
 
 /// What is there, and its tag.
@@ -322,6 +336,8 @@ fn dialplan(server: &Server) -> String {
     std::fs::read_to_string(server.folder.path("dialplans/test.toml")).expect("a file")
 }
 
+const FAR: &str = "[agents.far]\nfirst_message = \"x\"\n[[agents.far.intents]]\nid = \"bye\"\nkey = \"1\"\nsay = \"Bye.\"\n";
+
 const PLAIN: &str = r#"# The house.
 
 # The porter is asked for by his name.
@@ -339,6 +355,10 @@ to = "reject:603"
 first_message = "Hello?"
 goodbye       = "Bye." # short
 prompt        = "You are a porter."
-llm.provider  = "rules"
+
+[[agents.porter.intents]]
+id = "bye"
+key = "1"
+say = "Bye."
 # The end.
 "#;
