@@ -217,7 +217,7 @@ fn hostile(fine: &Value) -> Vec<(&'static str, Value, u16)> {
         ("/v1/agents/b", json!({ "prompt": "${file:../x}" }), 422),
         ("/v1/agents/b", json!({ "prompt": "${env:PATH}" }), 422),
         ("/v1/config/phones/9", json!({ "password": "***" }), 422),
-        ("/v1/config/trunks/t", json!({}), 422),
+        ("/v1/config/trunks/t", json!({ "host": 5 }), 422),
         ("/v1/tools/t", json!({ "type": "spell" }), 422),
         ("/v1/queues/q", json!({}), 404),
     ]
