@@ -188,7 +188,7 @@ async fn what_is_wrong_or_hostile_changes_nothing() {
     let gone = rules.request(Method::DELETE, "/v1/agents/porter").header("If-Match", "*");
     assert_eq!(problem(gone.send().await.expect("an answer"), 422).await["code"], "invalid_config");
     assert_eq!(dialplan(&server), PLAIN);
-    links_lead_nowhere(&server, &rules, &fine).await;
+    links_lead_nowhere(&server, &rules, &agent("y")).await;
     assert!(server.lives());
 }
 
