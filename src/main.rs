@@ -10,15 +10,15 @@ use voxtrunk::server::console::{
 };
 use voxtrunk::server::control::protocol::{self, Action};
 use voxtrunk::server::{
-    bench, check, db, decrypt, demo, dial, fakes, flows, keys, memory, models, preset, providers,
-    routes, schema, secrets, serve, tool, trial, verify, voicemail, whsec,
+    bench, check, db, decrypt, deeds, demo, dial, fakes, flows, keys, memory, models, preset,
+    providers, routes, schema, secrets, serve, tool, trial, verify, voicemail, whsec,
 };
 
 use self::choices::Taping;
 use self::commands::{
-    Cli, Command, ConfigCommand, DbCommand, Delays, FlowCommand, KeyCommand, MemoryCommand,
-    ModelsCommand, PresetCommand, ProvidersCommand, RouteCommand, SecretCommand, Test, ToolCommand,
-    VoicemailCommand, WebhookCommand,
+    AuditCommand, Cli, Command, ConfigCommand, DbCommand, Delays, FlowCommand, KeyCommand,
+    MemoryCommand, ModelsCommand, PresetCommand, ProvidersCommand, RouteCommand, SecretCommand,
+    Test, ToolCommand, VoicemailCommand, WebhookCommand,
 };
 use self::lines::{
     CallCommand, CampaignCommand, Dial, DncCommand, OneCampaign, PhoneCommand, QueueCommand,
@@ -48,6 +48,7 @@ fn main() -> ExitCode {
         Command::Status(server) => status::show(&server.target()),
         Command::Reload { dry_run, server } => reload::run(&server.target(), dry_run),
         Command::Secret { command } => on_secrets(command),
+        Command::Audit { command } => on_audit(command),
         Command::Key { command } => on_keys(command),
         Command::Memory { command } => on_memory(command),
         Command::Voicemail { command } => on_voicemail(command),
@@ -149,6 +150,13 @@ fn on_secrets(command: SecretCommand) -> ExitCode {
         SecretCommand::Set { name, config } => secrets::set(&config.config, &name),
         SecretCommand::List(config) => secrets::list(&config.config),
         SecretCommand::Remove { name, config } => secrets::remove(&config.config, &name),
+    }
+}
+
+fn on_audit(command: AuditCommand) -> ExitCode {
+    match command {
+        AuditCommand::List { limit, json, config } => deeds::list(&config.config, limit, json),
+        AuditCommand::Verify { json, config } => deeds::verify(&config.config, json),
     }
 }
 

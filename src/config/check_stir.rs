@@ -111,6 +111,7 @@ mod tests {
         let request = Request {
             server: Some(text("conf/server.toml", &format!("{carrier}{settings}"))),
             dialplans: vec![text("dialplans/main.toml", "[[route]]\nto = \"busy\"\n")],
+            ..Request::default()
         };
         load(&request, &|_| None, &FilesOnly)
     }

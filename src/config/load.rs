@@ -38,6 +38,9 @@ pub struct Request {
     pub server: Option<Origin>,
     /// Files and folders of dialplans; without any, those that the settings name.
     pub dialplans: Vec<Origin>,
+    /// What files are thought to say instead of what they say, by their paths without links;
+    /// nothing for those that are thought not to be there.
+    pub instead: BTreeMap<PathBuf, Option<String>>,
 }
 
 /// Where a text comes from.
@@ -219,7 +222,7 @@ fn posts(
 fn read_server(request: &Request, reading: &mut Reading<'_>) -> Server {
     let mut server = match &request.server {
         None => Server::default(),
-        Some(origin) => match open(origin, reading) {
+        Some(origin) => match open(origin, request, reading) {
             None => Server::default(),
             Some(source) => server_in(&source, reading),
         },
@@ -268,7 +271,7 @@ fn read_dialplans(request: &Request, server: &Server, reading: &mut Reading<'_>)
         }
         let files = match origin {
             Origin::Path(path) if path.is_dir() => match file::toml_files(path) {
-                Ok(files) => files.into_iter().map(Origin::Path).collect(),
+                Ok(files) => request.thought(path, files).into_iter().map(Origin::Path).collect(),
                 Err((folder, why)) => {
                     unreadable(&folder, &why, None, reading);
                     continue;
@@ -279,16 +282,48 @@ fn read_dialplans(request: &Request, server: &Server, reading: &mut Reading<'_>)
         if files.len() > MOST_FILES {
             unreadable_folder(files.len(), reading);
         }
-        sources.extend(files.iter().take(MOST_FILES).filter_map(|file| open(file, reading)));
+        sources
+            .extend(files.iter().take(MOST_FILES).filter_map(|file| open(file, request, reading)));
     }
     sources
 }
 
+impl Request {
+    /// The files of a folder, with those that are thought to be there, and without those that are
+    /// not.
+    fn thought(&self, folder: &Path, mut files: Vec<PathBuf>) -> Vec<PathBuf> {
+        if self.instead.is_empty() {
+            return files;
+        }
+        let instead =
+            |path: &PathBuf| path.canonicalize().ok().and_then(|it| self.instead.get(&it));
+        files.retain(|path| instead(path).is_none_or(Option::is_some));
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        let is_toml = |path: &Path| path.extension().is_some_and(|it| it == "toml");
+        let new = self.instead.iter().filter(|(path, text)| {
+            text.is_some() && path.starts_with(&folder) && is_toml(path) && !path.exists()
+        });
+        files.extend(new.map(|(path, _)| path.clone()));
+        files
+    }
+
+    /// What a file says, or is thought to say.
+    fn text(&self, path: &Path) -> Result<String, String> {
+        let whole = || path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let instead = if self.instead.is_empty() { None } else { self.instead.get(&whole()) };
+        match instead {
+            Some(Some(text)) => Ok(text.clone()),
+            Some(None) => Err("it is gone".to_owned()),
+            None => file::read_text(path, LARGEST_FILE),
+        }
+    }
+}
+
 /// Opens one file.
-fn open(origin: &Origin, reading: &mut Reading<'_>) -> Option<Source> {
+fn open(origin: &Origin, request: &Request, reading: &mut Reading<'_>) -> Option<Source> {
     match origin {
         Origin::Text { name, text } => Some(reading.add(name.clone(), None, text.as_str().into())),
-        Origin::Path(path) => match file::read_text(path, LARGEST_FILE) {
+        Origin::Path(path) => match request.text(path) {
             Ok(text) => {
                 let name = tidied(path).display().to_string();
                 let folder = path.parent().map(Path::to_owned);

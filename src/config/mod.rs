@@ -37,6 +37,7 @@ pub mod control;
 pub mod database;
 pub mod diagnostic;
 mod dialplans;
+pub mod editing;
 mod explain;
 mod extends;
 pub mod external;

@@ -103,11 +103,18 @@ impl Source {
                 }
             }
         }
-        for value in passwords_in_urls(&shown).into_iter().chain(secrets_of_webhooks(&shown)) {
-            shown.replace_range(value.clone(), &"*".repeat(value.len()));
-        }
-        shown
+        starred(&shown)
     }
+}
+
+/// A text with the secrets that are known by what stands around them written as stars: passwords in
+/// URLs, and secrets of webhooks.
+pub fn starred(text: &str) -> String {
+    let mut shown = text.to_owned();
+    for value in passwords_in_urls(text).into_iter().chain(secrets_of_webhooks(text)) {
+        shown.replace_range(value.clone(), &"*".repeat(value.len()));
+    }
+    shown
 }
 
 impl fmt::Debug for Source {

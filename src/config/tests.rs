@@ -56,6 +56,7 @@ fn read(server: &str, dialplan: &str) -> Loaded {
     let request = Request {
         server: Some(text("conf/server.toml", server)),
         dialplans: vec![text("dialplans/main.toml", dialplan)],
+        ..Request::default()
     };
     load(&request, &environment, &FilesOnly)
 }
@@ -345,6 +346,7 @@ fn places_in_two_files_are_both_shown() {
             text("dialplans/a.toml", SOUND),
             text("dialplans/b.toml", "[agents.front]\nfirst_message = \"x\"\n"),
         ],
+        ..Request::default()
     };
     insta::assert_snapshot!(rendered(&load(&request, &environment, &FilesOnly)));
 }
@@ -462,7 +464,8 @@ fn what_other_rooms_find_is_shown_at_its_place() {
         }
     }
     let dialplan = agent("intents = [{ id = \"a\", phrases = [\"b\", \"a xylo\"] }]");
-    let request = Request { server: None, dialplans: vec![text("dialplans/main.toml", &dialplan)] };
+    let dialplans = vec![text("dialplans/main.toml", &dialplan)];
+    let request = Request { dialplans, ..Request::default() };
     let loaded = load(&request, &environment, &Dictionary);
     assert_eq!(codes(&loaded), ["model.missing", "intent.unknown_word"]);
     assert!(loaded.diagnostics[0].labels.is_empty());

@@ -81,6 +81,11 @@ pub enum Command {
         #[command(subcommand)]
         command: SecretCommand,
     },
+    /// Who did what to the server.
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// Keys of those who ask the server by HTTP.
     Key {
         #[command(subcommand)]
@@ -240,6 +245,30 @@ pub enum SecretCommand {
     Remove {
         /// Its name.
         name: String,
+        #[command(flatten)]
+        config: Config,
+    },
+}
+
+/// With what was done.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Show it, the newest first.
+    List {
+        /// How much of it.
+        #[arg(long, value_name = "COUNT", default_value_t = 50)]
+        limit: usize,
+        /// As JSON, one object a line.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Tell whether anybody has changed what was written of it.
+    Verify {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         config: Config,
     },

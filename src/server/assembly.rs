@@ -39,6 +39,7 @@ use crate::server::{door, music, recordings, streams, trunks, vantage};
 use crate::sip::dialog::session_timer::{self, Mode};
 use crate::sip::endpoint;
 use crate::sip::transaction::timers::Timers;
+use crate::store::audit::Audit;
 
 /// Why there is no blueprint.
 #[derive(Debug, thiserror::Error)]
@@ -232,7 +233,9 @@ fn control(server: &Server) -> Control {
         (name.clone(), LimitsView { max_calls, max_cps })
     });
     let trace = server.control.trace;
-    Control { socket: server.control_socket(), trace, limits: limits.collect(), reloads: None }
+    let audit = Some(Audit::below(&server.machine.data_dir));
+    let (socket, limits) = (server.control_socket(), limits.collect());
+    Control { socket, trace, limits, reloads: None, audit }
 }
 
 fn http(server: &Server) -> Option<opening::Settings> {

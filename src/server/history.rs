@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::editing::writing::replace;
 use crate::config::inventory;
 use crate::config::load::Loaded;
 
@@ -92,6 +93,22 @@ impl History {
         Ok(states)
     }
 
+    /// What the files of a state said.
+    ///
+    /// # Errors
+    /// When a content is missing.
+    pub fn contents(&self, state: &State) -> io::Result<BTreeMap<PathBuf, String>> {
+        let read = |(path, sum): (&PathBuf, &String)| {
+            Ok((path.clone(), fs::read_to_string(self.content(sum))?))
+        };
+        state.files.iter().map(read).collect()
+    }
+
+    /// What files say that were read just now.
+    pub fn now(loaded: &Loaded) -> BTreeMap<PathBuf, String> {
+        texts(loaded)
+    }
+
     /// Brings a state back, in place of the newest. Nothing is written unless all of it is there.
     ///
     /// # Errors
@@ -146,6 +163,22 @@ impl History {
     }
 }
 
+impl State {
+    /// The files that are otherwise than in the state before, by the ends of their paths.
+    pub fn changed_since(&self, before: Option<&Self>) -> Vec<String> {
+        let Some(before) = before else { return vec![format!("{} files", self.files.len())] };
+        let is_new = |path: &&PathBuf| before.files.get(*path) != self.files.get(*path);
+        let written = self.files.keys().filter(is_new).map(|path| (path, ""));
+        let gone = before.files.keys().filter(|path| !self.files.contains_key(*path));
+        let all = written.chain(gone.map(|path| (path, " (removed)")));
+        all.map(|(path, how)| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            format!("{name}{how}")
+        })
+        .collect()
+    }
+}
+
 /// The text of every file that was read, by its whole path. A file beside the dialplans that was
 /// changed meanwhile is left out: the next reading has it.
 fn texts(loaded: &Loaded) -> BTreeMap<PathBuf, String> {
@@ -173,25 +206,6 @@ fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     file.write_all(content)?;
     file.sync_data()?;
     fs::rename(&partial, path)
-}
-
-/// Puts a content in the place of an operator's file, whole or not at all; who may read it stays.
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mode = fs::metadata(path).map(|it| it.permissions()).ok();
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let partial = path.with_file_name(format!(".{name}.part"));
-    write_new(&partial, content)?;
-    if let Some(mode) = mode {
-        fs::set_permissions(&partial, mode)?;
-    }
-    fs::rename(&partial, path)
-}
-
-fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file =
-        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(path)?;
-    file.write_all(content)?;
-    file.sync_data()
 }
 
 /// Where contents lie.

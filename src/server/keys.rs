@@ -12,6 +12,7 @@ use crate::config::paths::tidied;
 use crate::config::settings::Server;
 use crate::engine::clock;
 use crate::server::control::times::timestamp;
+use crate::server::deeds;
 use crate::server::secrets::answer;
 use crate::store::api_keys::ApiKeys;
 
@@ -23,6 +24,8 @@ pub fn create(config: &Path, order: &Order<'_>) -> ExitCode {
         let made = keys.create(order, clock::since_epoch(), &mut clock::random());
         made.map_err(|why| why.to_string())
     });
+    let on = made.as_ref().ok().map(|(made, _)| made.id.clone());
+    deeds::of_command_line(config, "key.create", on, made.is_ok());
     answer(made.map(|(made, key)| {
         eprintln!("{} may {}. Its key, which is shown only now:", made.id, made.scope.name());
         println!("{}", key.expose_secret());
@@ -52,6 +55,8 @@ pub fn list(config: &Path) -> ExitCode {
 /// Lets nobody come with a key any more.
 pub fn revoke(config: &Path, which: &str) -> ExitCode {
     let gone = keys(config).and_then(|keys| keys.revoke(which).map_err(|why| why.to_string()));
+    let on = gone.as_ref().ok().map(|gone| gone.id.clone());
+    deeds::of_command_line(config, "key.revoke", on, gone.is_ok());
     answer(gone.map(|gone| println!("revoked: {} ({})", gone.id, gone.name)))
 }
 

@@ -38,6 +38,7 @@ pub mod bench;
 pub mod check;
 pub mod console;
 pub mod decrypt;
+pub mod deeds;
 pub mod demo;
 pub mod dial;
 pub mod discreet;

@@ -1,6 +1,7 @@
 //! Reads the operator's files again while the server runs: when they change, on SIGHUP, and when an
 //! operator asks. What they say counts for calls that begin from then on, as a whole or not at all.
 
+mod edits;
 mod watch;
 
 use std::future::pending;
@@ -43,6 +44,8 @@ pub struct Reloader {
     began: Arc<(Loaded, Arc<Playbill>)>,
     /// What was wrong with the files the last time, if they have not been read otherwise since.
     refused: Option<String>,
+    /// Keeps secrets out of the tags of what stands in the files.
+    salt: String,
 }
 
 /// Who wants the files read.
@@ -66,7 +69,8 @@ impl Reloader {
         let history = History::below(&loaded.server.machine.data_dir);
         let now = Arc::new((loaded, playbill));
         let (watch, began) = (watch.flatten(), now.clone());
-        Self { config, board, holders, orders, watch, history, now, began, refused: None }
+        let (refused, salt) = (None, clock::random().token(32));
+        Self { config, board, holders, orders, watch, history, now, began, refused, salt }
     }
 
     /// Serves until `stop`.
@@ -83,14 +87,33 @@ impl Reloader {
                     self.reload(Cause::Seen, false).await.ok();
                 }
                 // Who asked may have gone when the answer is there.
-                Some(order) = self.orders.recv() => match order {
-                    Order::Read { dry, asker } => {
-                        asker.send(self.reload(Cause::Asked, dry).await).ok();
-                    }
-                    Order::Route { thought, asker } => {
-                        asker.send(routing::told(&self.now.0, &thought)).ok();
-                    }
-                },
+                Some(order) = self.orders.recv() => self.obey(order).await,
+            }
+        }
+    }
+
+    async fn obey(&mut self, order: Order) {
+        match order {
+            Order::Read { dry, asker } => {
+                asker.send(self.reload(Cause::Asked, dry).await).ok();
+            }
+            Order::Route { thought, asker } => {
+                asker.send(routing::told(&self.now.0, &thought)).ok();
+            }
+            Order::Look { kind, name, asker } => {
+                asker.send(self.look(kind, name).await).ok();
+            }
+            Order::Edit { wish, dry, asker } => {
+                asker.send(self.edit(*wish, dry).await).ok();
+            }
+            Order::States { asker } => {
+                asker.send(self.states().await).ok();
+            }
+            Order::Differ { from, to, asker } => {
+                asker.send(self.differ(from, to).await).ok();
+            }
+            Order::Restore { at, dry, asker } => {
+                asker.send(self.restore(at, dry).await).ok();
             }
         }
     }
@@ -108,25 +131,43 @@ impl Reloader {
         if cause == Cause::Seen && changes.is_empty() && self.refused.is_none() {
             return Ok(view(&changes, Vec::new(), dry));
         }
-        let since_start = loaded.inventory.since(&self.began.0.inventory);
-        let view = view(&changes, restart(&since_start), dry);
+        let view = self.prospect(&loaded, dry);
         if dry {
             return Ok(view);
         }
+        match self.playbill(&loaded).await {
+            Ok(playbill) => self.take(loaded, playbill).await,
+            Err(why) => return self.refuse(why, dry),
+        }
+        Ok(view)
+    }
+
+    /// What would be changed by these files.
+    fn prospect(&self, loaded: &Loaded, dry: bool) -> ReloadView {
+        let changes = loaded.inventory.since(&self.now.0.inventory);
+        let since_start = loaded.inventory.since(&self.began.0.inventory);
+        view(&changes, restart(&since_start), dry)
+    }
+
+    /// What calls would be given by these files.
+    async fn playbill(&self, loaded: &Loaded) -> Result<Arc<Playbill>, String> {
         let (before, board) = (self.now.clone(), self.board.clone());
-        let playbill = assembly::playbill(&loaded, &board, Some((&before.0, &before.1))).await;
-        let playbill = match playbill {
-            Ok(playbill) => Arc::new(playbill.beside(&self.began.1, &view.restart)),
-            Err(why) => return self.refuse(why.to_string(), dry),
-        };
+        let playbill = assembly::playbill(loaded, &board, Some((&before.0, &before.1))).await;
+        let restart = self.prospect(loaded, false).restart;
+        let playbill = playbill.map_err(|why| why.to_string())?;
+        Ok(Arc::new(playbill.beside(&self.began.1, &restart)))
+    }
+
+    /// Gives files to calls that begin from now on.
+    async fn take(&mut self, loaded: Loaded, playbill: Arc<Playbill>) {
+        let view = self.prospect(&loaded, false);
         self.holders.give(playbill.clone()).await;
         self.now = Arc::new((loaded, playbill));
         self.keep();
         self.refused = None;
         let changed = view.changed.iter().map(|it| format!("{} {}", it.what, it.how)).collect();
-        let restart = view.restart.clone();
+        let restart = view.restart;
         self.board.announcer().tell(Announcement::ConfigReloaded { changed, restart });
-        Ok(view)
     }
 
     /// Reads the files, beside the calls.

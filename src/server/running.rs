@@ -62,6 +62,7 @@ use crate::sip::endpoint::{self, Endpoint};
 use crate::sip::event::Transport;
 use crate::sip::registrar::{self, Registrar};
 use crate::sip::route::Sockets;
+use crate::store::audit::Audit;
 use crate::store::call_files::CallFiles;
 
 /// Everything that a server is made of.
@@ -138,6 +139,8 @@ pub struct Control {
     pub limits: BTreeMap<String, LimitsView>,
     /// Who reads the files again, if anybody.
     pub reloads: Option<mpsc::Sender<reload::Order>>,
+    /// Where it is written down what operators do, if it is.
+    pub audit: Option<Audit>,
 }
 
 /// Where records and recordings go.
@@ -315,6 +318,7 @@ impl Running {
             reloads,
             history,
             webhooks,
+            audit: control.audit.clone(),
             house: control.known(max_calls),
         });
         if let Some(web) = web {

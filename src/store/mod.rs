@@ -1,6 +1,7 @@
 //! What remembers: the records of calls, what lists them, and what is still to be told.
 
 pub mod api_keys;
+pub mod audit;
 pub mod call_archive;
 pub mod call_files;
 pub mod database;

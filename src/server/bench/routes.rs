@@ -32,6 +32,7 @@ fn measure_in(folder: &std::path::Path) -> Result<Vec<Figure>, String> {
     let request = Request {
         server: Some(Origin::Text { name: "server.toml".to_owned(), text: String::new() }),
         dialplans: vec![Origin::Path(folder.to_owned())],
+        ..Request::default()
     };
     let began = clock::now();
     let loaded = load(&request, &|_| None, &FilesOnly);

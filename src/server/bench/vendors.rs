@@ -172,6 +172,7 @@ async fn server(band: &Band) -> Result<Running, String> {
     let request = Request {
         server: Some(text("server.toml", settings)),
         dialplans: vec![text("main.toml", DIALPLAN.to_owned())],
+        ..Request::default()
     };
     let loaded = load(&request, &|_| None, &FilesOnly);
     if loaded.has_errors() {

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::config::glance::Glance;
 use crate::config::paths::tidied;
 use crate::server::control::times::timestamp;
+use crate::server::deeds;
 use crate::server::history::{History, Restored, State};
 
 /// Shows the states, the newest first.
@@ -17,7 +18,7 @@ pub fn list(config: &Path, as_json: bool) -> ExitCode {
     answer(states(config).map(|(_, states)| {
         for (number, state) in states.iter().enumerate() {
             let at = timestamp(Duration::from_secs(state.at));
-            let changed = changed(state, states.get(number + 1));
+            let changed = state.changed_since(states.get(number + 1));
             if as_json {
                 println!("{}", json!({ "number": number, "at": at, "changed": changed }));
             } else {
@@ -32,7 +33,7 @@ pub fn list(config: &Path, as_json: bool) -> ExitCode {
 
 /// Brings a state back: 1 is the one before the newest.
 pub fn roll_back(config: &Path, number: usize) -> ExitCode {
-    answer(states(config).and_then(|(history, states)| {
+    let done = states(config).and_then(|(history, states)| {
         let (Some(newest), Some(state)) = (states.first(), states.get(number)) else {
             return Err(format!(
                 "there is no state {number}: `voxtrunk config history` shows {} of them",
@@ -55,7 +56,9 @@ pub fn roll_back(config: &Path, number: usize) -> ExitCode {
             ),
         }
         Ok(())
-    }))
+    });
+    deeds::of_command_line(config, "config.rollback", None, done.is_ok());
+    answer(done)
 }
 
 fn states(config: &Path) -> Result<(History, Vec<State>), String> {
@@ -64,20 +67,6 @@ fn states(config: &Path) -> Result<(History, Vec<State>), String> {
     let history = History::below(&tidied(&glance.folder().join(glance.data())));
     let states = history.states().map_err(|why| why.to_string())?;
     Ok((history, states))
-}
-
-/// The files that are otherwise than in the state before, by the ends of their paths.
-fn changed(state: &State, before: Option<&State>) -> Vec<String> {
-    let Some(before) = before else { return vec![format!("{} files", state.files.len())] };
-    let is_new = |path: &&std::path::PathBuf| before.files.get(*path) != state.files.get(*path);
-    let written = state.files.keys().filter(is_new).map(|path| (path, ""));
-    let gone = before.files.keys().filter(|path| !state.files.contains_key(*path));
-    let all = written.chain(gone.map(|path| (path, " (removed)")));
-    all.map(|(path, how)| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        format!("{name}{how}")
-    })
-    .collect()
 }
 
 fn answer(done: Result<(), String>) -> ExitCode {

@@ -45,6 +45,7 @@ use crate::server::control::view::{
 use crate::server::control::wiretap;
 use crate::server::routing::Thought;
 use crate::server::webhooks::desk::Desk;
+use crate::store::audit::Audit;
 
 /// Answers operators.
 #[derive(Debug)]
@@ -73,6 +74,8 @@ pub struct Clerk {
     pub history: History,
     /// Who is told what happens.
     pub webhooks: Desk,
+    /// Where it is written down what operators do, if it is.
+    pub audit: Option<Audit>,
     /// What does not change while the server runs.
     pub house: House,
 }

@@ -3,6 +3,11 @@
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+use crate::config::editing::kind::Kind;
+use crate::config::editing::wish::Wish;
+use crate::server::control::edits::{
+    DifferenceView, EditedView, Rejected, RestoredView, StateView, ThingView,
+};
 use crate::server::control::view::ReloadView;
 use crate::server::routing::Thought;
 
@@ -23,4 +28,48 @@ pub enum Order {
         /// Who asks: told which, and why, or that there can be no such call.
         asker: oneshot::Sender<Result<Value, String>>,
     },
+    /// What stands in the files.
+    Look {
+        /// Of which kind.
+        kind: Kind,
+        /// Which one; without a name, all.
+        name: Option<String>,
+        /// Who asks.
+        asker: Asker<Vec<ThingView>>,
+    },
+    /// Something in the files is to be otherwise.
+    Edit {
+        /// What.
+        wish: Box<Wish>,
+        /// Whether it is only told what would come of it.
+        dry: bool,
+        /// Who asks.
+        asker: Asker<EditedView>,
+    },
+    /// Which states of the files are kept.
+    States {
+        /// Who asks: told the newest first.
+        asker: Asker<Vec<StateView>>,
+    },
+    /// What is otherwise in one state than in another.
+    Differ {
+        /// When the first was taken; without it, the newest.
+        from: Option<String>,
+        /// When the second was taken; without it, the files as they are.
+        to: Option<String>,
+        /// Who asks.
+        asker: Asker<Vec<DifferenceView>>,
+    },
+    /// A state is to come back.
+    Restore {
+        /// When it was taken.
+        at: String,
+        /// Whether it is only told what would come of it.
+        dry: bool,
+        /// Who asks.
+        asker: Asker<RestoredView>,
+    },
 }
+
+/// Who asks for something that may be rejected.
+pub type Asker<T> = oneshot::Sender<Result<T, Rejected>>;

@@ -10,14 +10,18 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::server::control::asking::json;
 use crate::server::control::claim::Claim;
 use crate::server::control::clerk::{Clerk, Reply, Stream};
 use crate::server::control::protocol::{
     Answer, Ask, Fault, FaultCode, LONGEST_REQUEST, Request, Said, VERSION,
 };
+use crate::server::deeds;
+use crate::store::audit::Deed;
 
 /// The socket, and who answers.
 #[derive(Debug)]
@@ -66,6 +70,8 @@ struct Client {
     clerk: Arc<Clerk>,
     /// Whether it is who the server runs as, or who may do anything anyway.
     is_ours: bool,
+    /// The user of the machine.
+    user: u32,
 }
 
 #[derive(Debug)]
@@ -79,9 +85,10 @@ impl Client {
     fn new(stream: UnixStream, clerk: Arc<Clerk>) -> Self {
         let user = stream.peer_cred().map(|peer| peer.uid());
         let own = rustix::process::geteuid().as_raw();
-        let is_ours = user.is_ok_and(|user| user == own || user == ROOT);
+        let is_ours = user.as_ref().is_ok_and(|user| *user == own || *user == ROOT);
+        let user = user.unwrap_or_default();
         let (read, write) = stream.into_split();
-        Self { requests: BufReader::new(read), answers: Answers(write), clerk, is_ours }
+        Self { requests: BufReader::new(read), answers: Answers(write), clerk, is_ours, user }
     }
 
     async fn serve(mut self) {
@@ -121,7 +128,11 @@ impl Client {
             Err((id, fault)) => return self.answers.refuse(id, fault).await,
         };
         let id = request.id;
+        let deed = deeds::of_socket(&request.ask, self.user);
         let reply = timeout(patience(&request.ask), self.clerk.ask(request.ask)).await;
+        if let (Some(deed), Some(audit)) = (deed, self.clerk.audit.clone()) {
+            deeds::note(audit, Deed { outcome: outcome(&reply), ..deed }).await;
+        }
         match reply {
             Ok(Ok(Reply::Whole(value))) => self.answers.say(id, Said::Result(value)).await,
             Ok(Ok(Reply::Stream(stream))) => self.stream(id, stream).await,
@@ -163,6 +174,15 @@ impl Answers {
 
     async fn refuse(&mut self, id: u64, fault: Fault) -> Result<(), Gone> {
         self.say(id, Said::Error(fault)).await
+    }
+}
+
+/// What came of a request, in a word.
+fn outcome(reply: &Result<Result<Reply, Fault>, Elapsed>) -> String {
+    match reply {
+        Ok(Ok(_)) => "ok".to_owned(),
+        Ok(Err(fault)) => json(&fault.code).as_str().unwrap_or_default().to_owned(),
+        Err(_) => "late".to_owned(),
     }
 }
 

@@ -1,5 +1,5 @@
-//! What the operator's files say: `POST /v1/config/check`, `POST /v1/config/reload`,
-//! `POST /v1/routes/test`; and `GET /v1/status`.
+//! What the operator's files say, said and would say: `/v1/config/…` and `POST /v1/routes/test`; and
+//! `GET /v1/status`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,13 +12,15 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use crate::server::control::clerk::Clerk;
+use crate::server::control::edits::{DifferenceView, RestoredView, StateView};
 use crate::server::control::protocol::{Ask, Reload};
 use crate::server::control::socket::patience;
-use crate::server::control::view::{ReloadView, StatusView};
+use crate::server::control::view::{List, ReloadView, StatusView};
 use crate::server::http::asked::Told;
 use crate::server::http::front::{ask, late};
 use crate::server::http::orders::Nothing;
 use crate::server::http::problem::{Code, Problem};
+use crate::server::http::things::in_time;
 use crate::server::routing::Thought;
 
 /// What a check of the files came to.
@@ -31,6 +33,27 @@ pub struct Checked {
     /// What a reload would change.
     #[schema(value_type = Option<ReloadView>)]
     pub changes: Option<Value>,
+}
+
+/// Two states of the files.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Between {
+    /// The first: `at` of one of the history; without it, the newest.
+    from: Option<String>,
+    /// The second; without it, the files as they are.
+    to: Option<String>,
+}
+
+/// A state of the files that is to come back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Back {
+    /// Which: `at` of one of the history.
+    to: String,
+    /// Whether it is only told what would come of it.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 /// A call that might come.
@@ -93,6 +116,36 @@ pub async fn reload(
     Told(Nothing {}): Told<Nothing>,
 ) -> Result<Json<Value>, Problem> {
     ask(&clerk, Ask::Reload(Reload { dry: false })).await.map(Json)
+}
+
+/// The states of the files that the server took, the newest first.
+#[utoipa::path(get, path = "/v1/config/history", operation_id = "config.history", tag = "config",
+    responses((status = OK, body = List<StateView>),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub async fn history(State(clerk): State<Arc<Clerk>>) -> Result<Json<List<StateView>>, Problem> {
+    Ok(Json(List { data: in_time(clerk.states()).await? }))
+}
+
+/// What is otherwise in one state of the files than in another, piece by piece, without secrets.
+#[utoipa::path(post, path = "/v1/config/diff", operation_id = "config.diff", tag = "config",
+    request_body = Option<Between>, responses((status = OK, body = List<DifferenceView>),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub async fn diff(
+    State(clerk): State<Arc<Clerk>>,
+    Told(Between { from, to }): Told<Between>,
+) -> Result<Json<List<DifferenceView>>, Problem> {
+    Ok(Json(List { data: in_time(clerk.differing(from, to)).await? }))
+}
+
+/// Brings a state of the files back, as a whole, if the server would take it.
+#[utoipa::path(post, path = "/v1/config/rollback", operation_id = "config.rollback", tag = "config",
+    request_body = Back, responses((status = OK, body = RestoredView),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub async fn rollback(
+    State(clerk): State<Arc<Clerk>>,
+    Told(Back { to, dry_run }): Told<Back>,
+) -> Result<Json<RestoredView>, Problem> {
+    in_time(clerk.restored(to, dry_run)).await.map(Json)
 }
 
 /// Which route would take a call, and what each one before it says to it.

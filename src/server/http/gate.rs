@@ -6,16 +6,18 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::{Request, State};
-use axum::http::header;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::call::admission::Budget;
 use crate::engine::clock;
+use crate::server::deeds;
 use crate::server::http::allowance::Allowance;
 use crate::server::http::problem::{Code, Problem};
 use crate::store::api_keys::{self, ApiKey, ApiKeys, PREFIX, Scope, Stamp};
+use crate::store::audit::{Audit, Deed};
 
 /// Knows the keys, and who came without one.
 ///
@@ -26,6 +28,18 @@ pub struct Gate {
     known: Mutex<(Stamp, Arc<[ApiKey]>)>,
     failures: Mutex<Failures>,
     allowance: Mutex<Allowance>,
+    audit: Audit,
+}
+
+/// What an answer tells the chronicle: what was changed, and the sums of what it said and says.
+#[derive(Debug, Clone, Default)]
+pub struct Sums {
+    /// What was changed, where the path does not say it.
+    pub on: Option<String>,
+    /// The sum of what it said; nothing when it was not there.
+    pub before: Option<String>,
+    /// The sum of what it says; nothing when it is gone.
+    pub after: Option<String>,
 }
 
 /// Where a request comes from.
@@ -51,13 +65,23 @@ pub async fn admit(
 ) -> Response {
     let key = match gate.key(&request) {
         Ok(key) if key.scope >= scope => key,
-        Ok(key) => return forbidden(&key, scope).into_response(),
+        Ok(key) => {
+            let response = forbidden(&key, scope).into_response();
+            if let Some(deed) = deed(&request, &key) {
+                deeds::note(gate.audit.clone(), come_of(deed, &response)).await;
+            }
+            return response;
+        }
         Err(problem) => return problem.into_response(),
     };
     let told = (scope > Scope::Read)
         .then(|| (key.id.clone(), request.method().clone(), request.uri().path().to_owned()));
-    request.extensions_mut().insert(Bearer { gate, key });
+    let deed = deed(&request, &key);
+    request.extensions_mut().insert(Bearer { gate: gate.clone(), key });
     let response = next.run(request).await;
+    if let Some(deed) = deed {
+        deeds::note(gate.audit.clone(), come_of(deed, &response)).await;
+    }
     if let Some((key, method, path)) = told {
         let status = response.status().as_u16();
         tracing::info!(key, %method, path, status, "a key was used to act");
@@ -67,10 +91,10 @@ pub async fn admit(
 
 impl Gate {
     /// Knows the keys of this file; each may be used so often.
-    pub fn new(keys: ApiKeys, budget: Budget) -> Self {
+    pub fn new(keys: ApiKeys, budget: Budget, audit: Audit) -> Self {
         let known = Mutex::new((None, Arc::from([])));
         let allowance = Mutex::new(Allowance::new(budget));
-        Self { keys, known, failures: Mutex::default(), allowance }
+        Self { keys, known, failures: Mutex::default(), allowance, audit }
     }
 
     /// The key that a request comes with.
@@ -141,10 +165,53 @@ impl Gate {
     }
 }
 
+/// What is written down of a request: of all that act, and of what callers said and what was said for
+/// them on the wire.
+fn deed(request: &Request, key: &ApiKey) -> Option<Deed> {
+    let path = request.extensions().get::<MatchedPath>()?.as_str().to_owned();
+    let looks = request.method() == Method::GET || RESTED.contains(&path.as_str());
+    if looks && !WATCHED.contains(&path.as_str()) {
+        return None;
+    }
+    let from = request.extensions().get::<Peer>().map(|peer| peer.0.to_string());
+    let segments = path.split('/').zip(request.uri().path().split('/'));
+    let named = |(form, _): &(&str, &str)| matches!(*form, "{id}" | "{name}" | "{key}");
+    let on = segments.filter(named).map(|(_, name)| name.to_owned()).next();
+    let what = format!("{} {path}", request.method());
+    let on = on.filter(|on| deeds::is_plain(on));
+    Some(Deed { on, ..deeds::begun(key.id.clone(), from.unwrap_or_default(), what) })
+}
+
+/// The deed, with what came of it.
+fn come_of(deed: Deed, response: &Response) -> Deed {
+    let Sums { on, before, after } =
+        response.extensions().get::<Sums>().cloned().unwrap_or_default();
+    let made = response.headers().get(header::LOCATION).and_then(|it| it.to_str().ok());
+    let made = made.and_then(|it| it.rsplit('/').next()).map(str::to_owned);
+    let on = deed.on.clone().or(on).or(made).filter(|on| deeds::is_plain(on));
+    let outcome = response.status().as_u16().to_string();
+    Deed { on, before, after, outcome, ..deed }
+}
+
 impl Bearer {
     /// What the key is called.
     pub fn id(&self) -> &str {
         &self.key.id
+    }
+
+    /// What the key may do.
+    pub fn scope(&self) -> Scope {
+        self.key.scope
+    }
+
+    /// From when on the key is not valid any more, in seconds since the Unix epoch.
+    pub fn expires(&self) -> Option<u64> {
+        self.key.expires
+    }
+
+    /// All keys.
+    pub fn keys(&self) -> ApiKeys {
+        self.gate.keys.clone()
     }
 
     /// Whether the key is still valid.
@@ -198,6 +265,12 @@ const FAILURES_WITHIN: Duration = Duration::from_secs(60);
 
 /// Of so many addresses it is known.
 const MOST_PEERS: usize = 4_096;
+
+/// What is asked by POST and changes nothing.
+const RESTED: &[&str] = &["/v1/routes/test", "/v1/config/check", "/v1/config/diff"];
+
+/// What is looked at, and written down all the same.
+const WATCHED: &[&str] = &["/v1/calls/{id}/recording", "/v1/calls/{id}/sip", "/v1/audit"];
 
 /// The longest text that is looked up, in octets.
 const LONGEST_KEY: usize = 128;

@@ -10,20 +10,24 @@ pub mod router;
 mod service;
 
 mod asked;
+mod audit;
 mod paging;
 mod problem;
 
 mod calls;
 mod campaigns;
+mod docs;
 mod events;
 mod files;
 mod health;
+mod keys;
 mod metrics;
 mod orders;
 mod origination;
 mod queues;
 mod recordings;
 mod repeating;
+mod things;
 mod transcripts;
 mod trunks;
 mod usage;

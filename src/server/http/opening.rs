@@ -18,6 +18,7 @@ use crate::server::http::service::Service;
 use crate::server::http::witness::Witness;
 use crate::server::keys::unguarded;
 use crate::store::api_keys::ApiKeys;
+use crate::store::audit::Audit;
 use crate::store::call_archive::CallArchive;
 
 pub use crate::server::http::service::Stops;
@@ -95,8 +96,9 @@ impl Doors {
         let (witness, asking) = Witness::new(&clerk.facts, &clerk.announcer);
         others.spawn(witness.run(asking.run.clone(), stops.now.clone()));
         let kept = (CallArchive::new(settings.calls), Shelf(settings.recordings));
-        let service = Service::new(clerk, kept, asking, stops.clone());
-        let gate = Arc::new(Gate::new(ApiKeys::below(&settings.data), settings.budget));
+        let audit = Audit::below(&settings.data);
+        let service = Service::new(clerk, kept, (asking, audit.clone()), stops.clone());
+        let gate = Arc::new(Gate::new(ApiKeys::below(&settings.data), settings.budget, audit));
         if let Ok(address) = public.local() {
             tracing::info!(%address, "answering by HTTP");
         }

@@ -6,6 +6,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::config::editing::wish::Refused;
+use crate::server::control::edits::{Finding, Rejected};
 use crate::server::control::protocol::{Fault, FaultCode};
 
 /// Why something does not work.
@@ -37,7 +39,7 @@ pub struct Problem {
 }
 
 /// Something that is wrong with what was sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Flaw {
     /// Where in the body, as RFC 6901 has it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,6 +49,21 @@ pub struct Flaw {
     pub parameter: Option<String>,
     /// What is wrong there.
     pub message: String,
+    /// For programs, of mistakes in the files: as `voxtrunk check` has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Its line, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// Its column, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
 }
 
 /// What kind of problem it is.
@@ -75,6 +92,10 @@ pub enum Code {
     InvalidCursor,
     /// The files have mistakes.
     InvalidConfig,
+    /// It is not as whoever asks thinks.
+    PreconditionFailed,
+    /// It must be said how it is thought to stand.
+    PreconditionRequired,
     /// No such part of the recording.
     RangeNotSatisfiable,
     /// Too many tries, or too many streams.
@@ -108,7 +129,8 @@ impl Problem {
     pub fn parameter(name: &str, message: impl Into<String>) -> Self {
         let message = message.into();
         let mut problem = Self::new(Code::Validation, format!("`{name}`: {message}"));
-        problem.errors = [Flaw { pointer: None, parameter: Some(name.to_owned()), message }].into();
+        let parameter = Some(name.to_owned());
+        problem.errors = [Flaw { parameter, message, ..Flaw::default() }].into();
         problem
     }
 
@@ -116,7 +138,8 @@ impl Problem {
     pub fn pointer(pointer: String, message: impl Into<String>) -> Self {
         let message = message.into();
         let mut problem = Self::new(Code::Validation, message.clone());
-        problem.errors = [Flaw { pointer: Some(pointer), parameter: None, message }].into();
+        let pointer = Some(pointer);
+        problem.errors = [Flaw { pointer, message, ..Flaw::default() }].into();
         problem
     }
 
@@ -151,6 +174,12 @@ impl Code {
             Self::InvalidConfig => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "urn:voxtrunk:problem:invalid_config")
             }
+            Self::PreconditionFailed => {
+                (StatusCode::PRECONDITION_FAILED, "urn:voxtrunk:problem:precondition_failed")
+            }
+            Self::PreconditionRequired => {
+                (StatusCode::PRECONDITION_REQUIRED, "urn:voxtrunk:problem:precondition_required")
+            }
             Self::RangeNotSatisfiable => {
                 (StatusCode::RANGE_NOT_SATISFIABLE, "urn:voxtrunk:problem:range_not_satisfiable")
             }
@@ -161,6 +190,39 @@ impl Code {
             }
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "urn:voxtrunk:problem:internal"),
         }
+    }
+}
+
+impl From<Rejected> for Problem {
+    fn from(rejected: Rejected) -> Self {
+        let refused = match rejected {
+            Rejected::Refused(refused) => refused,
+            Rejected::Unfit(why) => return Self::new(Code::InvalidConfig, why),
+            Rejected::Invalid(findings) => {
+                let first = findings.first().map(|it| it.message.clone()).unwrap_or_default();
+                let mut problem = Self::new(Code::InvalidConfig, first);
+                problem.errors = findings.into_iter().map(Flaw::from).collect();
+                return problem;
+            }
+        };
+        let detail = refused.to_string();
+        let code = match refused {
+            Refused::Value(pointer, _) => return Self::pointer(pointer, detail),
+            Refused::Unknown(_) => Code::NotFound,
+            Refused::Ambiguous(_) | Refused::Files(_) => Code::Conflict,
+            Refused::Unconditional(_) => Code::PreconditionRequired,
+            Refused::Otherwise(_) => Code::PreconditionFailed,
+            Refused::Outside(_) => Code::Forbidden,
+            Refused::Disk(_) => Code::Unavailable,
+        };
+        Self::new(code, detail)
+    }
+}
+
+impl From<Finding> for Flaw {
+    fn from(it: Finding) -> Self {
+        let Finding { code, message, file, line, column, help } = it;
+        Self { pointer: None, parameter: None, message, code: Some(code), file, line, column, help }
     }
 }
 

@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 use crate::server::http::gate::{Gate, admit};
 use crate::server::http::service::Service;
 use crate::server::http::{
-    calls, campaigns, events, files, front, health, metrics, orders, origination, queues,
-    recordings, transcripts, trunks, usage, webhooks,
+    audit, calls, campaigns, docs, events, files, front, health, keys, metrics, orders,
+    origination, queues, recordings, things, transcripts, trunks, usage, webhooks,
 };
 use crate::store::api_keys::Scope;
 
@@ -36,6 +36,7 @@ pub fn public(service: Service, gate: &Arc<Gate>, api_docs: bool) -> Router {
         let text = Bytes::from(openapi().to_json().unwrap_or_default());
         let json = [(header::CONTENT_TYPE, "application/json")];
         router = router.route("/openapi.json", get(move || std::future::ready((json, text))));
+        router = router.merge(docs::pages());
     }
     dressed(router, service)
 }
@@ -100,7 +101,9 @@ fn looks() -> OpenApiRouter<Service> {
         .routes(routes!(campaigns::get))
         .routes(routes!(campaigns::rows))
         .routes(routes!(files::route))
+        .routes(routes!(files::history))
         .routes(routes!(metrics::show))
+        .merge(written())
 }
 
 /// What acts upon calls and trunks, or costs the server more than a look.
@@ -127,7 +130,59 @@ fn acts() -> OpenApiRouter<Service> {
 
 /// What changes how the server works.
 fn rules() -> OpenApiRouter<Service> {
-    OpenApiRouter::new().routes(routes!(files::reload))
+    OpenApiRouter::new()
+        .routes(routes!(files::reload))
+        .routes(routes!(files::diff))
+        .routes(routes!(files::rollback))
+        .routes(routes!(keys::list))
+        .routes(routes!(keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::verify))
+        .merge(editing())
+}
+
+/// What stands in the files.
+fn written() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
+        .routes(routes!(things::agents::list))
+        .routes(routes!(things::agents::get))
+        .routes(routes!(things::squads::list))
+        .routes(routes!(things::squads::get))
+        .routes(routes!(things::flows::list))
+        .routes(routes!(things::flows::get))
+        .routes(routes!(things::tools::list))
+        .routes(routes!(things::tools::get))
+        .routes(routes!(things::routes::list))
+        .routes(routes!(things::routes::get))
+        .routes(routes!(things::menus::list))
+        .routes(routes!(things::menus::get))
+        .routes(routes!(things::hours::list))
+        .routes(routes!(things::hours::get))
+        .routes(routes!(things::lists::list))
+        .routes(routes!(things::lists::get))
+        .routes(routes!(things::queues::list))
+        .routes(routes!(things::queues::get))
+        .routes(routes!(things::trunks::list))
+        .routes(routes!(things::trunks::get))
+        .routes(routes!(things::phones::list))
+        .routes(routes!(things::phones::get))
+}
+
+/// What changes it.
+fn editing() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
+        .routes(routes!(things::agents::put, things::agents::patch, things::agents::delete))
+        .routes(routes!(things::squads::put, things::squads::patch, things::squads::delete))
+        .routes(routes!(things::flows::put, things::flows::patch, things::flows::delete))
+        .routes(routes!(things::tools::put, things::tools::patch, things::tools::delete))
+        .routes(routes!(things::routes::put, things::routes::patch, things::routes::delete))
+        .routes(routes!(things::menus::put, things::menus::patch, things::menus::delete))
+        .routes(routes!(things::hours::put, things::hours::patch, things::hours::delete))
+        .routes(routes!(things::lists::put, things::lists::patch, things::lists::delete))
+        .routes(routes!(things::queues::put, things::queues::patch, things::queues::delete))
+        .routes(routes!(things::trunks::put, things::trunks::patch, things::trunks::delete))
+        .routes(routes!(things::phones::put, things::phones::patch, things::phones::delete))
 }
 
 fn dressed(router: Router<Service>, service: Service) -> Router {

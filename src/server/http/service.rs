@@ -10,6 +10,7 @@ use crate::server::http::events::Streams;
 use crate::server::http::health::Readiness;
 use crate::server::http::recordings::Shelf;
 use crate::server::http::witness::Asking;
+use crate::store::audit::Audit;
 use crate::store::call_archive::CallArchive;
 
 /// All the pieces.
@@ -21,6 +22,7 @@ pub struct Service {
     witness: Asking,
     readiness: Readiness,
     streams: Streams,
+    audit: Audit,
 }
 
 /// When the server stops.
@@ -33,16 +35,16 @@ pub struct Stops {
 }
 
 impl Service {
-    /// Takes the clerk, the records and recordings, the witness, and the stops.
+    /// Takes the clerk, the records and recordings, the witness and the chronicle, and the stops.
     pub fn new(
         clerk: Arc<Clerk>,
         (archive, shelf): (CallArchive, Shelf),
-        witness: Asking,
+        (witness, audit): (Asking, Audit),
         stops: Stops,
     ) -> Self {
         let streams = Streams::new((clerk.clone(), archive.clone()), witness.clone(), stops.now);
         let readiness = Readiness(stops.wind_up);
-        Self { clerk, archive, shelf, witness, readiness, streams }
+        Self { clerk, archive, shelf, witness, readiness, streams, audit }
     }
 }
 
@@ -79,5 +81,11 @@ impl FromRef<Service> for Readiness {
 impl FromRef<Service> for Streams {
     fn from_ref(service: &Service) -> Self {
         service.streams.clone()
+    }
+}
+
+impl FromRef<Service> for Audit {
+    fn from_ref(service: &Service) -> Self {
+        service.audit.clone()
     }
 }

@@ -130,6 +130,7 @@ fn loaded() -> Loaded {
     let request = Files {
         server: Some(text("conf/server.toml", SERVER)),
         dialplans: vec![text("dialplans/day.toml", DIALPLAN)],
+        ..Files::default()
     };
     let loaded = load(&request, &|_| None, &FilesOnly);
     let errors: Vec<&String> = loaded.diagnostics.iter().map(|it| &it.message).collect();

@@ -361,14 +361,14 @@ fn recorded() -> House {
 }
 
 /// A server with a door of HTTP, and whoever comes there without a key.
-async fn started(house: House) -> (Server, Api) {
+pub async fn started(house: House) -> (Server, Api) {
     let bind = format!("127.0.0.1:{}", free_port());
     let server = Server::start(house.and(&format!("[http]\nbind = {bind:?}\n"))).await;
     (server, Api::at(&format!("http://{bind}"), None))
 }
 
 /// Has a key made.
-async fn made(server: &Server, args: &[&str]) -> String {
+pub async fn made(server: &Server, args: &[&str]) -> String {
     let (code, key, why) = ask(server, &[&["key", "create"], args].concat()).await;
     assert_eq!(code, Some(0), "{why}");
     assert!(key.starts_with("sk_") && key.trim().len() == 67, "{key}");
@@ -377,7 +377,7 @@ async fn made(server: &Server, args: &[&str]) -> String {
 
 /// A program that asks by HTTP.
 #[derive(Debug, Clone)]
-struct Api {
+pub struct Api {
     client: Client,
     base: String,
     address: String,
@@ -385,7 +385,8 @@ struct Api {
 }
 
 impl Api {
-    fn at(base: &str, authority: Option<&Path>) -> Self {
+    /// At this door.
+    pub fn at(base: &str, authority: Option<&Path>) -> Self {
         let files = tls::Files { identity: None, authorities: authority.map(Path::to_owned) };
         let tls = tls::Client::load(files).expect("authorities");
         let client = Client::builder().tls_backend_preconfigured(tls.config()).no_proxy().build();
@@ -394,15 +395,17 @@ impl Api {
     }
 
     /// With a new key.
-    async fn with(&self, server: &Server, scope: &str) -> Self {
+    pub async fn with(&self, server: &Server, scope: &str) -> Self {
         self.with_key(&made(server, &["--name", scope, "--scope", scope, "--expires", "1d"]).await)
     }
 
-    fn with_key(&self, key: &str) -> Self {
+    /// With this key.
+    pub fn with_key(&self, key: &str) -> Self {
         Self { key: Some(key.to_owned()), ..self.clone() }
     }
 
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    /// A request.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.client.request(method, format!("{}{path}", self.base));
         match &self.key {
             Some(key) => request.bearer_auth(key),
@@ -410,22 +413,25 @@ impl Api {
         }
     }
 
-    async fn get(&self, path: &str) -> Response {
+    /// Asks.
+    pub async fn get(&self, path: &str) -> Response {
         self.request(Method::GET, path).send().await.expect("an answer")
     }
 
-    async fn post(&self, path: &str, body: Value) -> Response {
+    /// Sends an object.
+    pub async fn post(&self, path: &str, body: Value) -> Response {
         self.request(Method::POST, path).json(&body).send().await.expect("an answer")
     }
 
-    async fn json(&self, path: &str) -> Value {
+    /// What is there.
+    pub async fn json(&self, path: &str) -> Value {
         let response = self.get(path).await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         response.json().await.expect("JSON")
     }
 
     /// What happens; from behind `last` on, if it is named.
-    async fn events(&self, path: &str, last: Option<&str>) -> Events {
+    pub async fn events(&self, path: &str, last: Option<&str>) -> Events {
         let mut request = self.request(Method::GET, path);
         if let Some(last) = last {
             request = request.header("Last-Event-ID", last);
@@ -536,10 +542,10 @@ impl Api {
     }
 }
 
-type Events = std::pin::Pin<Box<dyn Stream<Item = Event> + Send>>;
+pub type Events = std::pin::Pin<Box<dyn Stream<Item = Event> + Send>>;
 
 /// The next event; its name stands in it, too.
-async fn next(events: &mut Events) -> Value {
+pub async fn next(events: &mut Events) -> Value {
     let event = tokio::time::timeout(PATIENCE, events.next()).await.expect("in time");
     let event = event.expect("an event");
     let value: Value = serde_json::from_str(&event.data).expect("JSON");
@@ -548,7 +554,7 @@ async fn next(events: &mut Events) -> Value {
 }
 
 /// The next event of a type.
-async fn until(events: &mut Events, kind: &str) -> Value {
+pub async fn until(events: &mut Events, kind: &str) -> Value {
     loop {
         let event = next(events).await;
         if event["type"] == kind {
@@ -558,7 +564,7 @@ async fn until(events: &mut Events, kind: &str) -> Value {
 }
 
 /// A problem, as the standard has it.
-async fn problem(response: Response, status: u16) -> Value {
+pub async fn problem(response: Response, status: u16) -> Value {
     let (told, url) = (response.status().as_u16(), response.url().to_string());
     let kind = response.headers().get("content-type").cloned();
     let text = response.text().await.expect("a text");
@@ -570,14 +576,15 @@ async fn problem(response: Response, status: u16) -> Value {
 }
 
 /// A caller with a name that no page should print.
-struct Ann {
+pub struct Ann {
     wire: Wire,
     answer: String,
     _audio: Audio,
 }
 
 impl Ann {
-    async fn calls(server: &Server) -> Self {
+    /// Calls the porter.
+    pub async fn calls(server: &Server) -> Self {
         let audio = Audio::open().await;
         let mut wire = Wire::open("127.0.0.1:0", server.address).await;
         let description = wire.description_at(audio.port());
@@ -597,7 +604,7 @@ impl Ann {
     }
 
     /// Waits for the BYE and answers it; gives its Reason.
-    async fn is_hung_up(&mut self) -> String {
+    pub async fn is_hung_up(&mut self) -> String {
         loop {
             let message = self.wire.receive(PATIENCE).await.expect("a BYE");
             if !message.starts_with("BYE ") {

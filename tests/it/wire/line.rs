@@ -40,6 +40,7 @@ impl Line {
         let request = Request {
             server: Some(text("server.toml", settings)),
             dialplans: vec![text("main.toml", "[[route]]\nto = \"busy\"\n")],
+            ..Request::default()
         };
         let loaded = load(&request, &|_| None, &FilesOnly);
         assert!(!loaded.has_errors(), "{:?}", loaded.diagnostics);

@@ -23,11 +23,13 @@ mod tones;
 
 mod attacks;
 mod audio_streams;
+mod audit;
 mod baresip;
 mod bridging;
 mod browser;
 mod codecs;
 mod conferences;
+mod configuring;
 mod contract;
 mod control;
 mod crashes;

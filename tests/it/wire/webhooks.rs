@@ -266,7 +266,8 @@ async fn thousands_that_wait_are_told_and_of_each_call_in_order() {
 }
 
 /// The settings of a webhook of a service.
-fn webhook(name: &str, service: &Service, events: &str) -> String {
+/// The settings of a webhook.
+pub fn webhook(name: &str, service: &Service, events: &str) -> String {
     webhook_at(name, &format!("{}/hook", service.url()), events)
 }
 
@@ -279,7 +280,7 @@ fn webhook_at(name: &str, url: &str, events: &str) -> String {
 }
 
 /// Whether a request is signed with these keys, as Standard Webhooks has it.
-fn is_signed(request: &Seen, keys: &[&[u8]]) {
+pub fn is_signed(request: &Seen, keys: &[&[u8]]) {
     let of = |name: &str| request.header(name).expect("a header").to_owned();
     let (id, at) = (of("webhook-id"), of("webhook-timestamp"));
     let text = format!("{id}.{at}.{}", request.body);
@@ -293,11 +294,13 @@ fn is_signed(request: &Seen, keys: &[&[u8]]) {
     assert_eq!(of("content-type"), "application/json");
 }
 
-fn status(status: u16) -> Reply {
+/// An answer that says only that.
+pub fn status(status: u16) -> Reply {
     Reply { status, ..Reply::text("text/plain", String::new()) }
 }
 
-fn event(seen: &Seen) -> Value {
+/// What a request tells.
+pub fn event(seen: &Seen) -> Value {
     serde_json::from_str(&seen.body).unwrap_or_default()
 }
 
@@ -309,11 +312,14 @@ fn name(seen: &Seen) -> &str {
     seen.header("webhook-id").unwrap_or_default()
 }
 
-const NEW: &[u8] = b"a new key of four and twenty octets";
+/// The newer key of webhooks.
+pub const NEW: &[u8] = b"a new key of four and twenty octets";
 
-const OLD: &[u8] = b"the old key, which others still know";
+/// The older one.
+pub const OLD: &[u8] = b"the old key, which others still know";
 
-const ALLOW_ALL: &str = "[security.webhooks]\nallow = [\"127.0.0.1\"]\n";
+/// Webhooks may go to this machine.
+pub const ALLOW_ALL: &str = "[security.webhooks]\nallow = [\"127.0.0.1\"]\n";
 
 const TIMEOUT: &str = "timeout = \"10s\"";
 
