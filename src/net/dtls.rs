@@ -32,6 +32,9 @@ pub struct Handshake {
     /// The certificate that the peer must show.
     expected: Fingerprint,
     is_proven: bool,
+    /// Whether the keys were given: nothing that comes later ends the call, not even what bears the
+    /// address of the peer.
+    is_done: bool,
     due: Option<Instant>,
     room: Vec<u8>,
 }
@@ -91,7 +94,7 @@ impl Identity {
     pub fn awaiting(&self, expected: Fingerprint, now: Instant) -> Handshake {
         let dtls = Dtls::new_12(self.config.clone(), self.certificate.clone(), now);
         let room = vec![0; ROOM];
-        Handshake { dtls: Some(dtls), expected, is_proven: false, due: None, room }
+        Handshake { dtls: Some(dtls), expected, is_proven: false, is_done: false, due: None, room }
     }
 }
 
@@ -145,7 +148,11 @@ impl Handshake {
                 Output::PeerCert(_) => failure = Some(Failure::Certificate),
                 Output::KeyingMaterial(octets, profile) if self.is_proven => {
                     match keys(&octets, profile) {
-                        Some(keys) => out.push(Said::Keys(Box::new(keys))),
+                        Some(_) if self.is_done => {}
+                        Some(keys) => {
+                            self.is_done = true;
+                            out.push(Said::Keys(Box::new(keys)));
+                        }
                         None => failure = Some(Failure::Protocol("no suite in common".into())),
                     }
                 }
@@ -159,9 +166,12 @@ impl Handshake {
         }
     }
 
-    /// Ends it; what it would have said is not sent.
+    /// Ends it; what it would have said is not sent. Once the keys are given, nobody is told.
     fn fail(&mut self, failure: Failure, out: &mut Vec<Said>) {
         (self.dtls, self.due) = (None, None);
+        if self.is_done {
+            return;
+        }
         out.retain(|said| !matches!(said, Said::Keys(_)));
         out.push(Said::Failed(failure));
     }

@@ -108,17 +108,46 @@ fn lay_array(array: &mut Array, targets: &[Value]) {
         }
     }
     for _ in new..old {
-        array.remove(new);
+        let gone = array.remove(new);
+        let remark =
+            gone.decor().prefix().and_then(|it| it.as_str()).map(remark).unwrap_or_default();
+        behind(array, new, remark.to_owned());
     }
     for (at, target) in targets.iter().enumerate().take(new).skip(old) {
         let mut value = written(target);
         if let Some(indent) = &indent {
-            value.decor_mut().set_prefix(indent.as_str());
+            let remark = behind(array, at, String::new());
+            value.decor_mut().set_prefix(format!("{remark}{indent}"));
             array.insert_formatted(at, value);
         } else {
             array.insert(at, value);
         }
     }
+}
+
+/// The remark on the line of an element stands behind its comma, which is before the next element, or
+/// before the end: puts another one before what stands at `at`, and gives the one that was there.
+fn behind(array: &mut Array, at: usize, remark_before: String) -> String {
+    let before = match array.get(at) {
+        Some(value) => value.decor().prefix().and_then(|it| it.as_str()).unwrap_or_default(),
+        None => array.trailing().as_str().unwrap_or_default(),
+    };
+    let found = remark(before).to_owned();
+    let rest = before.get(found.len()..).unwrap_or_default();
+    if !rest.starts_with('\n') {
+        return String::new();
+    }
+    let told = format!("{remark_before}{rest}");
+    match array.get_mut(at) {
+        Some(value) => value.decor_mut().set_prefix(told),
+        None => array.set_trailing(told),
+    }
+    found
+}
+
+/// What stands on the line that goes on before a line ends.
+fn remark(before: &str) -> &str {
+    before.find('\n').and_then(|line| before.get(..line)).unwrap_or_default()
 }
 
 /// What stands before each element when each has its line.
@@ -196,6 +225,28 @@ mod tests {
         let again: DocumentMut = text.parse().expect("TOML");
         assert_eq!(said_in(again.as_table()), *target, "{text}");
         text
+    }
+
+    #[test]
+    fn remarks_behind_elements_stay_with_them() {
+        let text = "l = [\n  \"p\", # first\n  \"q\", # second\n  \"r\", # third\n]\n";
+        let laid = |list: Value| laid(text, &json!({ "l": list }));
+        let table = [
+            (json!(["p", "r"]), "l = [\n  \"p\", # first\n  \"r\", # third\n]\n"),
+            (json!(["p", "q"]), "l = [\n  \"p\", # first\n  \"q\", # second\n]\n"),
+            (json!(["q", "r"]), "l = [\n  \"q\", # second\n  \"r\", # third\n]\n"),
+            (
+                json!(["p", "q", "r", "s"]),
+                "l = [\n  \"p\", # first\n  \"q\", # second\n  \"r\", # third\n  \"s\",\n]\n",
+            ),
+            (
+                json!(["p", "n", "q", "r"]),
+                "l = [\n  \"p\", # first\n  \"n\",\n  \"q\", # second\n  \"r\", # third\n]\n",
+            ),
+        ];
+        for (list, expected) in table {
+            assert_eq!(laid(list.clone()), expected, "{list}");
+        }
     }
 
     #[test]
