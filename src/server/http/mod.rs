@@ -27,9 +27,12 @@ mod origination;
 mod queues;
 mod recordings;
 mod repeating;
+mod steering;
+mod telephony;
 mod things;
 mod transcripts;
 mod trunks;
+mod twiml;
 mod usage;
 mod webhooks;
 

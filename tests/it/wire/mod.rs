@@ -80,6 +80,7 @@ mod speech;
 mod spending;
 mod squads;
 mod srtp;
+mod steering;
 mod story;
 mod texts;
 mod tools;
