@@ -33,6 +33,7 @@ mod things;
 mod transcripts;
 mod trunks;
 mod twiml;
+mod upgrade;
 mod usage;
 mod webhooks;
 
