@@ -38,7 +38,7 @@ pub fn door(subject: &Subject<'_>) -> Vec<Diagnostic> {
 }
 
 /// An address that is not ours, or taken: SIP over TCP, TLS and WebSockets has the same ports.
-fn unbindable(subject: &Subject<'_>, bind: SocketAddr, path: &str) -> Option<Diagnostic> {
+pub fn unbindable(subject: &Subject<'_>, bind: SocketAddr, path: &str) -> Option<Diagnostic> {
     let ip = bind.ip();
     if !ip.is_unspecified() && subject.external.owns(ip) == Some(false) {
         let message = format!("{ip} is not an address of this machine");

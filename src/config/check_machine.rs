@@ -12,13 +12,16 @@ use crate::config::provider::{Need, Provider};
 use crate::config::settings::Trunk;
 use crate::config::source::is_secret_key;
 use crate::config::subject::Subject;
-use crate::config::{check_http, check_listen, check_recordings, check_srtp, check_stir};
+use crate::config::{
+    check_http, check_inlets, check_listen, check_recordings, check_srtp, check_stir,
+};
 
 /// Checks the settings of the machine.
 pub fn machine(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let mut found = addresses(subject);
     found.extend(check_listen::listens(subject));
     found.extend(check_http::door(subject));
+    found.extend(check_inlets::inlets(subject));
     found.extend(check_srtp::machine(subject));
     found.extend(times(subject));
     found.extend(ports(subject));

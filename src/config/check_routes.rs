@@ -8,7 +8,7 @@ use crate::base::destination::Destination;
 use crate::config::diagnostic::{Diagnostic, did_you_mean};
 use crate::config::source::Span;
 use crate::config::subject::Subject;
-use crate::config::{check_phone, check_webhooks};
+use crate::config::{check_inlets, check_phone, check_webhooks};
 use crate::dialplan::lint::Shadow;
 use crate::dialplan::plan::Route;
 
@@ -218,7 +218,8 @@ pub fn unknown_agent(subject: &Subject<'_>, name: &str, path: &str) -> Option<Di
 fn unknown_trunks(subject: &Subject<'_>, route: &Route, path: &str) -> Vec<Diagnostic> {
     let known: Vec<&str> = subject.server.trunks.keys().map(String::as_str).collect();
     let missing = |(at, name): (usize, &String)| {
-        if known.contains(&name.as_str()) || subject.key(&format!("trunks.{name}")).is_some() {
+        let is_known = known.contains(&name.as_str()) || check_inlets::is_open(subject, name);
+        if is_known || subject.key(&format!("trunks.{name}")).is_some() {
             return None;
         }
         let label = match did_you_mean(name, known.iter().copied()) {

@@ -6,9 +6,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::base::units::parsed;
+use crate::config::inlets::{Twilio, WebCalls};
 
 /// `[http]`: where programs ask the running server by HTTP. Without this table nobody listens.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
     /// Address and port.
@@ -20,6 +21,10 @@ pub struct Http {
     pub api_docs: bool,
     /// A second door for those who watch over the server.
     pub admin: Option<HttpAdmin>,
+    /// Where Twilio brings calls, if it may.
+    pub twilio: Option<Twilio>,
+    /// Who may be called by pages, if anybody may.
+    pub web_calls: Option<WebCalls>,
 }
 
 /// `[http.admin]`: metrics and health, without a key. Keep it off the internet.
@@ -33,7 +38,14 @@ pub struct HttpAdmin {
 
 impl Default for Http {
     fn default() -> Self {
-        Self { bind: local(8080), tls: None, api_docs: true, admin: None }
+        Self {
+            bind: local(8080),
+            tls: None,
+            api_docs: true,
+            admin: None,
+            twilio: None,
+            web_calls: None,
+        }
     }
 }
 

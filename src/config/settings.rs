@@ -26,6 +26,7 @@ pub use crate::config::control::{Control, Socket};
 pub use crate::config::database::Database;
 pub use crate::config::http::Http;
 pub use crate::config::inbound::Inbound;
+pub use crate::config::inlets::AudioSocket;
 pub use crate::config::listen::{Listen, OpenedTls, Tls, Transport};
 pub use crate::config::mail::Mail;
 pub use crate::config::provider::{Job, Provider, ProviderKind};
@@ -80,6 +81,8 @@ pub struct Server {
     pub control: Control,
     /// Where programs ask the running server by HTTP, if they may.
     pub http: Option<Http>,
+    /// Where an Asterisk brings calls by AudioSocket, if it may.
+    pub audiosocket: Option<AudioSocket>,
     /// What is logged.
     pub log: Log,
 }

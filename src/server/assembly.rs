@@ -35,7 +35,7 @@ use crate::server::running::{Blueprint, Control, Folders};
 use crate::server::stir::{self, StirError};
 use crate::server::storing::{self, StoreError};
 use crate::server::tools::{self, Shop, ShopError};
-use crate::server::{door, music, recordings, streams, trunks, vantage};
+use crate::server::{door, inlets, music, recordings, streams, trunks, vantage};
 use crate::sip::dialog::session_timer::{self, Mode};
 use crate::sip::endpoint;
 use crate::sip::transaction::timers::Timers;
@@ -138,6 +138,7 @@ pub async fn blueprint(loaded: &Loaded) -> Result<Blueprint, AssemblyError> {
         trunks: trunks::settings(server),
         tenants: trunks::tenants(server),
         stir: stir::settings(server)?,
+        audiosocket: server.audiosocket.as_ref().map(inlets::audiosocket),
         rtp: (server.rtp_address(), server.rtp.ports.first..=server.rtp.ports.last),
         playbill,
         board,
@@ -245,6 +246,12 @@ fn http(server: &Server) -> Option<opening::Settings> {
         bind: http.bind,
         tls: certificate.map(listening::tls_files),
         admin: http.admin.map(|admin| admin.bind),
+        web_calls: http.web_calls.as_ref().map(|calls| opening::WebCalls {
+            agents: calls.agents.clone(),
+            origins: calls.origins.clone(),
+            max_calls: calls.max_calls,
+        }),
+        twilio: http.twilio.as_ref().map(|twilio| inlets::twilio(server, twilio)),
         api_docs: http.api_docs,
         budget: door::api_keys(server),
         data: server.machine.data_dir.clone(),
@@ -321,9 +328,11 @@ fn srtp(server: &Server, identity: &Identity) -> Srtp {
     let of_trunk = |(name, trunk): (&String, &settings::Trunk)| {
         Some((Arc::from(name.as_str()), policy(trunk.srtp?)))
     };
+    // Packets stay in this machine: the calls are brought here by other ways.
+    let inlets = inlets::NAMES.map(|name| (Arc::from(name), Policy::Off));
     Srtp {
         policy: policy(server.rtp.srtp),
-        trunks: server.trunks.iter().filter_map(of_trunk).collect(),
+        trunks: server.trunks.iter().filter_map(of_trunk).chain(inlets).collect(),
         suites: server.rtp.srtp_suites.clone(),
         ways: match server.rtp.insecure_sdes {
             true => keying::Ways::Any,

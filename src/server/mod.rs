@@ -18,6 +18,7 @@ pub mod codecs;
 pub mod db;
 pub mod door;
 pub mod hosts;
+mod inlets;
 pub mod inspection;
 mod listening;
 pub mod music;

@@ -29,6 +29,8 @@ use crate::engine::conferences::{ConferencesHandle, Rooms};
 use crate::engine::doors::{self, DoorError, Doors};
 use crate::engine::errands::{Errands, ErrandsHandle};
 use crate::engine::gauges::Gauges;
+use crate::engine::inlets::door as inlets;
+use crate::engine::inlets::talk::House as Inland;
 use crate::engine::media_shard::{MediaHandle, MediaShard};
 use crate::engine::memories::Memories;
 use crate::engine::playbill::Playbill;
@@ -89,6 +91,8 @@ pub struct Blueprint {
     pub tenants: tenants::Settings,
     /// How signatures of calls are checked and made.
     pub stir: stir::Settings,
+    /// Where an Asterisk brings calls by AudioSocket, if it may.
+    pub audiosocket: Option<inlets::Settings>,
     /// Where media is bound.
     pub rtp: (IpAddr, RangeInclusive<u16>),
     /// What calls are given.
@@ -180,6 +184,11 @@ pub enum StartError {
         /// What the kernel says.
         why: std::io::Error,
     },
+    /// The door of AudioSocket cannot be bound.
+    #[error(
+        "cannot listen for AudioSocket: {0}\n  choose another address under [audiosocket] in conf/server.toml"
+    )]
+    AudioSocket(std::io::Error),
     /// The control socket cannot be had.
     #[error(transparent)]
     Control(#[from] ClaimError),
@@ -247,6 +256,8 @@ impl Running {
         let doors = Doors::open(blueprint.sip)?;
         let (sockets, gauges) = (doors.sockets.clone(), Arc::new(Gauges::default()));
         let web = blueprint.store.web.clone();
+        let inlet = blueprint.audiosocket.map(inlets::Door::open).transpose();
+        let inlet = inlet.map_err(StartError::AudioSocket)?.map(|door| (door, blueprint.rtp.0));
         let (ports, memory) = (ports(blueprint.rtp)?, memory(blueprint.store, &blueprint.folders)?);
         let identity = Some(blueprint.playbill.identity.clone());
         let media = MediaShard::start_as(identity, blueprint.detector, gauges.clone());
@@ -277,6 +288,9 @@ impl Running {
         calls.spawn(supervisor.with_questions(questions).run(arrivals));
         others.spawn(shard.run(stop_shard.clone()));
         others.spawn(books);
+        if let Some((door, media)) = inlet {
+            others.spawn(door.serve(Inland { sip: sip.clone(), media }, stop_shard.clone()));
+        }
         let known = memory.work((facts, announcer.watch()), &stop_shard, &mut others);
         let running = Self {
             local: sip.local,

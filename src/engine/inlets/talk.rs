@@ -94,7 +94,7 @@ impl Talk {
             None | Some(News::Ended) => Some(End::ByUs),
             Some(News::Refused(status, why)) => Some(End::Refused(status, why)),
             Some(News::Rings) => None,
-            Some(News::Answered(answer)) => {
+            Some(News::Answered(answer, _)) => {
                 let unheard = self.unheard.take()?;
                 match unheard.answered(&answer) {
                     Ok(voice) => {

@@ -35,14 +35,18 @@ pub struct Start {
     pub account_sid: String,
     /// What the TwiML says by `<Parameter>`.
     pub custom_parameters: BTreeMap<String, String>,
-    media_format: Option<Format>,
+    /// How its samples are.
+    pub media_format: Option<Format>,
 }
 
+/// How samples are.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Format {
-    encoding: String,
-    sample_rate: u32,
+pub struct Format {
+    /// `audio/x-mulaw`.
+    pub encoding: String,
+    /// In hertz.
+    pub sample_rate: u32,
 }
 
 #[derive(Debug, Deserialize)]

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use tokio::net::UdpSocket;
@@ -66,7 +66,11 @@ impl Unheard {
     /// # Errors
     /// When there is none to be had.
     pub async fn bind(house: IpAddr, rate: Rate) -> io::Result<Self> {
-        let house = if house.is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { house };
+        let house = match house {
+            IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            bound => bound,
+        };
         let socket = UdpSocket::bind((house, 0)).await?;
         let local = socket.local_addr()?;
         // The dearest first is the one that loses least.

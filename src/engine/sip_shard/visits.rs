@@ -3,6 +3,7 @@
 //! written.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::call::admission::Badge;
 use crate::call::admission::caps::Newcomer;
+use crate::call::conductor::CALL_HEADER;
 use crate::engine::arrival::Arrival;
 use crate::engine::clock;
 use crate::engine::mailbox;
@@ -34,6 +36,8 @@ pub struct Visit {
     pub from: String,
     /// The name that is shown.
     pub name: Option<String>,
+    /// From which address, if not from this machine.
+    pub peer: Option<IpAddr>,
     /// What the call is known by where it comes from.
     pub call_id: String,
     /// What templates and routes may read, as headers of an INVITE.
@@ -47,8 +51,8 @@ pub struct Visit {
 pub enum News {
     /// It rings.
     Rings,
-    /// It is answered, with this session description.
-    Answered(Bytes),
+    /// It is answered, with this session description; the call, as records and events name it.
+    Answered(Bytes, String),
     /// It is not taken: the status that SIP has for it, and why.
     Refused(u16, String),
     /// It is over.
@@ -132,11 +136,12 @@ impl SipShard {
             tenant: visit.tenant.clone(),
             ..Badge::default()
         };
-        let newcomer = Newcomer { session, badge: &badge, number: &visit.number, address: here };
+        let remote = visit.peer.map_or(here, |peer| SocketAddr::new(peer, 0));
+        let newcomer = Newcomer { session, badge: &badge, number: &visit.number, address: remote };
         self.doorkeeper.admit(clock::now(), &newcomer)?;
         let incoming = Incoming {
             session,
-            flow: Flow { transport: Transport::Tcp, local: here, remote: here },
+            flow: Flow { transport: Transport::Tcp, local: here, remote },
             phone: None,
             trunk: Some(visit.door),
             request_uri: format!("sip:{}@{here}", visit.number),
@@ -167,8 +172,10 @@ impl SipShard {
         };
         match command {
             Command::Progress { .. } => self.tell_guest(session, News::Rings),
-            Command::Answer { body, .. } => {
-                self.tell_guest(session, News::Answered(body));
+            Command::Answer { body, headers, .. } => {
+                let call = headers.into_iter().find(|(name, _)| name == CALL_HEADER);
+                let call = call.map(|(_, call)| call).unwrap_or_default();
+                self.tell_guest(session, News::Answered(body, call));
                 if let Some(guest) = self.visits.here.get_mut(&session) {
                     guest.is_answered = true;
                 }

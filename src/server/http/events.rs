@@ -126,6 +126,19 @@ impl Streams {
         Self { clerk, archive, witness, places: Arc::new(Semaphore::new(MOST_STREAMS)), stop }
     }
 
+    /// What is said in a call, for whoever has it.
+    ///
+    /// # Errors
+    /// When too many watch.
+    pub async fn words_of(self, call: CallId) -> Result<Response, Problem> {
+        let types = vec!["transcript.updated".to_owned(), "call.*".to_owned()];
+        let filter = Filter { types, call: Some(call) };
+        let (permit, account) = (self.place()?, self.account().await?);
+        let mut past = Past { missed: None, events: account.past.clone() };
+        past.events.retain(|event| event.call == Some(call));
+        Ok(self.flow(account, filter, (None, permit)).after(past).response())
+    }
+
     fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
         let full = |_| {
             let why = format!("{MOST_STREAMS} streams are open: close one of them");
@@ -142,7 +155,7 @@ impl Streams {
         self,
         account: Account,
         filter: Filter,
-        (bearer, permit): (Bearer, OwnedSemaphorePermit),
+        (bearer, permit): (impl Into<Option<Bearer>>, OwnedSemaphorePermit),
     ) -> Flow {
         let mut beats = tokio::time::interval(HEARTBEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -150,7 +163,7 @@ impl Streams {
             streams: self,
             live: account.live,
             filter,
-            bearer,
+            bearer: bearer.into(),
             beats,
             next: String::new(),
             is_over: false,
@@ -171,7 +184,8 @@ struct Flow {
     streams: Streams,
     live: tokio::sync::broadcast::Receiver<Arc<Event>>,
     filter: Filter,
-    bearer: Bearer,
+    /// The key that it is watched with, if one is needed.
+    bearer: Option<Bearer>,
     beats: Interval,
     /// What is to be sent next.
     next: String,
@@ -251,7 +265,8 @@ impl Flow {
             Some(call) => self.streams.clerk.is_up(call).await.unwrap_or(false),
             None => true,
         };
-        self.is_over |= !self.bearer.is_valid() || !is_up && self.live.is_empty();
+        let is_taken_back = self.bearer.as_ref().is_some_and(|bearer| !bearer.is_valid());
+        self.is_over |= is_taken_back || !is_up && self.live.is_empty();
     }
 }
 

@@ -246,7 +246,7 @@ impl Failures {
 }
 
 /// Whose address it is: a household has a whole network of IPv6.
-fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {

@@ -28,6 +28,7 @@ mod queues;
 mod recordings;
 mod repeating;
 mod steering;
+mod streams;
 mod telephony;
 mod things;
 mod transcripts;
@@ -35,6 +36,7 @@ mod trunks;
 mod twiml;
 mod upgrade;
 mod usage;
+mod web_calls;
 mod webhooks;
 
 mod exposition;

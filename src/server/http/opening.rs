@@ -1,12 +1,13 @@
 //! Opens the doors of HTTP, and has them served.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
+use crate::base::secret::Secret;
 use crate::call::admission::Budget;
 use crate::net::tls::{self, TlsError};
 use crate::server::control::clerk::Clerk;
@@ -16,6 +17,7 @@ use crate::server::http::recordings::Shelf;
 use crate::server::http::router;
 use crate::server::http::service::Service;
 use crate::server::http::witness::Witness;
+use crate::server::http::{streams, web_calls};
 use crate::server::keys::unguarded;
 use crate::store::api_keys::ApiKeys;
 use crate::store::audit::Audit;
@@ -32,6 +34,10 @@ pub struct Settings {
     pub tls: Option<tls::Files>,
     /// The door of those who watch over the server.
     pub admin: Option<SocketAddr>,
+    /// Where Twilio brings calls, if it may.
+    pub twilio: Option<Twilio>,
+    /// Whom pages may call, if anybody.
+    pub web_calls: Option<WebCalls>,
     /// Whether it is told to everybody what can be asked.
     pub api_docs: bool,
     /// How often each key may be used.
@@ -42,6 +48,28 @@ pub struct Settings {
     pub calls: PathBuf,
     /// The recordings.
     pub recordings: PathBuf,
+}
+
+/// Whom pages may call.
+#[derive(Debug)]
+pub struct WebCalls {
+    /// The agents.
+    pub agents: Vec<String>,
+    /// The sites whose pages may, besides our own.
+    pub origins: Vec<String>,
+    /// How many calls may be up at once.
+    pub max_calls: usize,
+}
+
+/// Where Twilio brings calls.
+#[derive(Debug)]
+pub struct Twilio {
+    /// The address that it dials and signs.
+    pub url: String,
+    /// What it signs with.
+    pub token: Secret,
+    /// Where the ports of media are bound.
+    pub media: IpAddr,
 }
 
 /// Doors that nobody serves yet.
@@ -93,6 +121,7 @@ impl Doors {
     /// Has them served, beside the `others`, until the stop.
     pub fn serve(self, clerk: Arc<Clerk>, stops: &Stops, others: &mut JoinSet<()>) {
         let Self { public, admin, settings } = self;
+        let sip = clerk.sip.clone();
         let (witness, asking) = Witness::new(&clerk.facts, &clerk.announcer);
         others.spawn(witness.run(asking.run.clone(), stops.now.clone()));
         let kept = (CallArchive::new(settings.calls), Shelf(settings.recordings));
@@ -103,6 +132,18 @@ impl Doors {
             tracing::info!(%address, "answering by HTTP");
         }
         let router = router::public(service.clone(), &gate, settings.api_docs);
+        let router = match settings.twilio {
+            Some(twilio) => router.merge(streams::pages(sip, twilio)),
+            None => router,
+        };
+        let router = match settings.web_calls {
+            Some(calls) => {
+                let (pages, keeper) = web_calls::pages(service.clone(), calls);
+                others.spawn(keeper.run(stops.now.clone()));
+                router.merge(pages)
+            }
+            None => router,
+        };
         others.spawn(public.serve(router, stops.now.clone()));
         if let Some(door) = admin {
             others.spawn(door.serve(router::admin(service), stops.now.clone()));

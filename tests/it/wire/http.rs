@@ -394,6 +394,11 @@ impl Api {
         Self { client: client.expect("a client"), base: base.to_owned(), address, key: None }
     }
 
+    /// Where it asks.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// With a new key.
     pub async fn with(&self, server: &Server, scope: &str) -> Self {
         self.with_key(&made(server, &["--name", scope, "--scope", scope, "--expires", "1d"]).await)

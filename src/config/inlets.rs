@@ -1,0 +1,64 @@
+//! Doors for calls that come without SIP: `[audiosocket]`, `[http.twilio]` and `[http.web_calls]`.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::base::network::Network;
+use crate::base::secret::Secret;
+use crate::base::units::parsed;
+
+/// `[audiosocket]`: an Asterisk brings calls by `AudioSocket(…)`, each in a TCP connection. Routes see
+/// them as calls by a trunk `audiosocket`, to the UUID that the dialplan of the Asterisk gives.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AudioSocket {
+    /// Address and port.
+    #[serde(deserialize_with = "parsed")]
+    pub bind: SocketAddr,
+    /// Who may connect: there is no password, and nothing is hidden. Without it, this machine.
+    pub allow: Vec<Network>,
+}
+
+/// `[http.twilio]`: Twilio brings calls by `<Connect><Stream>`, to `/v1/streams/twilio`. Routes see
+/// them as calls by a trunk `twilio`, to the `<Parameter>` named `to`, or else `agent`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Twilio {
+    /// The address as it stands in the TwiML: `wss://voice.example.com/v1/streams/twilio`. It is
+    /// what Twilio signs.
+    pub url: String,
+    /// What it is signed with: the auth token of the account.
+    #[schemars(with = "String")]
+    pub auth_token: Secret,
+}
+
+/// `[http.web_calls]`: pages call agents by WebRTC, without a key: our own at `/call/AGENT`, and those
+/// of other sites that are named.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WebCalls {
+    /// The agents that may be called.
+    pub agents: Vec<String>,
+    /// The other sites whose pages may call them, as `https://www.example.com`.
+    #[serde(default)]
+    pub origins: Vec<String>,
+    /// How many calls may be up at once.
+    #[serde(default = "twenty")]
+    pub max_calls: usize,
+}
+
+fn twenty() -> usize {
+    20
+}
+
+impl Default for AudioSocket {
+    fn default() -> Self {
+        let own: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        Self {
+            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 9092)),
+            allow: own.map(Network::only).to_vec(),
+        }
+    }
+}
