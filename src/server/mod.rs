@@ -3,6 +3,7 @@
 pub mod control;
 pub mod history;
 pub mod http;
+pub mod importing;
 mod records;
 mod reload;
 pub mod routes;
