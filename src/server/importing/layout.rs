@@ -100,7 +100,7 @@ impl Layout {
         let mut add = |name: String, body: String| {
             let depth = if name.contains('/') { "../../" } else { "../" };
             let head = format!(
-                "#:schema {depth}../schemas/dialplan.schema.json\n# Imported from {source} by `voxtrunk import`.\n"
+                "#:schema {depth}../schemas/dialplan.schema.json\n{HEAD} from {source} by `voxtrunk import`.\n"
             );
             files.insert(folder.join(name), head + &body);
         };
@@ -138,7 +138,7 @@ impl Layout {
                 let path = entry.path();
                 if path.is_dir() && folder == self.folder() {
                     folders.push(path);
-                } else if path.extension().is_some_and(|it| it == "toml") {
+                } else if path.extension().is_some_and(|it| it == "toml") && is_ours(&path) {
                     found.push(path);
                 }
             }
@@ -192,6 +192,12 @@ impl Layout {
     }
 }
 
+/// Whether an import wrote a file: what somebody put beside it stays.
+fn is_ours(path: &Path) -> bool {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().take(3).any(|line| line.starts_with(HEAD))
+}
+
 /// How many errors and warnings there are.
 pub fn counted(loaded: &Loaded) -> (usize, usize) {
     let count = |wanted| loaded.diagnostics.iter().filter(|it| it.severity == wanted).count();
@@ -239,3 +245,6 @@ fn loaded(
     let request = Request { server, dialplans, instead };
     load(&request, &|name: &str| std::env::var(name).ok(), &Inspection)
 }
+
+/// How the remark at the head of a file begins.
+const HEAD: &str = "# Imported";

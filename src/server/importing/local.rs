@@ -3,14 +3,18 @@
 
 use serde_json::{Value, json};
 
+use crate::server::importing::draft::Draft;
 use crate::server::importing::pieces::{Options, Piece, Pieces, Table, put_table};
-use crate::server::importing::vapi::Draft;
 
 /// Puts an agent among the pieces.
 pub fn settle(pieces: &mut Pieces, (name, from): (&str, &str), draft: Draft, options: &Options) {
     let Draft { mut says, mut tools, transfers, ways, lends, .. } = draft;
     if !transfers.is_empty() {
         tools.push("transfer_call".to_owned());
+    }
+    // Where nothing else can be chosen, the end can.
+    if options.local && !lends && transfers.is_empty() && ways.is_empty() {
+        tools.push("end_call".to_owned());
     }
     tools.sort();
     tools.dedup();

@@ -5,27 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::config::provider::Job;
+use crate::server::importing::draft::Draft;
+use crate::server::importing::makers::FromRetell as Maker;
 use crate::server::importing::parts::{self, Wanted, language, reworded};
 use crate::server::importing::pieces::{Options, Pieces, Table, put, put_table};
 use crate::server::importing::read::{Unreadable, View};
-use crate::server::importing::vapi::Draft;
 use crate::server::importing::wording::{Words, literal, milliseconds, slug, variable};
 use crate::server::importing::{local, retell_flow};
-
-/// Whoever makes agents of a file of Retell's.
-#[derive(Debug)]
-pub struct Maker<'a> {
-    /// What is made.
-    pub pieces: Pieces,
-    /// How it is wanted.
-    pub options: &'a Options,
-    /// What templates mean.
-    pub words: Words,
-    /// The agents of the file by their ids, as destinations of ours.
-    pub agents: BTreeMap<String, String>,
-    /// Servers of tools, by their names in the file.
-    pub servers: BTreeMap<String, View<'a>>,
-}
 
 /// What a file has.
 #[derive(Debug, Default)]
@@ -188,24 +174,7 @@ impl<'a> Maker<'a> {
         if !terms.is_empty() && !self.options.local {
             put(says, "stt", Some(json!({ "keyterms": terms })));
         }
-        let (mut silence, mut limits, mut keys) = (Table::new(), Table::new(), Table::new());
-        put(
-            &mut silence,
-            "hangup_after",
-            view.number("end_call_after_silence_ms").map(milliseconds),
-        );
-        put(&mut silence, "remind_after", view.number("reminder_trigger_ms").map(milliseconds));
-        let most = view.number("reminder_max_count").map(|it| it.clamp(0.0, 20.0) as u64);
-        put(&mut silence, "reminders", most.filter(|it| *it > 0));
-        put(&mut limits, "max_duration", view.number("max_call_duration_ms").map(milliseconds));
-        if let Some(options) = view.get("user_dtmf_options") {
-            put(&mut keys, "timeout", options.number("timeout_ms").map(milliseconds));
-            let end = options.text("termination_key").filter(|it| it.len() == 1);
-            put(&mut keys, "terminator", end.filter(|it| "0123456789*#".contains(*it)));
-        }
-        for (key, table) in [("silence", silence), ("limits", limits), ("dtmf", keys)] {
-            put_table(says, key, table);
-        }
+        times(view, says);
         match view.text("denoising_mode") {
             Some("no-denoise") => put(says, "denoise", Some(false)),
             Some(_) => put(says, "denoise", Some(true)),
@@ -388,12 +357,20 @@ impl<'a> Maker<'a> {
             local::settle(&mut self.pieces, (agent, state.path()), draft, self.options);
         }
         let members: Vec<&String> = made.iter().map(|(_, (_, agent))| agent).collect();
-        crate::server::importing::vapi_squads::assemble(
+        let inside = crate::server::importing::vapi_squads::assemble(
             &mut self.pieces,
             (squad, llm.path()),
             (&start, &members),
             handoffs,
         );
+        for (state, (_, agent)) in &made {
+            if !inside.contains(agent) {
+                state.remark(
+                    "no edge leads to this state",
+                    "write [[squads.NAME.handoff]], and add it to the members",
+                );
+            }
+        }
     }
 
     fn edge(
@@ -493,6 +470,24 @@ fn engine<'a>(agent: &View<'a>, found: &Found<'a>) -> Option<Engine<'a>> {
             inside(&found.flows, id, "conversation_flow_id").map(Engine::Flow)
         }
         _ => None,
+    }
+}
+
+/// How long is waited, and how keys are taken.
+fn times(view: &View<'_>, says: &mut Table) {
+    let (mut silence, mut limits, mut keys) = (Table::new(), Table::new(), Table::new());
+    put(&mut silence, "hangup_after", view.number("end_call_after_silence_ms").map(milliseconds));
+    put(&mut silence, "remind_after", view.number("reminder_trigger_ms").map(milliseconds));
+    let most = view.number("reminder_max_count").map(|it| it.clamp(0.0, 20.0) as u64);
+    put(&mut silence, "reminders", most.filter(|it| *it > 0));
+    put(&mut limits, "max_duration", view.number("max_call_duration_ms").map(milliseconds));
+    if let Some(options) = view.get("user_dtmf_options") {
+        put(&mut keys, "timeout", options.number("timeout_ms").map(milliseconds));
+        let end = options.text("termination_key").filter(|it| it.len() == 1);
+        put(&mut keys, "terminator", end.filter(|it| "0123456789*#".contains(*it)));
+    }
+    for (key, table) in [("silence", silence), ("limits", limits), ("dtmf", keys)] {
+        put_table(says, key, table);
     }
 }
 

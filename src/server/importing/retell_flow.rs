@@ -4,19 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use crate::server::importing::draft::Draft;
 use crate::server::importing::local;
+use crate::server::importing::makers::FromRetell as Maker;
 use crate::server::importing::parts::{self, reworded};
 use crate::server::importing::pieces::{Piece, Table, put};
 use crate::server::importing::read::View;
-use crate::server::importing::retell::Maker;
 use crate::server::importing::retell_edges::{self as edges, Edge, When};
-use crate::server::importing::vapi::Draft;
+use crate::server::importing::retell_nodes::{asking, node, with_next};
 use crate::server::importing::wording::{literal, slug, variable};
 
 /// A flow that is being made.
 struct Build<'a, 'b> {
     maker: &'b mut Maker<'a>,
-    agent: &'b str,
     nodes: Table,
     /// Our names of nodes, by their ids in the file.
     ids: BTreeMap<String, String>,
@@ -55,34 +55,9 @@ pub fn flow<'a>(
         view.remark_on("start_speaker", "a flow begins with its first node", "let that node wait");
     }
     maker.words.of_flow = of_flow;
-    let mut ids = BTreeMap::new();
-    let mut names = BTreeSet::from(["the-end".to_owned(), "variables".to_owned()]);
-    for node in &all {
-        let Some(id) = node.text("id") else { continue };
-        let base = slug(node.words("name").unwrap_or(id), "node");
-        let mut name = base.clone();
-        for number in 2.. {
-            // Behind a dot stand the nodes that we add.
-            if names.insert(name.clone()) {
-                break;
-            }
-            name = format!("{base}-{number}");
-        }
-        ids.entry(id.to_owned()).or_insert(name);
-    }
-    let shelf = view.list("tools");
-    let mut tools = BTreeMap::new();
-    for tool in &shelf {
-        let id = tool.text("tool_id").map(str::to_owned);
-        let made = if tool.text("type") == Some("custom") {
-            maker.custom(tool)
-        } else {
-            tool.remark("there is no tool of this type", "write a tool of the type http or sql");
-            None
-        };
-        tools.extend(id.map(|id| (id, made)));
-    }
-    let mut build = Build { maker, agent, nodes: Table::new(), ids, tools, global: Vec::new() };
+    let ids = named(&all);
+    let tools = tools(maker, view);
+    let mut build = Build { maker, nodes: Table::new(), ids, tools, global: Vec::new() };
     build.all(&all);
     let start = view.words("start_node_id").and_then(|id| build.ids.get(id)).cloned();
     let start = start.or_else(|| build.ids.get(all.first()?.text("id")?).cloned());
@@ -99,6 +74,41 @@ pub fn flow<'a>(
     let draft = Draft { says, lends: true, ..Draft::default() };
     local::settle(&mut maker.pieces, (agent, view.path()), draft, maker.options);
     maker.words.of_flow = BTreeSet::new();
+}
+
+/// Our names of nodes, by their ids in the file. Behind two dashes stand the nodes that we add.
+fn named(all: &[View<'_>]) -> BTreeMap<String, String> {
+    let mut ids = BTreeMap::new();
+    let mut names = BTreeSet::from(["the-end".to_owned(), "variables".to_owned()]);
+    for node in all {
+        let Some(id) = node.text("id") else { continue };
+        let base = slug(node.words("name").unwrap_or(id), "node");
+        let mut name = base.clone();
+        for number in 2.. {
+            if names.insert(name.clone()) {
+                break;
+            }
+            name = format!("{base}-{number}");
+        }
+        ids.entry(id.to_owned()).or_insert(name);
+    }
+    ids
+}
+
+/// The tools of a flow, by their ids.
+fn tools<'a>(maker: &mut Maker<'a>, view: &View<'a>) -> BTreeMap<String, Option<String>> {
+    let mut tools = BTreeMap::new();
+    for tool in &view.list("tools") {
+        let id = tool.text("tool_id").map(str::to_owned);
+        let made = if tool.text("type") == Some("custom") {
+            maker.custom(tool)
+        } else {
+            tool.remark("there is no tool of this type", "write a tool of the type http or sql");
+            None
+        };
+        tools.extend(id.map(|id| (id, made)));
+    }
+    tools
 }
 
 /// The variables that a node gives.
@@ -228,7 +238,7 @@ impl<'a> Build<'a, '_> {
             return;
         }
         // Conditions on variables are looked at before the conversation.
-        let talk = format!("{name}.talk");
+        let talk = format!("{name}--talk");
         let mut ways: Vec<Value> = held.iter().map(|it| self.way(it)).collect();
         ways.push(json!({ "to": talk }));
         self.add(name, with_next("branch", ways));
@@ -270,7 +280,7 @@ impl<'a> Build<'a, '_> {
             offer.push_str(&format!("Press {key} for: {when}. "));
             digits.insert(key, json!(self.to(edge)));
         }
-        let menu = format!("{name}.menu");
+        let menu = format!("{name}--menu");
         next.push(json!({ "to": menu }));
         says.insert("next".to_owned(), Value::Array(next));
         self.add(name, says);
@@ -322,7 +332,7 @@ impl<'a> Build<'a, '_> {
             self.add(name, says);
             return;
         }
-        let call = format!("{name}.call");
+        let call = format!("{name}--call");
         let mut ask = asking(&missing, &call, self.maker.options.local);
         put(&mut ask, "failed", Some(failed));
         self.add(name, ask);
@@ -401,7 +411,7 @@ impl<'a> Build<'a, '_> {
         }
         let failed =
             ways.iter().rev().find_map(|it| it["to"].as_str()).unwrap_or("the-end").to_owned();
-        let onwards = format!("{name}.on");
+        let onwards = format!("{name}--on");
         let mut ask = asking(&wanted, &onwards, self.maker.options.local);
         put(&mut ask, "failed", Some(failed));
         self.add(name, ask);
@@ -558,71 +568,6 @@ impl<'a> Build<'a, '_> {
 
     /// The end, if anything leads there, and ways to nodes that were left out.
     fn finish(&mut self) {
-        debug_assert!(!self.agent.is_empty());
         self.add("the-end", node("end"));
     }
-}
-
-fn node(kind: &str) -> Table {
-    Table::from_iter([("type".to_owned(), json!(kind))])
-}
-
-fn with_next(kind: &str, ways: Vec<Value>) -> Table {
-    let mut says = node(kind);
-    let plain = if let [only] = ways.as_slice() { only.get("when").is_none() } else { false };
-    let next = if plain { ways[0]["to"].clone() } else { Value::Array(ways) };
-    says.insert("next".to_owned(), next);
-    says
-}
-
-/// A node that asks for values.
-fn asking(wanted: &Table, next: &str, local: bool) -> Table {
-    let (mut collect, mut ask) = (Table::new(), Table::new());
-    let mut list = String::new();
-    for (name, says) in wanted {
-        let spoken = name.replace('_', " ");
-        let description = says["description"].as_str().unwrap_or(&spoken).replace(['{', '}'], "");
-        let sort = match says["type"].as_str().unwrap_or("string") {
-            "boolean" => "boolean",
-            "number" | "integer" => "number",
-            "date" => "date",
-            "time" => "time",
-            "email" => "email",
-            _ => text_sort(&format!("{name} {description}").to_lowercase()),
-        };
-        let choices = says.get("enum").filter(|it| it.as_array().is_some_and(|it| !it.is_empty()));
-        collect.insert(name.clone(), choices.cloned().unwrap_or_else(|| json!(sort)));
-        list.push_str(&format!("\n- {name}: {description}"));
-        ask.insert(name.clone(), json!(format!("Please tell me: {description}")));
-    }
-    let mut says = node("ask");
-    says.insert("collect".to_owned(), Value::Object(collect));
-    if local {
-        says.insert("ask".to_owned(), Value::Object(ask));
-    } else {
-        let prompt = format!("Find these in what was said, and ask for what is missing:{list}");
-        says.insert("prompt".to_owned(), json!(prompt));
-    }
-    says.insert("tries".to_owned(), json!(2));
-    says.insert("next".to_owned(), json!(next));
-    says
-}
-
-/// Of which type a text is, by what is said of it.
-fn text_sort(about: &str) -> &'static str {
-    let known = [
-        ("phone", "phone"),
-        ("e-mail", "email"),
-        ("email", "email"),
-        ("date", "date"),
-        ("day", "date"),
-        ("postcode", "postcode"),
-        ("zip", "postcode"),
-        ("iban", "iban"),
-        ("number", "digits"),
-        ("digits", "digits"),
-        ("code", "digits"),
-        ("time", "time"),
-    ];
-    known.into_iter().find(|(word, _)| about.contains(word)).map_or("name", |(_, sort)| sort)
 }

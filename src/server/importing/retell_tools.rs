@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use crate::base::destination::Destination;
+use crate::server::importing::draft::{Draft, patience};
+use crate::server::importing::makers::FromRetell as Maker;
 use crate::server::importing::parts::{self, reworded};
 use crate::server::importing::pieces::{Table, put, put_table};
 use crate::server::importing::read::View;
-use crate::server::importing::retell::Maker;
 use crate::server::importing::shelf;
-use crate::server::importing::vapi::{Draft, patience};
 use crate::server::importing::vapi_tools::plain_headers;
 use crate::server::importing::wording::{Words, literal, slug};
 

@@ -13,8 +13,7 @@ pub fn tool_name(theirs: &str) -> String {
     } else {
         slug(theirs, "tool").replace('-', "_")
     };
-    let taken =
-        Builtin::named(&name).is_some() || OWN.contains(&name.as_str());
+    let taken = Builtin::named(&name).is_some() || OWN.contains(&name.as_str());
     if taken { format!("own_{name}") } else { name }
 }
 

@@ -5,60 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::config::provider::Job;
+use crate::server::importing::draft::Draft;
+use crate::server::importing::makers::FromVapi as Maker;
 use crate::server::importing::parts::{self, Wanted, language, reworded};
-use crate::server::importing::pieces::{Options, Piece, Pieces, Table, put, put_table};
+use crate::server::importing::pieces::{Options, Pieces, Table, put, put_table};
 use crate::server::importing::read::{Unreadable, View};
-use crate::server::importing::wording::{Words, literal, milliseconds, seconds};
+use crate::server::importing::wording::{Words, literal, seconds};
 use crate::server::importing::{local, vapi_squads};
-
-/// Whoever makes agents of a file of Vapi's.
-#[derive(Debug)]
-pub struct Maker<'a> {
-    /// What is made.
-    pub pieces: Pieces,
-    /// How it is wanted.
-    pub options: &'a Options,
-    /// What templates mean.
-    pub words: Words,
-    /// The agents by what names them in the file: their ids and names.
-    pub agents: BTreeMap<String, String>,
-    /// The tools of the file by their ids.
-    pub shelf: BTreeMap<String, View<'a>>,
-    /// The assistants of the file by their ids.
-    pub drafts: BTreeMap<String, View<'a>>,
-}
-
-/// An agent that is being made.
-#[derive(Debug, Default)]
-pub struct Draft {
-    /// What it says.
-    pub says: Table,
-    /// Its tools.
-    pub tools: Vec<String>,
-    /// Where it sends callers.
-    pub transfers: Table,
-    /// Whom it hands over to.
-    pub handoffs: Vec<Handoff>,
-    /// Ways to others that are known, and when they are gone.
-    pub ways: Vec<(String, String)>,
-    /// Whether a flow takes voice, ears and models from it.
-    pub lends: bool,
-    /// Ways to nobody.
-    pub lost: Vec<Handoff>,
-    /// Where its tools go that name no server of their own.
-    pub server: Option<String>,
-}
-
-/// A way to another agent.
-#[derive(Debug, Clone, Default)]
-pub struct Handoff {
-    /// The other one, as the file names it.
-    pub to: String,
-    /// What the table says besides `from` and `to`.
-    pub says: Table,
-    /// Where it stands.
-    pub from: String,
-}
 
 /// Makes pieces of a file: an assistant, a tool, a squad, a list of these, or a table of such lists.
 ///
@@ -429,26 +382,7 @@ fn manners(view: &View<'_>, says: &mut Table) {
     reminders(view, &mut silence);
     let (mut limits, mut keys) = (Table::new(), Table::new());
     put(&mut limits, "max_duration", view.number("maxDurationSeconds").map(seconds));
-    if let Some(plan) = view.get("keypadInputPlan") {
-        if plan.flag("enabled") == Some(false) {
-            plan.remark_on(
-                "enabled",
-                "keys are always heard",
-                "say in the prompt that they mean nothing",
-            );
-        }
-        put(&mut keys, "timeout", plan.number("timeoutSeconds").map(seconds));
-        let delimiter = plan.get("delimiters");
-        let one = delimiter
-            .as_ref()
-            .and_then(|it| it.peek().as_str().or_else(|| it.peek().get(0)?.as_str()));
-        if let Some(text) =
-            one.filter(|it| it.len() <= 1 && it.bytes().all(|key| b"0123456789*#".contains(&key)))
-        {
-            plan.skip(&["delimiters"]);
-            put(&mut keys, "terminator", Some(text));
-        }
-    }
+    keys_of(view, &mut keys);
     if let Some(plan) = view.get("backgroundSpeechDenoisingPlan")
         && let Some(smart) = plan.get("smartDenoisingPlan")
     {
@@ -462,6 +396,30 @@ fn manners(view: &View<'_>, says: &mut Table) {
         ("dtmf", keys),
     ];
     tables.into_iter().for_each(|(key, table)| put_table(says, key, table));
+}
+
+/// How keys are taken.
+fn keys_of(view: &View<'_>, keys: &mut Table) {
+    if let Some(plan) = view.get("keypadInputPlan") {
+        if plan.flag("enabled") == Some(false) {
+            plan.remark_on(
+                "enabled",
+                "keys are always heard",
+                "say in the prompt that they mean nothing",
+            );
+        }
+        put(keys, "timeout", plan.number("timeoutSeconds").map(seconds));
+        let delimiter = plan.get("delimiters");
+        let one = delimiter
+            .as_ref()
+            .and_then(|it| it.peek().as_str().or_else(|| it.peek().get(0)?.as_str()));
+        if let Some(text) =
+            one.filter(|it| it.len() <= 1 && it.bytes().all(|key| b"0123456789*#".contains(&key)))
+        {
+            plan.skip(&["delimiters"]);
+            put(keys, "terminator", Some(text));
+        }
+    }
 }
 
 /// Hooks that speak when the caller does not.
@@ -504,16 +462,6 @@ fn fallback(says: &mut Table, job: &str, others: Vec<Value>) {
     }
     let table = says.entry("fallback").or_insert_with(|| json!({}));
     table[job] = Value::Array(others);
-}
-
-/// How long a tool may take.
-pub fn patience(seconds: Option<f64>) -> Option<String> {
-    seconds.map(|it| milliseconds((it * 1_000.0).clamp(100.0, 60_000.0)))
-}
-
-/// One thing under its name.
-pub fn piece(says: Table, from: &str) -> Piece {
-    Piece { says, from: from.to_owned() }
 }
 
 /// What names in templates mean.

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
+use crate::server::importing::draft::Draft;
 use crate::server::importing::local;
+use crate::server::importing::makers::FromVapi as Maker;
 use crate::server::importing::pieces::{Piece, Pieces, Table};
 use crate::server::importing::read::{Unreadable, View};
-use crate::server::importing::vapi::{Draft, Maker};
 
 /// A member of a squad.
 struct Member<'a> {

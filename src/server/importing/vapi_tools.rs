@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::base::destination::Destination;
+use crate::server::importing::draft::{Draft, Handoff, patience};
+use crate::server::importing::makers::FromVapi as Maker;
 use crate::server::importing::parts::{self, reworded};
 use crate::server::importing::pieces::{Table, put, put_table};
 use crate::server::importing::read::View;
 use crate::server::importing::shelf;
-use crate::server::importing::vapi::{Draft, Handoff, Maker, patience};
 use crate::server::importing::wording::{Words, literal, milliseconds, slug};
 
 impl<'a> Maker<'a> {
@@ -269,7 +270,7 @@ impl<'a> Maker<'a> {
                 .collect();
             put_table(&mut says, "extract", extract);
         }
-        draft.handoffs.push(Handoff { to: to.to_owned(), says, from: view.path().to_owned() });
+        draft.handoffs.push(Handoff { to: to.to_owned(), says });
     }
 }
 

@@ -46,6 +46,7 @@ mod flows;
 mod free_flows;
 mod history;
 mod http;
+mod importing;
 mod inside_tcp;
 mod introductions;
 mod kamailio;
