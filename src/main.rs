@@ -272,6 +272,16 @@ fn call(command: CallCommand) -> ExitCode {
         CallCommand::Listen(oversight) => oversight.arrange(protocol::Role::Listen),
         CallCommand::Whisper(oversight) => oversight.arrange(protocol::Role::Whisper),
         CallCommand::Barge(oversight) => oversight.arrange(protocol::Role::Barge),
+        CallCommand::Transfer { id, to, mode, brief, server } => {
+            let mode = mode.into();
+            calls::transfer(&server.target(), protocol::Transfer { id, to, mode, brief })
+        }
+        CallCommand::Say { id, text, end, server } => {
+            calls::say(&server.target(), protocol::Say { id, text, end })
+        }
+        CallCommand::Dtmf { id, digits, server } => {
+            calls::press(&server.target(), protocol::Press { id, digits })
+        }
         CallCommand::Record { id, action, server } => {
             let action = match action {
                 Taping::Pause => protocol::Taping::Pause,

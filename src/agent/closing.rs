@@ -88,6 +88,38 @@ impl Session {
         self.say(now, line, Role::Fixed, Manner::Protected);
     }
 
+    /// Says a line that nobody here thought of; what the model was about to say is dropped.
+    pub(super) fn told_to_say(&mut self, now: Instant, text: String, ends: bool) {
+        if text.trim().is_empty() || matches!(self.ending, Ending::Firm(_)) {
+            return;
+        }
+        if ends {
+            return self.conclude(now, Over::AgentEnded, text);
+        }
+        if self.drop_answer(now).is_some() {
+            self.note(Note::Interrupted);
+        }
+        self.turn.take_floor();
+        self.answer.given = Given::Worded;
+        self.say(now, text, Role::Fixed, self.manner());
+    }
+
+    /// Connects the caller with somebody whom nobody here chose; what comes of it is told to the
+    /// model as if it had.
+    pub(super) fn told_to_send_away(&mut self, now: Instant, call: ToolCall) {
+        if self.ending != Ending::None {
+            return;
+        }
+        if self.drop_answer(now).is_some() {
+            self.note(Note::Interrupted);
+        }
+        self.turn.take_floor();
+        self.note(Note::ToolCalled(call.clone()));
+        self.conversation.call(call.clone());
+        self.answer.handover = Some(call);
+        self.answer.given = Given::Worded;
+    }
+
     pub(super) fn end(&mut self, now: Instant, why: Over) {
         self.account(now, Sent::Unknown);
         self.life = Life::Over;

@@ -66,6 +66,17 @@ pub enum Input {
     Held,
     /// The caller is back.
     Resumed,
+    /// Whoever runs the house has a line said, whoever has the floor; and then the session ends, or
+    /// goes on.
+    Say {
+        /// The words.
+        text: String,
+        /// Whether it ends when they were heard.
+        ends: bool,
+    },
+    /// Whoever runs the house has the caller sent somewhere by this call of a tool, which the session
+    /// runs as one of its own.
+    SendAway(ToolCall),
     /// Somebody else comes in the place of the caller: what was being said to that one is cut.
     Replaced,
     /// The session should say its goodbye and end (drain, limits from outside).

@@ -321,6 +321,8 @@ impl Session {
             Input::Held => self.be_held(now),
             Input::Resumed => self.be_taken_back(now),
             Input::Replaced => drop(self.flush(now)),
+            Input::Say { text, ends } => self.told_to_say(now, text, ends),
+            Input::SendAway(call) => self.told_to_send_away(now, call),
             Input::WindUp if self.ends_unheard(now, Over::WoundUp) => {}
             Input::WindUp => self.conclude(now, Over::WoundUp, self.phrases.goodbye.clone()),
         }

@@ -36,6 +36,12 @@ impl CallId {
         self.0.simple().to_string()
     }
 
+    /// The identity that has these 32 hexadecimal digits.
+    pub fn from_digits(digits: &str) -> Option<Self> {
+        let is_plain = digits.len() == 32 && digits.bytes().all(|it| it.is_ascii_hexdigit());
+        is_plain.then(|| uuid::Uuid::try_parse(digits).ok().map(Self)).flatten()
+    }
+
     /// The first identity that could be made at a time since the Unix epoch.
     pub fn first_at(since_epoch: Duration) -> Self {
         let millis = since_epoch.as_millis().min((1 << 48) - 1);

@@ -15,6 +15,7 @@ mod handing_over;
 mod holding;
 mod joining;
 mod leaving_word;
+mod obeying;
 mod overseeing;
 mod privacy;
 mod queueing;
@@ -53,6 +54,7 @@ use crate::call::flow::Walk;
 use crate::call::leg::{Agreement, Leg, State};
 use crate::call::record::LeftQueue;
 use crate::call::stream::StreamId;
+use crate::call::transfer;
 use crate::call::voicemail;
 use crate::dialplan::runner;
 use crate::media;
@@ -120,6 +122,8 @@ pub struct Conductor {
     answers_within: Option<Duration>,
     /// Whether one was asked.
     asks_way: bool,
+    /// Where the operator sends the near side, while its agent lets go.
+    ordered: Option<(transfer::Target, transfer::Escort)>,
     consent: Consent,
     privacy: Privacy,
     usage: Usage,
@@ -232,6 +236,7 @@ impl Conductor {
             route_records: None,
             answers_within: None,
             asks_way: false,
+            ordered: None,
             route_forks: None,
             consent: Consent::default(),
             usage: Usage::default(),
@@ -274,6 +279,9 @@ impl Conductor {
             Input::Unmute => self.media(media::event::Command::Unmute),
             Input::Recording(taping) => self.recording_ordered(now, taping),
             Input::Oversee { role, phone } => self.oversee(now, role, phone),
+            Input::Send { to, escort } => self.send(now, to, escort),
+            Input::Say { text, ends } => self.have_said(now, text, ends),
+            Input::Press(digits) => self.media(media::event::Command::Dial(digits)),
             Input::WindUp => self.wind_up(now),
             Input::Shutdown => self.shut_down(now),
         }

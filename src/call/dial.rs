@@ -42,6 +42,8 @@ pub enum Purpose {
     Queue,
     /// A peer asked us by REFER to call somebody in its place.
     Referral(SessionId, Kind),
+    /// The operator wants somebody else in the place of the far side of a bridge.
+    Order(Kind),
 }
 
 /// What is tried next.

@@ -20,6 +20,7 @@ use crate::call::queue;
 use crate::call::record::{Callback, Latency, LeftQueue, Manner, Message, Record, Role, Stage};
 use crate::call::stir::Verification;
 use crate::call::stream::{self, StreamId};
+use crate::call::transfer::Escort;
 use crate::call::voicemail::Fate;
 use crate::dialplan::plan::Route;
 use crate::media;
@@ -82,6 +83,22 @@ pub enum Input {
     Unmute,
     /// The operator wants nothing of what is said now in the recording, or everything again.
     Recording(Taping),
+    /// The operator sends the caller's side somewhere.
+    Send {
+        /// Where.
+        to: Destination,
+        /// In which way, and with which words.
+        escort: Escort,
+    },
+    /// The operator has the agent say something.
+    Say {
+        /// The words.
+        text: String,
+        /// Whether the call ends when they were heard.
+        ends: bool,
+    },
+    /// The operator presses keys for our side.
+    Press(Vec<media::event::Digit>),
     /// The operator lets somebody oversee the call, or change how.
     Oversee {
         /// How.

@@ -34,6 +34,8 @@ pub struct Overview {
     pub route: Option<String>,
     /// The agent that has the line.
     pub agent: Option<String>,
+    /// The stream that has the line.
+    pub stream: Option<String>,
     /// What it is about.
     pub doing: Doing,
     /// Whether it is recorded.

@@ -162,6 +162,8 @@ pub enum LeftQueue {
     Callback,
     /// It went into another queue.
     Overflow,
+    /// The operator sent it elsewhere.
+    Transferred,
     /// It hung up, or was hung up.
     Abandoned,
 }
@@ -174,6 +176,7 @@ impl LeftQueue {
             Self::Timeout => "timeout",
             Self::Full => "full",
             Self::Callback => "callback",
+            Self::Transferred => "transferred",
             Self::Overflow => "overflow",
             Self::Abandoned => "abandoned",
         }

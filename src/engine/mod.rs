@@ -16,6 +16,7 @@ pub mod stir;
 pub mod streams;
 
 pub mod announcements;
+pub mod inlets;
 pub mod journal;
 
 pub mod gauges;

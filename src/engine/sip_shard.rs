@@ -7,6 +7,7 @@ mod placing;
 mod questions;
 mod senders;
 mod texts;
+pub mod visits;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use self::open_ways::OpenWays;
 pub use self::questions::{DoorReport, Question};
 use self::senders::Senders;
+use self::visits::{Knock, Visits};
 use crate::base::id::CallId;
 use crate::call::admission::caps::Newcomer;
 use crate::call::admission::{Doorkeeper, Reason, Verdict};
@@ -78,6 +80,7 @@ pub struct SipShard {
     stranger: Option<SocketAddr>,
     /// Who waits for the trial of a trunk.
     trials: HashMap<Arc<str>, Vec<oneshot::Sender<Result<Trial, Untried>>>>,
+    visits: Visits,
     orders: mpsc::Receiver<Order>,
     arrivals: mpsc::Sender<Arrival>,
 }
@@ -109,6 +112,8 @@ pub enum Order {
     Renew(Arc<str>),
     /// Texts go by the routes of this briefing from now on.
     Brief(Arc<Briefing>),
+    /// Somebody brings a call without SIP.
+    Visit(Box<Knock>),
     /// So many messages stand in a voicemail.
     Waiting(String, Messages),
 }
@@ -164,6 +169,7 @@ impl SipShard {
             standing: None,
             stranger: None,
             trials: HashMap::new(),
+            visits: Visits::default(),
             orders,
             arrivals,
         };
@@ -188,6 +194,7 @@ impl SipShard {
                 Some(order) = self.orders.recv() => self.obey(order),
                 Some(found) = self.lookups.next() => self.resolved(found),
                 Some(checked) = self.stir.next() => self.deliver_all(checked),
+                left = self.visits.left() => self.left(left),
                 () = until(deadline) => {}
             }
             self.endpoint.tick(clock::now());
@@ -331,7 +338,7 @@ impl SipShard {
         match order {
             Order::Command(command) => {
                 if let Some(command) = self.exchange.obey(command) {
-                    self.endpoint.handle(clock::now(), Input::Command(command));
+                    self.command(command);
                 }
             }
             Order::Name(address, domain) => self.streams.named(address, &domain),
@@ -354,6 +361,7 @@ impl SipShard {
             Order::Place(mailbox, placement) => self.place(mailbox, placement),
             Order::Pair(one, other) => self.pair(one, other),
             Order::Retire(named) => self.retire(&named),
+            Order::Visit(knock) => self.knocked(*knock),
             Order::Adopt(session, mailbox) => {
                 self.calls.insert(session, mailbox);
             }
@@ -370,12 +378,12 @@ impl SipShard {
                     if let Command::Invite(outgoing) = &command {
                         self.trace.expect(self.exchange.leg_of(outgoing.session));
                     }
-                    self.endpoint.handle(clock::now(), Input::Command(command));
+                    self.command(command);
                 }
                 exchange::Output::Sign(mut outgoing, claim) => {
                     outgoing.headers.extend(self.stir.sign(&claim));
                     let command = Command::Invite(outgoing);
-                    self.endpoint.handle(clock::now(), Input::Command(command));
+                    self.command(command);
                 }
                 exchange::Output::Event(event) => self.tell(event),
                 exchange::Output::Offered(session, srtp) => {
@@ -404,16 +412,19 @@ impl SipShard {
                 Output::Notice(notice) => self.notice(&notice),
                 Output::Event(Event::Incoming(incoming)) => self.arrive(incoming),
                 Output::Event(Event::Texted(text)) => self.texted(text),
-                Output::Event(event) => {
-                    self.note_dialog(&event);
-                    if let Event::Ended { session, .. } = &event {
-                        self.doorkeeper.over(*session);
-                    }
-                    if let Some(event) = self.exchange.hear(clock::now(), event) {
-                        self.tell(event);
-                    }
-                }
+                Output::Event(event) => self.happened(event),
             }
+        }
+    }
+
+    /// Something happened in a session.
+    fn happened(&mut self, event: Event) {
+        self.note_dialog(&event);
+        if let Event::Ended { session, .. } = &event {
+            self.doorkeeper.over(*session);
+        }
+        if let Some(event) = self.exchange.hear(clock::now(), event) {
+            self.tell(event);
         }
     }
 
@@ -482,7 +493,7 @@ impl SipShard {
 
     fn refuse(&mut self, session: SessionId, refusal: Refusal) {
         let command = Command::Refuse { session, refusal };
-        self.endpoint.handle(clock::now(), Input::Command(command));
+        self.command(command);
     }
 
     fn notice(&mut self, notice: &Notice) {
@@ -508,7 +519,7 @@ impl SipShard {
             // Nobody listens any more: the other side must not be left in a dead call.
             self.calls.remove(&session);
             let command = Command::HangUp { session, reason: None };
-            self.endpoint.handle(clock::now(), Input::Command(command));
+            self.command(command);
         }
     }
 }

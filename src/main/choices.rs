@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 
+use voxtrunk::base::destination::Mode;
 use voxtrunk::config::{report, schema};
 use voxtrunk::server::importing::command as import;
 use voxtrunk::server::keys;
@@ -11,6 +12,24 @@ use voxtrunk::server::keys;
 pub enum Taping {
     Pause,
     Resume,
+}
+
+/// How a caller is brought to somebody.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum TransferMode {
+    Blind,
+    Attended,
+    Warm,
+}
+
+impl From<TransferMode> for Mode {
+    fn from(mode: TransferMode) -> Self {
+        match mode {
+            TransferMode::Blind => Self::Blind,
+            TransferMode::Attended => Self::Attended,
+            TransferMode::Warm => Self::Warm,
+        }
+    }
 }
 
 /// How what is wrong is written.

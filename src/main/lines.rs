@@ -10,7 +10,7 @@ use voxtrunk::server::console::{calls, trace};
 use voxtrunk::server::control::protocol::{self, Sought, Wish};
 use voxtrunk::server::dial;
 
-use crate::choices::Taping;
+use crate::choices::{Taping, TransferMode};
 use crate::place::{Config, Server};
 
 /// Whom to call, and what to do there.
@@ -100,6 +100,42 @@ pub enum CallCommand {
     Whisper(Oversight),
     /// Let somebody hear both sides, heard by all.
     Barge(Oversight),
+    /// Send its caller somewhere: `queue:sales`, `agent:billing`, `tel:+4971112340`, a phone.
+    Transfer {
+        /// Its identity, or the end of it.
+        id: String,
+        /// The name of a phone, or a destination.
+        to: String,
+        /// Whether the other side is only called first, or also told who is there.
+        #[arg(long, value_enum, default_value = "blind")]
+        mode: TransferMode,
+        /// What whoever answers a warm transfer is told.
+        #[arg(long, value_name = "WORDS")]
+        brief: Option<String>,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Have its agent say something.
+    Say {
+        /// Its identity, or the end of it.
+        id: String,
+        /// The words.
+        text: String,
+        /// End the call when they were heard.
+        #[arg(long)]
+        end: bool,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Press keys in one of them.
+    Dtmf {
+        /// Its identity, or the end of it.
+        id: String,
+        /// The keys.
+        digits: String,
+        #[command(flatten)]
+        server: Server,
+    },
     /// Let what is said in one of them be silence in its recording, and go on with it.
     Record {
         /// Its identity, or the end of it.

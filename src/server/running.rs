@@ -310,6 +310,7 @@ impl Running {
             calls: self.holders.calls.clone(),
             queues: self.holders.queues.clone(),
             campaigns: self.holders.campaigns.clone(),
+            playbill: self.holders.postman.subscribe(),
             facts: self.bus.watching(),
             announcer,
             gauges: self.gauges.clone(),

@@ -188,6 +188,8 @@ impl Conductor {
                 let by = *by;
                 self.sip(Command::AnswerRefer { session: by, outcome: Ok(180) });
             }
+            // Those who talk go on until somebody takes the place of one of them.
+            (Purpose::Order(_), _) => {}
             (Purpose::Transfer(..) | Purpose::Queue | Purpose::Origination, _) => {}
         }
     }
@@ -265,6 +267,7 @@ impl Conductor {
             Purpose::Queue => self.member_answered(now, session),
             Purpose::Origination => self.reached(now, session),
             Purpose::Referral(by, kind) => self.referral_answered(now, session, (by, kind)),
+            Purpose::Order(kind) => self.ordered_one_answered(now, session, kind),
         }
     }
 
@@ -319,6 +322,7 @@ impl Conductor {
             Purpose::Referral(by, kind) => {
                 self.referral_failed(now, (*by, *kind), dial.cause());
             }
+            Purpose::Order(kind) => self.ordered_one_failed(now, *kind, dial.cause()),
         }
     }
 

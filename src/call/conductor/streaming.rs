@@ -14,7 +14,7 @@ use crate::call::dial::{Dial, Round};
 use crate::call::event::Output;
 use crate::call::leg::{Leg, State};
 use crate::call::stream::{End, News, Opening, Order, StreamId};
-use crate::call::transfer::{self, Escort};
+use crate::call::transfer::{self, Escort, Target};
 use crate::media::event::{Attention, Command, Digit};
 use crate::media::link::Links;
 
@@ -26,6 +26,25 @@ pub(super) struct Streaming {
     place: Place,
     /// Where the call goes when it fails.
     otherwise: Option<Dial>,
+    /// Where the operator sends the near side as soon as it lets go.
+    then: Option<(Target, Escort)>,
+}
+
+impl Streaming {
+    /// Its name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Which stream of the call it is.
+    pub(super) fn id(&self) -> StreamId {
+        self.stream
+    }
+
+    /// The near side goes there when this one has let go.
+    pub(super) fn leave_for(&mut self, way: (Target, Escort)) {
+        self.then = Some(way);
+    }
 }
 
 /// How far it is.
@@ -55,7 +74,8 @@ impl Conductor {
         self.media(Command::Connect(Links::default()));
         self.stream = self.stream.next();
         let (stream, place) = (self.stream, Place::Away);
-        self.work = Work::Stream(Box::new(Streaming { name, stream, place, otherwise }));
+        self.work =
+            Work::Stream(Box::new(Streaming { name, stream, place, otherwise, then: None }));
         self.ready_near(now);
     }
 
@@ -130,6 +150,9 @@ impl Conductor {
                 let fact = self.chronicle.streamed(now, stream, &end);
                 self.out.extend(fact.map(Output::Fact));
                 self.out.push_back(Output::Stream(stream, Order::End));
+                if let Some(way) = self.stream_lets_go() {
+                    return self.go_on(now, way);
+                }
                 match end {
                     End::Done | End::Left => self.end(now, Cause::AgentEnded),
                     End::MaxDuration => self.end(now, Cause::MaxDuration),
@@ -193,6 +216,12 @@ impl Conductor {
         let fact = self.chronicle.streamed(now, streaming.stream, &End::Left);
         self.out.extend(fact.map(Output::Fact));
         self.out.push_back(Output::Stream(streaming.stream, Order::End));
+    }
+
+    /// The stream is over; gives where the operator sends the near side, if it does.
+    fn stream_lets_go(&mut self) -> Option<(Target, Escort)> {
+        let Work::Stream(streaming) = &mut self.work else { return None };
+        streaming.then.take()
     }
 
     /// Whoever was there is gone, or never came: the call goes to what comes after.

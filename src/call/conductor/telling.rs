@@ -26,6 +26,10 @@ impl Conductor {
             phone: self.trunk.phone.to_string(),
             route: record.route.clone(),
             agent: self.desk_of_caller().casting().map(|casting| casting.name.clone()),
+            stream: match &self.work {
+                Work::Stream(streaming) => Some(streaming.name().to_owned()),
+                _ => None,
+            },
             doing: self.doing(),
             recorded: record.recorded,
             recording_paused: self.chronicle.is_paused(),

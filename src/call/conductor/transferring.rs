@@ -24,7 +24,8 @@ use crate::sip::uri::Uri;
 impl Conductor {
     /// The agent wants a tool.
     pub(super) fn run(&mut self, now: Instant, call: ToolCall) {
-        if self.is_of_consult(now, &call)
+        if self.is_of_order(now, &call)
+            || self.is_of_consult(now, &call)
             || self.is_of_consent(now, &call)
             || self.is_of_detection(now, &call)
             || self.is_of_queue(now, &call)

@@ -8,11 +8,12 @@ use crate::server::console::table::{Cell, Table};
 use crate::server::console::time::span;
 use crate::server::control::history::CallSummary;
 use crate::server::control::protocol::{
-    Ask, HangUp, Identified, Mute, Originate, Oversee, Record, Role, Sought, Taping,
+    Ask, HangUp, Identified, Mute, Originate, Oversee, Press, Record, Role, Say, Sought, Taping,
+    Transfer,
 };
 use crate::server::control::view::{
     CallView, HungUpView, LegView, List, MutedView, OriginatedView, OverseenView, PartyView,
-    RecordingView,
+    PressedView, RecordingView, SentView, ToldView,
 };
 
 /// Shows every call.
@@ -69,6 +70,28 @@ pub fn oversee(target: &Target, id: String, (role, phone): (Role, String)) -> Ex
         };
         let text = format!("{}: {} {who}, and is heard by {heard}.\n", done.id, done.phone);
         (harmless(&text), ExitCode::SUCCESS)
+    })
+}
+
+/// Sends the near side of one somewhere.
+pub fn transfer(target: &Target, order: Transfer) -> ExitCode {
+    target.run(Ask::Transfer(order), |done: &SentView, _| {
+        let text = format!("{} is being sent to {}.\n", done.id, done.to);
+        (harmless(&text), ExitCode::SUCCESS)
+    })
+}
+
+/// Has the agent of one say something.
+pub fn say(target: &Target, order: Say) -> ExitCode {
+    target.run(Ask::Say(order), |done: &ToldView, _| {
+        (format!("{}: {} says it.\n", done.id, done.agent), ExitCode::SUCCESS)
+    })
+}
+
+/// Presses keys in one.
+pub fn press(target: &Target, order: Press) -> ExitCode {
+    target.run(Ask::Press(order), |done: &PressedView, _| {
+        (format!("{}: pressing {} keys.\n", done.id, done.digits), ExitCode::SUCCESS)
     })
 }
 

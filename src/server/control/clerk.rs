@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use crate::base::id::CallId;
@@ -19,6 +19,7 @@ use crate::engine::bus::Watching;
 use crate::engine::campaigns::CampaignsHandle;
 use crate::engine::gauges::Gauges;
 use crate::engine::mailbox::Mailbox;
+use crate::engine::playbill::Playbill;
 use crate::engine::queues::{self, QueuesHandle};
 use crate::engine::recorder::Recorder;
 use crate::engine::roll::{self, Roll};
@@ -58,6 +59,8 @@ pub struct Clerk {
     pub queues: QueuesHandle,
     /// Those who run campaigns.
     pub campaigns: CampaignsHandle,
+    /// What calls that begin are given.
+    pub playbill: watch::Receiver<Arc<Playbill>>,
     /// What happens in calls.
     pub facts: Watching,
     /// What happens beside them.
@@ -127,6 +130,9 @@ impl Clerk {
             Ask::Mute(order) => json(&self.mute(&order).await?),
             Ask::Oversee(order) => json(&self.oversee(&order).await?),
             Ask::Record(order) => json(&self.record(&order).await?),
+            Ask::Transfer(order) => json(&self.transfer(&order).await?),
+            Ask::Say(order) => json(&self.say(&order).await?),
+            Ask::Press(order) => json(&self.press(&order).await?),
             Ask::History(sought) => json(&self.history_of(&sought).await?),
             Ask::Webhooks => json(&List { data: self.webhooks.list().await? }),
             Ask::TestWebhook(named) => json(&self.webhooks.test(&named.name).await?),
@@ -379,7 +385,7 @@ impl Clerk {
     }
 
     /// The call that is meant.
-    async fn find(&self, id: &str) -> Result<(CallId, Mailbox), Fault> {
+    pub(super) async fn find(&self, id: &str) -> Result<(CallId, Mailbox), Fault> {
         let calls = self.roll().await?.calls;
         let meant = |call: &CallId| {
             let full = call.to_string();
@@ -409,7 +415,7 @@ impl Stream {
 }
 
 /// Asks a call how it stands; one that is too busy to say is left out.
-async fn inquire(mailbox: &Mailbox) -> Option<Overview> {
+pub(super) async fn inquire(mailbox: &Mailbox) -> Option<Overview> {
     timeout(CALL_ANSWERS_WITHIN, mailbox.inquire()).await.ok().flatten()
 }
 
@@ -421,7 +427,7 @@ fn no_trunk(name: &str, others: &[String]) -> Fault {
     Fault::new(FaultCode::NotFound, text)
 }
 
-fn ended(call: CallId) -> Fault {
+pub(super) fn ended(call: CallId) -> Fault {
     Fault::new(FaultCode::NotFound, format!("{call} has just ended"))
 }
 

@@ -11,6 +11,7 @@ pub mod socket;
 mod asking;
 pub mod campaigns;
 pub mod clerk;
+mod conduct;
 mod diagnosis;
 pub mod edits;
 pub mod events;

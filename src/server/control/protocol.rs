@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::base::destination::Mode;
 use crate::base::id::CallId;
 
 /// A request.
@@ -82,6 +83,15 @@ pub enum Ask {
     /// Somebody is to oversee one of them, or to do so in another way.
     #[serde(rename = "call.oversee")]
     Oversee(Oversee),
+    /// The caller's side of one of them is to be sent somewhere.
+    #[serde(rename = "call.transfer")]
+    Transfer(Transfer),
+    /// The agent of one of them is to say something.
+    #[serde(rename = "call.say")]
+    Say(Say),
+    /// Keys are to be pressed in one of them.
+    #[serde(rename = "call.dtmf")]
+    Press(Press),
     /// Nothing of what is said in one of them is to be recorded for a while, or everything again.
     #[serde(rename = "call.record")]
     Record(Record),
@@ -322,6 +332,42 @@ pub enum Role {
     Whisper,
     /// Heard by all.
     Barge,
+}
+
+/// A call whose near side is to be sent somewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// The identity, or the end of it.
+    pub id: String,
+    /// A destination such as `queue:sales`, or the name of a phone.
+    pub to: String,
+    /// How it is brought there.
+    #[serde(default)]
+    pub mode: Mode,
+    /// What whoever answers a warm transfer is told.
+    #[serde(default)]
+    pub brief: Option<String>,
+}
+
+/// Something that the agent of a call is to say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Say {
+    /// The identity, or the end of it.
+    pub id: String,
+    /// The words.
+    pub text: String,
+    /// Whether the call ends when they were heard.
+    #[serde(default)]
+    pub end: bool,
+}
+
+/// Keys that are to be pressed in a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Press {
+    /// The identity, or the end of it.
+    pub id: String,
+    /// The keys: `0` to `9`, `*`, `#` and `A` to `D`.
+    pub digits: String,
 }
 
 /// A recording that is to be paused, or to go on.

@@ -177,6 +177,7 @@ pub fn call(overview: &Overview, carriers: Vec<Option<Arc<str>>>) -> CallView {
         phone: some(&overview.phone),
         route: overview.route.clone(),
         agent: overview.agent.clone(),
+        stream: overview.stream.clone(),
         started_at: timestamp(overview.began),
         age_ms: millis_u64(overview.age),
         answered_ms: overview.answered.map(millis_u64),

@@ -264,6 +264,9 @@ pub struct CallView {
     pub route: Option<String>,
     /// The agent that has the line.
     pub agent: Option<String>,
+    /// The stream that has the line.
+    #[serde(default)]
+    pub stream: Option<String>,
     /// When it arrived.
     pub started_at: String,
     /// How long ago that was.
@@ -363,6 +366,34 @@ pub struct OverseenView {
     pub phone: String,
     /// Whether that one was on the line before.
     pub on_the_line: bool,
+}
+
+/// A call whose near side is being sent somewhere; `call.transferred` and `call.transfer_failed` tell
+/// what comes of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SentView {
+    /// Its identity.
+    pub id: String,
+    /// Where.
+    pub to: String,
+}
+
+/// A call in which the agent is told to say something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ToldView {
+    /// Its identity.
+    pub id: String,
+    /// The agent.
+    pub agent: String,
+}
+
+/// A call in which keys are pressed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PressedView {
+    /// Its identity.
+    pub id: String,
+    /// How many.
+    pub digits: usize,
 }
 
 /// A recording that is paused, or goes on.

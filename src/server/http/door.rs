@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::net::tls;
 use crate::server::http::gate::Peer;
+use crate::server::http::upgrade::Afterwards;
 
 /// A socket that is bound.
 #[derive(Debug)]
@@ -174,10 +175,13 @@ impl Visit {
         }
     }
 
-    async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send) {
+    async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let (inner, peer) = (TowerToHyperService::new(self.router), Peer(self.peer));
+        let afterwards = Afterwards::default();
+        let later = afterwards.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(later.clone());
             let answer = inner.call(request);
             async move { answer.await as Result<Response, Infallible> }
         });
@@ -185,7 +189,8 @@ impl Visit {
             .timer(TokioTimer::new())
             .header_read_timeout(self.patience.head)
             .max_buf_size(LARGEST_HEAD)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
         let mut connection = std::pin::pin!(connection);
         // Peers break connections as they like: there is nothing to say about it.
         tokio::select! {
@@ -193,6 +198,13 @@ impl Visit {
             () = self.stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 timeout(self.patience.end, connection).await.ok();
+                return;
+            }
+        }
+        if let Some(work) = afterwards.take() {
+            tokio::select! {
+                () = work => {}
+                () = self.stop.cancelled() => {}
             }
         }
     }

@@ -158,10 +158,16 @@ impl Gate {
         })
     }
 
+    /// The name of a key that may operate, if that is what a text is, and it may be used now.
+    pub fn operator(&self, text: &str) -> Option<String> {
+        let key = self.valid(text).filter(|key| key.scope >= Scope::Operate)?;
+        self.spend(&key).ok().map(|()| key.id)
+    }
+
     /// Counts a wrong key; tells whether there were too many.
-    fn fails(&self, peer: IpAddr) -> bool {
+    pub fn fails(&self, peer: IpAddr) -> bool {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.count(peer, clock::now())
+        failures.count(network(peer), clock::now())
     }
 }
 

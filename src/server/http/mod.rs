@@ -27,9 +27,13 @@ mod origination;
 mod queues;
 mod recordings;
 mod repeating;
+mod steering;
+mod telephony;
 mod things;
 mod transcripts;
 mod trunks;
+mod twiml;
+mod upgrade;
 mod usage;
 mod webhooks;
 

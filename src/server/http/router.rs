@@ -17,7 +17,8 @@ use crate::server::http::gate::{Gate, admit};
 use crate::server::http::service::Service;
 use crate::server::http::{
     audit, calls, campaigns, docs, events, files, front, health, keys, metrics, orders,
-    origination, queues, recordings, things, transcripts, trunks, usage, webhooks,
+    origination, queues, recordings, steering, telephony, things, transcripts, trunks, usage,
+    webhooks,
 };
 use crate::store::api_keys::Scope;
 
@@ -38,7 +39,7 @@ pub fn public(service: Service, gate: &Arc<Gate>, api_docs: bool) -> Router {
         router = router.route("/openapi.json", get(move || std::future::ready((json, text))));
         router = router.merge(docs::pages());
     }
-    dressed(router, service)
+    dressed(router.merge(telephony::pages(gate)), service)
 }
 
 /// The door of those who watch over the server: metrics and health, without a key.
@@ -115,6 +116,9 @@ fn acts() -> OpenApiRouter<Service> {
         .routes(routes!(orders::unmute))
         .routes(routes!(orders::oversee))
         .routes(routes!(orders::record))
+        .routes(routes!(steering::transfer))
+        .routes(routes!(steering::say))
+        .routes(routes!(steering::press))
         .routes(routes!(queues::pause))
         .routes(routes!(queues::resume))
         .routes(routes!(campaigns::start))

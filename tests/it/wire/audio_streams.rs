@@ -23,8 +23,11 @@ use voxtrunk::media::event::Digit;
 
 use super::caller::{Speaker, call, recorded, say, spoken};
 use super::ear::{hears, recognise, recognised, voiced};
+use super::http::Api;
 use super::oversight::{Ann, answers, phone};
+use super::peers::free_port;
 use super::phones::PHONES;
+use super::queues::hear_each_other;
 use super::server::{Folder, House, PATIENCE, SOURCE, Server, said, within};
 
 /// An agent that takes what a stream leaves.
@@ -96,6 +99,70 @@ async fn a_stream_learns_that_the_caller_hung_up() {
     let record = server.record().await;
     assert_eq!(record["end_reason"], "caller_hangup", "{record:#}");
     assert_eq!(record["streams"][0]["end"], "left", "{record:#}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn pipecats_serializer_hangs_up_as_it_does_at_twilio() {
+    let door = format!("http://127.0.0.1:{}", free_port());
+    let bot = Pipecat::open_with(&[("REST", &door), ("TOKEN", "sesame-4711")]).await;
+    let server = Server::start(House::with(TO_BOT).and(&telephony(&bot.settings(""), &door))).await;
+    let lines = vec![press("*")];
+    let outcome = call(&server.uri("901"), lines, PATIENCE).await;
+    assert!(outcome.they_hung_up(), "{:?} {:#?} {}", outcome.ending, bot.notes(), server.log());
+    let record = server.record().await;
+    assert_eq!(record["end_reason"], "admin_ended", "{record:#}");
+    assert_eq!(record["streams"][0]["end"], "left", "{record:#}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_bot_sends_its_call_elsewhere_as_it_does_at_twilio() {
+    let bot = Pipecat::open().await;
+    let door = format!("http://127.0.0.1:{}", free_port());
+    let settings = telephony(&bot.settings(""), &door) + PHONES;
+    let server = Server::start(House::with(TO_BOT).and(&settings)).await;
+    let mut ben = phone(&server, "102", "other").await;
+    let ann = Ann::calls(&server, "901").await;
+    hears(&ann.audio, 0, ANSWER, &[QUESTION, ANSWER]).await;
+    let start = bot.notes().into_iter().find(|it| it.get("start").is_some()).expect("a start");
+    let sid = start["start"]["callSid"].as_str().expect("an identity").to_owned();
+    let twilio = Twilio { door: door.clone(), sid };
+
+    // Neither another token nor another account is good for it, and what is not yours is not there.
+    assert_eq!(twilio.ask(("AC123", "open"), &[("Status", "completed")]).await.0, 401);
+    assert_eq!(twilio.ask(("AC124", "sesame-4711"), &[("Status", "completed")]).await.0, 401);
+    let other = Twilio { door, sid: format!("CA{}", "0".repeat(32)) };
+    let (status, why) = other.ask(OWN, &[("Status", "completed")]).await;
+    assert_eq!((status, &why["code"]), (404, &json!(20_404)), "{why:#}");
+    for (field, text, told) in [
+        ("Status", "ringing", "ringing"),
+        ("Url", "https://app.example.com/twiml", "Url"),
+        ("Twiml", "<Response><Say>Hello</Say></Response>", "<Say>"),
+        (
+            "Twiml",
+            "<Response><Connect><Stream url=\"wss://evil.example/\"/></Connect></Response>",
+            "wss://evil.example/",
+        ),
+    ] {
+        let (status, why) = twilio.ask(OWN, &[(field, text)]).await;
+        let message = why["message"].as_str().unwrap_or_default();
+        assert!(status == 400 && message.contains(told), "{text}: {status} {why:#}");
+    }
+    let call = twilio.get().await;
+    assert_eq!((&call["status"], &call["account_sid"]), (&json!("in-progress"), &json!("AC123")));
+
+    let there = format!("<Response><Dial><Sip>sip:102@{}</Sip></Dial></Response>", ben.address());
+    let (status, call) = twilio.ask(OWN, &[("Twiml", &there)]).await;
+    assert_eq!((status, &call["status"]), (200, &json!("in-progress")), "{call:#}");
+    answers(&mut ben).await;
+    hear_each_other(&ann.audio, &ben.audio).await;
+    within(PATIENCE, "the end of the stream", || {
+        bot.notes().iter().any(|it| it.get("stop").is_some()).then_some(())
+    })
+    .await;
+    ann.hangs_up().await;
+    let record = server.record().await;
+    assert_eq!(record["end_reason"], "caller_hangup", "{record:#}");
+    assert_eq!(record["transfers"][0]["outcome"], "worked", "{record:#}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -240,8 +307,13 @@ struct Pipecat {
 
 impl Pipecat {
     async fn open() -> Self {
+        Self::open_with(&[]).await
+    }
+
+    async fn open_with(variables: &[(&str, &str)]) -> Self {
         let folder = Folder::new();
         let mut command = Command::new("/usr/bin/python3");
+        command.envs(variables.iter().copied());
         command.args(["-c", include_str!("audio_streams/pipecat_bot.py")]);
         for (name, words) in [("greeting", ANSWER), ("story", STORY)] {
             let clip = spoken(Speaker::Flite("slt"), words).await;
@@ -273,6 +345,49 @@ impl Pipecat {
 
     fn settings(&self, more: &str) -> String {
         settings(self.port, more)
+    }
+}
+
+/// The account and the token of the bot.
+const OWN: (&str, &str) = ("AC123", "sesame-4711");
+
+/// Its stream with them, and a door of HTTP.
+fn telephony(stream: &str, door: &str) -> String {
+    let (account, token) = OWN;
+    let bind = door.strip_prefix("http://").expect("an address");
+    format!(
+        "{stream}account_sid = \"{account}\"\nauth_token = \"{token}\"\n\n\
+         [http]\nbind = \"{bind}\"\n"
+    )
+}
+
+/// One call, at a door that speaks as Twilio's does.
+struct Twilio {
+    door: String,
+    sid: String,
+}
+
+impl Twilio {
+    async fn ask(&self, (user, token): (&str, &str), form: &[(&str, &str)]) -> (u16, Value) {
+        let mut url = reqwest::Url::parse("http://form/").expect("an address");
+        url.query_pairs_mut().extend_pairs(form);
+        let request = self.request(reqwest::Method::POST).basic_auth(user, Some(token));
+        let request = request.header("Content-Type", "application/x-www-form-urlencoded");
+        let body = url.query().unwrap_or_default().to_owned();
+        let answer = request.body(body).send().await.expect("an answer");
+        (answer.status().as_u16(), answer.json().await.expect("JSON"))
+    }
+
+    async fn get(&self) -> Value {
+        let (user, token) = OWN;
+        let request = self.request(reqwest::Method::GET).basic_auth(user, Some(token));
+        request.send().await.expect("an answer").json().await.expect("JSON")
+    }
+
+    fn request(&self, method: reqwest::Method) -> reqwest::RequestBuilder {
+        let Self { door, sid } = self;
+        let path = format!("/2010-04-01/Accounts/AC123/Calls/{sid}.json");
+        Api::at(door, None).request(method, &path)
     }
 }
 

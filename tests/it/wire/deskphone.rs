@@ -87,6 +87,11 @@ impl Deskphone {
         )
     }
 
+    /// Where it is.
+    pub fn address(&self) -> SocketAddr {
+        self.wire.local
+    }
+
     /// Waits for a message that begins so.
     pub async fn wait_for(&mut self, beginning: &str) -> String {
         loop {

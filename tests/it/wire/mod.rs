@@ -81,6 +81,7 @@ mod speech;
 mod spending;
 mod squads;
 mod srtp;
+mod steering;
 mod story;
 mod texts;
 mod tools;

@@ -140,7 +140,8 @@ impl Ann {
     }
 
     /// What the server calls her call.
-    async fn id(&self, server: &Server) -> String {
+    /// The identity of its call.
+    pub async fn id(&self, server: &Server) -> String {
         let calls: Value = parsed(&told(server, &["call", "list", "--json"]).await);
         let found = calls["data"].as_array().unwrap_or(&Vec::new()).first().cloned();
         let call = found.unwrap_or_else(|| calls.clone());

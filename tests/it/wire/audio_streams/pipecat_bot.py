@@ -2,12 +2,14 @@
 # interrupted, and hangs up. One line of JSON for whatever happens.
 import asyncio
 import json
+import os
 import sys
 from types import SimpleNamespace
 
 import numpy
 import websockets
 from pipecat.frames.frames import (
+    EndFrame,
     InputAudioRawFrame,
     InputDTMFFrame,
     InterruptionFrame,
@@ -45,8 +47,16 @@ class Bot:
     async def begin(self, message):
         start = message["start"]
         self.sid = start["streamSid"]
-        params = TwilioFrameSerializer.InputParams(auto_hang_up=False)
-        self.serializer = TwilioFrameSerializer(self.sid, start["callSid"], params=params)
+        rest = os.environ.get("REST")
+        params = TwilioFrameSerializer.InputParams(auto_hang_up=bool(rest))
+        self.serializer = TwilioFrameSerializer(
+            self.sid,
+            start["callSid"],
+            account_sid=start["accountSid"],
+            auth_token=os.environ.get("TOKEN", ""),
+            base_url=rest,
+            params=params,
+        )
         await self.serializer.setup(SimpleNamespace(audio_in_sample_rate=RATE))
         note(start=start)
         await self.say(self.greeting, "greeting")
@@ -69,6 +79,8 @@ class Bot:
             await asyncio.sleep(1)
             await self.send(InterruptionFrame())
             await self.say(self.greeting, "again")
+        elif key == "*":
+            await self.send(EndFrame())
         elif key == "#":
             await self.socket.close()
 
