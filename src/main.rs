@@ -9,6 +9,7 @@ use voxtrunk::server::console::{
     calls, campaigns, history, phones, queues, reload, status, trace, trunks, usage, webhooks,
 };
 use voxtrunk::server::control::protocol::{self, Action};
+use voxtrunk::server::importing::command as import;
 use voxtrunk::server::{
     bench, check, db, decrypt, deeds, demo, dial, fakes, flows, keys, memory, models, preset,
     providers, routes, schema, secrets, serve, tool, trial, verify, voicemail, whsec,
@@ -16,7 +17,7 @@ use voxtrunk::server::{
 
 use self::choices::Taping;
 use self::commands::{
-    AuditCommand, Cli, Command, ConfigCommand, DbCommand, Delays, FlowCommand, KeyCommand,
+    AuditCommand, Cli, Command, ConfigCommand, DbCommand, Delays, FlowCommand, Import, KeyCommand,
     MemoryCommand, ModelsCommand, PresetCommand, ProvidersCommand, RouteCommand, SecretCommand,
     Test, ToolCommand, VoicemailCommand, WebhookCommand,
 };
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         Command::Providers { command: ProvidersCommand::Test(it) } => providers::run(&it.config),
         Command::Tool { command } => on_tools(command),
         Command::Flow { command } => on_flows(command),
+        Command::Import(wanted) => on_import(wanted),
         Command::Test(wanted) => on_tests(wanted),
         Command::Models { command } => on_models(command),
         Command::Fakes(delays) => on_fakes(delays),
@@ -132,6 +134,12 @@ fn on_voicemail(command: VoicemailCommand) -> ExitCode {
 
 fn on_tests(Test { paths, filter, json, config }: Test) -> ExitCode {
     trial::run(&config.config, &trial::Order { paths, filter, json })
+}
+
+fn on_import(wanted: Import) -> ExitCode {
+    let Import { platform, file, into, local, dry_run, force, json } = wanted;
+    let platform = platform.platform();
+    import::run(&import::Order { platform, file, into, local, dry_run, force, json })
 }
 
 fn on_tools(ToolCommand::Run { name, args, config }: ToolCommand) -> ExitCode {

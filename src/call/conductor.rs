@@ -368,6 +368,9 @@ impl Conductor {
     }
 
     fn route(&mut self, now: Instant) {
+        if &*self.trunk.name == WEB {
+            return self.go_to_agent(now);
+        }
         let call = runner::Call {
             did: &self.incoming.called_user,
             caller: &self.incoming.calling_user,
@@ -380,10 +383,7 @@ impl Conductor {
         };
         let dialled = self.briefing.plan.dialled_out(&call, |did| self.outside_number(did));
         let route = self.briefing.plan.route(&call).or(dialled.as_ref());
-        let Some(route) = route.filter(|_| &*self.trunk.name != WEB) else {
-            if &*self.trunk.name == WEB {
-                return self.go_to_agent(now);
-            }
+        let Some(route) = route else {
             return self.end(now, Cause::NoRoute);
         };
         let to = route.targets(&self.weighed_by(), call.did);
@@ -405,14 +405,6 @@ impl Conductor {
         }
         self.dial = Some(dial);
         self.next_round(now);
-    }
-
-    /// A page called an agent by its name, and no route is asked.
-    fn go_to_agent(&mut self, now: Instant) {
-        let to = Destination::Agent(self.incoming.called_user.clone());
-        let fact = self.chronicle.routed(WEB, &to.to_string());
-        self.out.push_back(Output::Fact(fact));
-        self.go(now, to);
     }
 
     /// What decides among destinations with weights: the caller, and the call itself of those who

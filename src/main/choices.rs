@@ -4,6 +4,7 @@ use clap::ValueEnum;
 
 use voxtrunk::base::destination::Mode;
 use voxtrunk::config::{report, schema};
+use voxtrunk::server::importing::command as import;
 use voxtrunk::server::keys;
 
 /// What is done with a recording.
@@ -86,6 +87,25 @@ impl Format {
             Self::Text => report::Format::for_stdout(),
             Self::Json => report::Format::Json,
             Self::Github => report::Format::Github,
+        }
+    }
+}
+
+/// Where an import comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Platform {
+    /// Assistants, squads and tools.
+    Vapi,
+    /// Agents with their prompts, states and conversation flows.
+    Retell,
+}
+
+impl Platform {
+    /// The same, for the import.
+    pub fn platform(self) -> import::Platform {
+        match self {
+            Self::Vapi => import::Platform::Vapi,
+            Self::Retell => import::Platform::Retell,
         }
     }
 }

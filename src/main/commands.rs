@@ -14,7 +14,7 @@ use crate::lines::{
 };
 use crate::place::{Config, Server};
 
-use crate::choices::{Format, SchemaFile, Scope};
+use crate::choices::{Format, Platform, SchemaFile, Scope};
 
 /// A self-hosted SIP/RTP media server with built-in AI voice agents.
 #[derive(Debug, Parser)]
@@ -38,6 +38,33 @@ pub struct Test {
     pub json: bool,
     #[command(flatten)]
     pub config: Config,
+}
+
+/// What is imported, and where to.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// Where it comes from.
+    #[arg(value_enum)]
+    pub platform: Platform,
+    /// The file, in JSON: what the API of that platform answers or is given, one or many of it.
+    pub file: PathBuf,
+    /// The folder of the settings, `server.toml`; settings that are there stay as they are, and
+    /// without any there are new ones.
+    #[arg(long, value_name = "FOLDER", default_value = "imported")]
+    pub into: PathBuf,
+    /// Hear, think and speak by the engines of this machine, without any key: callers choose by
+    /// keys and plain words.
+    #[arg(long)]
+    pub local: bool,
+    /// Only tell what would come of it.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write over an earlier import of a file of this name.
+    #[arg(long)]
+    pub force: bool,
+    /// As one JSON object.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What can be done.
@@ -163,6 +190,8 @@ pub enum Command {
         #[command(subcommand)]
         command: PresetCommand,
     },
+    /// Make files of what was made on another platform, with a list of what could not be mapped.
+    Import(Import),
     /// Play the conversations of tests/agents/*.toml with the agents and their models.
     Test(Test),
     /// What editors are told of the files, as JSON Schema: which keys there are and what they mean.

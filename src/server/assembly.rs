@@ -246,11 +246,7 @@ fn http(server: &Server) -> Option<opening::Settings> {
         bind: http.bind,
         tls: certificate.map(listening::tls_files),
         admin: http.admin.map(|admin| admin.bind),
-        web_calls: http.web_calls.as_ref().map(|calls| opening::WebCalls {
-            agents: calls.agents.clone(),
-            origins: calls.origins.clone(),
-            max_calls: calls.max_calls,
-        }),
+        web_calls: http.web_calls.as_ref().map(inlets::web_calls),
         twilio: http.twilio.as_ref().map(|twilio| inlets::twilio(server, twilio)),
         api_docs: http.api_docs,
         budget: door::api_keys(server),

@@ -1,10 +1,11 @@
 //! From the doors for calls without SIP, as they stand in the settings, to what opens them.
 
 use crate::base::secret::ExposeSecret;
-use crate::config::inlets::{AudioSocket, Twilio};
+use crate::config::inlets::{AudioSocket, Twilio, WebCalls};
 use crate::config::settings::Server;
 use crate::engine::inlets::door;
-use crate::server::http::opening;
+use crate::server::http::streams;
+use crate::server::http::web_calls;
 
 /// The door of AudioSocket.
 pub fn audiosocket(settings: &AudioSocket) -> door::Settings {
@@ -12,16 +13,22 @@ pub fn audiosocket(settings: &AudioSocket) -> door::Settings {
 }
 
 /// The door of Twilio.
-pub fn twilio(server: &Server, settings: &Twilio) -> opening::Twilio {
-    opening::Twilio {
+pub fn twilio(server: &Server, settings: &Twilio) -> streams::Settings {
+    streams::Settings {
         url: settings.url.clone(),
         token: settings.auth_token.expose_secret().to_owned().into(),
         media: server.rtp_address(),
     }
 }
 
-/// The names of those whose packets do not leave this machine.
-pub const NAMES: [&str; 2] = [door::NAME, TWILIO];
+/// Whom pages may call.
+pub fn web_calls(settings: &WebCalls) -> web_calls::WebCalls {
+    web_calls::WebCalls {
+        agents: settings.agents.clone(),
+        origins: settings.origins.clone(),
+        max_calls: settings.max_calls,
+    }
+}
 
-/// What routes know the door of Twilio by.
-pub const TWILIO: &str = "twilio";
+/// The names of those whose packets do not leave this machine.
+pub const NAMES: [&str; 2] = [door::NAME, streams::TWILIO];

@@ -3,6 +3,7 @@
 pub mod control;
 pub mod history;
 pub mod http;
+pub mod importing;
 mod records;
 mod reload;
 pub mod routes;
@@ -17,6 +18,7 @@ pub mod casting;
 pub mod codecs;
 pub mod db;
 pub mod door;
+mod hints;
 pub mod hosts;
 mod inlets;
 pub mod inspection;

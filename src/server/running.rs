@@ -57,6 +57,7 @@ use crate::server::control::reload;
 use crate::server::control::reports;
 use crate::server::control::socket::ControlSocket;
 use crate::server::control::view::LimitsView;
+use crate::server::hints::{door_hint, hint};
 use crate::server::http::opening as http;
 use crate::server::storing::{self, Memory};
 use crate::server::webhooks::desk::Desk;
@@ -566,31 +567,6 @@ impl Beside {
         uploads.map(|uploads| others.spawn(uploads.run(stop.clone())));
         retention.map(|retention| others.spawn(retention.run(stop.clone())));
         others
-    }
-}
-
-fn door_hint(why: &DoorError) -> String {
-    match why {
-        DoorError::Bind { why, .. } => hint(
-            why,
-            "another program has it (a PBX? a second voxtrunk?): stop that one, or choose another \
-             port under [[sip.listen]] in conf/server.toml",
-        ),
-        DoorError::Tls(_) => String::new(),
-    }
-}
-
-fn hint(why: &std::io::Error, taken: &str) -> String {
-    match why.kind() {
-        std::io::ErrorKind::AddrInUse => format!("\n  {taken}"),
-        std::io::ErrorKind::AddrNotAvailable => {
-            "\n  this machine does not have that address: `ip addr` lists those that it has"
-                .to_owned()
-        }
-        std::io::ErrorKind::PermissionDenied => {
-            "\n  ports below 1024 need a privilege: choose one above".to_owned()
-        }
-        _ => String::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::queueing::HOUSE;
 use super::transferring::by_agent;
-use super::{Conductor, Work};
+use super::{Conductor, WEB, Work};
 use crate::agent::event::Input;
 use crate::agent::tool::ToolCall;
 use crate::base::destination::Destination;
@@ -57,6 +57,14 @@ impl Conductor {
         }
         self.leave_desk(now);
         self.go_on(now, (target, escort));
+    }
+
+    /// A page called an agent by its name, and no route is asked.
+    pub(super) fn go_to_agent(&mut self, now: Instant) {
+        let to = Destination::Agent(self.incoming.called_user.clone());
+        let fact = self.chronicle.routed(WEB, &to.to_string());
+        self.out.push_back(Output::Fact(fact));
+        self.go(now, to);
     }
 
     /// Nobody has the near side any more: it goes where it was sent.

@@ -28,7 +28,7 @@ mod queues;
 mod recordings;
 mod repeating;
 mod steering;
-mod streams;
+pub mod streams;
 mod telephony;
 mod things;
 mod transcripts;
@@ -36,7 +36,7 @@ mod trunks;
 mod twiml;
 mod upgrade;
 mod usage;
-mod web_calls;
+pub mod web_calls;
 mod webhooks;
 
 mod exposition;

@@ -1,13 +1,12 @@
 //! Opens the doors of HTTP, and has them served.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use crate::base::secret::Secret;
 use crate::call::admission::Budget;
 use crate::net::tls::{self, TlsError};
 use crate::server::control::clerk::Clerk;
@@ -35,9 +34,9 @@ pub struct Settings {
     /// The door of those who watch over the server.
     pub admin: Option<SocketAddr>,
     /// Where Twilio brings calls, if it may.
-    pub twilio: Option<Twilio>,
+    pub twilio: Option<streams::Settings>,
     /// Whom pages may call, if anybody.
-    pub web_calls: Option<WebCalls>,
+    pub web_calls: Option<web_calls::WebCalls>,
     /// Whether it is told to everybody what can be asked.
     pub api_docs: bool,
     /// How often each key may be used.
@@ -48,28 +47,6 @@ pub struct Settings {
     pub calls: PathBuf,
     /// The recordings.
     pub recordings: PathBuf,
-}
-
-/// Whom pages may call.
-#[derive(Debug)]
-pub struct WebCalls {
-    /// The agents.
-    pub agents: Vec<String>,
-    /// The sites whose pages may, besides our own.
-    pub origins: Vec<String>,
-    /// How many calls may be up at once.
-    pub max_calls: usize,
-}
-
-/// Where Twilio brings calls.
-#[derive(Debug)]
-pub struct Twilio {
-    /// The address that it dials and signs.
-    pub url: String,
-    /// What it signs with.
-    pub token: Secret,
-    /// Where the ports of media are bound.
-    pub media: IpAddr,
 }
 
 /// Doors that nobody serves yet.

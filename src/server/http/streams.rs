@@ -2,6 +2,7 @@
 //! signs. The call goes where the routes say.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -11,18 +12,28 @@ use axum::routing::get;
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
+use crate::base::secret::Secret;
 use crate::engine::inlets::talk::{self, End, House};
 use crate::engine::inlets::twilio::{Start, Twilio};
 use crate::engine::sip_shard::SipHandle;
 use crate::engine::sip_shard::visits::Visit;
 use crate::providers::framings::settings::{SIGNATURE, signature};
-use crate::server::http::opening;
 use crate::server::http::problem::{Code, Problem};
 use crate::server::http::upgrade::{Upgrade, WebSocket};
-use crate::server::inlets::TWILIO;
+
+/// Where Twilio brings calls.
+#[derive(Debug)]
+pub struct Settings {
+    /// The address that it dials and signs.
+    pub url: String,
+    /// What it signs with.
+    pub token: Secret,
+    /// Where the ports of media are bound.
+    pub media: IpAddr,
+}
 
 /// Takes calls of Twilio's.
-pub fn pages(sip: SipHandle, settings: opening::Twilio) -> Router {
+pub fn pages(sip: SipHandle, settings: Settings) -> Router {
     let house = House { sip, media: settings.media };
     let signed = signature(&settings.url, &settings.token);
     let door = Arc::new(Door { house, signed, places: Arc::new(Semaphore::new(MOST_CALLS)) });
@@ -108,6 +119,9 @@ fn headers(start: &Start, known: &BTreeMap<String, String>) -> Vec<(String, Stri
 fn plain(text: &str) -> String {
     text.chars().filter(|letter| !letter.is_control()).take(LONGEST_VALUE).collect()
 }
+
+/// What routes know the door by.
+pub const TWILIO: &str = "twilio";
 
 /// The most calls at once.
 const MOST_CALLS: usize = 1_024;

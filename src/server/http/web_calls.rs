@@ -27,9 +27,19 @@ use crate::server::control::clerk::Clerk;
 use crate::server::http::allowance::Allowance;
 use crate::server::http::events::Streams;
 use crate::server::http::gate::{Peer, network};
-use crate::server::http::opening::WebCalls;
 use crate::server::http::problem::{Code, Problem};
 use crate::server::http::service::Service;
+
+/// Whom pages may call.
+#[derive(Debug)]
+pub struct WebCalls {
+    /// The agents.
+    pub agents: Vec<String>,
+    /// The sites whose pages may, besides our own.
+    pub origins: Vec<String>,
+    /// How many calls may be up at once.
+    pub max_calls: usize,
+}
 
 /// The door, and who keeps its calls.
 pub fn pages(service: Service, settings: WebCalls) -> (Router, Keeper) {

@@ -46,6 +46,7 @@ mod flows;
 mod free_flows;
 mod history;
 mod http;
+mod importing;
 mod inlets;
 mod inside_tcp;
 mod introductions;

@@ -94,7 +94,9 @@ async fn a_caller_is_taken_out_of_a_queue_a_room_and_a_voicemail() {
     for extension in ["902", "903", "904"] {
         let record = server.records_of(extension, 1).await.remove(0);
         assert_eq!(record["transfers"][0]["reason"], "no_route", "{record:#}");
-        assert_eq!(said(&record, "agent").last().map(String::as_str), Some(GREETS), "{record:#}");
+        // What is heard is told when it is heard to its end, or as far as it was heard.
+        let last = said(&record, "agent").pop().unwrap_or_default();
+        assert!(last.starts_with("Welcome"), "{record:#}");
         if extension == "902" {
             assert_eq!(record["queues"][0]["left"], "transferred", "{record:#}");
         }
@@ -180,8 +182,6 @@ id      = "hours"
 phrases = ["what are your opening hours"]
 say     = "We are open from nine to six."
 "#;
-
-const GREETS: &str = "Welcome to the shop.";
 
 const GREETING: &str = "welcome to the shop";
 
