@@ -84,13 +84,18 @@ impl Dialogue {
     }
 
     /// The reply to what a model is asked for. What the caller said to others before is theirs;
-    /// words that were handed over and mean nothing here are met by an offer of help.
+    /// words that were handed over and mean nothing here are met by an offer of help, and keys by
+    /// the first words of this agent.
     pub fn reply_to(&self, request: &Request) -> Reply {
         let own = request.messages.get(request.inherited..).unwrap_or_default();
         if let (true, [Message::Caller { text, keys }]) = (request.takes_over, own) {
-            let is_known =
-                !keys.is_empty() || self.compiled.understand(text) != Understood::Nothing;
-            if !is_known {
+            if text.is_empty() && !keys.is_empty() {
+                // Keys mean what whoever had the caller before said they mean.
+                let first = self.assistant.first_message.clone();
+                let help = || self.say(Sentence::HowCanIHelp).to_owned();
+                return Reply::text(first.unwrap_or_else(help));
+            }
+            if self.compiled.understand(text) == Understood::Nothing {
                 return Reply::text(self.say(Sentence::HowCanIHelp).to_owned());
             }
         }
