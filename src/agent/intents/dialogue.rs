@@ -91,7 +91,7 @@ impl Dialogue {
         if let (true, [Message::Caller { text, keys }]) = (request.takes_over, own) {
             if text.is_empty() && !keys.is_empty() {
                 // Keys mean what whoever had the caller before said they mean.
-                let first = self.assistant.first_message.clone();
+                let first = self.assistant.first_message.clone().filter(|it| !it.contains("{{"));
                 let help = || self.say(Sentence::HowCanIHelp).to_owned();
                 return Reply::text(first.unwrap_or_else(help));
             }

@@ -62,7 +62,7 @@ impl Clerk {
 /// Where a call is to go, and how.
 fn wanted(order: &Transfer) -> Result<(Destination, Escort), Fault> {
     let text = order.to.trim();
-    let is_named = text.contains(':') || WHOLE.iter().any(|whole| text == *whole);
+    let is_named = text.contains(':') || WHOLE.contains(&text);
     let written = if is_named { text.to_owned() } else { format!("phone:{text}") };
     let to: Destination = written.parse().map_err(|why| impossible(format!("{why}")))?;
     if matches!(to, Destination::Webhook(_) | Destination::Drill(_)) {

@@ -120,8 +120,7 @@ async fn hold(kept: Kept) -> String {
 
 async fn begin(
     State(clerk): State<Arc<Clerk>>,
-    Extension(door): Extension<Arc<Door>>,
-    Extension(Peer(peer)): Extension<Peer>,
+    (Extension(door), Extension(Peer(peer))): (Extension<Arc<Door>>, Extension<Peer>),
     Path(agent): Path<String>,
     headers: HeaderMap,
     offer: Bytes,
