@@ -57,7 +57,9 @@ async function choices() {
     option.textContent = device.label || `Microphone ${index + 1}`;
     return option;
   }));
-  select.value = chosen;
+  if (chosen) {
+    select.value = chosen;
+  }
   at("choice").hidden = devices.length < 2;
 }
 
