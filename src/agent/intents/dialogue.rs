@@ -84,19 +84,15 @@ impl Dialogue {
     }
 
     /// The reply to what a model is asked for. What the caller said to others before is theirs;
-    /// words that were handed over and mean nothing here are met by an offer of help, and keys by
-    /// the first words of this agent.
+    /// words that were handed over and mean nothing here are met by an offer of help.
     pub fn reply_to(&self, request: &Request) -> Reply {
         let own = request.messages.get(request.inherited..).unwrap_or_default();
         if let (true, [Message::Caller { text, keys }]) = (request.takes_over, own) {
-            if text.is_empty() && !keys.is_empty() {
-                // Keys mean what whoever had the caller before said they mean.
-                let first = self.assistant.first_message.clone().filter(|it| !it.contains("{{"));
-                let help = || self.say(Sentence::HowCanIHelp).to_owned();
-                return Reply::text(first.unwrap_or_else(help));
-            }
             if self.compiled.understand(text) == Understood::Nothing {
-                return Reply::text(self.say(Sentence::HowCanIHelp).to_owned());
+                // Keys mean what whoever had the caller before said they mean.
+                let first = self.assistant.first_message.as_deref().filter(|_| !keys.is_empty());
+                let first = first.filter(|it| !it.contains("{{"));
+                return Reply::text(first.unwrap_or(self.say(Sentence::HowCanIHelp)).to_owned());
             }
         }
         self.reply_on(request.today, own)
