@@ -180,7 +180,7 @@ impl CallTask {
 
     /// Runs until the call is over.
     pub async fn run(mut self, mut inbox: Inbox, stops: Stops) {
-        self.remember();
+        self.remember().await;
         let (mut winding, mut stopping) = (false, false);
         let mut stuck = false;
         loop {
@@ -234,17 +234,12 @@ impl CallTask {
 
     /// Has looked up what is known of the caller, if an agent wants to know; it is there before
     /// somebody answers.
-    fn remember(&mut self) {
+    async fn remember(&mut self) {
         let mut agents = self.playbill.briefing.agents.values();
         let is_wanted = agents.any(|casting| casting.assistant.memory.calls > 0);
         let Some(caller) = self.conductor.calling_number().filter(|_| is_wanted) else { return };
-        let (memories, mailbox) = (self.memories(), self.mailbox.clone());
-        self.workers.spawn(async move {
-            let recall = move || memories.recall(&caller, clock::since_epoch());
-            let known = tokio::task::spawn_blocking(recall).await.unwrap_or_default();
-            // A call that is gone needs nothing.
-            mailbox.deliver(Input::Remembered(known)).await.ok();
-        });
+        let known = self.memories().look_up(caller, clock::since_epoch()).await;
+        self.conductor.handle(clock::now(), Input::Remembered(known));
     }
 
     /// Does one thing; false when it was the last.

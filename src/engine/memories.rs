@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::memory::Earlier;
@@ -42,6 +43,19 @@ impl Memories {
     #[must_use]
     pub fn of(&self, tenant: &str) -> Self {
         Self { folder: self.folder.clone(), tenant: tenant.to_owned() }
+    }
+
+    /// The same as `recall`, for a task. A disk that does not answer keeps no call waiting: then nothing
+    /// is known.
+    pub async fn look_up(self, caller: Number, now: Duration) -> Vec<Earlier> {
+        let recall = tokio::task::spawn_blocking(move || self.recall(&caller, now));
+        match timeout(RECALL_WITHIN, recall).await {
+            Ok(known) => known.unwrap_or_default(),
+            Err(_) => {
+                tracing::warn!("what is known of a caller could not be read in time");
+                Vec::new()
+            }
+        }
     }
 
     /// What is known of a caller at `now`, the oldest first.
@@ -160,6 +174,9 @@ const LONGEST: usize = 2_000;
 
 /// How often it is looked for what is too old.
 const EACH: Duration = Duration::from_secs(3_600);
+
+/// How long a call waits for what is known of its caller.
+const RECALL_WITHIN: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {
