@@ -87,13 +87,13 @@ impl Dialogue {
     /// words that were handed over and mean nothing here are met by an offer of help.
     pub fn reply_to(&self, request: &Request) -> Reply {
         let own = request.messages.get(request.inherited..).unwrap_or_default();
-        if let (true, [Message::Caller { text, keys }]) = (request.takes_over, own) {
-            if self.compiled.understand(text) == Understood::Nothing {
-                // Keys mean what whoever had the caller before said they mean.
-                let first = self.assistant.first_message.as_deref().filter(|_| !keys.is_empty());
-                let first = first.filter(|it| !it.contains("{{"));
-                return Reply::text(first.unwrap_or(self.say(Sentence::HowCanIHelp)).to_owned());
-            }
+        if let (true, [Message::Caller { text, keys }]) = (request.takes_over, own)
+            && self.compiled.understand(text) == Understood::Nothing
+        {
+            // Keys mean what whoever had the caller before said they mean.
+            let first = self.assistant.first_message.as_deref().filter(|_| !keys.is_empty());
+            let first = first.filter(|it| !it.contains("{{"));
+            return Reply::text(first.unwrap_or(self.say(Sentence::HowCanIHelp)).to_owned());
         }
         self.reply_on(request.today, own)
     }
