@@ -1,4 +1,5 @@
-//! Doors for calls that come without SIP: `[audiosocket]`, `[http.twilio]` and `[http.web_calls]`.
+//! Doors for calls that come without SIP: `[audiosocket]`, `[http.twilio]` and `[http.web_calls]`; and
+//! for programs that were written for others: `[http.vapi]`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -47,6 +48,16 @@ pub struct WebCalls {
     /// How many calls may be up at once.
     #[serde(default = "twenty")]
     pub max_calls: usize,
+}
+
+/// `[http.vapi]`: programs that were written for Vapi work with `/vapi` here as their address:
+/// assistants, squads, tools, phone numbers and calls. What they make is `vapi.toml` among the
+/// dialplans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Vapi {
+    /// Whether assistants work by the engines of this machine, whichever vendors they name.
+    pub local: bool,
 }
 
 fn twenty() -> usize {

@@ -20,7 +20,7 @@ use crate::call::origination::{Detect, Origination};
 use crate::engine::announcements::{Announcement, Announcer};
 use crate::engine::clock;
 use crate::engine::playbill::{Drive, Playbill};
-use crate::engine::roll::Question;
+use crate::engine::roll::{Given, Question};
 use crate::engine::sip_shard::until;
 
 use journal::Journal;
@@ -351,7 +351,8 @@ async fn called(
         return going_down();
     }
     let ((asker, begun), (reporter, outcome)) = (oneshot::channel(), oneshot::channel());
-    let question = Question::Originate(Box::new(order), asker, Some(reporter));
+    let given = Given { reporter: Some(reporter), playbill: None };
+    let question = Question::Originate(Box::new(order), asker, given);
     if calls.send(question).await.is_err() {
         return going_down();
     }

@@ -15,7 +15,7 @@ use crate::call::event;
 use crate::call::queue::{Back, Input, Queues, View, Word};
 use crate::engine::clock;
 use crate::engine::mailbox::Mailbox;
-use crate::engine::roll::Question;
+use crate::engine::roll::{Given, Question};
 use crate::engine::sip_shard::until;
 
 /// What is asked of those who hold the queues.
@@ -122,7 +122,7 @@ impl Attendants {
 /// Has a call back begin; tells whether it did.
 async fn call_back(calls: mpsc::Sender<Question>, back: (PortId, Back)) -> (PortId, bool) {
     let (caller, (asker, begun)) = (back.0, oneshot::channel());
-    let question = Question::Originate(Box::new(back.into()), asker, None);
+    let question = Question::Originate(Box::new(back.into()), asker, Given::default());
     if calls.send(question).await.is_err() {
         return (caller, false);
     }

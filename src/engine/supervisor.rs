@@ -21,7 +21,7 @@ use crate::engine::conferences;
 use crate::engine::mailbox::{self, Inbox, Mailbox};
 use crate::engine::playbill::Playbill;
 use crate::engine::queues;
-use crate::engine::roll::{Question, Reporter, Roll};
+use crate::engine::roll::{Given, Question, Roll};
 use crate::engine::sip_shard::{Arrival, Order};
 use crate::sip::event::{Command, SessionId};
 
@@ -110,7 +110,7 @@ impl Supervisor {
         let call = came.call;
         let conductor = Conductor::new(came, arrival.incoming, self.playbill.briefing.clone());
         self.house.sip.order(Order::Named(session, call)).await;
-        self.run_call((call, None), conductor, (arrival.mailbox, arrival.inbox));
+        self.run_call((call, Given::default()), conductor, (arrival.mailbox, arrival.inbox));
     }
 
     /// What a call is given that begins now.
@@ -123,14 +123,15 @@ impl Supervisor {
 
     fn run_call(
         &mut self,
-        (call, reporter): (CallId, Option<Reporter>),
+        (call, Given { reporter, playbill }): (CallId, Given),
         conductor: Conductor,
         post: (Mailbox, Inbox),
     ) {
         let (mailbox, inbox) = post;
+        let playbill = playbill.unwrap_or_else(|| self.playbill.clone());
         let span = tracing::info_span!("call", %call);
         let session = conductor.sip_session();
-        let given = (self.house.clone(), self.playbill.clone());
+        let given = (self.house.clone(), playbill);
         let task = CallTask::new(call, conductor, given, mailbox.clone()).reporting_to(reporter);
         let handle = self.calls.spawn(task.run(inbox, self.stops.clone()).instrument(span));
         self.taken = self.taken.saturating_add(1);
@@ -138,24 +139,21 @@ impl Supervisor {
     }
 
     /// Begins a call of ours.
-    fn originate(
-        &mut self,
-        order: Origination,
-        reporter: Option<Reporter>,
-    ) -> Result<CallId, String> {
+    fn originate(&mut self, order: Origination, given: Given) -> Result<CallId, String> {
         if self.stops.wind_up.is_cancelled() {
             return Err("the server is going down".to_owned());
         }
         if self.calls.len() >= self.max_calls {
             return Err(format!("{} calls are up, and no more may be", self.max_calls));
         }
-        if let Some(why) = order.objection(&self.playbill.briefing) {
+        let briefing = given.playbill.as_ref().unwrap_or(&self.playbill).briefing.clone();
+        if let Some(why) = order.objection(&briefing) {
             return Err(why);
         }
         let came = self.arrival(Badge { tenant: order.tenant.clone(), ..Badge::default() });
         let call = came.call;
-        let conductor = Conductor::originate(came, order, self.playbill.briefing.clone());
-        self.run_call((call, reporter), conductor, mailbox::pair());
+        let conductor = Conductor::originate(came, order, briefing);
+        self.run_call((call, given), conductor, mailbox::pair());
         Ok(call)
     }
 
@@ -168,8 +166,8 @@ impl Supervisor {
                 // Who asked may have gone meanwhile.
                 asker.send(Roll { calls, taken: self.taken, refused: self.refused }).ok();
             }
-            Question::Originate(order, asker, reporter) => {
-                let begun = self.originate(*order, reporter);
+            Question::Originate(order, asker, given) => {
+                let begun = self.originate(*order, given);
                 asker.send(begun).ok();
             }
             Question::Change(playbill, asker) => {

@@ -247,6 +247,7 @@ fn http(server: &Server) -> Option<opening::Settings> {
         tls: certificate.map(listening::tls_files),
         admin: http.admin.map(|admin| admin.bind),
         web_calls: http.web_calls.as_ref().map(inlets::web_calls),
+        vapi: http.vapi.map(|vapi| inlets::vapi(server, vapi)),
         twilio: http.twilio.as_ref().map(|twilio| inlets::twilio(server, twilio)),
         api_docs: http.api_docs,
         budget: door::api_keys(server),

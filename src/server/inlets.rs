@@ -1,10 +1,11 @@
 //! From the doors for calls without SIP, as they stand in the settings, to what opens them.
 
 use crate::base::secret::ExposeSecret;
-use crate::config::inlets::{AudioSocket, Twilio, WebCalls};
+use crate::config::inlets::{AudioSocket, Twilio, Vapi, WebCalls};
 use crate::config::settings::Server;
 use crate::engine::inlets::door;
 use crate::server::http::streams;
+use crate::server::http::vapi;
 use crate::server::http::web_calls;
 
 /// The door of AudioSocket.
@@ -27,6 +28,16 @@ pub fn web_calls(settings: &WebCalls) -> web_calls::WebCalls {
         agents: settings.agents.clone(),
         origins: settings.origins.clone(),
         max_calls: settings.max_calls,
+    }
+}
+
+/// What programs that were written for Vapi are answered by.
+pub fn vapi(server: &Server, settings: Vapi) -> vapi::Settings {
+    vapi::Settings {
+        local: settings.local,
+        dialplans: server.machine.dialplans.clone(),
+        drawer: server.machine.data_dir.join("vapi.json"),
+        allowed: server.security.tools.allow.clone(),
     }
 }
 

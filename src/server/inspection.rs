@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use crate::agent::assistant::{Assistant, Choice, Detector};
 use crate::agent::intents::compile::{Compiled, Fault as IntentFault};
 use crate::config::external::{External, Fault};
-use crate::config::settings::{Server, Tls};
+use crate::config::settings::{Server, Tls, Vad};
 use crate::net::tls::{self, TlsError};
 use crate::providers::models::catalogue;
 use crate::providers::registry::Registry;
@@ -34,9 +34,12 @@ impl External for Inspection {
         if model.is_file() {
             return faults;
         }
+        // Where no other model is named, the folder is what is wrong.
+        let is_usual = server.media.vad.model == Vad::default().model;
+        let place = if is_usual { "server.models" } else { "media.vad.model" };
         let mut fault = Fault::error(
             "model.missing",
-            "media.vad.model",
+            place,
             format!("the speech detector's model is not at {}", model.display()),
         );
         fault.help = Some("`./dev setup` fetches it".to_owned());

@@ -10,6 +10,7 @@ pub mod routes;
 pub mod routing;
 pub mod running;
 mod storing;
+pub mod vapi;
 mod webhooks;
 
 pub mod assembly;

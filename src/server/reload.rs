@@ -106,6 +106,12 @@ impl Reloader {
             Order::Edit { wish, dry, asker } => {
                 asker.send(self.edit(*wish, dry).await).ok();
             }
+            Order::Lay { path, text, asker } => {
+                asker.send(self.lay(path, text).await).ok();
+            }
+            Order::Cast { text, asker } => {
+                asker.send(self.cast(text).await).ok();
+            }
             Order::States { asker } => {
                 asker.send(self.states().await).ok();
             }

@@ -125,7 +125,7 @@ impl Clerk {
             Ask::NoCalls(order) => json(&campaigns::no_calls(&self.campaigns, &order).await?),
             Ask::Calls => json(&List { data: self.overviews().await? }),
             Ask::Call(wanted) => json(&self.call(&wanted.id).await?),
-            Ask::Originate(order) => json(&self.originate(&order).await?),
+            Ask::Originate(order) => json(&self.originate(&order, None).await?),
             Ask::HangUp(order) => json(&self.hang_up(&order).await?),
             Ask::Mute(order) => json(&self.mute(&order).await?),
             Ask::Oversee(order) => json(&self.oversee(&order).await?),
@@ -322,10 +322,19 @@ impl Clerk {
         Ok(overviews.iter().map(view).collect())
     }
 
-    async fn originate(&self, order: &Originate) -> Result<OriginatedView, Fault> {
+    /// Begins a call, which goes by a playbill of its own if it has one.
+    ///
+    /// # Errors
+    /// When there can be no such call.
+    pub async fn originate(
+        &self,
+        order: &Originate,
+        playbill: Option<Arc<Playbill>>,
+    ) -> Result<OriginatedView, Fault> {
         let order = origination::wanted(order)?;
         let (asker, answer) = oneshot::channel();
-        let question = roll::Question::Originate(Box::new(order), asker, None);
+        let given = roll::Given { reporter: None, playbill };
+        let question = roll::Question::Originate(Box::new(order), asker, given);
         self.calls.send(question).await.map_err(|_| going_down())?;
         let begun = answer.await.map_err(|_| going_down())?;
         let call = begun.map_err(|why| Fault::new(FaultCode::Impossible, why))?;

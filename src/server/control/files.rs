@@ -1,12 +1,16 @@
 //! The clerk at the files: whoever reads them is asked, and changes them.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 use crate::config::editing::kind::Kind;
 use crate::config::editing::wish::{Refused, Wish};
+use crate::engine::playbill::Playbill;
 use crate::server::control::clerk::Clerk;
 use crate::server::control::edits::{
-    DifferenceView, EditedView, Rejected, RestoredView, StateView, ThingView,
+    DifferenceView, EditedView, Finding, Rejected, RestoredView, StateView, ThingView,
 };
 use crate::server::control::reload::{Asker, Order};
 
@@ -58,6 +62,23 @@ impl Clerk {
     /// When there is none, or the server cannot work so; nothing was changed then.
     pub async fn restored(&self, at: String, dry: bool) -> Result<RestoredView, Rejected> {
         self.of_files(|asker| Order::Restore { at, dry, asker }).await
+    }
+
+    /// Lets a whole file of dialplans say something else; tells what the check says now and did not
+    /// say before.
+    ///
+    /// # Errors
+    /// When it cannot be; nothing was changed then.
+    pub async fn laid(&self, path: PathBuf, text: String) -> Result<Vec<Finding>, Rejected> {
+        self.of_files(|asker| Order::Lay { path, text, asker }).await
+    }
+
+    /// What one call would be given if the dialplans said something more.
+    ///
+    /// # Errors
+    /// When it cannot be.
+    pub async fn cast(&self, text: String) -> Result<Arc<Playbill>, Rejected> {
+        self.of_files(|asker| Order::Cast { text, asker }).await
     }
 
     async fn of_files<T>(&self, order: impl FnOnce(Asker<T>) -> Order) -> Result<T, Rejected> {

@@ -335,7 +335,8 @@ fn ended(call: CallId, record: &Document) -> CallSummary {
     }
 }
 
-fn moment(text: &str) -> Option<Duration> {
+/// A moment as RFC 3339 has it, since the Unix epoch.
+pub fn moment(text: &str) -> Option<Duration> {
     let at: jiff::Timestamp = text.parse().ok()?;
     // Whatever was before the epoch was before every call.
     Some(Duration::from_millis(u64::try_from(at.as_millisecond()).unwrap_or_default()))

@@ -1,12 +1,16 @@
 //! What is asked of who reads the files, and the answers.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::config::editing::kind::Kind;
 use crate::config::editing::wish::Wish;
+use crate::engine::playbill::Playbill;
 use crate::server::control::edits::{
-    DifferenceView, EditedView, Rejected, RestoredView, StateView, ThingView,
+    DifferenceView, EditedView, Finding, Rejected, RestoredView, StateView, ThingView,
 };
 use crate::server::control::view::ReloadView;
 use crate::server::routing::Thought;
@@ -45,6 +49,22 @@ pub enum Order {
         dry: bool,
         /// Who asks.
         asker: Asker<EditedView>,
+    },
+    /// A whole file of dialplans is to be otherwise.
+    Lay {
+        /// Where it lies, or is to lie.
+        path: PathBuf,
+        /// What it is to say.
+        text: String,
+        /// Who asks: told what the check says now and did not say before.
+        asker: Asker<Vec<Finding>>,
+    },
+    /// What one call would be given by the files and something more.
+    Cast {
+        /// What more the dialplans are to say.
+        text: String,
+        /// Who asks.
+        asker: Asker<Arc<Playbill>>,
     },
     /// Which states of the files are kept.
     States {

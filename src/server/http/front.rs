@@ -24,14 +24,19 @@ pub async fn dress(request: Request, next: Next) -> Response {
         *response.body_mut() = problem.of(&path, &name).into_response().into_body();
         response.headers_mut().remove(header::CONTENT_LENGTH);
     }
+    clothe(&mut response);
+    if let Ok(name) = HeaderValue::from_str(&name) {
+        response.headers_mut().insert(HeaderName::from_static("x-request-id"), name);
+    }
+    response
+}
+
+/// What every answer says of itself: nobody guesses its type, or keeps it.
+pub fn clothe(response: &mut Response) {
     let headers = response.headers_mut();
     let sniff = HeaderValue::from_static("nosniff");
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, sniff);
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    if let Ok(name) = HeaderValue::from_str(&name) {
-        headers.insert(HeaderName::from_static("x-request-id"), name);
-    }
-    response
 }
 
 /// Nothing is there.

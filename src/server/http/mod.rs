@@ -36,6 +36,7 @@ mod trunks;
 mod twiml;
 mod upgrade;
 mod usage;
+pub mod vapi;
 pub mod web_calls;
 mod webhooks;
 

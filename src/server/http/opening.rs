@@ -16,7 +16,7 @@ use crate::server::http::recordings::Shelf;
 use crate::server::http::router;
 use crate::server::http::service::Service;
 use crate::server::http::witness::Witness;
-use crate::server::http::{streams, web_calls};
+use crate::server::http::{streams, vapi, web_calls};
 use crate::server::keys::unguarded;
 use crate::store::api_keys::ApiKeys;
 use crate::store::audit::Audit;
@@ -37,6 +37,8 @@ pub struct Settings {
     pub twilio: Option<streams::Settings>,
     /// Whom pages may call, if anybody.
     pub web_calls: Option<web_calls::WebCalls>,
+    /// Whether programs that were written for Vapi are answered, and by what.
+    pub vapi: Option<vapi::Settings>,
     /// Whether it is told to everybody what can be asked.
     pub api_docs: bool,
     /// How often each key may be used.
@@ -111,6 +113,11 @@ impl Doors {
         let router = router::public(service.clone(), &gate, settings.api_docs);
         let router = match settings.twilio {
             Some(twilio) => router.merge(streams::pages(sip, twilio)),
+            None => router,
+        };
+        let has_tls = settings.tls.is_some();
+        let router = match settings.vapi {
+            Some(vapi) => router.merge(vapi::pages(&service, &gate, has_tls, vapi)),
             None => router,
         };
         let router = match settings.web_calls {

@@ -112,6 +112,7 @@ fn carried_out(order: &Order) -> Result<ExitCode, Failed> {
             .map(|it| it.server.security.tools.allow.clone())
             .unwrap_or_default(),
         title,
+        ..Options::default()
     };
     let name = order.file.display().to_string();
     let import = import(order.platform, &text, &options);

@@ -18,7 +18,7 @@ mod shelf;
 mod vapi;
 mod vapi_squads;
 mod vapi_tools;
-mod wording;
+pub mod wording;
 pub mod writing;
 
 #[cfg(test)]

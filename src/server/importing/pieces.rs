@@ -31,6 +31,8 @@ pub struct Options {
     pub allowed: Vec<Host>,
     /// What cannot be named elsewhere is called so.
     pub title: String,
+    /// What is called otherwise than the file says, by its identity there.
+    pub names: BTreeMap<String, String>,
 }
 
 /// All that is made.
@@ -58,7 +60,8 @@ impl Pieces {
     /// Nothing yet, with names that are taken.
     pub fn new(options: &Options) -> Self {
         let taken = options.taken.clone();
-        Self { names: taken.clone(), taken, ..Self::default() }
+        let names = taken.iter().chain(options.names.values()).cloned().collect();
+        Self { names, taken, ..Self::default() }
     }
 
     /// A name that nothing has yet.

@@ -87,7 +87,10 @@ impl<'a> Maker<'a> {
         }
         let mut named = Vec::new();
         for view in &found.assistants {
-            let name = self.named(view);
+            let name = match self.pinned(view) {
+                Some(name) => self.known_as(view, name),
+                None => self.named(view),
+            };
             if let Some(id) = view.text("id") {
                 self.drafts.insert(id.to_owned(), view.clone());
             }
@@ -112,6 +115,16 @@ impl<'a> Maker<'a> {
     pub fn named(&mut self, view: &View<'a>) -> String {
         let title = view.words("name").unwrap_or(&self.options.title);
         let name = self.pieces.name(title, "assistant");
+        self.known_as(view, name)
+    }
+
+    /// What something is to be called, whatever it says.
+    pub fn pinned(&self, view: &View<'a>) -> Option<String> {
+        self.options.names.get(view.text("id")?).cloned()
+    }
+
+    /// Notes what names in the file somebody who has a name here.
+    pub fn known_as(&mut self, view: &View<'a>, name: String) -> String {
         for key in ["id", "name"] {
             if let Some(theirs) = view.text(key) {
                 self.agents.entry(theirs.to_owned()).or_insert_with(|| name.clone());

@@ -26,11 +26,11 @@ struct Member<'a> {
 pub fn squad<'a>(maker: &mut Maker<'a>, view: &View<'a>) -> Result<(), Unreadable> {
     view.skip(&["id", "orgId", "createdAt", "updatedAt"]);
     let title = view.words("name").unwrap_or(&maker.options.title).to_owned();
-    let name = maker.pieces.name(&title, "squad");
+    let name = maker.pinned(view).unwrap_or_else(|| maker.pieces.name(&title, "squad"));
     let mut names = BTreeMap::new();
     let mut members: Vec<Member<'_>> = Vec::new();
     for one in view.list("members") {
-        members.extend(member(maker, (view, &one), &mut names));
+        members.extend(member(maker, (view, &name, &one), &mut names));
     }
     let Some(start) = members.first().map(|it| it.agent.clone()) else {
         return Err(view.wrong("nobody is in this squad whose assistant is in the file"));
@@ -98,7 +98,7 @@ pub fn assemble(
 
 fn member<'a>(
     maker: &mut Maker<'a>,
-    (squad, view): (&View<'a>, &View<'a>),
+    (squad, called, view): (&View<'a>, &str, &View<'a>),
     names: &mut BTreeMap<String, String>,
 ) -> Option<Member<'a>> {
     view.skip(&["assistantVersion"]);
@@ -123,7 +123,14 @@ fn member<'a>(
     }
     let theirs = base.words("name").map(str::to_owned);
     let base = base.beneath(overrides);
-    let agent = maker.named(&base);
+    let agent = match maker.pinned(&base) {
+        // Whose name stays as an agent of its own keeps it in the squad as well.
+        Some(own) => {
+            let name = maker.pieces.name(&format!("{called}-{own}"), "assistant");
+            maker.known_as(&base, name)
+        }
+        None => maker.named(&base),
+    };
     names.extend(by_id.into_iter().chain(theirs).map(|it| (it, agent.clone())));
     if let Some(name) = base.words("name") {
         names.insert(name.to_owned(), agent.clone());

@@ -2,7 +2,9 @@
 //! the other, and each of them as a whole or not at all.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::diagnostic::Severity;
@@ -10,8 +12,10 @@ use crate::config::editing::cabinet::{Cabinet, Edit};
 use crate::config::editing::kind::Kind;
 use crate::config::editing::pieces;
 use crate::config::editing::wish::{Refused, Wish};
-use crate::config::load::{self, Loaded};
+use crate::config::editing::writing::replace;
+use crate::config::load::{self, Loaded, Origin};
 use crate::config::report;
+use crate::engine::playbill::Playbill;
 use crate::server::control::edits::{
     DifferenceView, EditedView, Finding, Rejected, RestoredView, StateView, ThingView, findings,
 };
@@ -74,6 +78,39 @@ impl Reloader {
         }
         self.take(loaded, playbill).await;
         Ok(view)
+    }
+
+    /// Lets a whole file of dialplans say something else. Tells what the check says now and did not
+    /// say before.
+    pub(super) async fn lay(
+        &mut self,
+        path: PathBuf,
+        text: String,
+    ) -> Result<Vec<Finding>, Rejected> {
+        let (config, instead) =
+            (self.config.clone(), Instead::from([(path.clone(), Some(text.clone()))]));
+        let loaded = beside(move || read(config, instead)).await?;
+        let warnings = self.new_warnings(&loaded);
+        let playbill = self.playbill(&loaded).await.map_err(Rejected::Unfit)?;
+        beside(move || replace(&path, text.as_bytes()).map_err(|why| unwritten(&path, &why)))
+            .await?;
+        self.take(loaded, playbill).await;
+        Ok(warnings)
+    }
+
+    /// What a call would be given if the dialplans said something more. It counts for nobody else.
+    pub(super) async fn cast(&self, text: String) -> Result<Arc<Playbill>, Rejected> {
+        let config = self.config.clone();
+        let there = Origin::Path(self.now.0.server.machine.dialplans.clone());
+        let more = Origin::Text { name: "for this call".to_owned(), text };
+        let thought = move || {
+            let environment = |name: &str| std::env::var(name).ok();
+            let dialplans = vec![there, more];
+            let request = load::Request { dialplans, ..report::request(&[config]) };
+            without_mistakes(load::load(&request, &environment, &Inspection))
+        };
+        let loaded = beside(thought).await?;
+        self.playbill(&loaded).await.map_err(Rejected::Unfit)
     }
 
     /// The states of the files that are kept.
@@ -191,7 +228,10 @@ fn cabinet(config: PathBuf, salt: &str) -> Result<Cabinet, Refused> {
 
 /// Reads the files as they are thought to be, which must be without mistakes.
 fn read(config: PathBuf, instead: Instead) -> Result<Loaded, Rejected> {
-    let loaded = loaded(config, instead);
+    without_mistakes(loaded(config, instead))
+}
+
+fn without_mistakes(loaded: Loaded) -> Result<Loaded, Rejected> {
     if loaded.has_errors() {
         return Err(Rejected::Invalid(findings(&loaded, Severity::Error)));
     }
@@ -219,10 +259,14 @@ fn named(state: &State) -> String {
     timestamp(Duration::from_secs(state.at))
 }
 
-fn name(path: &std::path::Path) -> String {
+fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn disk(why: std::io::Error) -> Rejected {
+fn unwritten(path: &Path, why: &io::Error) -> Rejected {
+    Refused::Disk(format!("`{}` cannot be written: {why}", path.display())).into()
+}
+
+fn disk(why: io::Error) -> Rejected {
     Refused::Disk(format!("the history of the files: {why}")).into()
 }

@@ -55,8 +55,18 @@ pub struct Audio {
 impl Deskphone {
     /// Registers with a password at the proxy, for a domain.
     pub async fn register(proxy: SocketAddr, who: (&str, &str), domain: &str) -> Self {
+        Self::register_at("127.0.0.1:0", proxy, who, domain).await
+    }
+
+    /// The same, at this address.
+    pub async fn register_at(
+        bind: &str,
+        proxy: SocketAddr,
+        who: (&str, &str),
+        domain: &str,
+    ) -> Self {
         let (user, password) = who;
-        let wire = Wire::open("127.0.0.1:0", proxy).await;
+        let wire = Wire::open(bind, proxy).await;
         let audio = Audio::open().await;
         let (user, domain) = (user.to_owned(), domain.to_owned());
         let mut phone = Self { wire, user, domain, sequence: 0, audio };

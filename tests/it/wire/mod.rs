@@ -93,6 +93,7 @@ mod trunk_limits;
 #[cfg(feature = "ort")]
 mod turn_model;
 mod values;
+mod vapi;
 mod vendors;
 mod voicemail;
 mod web_calls;

@@ -1,0 +1,6 @@
+//! What programs that were written for Vapi make and ask here, in their words.
+
+pub mod drawer;
+pub mod making;
+pub mod orders;
+pub mod views;
