@@ -13,6 +13,7 @@ use voxtrunk::audio::frame::{Frame, Rate};
 use voxtrunk::audio::wav;
 
 use super::caller::{Speaker, spoken};
+use super::certificates::Authority;
 use super::control::Watch;
 use super::ear::{hears, recognised};
 use super::oversight::Ann;
@@ -21,9 +22,13 @@ use super::server::{Folder, House, PATIENCE, SOURCE, Server, said, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_with_jssip_talks_with_an_agent() {
-    let server = Server::start(house()).await;
+    let folder = Folder::new();
+    let secured = Authority::write(&folder).listening(&["wss"]);
+    let house = only_phones().and(&secured.replace("\"wss\"", "\"wss\"\norigins = [\"*\"]"));
+    let server = Server::start_in(folder, house).await;
     let mut events = Watch::start(&server, &["events", "--json"]);
-    let browser = Browser::open(&server, &[QUESTION], "").await;
+    let door = format!("wss://{}/", server.listens("wss"));
+    let browser = Browser::open_at(&door, &[QUESTION], "").await;
     browser.told("registered").await;
     browser.order(&["call", "sip:700@127.0.0.1"]);
     browser.told("talks").await;
@@ -184,8 +189,14 @@ struct Site {
 }
 
 impl Browser {
-    /// Opens the page, whose microphone hears these lines over and over, each behind a pause.
+    /// Opens the page at a door without TLS.
     async fn open(server: &Server, lines: &[&str], more: &str) -> Self {
+        Self::open_at(&format!("ws://{}/", server.listens("ws")), lines, more).await
+    }
+
+    /// Opens the page, whose microphone hears these lines over and over, each behind a pause. It
+    /// registers at this door.
+    async fn open_at(door: &str, lines: &[&str], more: &str) -> Self {
         let folder = Folder::new();
         let mut microphone = Frame::silence(Rate(8_000), Duration::from_secs(1));
         for line in lines {
@@ -196,9 +207,8 @@ impl Browser {
         let microphone = folder.put("microphone.wav", wav::write(&microphone));
         let site = Site::default();
         let port = site.clone().open().await;
-        let sip = server.listens("ws");
         let page = format!(
-            "http://127.0.0.1:{port}/?ws=ws://{sip}/&uri=sip:101@127.0.0.1&password=secret{more}"
+            "http://127.0.0.1:{port}/?ws={door}&uri=sip:101@127.0.0.1&password=secret{more}"
         );
         let mut command = Command::new("chromium");
         command.args([
@@ -208,6 +218,8 @@ impl Browser {
             "--disable-dev-shm-usage",
             "--no-first-run",
             "--mute-audio",
+            // Nobody knows the authority of a test.
+            "--ignore-certificate-errors",
             "--allow-loopback-in-peer-connection",
             "--autoplay-policy=no-user-gesture-required",
             "--use-fake-device-for-media-stream",

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -49,6 +50,8 @@ pub struct Audio {
     heard: Arc<Mutex<Vec<i16>>>,
     /// Where packets go.
     to: Arc<Mutex<Option<SocketAddr>>>,
+    /// Whether nothing is sent while nothing is said.
+    only_words: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
@@ -201,12 +204,13 @@ impl Audio {
         let port = socket.local_addr().expect("a bound socket").port();
         let says = Arc::new(Mutex::new(VecDeque::new()));
         let (heard, to) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(None)));
-        let speaking = speak(socket.clone(), says.clone(), to.clone());
+        let only_words = Arc::new(AtomicBool::new(false));
+        let speaking = speak(socket.clone(), says.clone(), (to.clone(), only_words.clone()));
         let hearing = listen(socket, heard.clone());
         let task = tokio::spawn(async move {
             tokio::join!(speaking, hearing);
         });
-        Self { port, says, heard, to, task }
+        Self { port, says, heard, to, only_words, task }
     }
 
     /// Its port.
@@ -217,6 +221,11 @@ impl Audio {
     /// Speaks to where a message wants it.
     pub fn towards(&self, message: &str) {
         *self.to.lock().expect("unpoisoned") = audio_of(message);
+    }
+
+    /// Sends nothing from now on while it says nothing.
+    pub fn leaves_silence_out(&self) {
+        self.only_words.store(true, Ordering::Relaxed);
     }
 
     /// Says a clip.
@@ -241,16 +250,22 @@ impl Drop for Audio {
 async fn speak(
     socket: Arc<UdpSocket>,
     says: Arc<Mutex<VecDeque<i16>>>,
-    to: Arc<Mutex<Option<SocketAddr>>>,
+    (to, only_words): (Arc<Mutex<Option<SocketAddr>>>, Arc<AtomicBool>),
 ) {
     let mut pace = tokio::time::interval(Duration::from_millis(20));
-    for number in 0_u16.. {
+    let mut sequence = 0_u16;
+    for number in 0_u32.. {
         pace.tick().await;
         let to = *to.lock().expect("unpoisoned");
         let Some(to) = to else { continue };
+        let is_quiet = says.lock().expect("unpoisoned").is_empty();
+        if is_quiet && only_words.load(Ordering::Relaxed) {
+            continue;
+        }
         let mut packet = vec![0x80, 0];
-        packet.extend(number.to_be_bytes());
-        packet.extend((u32::from(number) * 160).to_be_bytes());
+        packet.extend(sequence.to_be_bytes());
+        packet.extend((number * 160).to_be_bytes());
+        sequence = sequence.wrapping_add(1);
         packet.extend(7_u32.to_be_bytes());
         {
             let mut says = says.lock().expect("unpoisoned");

@@ -41,8 +41,12 @@ async fn two_hundred_sets_of_broken_files_change_nothing_by_half() {
         match (&offline, &online) {
             (Err(why), Err(told)) => {
                 refused += 1;
+                // Where nothing is written any more there is no place either.
+                let is_bare = mutated.trim().is_empty();
+                let why: Vec<_> =
+                    why.iter().filter(|it| !(is_bare && **it == "model.missing")).collect();
                 assert!(
-                    told.contains("toml:"),
+                    is_bare || told.contains("toml:"),
                     "round {round} ({how}) has no place: {told}\n{mutated}"
                 );
                 assert!(why.is_empty(), "round {round} ({how}): {why:?}\n{mutated}");

@@ -13,10 +13,34 @@ use voxtrunk::audio::frame::{Frame, Rate};
 use voxtrunk::audio::tone::Tone;
 use voxtrunk::rtp::packet::{Header, Packet};
 
-use super::caller::{Speaker, call, recorded, say};
+use super::caller::{Speaker, call, recorded, say, spoken};
+use super::control::Watch;
 use super::datagrams::{Wire, header, ports_of_a_call};
+use super::deskphone::Audio;
 use super::impairment::{Network, Weather};
+use super::oversight::Ann;
 use super::server::{Folder, House, PATIENCE, Server, said};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_sends_nothing_but_words_is_answered() {
+    let server = Server::start(House::porter()).await;
+    let mut events = Watch::start(&server, &["events", "--json"]);
+    let audio = Audio::open().await;
+    audio.leaves_silence_out();
+    let ann = Ann::calls_with(audio, &server, "porter").await;
+    events.until("Hello?").await;
+    let mut question = spoken(Speaker::Flite("rms"), QUESTION).await;
+    let is_loud = |it: &i16| it.unsigned_abs() > 500;
+    let first = question.samples.iter().position(is_loud).expect("a voice");
+    let last = question.samples.iter().rposition(is_loud).expect("a voice");
+    question.samples = question.samples[first..=last].to_vec();
+    ann.audio.say(&question);
+    events.until("We are open from nine to six.").await;
+    ann.audio.say(&spoken(Speaker::Flite("rms"), "goodbye").await);
+    let record = server.record().await;
+    assert_eq!(said(&record, "caller"), [QUESTION, "goodbye"], "{record:#}");
+    assert_eq!(record["end_reason"], "agent_ended", "{record:#}");
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_agent_understands_what_a_bad_network_leaves() {

@@ -131,7 +131,11 @@ pub struct Ann {
 
 impl Ann {
     pub async fn calls(server: &Server, extension: &str) -> Self {
-        let audio = Audio::open().await;
+        Self::calls_with(Audio::open().await, server, extension).await
+    }
+
+    /// The same, with this sound.
+    pub async fn calls_with(audio: Audio, server: &Server, extension: &str) -> Self {
         let mut wire = Wire::open("127.0.0.1:0", server.address).await;
         let description = wire.description_at(audio.port());
         let answer = wire.call(extension, &description).await;
