@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use voxtrunk::base::destination::Mode;
 use voxtrunk::config::{report, schema};
-use voxtrunk::server::importing::command as import;
+use voxtrunk::server::importing::platform;
 use voxtrunk::server::keys;
 
 /// What is done with a recording.
@@ -102,10 +102,10 @@ pub enum Platform {
 
 impl Platform {
     /// The same, for the import.
-    pub fn platform(self) -> import::Platform {
+    pub fn platform(self) -> platform::Platform {
         match self {
-            Self::Vapi => import::Platform::Vapi,
-            Self::Retell => import::Platform::Retell,
+            Self::Vapi => platform::Platform::Vapi,
+            Self::Retell => platform::Platform::Retell,
         }
     }
 }

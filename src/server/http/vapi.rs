@@ -6,7 +6,6 @@ mod front;
 mod refusal;
 mod things;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -14,25 +13,13 @@ use axum::extract::{DefaultBodyLimit, Extension};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, any, get, patch, post};
 
-use crate::base::url::Host;
 use crate::server::http::gate::{Gate, admit};
 use crate::server::http::service::Service;
-use crate::server::http::vapi::front::Front;
 use crate::server::vapi::drawer::Kind;
 use crate::store::api_keys::Scope;
 
-/// Where what programs make is kept.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Whether assistants work by the engines of this machine, whichever vendors they name.
-    pub local: bool,
-    /// The folder of the dialplans.
-    pub dialplans: PathBuf,
-    /// The file in which it stands what was made.
-    pub drawer: PathBuf,
-    /// Hosts that tools may reach though they are not on the public internet.
-    pub allowed: Vec<Host>,
-}
+use self::front::Front;
+pub use self::front::Settings;
 
 /// Answers.
 pub fn pages(service: &Service, gate: &Arc<Gate>, https: bool, settings: Settings) -> Router {

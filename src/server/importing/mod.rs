@@ -7,6 +7,7 @@ mod local;
 mod makers;
 mod parts;
 pub mod pieces;
+pub mod platform;
 pub mod read;
 pub mod report;
 mod retell;

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use crate::base::random::Random;
 use crate::config::report::{Format, render};
-use crate::server::importing::command::{Import, Platform, import};
 use crate::server::importing::layout::{self, Files, Layout};
 use crate::server::importing::pieces::Options;
+use crate::server::importing::platform::{Import, Platform, import};
 
 const SAMPLES: [(Platform, &str); 5] = [
     (Platform::Vapi, "vapi-assistant"),

@@ -102,7 +102,7 @@ impl Drawer {
         let text = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
         let mut own = OpenOptions::new();
         match own.write(true).create_new(true).mode(0o600).open(path) {
-            Err(why) if why.kind() != io::ErrorKind::AlreadyExists => return Err(why),
+            Err(why) if why.kind() != io::ErrorKind::AlreadyExists => Err(why),
             _ => replace(path, &text),
         }
     }

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::base::url::Host;
-use crate::server::importing::command::{Import, Platform, import};
 use crate::server::importing::pieces::{Options, Pieces, Table};
+use crate::server::importing::platform::{Import, Platform, import};
 use crate::server::importing::report::Remark;
 use crate::server::importing::writing;
 use crate::server::vapi::drawer::{Drawer, Kept, Kind};

@@ -106,9 +106,9 @@ fn who(told: &Value, known: &Known<'_>) -> Map<String, Value> {
     let mut who = Map::new();
     let agents = told["agents"].as_array().into_iter().flatten();
     let mut agents = agents.chain([&told["agent"]]).filter_map(Value::as_str);
-    if let Some(note) = known.note {
-        who.extend(note.says.clone());
-    } else if let Some(name) = agents.next() {
+    who.extend(known.note.map(|note| note.says.clone()).unwrap_or_default());
+    let is_known = ["assistantId", "squadId", "customer"].iter().any(|key| who.contains_key(*key));
+    if let Some(name) = agents.next().filter(|_| !is_known) {
         let made = known.drawer.called(Kind::Assistants, name);
         who.insert("assistantId".to_owned(), json!(made.map_or(name, |it| it.id())));
     }

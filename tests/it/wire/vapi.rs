@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::control::Watch;
+use super::control::{Watch, ask};
 use super::deskphone::{Deskphone, Dialog};
 use super::http::{Api, made, started};
 use super::oversight::Ann;
@@ -62,6 +62,8 @@ async fn their_client_makes_an_assistant_that_answers_and_calls() {
     assert_eq!(order(&control, say).await, StatusCode::OK);
     events.until("The pool is closed.").await;
     assert_eq!(order(&control, json!({ "type": "end-call" })).await, StatusCode::OK);
+    let (_, deeds, _) = ask(&scene.server, &["audit", "list"]).await;
+    assert!(deeds.contains("vapi:control") && !deeds.contains(&control), "{deeds}");
     scene.is_hung_up().await;
     scene.server.records(2).await;
     let over = scene.sdk.ask("calls.get", json!([{ "id": id }])).await;

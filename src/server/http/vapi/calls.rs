@@ -13,17 +13,20 @@ use crate::base::id::CallId;
 use crate::server::control::clerk::Clerk;
 use crate::server::control::history::{Wanted as Sifted, Wrong};
 use crate::server::control::protocol::{Ask, HangUp, Identified, Say, Sought, Transfer};
+use crate::server::deeds;
 use crate::server::http::asked::{Asked, Name, Told};
 use crate::server::http::calls::record;
 use crate::server::http::front::ask;
+use crate::server::http::gate::Peer;
 use crate::server::http::problem::{Code, Problem};
 use crate::server::http::vapi::front::{Beside, Front, beside, now};
 use crate::server::http::vapi::refusal::Refusal;
 use crate::server::importing::pieces::Table;
-use crate::server::vapi::drawer::Kind;
+use crate::server::vapi::drawer::{Drawer, Kind};
 use crate::server::vapi::making::{self, Made};
 use crate::server::vapi::orders::{Control, Create, Who};
 use crate::server::vapi::views::{self, Known};
+use crate::store::audit::Deed;
 use crate::store::call_archive::CallArchive;
 
 /// Which ones are wanted.
@@ -150,7 +153,7 @@ pub async fn end(
 /// Something is to happen in a call that is up.
 pub async fn control(
     State(clerk): State<Arc<Clerk>>,
-    Extension(front): Extension<Arc<Front>>,
+    (Extension(front), Extension(Peer(peer))): (Extension<Arc<Front>>, Extension<Peer>),
     Path((id, token)): Path<(String, String)>,
     Told(body): Told<Table>,
 ) -> Result<Json<Value>, Refusal> {
@@ -158,23 +161,40 @@ pub async fn control(
     if !front.is_proven(call, &token) {
         return Err(Refusal::missing("call", &id));
     }
-    let (id, drawer) = (call.to_string(), front.drawer().await?);
-    match Control::read(&body).map_err(Refusal::wrong)? {
+    let order = Control::read(&body).map_err(Refusal::wrong)?;
+    let what = "POST /vapi/call/{id}/control".to_owned();
+    let deed = deeds::begun("vapi:control".to_owned(), peer.to_string(), what);
+    let done = carry_out(&clerk, call, order, &front.drawer().await?).await;
+    let outcome = done.as_ref().err().map_or(200, Refusal::status).to_string();
+    if let Some(audit) = clerk.audit.clone() {
+        deeds::note(audit, Deed { on: Some(call.to_string()), outcome, ..deed }).await;
+    }
+    done.map(|()| Json(json!({ "status": "ok" })))
+}
+
+async fn carry_out(
+    clerk: &Clerk,
+    call: CallId,
+    order: Control,
+    drawer: &Drawer,
+) -> Result<(), Refusal> {
+    let id = call.to_string();
+    match order {
         Control::Say { content, end_call_after_spoken: end } => {
-            ask(&clerk, Ask::Say(Say { id, text: content, end })).await?;
+            ask(clerk, Ask::Say(Say { id, text: content, end })).await?;
         }
         Control::EndCall {} => {
-            ask(&clerk, Ask::HangUp(HangUp { id, q850: NORMAL })).await?;
+            ask(clerk, Ask::HangUp(HangUp { id, q850: NORMAL })).await?;
         }
         Control::Transfer { destination, content } => {
-            let to = destination.written(&drawer).map_err(Refusal::wrong)?;
+            let to = destination.written(drawer).map_err(Refusal::wrong)?;
             if let Some(text) = content.filter(|it| !it.is_empty()) {
-                ask(&clerk, Ask::Say(Say { id: id.clone(), text, end: false })).await?;
+                ask(clerk, Ask::Say(Say { id: id.clone(), text, end: false })).await?;
             }
-            ask(&clerk, Ask::Transfer(Transfer { id, to, mode: Mode::Blind, brief: None })).await?;
+            ask(clerk, Ask::Transfer(Transfer { id, to, mode: Mode::Blind, brief: None })).await?;
         }
     }
-    Ok(Json(json!({ "status": "ok" })))
+    Ok(())
 }
 
 /// A call as it stands, or as it ended.

@@ -9,16 +9,29 @@ use ring::hmac;
 use serde_json::{Value, json};
 
 use crate::base::id::CallId;
+use crate::base::url::Host;
 use crate::config::editing::kind::Kind as Written;
 use crate::engine::clock;
 use crate::server::control::clerk::Clerk;
 use crate::server::control::edits::Finding;
 use crate::server::control::times::timestamp;
-use crate::server::http::vapi::Settings;
 use crate::server::http::vapi::refusal::Refusal;
 use crate::server::vapi::drawer::{Drawer, Kept, Kind, Stamp};
 use crate::server::vapi::making::{self, Made, Terms};
 use crate::server::vapi::orders::Note;
+
+/// Where what programs make is kept.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whether assistants work by the engines of this machine, whichever vendors they name.
+    pub local: bool,
+    /// The folder of the dialplans.
+    pub dialplans: PathBuf,
+    /// The file in which it stands what was made.
+    pub drawer: PathBuf,
+    /// Hosts that tools may reach though they are not on the public internet.
+    pub allowed: Vec<Host>,
+}
 
 /// Keeps what programs make.
 #[derive(Debug)]
@@ -155,18 +168,18 @@ impl Front {
     /// Remembers what was said of a call.
     pub fn note(&self, call: CallId, note: Note) {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        notes.retain(|(noted, _)| *noted != call);
         if notes.len() >= MOST_NOTES {
             notes.pop_front();
         }
         notes.push_back((call, note));
     }
 
-    /// Lets a call be called otherwise; tells what is said of it now.
+    /// Lets a call be called otherwise.
     pub fn rename(&self, call: CallId, name: Option<&str>) {
-        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, note)) = notes.iter_mut().find(|(noted, _)| *noted == call) {
-            note.says.insert("name".to_owned(), json!(name));
-        }
+        let mut note = self.noted(call).unwrap_or_default();
+        note.says.insert("name".to_owned(), json!(name));
+        self.note(call, note);
     }
 
     /// What was said of a call, if it was begun here and is remembered.

@@ -19,6 +19,11 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// The status of the answer.
+    pub fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
     /// What was sent makes no sense here.
     pub fn wrong(why: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, messages: vec![why.into()] }
