@@ -54,7 +54,7 @@ async fn who_listens_to_an_agent_hears_both_and_is_heard_by_nobody() {
 
     // Whoever goes leaves the call as it was.
     boss.ask(&line, "BYE", "").await;
-    let known = ann.audio.heard().samples.len();
+    let known = so_far(&ann.audio).await;
     ann.audio.say(&spoken(Speaker::Flite("rms"), QUESTION).await);
     hears(&ann.audio, known, ANSWER, &KNOWN).await;
     ann.hangs_up().await;
@@ -84,7 +84,7 @@ async fn a_whisper_is_heard_by_our_side_of_a_bridge_and_a_barge_by_both() {
     ann.audio.say(&spoken(Speaker::Flite("rms"), QUESTION).await);
     hears(&ben.audio, 0, QUESTION, &KNOWN).await;
     hears(&boss.audio, 0, QUESTION, &KNOWN).await;
-    let known = boss.audio.heard().samples.len();
+    let known = so_far(&boss.audio).await;
     ben.audio.say(&spoken(Speaker::Flite("slt"), ANSWER).await);
     hears(&ann.audio, 0, ANSWER, &KNOWN).await;
     hears(&boss.audio, known, ANSWER, &KNOWN).await;
@@ -106,7 +106,7 @@ async fn a_whisper_is_heard_by_our_side_of_a_bridge_and_a_barge_by_both() {
         assert!(recognised(&heard, &KNOWN).await.contains(WORDS), "everybody hears who barges in");
     }
     // And both still hear each other.
-    let known = [ann.audio.heard().samples.len(), boss.audio.heard().samples.len()];
+    let known = [so_far(&ann.audio).await, so_far(&boss.audio).await];
     ben.audio.say(&spoken(Speaker::Flite("slt"), ANSWER).await);
     hears(&ann.audio, known[0], ANSWER, &KNOWN).await;
     hears(&boss.audio, known[1], ANSWER, &KNOWN).await;
@@ -193,6 +193,13 @@ pub fn has_heard(audio: &Audio, millis: u64) -> Option<()> {
     let lately = Frame::new(heard.rate, heard.samples[last..].to_vec());
     let enough = voiced(&heard) >= Duration::from_millis(millis);
     (enough && voiced(&lately) == Duration::ZERO).then_some(())
+}
+
+/// How much somebody has heard when it has been quiet: a sentence is known before its last sound is
+/// heard, and that sound would be taken for the beginning of the next.
+pub async fn so_far(audio: &Audio) -> usize {
+    within(PATIENCE, "quiet", || has_heard(audio, 0)).await;
+    audio.heard().samples.len()
 }
 
 /// Lets somebody speak while nobody else does; what the others hear of it.

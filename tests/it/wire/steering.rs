@@ -10,7 +10,7 @@ use super::caller::{Speaker, call, spoken};
 use super::control::{ask, eventually, told};
 use super::ear::hears;
 use super::http::started;
-use super::oversight::{Ann, answers, phone};
+use super::oversight::{Ann, answers, phone, so_far};
 use super::phones::PHONES;
 use super::queues::{ended, hear_each_other};
 use super::server::{House, PATIENCE, Server, said};
@@ -22,7 +22,7 @@ async fn a_caller_is_sent_from_an_agent_to_phones_and_back() {
     hears(&ann.audio, 0, GREETING, &KNOWN).await;
     let call = ann.id(&server).await;
 
-    let known = ann.audio.heard().samples.len();
+    let known = so_far(&ann.audio).await;
     let out = told(&server, &["call", "say", &call, "The office is closed on Sunday."]).await;
     assert!(out.contains("desk says it"), "{out}");
     hears(&ann.audio, known, CLOSED, &KNOWN).await;
@@ -60,7 +60,7 @@ async fn a_caller_is_sent_from_an_agent_to_phones_and_back() {
     ended(&mut ben).await;
     hear_each_other(&ann.audio, &boss.audio).await;
 
-    let known = ann.audio.heard().samples.len();
+    let known = so_far(&ann.audio).await;
     told(&server, &["call", "transfer", &call, "agent:desk"]).await;
     ended(&mut boss).await;
     hears(&ann.audio, known, GREETING, &KNOWN).await;
