@@ -12,6 +12,14 @@ pub fn read_text(path: &Path, largest: u64) -> Result<String, String> {
     let mut text = String::new();
     // The size that a device or a pipe tells means nothing, so that the reading itself is bounded.
     file.take(largest + 1).read_to_string(&mut text).map_err(|why| reason(&why))?;
+    of_size(text, largest)
+}
+
+/// A text that is not too long.
+///
+/// # Errors
+/// With how long it may be.
+pub fn of_size(text: String, largest: u64) -> Result<String, String> {
     if text.len() as u64 > largest {
         return Err(format!("it is longer than {} KB", largest / 1_024));
     }

@@ -312,7 +312,8 @@ impl Request {
         let whole = || path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let instead = if self.instead.is_empty() { None } else { self.instead.get(&whole()) };
         match instead {
-            Some(Some(text)) => Ok(text.clone()),
+            // What could not be read again is not taken now either.
+            Some(Some(text)) => file::of_size(text.clone(), LARGEST_FILE),
             Some(None) => Err("it is gone".to_owned()),
             None => file::read_text(path, LARGEST_FILE),
         }

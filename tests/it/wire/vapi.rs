@@ -214,6 +214,30 @@ async fn keys_count_and_what_cannot_be_changes_nothing() {
     assert_eq!(agents["data"].as_array().map(Vec::len), Some(2), "{agents:#}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_is_made_than_can_be_read_again() {
+    let house = House::with(OFFICE).and("[http.vapi]\nlocal = true\n");
+    let (server, api) = started(house).await;
+    let rules = api.with(&server, "admin").await;
+    let words = "You are a porter. ".repeat(25_000);
+    let long = json!({ "name": "Long", "model": { "messages": [{ "role": "system", "content": words }] } });
+    let mut made = 0;
+    let refused = loop {
+        let answer = rules.post("/vapi/assistant", long.clone()).await;
+        match answer.status() {
+            StatusCode::CREATED => made += 1,
+            _ => break answer,
+        }
+    };
+    assert_eq!((made, refused.status()), (2, StatusCode::BAD_REQUEST));
+    let told: Value = refused.json().await.expect("JSON");
+    assert!(told["message"].to_string().contains("longer than 1024 KB"), "{told:#}");
+    let all = rules.json("/vapi/assistant").await;
+    assert_eq!(all.as_array().map(Vec::len), Some(2));
+    let file = std::fs::metadata(server.folder.path("dialplans/vapi.toml")).expect("a file");
+    assert!(file.len() < 1 << 20, "{file:?}");
+}
+
 /// A server with a carrier that is a phone, and a program.
 struct Scene {
     server: Server,
