@@ -85,6 +85,8 @@ pub struct Own {
     pub credentials: Credentials,
     /// Our certificate.
     pub fingerprint: Fingerprint,
+    /// The port to which all browsers come; without one, each comes to that of its leg.
+    pub port: Option<u16>,
 }
 
 /// What both ends agreed on.

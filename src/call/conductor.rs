@@ -29,7 +29,6 @@ mod transferring;
 mod using;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -49,7 +48,7 @@ use crate::call::chronicle::{Arrival, Chronicle};
 use crate::call::desk::Desk;
 use crate::call::dial::{Dial, Purpose};
 use crate::call::drill::{Drill, Happening};
-use crate::call::event::{Fact, Input, Output};
+use crate::call::event::{Fact, Input, Output, Sockets};
 use crate::call::flow::Walk;
 use crate::call::leg::{Agreement, Leg, State};
 use crate::call::record::LeftQueue;
@@ -466,7 +465,7 @@ impl Conductor {
         if leg.is_bound() { self.near_ready(now) } else { leg.bind(&mut self.out) }
     }
 
-    fn bound(&mut self, now: Instant, port: PortId, local: Option<SocketAddr>) {
+    fn bound(&mut self, now: Instant, port: PortId, local: Option<Sockets>) {
         if matches!(self.work, Work::Ending(_) | Work::Over) {
             // Nobody needs it any more.
             return self.out.push_back(Output::ClosePort(port));

@@ -27,6 +27,15 @@ use crate::media;
 use crate::sdp::keying::Policy;
 use crate::sip;
 
+/// Where the media of a leg is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sockets {
+    /// At a pair of its own: RTP here, RTCP one above.
+    pub own: SocketAddr,
+    /// A browser's at this port, to which all of them come.
+    pub browsers: Option<u16>,
+}
+
 /// What a call is told.
 #[derive(Debug)]
 pub enum Input {
@@ -36,8 +45,8 @@ pub enum Input {
     Decided(Option<Box<Route>>),
     /// The signalling moved.
     Sip(sip::event::Event),
-    /// A socket pair for the media of a port was bound (RTP here, RTCP one above), or could not be.
-    Socket(PortId, Option<SocketAddr>),
+    /// Sockets for the media of a port were bound, or could not be.
+    Socket(PortId, Option<Sockets>),
     /// The media of a port moved.
     Media(PortId, media::event::Event),
     /// A leg that we place goes by a way on which packets are hidden so; its INVITE follows.

@@ -92,7 +92,7 @@ impl Srtp {
     /// Our end, for this call alone.
     fn own(&self, random: &mut Random) -> Option<Own> {
         let fingerprint = self.web?;
-        Some(Own { credentials: Credentials::random(random), fingerprint })
+        Some(Own { credentials: Credentials::random(random), fingerprint, port: None })
     }
 
     fn may_go(&self, transport: Transport) -> bool {

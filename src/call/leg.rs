@@ -2,7 +2,7 @@
 //! of the port.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use crate::base::destination::Destination;
 use crate::base::id::PortId;
 use crate::base::master_key::Suite;
 use crate::call::briefing::MediaPolicy;
-use crate::call::event::Output;
+use crate::call::event::{Output, Sockets};
 use crate::call::keying::{Keying, Offers};
 use crate::call::negotiation::{Change, Negotiation, Peer};
 use crate::media;
@@ -202,14 +202,17 @@ impl Leg {
     /// Takes its socket, how media is done on it and how we stand to SRTP there.
     pub fn bound(
         &mut self,
-        local: SocketAddr,
+        local: Sockets,
         policy: MediaPolicy,
         recording: bool,
-        keying: Keying,
+        mut keying: Keying,
     ) {
+        if let Some(web) = &mut keying.terms.web {
+            web.port = local.browsers;
+        }
         let peer = Peer { session: self.session, signalling: self.signalling, keying };
         self.socket = Socket::Bound;
-        self.negotiation = Some(Negotiation::new(policy, local, peer, recording));
+        self.negotiation = Some(Negotiation::new(policy, local.own, peer, recording));
     }
 
     /// Whether it has a socket.

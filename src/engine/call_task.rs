@@ -19,7 +19,7 @@ use crate::base::scope::Scope;
 use crate::call::campaign::entry::Outcome;
 use crate::call::conductor::Conductor;
 use crate::call::decision::Inquiry;
-use crate::call::event::{Fact, Input, Output, Word};
+use crate::call::event::{Fact, Input, Output, Sockets, Word};
 use crate::call::queue;
 use crate::call::record::Record;
 use crate::call::stream::{self, StreamId};
@@ -429,9 +429,9 @@ impl CallTask {
     fn bind(&mut self, port: PortId) {
         let local = match self.house.ports.bind() {
             Ok(pair) => {
-                let local = pair.local;
+                let own = pair.local;
                 self.ports.insert(port, Port::Bound(pair));
-                Some(local)
+                Some(Sockets { own, browsers: self.house.media.browsers() })
             }
             Err(why) => {
                 tracing::error!(%why, "no media port is free");
@@ -452,6 +452,8 @@ impl CallTask {
         });
         let mailbox = self.mailbox.clone();
         let pipes = Pipes { mailbox, heard: self.heard.clone(), spoken, recording };
+        // A browser comes to the port of all browsers, and leaves its own to others.
+        let sockets = settings.web.is_none().then_some(sockets);
         let opening = Opening { port, sockets, settings, pipes };
         self.media(media_shard::Order::Open(Box::new(opening)));
         self.ports.insert(port, Port::Open(rate, Some(ring)));

@@ -4,94 +4,44 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::io;
-use std::net::UdpSocket;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
-
-use crate::audio::frame::Frame;
 use crate::call::event::Input;
-use crate::engine::audio_streams::tap::Tap;
 use crate::engine::clock;
 use crate::engine::gauges::Gauges;
-use crate::engine::mailbox::Mailbox;
-use crate::engine::recorder::Track;
+use crate::engine::web::entrance::Entrance;
 use crate::engine::web::{Around, Web};
-use crate::media::event::{Command, Output, Settings, UtteranceId, Window};
+use crate::media::event::{Command, Output, Settings, Window};
 use crate::media::link::Passage;
 use crate::media::port::Port;
-use crate::net::dtls::Identity;
 use crate::net::ports::Pair;
 use crate::net::watch::{Waker, Watch};
 use crate::providers::detector::{Detector, Slot};
 
-pub use crate::base::id::PortId;
+pub use order::{Opening, Order, Pipes, PortId, Spoken};
 
-/// What a shard is ordered.
-#[derive(Debug)]
-pub enum Order {
-    /// Open a port.
-    Open(Box<Opening>),
-    /// Something for a port.
-    Command(PortId, Command),
-    /// New audio stands in a port's spoken ring.
-    Feed(PortId),
-    /// What the caller says at a port is heard here from now on, and nowhere else.
-    Hear(PortId, mpsc::Sender<Frame>),
-    /// What is said at a port goes here, too, or to nobody any more.
-    Fork(PortId, Option<Box<Tap>>),
-    /// What the caller says at a port goes into this recording, too, or into none any more.
-    TakeDown(PortId, Option<Box<Track>>),
-    /// Close a port; its quality is told last.
-    Close(PortId),
-}
+use entry::{Entry, Way, feed};
 
-/// What a port is opened with.
-#[derive(Debug)]
-pub struct Opening {
-    /// Its identity.
-    pub port: PortId,
-    /// Its sockets.
-    pub sockets: Pair,
-    /// What was agreed.
-    pub settings: Settings,
-    /// Where its facts and its audio go.
-    pub pipes: Pipes,
-}
-
-/// Where a port's facts and its audio go, and where what it plays comes from.
-#[derive(Debug)]
-pub struct Pipes {
-    /// The call.
-    pub mailbox: Mailbox,
-    /// Who listens: 2 s; full: the frame is lost to the listener.
-    pub heard: mpsc::Sender<Frame>,
-    /// What is to be played, at most 1 s ahead.
-    pub spoken: rtrb::Consumer<Spoken>,
-    /// The recording, if there is one.
-    pub recording: Option<Track>,
-}
-
-/// What stands in a spoken ring.
-#[derive(Debug)]
-pub enum Spoken {
-    /// 20 ms or less of an utterance.
-    Frame(UtteranceId, Frame),
-    /// The end of an utterance.
-    Finish(UtteranceId),
-}
+mod entry;
+mod order;
 
 /// How others reach a shard.
 #[derive(Debug, Clone)]
 pub struct MediaHandle {
     orders: SyncSender<Order>,
     waker: Waker,
+    browsers: Option<u16>,
 }
 
 impl MediaHandle {
+    /// The port to which browsers come, if any can.
+    pub fn browsers(&self) -> Option<u16> {
+        self.browsers
+    }
+
     /// Orders something. A shard that is a thousand orders behind is lost; then the order is too,
     /// and the call's own time-outs end it.
     pub fn order(&self, order: Order) {
@@ -101,39 +51,6 @@ impl MediaHandle {
                 tracing::error!("the media shard does not take orders");
             }
         }
-    }
-}
-
-/// One open port.
-struct Entry {
-    id: PortId,
-    port: Port,
-    /// The way to it, where it is a browser.
-    web: Option<Box<Web>>,
-    rtp: UdpSocket,
-    rtcp: UdpSocket,
-    slot: Slot,
-    pipes: Pipes,
-    /// A message that the caller leaves.
-    message: Option<Box<Track>>,
-    /// Who listens, too.
-    fork: Option<Box<Tap>>,
-    armed: Option<Instant>,
-    /// The round in which one of its sockets was read last.
-    read_in: u64,
-}
-
-impl Entry {
-    /// Gives what both sides said to the recording and to whoever listens; false when that one
-    /// misses it.
-    fn record(&self, caller: Frame, agent: Frame) -> bool {
-        let Some(track) = &self.pipes.recording else {
-            return self.fork.as_ref().is_none_or(|fork| fork.give(caller, agent));
-        };
-        let fork = self.fork.as_ref();
-        let is_heard = fork.is_none_or(|fork| fork.give(caller.clone(), agent.clone()));
-        track.add(caller, agent);
-        is_heard
     }
 }
 
@@ -148,8 +65,8 @@ pub struct MediaShard {
     round: u64,
     orders: Receiver<Order>,
     detector: Box<dyn Detector>,
-    /// Who we are to browsers; without one, none is reached.
-    identity: Option<Arc<Identity>>,
+    /// Where browsers come in; without one, none is reached.
+    entrance: Option<Entrance>,
     gauges: Arc<Gauges>,
     entries: Vec<Option<Entry>>,
     /// Places among the entries that nobody has.
@@ -171,19 +88,23 @@ impl MediaShard {
     /// # Errors
     /// When the kernel gives no epoll or no thread.
     pub fn start(detector: Box<dyn Detector>, gauges: Arc<Gauges>) -> io::Result<MediaHandle> {
-        Self::start_as(None, detector, gauges)
+        Self::start_with(None, detector, gauges)
     }
 
-    /// Starts one that is somebody to browsers.
+    /// Starts one to which browsers can come.
     ///
     /// # Errors
     /// When the kernel gives no epoll or no thread.
-    pub fn start_as(
-        identity: Option<Arc<Identity>>,
+    pub fn start_with(
+        entrance: Option<Entrance>,
         detector: Box<dyn Detector>,
         gauges: Arc<Gauges>,
     ) -> io::Result<MediaHandle> {
         let watch = Watch::new()?;
+        if let Some(entrance) = &entrance {
+            watch.add(entrance.socket(), ENTRANCE)?;
+        }
+        let browsers = entrance.as_ref().map(|it| it.local().port());
         let waker = watch.waker();
         let (sender, orders) = sync_channel(1_024);
         let shard = Self {
@@ -193,7 +114,7 @@ impl MediaShard {
             round: 1,
             orders,
             detector,
-            identity,
+            entrance,
             gauges,
             entries: Vec::new(),
             vacant: Vec::new(),
@@ -207,7 +128,7 @@ impl MediaShard {
             buffer: vec![0; 2_048].into_boxed_slice(),
         };
         std::thread::Builder::new().name("media".to_owned()).spawn(move || shard.run())?;
-        Ok(MediaHandle { orders: sender, waker })
+        Ok(MediaHandle { orders: sender, waker, browsers })
     }
 
     fn run(mut self) {
@@ -263,25 +184,40 @@ impl MediaShard {
     /// Reads a socket: one datagram, or many if there were some in the round before too. What then
     /// is left is told again when all others were served: a flood on one call starves nobody (T11).
     fn receive(&mut self, token: usize) {
+        if token == ENTRANCE {
+            return self.let_in();
+        }
         let (place, control) = (token / 2, token % 2 == 1);
         let Some(Some(entry)) = self.entries.get_mut(place) else { return };
         let is_busy = std::mem::replace(&mut entry.read_in, self.round) + 1 == self.round;
         for _ in 0..if is_busy { BATCH } else { 1 } {
-            let socket = if control { &entry.rtcp } else { &entry.rtp };
+            let Way::Own(own) = &entry.way else { break };
+            let socket = if control { &own.rtcp } else { &own.rtp };
             let Ok((length, from)) = socket.recv_from(&mut self.buffer) else { break };
             let (now, bytes) = (clock::now(), &self.buffer[..length]);
-            match &mut entry.web {
-                // A browser has one port for everything.
-                Some(_) if control => {}
-                Some(web) => {
-                    let around = Around { port: &mut entry.port, socket: &entry.rtp };
-                    web.handle(now, (from, bytes), around);
-                }
-                None if control => entry.port.handle_rtcp(now, from, bytes),
-                None => entry.port.handle_rtp(now, from, bytes),
+            match control {
+                true => entry.port.handle_rtcp(now, from, bytes),
+                false => entry.port.handle_rtp(now, from, bytes),
             }
         }
         self.settle(place);
+    }
+
+    /// Reads the port of all browsers.
+    fn let_in(&mut self) {
+        for _ in 0..CROWDED {
+            let Some(entrance) = &mut self.entrance else { return };
+            let Ok((length, from)) = entrance.socket().recv_from(&mut self.buffer) else { return };
+            let (now, bytes) = (clock::now(), &self.buffer[..length]);
+            let Some(place) = entrance.whose(now, from, bytes) else { continue };
+            let Some(Some(entry)) = self.entries.get_mut(place) else { continue };
+            let Way::Browser(web) = &mut entry.way else { continue };
+            let around = Around { port: &mut entry.port, socket: entrance.socket() };
+            if let Some(proof) = web.handle(now, (from, bytes), around) {
+                entrance.proven(now, (from, place), proof);
+            }
+            self.settle(place);
+        }
     }
 
     /// Takes the orders that wait; false when nobody can give any more.
@@ -289,14 +225,12 @@ impl MediaShard {
         loop {
             match self.orders.try_recv() {
                 Ok(Order::Open(opening)) => self.open(*opening),
-                Ok(Order::Command(id, command)) => self.with(id, |entry| {
-                    if let (Command::Update(settings), Some(web)) = (&command, &mut entry.web)
-                        && let Some(pairing) = &settings.web
-                    {
-                        web.agree(pairing);
+                Ok(Order::Command(id, command)) => {
+                    if let Command::Update(settings) = &command {
+                        self.agree(id, settings);
                     }
-                    entry.port.handle(clock::now(), command);
-                }),
+                    self.with(id, |entry| entry.port.handle(clock::now(), command));
+                }
                 Ok(Order::Feed(id)) => self.with(id, feed),
                 Ok(Order::Hear(id, heard)) => self.with(id, |entry| entry.pipes.heard = heard),
                 Ok(Order::Fork(id, tap)) => self.with(id, |entry| {
@@ -308,6 +242,18 @@ impl MediaShard {
                 Err(std::sync::mpsc::TryRecvError::Empty) => return true,
                 Err(std::sync::mpsc::TryRecvError::Disconnected) => return false,
             }
+        }
+    }
+
+    /// A browser may go by another name from now on.
+    fn agree(&mut self, id: PortId, settings: &Settings) {
+        let Some(place) = self.places.get(&id).copied() else { return };
+        let entry = self.entries.get_mut(place).and_then(Option::as_mut);
+        if let (Some(Way::Browser(web)), Some(pairing), Some(entrance)) =
+            (entry.map(|it| &mut it.way), &settings.web, &mut self.entrance)
+        {
+            web.agree(pairing);
+            entrance.name(place, web.name());
         }
     }
 
@@ -324,23 +270,15 @@ impl MediaShard {
             self.entries.push(None);
             self.entries.len() - 1
         });
-        let Pair { rtp, rtcp, .. } = opening.sockets;
-        let watched =
-            self.watch.add(&rtp, place * 2).and_then(|()| self.watch.add(&rtcp, place * 2 + 1));
-        if let Err(why) = watched {
-            tracing::error!(%why, "a port could not be watched");
+        let Some(way) = self.way(place, opening.sockets, &opening.settings) else {
             return self.vacant.push(place);
-        }
-        let pairing = opening.settings.web.clone().zip(self.identity.as_deref());
-        let web = pairing.map(|(it, own)| Box::new(Web::new(it, own, clock::now())));
+        };
         let port = Port::new(opening.settings, clock::now(), &mut self.random);
         let slot = self.detector.open();
         self.entries[place] = Some(Entry {
             id: opening.port,
             port,
-            web,
-            rtp,
-            rtcp,
+            way,
             slot,
             pipes: opening.pipes,
             message: None,
@@ -353,6 +291,23 @@ impl MediaShard {
         self.settle(place);
     }
 
+    /// The way of a port that is opened at this place.
+    fn way(&mut self, place: usize, sockets: Option<Pair>, settings: &Settings) -> Option<Way> {
+        if let Some(pair) = sockets {
+            let watched = self.watch.add(&pair.rtp, place * 2);
+            let watched = watched.and_then(|()| self.watch.add(&pair.rtcp, place * 2 + 1));
+            if let Err(why) = watched {
+                tracing::error!(%why, "a port could not be watched");
+                return None;
+            }
+            return Some(Way::Own(pair));
+        }
+        let (pairing, entrance) = (settings.web.clone()?, self.entrance.as_mut()?);
+        let web = Web::new(pairing, entrance.identity(), clock::now());
+        entrance.name(place, web.name());
+        Some(Way::Browser(Box::new(web)))
+    }
+
     fn close(&mut self, id: PortId) {
         let Some(place) = self.places.remove(&id) else { return };
         if let Some(Some(entry)) = self.entries.get_mut(place) {
@@ -363,8 +318,14 @@ impl MediaShard {
         self.vacant.push(place);
         self.detector.close(entry.slot);
         self.windows.retain(|(at, _, _)| *at != place);
-        self.watch.remove(&entry.rtp);
-        self.watch.remove(&entry.rtcp);
+        match (entry.way, &mut self.entrance) {
+            (Way::Own(pair), _) => {
+                self.watch.remove(&pair.rtp);
+                self.watch.remove(&pair.rtcp);
+            }
+            (Way::Browser(_), Some(entrance)) => entrance.left(place),
+            (Way::Browser(_), None) => {}
+        }
         self.gauges.ports_closed();
     }
 
@@ -382,12 +343,7 @@ impl MediaShard {
             }
             entry.armed = None;
             self.gauges.woke(clock::now().saturating_duration_since(at));
-            if let Some(web) = &mut entry.web {
-                let around = Around { port: &mut entry.port, socket: &entry.rtp };
-                web.tick(clock::now(), around);
-            }
-            entry.port.tick(clock::now());
-            feed(entry);
+            entry.tick(self.entrance.as_ref());
             self.settle(place);
         }
     }
@@ -412,10 +368,17 @@ impl MediaShard {
             match output {
                 // A full socket buffer loses a packet, as the network might.
                 Output::SendRtp { to, bytes } => {
-                    entry.rtp.send_to(&bytes, to).ok();
+                    let socket = match &entry.way {
+                        Way::Own(own) => Some(&own.rtp),
+                        Way::Browser(_) => self.entrance.as_ref().map(Entrance::socket),
+                    };
+                    socket.and_then(|it| it.send_to(&bytes, to).ok());
                 }
+                // A browser's goes the way of its voice (RFC 5761).
                 Output::SendRtcp { to, bytes } => {
-                    entry.rtcp.send_to(&bytes, to).ok();
+                    if let Way::Own(own) = &entry.way {
+                        own.rtcp.send_to(&bytes, to).ok();
+                    }
                 }
                 Output::Heard(frame) => {
                     if let Some(track) = &entry.message {
@@ -444,8 +407,7 @@ impl MediaShard {
                 }
             }
         }
-        let due = entry.web.as_ref().and_then(|web| web.deadline());
-        let deadline = entry.port.deadline().into_iter().chain(due).min();
+        let deadline = entry.deadline();
         if let Some(at) = deadline
             && entry.armed != deadline
         {
@@ -491,24 +453,6 @@ impl MediaShard {
     }
 }
 
-/// Moves what stands in the ring into the port, so that the port holds at most a second.
-fn feed(entry: &mut Entry) {
-    while entry.port.queued() < AHEAD {
-        let Ok(spoken) = entry.pipes.spoken.pop() else { return };
-        let command = match spoken {
-            Spoken::Frame(utterance, frame) => Command::Play { utterance, frame },
-            Spoken::Finish(utterance) => Command::Finish { utterance },
-        };
-        entry.port.handle(clock::now(), command);
-    }
-}
-
-impl std::fmt::Debug for Entry {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "port {}", self.id)
-    }
-}
-
 /// Has the kernel wake this thread on time and before others. Where it may not, audio still comes
 /// on time as long as the machine is not full.
 fn hurry() {
@@ -521,6 +465,12 @@ fn hurry() {
 /// How many datagrams of a busy socket are read in a row.
 const BATCH: usize = 32;
 
+/// How many of the socket to which all browsers come.
+const CROWDED: usize = 128;
+
+/// The token of that socket; no place is so high.
+const ENTRANCE: usize = usize::MAX - 1;
+
 /// So many ports are a crowd.
 const CROWD: usize = 16;
 
@@ -532,6 +482,3 @@ const NICENESS: i32 = -11;
 
 /// How long windows wait for the windows of other calls.
 const GATHER: Duration = Duration::from_millis(4);
-
-/// How much a port holds ahead of what it plays.
-const AHEAD: Duration = Duration::from_millis(400);

@@ -415,7 +415,7 @@ impl Conversation<'_> {
         let (heard, _) = mpsc::channel(1);
         let (_, spoken) = rtrb::RingBuffer::new(1);
         let pipes = Pipes { mailbox: self.mailbox.clone(), heard, spoken, recording };
-        let opening = Opening { port: self.port(), sockets, settings, pipes };
+        let opening = Opening { port: self.port(), sockets: Some(sockets), settings, pipes };
         self.phone.media.order(media_shard::Order::Open(Box::new(opening)));
         self.media(media::Command::Start);
         let now = clock::now();

@@ -1,4 +1,4 @@
-//! The way to a browser, around a port: which address is its own (ICE), and which keys (DTLS).
+//! The way to a browser, around its port: which address is its own (ICE), and which keys (DTLS).
 //! Both run on the media thread: a check of ICE costs microseconds, and a datagram of a handshake
 //! is only taken from who has proven to know our password, a handful for each call.
 
@@ -9,14 +9,16 @@ use crate::base::webrtc::Pairing;
 use crate::media::event::{Command, Flaw};
 use crate::media::port::Port;
 use crate::net::dtls::{self, Failure, Handshake, Identity, Said};
-use crate::rtp::ice::Lite;
+use crate::rtp::ice::{Lite, Proof};
 use crate::rtp::stun;
+
+pub mod entrance;
 
 /// What a way is around.
 pub struct Around<'a> {
-    /// The port.
+    /// What speaks and hears.
     pub port: &'a mut Port,
-    /// Its socket.
+    /// The socket of all browsers.
     pub socket: &'a UdpSocket,
 }
 
@@ -53,15 +55,23 @@ impl Web {
     }
 
     /// Takes a datagram, told apart by its first octet (RFC 7983). Media and handshake are taken
-    /// from addresses that ICE has proven, and from nowhere else (L3, T10).
-    pub fn handle(&mut self, now: Instant, (from, bytes): (SocketAddr, &[u8]), around: Around<'_>) {
+    /// from addresses that ICE has proven, and from nowhere else (L3, T10). Tells when it proves
+    /// one.
+    pub fn handle(
+        &mut self,
+        now: Instant,
+        (from, bytes): (SocketAddr, &[u8]),
+        around: Around<'_>,
+    ) -> Option<Proof> {
         if stun::is_stun(bytes) {
-            let Some(checked) = self.ice.check(now, from, bytes) else { return };
+            let checked = self.ice.check(now, from, bytes)?;
             around.socket.send_to(&checked.answer, from).ok();
             if checked.moved {
                 around.port.handle(now, Command::Lead(from));
             }
-        } else if !self.ice.is_proven(from) {
+            return checked.proof;
+        }
+        if !self.ice.is_proven(from) {
             // A stranger.
         } else if dtls::is_dtls(bytes) {
             self.speaker = Some(from);
@@ -70,6 +80,12 @@ impl Web {
         } else {
             around.port.handle_rtp(now, from, bytes);
         }
+        None
+    }
+
+    /// By what name of ours it is asked for.
+    pub fn name(&self) -> &str {
+        self.pairing.ours.name()
     }
 
     /// Does what is due.

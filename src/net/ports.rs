@@ -59,6 +59,20 @@ impl Ports {
         Err(io::ErrorKind::AddrInUse.into())
     }
 
+    /// Binds one for many calls at once, for good.
+    ///
+    /// # Errors
+    /// As `bind`.
+    pub fn bind_for_many(&self) -> io::Result<UdpSocket> {
+        let local = self.bind()?.local;
+        udp::bind(local, udp::SIP_BUFFER)
+    }
+
+    /// The address.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
     fn bind_at(&self, port: u16) -> io::Result<Pair> {
         let local = SocketAddr::new(self.address, port);
         let rtp = udp::bind(local, udp::RTP_BUFFER)?;

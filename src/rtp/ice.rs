@@ -36,6 +36,15 @@ pub struct Checked {
     pub answer: Vec<u8>,
     /// Whether the way is another one now.
     pub moved: bool,
+    /// The address is proven, unless the check was refused.
+    pub proof: Option<Proof>,
+}
+
+/// An address is proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proof {
+    /// One that was proven so long ago that it is forgotten.
+    pub forgotten: Option<SocketAddr>,
 }
 
 impl Lite {
@@ -59,17 +68,18 @@ impl Lite {
     pub fn check(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) -> Option<Checked> {
         let request = stun::read(bytes, &self.user, &self.mac)?;
         if request.unknown.is_some() || request.is_controlled {
-            return Some(Checked { answer: request.refusal(&self.mac), moved: false });
+            return Some(Checked { answer: request.refusal(&self.mac), moved: false, proof: None });
         }
         self.proven.retain(|known| *known != from);
-        if self.proven.len() == MOST {
+        let forgotten = (self.proven.len() == MOST).then(|| {
             // The one chosen stays, however long ago it was proven.
             let oldest = self.proven.iter().position(|known| Some(*known) != self.chosen());
-            self.proven.remove(oldest.unwrap_or_default());
-        }
+            self.proven.remove(oldest.unwrap_or_default())
+        });
         self.proven.push(from);
         let moved = request.nominates && self.choose(now, from, request.priority);
-        Some(Checked { answer: request.success(from, &self.mac), moved })
+        let (answer, proof) = (request.success(from, &self.mac), Some(Proof { forgotten }));
+        Some(Checked { answer, moved, proof })
     }
 
     /// Whether the peer proved to be at this address.

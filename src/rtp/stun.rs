@@ -75,6 +75,19 @@ pub fn read(bytes: &[u8], user: &str, mac: &Mac) -> Option<Request> {
     (is_ours && is_proven && is_whole).then_some(request)
 }
 
+/// The name for which a datagram asks: ours, in front of that of who asks. Nothing is proven.
+pub fn asked_for(bytes: &[u8]) -> Option<&str> {
+    let (_, mut rest) = bytes.split_first_chunk::<HEAD>()?;
+    while !rest.is_empty() {
+        let (kind, value, behind) = attribute(rest)?;
+        if kind == USERNAME {
+            return std::str::from_utf8(value).ok()?.split(':').next();
+        }
+        rest = behind;
+    }
+    None
+}
+
 impl Request {
     /// Answers it: from there it came.
     pub fn success(&self, from: SocketAddr, mac: &Mac) -> Vec<u8> {
@@ -195,6 +208,12 @@ const CONTROLLED: u16 = 0x8029;
 
 /// From here on attributes need not be understood.
 const OPTIONAL: u16 = 0x8000;
+
+/// A check of somebody whose password is not ours, for tests.
+#[cfg(test)]
+pub fn stranger(user: &str) -> Vec<u8> {
+    check(user, &[], &Mac::new(b"another"))
+}
 
 /// A check of a peer, for tests.
 #[cfg(test)]

@@ -75,7 +75,7 @@ pub fn offer(local: &Local) -> String {
         line.add_attribute_with_value(web::MID, "0");
         offer.add_attribute_with_value(web::GROUP, "BUNDLE 0");
         web::write((&mut offer, &mut line), own, Setup::Either);
-        web::write_place(&mut line, SocketAddr::new(local.address, local.port));
+        web::write_place(&mut line, own, local.address);
     }
     offer.medias.push(line);
     offer.to_string()
@@ -109,7 +109,7 @@ pub fn answer(offer: &[u8], local: &Local) -> Result<(String, Agreed), Refusal> 
             if let Some(own) = local.srtp.web.as_ref().filter(|_| web.is_some()) {
                 web::mirror((&offer, media), (&mut answer, &mut media_line));
                 web::write((&mut answer, &mut media_line), own, Setup::Passive);
-                web::write_place(&mut media_line, SocketAddr::new(local.address, local.port));
+                web::write_place(&mut media_line, own, local.address);
             }
             media_line
         } else {
@@ -741,7 +741,8 @@ mod tests {
 
     fn of_the_web(seed: u64) -> Local {
         let credentials = Credentials::random(&mut Random::repeatable(seed));
-        let own = Own { credentials, fingerprint: Fingerprint([seed as u8; 32]) };
+        let fingerprint = Fingerprint([seed as u8; 32]);
+        let own = Own { credentials, fingerprint, port: None };
         let srtp = Terms { web: Some(own), ..Terms::default() };
         Local { codecs: vec![Codec::Opus, Codec::Pcmu], srtp, ..local() }
     }
@@ -780,6 +781,21 @@ mod tests {
             assert_eq!((agreed.codec, agreed.direction), (Codec::Opus, Direction::SendReceive));
             assert!(agreed.mux && agreed.remote.ip().is_unspecified() && agreed.srtp.is_none());
         }
+    }
+
+    #[test]
+    fn a_browser_is_told_the_port_of_all_browsers() {
+        let mut here = of_the_web(5);
+        here.srtp.policy = Policy::Web;
+        here.srtp.web.as_mut().expect("an end of its own").port = Some(41_000);
+        let (said, _) = answer(chrome().as_bytes(), &here).expect("it is good");
+        for said in [said, offer(&here)] {
+            assert!(said.contains("m=audio 41000 UDP/TLS/RTP/SAVPF "), "{said}");
+            assert!(said.contains(" 203.0.113.5 41000 typ host\r\n"), "{said}");
+        }
+        // Whoever is no browser has a port of its own.
+        here.srtp.policy = Policy::Off;
+        assert!(answer(SIPP.as_bytes(), &here).expect("it is good").0.contains("m=audio 40000 "));
     }
 
     #[test]

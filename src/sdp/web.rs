@@ -1,7 +1,7 @@
 //! What browsers write into a description: ICE (RFC 8839), the fingerprint of their certificate
 //! (RFC 8122), who begins the handshake (RFC 5763) and what shares a port (RFC 8843).
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 
 use sdp_types::{Media, Session};
 
@@ -62,8 +62,9 @@ pub fn write((session, media): (&mut Session, &mut Media), own: &Own, setup: Set
 }
 
 /// Writes where we are: at one place, and at no other that the machine may have (T37).
-pub fn write_place(media: &mut Media, at: SocketAddr) {
-    let candidate = format!("1 1 udp {HOST} {} {} typ host", at.ip(), at.port());
+pub fn write_place(media: &mut Media, own: &Own, address: IpAddr) {
+    media.port = own.port.unwrap_or(media.port);
+    let candidate = format!("1 1 udp {HOST} {address} {} typ host", media.port);
     media.add_attribute_with_value("candidate", candidate);
     media.add_attribute_from_str("end-of-candidates");
 }

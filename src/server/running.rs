@@ -45,7 +45,9 @@ use crate::engine::supervisor::{Limits, Supervisor};
 use crate::engine::uploads::Uploads;
 use crate::engine::voicemail::postman::{Postbox, Postman};
 use crate::engine::voicemail::shelf::Shelf;
+use crate::engine::web::entrance::Entrance;
 use crate::net::bucket::{self, Bucket};
+use crate::net::dtls::Identity;
 use crate::net::ports::Ports;
 use crate::net::web::Web;
 use crate::providers::detector::Detector;
@@ -260,8 +262,8 @@ impl Running {
         let inlet = blueprint.audiosocket.map(inlets::Door::open).transpose();
         let inlet = inlet.map_err(StartError::AudioSocket)?.map(|door| (door, blueprint.rtp.0));
         let (ports, memory) = (ports(blueprint.rtp)?, memory(blueprint.store, &blueprint.folders)?);
-        let identity = Some(blueprint.playbill.identity.clone());
-        let media = MediaShard::start_as(identity, blueprint.detector, gauges.clone());
+        let entrance = Some(entrance(&ports, blueprint.playbill.identity.clone())?);
+        let media = MediaShard::start_with(entrance, blueprint.detector, gauges.clone());
         let media = media.map_err(StartError::Thread)?;
         let (recorder, keepers) = recorder(blueprint.recording, &blueprint.folders.recordings)?;
         let ((bus, facts), (sender, arrivals)) = (Bus::new(), mpsc::channel(ARRIVALS));
@@ -453,6 +455,13 @@ fn ports((address, range): (IpAddr, RangeInclusive<u16>)) -> Result<Ports, Start
     // A wrong address gives calls without sound: better no server than such calls.
     ports.bind().map_err(|why| StartError::Rtp { address, why })?;
     Ok(ports)
+}
+
+/// The port to which browsers come: one out of the range of all, so that a firewall knows it.
+fn entrance(ports: &Ports, identity: Arc<Identity>) -> Result<Entrance, StartError> {
+    let socket = ports.bind_for_many();
+    let opened = socket.and_then(|socket| Entrance::open(identity, socket));
+    opened.map_err(|why| StartError::Rtp { address: ports.address(), why })
 }
 
 /// What the signalling writes down.

@@ -88,6 +88,45 @@ async fn a_page_is_called_and_both_hear_each_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn pages_come_to_one_port_and_talk_each_with_its_own() {
+    let server = Server::start(house()).await;
+    let mut events = Watch::start(&server, &["events", "--json"]);
+    let one = Browser::open(&server, &[QUESTION], "").await;
+    let other = Browser::open(&server, &["goodbye"], "").await;
+    let mut places = Vec::new();
+    for browser in [&one, &other] {
+        browser.told("registered").await;
+        browser.order(&["call", "sip:700@127.0.0.1"]);
+        browser.told("talks").await;
+        browser.order(&["describe"]);
+        let told = browser.told("described").await;
+        let sdp = told["sdp"].as_str().expect("a description");
+        let port = sdp.lines().find_map(|line| line.strip_prefix("a=candidate:"));
+        places.push(port.expect("a candidate").to_owned());
+    }
+    assert_eq!(places[0], places[1]);
+    events.until("We are open from nine to six").await;
+    one.hears(ANSWER).await;
+    // The other said goodbye, and neither heard what was the other's.
+    let goodbye = server.record().await;
+    assert_eq!(goodbye["end_reason"], "agent_ended", "{goodbye:#}");
+    other.hears("thank you and goodbye").await;
+    assert!(!said(&goodbye, "agent").contains(&"We are open from nine to six.".to_owned()));
+    // Who stays goes on.
+    let known = events.so_far().matches("We are open from nine to six").count();
+    within(PATIENCE, "another answer", || {
+        let now = events.so_far().matches("We are open from nine to six").count();
+        (now > known + 1).then_some(())
+    })
+    .await;
+    one.order(&["hangup"]);
+    let records = server.records(2).await;
+    let stayed = records.iter().find(|it| it["end_reason"] == "caller_hangup").expect("a record");
+    let lines = said(stayed, "agent");
+    assert!(!lines.iter().any(|line| line.contains("oodbye")), "{lines:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn strangers_at_the_port_of_a_browser_disturb_nothing() {
     let server = Server::start(house()).await;
     let mut events = Watch::start(&server, &["events", "--json"]);

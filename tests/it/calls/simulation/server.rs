@@ -21,7 +21,7 @@ use voxtrunk::call::admission::Badge;
 use voxtrunk::call::briefing::{Briefing, MediaPolicy, Tapes, Terms};
 use voxtrunk::call::chronicle::Arrival;
 use voxtrunk::call::conductor::Conductor;
-use voxtrunk::call::event::{Fact, Input, Output};
+use voxtrunk::call::event::{self, Fact, Input, Output};
 use voxtrunk::call::exchange::{self, Exchange};
 use voxtrunk::dialplan::flow;
 use voxtrunk::dialplan::plan::{Plan, Route};
@@ -446,7 +446,8 @@ impl Server {
         let bound = address(Side::Server, 20_000 + 2 * self.bound);
         let bound = (self.bound <= self.pairs).then_some(bound);
         call.bound.extend(bound.map(|bound| (port, bound)));
-        let input = Input::Socket(port, bound);
+        let sockets = bound.map(|own| event::Sockets { own, browsers: None });
+        let input = Input::Socket(port, sockets);
         if self.bind_after.is_zero() {
             call.conductor.handle(scene.now, input);
         } else {
