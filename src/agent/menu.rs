@@ -182,6 +182,7 @@ fn label(to: &Destination) -> Option<String> {
         | Destination::Conference(name)
         | Destination::Queue(name)
         | Destination::Stream(name)
+        | Destination::OpenAi(name)
         | Destination::Phone(name) => name,
         Destination::Sip(_)
         | Destination::Tel(_)

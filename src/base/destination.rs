@@ -46,6 +46,8 @@ pub enum Destination {
     Webhook(String),
     /// `stream:bot`: somebody behind a WebSocket hears and speaks.
     Stream(String),
+    /// `openai:reception`: OpenAI's realtime model takes the call by SIP, and is that agent.
+    OpenAi(String),
     /// `echo`, `tone`, `ring:5` and the like: a test.
     Drill(Drill),
     /// `reject` or `reject:603`: a final answer without a word.
@@ -87,7 +89,7 @@ pub enum NotADestination {
     /// The part before the colon is not known.
     #[error(
         "`{0}` is not a kind of destination: there are agent:, squad:, menu:, flow:, queue:, phone:, group:, \
-         voicemail:, conference:, stream:, webhook:, trunk:, sip:, tel:, reject, busy and hangup, and to test echo, tone, ring:, early, noanswer, digits and refer:"
+         voicemail:, conference:, stream:, openai:, webhook:, trunk:, sip:, tel:, reject, busy and hangup, and to test echo, tone, ring:, early, noanswer, digits and refer:"
     )]
     Kind(String),
     /// The part after the colon does not fit.
@@ -117,7 +119,8 @@ impl FromStr for Destination {
             "flow" if is_name(value) => Ok(Self::Flow(value.to_owned())),
             "queue" if is_name(value) => Ok(Self::Queue(value.to_owned())),
             "stream" if is_name(value) => Ok(Self::Stream(value.to_owned())),
-            "squad" | "menu" | "flow" | "queue" | "stream" => {
+            "openai" if is_name(value) => Ok(Self::OpenAi(value.to_owned())),
+            "squad" | "menu" | "flow" | "queue" | "stream" | "openai" => {
                 Err(NotADestination::Value(format!("`{value}` is not the name of a {kind}")))
             }
             "sip" | "sips" if !value.is_empty() => Ok(Self::Sip(text.to_owned())),
@@ -195,9 +198,12 @@ impl Destination {
     /// Whether somebody is called there, on a leg of its own.
     pub fn is_called(&self) -> bool {
         match self {
-            Self::Sip(_) | Self::Tel(_) | Self::Trunk { .. } | Self::Phone(_) | Self::Group(_) => {
-                true
-            }
+            Self::Sip(_)
+            | Self::Tel(_)
+            | Self::Trunk { .. }
+            | Self::Phone(_)
+            | Self::Group(_)
+            | Self::OpenAi(_) => true,
             Self::Agent(_)
             | Self::Squad(_)
             | Self::Menu(_)
@@ -232,6 +238,7 @@ impl fmt::Display for Destination {
             Self::Queue(name) => write!(f, "queue:{name}"),
             Self::Webhook(url) => write!(f, "webhook:{url}"),
             Self::Stream(name) => write!(f, "stream:{name}"),
+            Self::OpenAi(agent) => write!(f, "openai:{agent}"),
             Self::Drill(drill) => drill.fmt(f),
             Self::Reject(status) => write!(f, "reject:{status}"),
             Self::Busy => f.write_str("busy"),
@@ -242,7 +249,7 @@ impl fmt::Display for Destination {
 
 /// How a destination is written, for editors.
 const WRITTEN: &str = concat!(
-    r"(agent|assistant|squad|menu|flow|queue|phone|group|voicemail|conference|stream|webhook|trunk|tel|sip|sips|refer):.+",
+    r"(agent|assistant|squad|menu|flow|queue|phone|group|voicemail|conference|stream|openai|webhook|trunk|tel|sip|sips|refer):.+",
     r"|(reject|hangup)(:[0-9]{3})?|ring:[0-9]+s?|busy|echo|tone|early|noanswer|digits",
 );
 
@@ -328,6 +335,7 @@ mod tests {
             "group:sales",
             "voicemail:office",
             "conference:board",
+            "openai:reception",
             "queue:sales",
             "stream:bot",
             "echo",

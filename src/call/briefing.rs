@@ -45,6 +45,8 @@ pub struct Briefing {
     pub letterboxes: BTreeMap<String, Arc<Letterbox>>,
     /// The streams by name.
     pub streams: BTreeMap<String, stream::Terms>,
+    /// Where OpenAI's realtime models are called, as a SIP URI, if they may be.
+    pub openai: Option<String>,
     /// What each trunk may do, by name.
     pub trunks: BTreeMap<Arc<str>, Terms>,
     /// The codecs of phones that have their own, by name.

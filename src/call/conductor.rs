@@ -10,6 +10,7 @@ mod detecting;
 mod dialling;
 mod drilling;
 mod ending;
+mod entrusting;
 mod flowing;
 mod handing_over;
 mod holding;
@@ -276,6 +277,7 @@ impl Conductor {
             Input::Stream(stream, news) => self.streamed(now, stream, news),
             Input::Replace { session, incoming } => self.replace(session, incoming),
             Input::Retired => self.end(now, Cause::Transferred),
+            Input::Outside(news) => self.outside(now, news),
             Input::HangUp { q850 } => self.hung_up_by_operator(now, q850),
             Input::Mute => self.media(media::event::Command::Mute),
             Input::Unmute => self.media(media::event::Command::Unmute),
@@ -454,6 +456,7 @@ impl Conductor {
             | Destination::Trunk { .. }
             | Destination::Webhook(_)
             | Destination::Phone(_)
+            | Destination::OpenAi(_)
             | Destination::Group(_) => self.end(now, Cause::NoRoute),
         }
     }

@@ -161,34 +161,13 @@ impl Desk {
         inherits: Option<Inheritance>,
     ) {
         let Some(casting) = self.casting.clone() else { return };
-        let rendered = |text: &Option<String>| {
-            let text = text.as_deref()?;
-            // A template that fails was refused by `check`; its plain text is better than silence.
-            Some(template::render(text, variables).unwrap_or_else(|_| text.to_owned()))
-        };
+        let mut opening = opening(&casting, today, (variables, scope));
         let ways = self.squad.iter().flat_map(|squad| squad.ways_of(&casting.name));
+        let say = |text: &Option<String>| text.as_deref().map(|it| rendered(it, variables));
         let handoffs: Vec<Handoff> =
-            ways.map(|way| Handoff { say: rendered(&way.say), ..way.clone() }).collect();
-        let mut tools = casting.tools.clone();
-        tools.extend(squad::tool(&handoffs));
-        let opening = Opening {
-            instructions: memory::with_memory(
-                rendered(&casting.assistant.prompt).unwrap_or_default(),
-                casting.assistant.prompt.as_deref().is_some_and(|it| it.contains(memory::VARIABLE)),
-                variables.get(memory::VARIABLE).map(String::as_str).unwrap_or_default(),
-            ),
-            first_message: rendered(&casting.assistant.first_message),
-            tools,
-            handlings: casting.handlings.clone(),
-            scope,
-            today,
-            name: casting.name.clone(),
-            handoffs,
-            inherits,
-            then: None,
-            began: None,
-            judges: None,
-        };
+            ways.map(|way| Handoff { say: say(&way.say), ..way.clone() }).collect();
+        opening.tools.extend(squad::tool(&handoffs));
+        let opening = Opening { handoffs, inherits, ..opening };
         self.seat_session(now, &casting, opening);
     }
 
@@ -252,4 +231,34 @@ impl Desk {
     pub fn clear(&mut self) {
         self.session = None;
     }
+}
+
+/// What an agent is given when it begins. What templates may name stands in `variables`, and for
+/// tools in `scope`.
+pub fn opening(
+    casting: &Casting,
+    today: Option<Date>,
+    (variables, scope): (&template::Variables, Scope),
+) -> Opening {
+    let assistant = &casting.assistant;
+    let text = |text: &Option<String>| text.as_deref().map(|it| rendered(it, variables));
+    Opening {
+        instructions: memory::with_memory(
+            text(&assistant.prompt).unwrap_or_default(),
+            assistant.prompt.as_deref().is_some_and(|it| it.contains(memory::VARIABLE)),
+            variables.get(memory::VARIABLE).map(String::as_str).unwrap_or_default(),
+        ),
+        first_message: text(&assistant.first_message),
+        tools: casting.tools.clone(),
+        handlings: casting.handlings.clone(),
+        scope,
+        today,
+        name: casting.name.clone(),
+        ..Opening::default()
+    }
+}
+
+/// A template that fails was refused by `check`; its plain text is better than silence.
+fn rendered(text: &str, variables: &template::Variables) -> String {
+    template::render(text, variables).unwrap_or_else(|_| text.to_owned())
 }

@@ -15,6 +15,7 @@ use crate::call::amd::Verdict;
 use crate::call::briefing::Casting;
 use crate::call::cause::Cause;
 use crate::call::decision::Inquiry;
+use crate::call::outside::{Charge, News};
 use crate::call::placement::Placement;
 use crate::call::queue;
 use crate::call::record::{Callback, Latency, LeftQueue, Manner, Message, Record, Role, Stage};
@@ -81,6 +82,8 @@ pub enum Input {
     /// A peer in whose call an agent was consulted has sent somebody there by another call: this
     /// one has done its work.
     Retired,
+    /// The model outside that has the call, or is to have it, is heard of.
+    Outside(News),
     /// The operator ends the call, with this cause of Q.850.
     HangUp {
         /// 1 to 127; 16 is the ordinary one.
@@ -162,6 +165,8 @@ pub enum Output {
     Place(Box<Placement>),
     /// Ask a server of the operator's where the call goes; answered by `Input::Decided`.
     Decide(Box<Inquiry>),
+    /// A model outside is about to be called: this is what it is to be.
+    Entrust(Box<Charge>),
     /// Two legs talk with each other from now on.
     Pair(SessionId, SessionId),
     /// The call of ours in which this value of Replaces names a leg has done its work:

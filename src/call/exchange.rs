@@ -231,6 +231,7 @@ impl Exchange {
             | Destination::Queue(_)
             | Destination::Webhook(_)
             | Destination::Stream(_)
+            | Destination::OpenAi(_)
             | Destination::Drill(_)
             | Destination::Reject(_)
             | Destination::Busy

@@ -114,6 +114,13 @@ impl Offers {
         Self::new(Arc::default(), |_| body.clone())
     }
 
+    /// What is offered with keys and not without, whatever holds for others; `None` when keys must
+    /// not go there.
+    pub fn secret_over(&self, transport: Transport) -> Option<(Policy, Bytes)> {
+        let may_go = self.srtp.may_go(transport);
+        may_go.then(|| (Policy::Required, self.required.clone()))
+    }
+
     /// What is offered by a trunk, or to whoever belongs to none, over a transport; `None` when
     /// keys are needed that must not go there.
     pub fn over(&self, trunk: Option<&str>, transport: Transport) -> Option<(Policy, Bytes)> {

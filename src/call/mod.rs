@@ -13,6 +13,7 @@ pub mod negotiation;
 pub mod numbering;
 pub mod origination;
 pub mod outbound;
+pub mod outside;
 pub mod overview;
 pub mod placement;
 pub mod record;

@@ -163,6 +163,7 @@ impl Guard {
             | Destination::Queue(_)
             | Destination::Webhook(_)
             | Destination::Stream(_)
+            | Destination::OpenAi(_)
             | Destination::Drill(_)
             | Destination::Reject(_)
             | Destination::Busy

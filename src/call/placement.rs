@@ -23,6 +23,9 @@ pub struct Placement {
     pub payer: Option<Payer>,
     /// The session description offered, for each way that the leg may go.
     pub offers: Offers,
+    /// Whether nobody may hear it on the way: nothing is offered but keys, and only where these
+    /// are hidden.
+    pub is_secret: bool,
     /// Further headers, by name and value.
     pub headers: Vec<(String, String)>,
     /// How long it may ring.

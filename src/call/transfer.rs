@@ -115,9 +115,10 @@ pub fn way(to: &Destination, refer: Refer) -> Option<Target> {
         Destination::Sip(uri) => by_refer(uri.clone()),
         Destination::Tel(number) => by_refer(format!("tel:{number}")),
         // Only we know that trunk and that phone.
-        Destination::Trunk { .. } | Destination::Phone(_) | Destination::Group(_) => {
-            Target::Bridge(to.clone())
-        }
+        Destination::Trunk { .. }
+        | Destination::Phone(_)
+        | Destination::Group(_)
+        | Destination::OpenAi(_) => Target::Bridge(to.clone()),
         Destination::Reject(_) | Destination::Busy | Destination::HangUp(_) => {
             Target::End(to.clone())
         }

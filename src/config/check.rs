@@ -4,7 +4,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::subject::Subject;
 use crate::config::{
     check_after, check_agent, check_campaigns, check_consent, check_databases, check_flows,
-    check_hours, check_machine, check_mail, check_menus, check_money, check_numbers,
+    check_hours, check_machine, check_mail, check_menus, check_money, check_numbers, check_openai,
     check_outbound, check_phone, check_queues, check_routes, check_squads, check_streams,
     check_tenant, check_tools, check_voicemail, check_webhooks,
 };
@@ -16,6 +16,7 @@ pub fn all(subject: &Subject<'_>) -> Vec<Diagnostic> {
     found.extend(check_databases::databases(subject));
     found.extend(check_webhooks::storage(subject));
     found.extend(check_webhooks::webhooks(subject));
+    found.extend(check_openai::openai(subject));
     found.extend(check_streams::streams(subject));
     found.extend(check_phone::phones(subject));
     found.extend(check_tenant::tenants(subject));

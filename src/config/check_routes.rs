@@ -8,7 +8,7 @@ use crate::base::destination::Destination;
 use crate::config::diagnostic::{Diagnostic, did_you_mean};
 use crate::config::source::Span;
 use crate::config::subject::Subject;
-use crate::config::{check_inlets, check_phone, check_webhooks};
+use crate::config::{check_inlets, check_openai, check_phone, check_webhooks};
 use crate::dialplan::lint::Shadow;
 use crate::dialplan::plan::Route;
 
@@ -145,6 +145,8 @@ pub fn unknown_destination(
             Some(Diagnostic::error("route.unknown_target", message).at(place, label))
         }
         Destination::Webhook(url) => unreachable_webhook(subject, url, path),
+        Destination::OpenAi(agent) => unknown_agent(subject, agent, path)
+            .or_else(|| check_openai::not_taken(subject, agent, path)),
         Destination::Phone(name) => check_phone::unknown_phone(subject, name, path),
         Destination::Group(name) => check_phone::unknown_group(subject, name, path),
         Destination::Sip(_)

@@ -1,14 +1,10 @@
 //! Checks of webhooks and of the database.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-
 use crate::base::network;
-use crate::base::secret::{ExposeSecret, Secret};
 use crate::config::check_machine::in_plain_text;
 use crate::config::diagnostic::{Diagnostic, did_you_mean};
 use crate::config::subject::Subject;
-use crate::config::webhook::{EVENTS, Webhook, fits};
+use crate::config::webhook::{EVENTS, Webhook, fits, secret_key};
 
 /// Checks all webhooks.
 pub fn webhooks(subject: &Subject<'_>) -> Vec<Diagnostic> {
@@ -188,16 +184,6 @@ fn patience(subject: &Subject<'_>, webhook: &Webhook, path: &str) -> Vec<Diagnos
     }
     found
 }
-
-/// The key in the secret of a webhook; `None` when it is none.
-pub fn secret_key(secret: &Secret) -> Option<Vec<u8>> {
-    let written = secret.expose_secret().strip_prefix(SECRET)?;
-    let key = BASE64_STANDARD.decode(written).ok()?;
-    (24..=64).contains(&key.len()).then_some(key)
-}
-
-/// How the secret of a webhook begins, so that those who look for lost secrets find it.
-pub const SECRET: &str = "whsec_";
 
 /// The new one, and the old one while others still know it.
 const MOST_SECRETS: usize = 2;

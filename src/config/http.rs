@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::base::units::parsed;
-use crate::config::inlets::{Twilio, Vapi, WebCalls};
+use crate::config::inlets::{OpenAi, Twilio, Vapi, WebCalls};
 
 /// `[http]`: where programs ask the running server by HTTP. Without this table nobody listens.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -25,6 +25,8 @@ pub struct Http {
     pub twilio: Option<Twilio>,
     /// Who may be called by pages, if anybody may.
     pub web_calls: Option<WebCalls>,
+    /// Where OpenAI says that a call has come to its models, if they may be called.
+    pub openai: Option<OpenAi>,
     /// Whether programs that were written for Vapi are answered.
     pub vapi: Option<Vapi>,
 }
@@ -47,6 +49,7 @@ impl Default for Http {
             admin: None,
             twilio: None,
             web_calls: None,
+            openai: None,
             vapi: None,
         }
     }

@@ -7,8 +7,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::base::network::Network;
+use crate::base::schema::OneOrMany;
 use crate::base::secret::Secret;
 use crate::base::units::parsed;
+use crate::config::webhook::secrets;
 
 /// `[audiosocket]`: an Asterisk brings calls by `AudioSocket(…)`, each in a TCP connection. Routes see
 /// them as calls by a trunk `audiosocket`, to the UUID that the dialplan of the Asterisk gives.
@@ -49,6 +51,33 @@ pub struct WebCalls {
     #[serde(default = "twenty")]
     pub max_calls: usize,
 }
+
+/// `[http.openai]`: OpenAI's realtime models take calls by SIP, as agents of ours: `to = "openai:AGENT"`.
+/// OpenAI says at `/v1/openai/calls` that a call has come; whoever wants to be led by us is led.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OpenAi {
+    /// The project at OpenAI: `proj_` and letters.
+    pub project: String,
+    /// What its webhooks are signed with: `whsec_` and base64. While it is changed, a list of two.
+    #[serde(deserialize_with = "secrets")]
+    #[schemars(with = "OneOrMany<String>")]
+    pub secret: Vec<Secret>,
+    /// Where it is called, when that is not OpenAI's own place: a SIP URI without a user.
+    pub sip: Option<String>,
+}
+
+impl OpenAi {
+    /// Where it is called.
+    pub fn uri(&self) -> String {
+        let place = self.sip.as_deref().unwrap_or(OPENAI);
+        let place = place.strip_prefix("sip:").unwrap_or(place);
+        format!("sip:{}@{place}", self.project)
+    }
+}
+
+/// Where OpenAI's realtime models are called.
+const OPENAI: &str = "sip:sip.api.openai.com;transport=tls";
 
 /// `[http.vapi]`: programs that were written for Vapi work with `/vapi` here as their address:
 /// assistants, squads, tools, phone numbers and calls. What they make is `vapi.toml` among the

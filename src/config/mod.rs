@@ -18,6 +18,7 @@ mod check_mail;
 mod check_menus;
 pub mod check_money;
 mod check_numbers;
+mod check_openai;
 mod check_outbound;
 mod check_phone;
 mod check_queues;

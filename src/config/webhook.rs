@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use crate::base::schema::OneOrMany;
-use crate::base::secret::Secret;
+use crate::base::secret::{ExposeSecret, Secret};
 use crate::base::units;
 
 /// `[webhooks.NAME]`: somebody who is told what happens, by HTTP.
@@ -61,10 +63,24 @@ pub fn fits(wanted: &str, kind: &str) -> bool {
     }
 }
 
-fn secrets<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<Secret>, D::Error> {
+/// Reads one secret, or a list of them.
+///
+/// # Errors
+/// When it is neither.
+pub fn secrets<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<Secret>, D::Error> {
     let texts = units::texts(source)?;
     Ok(texts.into_iter().map(Secret::from).collect())
 }
+
+/// The key in the secret of a webhook; `None` when it is none.
+pub fn secret_key(secret: &Secret) -> Option<Vec<u8>> {
+    let written = secret.expose_secret().strip_prefix(SECRET)?;
+    let key = BASE64_STANDARD.decode(written).ok()?;
+    (24..=64).contains(&key.len()).then_some(key)
+}
+
+/// How the secret of a webhook begins, so that those who look for lost secrets find it.
+pub const SECRET: &str = "whsec_";
 
 fn usual_timeout() -> Duration {
     Duration::from_secs(15)

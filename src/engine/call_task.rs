@@ -259,6 +259,7 @@ impl CallTask {
                 self.house.sip.order(sip_shard::Order::Pair(one, other)).await;
             }
             Output::Decide(inquiry) => self.ask_way(*inquiry),
+            Output::Entrust(charge) => self.playbill.entrust(self.call, *charge, &self.mailbox),
             Output::BindSocket(port) => self.bind(port),
             Output::OpenPort(port, settings) => self.open(port, *settings).await,
             Output::Media(port, command) => {

@@ -62,6 +62,16 @@ impl Mailbox {
         answer.await.ok()
     }
 
+    /// Whether the call is over.
+    pub fn is_gone(&self) -> bool {
+        self.inputs.is_closed()
+    }
+
+    /// Waits until the call is over.
+    pub async fn gone(&self) {
+        self.inputs.closed().await;
+    }
+
     /// Posts and waits for room: for the tasks of the one call.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ pub mod mailbox;
 pub mod arrival;
 pub mod deciding;
 pub mod doors;
+pub mod entrusted;
 pub mod errands;
 pub mod lookups;
 pub mod sip_shard;

@@ -4,10 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::base::id::CallId;
 use crate::call::briefing::Briefing;
 use crate::call::campaign::Written;
+use crate::call::outside::Charge;
 use crate::engine::ai::crew::Crew;
 use crate::engine::ai::tools::Toolbox;
+use crate::engine::entrusted::{Entrusted, Trust};
+use crate::engine::mailbox::Mailbox;
 use crate::media::music::Tape;
 use crate::net::dtls::Identity;
 use crate::providers::framings::settings::Settings;
@@ -28,8 +32,19 @@ pub struct Playbill {
     pub relay: Option<Arc<Relay>>,
     /// Who we are to browsers: the same for as long as the server runs.
     pub identity: Arc<Identity>,
+    /// The calls that are given to models outside: the same for as long as the server runs.
+    pub entrusted: Entrusted,
     /// How streams are opened, by name.
     pub streams: BTreeMap<String, Arc<Settings>>,
+}
+
+impl Playbill {
+    /// A call is about to be given to a model outside.
+    pub fn entrust(&self, call: CallId, charge: Charge, mailbox: &Mailbox) {
+        let crew = self.crews.get(&charge.casting.name).cloned();
+        let (tools, mailbox) = (self.tools.clone(), mailbox.clone());
+        self.entrusted.put(call, Trust { charge, crew, tools, mailbox });
+    }
 }
 
 /// A campaign of the files, with what it plays.

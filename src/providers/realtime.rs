@@ -4,8 +4,11 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use tokio::sync::mpsc;
 
 use crate::agent::event::{Portion, ThoughtId, Utterance};
+use crate::agent::tool::{Tool, ToolCall, ToolResult};
+use crate::base::language::Language;
 use crate::providers::error::ProviderError;
 use crate::providers::model::Model;
 use crate::providers::transcriber::{Context, Transcriber};
@@ -22,6 +25,65 @@ pub trait Realtime: Send + Sync {
 
     /// What tells it from others: model, voice.
     fn identity(&self) -> String;
+
+    /// The same model as it takes calls by SIP, if it does.
+    fn outside(&self) -> Option<Arc<dyn Outside>> {
+        None
+    }
+}
+
+/// A model that is called by SIP, as an agent of ours, and is led by a socket beside.
+pub trait Outside: Send + Sync {
+    /// Takes the call that waits there by this name, and leads it until it is over or nobody wants
+    /// to know any more. Fails only when the call is not taken.
+    fn take(
+        &self,
+        call: String,
+        errand: Errand,
+        ends: Ends,
+    ) -> BoxFuture<'static, Result<(), ProviderError>>;
+}
+
+/// What a model outside is to be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Errand {
+    /// The agent's instructions.
+    pub instructions: String,
+    /// What is said first; without it the caller speaks first.
+    pub first_message: Option<String>,
+    /// The tools that it may call.
+    pub tools: Vec<Tool>,
+    /// What the caller speaks.
+    pub language: Language,
+}
+
+/// How it is heard, and answered.
+#[derive(Debug)]
+pub struct Ends {
+    /// What it tells.
+    pub told: mpsc::Sender<Told>,
+    /// What came of the tools that it called.
+    pub results: mpsc::Receiver<ToolResult>,
+}
+
+/// What a model outside tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// It takes the call.
+    Taken,
+    /// The caller said this.
+    Heard(String),
+    /// It said this.
+    Spoke {
+        /// The words, as far as they were heard.
+        text: String,
+        /// Whether the caller interrupted them.
+        interrupted: bool,
+    },
+    /// It calls a tool.
+    Wants(ToolCall),
+    /// It wants the call to end, and has said all.
+    Over,
 }
 
 /// One call in the hands of such a model. Its transcriber writes down what the model hears anyhow;

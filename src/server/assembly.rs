@@ -11,12 +11,14 @@ use crate::call::briefing::{Briefing, Letterbox, MediaPolicy, Privacy, Refer, Ta
 use crate::call::keying::{self, Policy, Srtp};
 use crate::call::numbering::{Format, Numbering};
 use crate::config::diagnostic::Severity;
+use crate::config::inlets::OpenAi;
 use crate::config::keys::KeyWay;
 use crate::config::load::Loaded;
 use crate::config::report;
 use crate::config::settings::{self, Detector, Server, SessionTimers};
 use crate::engine::ai::health::Board;
 use crate::engine::announcements::Announcer;
+use crate::engine::entrusted::Entrusted;
 use crate::engine::playbill::{Drive, Playbill};
 use crate::media::event::Ways;
 use crate::media::jitter::Bounds;
@@ -172,9 +174,9 @@ pub async fn playbill(
     let server = &loaded.server;
     let shop = Shop::open(&loaded.tools, server).await?;
     let cast = casting::cast(loaded, &shop, board, before).await?;
-    let identity = match before {
-        Some((_, playbill)) => playbill.identity.clone(),
-        None => Arc::new(Identity::new()?),
+    let (identity, entrusted) = match before {
+        Some((_, playbill)) => (playbill.identity.clone(), playbill.entrusted.clone()),
+        None => (Arc::new(Identity::new()?), Entrusted::default()),
     };
     let briefing = Briefing {
         plan: loaded.plan.clone(),
@@ -184,6 +186,7 @@ pub async fn playbill(
         queues: loaded.queues.clone(),
         letterboxes: letterboxes(loaded)?,
         streams: streams::terms(server),
+        openai: server.http.as_ref().and_then(|http| http.openai.as_ref()).map(OpenAi::uri),
         trunks: terms(server),
         phones: phones::codecs(server),
         numbering: Numbering { country: server.machine.country, format: Format::National },
@@ -194,7 +197,8 @@ pub async fn playbill(
     let (briefing, tools) = (Arc::new(briefing), shop.toolbox);
     let (campaigns, relay) = (drives(loaded)?, tools::relay(server)?);
     let streams = streams::settings(server);
-    Ok(Playbill { briefing, crews: cast.crews, tools, campaigns, relay, identity, streams })
+    let crews = cast.crews;
+    Ok(Playbill { briefing, crews, tools, campaigns, relay, identity, entrusted, streams })
 }
 
 /// What is covered in all that calls keep and tell.
@@ -247,6 +251,7 @@ fn http(server: &Server) -> Option<opening::Settings> {
         tls: certificate.map(listening::tls_files),
         admin: http.admin.map(|admin| admin.bind),
         web_calls: http.web_calls.as_ref().map(inlets::web_calls),
+        openai: http.openai.as_ref().map(inlets::openai),
         vapi: http.vapi.map(|vapi| inlets::vapi(server, vapi)),
         twilio: http.twilio.as_ref().map(|twilio| inlets::twilio(server, twilio)),
         api_docs: http.api_docs,

@@ -1,9 +1,13 @@
 //! From the doors for calls without SIP, as they stand in the settings, to what opens them.
 
+use ring::hmac;
+
 use crate::base::secret::ExposeSecret;
-use crate::config::inlets::{AudioSocket, Twilio, Vapi, WebCalls};
+use crate::config::inlets::{AudioSocket, OpenAi, Twilio, Vapi, WebCalls};
 use crate::config::settings::Server;
+use crate::config::webhook::secret_key;
 use crate::engine::inlets::door;
+use crate::server::http::openai;
 use crate::server::http::streams;
 use crate::server::http::vapi;
 use crate::server::http::web_calls;
@@ -39,6 +43,12 @@ pub fn vapi(server: &Server, settings: Vapi) -> vapi::Settings {
         drawer: server.machine.data_dir.join("vapi.json"),
         allowed: server.security.tools.allow.clone(),
     }
+}
+
+/// By what OpenAI proves itself.
+pub fn openai(settings: &OpenAi) -> openai::Settings {
+    let keys = settings.secret.iter().filter_map(secret_key);
+    openai::Settings { keys: keys.map(|key| hmac::Key::new(hmac::HMAC_SHA256, &key)).collect() }
 }
 
 /// The names of those whose packets do not leave this machine.

@@ -25,6 +25,7 @@ mod inlets;
 pub mod inspection;
 mod listening;
 pub mod music;
+pub mod outside;
 pub mod phones;
 pub mod preset;
 pub mod recordings;

@@ -234,6 +234,7 @@ impl Playbill {
             queues: new.queues.clone(),
             letterboxes: new.letterboxes.clone(),
             streams: new.streams.clone(),
+            openai: new.openai.clone(),
             trunks: old.trunks.clone(),
             phones: old.phones.clone(),
             numbering: old.numbering,

@@ -1,13 +1,13 @@
 //! A server of the operator's is asked where a call goes: `to = "webhook:https://…"`. The caller
 //! hears ringing meanwhile; when there is no answer of use in time, the call goes on with `else`.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::{Conductor, Timer, Work};
 use crate::base::destination::Destination;
-use crate::call::briefing::Briefing;
 use crate::call::decision::Inquiry;
 use crate::call::dial::{Dial, Purpose};
 use crate::call::event::{Fact, Output};
@@ -24,6 +24,10 @@ impl Conductor {
         let near = self.near;
         self.with(near, |leg, out| leg.ring(out));
         let record = self.chronicle.record();
+        let is_own = |name: &str| name.get(..2).is_some_and(|it| it.eq_ignore_ascii_case("x-"));
+        let headers = self.incoming.headers.iter().filter(|(name, _)| is_own(name));
+        let headers: BTreeMap<&str, &str> =
+            headers.map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let data = json!({
             "from": { "number": record.from, "name": record.name },
             "to": { "number": record.to },
@@ -32,6 +36,7 @@ impl Conductor {
             "phone": &*self.trunk.phone,
             "tenant": &*self.trunk.tenant,
             "attestation": self.chronicle.attested().to_string(),
+            "headers": headers,
             "variables": self.route_sets,
         });
         let timeout = self.answers_within.unwrap_or(USUAL);
@@ -51,7 +56,7 @@ impl Conductor {
         let to = route.targets(&self.weighed_by(), &called);
         let mut otherwise = route.otherwise(&called);
         let written: Vec<String> = to.iter().map(Destination::to_string).collect();
-        let is_there = !to.is_empty() && to.iter().chain(&otherwise).all(|to| self.is_there(to));
+        let is_there = !to.is_empty() && to.iter().chain(&otherwise).all(|to| self.knows(to));
         let fact = Fact::Decided { destination: written.join(", "), is_there };
         self.out.push_back(Output::Fact(fact));
         if !is_there {
@@ -66,21 +71,6 @@ impl Conductor {
         self.route_records = route.record.or(self.route_records);
         self.dial = Some(Dial::new(Purpose::Route, to, otherwise, route.ring));
         self.next_round(now);
-    }
-
-    /// Whether the files know a destination.
-    fn is_there(&self, to: &Destination) -> bool {
-        let Briefing { flows, queues, letterboxes, streams, .. } = &*self.briefing;
-        match to {
-            Destination::Agent(_) | Destination::Squad(_) | Destination::Menu(_) => {
-                self.briefing.post(to).is_some()
-            }
-            Destination::Flow(name) => flows.contains_key(name),
-            Destination::Queue(name) => queues.contains_key(name),
-            Destination::Voicemail(name) => letterboxes.contains_key(name),
-            Destination::Stream(name) => streams.contains_key(name),
-            _ => true,
-        }
     }
 }
 

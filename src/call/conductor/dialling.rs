@@ -67,19 +67,37 @@ impl Conductor {
         };
         let mut caller = self.caller(&destination);
         let Ok(trunks) = self.way_out(&destination, &mut caller) else {
-            self.with(session, |leg, out| {
-                leg.ended();
-                leg.close_port(out);
-            });
-            return self.attempt_failed(now, session, Cause::NoRoute);
+            return self.not_placed(now, session);
         };
         let mut headers =
             self.dial.as_ref().map(|dial| dial.headers().to_vec()).unwrap_or_default();
         headers.extend(self.headers_of_route());
+        let is_secret = matches!(destination, Destination::OpenAi(_));
+        let Ok(destination) = self.reach(destination, &mut headers) else {
+            return self.not_placed(now, session);
+        };
         let payer = self.payer();
-        let placement =
-            Placement { session, destination, trunks, caller, payer, offers, headers, ring_limit };
+        let placement = Placement {
+            session,
+            destination,
+            trunks,
+            caller,
+            payer,
+            offers,
+            is_secret,
+            headers,
+            ring_limit,
+        };
         self.out.push_back(Output::Place(Box::new(placement)));
+    }
+
+    /// There is no way to whom a leg was to reach.
+    fn not_placed(&mut self, now: Instant, session: SessionId) {
+        self.with(session, |leg, out| {
+            leg.ended();
+            leg.close_port(out);
+        });
+        self.attempt_failed(now, session, Cause::NoRoute);
     }
 
     /// The agent for which somebody is called: that which is there, or that to which whoever

@@ -143,7 +143,7 @@ impl Conductor {
     }
 
     /// Whether there is somebody, or something, of that name.
-    fn knows(&self, to: &Destination) -> bool {
+    pub(super) fn knows(&self, to: &Destination) -> bool {
         let briefing = &self.briefing;
         match to {
             Destination::Agent(_) | Destination::Squad(_) | Destination::Menu(_) => {
@@ -153,6 +153,9 @@ impl Conductor {
             Destination::Queue(name) => briefing.queues.contains_key(name),
             Destination::Stream(name) => briefing.streams.contains_key(name),
             Destination::Voicemail(name) => briefing.letterboxes.contains_key(name),
+            Destination::OpenAi(agent) => {
+                briefing.openai.is_some() && briefing.agents.contains_key(agent)
+            }
             _ => true,
         }
     }

@@ -93,6 +93,7 @@ impl Conductor {
             caller,
             payer: None,
             offers,
+            is_secret: false,
             headers,
             ring_limit,
         };

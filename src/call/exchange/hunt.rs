@@ -57,7 +57,10 @@ impl Hunt {
 
     /// What is offered there; `None` when it must not be offered by that way.
     pub fn offer(&self, way: &Way, flow: &Flow) -> Option<(Policy, Bytes)> {
-        self.placement.offers.over(way.account.as_deref(), flow.transport)
+        match self.placement.is_secret {
+            true => self.placement.offers.secret_over(flow.transport),
+            false => self.placement.offers.over(way.account.as_deref(), flow.transport),
+        }
     }
 
     /// Notes that a way is not taken, since keys must not go by it.

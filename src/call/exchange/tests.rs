@@ -58,6 +58,7 @@ fn placement(destination: &str) -> Placement {
         destination: destination.parse().expect("a destination"),
         caller: Caller { number: "+4971112345".into(), ..Caller::default() },
         offers: Offers::plain(Bytes::from_static(b"v=0\r\n")),
+        is_secret: false,
         headers: vec![("X-Customer".into(), "42".into())],
         ring_limit: Duration::from_secs(60),
     }

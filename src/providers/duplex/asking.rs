@@ -61,7 +61,7 @@ impl Session {
     }
 
     pub(super) fn instruct(&mut self, request: &Request) {
-        let tools = items::tools(request);
+        let tools = items::tools(&request.tools);
         if self.told.0 != request.instructions || self.told.1 != tools {
             self.told = (request.instructions.clone(), tools);
             let (instructions, tools) = self.told.clone();

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::agent::conversation::{Message, Request};
-use crate::agent::tool::{ToolCall, ToolResult};
+use crate::agent::conversation::Message;
+use crate::agent::tool::{Tool, ToolCall, ToolResult};
 
 /// A message of the conversation.
 pub(super) fn of_message(message: &Message) -> Value {
@@ -44,8 +44,8 @@ pub(super) fn of_result(result: &ToolResult) -> Value {
 }
 
 /// The tools that may be called.
-pub(super) fn tools(request: &Request) -> Value {
-    let tools = request.tools.iter().map(|tool| {
+pub(super) fn tools(tools: &[Tool]) -> Value {
+    let tools = tools.iter().map(|tool| {
         let parameters: Value = serde_json::from_str(&tool.parameters)
             .unwrap_or_else(|_| json!({ "type": "object", "properties": {} }));
         json!({ "type": "function", "name": tool.name, "description": tool.description,
@@ -53,3 +53,6 @@ pub(super) fn tools(request: &Request) -> Value {
     });
     tools.collect()
 }
+
+/// Who writes down what the caller says.
+pub(super) const TRANSCRIBER: &str = "gpt-4o-mini-transcribe";

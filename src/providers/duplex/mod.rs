@@ -14,6 +14,10 @@ mod asking;
 mod heeding;
 
 mod talk;
+
+mod beside;
+mod outside;
+
 mod work;
 
 pub mod openai;

@@ -7,13 +7,14 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::outside::OpenAiOutside;
 use super::settings::Settings;
 use super::talk::{ORDERS, OpenAiTalk};
 use super::work::Work;
 use crate::base::secret::ExposeSecret;
 use crate::providers::error::ProviderError;
 use crate::providers::http;
-use crate::providers::realtime::{Realtime, Talk};
+use crate::providers::realtime::{Outside, Realtime, Talk};
 use crate::providers::transcriber::Context;
 use crate::providers::websocket::{self, Dial};
 
@@ -62,6 +63,11 @@ impl Realtime for OpenAiRealtime {
         while calls.try_join_next().is_some() {}
         calls.spawn(work.run());
         Arc::new(OpenAiTalk::new(self.settings.name.clone(), self.identity(), orders))
+    }
+
+    fn outside(&self) -> Option<Arc<dyn Outside>> {
+        let (settings, client) = (self.settings.clone(), self.client.clone());
+        Some(Arc::new(OpenAiOutside { settings, client, shown: self.dial.headers.clone() }))
     }
 
     fn identity(&self) -> String {

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::event::{message, take_out};
+use super::items;
 use super::settings::Settings;
 use super::track::Track;
 use super::turn::{Turn, rate};
@@ -343,7 +344,7 @@ impl Session {
 
     pub(super) fn transcription(&self) -> Value {
         let language = self.context.language.primary();
-        json!({ "model": TRANSCRIBER, "language": language })
+        json!({ "model": items::TRANSCRIBER, "language": language })
     }
 }
 
@@ -448,9 +449,6 @@ fn format_name(format: Format) -> Value {
         Format::Linear => json!({ "type": "audio/pcm", "rate": rate(format).0 }),
     }
 }
-
-/// Who writes down what the caller says.
-const TRANSCRIBER: &str = "gpt-4o-mini-transcribe";
 
 /// The longest text of one answer or one stretch, in octets.
 pub(super) const LONGEST_TEXT: usize = 64 << 10;

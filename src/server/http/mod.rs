@@ -1,6 +1,7 @@
 //! The HTTP door: how programs talk to a running server.
 
 pub mod door;
+pub mod openai;
 pub mod opening;
 
 mod allowance;

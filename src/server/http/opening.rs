@@ -16,7 +16,7 @@ use crate::server::http::recordings::Shelf;
 use crate::server::http::router;
 use crate::server::http::service::Service;
 use crate::server::http::witness::Witness;
-use crate::server::http::{streams, vapi, web_calls};
+use crate::server::http::{openai, streams, vapi, web_calls};
 use crate::server::keys::unguarded;
 use crate::store::api_keys::ApiKeys;
 use crate::store::audit::Audit;
@@ -37,6 +37,8 @@ pub struct Settings {
     pub twilio: Option<streams::Settings>,
     /// Whom pages may call, if anybody.
     pub web_calls: Option<web_calls::WebCalls>,
+    /// By what OpenAI proves itself, if it may bring word of calls.
+    pub openai: Option<openai::Settings>,
     /// Whether programs that were written for Vapi are answered, and by what.
     pub vapi: Option<vapi::Settings>,
     /// Whether it is told to everybody what can be asked.
@@ -101,6 +103,7 @@ impl Doors {
     pub fn serve(self, clerk: Arc<Clerk>, stops: &Stops, others: &mut JoinSet<()>) {
         let Self { public, admin, settings } = self;
         let sip = clerk.sip.clone();
+        let entrusted = clerk.playbill.borrow().entrusted.clone();
         let (witness, asking) = Witness::new(&clerk.facts, &clerk.announcer);
         others.spawn(witness.run(asking.run.clone(), stops.now.clone()));
         let kept = (CallArchive::new(settings.calls), Shelf(settings.recordings));
@@ -113,6 +116,14 @@ impl Doors {
         let router = router::public(service.clone(), &gate, settings.api_docs);
         let router = match settings.twilio {
             Some(twilio) => router.merge(streams::pages(sip, twilio)),
+            None => router,
+        };
+        let router = match settings.openai {
+            Some(openai) => {
+                let (pages, keeper) = openai::pages(entrusted, openai);
+                others.spawn(keeper.run(stops.now.clone()));
+                router.merge(pages)
+            }
             None => router,
         };
         let has_tls = settings.tls.is_some();

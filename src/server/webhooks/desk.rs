@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::config::check_webhooks::SECRET;
+use crate::config::webhook::SECRET;
 use crate::engine::clock;
 use crate::net::web::Web;
 use crate::server::control::protocol::{Fault, FaultCode, Replay, WebhookLog};

@@ -9,7 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use ring::hmac;
 
 use crate::base::secret::Secret;
-use crate::config::check_webhooks::secret_key;
+use crate::config::webhook::secret_key;
 use crate::config::webhook::{self, Webhook};
 use crate::net::web::{Answered, Asking, Web, WebError};
 

@@ -69,6 +69,7 @@ impl Line {
             destination: destination.parse().expect("a destination"),
             caller,
             offers: Offers::plain(Bytes::from_static(OFFER)),
+            is_secret: false,
             headers: vec![("X-Customer".to_owned(), "4711".to_owned())],
             ring_limit: Duration::from_secs(20),
         };

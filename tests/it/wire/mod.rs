@@ -60,6 +60,7 @@ mod models;
 mod mutations;
 mod networks;
 mod offerless;
+mod openai;
 mod originating;
 mod oversight;
 mod peers;

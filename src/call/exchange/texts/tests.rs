@@ -117,6 +117,7 @@ fn briefing(plan: Plan) -> Briefing {
         queues: Default::default(),
         letterboxes: Default::default(),
         streams: Default::default(),
+        openai: None,
         trunks: Default::default(),
         phones: Default::default(),
         numbering: Default::default(),

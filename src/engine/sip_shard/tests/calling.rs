@@ -70,6 +70,7 @@ async fn place(desk: &Desk, destination: &str) -> (SessionId, Vec<Event>, Inbox)
         destination: Destination::Sip(destination.to_owned()),
         caller: Caller::default(),
         offers: Offers::plain(Bytes::from_static(b"v=0\r\n")),
+        is_secret: false,
         headers: Vec::new(),
         ring_limit: Duration::from_secs(30),
     };

@@ -342,6 +342,7 @@ impl Server {
             queues: BTreeMap::new(),
             letterboxes: Default::default(),
             streams: BTreeMap::new(),
+            openai: None,
             trunks: BTreeMap::from([(Arc::from(""), self.terms.clone())]),
             tapes: Tapes::default(),
             media: MediaPolicy {
@@ -398,16 +399,15 @@ impl Server {
             Output::ClosePort(port) => {
                 scene.pipe(Pipe::ToMedia, id, Job::Media(port, Order::Close));
             }
-            Output::Decide(_)
+            Output::Entrust(_)
+            | Output::Decide(_)
             | Output::Join(..)
             | Output::Leave(_)
             | Output::Queue(..)
-            | Output::Stream(..) => {
-                unreachable!("no route leads to a webhook, a conference, a queue or a stream")
-            }
-            Output::LookInto(..) | Output::TakeDown(..) | Output::TakenDown(..) => {
-                unreachable!("no route leads to a voicemail")
-            }
+            | Output::Stream(..)
+            | Output::LookInto(..)
+            | Output::TakeDown(..)
+            | Output::TakenDown(..) => unreachable!("no route leads so far outside"),
             Output::Attach(port) => {
                 let Some(call) = self.calls.get_mut(&id) else { return };
                 call.attached = port;
