@@ -14,6 +14,8 @@ pub struct Charge {
     pub casting: Arc<Casting>,
     /// Its texts, rendered for this call, and its tools.
     pub opening: Opening,
+    /// By what the call is known again: a word that nobody guesses.
+    pub token: String,
 }
 
 /// What is heard from beside.

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use subtle::ConstantTimeEq as _;
+
 use crate::base::id::CallId;
 use crate::call::outside::Charge;
 use crate::engine::ai::crew::Crew;
@@ -34,9 +36,13 @@ impl Entrusted {
         calls.insert(call, trust);
     }
 
-    /// Takes a call out: nobody else leads it.
-    pub fn take(&self, call: CallId) -> Option<Trust> {
-        self.calls().remove(&call).filter(|trust| !trust.mailbox.is_gone())
+    /// Takes a call out, by its name and its word: nobody else leads it.
+    pub fn take(&self, call: CallId, token: &str) -> Option<Trust> {
+        let mut calls = self.calls();
+        let known = calls.get(&call)?.charge.token.as_bytes();
+        let is_known: bool = known.ct_eq(token.as_bytes()).into();
+        let trust = if is_known { calls.remove(&call) } else { None };
+        trust.filter(|trust| !trust.mailbox.is_gone())
     }
 
     fn calls(&self) -> MutexGuard<'_, HashMap<CallId, Trust>> {

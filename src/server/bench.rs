@@ -4,6 +4,7 @@ pub mod amd;
 mod apart;
 mod calls;
 mod crowd;
+mod legs;
 mod media;
 mod routes;
 mod signalling;

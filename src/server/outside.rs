@@ -117,7 +117,7 @@ fn sent(charge: &Charge, call: &ToolCall) -> Result<Input, ToolResult> {
 }
 
 fn errand(trust: &Trust) -> Errand {
-    let Charge { casting, opening } = &trust.charge;
+    let Charge { casting, opening, .. } = &trust.charge;
     Errand {
         instructions: opening.instructions.clone(),
         first_message: opening.first_message.clone(),
@@ -129,7 +129,7 @@ fn errand(trust: &Trust) -> Errand {
 /// The tools that a model outside may call: the operator's, but for those before which the caller
 /// must be asked, and what every agent can.
 fn offered(trust: &Trust) -> impl Iterator<Item = &Tool> {
-    let Charge { casting, opening } = &trust.charge;
+    let Charge { casting, opening, .. } = &trust.charge;
     opening.tools.iter().filter(move |tool| {
         let is_asked = casting.handlings.get(&tool.name).is_some_and(|it| it.confirm.is_some());
         let is_ours = trust.tools.get(&tool.name).is_some() && !is_asked;

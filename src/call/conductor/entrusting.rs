@@ -24,8 +24,11 @@ impl Conductor {
         let uri = self.briefing.openai.clone().ok_or(Cause::NoRoute)?;
         let (today, variables) = (self.chronicle.today(), self.variables());
         let opening = desk::opening(&casting, today, (&variables, self.scope()));
-        self.out.push_back(Output::Entrust(Box::new(Charge { casting, opening })));
-        headers.push((CALL_HEADER.to_owned(), self.chronicle.call().to_string()));
+        // Callers are told what their call is called; who leads it must know more.
+        let token = self.random.token(TOKEN);
+        let known_by = format!("{}.{token}", self.chronicle.call());
+        headers.push((CALL_HEADER.to_owned(), known_by));
+        self.out.push_back(Output::Entrust(Box::new(Charge { casting, opening, token })));
         Ok(Destination::Sip(uri))
     }
 
@@ -51,3 +54,6 @@ impl Conductor {
         }
     }
 }
+
+/// How many letters the word has by which a call is known again: 160 bits.
+const TOKEN: usize = 32;

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::apart::{Apart, Cores};
-use super::{Figure, crowd, median, millis, quantile, stage};
+use super::{Figure, crowd, legs, median, millis, quantile, stage};
 use crate::audio::codec::Codec;
 use crate::audio::coder::{Decoder, Encoder};
 use crate::audio::echo::EchoGate;
@@ -25,6 +25,7 @@ use crate::server::{codecs, demo};
 pub async fn measure() -> Result<Vec<Figure>, String> {
     let mut figures = detector()?;
     figures.extend(samples());
+    figures.extend(legs::measure());
     figures.push(idle_memory().await?);
     figures.extend(many_calls().await?);
     figures.extend(crowd::measure().await?);

@@ -110,8 +110,9 @@ async fn come(
     let nobody = || Problem::new(Code::NotFound, "no call of ours waits for that word");
     let data = word.data.ok_or_else(nobody)?;
     let named = data.sip_headers.iter().find(|it| it.name.eq_ignore_ascii_case(CALL_HEADER));
-    let call: Option<CallId> = named.and_then(|it| it.value.trim().parse().ok());
-    let trust = call.and_then(|call| door.entrusted.take(call)).ok_or_else(nobody)?;
+    let (call, token) = named.and_then(|it| it.value.trim().split_once('.')).ok_or_else(nobody)?;
+    let call: CallId = call.parse().map_err(|_| nobody())?;
+    let trust = door.entrusted.take(call, token).ok_or_else(nobody)?;
     let full = |_| Problem::new(Code::Unavailable, "too many calls come at once").after(1);
     door.keep.try_send((trust, data.call_id)).map_err(full)?;
     Ok(StatusCode::NO_CONTENT)

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::caller::{Speaker, spoken};
 use super::certificates::Authority;
-use super::control::Watch;
+use super::control::{Watch, eventually};
 use super::ear::hears;
 use super::http::{Api, started};
 use super::oversight::{Ann, answers, phone, so_far};
@@ -123,7 +123,7 @@ async fn a_call_that_openai_does_not_take_goes_to_its_else() {
 async fn whoever_is_not_openai_is_not_believed() {
     let clinic = Service::open(|_| Reply::json(json!({}))).await;
     let scene = Scene::open(Manner::NeverAsks, &clinic).await;
-    let call = "call_01J00000000000000000000000";
+    let call = "call_01J00000000000000000000000.abcdefgh";
     let post = async |body: &str, secret: &[u8], late: i64| {
         let request = scene.api.request(Method::POST, "/v1/openai/calls");
         let answer = webhook(request, body, secret, late).send().await.expect("an answer");
@@ -136,6 +136,19 @@ async fn whoever_is_not_openai_is_not_believed() {
     };
     assert_eq!(post(&word(call), vendor::SECRET, 0).await, 404, "no call of ours");
     assert_eq!(post(&word("x"), vendor::SECRET, 0).await, 404);
+    // Callers know what their call is called; that is not enough.
+    let ann = super::datagrams::Wire::open("127.0.0.1:0", scene.server.address);
+    let mut ann = ann.await;
+    let invite = ann.request("INVITE", "700", &ann.description());
+    ann.send(invite.as_bytes()).await;
+    let running = eventually(&scene.server, &["call", "list", "--json"], |it| {
+        it["data"][0]["id"].is_string()
+    })
+    .await;
+    let id = running["data"][0]["id"].as_str().expect("an identity");
+    for guess in [id.to_owned(), format!("{id}."), format!("{id}.abcdefgh")] {
+        assert_eq!(post(&word(&guess), vendor::SECRET, 0).await, 404, "{guess}");
+    }
     assert_eq!(post(&word(call), b"another secret, as long as it", 0).await, 401);
     assert_eq!(post(&word(call), vendor::SECRET, 301).await, 401);
     assert_eq!(post(&word(call), vendor::SECRET, -301).await, 401);
