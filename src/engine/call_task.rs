@@ -453,8 +453,9 @@ impl CallTask {
         });
         let mailbox = self.mailbox.clone();
         let pipes = Pipes { mailbox, heard: self.heard.clone(), spoken, recording };
-        // A browser comes to the port of all browsers, and leaves its own to others.
-        let sockets = settings.web.is_none().then_some(sockets);
+        // A browser comes to the port of all browsers, where they are expected.
+        let is_shared = settings.web.is_some() && self.house.media.browsers().is_some();
+        let sockets = (!is_shared).then_some(sockets);
         let opening = Opening { port, sockets, settings, pipes };
         self.media(media_shard::Order::Open(Box::new(opening)));
         self.ports.insert(port, Port::Open(rate, Some(ring)));

@@ -17,6 +17,7 @@ use crate::engine::web::{Around, Web};
 use crate::media::event::{Command, Output, Settings, Window};
 use crate::media::link::Passage;
 use crate::media::port::Port;
+use crate::net::dtls::Identity;
 use crate::net::ports::Pair;
 use crate::net::watch::{Waker, Watch};
 use crate::providers::detector::{Detector, Slot};
@@ -65,7 +66,9 @@ pub struct MediaShard {
     round: u64,
     orders: Receiver<Order>,
     detector: Box<dyn Detector>,
-    /// Where browsers come in; without one, none is reached.
+    /// Who we are to browsers; without one, none is reached.
+    identity: Option<Arc<Identity>>,
+    /// Where browsers come in, if any are expected.
     entrance: Option<Entrance>,
     gauges: Arc<Gauges>,
     entries: Vec<Option<Entry>>,
@@ -88,15 +91,15 @@ impl MediaShard {
     /// # Errors
     /// When the kernel gives no epoll or no thread.
     pub fn start(detector: Box<dyn Detector>, gauges: Arc<Gauges>) -> io::Result<MediaHandle> {
-        Self::start_with(None, detector, gauges)
+        Self::start_with((None, None), detector, gauges)
     }
 
-    /// Starts one to which browsers can come.
+    /// Starts one that is somebody to browsers, and one at whose entrance they are expected.
     ///
     /// # Errors
     /// When the kernel gives no epoll or no thread.
     pub fn start_with(
-        entrance: Option<Entrance>,
+        (identity, entrance): (Option<Arc<Identity>>, Option<Entrance>),
         detector: Box<dyn Detector>,
         gauges: Arc<Gauges>,
     ) -> io::Result<MediaHandle> {
@@ -114,6 +117,7 @@ impl MediaShard {
             round: 1,
             orders,
             detector,
+            identity,
             entrance,
             gauges,
             entries: Vec::new(),
@@ -191,13 +195,19 @@ impl MediaShard {
         let Some(Some(entry)) = self.entries.get_mut(place) else { return };
         let is_busy = std::mem::replace(&mut entry.read_in, self.round) + 1 == self.round;
         for _ in 0..if is_busy { BATCH } else { 1 } {
-            let Way::Own(own) = &entry.way else { break };
+            let Way::Own(own, web) = &mut entry.way else { break };
             let socket = if control { &own.rtcp } else { &own.rtp };
             let Ok((length, from)) = socket.recv_from(&mut self.buffer) else { break };
             let (now, bytes) = (clock::now(), &self.buffer[..length]);
-            match control {
-                true => entry.port.handle_rtcp(now, from, bytes),
-                false => entry.port.handle_rtp(now, from, bytes),
+            match web {
+                // A browser has one port for everything.
+                Some(_) if control => {}
+                Some(web) => {
+                    let around = Around { port: &mut entry.port, socket: &own.rtp };
+                    web.handle(now, (from, bytes), around);
+                }
+                None if control => entry.port.handle_rtcp(now, from, bytes),
+                None => entry.port.handle_rtp(now, from, bytes),
             }
         }
         self.settle(place);
@@ -248,11 +258,11 @@ impl MediaShard {
     /// A browser may go by another name from now on.
     fn agree(&mut self, id: PortId, settings: &Settings) {
         let Some(place) = self.places.get(&id).copied() else { return };
-        let entry = self.entries.get_mut(place).and_then(Option::as_mut);
-        if let (Some(Way::Browser(web)), Some(pairing), Some(entrance)) =
-            (entry.map(|it| &mut it.way), &settings.web, &mut self.entrance)
-        {
+        let Some(Some(entry)) = self.entries.get_mut(place) else { return };
+        if let (Some(web), Some(pairing)) = (entry.way.web(), &settings.web) {
             web.agree(pairing);
+        }
+        if let (Way::Browser(web), Some(entrance)) = (&entry.way, &mut self.entrance) {
             entrance.name(place, web.name());
         }
     }
@@ -293,6 +303,8 @@ impl MediaShard {
 
     /// The way of a port that is opened at this place.
     fn way(&mut self, place: usize, sockets: Option<Pair>, settings: &Settings) -> Option<Way> {
+        let pairing = settings.web.clone().zip(self.identity.as_deref());
+        let web = pairing.map(|(it, own)| Box::new(Web::new(it, own, clock::now())));
         if let Some(pair) = sockets {
             let watched = self.watch.add(&pair.rtp, place * 2);
             let watched = watched.and_then(|()| self.watch.add(&pair.rtcp, place * 2 + 1));
@@ -300,12 +312,11 @@ impl MediaShard {
                 tracing::error!(%why, "a port could not be watched");
                 return None;
             }
-            return Some(Way::Own(pair));
+            return Some(Way::Own(pair, web));
         }
-        let (pairing, entrance) = (settings.web.clone()?, self.entrance.as_mut()?);
-        let web = Web::new(pairing, entrance.identity(), clock::now());
+        let (web, entrance) = (web?, self.entrance.as_mut()?);
         entrance.name(place, web.name());
-        Some(Way::Browser(Box::new(web)))
+        Some(Way::Browser(web))
     }
 
     fn close(&mut self, id: PortId) {
@@ -319,7 +330,7 @@ impl MediaShard {
         self.detector.close(entry.slot);
         self.windows.retain(|(at, _, _)| *at != place);
         match (entry.way, &mut self.entrance) {
-            (Way::Own(pair), _) => {
+            (Way::Own(pair, _), _) => {
                 self.watch.remove(&pair.rtp);
                 self.watch.remove(&pair.rtcp);
             }
@@ -369,14 +380,14 @@ impl MediaShard {
                 // A full socket buffer loses a packet, as the network might.
                 Output::SendRtp { to, bytes } => {
                     let socket = match &entry.way {
-                        Way::Own(own) => Some(&own.rtp),
+                        Way::Own(own, _) => Some(&own.rtp),
                         Way::Browser(_) => self.entrance.as_ref().map(Entrance::socket),
                     };
                     socket.and_then(|it| it.send_to(&bytes, to).ok());
                 }
                 // A browser's goes the way of its voice (RFC 5761).
                 Output::SendRtcp { to, bytes } => {
-                    if let Way::Own(own) = &entry.way {
+                    if let Way::Own(own, _) = &entry.way {
                         own.rtcp.send_to(&bytes, to).ok();
                     }
                 }

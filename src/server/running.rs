@@ -47,7 +47,6 @@ use crate::engine::voicemail::postman::{Postbox, Postman};
 use crate::engine::voicemail::shelf::Shelf;
 use crate::engine::web::entrance::Entrance;
 use crate::net::bucket::{self, Bucket};
-use crate::net::dtls::Identity;
 use crate::net::ports::Ports;
 use crate::net::web::Web;
 use crate::providers::detector::Detector;
@@ -262,8 +261,10 @@ impl Running {
         let inlet = blueprint.audiosocket.map(inlets::Door::open).transpose();
         let inlet = inlet.map_err(StartError::AudioSocket)?.map(|door| (door, blueprint.rtp.0));
         let (ports, memory) = (ports(blueprint.rtp)?, memory(blueprint.store, &blueprint.folders)?);
-        let entrance = Some(entrance(&ports, blueprint.playbill.identity.clone())?);
-        let media = MediaShard::start_with(entrance, blueprint.detector, gauges.clone());
+        let are_expected = ways_in.1.as_ref().is_some_and(http::Doors::expects_browsers);
+        let entrance = entrance(&ports, are_expected || expects_browsers(&sockets))?;
+        let browsers = (Some(blueprint.playbill.identity.clone()), entrance);
+        let media = MediaShard::start_with(browsers, blueprint.detector, gauges.clone());
         let media = media.map_err(StartError::Thread)?;
         let (recorder, keepers) = recorder(blueprint.recording, &blueprint.folders.recordings)?;
         let ((bus, facts), (sender, arrivals)) = (Bus::new(), mpsc::channel(ARRIVALS));
@@ -457,11 +458,16 @@ fn ports((address, range): (IpAddr, RangeInclusive<u16>)) -> Result<Ports, Start
     Ok(ports)
 }
 
-/// The port to which browsers come: one out of the range of all, so that a firewall knows it.
-fn entrance(ports: &Ports, identity: Arc<Identity>) -> Result<Entrance, StartError> {
-    let socket = ports.bind_for_many();
-    let opened = socket.and_then(|socket| Entrance::open(identity, socket));
-    opened.map_err(|why| StartError::Rtp { address: ports.address(), why })
+/// The port to which browsers come, if they are expected: one out of the range of all, so that a
+/// firewall knows it.
+fn entrance(ports: &Ports, are_expected: bool) -> Result<Option<Entrance>, StartError> {
+    let opened = are_expected.then(|| ports.bind_for_many().and_then(Entrance::open));
+    opened.transpose().map_err(|why| StartError::Rtp { address: ports.address(), why })
+}
+
+/// Whether phones in browsers can register.
+fn expects_browsers(sockets: &Sockets) -> bool {
+    [Transport::Ws, Transport::Wss].into_iter().any(|it| !sockets.of(it).is_empty())
 }
 
 /// What the signalling writes down.

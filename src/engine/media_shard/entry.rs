@@ -38,18 +38,32 @@ pub struct Entry {
 
 /// By which way the packets of a port come and go.
 pub enum Way {
-    /// Sockets of its own.
-    Own(Pair),
-    /// That of all browsers.
+    /// Sockets of its own; at the other end there may be a browser, where nobody expected one.
+    Own(Pair, Option<Box<Web>>),
+    /// The socket of all browsers.
     Browser(Box<Web>),
+}
+
+impl Way {
+    /// How a browser is reached, if there is one.
+    pub fn web(&mut self) -> Option<&mut Web> {
+        match self {
+            Self::Own(_, web) => web.as_deref_mut(),
+            Self::Browser(web) => Some(web),
+        }
+    }
 }
 
 impl Entry {
     /// Does what is due, and takes what is to be played next.
     pub fn tick(&mut self, entrance: Option<&Entrance>) {
-        if let (Way::Browser(web), Some(entrance)) = (&mut self.way, entrance) {
-            let around = Around { port: &mut self.port, socket: entrance.socket() };
-            web.tick(clock::now(), around);
+        let reached = match (&mut self.way, entrance) {
+            (Way::Own(own, Some(web)), _) => Some((web, &own.rtp)),
+            (Way::Browser(web), Some(entrance)) => Some((web, entrance.socket())),
+            (Way::Own(_, None), _) | (Way::Browser(_), None) => None,
+        };
+        if let Some((web, socket)) = reached {
+            web.tick(clock::now(), Around { port: &mut self.port, socket });
         }
         self.port.tick(clock::now());
         feed(self);
@@ -58,7 +72,7 @@ impl Entry {
     /// When it has something to do.
     pub fn deadline(&self) -> Option<Instant> {
         let due = match &self.way {
-            Way::Own(_) => None,
+            Way::Own(_, web) => web.as_ref().and_then(|web| web.deadline()),
             Way::Browser(web) => web.deadline(),
         };
         self.port.deadline().into_iter().chain(due).min()

@@ -5,17 +5,14 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::net::dtls::Identity;
 use crate::rtp::ice::Proof;
 use crate::rtp::stun;
 
 /// The port, and who comes there.
 #[derive(Debug)]
 pub struct Entrance {
-    identity: Arc<Identity>,
     socket: UdpSocket,
     local: SocketAddr,
     /// By what name of ours each is asked for.
@@ -29,15 +26,10 @@ impl Entrance {
     ///
     /// # Errors
     /// When the socket has no address.
-    pub fn open(identity: Arc<Identity>, socket: UdpSocket) -> io::Result<Self> {
+    pub fn open(socket: UdpSocket) -> io::Result<Self> {
         let local = socket.local_addr()?;
         let (names, addresses) = (HashMap::new(), HashMap::new());
-        Ok(Self { identity, socket, local, names, addresses })
-    }
-
-    /// Who we are to browsers.
-    pub fn identity(&self) -> &Identity {
-        &self.identity
+        Ok(Self { socket, local, names, addresses })
     }
 
     /// The socket.
@@ -98,8 +90,7 @@ mod tests {
 
     fn entrance() -> Entrance {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
-        let identity = Arc::new(Identity::new().expect("an identity"));
-        let mut entrance = Entrance::open(identity, socket).expect("it opens");
+        let mut entrance = Entrance::open(socket).expect("it opens");
         entrance.name(3, "anna");
         entrance.name(4, "bert");
         entrance

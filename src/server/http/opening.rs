@@ -99,6 +99,11 @@ impl Doors {
         Ok(Self { public, admin, settings })
     }
 
+    /// Whether pages may call.
+    pub fn expects_browsers(&self) -> bool {
+        self.settings.web_calls.is_some()
+    }
+
     /// Has them served, beside the `others`, until the stop.
     pub fn serve(self, clerk: Arc<Clerk>, stops: &Stops, others: &mut JoinSet<()>) {
         let Self { public, admin, settings } = self;

@@ -11,7 +11,59 @@ use voxtrunk::media::event::Digit;
 
 use super::caller::{call, recorded};
 use super::ear::recognised;
-use super::server::{Folder, House, Server, said};
+use super::server::{Folder, House, SOURCE, Server, said};
+
+#[test]
+fn the_samples_are_what_the_types_of_their_makers_allow() {
+    let sample = |name: &str| -> Value {
+        let path = Path::new(SOURCE).join(format!("tests/data/imports/{name}.json"));
+        serde_json::from_str(&std::fs::read_to_string(path).expect("a sample")).expect("JSON")
+    };
+    let agent = sample("retell-agent");
+    let flow = sample("retell-flow");
+    let squad = sample("vapi-squad");
+    let mut pieces = vec![
+        ("Retell.AgentResponse", &agent["agent"]),
+        ("Retell.LlmResponse", &agent["llm"]),
+        ("Retell.AgentResponse", &flow["agent"]),
+        ("Retell.ConversationFlowResponse", &flow["conversation_flow"]),
+    ];
+    let (states, assistant) = (sample("retell-states"), sample("vapi-assistant"));
+    pieces.extend([("Retell.LlmResponse", &states), ("Vapi.Assistant", &assistant)]);
+    for (kind, key) in [
+        ("Vapi.Squad", "squads"),
+        ("Vapi.Assistant", "assistants"),
+        ("Vapi.ListToolsResponseItem", "tools"),
+    ] {
+        pieces.extend(squad[key].as_array().into_iter().flatten().map(|it| (kind, it)));
+    }
+    let (is_right, told) = compiled(&pieces);
+    assert!(is_right, "{told}");
+    // What only the platform adds may lack; what it does not know may not be there.
+    let (is_right, told) =
+        compiled(&[("Retell.LlmResponse", &json!({ "begin_mesage": "Hello." }))]);
+    assert!(!is_right && told.contains("'\"begin_mesage\"' does not exist"), "{told}");
+}
+
+/// Whether TypeScript takes these for parts of things of these types, and what it says.
+fn compiled(pieces: &[(&str, &Value)]) -> (bool, String) {
+    let folder = Folder::new();
+    let packages = Path::new(SOURCE).join("target/types/node_modules");
+    std::os::unix::fs::symlink(&packages, folder.path("node_modules")).expect("a link");
+    let mut code = "import type Retell from 'retell-sdk';\n\
+                    import type { Vapi } from '@vapi-ai/server-sdk';\n"
+        .to_owned();
+    for (at, (kind, value)) in pieces.iter().enumerate() {
+        code.push_str(&format!("export const it{at}: Partial<{kind}> = {value};\n"));
+    }
+    let file = folder.put("samples.ts", code);
+    let compiler = packages.join("typescript/bin/tsc");
+    let mut program = Program::new("node");
+    program.arg(compiler).args(["--noEmit", "--strict", "--skipLibCheck", "--target", "es2022"]);
+    program.args(["--module", "nodenext"]).arg(file);
+    let output = program.output().expect("node is missing: run ./dev setup");
+    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_squad_of_vapi_talks_and_hands_over() {
@@ -56,6 +108,21 @@ async fn a_conversation_flow_of_retell_talks_and_goes_its_way() {
     assert!(lines.starts_with("Welcome to the parcel line."), "{lines}");
     // Nobody may be called from here: the flow goes on behind the transfer.
     assert!(lines.ends_with("I am connecting you. Thank you for calling. Goodbye."), "{lines}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_other_samples_talk_too() {
+    for (platform, name, first) in [
+        ("vapi", "vapi-assistant", "Lakeside Dental, good morning."),
+        ("retell", "retell-agent", "Green Energy support, how can I help you?"),
+        ("retell", "retell-states", "City Clinic. Are you a patient already, or new?"),
+    ] {
+        let server = imported(platform, name).await;
+        call(&server.uri("901"), Vec::new(), Duration::from_secs(3)).await;
+        let record = server.record().await;
+        let lines = said(&record, "agent");
+        assert!(lines.first().is_some_and(|line| line.starts_with(first)), "{name}: {record:#}");
+    }
 }
 
 #[test]
@@ -116,5 +183,3 @@ fn press(keys: &str) -> Line {
     let digits = keys.chars().filter_map(Digit::new).collect();
     Line { when: When::Quiet, act: Act::Press(digits) }
 }
-
-const SOURCE: &str = env!("CARGO_MANIFEST_DIR");
