@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::agent::after::After;
 pub use crate::agent::consent::RecordConsent;
+use crate::agent::disclosure::Disclosure;
 use crate::agent::hearing::value::Context;
 use crate::agent::lexicon::locale::Locale;
 use crate::agent::masking::kind::Kind as Masked;
@@ -101,6 +102,12 @@ pub struct Assistant {
     pub record_consent: RecordConsent,
     /// The words for it; without any, those of its language.
     pub record_notice: Option<String>,
+    /// How it says that it is an AI, before anything else: these words, or `none`, with a reason.
+    /// Without it, agents whose words a model finds say so in their language, if their first message
+    /// does not.
+    pub disclosure: Disclosure,
+    /// Why callers need not be told: it stands in the record of each call.
+    pub disclosure_reason: Option<String>,
     /// What is covered in all that is kept and told of its calls, besides what the server and the
     /// tenant want covered.
     pub mask: Vec<Masked>,
@@ -144,6 +151,8 @@ impl Default for Assistant {
             record: false,
             record_consent: RecordConsent::default(),
             record_notice: None,
+            disclosure: Disclosure::default(),
+            disclosure_reason: None,
             mask: Vec::new(),
         }
     }
@@ -153,6 +162,11 @@ impl Assistant {
     /// The language that it speaks; English unless said otherwise.
     pub fn spoken_language(&self) -> Language {
         self.language.clone().unwrap_or_else(Language::english)
+    }
+
+    /// Whether a model finds its words.
+    pub fn is_model(&self) -> bool {
+        self.realtime.is_some() || self.llm.provider.as_deref().is_some_and(|it| it != "rules")
     }
 
     /// How the caller is told that the call is recorded, or asked whether it may be.

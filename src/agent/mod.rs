@@ -13,6 +13,7 @@ pub mod transfer;
 
 mod consent;
 pub mod conversation;
+pub mod disclosure;
 pub mod sentence;
 pub mod squad;
 

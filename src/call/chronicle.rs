@@ -1,6 +1,7 @@
 //! The chronicle: writes the record of a call while it happens, and tells the facts.
 
 mod agreements;
+mod disclosures;
 
 use std::time::{Duration, Instant};
 
@@ -109,6 +110,7 @@ impl Chronicle {
             cause: Cause::InternalError,
             recorded: false,
             consent: None,
+            disclosure: None,
             pauses: Vec::new(),
         };
         Self { arrived: arrival.at, record, served: Served::default() }

@@ -366,6 +366,8 @@ pub enum Fact {
         /// How long it was held.
         lasted: Duration,
     },
+    /// The caller has heard that it talks with an AI.
+    Disclosed,
     /// The caller agreed to be recorded.
     RecordingAgreed,
     /// The caller does not agree to be recorded: nothing is kept of the call's sound.

@@ -82,6 +82,8 @@ pub struct Record {
     pub recorded: bool,
     /// How the caller was told of it, and agreed.
     pub consent: Option<Consent>,
+    /// How the caller learned that it talks with an AI.
+    pub disclosure: Option<Disclosed>,
     /// When the recording was paused, in order.
     pub pauses: Vec<Pause>,
 }
@@ -181,6 +183,17 @@ impl LeftQueue {
             Self::Abandoned => "abandoned",
         }
     }
+}
+
+/// How a caller learned that it talks with an AI.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Disclosed {
+    /// The words; without any the greeting says so.
+    pub words: Option<String>,
+    /// When they had been heard, since the call arrived; `None`: the caller did not hear them to their end.
+    pub heard: Option<Duration>,
+    /// Why they are not said.
+    pub none_because: Option<String>,
 }
 
 /// How a caller was told that the call is recorded.

@@ -150,6 +150,7 @@ impl Veil {
             | Fact::LeftQueue { .. }
             | Fact::Held { .. }
             | Fact::Resumed { .. }
+            | Fact::Disclosed
             | Fact::RecordingAgreed
             | Fact::RecordingRefused { .. }
             | Fact::RecordingPaused
@@ -234,6 +235,7 @@ impl Veil {
             cause: _,
             recorded: _,
             consent: _,
+            disclosure: _,
             pauses: _,
         } = record;
         *flow_failed = flow_failed.take().map(|why| self.redactor.text(&why));

@@ -3,10 +3,10 @@
 use crate::config::diagnostic::Diagnostic;
 use crate::config::subject::Subject;
 use crate::config::{
-    check_after, check_agent, check_campaigns, check_consent, check_databases, check_flows,
-    check_hours, check_machine, check_mail, check_menus, check_money, check_numbers, check_openai,
-    check_outbound, check_phone, check_queues, check_routes, check_squads, check_streams,
-    check_tenant, check_tools, check_voicemail, check_webhooks,
+    check_after, check_agent, check_campaigns, check_consent, check_databases, check_disclosure,
+    check_flows, check_hours, check_machine, check_mail, check_menus, check_money, check_numbers,
+    check_openai, check_outbound, check_phone, check_queues, check_routes, check_squads,
+    check_streams, check_tenant, check_tools, check_voicemail, check_webhooks,
 };
 
 /// Checks everything.
@@ -26,6 +26,7 @@ pub fn all(subject: &Subject<'_>) -> Vec<Diagnostic> {
     found.extend(check_outbound::rules(subject));
     found.extend(check_numbers::numbers(subject));
     found.extend(check_consent::recorded(subject));
+    found.extend(check_disclosure::disclosures(subject));
     found.extend(check_squads::squads(subject));
     found.extend(check_menus::menus(subject));
     found.extend(check_voicemail::mailboxes(subject));

@@ -183,6 +183,9 @@ fn furnish<'a>(
     for agent in agents {
         agent.language.get_or_insert_with(|| server.machine.language.clone());
         transfers::spread(agent, tools);
+        let speaks = server.security.privacy.ai_disclosure && agent.is_model();
+        let is_german = agent.spoken_language().is_german();
+        agent.disclosure = std::mem::take(&mut agent.disclosure).settled(speaks, is_german);
     }
 }
 

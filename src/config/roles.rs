@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::agent::assistant::{Assistant, Choice, Intent, RecordConsent, Transfer};
+use crate::agent::disclosure::Disclosure;
 use crate::agent::hearing::value;
 use crate::agent::intents::slot::Kind;
 use crate::agent::introduction;
@@ -176,6 +177,8 @@ fn plain(agent: &Assistant) -> Assistant {
         end_phrases: Vec::new(),
         interrupt,
         speech: false,
+        disclosure: Disclosure::None,
+        disclosure_reason: None,
         ..agent.clone()
     }
 }

@@ -109,6 +109,7 @@ pub const EVENTS: &[&str] = &[
     "campaign.started",
     "config.refused",
     "config.reloaded",
+    "disclosure.played",
     "events.missed",
     "function.called",
     "phone.gone",

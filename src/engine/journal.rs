@@ -55,6 +55,7 @@ pub fn write(fact: &Fact) {
         }
         Fact::CallbackWanted { .. } => tracing::info!("the caller wants to be called back"),
         Fact::Analyzed(report) => tracing::info!(success = report.success, "the call was read"),
+        Fact::Disclosed => tracing::info!("the caller knows that an AI speaks"),
         Fact::RecordingAgreed
         | Fact::RecordingRefused { .. }
         | Fact::RecordingPaused

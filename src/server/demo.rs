@@ -15,7 +15,7 @@ use crate::audio::resample;
 use crate::call::event::Fact;
 use crate::call::record::Latency;
 use crate::config::load::Loaded;
-use crate::config::settings::Log;
+use crate::config::observing::Log;
 use crate::engine::bus::Told;
 use crate::engine::phone::{Act, Line, Phone, Script, When};
 use crate::providers::tts::flite::{self, Flite};
@@ -169,6 +169,7 @@ async fn tell_until_end(mut watch: broadcast::Receiver<Told>) -> Option<Outcome>
             | Fact::Streamed { .. }
             | Fact::Held { .. }
             | Fact::Resumed { .. }
+            | Fact::Disclosed
             | Fact::RecordingAgreed
             | Fact::RecordingRefused { .. }
             | Fact::RecordingPaused

@@ -44,6 +44,7 @@ pub fn line(fact: &Fact) -> Option<String> {
         Fact::Streams { .. } | Fact::Streamed { .. } => of_stream(fact),
         Fact::Held { .. } => Some("           · on hold".to_owned()),
         Fact::Resumed { lasted, .. } => Some(resumed(*lasted)),
+        Fact::Disclosed => Some("           · knows that an AI speaks".to_owned()),
         Fact::RecordingAgreed
         | Fact::RecordingRefused { .. }
         | Fact::RecordingPaused

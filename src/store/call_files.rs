@@ -12,8 +12,9 @@ use crate::agent::judgement::{Judged, Likelihood};
 use crate::base::id::CallId;
 use crate::call::cause::Cause;
 use crate::call::record::{
-    Answerer, Bridge, Callback, Consent, Failure, Hold, Latency, LeftQueue, Leg, Line, Message,
-    NodeEntered, Pause, Queued, Record, Role, Streamed, ToolUse, Transfer, Turn, Voicemail,
+    Answerer, Bridge, Callback, Consent, Disclosed, Failure, Hold, Latency, LeftQueue, Leg, Line,
+    Message, NodeEntered, Pause, Queued, Record, Role, Streamed, ToolUse, Transfer, Turn,
+    Voicemail,
 };
 use crate::call::stir::{Flaw, Verification};
 use crate::call::stream::End;
@@ -177,6 +178,7 @@ pub fn document(record: &Record) -> Document {
         "duration_ms": millis(record.lasted),
         "recorded": record.recorded,
         "recording_consent": record.consent.as_ref().map(consent),
+        "ai_disclosure": record.disclosure.as_ref().map(disclosed),
         "recording_pauses": record.pauses.iter().map(pause).collect::<Vec<_>>(),
         "interruptions": record.interruptions,
         "false_interruptions": record.false_interruptions,
@@ -279,6 +281,14 @@ fn hold(hold: &Hold) -> Value {
         "start_ms": millis(hold.at),
         "leg": hold.leg,
         "duration_ms": hold.lasted.map(millis),
+    })
+}
+
+fn disclosed(disclosed: &Disclosed) -> Value {
+    json!({
+        "words": disclosed.words,
+        "heard_ms": disclosed.heard.map(millis),
+        "none_because": disclosed.none_because,
     })
 }
 

@@ -21,6 +21,7 @@ impl Conductor {
     ) -> Result<Destination, Cause> {
         let Destination::OpenAi(agent) = &destination else { return Ok(destination) };
         let casting = self.briefing.agents.get(agent).cloned().ok_or(Cause::NoRoute)?;
+        let casting = self.with_disclosure(casting);
         let uri = self.briefing.openai.clone().ok_or(Cause::NoRoute)?;
         let (today, variables) = (self.chronicle.today(), self.variables());
         let opening = desk::opening(&casting, today, (&variables, self.scope()));

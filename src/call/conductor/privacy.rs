@@ -124,6 +124,7 @@ impl Conductor {
             }
             _ => {}
         }
+        self.discloses(now, &note);
         let fact = self.chronicle.note(now, note);
         self.out.extend(fact.map(Output::Fact));
     }

@@ -102,8 +102,9 @@ impl Conductor {
                 self.out.push_back(Output::Fact(fact));
             }
         }
-        self.out.push_back(Output::Engage(post.casting.clone()));
-        self.desk.seat(post);
+        let casting = self.with_disclosure(post.casting);
+        self.out.push_back(Output::Engage(casting.clone()));
+        self.desk.seat(Post { casting, ..post });
         if !self.flow_begins(now) {
             self.open_desk(now, None);
         }

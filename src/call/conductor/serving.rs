@@ -31,6 +31,7 @@ impl Conductor {
         self.privacy.serve(&post.casting.assistant);
         let post = self.asking_first(post);
         let casting = self.with_notice(post.casting);
+        let casting = self.with_disclosure(casting);
         self.out.push_back(Output::Engage(casting.clone()));
         self.desk.seat(Post { casting, ..post });
     }

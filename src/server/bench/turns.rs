@@ -111,6 +111,7 @@ async fn timed(mut facts: broadcast::Receiver<crate::engine::bus::Told>) -> Vec<
                 | Fact::Streamed { .. }
                 | Fact::Held { .. }
                 | Fact::Resumed { .. }
+                | Fact::Disclosed
                 | Fact::RecordingAgreed
                 | Fact::RecordingRefused { .. }
                 | Fact::RecordingPaused

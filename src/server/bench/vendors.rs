@@ -284,6 +284,8 @@ to = "agent:clerk"
 [agents.clerk]
 first_message = "Hello there."
 prompt        = "You say which number comes next."
+disclosure    = "none"
+disclosure_reason = "nobody listens"
 stt.provider  = "ears"
 llm.provider  = "mind"
 tts.provider  = "mouth"

@@ -156,6 +156,7 @@ pub fn of_call(told: &Told) -> Value {
         Fact::Streams { .. } | Fact::Streamed { .. } => of_stream(&told.fact),
         Fact::Held { leg } => ("call.updated", json!({ "held": leg })),
         Fact::Resumed { leg, lasted } => resumed(*leg, *lasted),
+        Fact::Disclosed => ("disclosure.played", json!({})),
         Fact::RecordingAgreed
         | Fact::RecordingRefused { .. }
         | Fact::RecordingPaused

@@ -30,7 +30,7 @@ async fn what_was_said_is_read_and_reported_once_the_caller_is_gone() {
     assert_eq!(record["end_reason"], "agent_ended", "nothing else is lost");
     let asked = mind.requests();
     let request = asked[1]["messages"].to_string();
-    assert!(request.contains("agent: Hello?\\ncaller: "), "{request}");
+    assert!(request.contains("agent: You are speaking with an AI. Hello?\\ncaller: "), "{request}");
     let tool = &asked[1]["tools"][0]["function"];
     assert_eq!(tool["name"], "report");
     let success = &tool["parameters"]["properties"]["success"]["description"];
