@@ -8,6 +8,7 @@ mod consulting;
 mod deciding;
 mod detecting;
 mod dialling;
+mod disclosing;
 mod drilling;
 mod ending;
 mod entrusting;
@@ -382,9 +383,8 @@ impl Conductor {
             headers: &self.incoming.headers,
             at: Some(self.chronicle.began()),
         };
-        let dialled = self.briefing.plan.dialled_out(&call, |did| self.outside_number(did));
-        let route = self.briefing.plan.route(&call).or(dialled.as_ref());
-        let Some(route) = route else {
+        let taken = self.briefing.plan.taken(&call, |did| self.outside_number(did));
+        let Some(route) = taken.as_deref() else {
             return self.end(now, Cause::NoRoute);
         };
         let to = route.targets(&self.weighed_by(), call.did);

@@ -1,6 +1,7 @@
 //! Checks of the ways out: trunks that are there, and rules that a call can reach.
 
 use crate::base::destination::Destination;
+use crate::config::check_routes;
 use crate::config::diagnostic::{Diagnostic, did_you_mean};
 use crate::config::subject::Subject;
 use crate::dialplan::outbound::Outbound;
@@ -10,12 +11,57 @@ pub fn rules(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (position, rule) in subject.plan.outbound.iter().enumerate() {
         let path = format!("outbound[{position}]");
+        found.extend(leads(subject, rule, &path));
         found.extend(unknown_trunks(subject, rule, &path));
         found.extend(unknown_contexts(subject, rule, &path));
         found.extend(hidden(subject, position, &path));
     }
     found.extend(no_way(subject));
     found
+}
+
+/// A rule leads out by trunks, or to somebody here, and nobody wonders which.
+fn leads(subject: &Subject<'_>, rule: &Outbound, path: &str) -> Vec<Diagnostic> {
+    let at = |key: &str| subject.place(&format!("{path}.{key}"));
+    let wrong = |key: &str, message: &str, label: &str, help: &str| {
+        vec![Diagnostic::error("outbound.leads", message).at(at(key), label).help(help)]
+    };
+    let Some(to) = &rule.to else {
+        return match (rule.trunks.is_empty(), rule.ext.is_empty()) {
+            (true, _) => wrong(
+                "name",
+                "this rule leads nowhere",
+                "neither `trunks` nor `to`",
+                "add trunks = [\"NAME\"] for numbers, or ext and to = \"phone:{ext}\" for people here",
+            ),
+            (false, false) => wrong(
+                "ext",
+                "extensions are not called by trunks",
+                "trunks call numbers",
+                "write number = \"+49*\" instead of `ext`, or `to` instead of `trunks`",
+            ),
+            (false, true) => Vec::new(),
+        };
+    };
+    for (key, stands) in [
+        ("trunks", !rule.trunks.is_empty()),
+        ("number", !rule.number.is_empty()),
+        ("caller_id", rule.caller_id.is_some()),
+    ] {
+        if stands {
+            let message = format!("`{key}` is for rules that lead out");
+            return wrong(key, &message, "and this one has `to`", "make two rules of it");
+        }
+    }
+    if rule.ext.is_empty() {
+        let help = "add ext = \"_1XX\": the extensions as they are dialled";
+        return wrong("to", "nothing that is dialled leads here", "no `ext`", help);
+    }
+    if rule.context.is_empty() {
+        let help = "add context = \"internal\", and the same to the phones";
+        return wrong("to", "nobody may dial by this rule", "no `context`", help);
+    }
+    check_routes::unknown_destination(subject, to, &format!("{path}.to")).into_iter().collect()
 }
 
 fn unknown_trunks(subject: &Subject<'_>, rule: &Outbound, path: &str) -> Vec<Diagnostic> {
@@ -62,7 +108,13 @@ fn unknown_contexts(subject: &Subject<'_>, rule: &Outbound, path: &str) -> Vec<D
 fn hidden(subject: &Subject<'_>, position: usize, path: &str) -> Option<Diagnostic> {
     let rules = &subject.plan.outbound;
     let (rule, before) = (rules.get(position)?, rules.get(..position)?);
+    if !rule.leads_out() {
+        return None;
+    }
     let covers = |first: &&Outbound| {
+        if !first.leads_out() {
+            return false;
+        }
         let numbers = first.number.is_empty()
             || !rule.number.is_empty()
                 && rule.number.iter().all(|it| first.number.iter().any(|by| by.covers(it)));
@@ -83,7 +135,7 @@ fn hidden(subject: &Subject<'_>, position: usize, path: &str) -> Option<Diagnost
 /// A number that a route calls, and no rule leads to.
 fn no_way(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let plan = subject.plan;
-    if plan.outbound.is_empty() {
+    if plan.ways_out().next().is_none() {
         return Vec::new();
     }
     let mut found = Vec::new();
@@ -100,7 +152,7 @@ fn no_way(subject: &Subject<'_>) -> Vec<Diagnostic> {
                         || route.context.iter().any(is_there);
                     is_number && is_context
                 };
-                if !plan.outbound.iter().any(leads) {
+                if !plan.ways_out().any(leads) {
                     let message = format!("no [[outbound]] rule leads to {}", number.to_e164());
                     let place = subject.element(&format!("route[{position}].{key}"), at);
                     found.push(

@@ -362,7 +362,11 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         let path = format!("flows.{name}");
         tree::note(&mut self.reading.places, &path, key, &node);
         let (flow, sound) = self.reading.read::<Flow>(&path, node);
-        self.found.flows.extend(flow.filter(|_| sound).map(|flow| (name, Arc::new(flow))));
+        let flow = flow.filter(|_| sound).map(|mut flow| {
+            flow.complete();
+            (name, Arc::new(flow))
+        });
+        self.found.flows.extend(flow);
     }
 
     fn read_queue(&mut self, name: String, key: &Span, node: Node<'_>) {

@@ -32,11 +32,12 @@ pub struct Flow {
 }
 
 /// What a node does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[schemars(rename = "NodeKind")]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Says `text`.
+    #[default]
     Say,
     /// Asks for what `collect` names; with a `prompt`, in a model's own words.
     Ask,
@@ -69,7 +70,7 @@ pub enum Kind {
 }
 
 /// A node, as it stands under `[flows.NAME.nodes.ID]`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Node {
     /// What it does.
@@ -211,6 +212,24 @@ impl<'de> Deserialize<'de> for When {
             }
             Some(judged) => Ok(Self::Judged(judged.trim().to_owned())),
             None => Condition::deserialize(text.into_deserializer()).map(Self::Holds),
+        }
+    }
+}
+
+impl Flow {
+    /// Makes a node of each destination that stands where a node is named: `else = "voicemail:office"`.
+    pub fn complete(&mut self) {
+        let named: Vec<String> = self
+            .nodes
+            .values()
+            .flat_map(Node::leads)
+            .filter(|(_, to)| to.contains(':') && !self.nodes.contains_key(*to))
+            .map(|(_, to)| to.to_owned())
+            .collect();
+        for name in named {
+            let Ok(to) = name.parse() else { continue };
+            let node = Node { kind: Kind::Transfer, to: Some(to), ..Node::default() };
+            self.nodes.insert(name, node);
         }
     }
 }
@@ -448,4 +467,40 @@ fn types<'de, D: Deserializer<'de>>(source: D) -> Result<Ordered<String>, D::Err
     }
     let types = Ordered::<Type>::deserialize(source)?;
     Ok(types.into_iter().map(|(name, kind)| (name, kind.0)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_destination_stands_where_a_node_is_named() {
+        let text = r#"
+            agent = "desk"
+            start = "human"
+            [nodes.human]
+            type = "transfer"
+            to   = "queue:sales"
+            else = "voicemail:office"
+            [nodes.ask]
+            type = "ask"
+            collect = { day = "date" }
+            ask  = { day = "Which?" }
+            failed = "humam"
+            next = "hangup:486"
+            [nodes.odd]
+            type = "say"
+            text = "x"
+            next = "nobody:here"
+        "#;
+        let mut flow: Flow = toml::from_str(text).expect("a flow");
+        flow.complete();
+        let to = |node: &str| flow.nodes.get(node).map(|node| (node.kind, node.to.clone()));
+        let office = Destination::Voicemail("office".to_owned());
+        assert_eq!(to("voicemail:office"), Some((Kind::Transfer, Some(office))));
+        assert_eq!(to("hangup:486"), Some((Kind::Transfer, Some(Destination::HangUp(486)))));
+        // What is neither is a mistake, as before.
+        assert_eq!((to("humam"), to("nobody:here")), (None, None));
+        assert_eq!(flow.nodes.len(), 5);
+    }
 }

@@ -1,5 +1,6 @@
 //! Which route would take a call, and what each one before it says to it.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -109,12 +110,13 @@ impl<'a> Test<'a> {
     /// The route that takes the call, and its place if it stands in the files as a route.
     pub fn taken(&self) -> Option<(Route, Option<usize>)> {
         let (plan, call) = (&self.loaded.plan, self.call());
-        if let Some(route) = plan.route(&call) {
-            let place = plan.routes.iter().position(|it| std::ptr::eq(it, route));
-            return Some((route.clone(), place));
-        }
         let outside = |did: &str| -> Option<Number> { self.numbering.read(did).parse().ok() };
-        plan.dialled_out(&call, outside).map(|route| (route, None))
+        let route = plan.taken(&call, outside)?;
+        let place = match &route {
+            Cow::Borrowed(route) => plan.routes.iter().position(|it| std::ptr::eq(it, *route)),
+            Cow::Owned(_) => None,
+        };
+        Some((route.into_owned(), place))
     }
 
     /// How it goes, for people.

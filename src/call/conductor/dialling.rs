@@ -132,7 +132,7 @@ impl Conductor {
         let (Destination::Tel(number), plan) = (destination, &self.briefing.plan) else {
             return Ok(Vec::new());
         };
-        if plan.outbound.is_empty() {
+        if plan.ways_out().next().is_none() {
             return Ok(Vec::new());
         }
         let rule = plan.way_out(number.to_e164(), &self.trunk.context).ok_or(Cause::NoRoute)?;

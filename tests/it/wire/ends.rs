@@ -3,11 +3,14 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::caller::call;
+use super::control::told;
 use super::deskphone::Deskphone;
+use super::oversight;
 use super::peers::free_port;
+use super::phones::PHONES;
 use super::proxy::Kamailio;
 use super::server::{House, PATIENCE, Server, within};
 use super::softphone::{Softphone, silence};
@@ -86,6 +89,40 @@ async fn a_phone_dials_out_by_the_second_trunk_when_the_first_is_dead() {
     let refused: Value = server.records(2).await.remove(1);
     assert_eq!(refused["end_reason"], "no_route", "{refused:#}");
     phone.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn phones_dial_each_other_by_a_rule_though_a_route_takes_every_call() {
+    let dialplan = "[[route]]\nname = \"everything else\"\nto = \"reject:603\"\n\
+                    [[outbound]]\nname = \"each other\"\ncontext = \"internal\"\next = \"_1XX\"\n\
+                    to = \"phone:{ext}\"\n";
+    let server = Server::start(nobody(House::with(dialplan)).and(PHONES)).await;
+    let mut ben = oversight::phone(&server, "102", "other").await;
+    let account = format!("<sip:101@{}>;auth_user=101;auth_pass=secret;regint=60", server.address);
+    let mut anna = Softphone::start(&account, &silence(), "").await;
+    within(PATIENCE, "both are registered", || {
+        (server.log().matches("phone registered").count() == 2).then_some(())
+    })
+    .await;
+    anna.order("dial", &server.uri("102")).await;
+    oversight::answers(&mut ben).await;
+    anna.event("CALL_ESTABLISHED").await;
+    anna.order("hangup", "").await;
+    let record = server.record().await;
+    assert_eq!(
+        (&record["route"], &record["legs"][1]["to"]),
+        (&json!("each other"), &json!("phone:102"))
+    );
+    // What no rule leads to is for the route that takes every call.
+    anna.order("dial", &server.uri("202")).await;
+    anna.event("CALL_CLOSED").await;
+    let refused: Value = server.records(2).await.remove(1);
+    assert_eq!(refused["route"], "everything else", "{refused:#}");
+    anna.stop().await;
+    let shown =
+        told(&server, &["route", "test", "--to", "102", "--from", "101", "--context", "internal"]);
+    let shown = shown.await;
+    assert!(shown.contains("phone:102 (by a rule of [[outbound]])"), "{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
