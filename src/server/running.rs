@@ -357,6 +357,11 @@ impl Running {
         self.local
     }
 
+    /// Who speaks it.
+    pub fn sip(&self) -> SipHandle {
+        self.sip.clone()
+    }
+
     /// All sockets on which it is spoken.
     pub fn sockets(&self) -> &Sockets {
         &self.sockets

@@ -8,9 +8,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::agent::masking::kind::Masks;
-use crate::config::settings::{Log, LogFormat};
+use crate::config::observing::{Log, LogFormat};
 use crate::server::assembly::{self, Show};
 use crate::server::discreet::Discreet;
+use crate::server::hep;
 use crate::server::reload::Reloader;
 use crate::server::running::Running;
 
@@ -24,6 +25,7 @@ pub fn run(config: &Path) -> ExitCode {
     log(&server.log, server.security.privacy.mask_in_logs.iter().copied().collect());
     let serving = async {
         let mut blueprint = assembly::blueprint(&loaded).await.map_err(|why| why.to_string())?;
+        let collector = loaded.server.hep.as_ref().and_then(assembly::collector);
         let (orders, ordered) = mpsc::channel(ORDERS);
         blueprint.control.reloads = Some(orders);
         let (playbill, board) = (blueprint.playbill.clone(), blueprint.board.clone());
@@ -34,6 +36,10 @@ pub fn run(config: &Path) -> ExitCode {
         let keeper = (board, running.holders());
         let reloader = Reloader::new(config.to_owned(), (loaded, playbill), keeper, ordered);
         running.works_beside(|stop| reloader.run(stop));
+        if let Some(collector) = collector {
+            let sip = running.sip();
+            running.works_beside(|stop| hep::run(sip, collector, stop));
+        }
         tracing::info!(sip = %running.local(), "ready for calls");
         stopped().await;
         tracing::info!(calls = running.active(), "stopping: no new calls, running ones may end");

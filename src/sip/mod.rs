@@ -28,6 +28,7 @@ pub mod passport;
 pub mod census;
 pub mod check;
 pub mod framing;
+pub mod hep;
 pub mod print;
 
 // What operators are shown.

@@ -8,7 +8,7 @@ pub mod webhook_view;
 pub mod claim;
 pub mod socket;
 
-mod asking;
+pub mod asking;
 pub mod campaigns;
 pub mod clerk;
 mod conduct;

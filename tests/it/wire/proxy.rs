@@ -24,6 +24,13 @@ impl Kamailio {
     /// Starts it and waits until it answers. In the text, `MODULES`, `PORT` and `FOLDER` stand for
     /// where its modules are, where it listens and where its files may be.
     pub async fn run(text: &str, port: u16, files: &[(&str, String)]) -> Self {
+        let kamailio = Self::bound(text, port, files).await;
+        kamailio.answers().await;
+        kamailio
+    }
+
+    /// The same, for one that answers nobody: its socket is there.
+    pub async fn bound(text: &str, port: u16, files: &[(&str, String)]) -> Self {
         let folder = Folder::new();
         for (name, content) in files {
             folder.put(name, content);
@@ -47,7 +54,7 @@ impl Kamailio {
             }
         });
         let kamailio = Self { child, port, log, _folder: folder };
-        kamailio.answers().await;
+        kamailio.says("SO_RCVBUF is finally").await;
         kamailio
     }
 
