@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use voxtrunk::server::console::{
-    calls, campaigns, history, phones, queues, reload, status, trace, trunks, usage, webhooks,
+    calls, campaigns, history, phones, queues, reload, status, top, trace, trunks, usage, webhooks,
 };
 use voxtrunk::server::control::protocol::{self, Action};
 use voxtrunk::server::importing::command as import;
@@ -264,6 +264,7 @@ fn on_models(command: ModelsCommand) -> ExitCode {
 fn call(command: CallCommand) -> ExitCode {
     match command {
         CallCommand::List(list) => list.run(),
+        CallCommand::Top(server) => top::run(&server.target()),
         CallCommand::Show { id, server } => calls::show(&server.target(), id),
         CallCommand::Originate(order) => order.run(),
         CallCommand::Mute { id, server } => calls::mute(&server.target(), id, true),

@@ -84,6 +84,8 @@ pub enum CallCommand {
         #[command(flatten)]
         server: Server,
     },
+    /// Watch them come and go: who talks with whom, how fast agents answer, how lines sound. q leaves.
+    Top(Server),
     /// End one of them.
     Hangup {
         /// Its identity, or the end of it.

@@ -10,6 +10,7 @@ pub mod phones;
 pub mod queues;
 pub mod reload;
 pub mod status;
+pub mod top;
 pub mod trace;
 pub mod trunks;
 pub mod usage;
