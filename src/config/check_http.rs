@@ -4,13 +4,21 @@ use std::net::SocketAddr;
 
 use crate::config::check_listen;
 use crate::config::diagnostic::Diagnostic;
+use crate::config::http::is_origin;
 use crate::config::listen::Transport;
 use crate::config::subject::Subject;
 
 /// Checks the door, if there is to be one.
 pub fn door(subject: &Subject<'_>) -> Vec<Diagnostic> {
-    let Some(http) = &subject.server.http else { return Vec::new() };
     let mut found = Vec::new();
+    if subject.server.security.http.webhooks.allow_private_networks {
+        found.push(
+            Diagnostic::error("security.private_networks", "no webhook may go everywhere inside")
+                .at(subject.place("security.http.webhooks.allow_private_networks"), "all of them")
+                .help("name the hosts that you trust: [security.webhooks] allow = [\"10.0.0.5\"]"),
+        );
+    }
+    let Some(http) = &subject.server.http else { return found };
     found.extend(unbindable(subject, http.bind, "http.bind"));
     if let Some(admin) = http.admin {
         found.extend(unbindable(subject, admin.bind, "http.admin.bind"));
@@ -24,6 +32,30 @@ pub fn door(subject: &Subject<'_>) -> Vec<Diagnostic> {
                     .help("bind 127.0.0.1, or let a firewall stand before it"),
             );
         }
+    }
+    for (at, origin) in http.cors.iter().enumerate().filter(|(_, origin)| !is_origin(origin)) {
+        let how = match origin.as_str() {
+            "*" => "name the sites: keys are not for pages of everybody",
+            _ => "write \"https://app.example.com\"",
+        };
+        found.push(
+            Diagnostic::error("http.cors", format!("`{origin}` is no origin"))
+                .at(
+                    subject.element("http.cors", at),
+                    "a scheme and a host, and nothing behind them",
+                )
+                .help(how),
+        );
+    }
+    if let Some(url) = http.public_url.as_ref().filter(|url| !is_origin(url)) {
+        found.push(
+            Diagnostic::error("http.public_url", format!("`{url}` is not where anybody comes"))
+                .at(
+                    subject.place("http.public_url"),
+                    "a scheme and a host, and nothing behind them",
+                )
+                .help("write \"https://voice.example.com\""),
+        );
     }
     match &http.tls {
         Some(name) => found.extend(check_listen::undefined(subject, name, "http.tls")),

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::config::check_http::unbindable;
 use crate::config::diagnostic::{Diagnostic, did_you_mean};
+use crate::config::http::is_origin;
 use crate::config::inlets::Twilio;
 use crate::config::subject::Subject;
 
@@ -17,7 +18,8 @@ pub fn inlets(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let twilio = subject.server.http.as_ref().and_then(|http| http.twilio.as_ref());
     found.extend(twilio.and_then(|twilio| self::twilio(subject, twilio)));
     found.extend(web_calls(subject));
-    let taken = NAMES.iter().filter(|name| subject.server.trunks.contains_key(**name));
+    let is_taken = |name: &&&str| subject.server.trunks.contains_key(**name);
+    let taken = NAMES.iter().filter(is_taken).filter(|name| is_open(subject, name));
     found.extend(taken.map(|name| {
         Diagnostic::error("trunk.reserved", format!("no trunk can be called `{name}`"))
             .at(subject.place(&format!("trunks.{name}")), "routes know another door by this name")
@@ -96,8 +98,7 @@ fn web_calls(subject: &Subject<'_>) -> Vec<Diagnostic> {
         }
     }
     for (at, origin) in calls.origins.iter().enumerate() {
-        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-        if !host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*', ' '])) {
+        if !is_origin(origin) {
             let place = subject.element("http.web_calls.origins", at);
             found.push(
                 Diagnostic::error("web_calls.origin", format!("`{origin}` is no origin"))

@@ -13,7 +13,7 @@ use crate::config::settings::Trunk;
 use crate::config::source::is_secret_key;
 use crate::config::subject::Subject;
 use crate::config::{
-    check_http, check_inlets, check_listen, check_recordings, check_srtp, check_stir,
+    check_hep, check_http, check_inlets, check_listen, check_recordings, check_srtp, check_stir,
 };
 
 /// Checks the settings of the machine.
@@ -22,6 +22,7 @@ pub fn machine(subject: &Subject<'_>) -> Vec<Diagnostic> {
     found.extend(check_listen::listens(subject));
     found.extend(check_http::door(subject));
     found.extend(check_inlets::inlets(subject));
+    found.extend(check_hep::collector(subject));
     found.extend(check_srtp::machine(subject));
     found.extend(times(subject));
     found.extend(ports(subject));

@@ -17,8 +17,13 @@ pub struct Http {
     pub bind: SocketAddr,
     /// The name of the certificate, a table `[tls.NAME]`; without it, there is no TLS.
     pub tls: Option<String>,
+    /// Where others reach this door, as `https://voice.example.com`, when a proxy or a name stands
+    /// before it. It is what links and the description at `/openapi.json` say.
+    pub public_url: Option<String>,
     /// Whether `/openapi.json` tells everybody what can be asked.
     pub api_docs: bool,
+    /// The sites whose pages may ask with a key or a ticket, as `https://app.example.com`.
+    pub cors: Vec<String>,
     /// A second door for those who watch over the server.
     pub admin: Option<HttpAdmin>,
     /// Where Twilio brings calls, if it may.
@@ -45,7 +50,9 @@ impl Default for Http {
         Self {
             bind: local(8080),
             tls: None,
+            public_url: None,
             api_docs: true,
+            cors: Vec::new(),
             admin: None,
             twilio: None,
             web_calls: None,
@@ -61,6 +68,30 @@ impl Default for HttpAdmin {
     }
 }
 
+/// Whether a text is an origin (RFC 6454 6.1): a scheme and a host, and nothing behind them.
+pub fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_host = |it: u8| it.is_ascii_alphanumeric() || b".-:[]".contains(&it);
+    host.is_some_and(|host| !host.is_empty() && host.bytes().all(is_host))
+}
+
 fn local(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_has_nothing_behind_its_host() {
+        for origin in ["https://app.example.com", "http://127.0.0.1:3000", "http://[::1]:80"] {
+            assert!(is_origin(origin), "{origin}");
+        }
+        for other in
+            ["*", "https://", "app.example.com", "https://a/", "https://*.a", "null", "ws://a"]
+        {
+            assert!(!is_origin(other), "{other}");
+        }
+    }
 }

@@ -46,6 +46,9 @@ pub struct PrivacySecurity {
     pub mask: Vec<Kind>,
     /// What is covered in the log.
     pub mask_in_logs: Vec<Kind>,
+    /// Whether agents whose words a model finds say first that they are an AI: Art. 50(1) of the AI
+    /// Act wants callers in the European Union to know. An agent may have its own words (`disclosure`).
+    pub ai_disclosure: bool,
 }
 
 /// `[security.tools]`: where tools of agents may go. Everywhere else they reach the public internet
@@ -71,6 +74,16 @@ pub struct WebhookSecurity {
 pub struct HttpSecurity {
     /// How often each key may be used.
     pub api_keys: KeyRate,
+    /// Whom the server tells what happens.
+    pub webhooks: Reach,
+}
+
+/// Where webhooks may lead.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reach {
+    /// Never all of them: hosts in networks of yours are named in `[security.webhooks] allow`.
+    pub allow_private_networks: bool,
 }
 
 /// How often a key may be used: beyond it, 429 with Retry-After.
@@ -196,7 +209,7 @@ pub enum Permission {
 impl Default for PrivacySecurity {
     fn default() -> Self {
         let mask_in_logs = vec![Kind::PhoneNumber, Kind::Iban, Kind::Card, Kind::Email];
-        Self { mask: Vec::new(), mask_in_logs }
+        Self { mask: Vec::new(), mask_in_logs, ai_disclosure: true }
     }
 }
 

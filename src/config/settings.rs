@@ -17,6 +17,7 @@ use crate::base::units::{self, parsed};
 use crate::base::zone::Zone;
 use crate::config::keys::KeyWay;
 use crate::config::network::PortRange;
+use crate::config::observing::{Hep, Log, Metrics};
 use crate::config::paths::tidied;
 use crate::config::phone::{Group, Phone, Registering};
 use crate::config::srtp;
@@ -79,6 +80,10 @@ pub struct Server {
     pub streams: BTreeMap<String, Stream>,
     /// How operators talk to the running server.
     pub control: Control,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Who collects what is said on the wire, if somebody does.
+    pub hep: Option<Hep>,
     /// Where programs ask the running server by HTTP, if they may.
     pub http: Option<Http>,
     /// Where an Asterisk brings calls by AudioSocket, if it may.
@@ -301,29 +306,6 @@ pub struct Retention {
     pub events: Option<Duration>,
 }
 
-/// `[log]`: what is logged.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Log {
-    /// `error`, `warn`, `info`, `debug`, `trace`, or by room: `info,voxtrunk::sip=debug`.
-    pub level: String,
-    /// How lines look.
-    pub format: LogFormat,
-}
-
-/// How lines of the log look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// Pretty on a terminal, JSON otherwise.
-    #[default]
-    Auto,
-    /// For people.
-    Pretty,
-    /// For machines.
-    Json,
-}
-
 impl Server {
     /// The address that RTP sockets bind.
     pub fn rtp_address(&self) -> IpAddr {
@@ -515,12 +497,6 @@ impl Default for Retention {
     fn default() -> Self {
         let month = Duration::from_secs(30 * 86_400);
         Self { transcripts: None, cdr: None, events: Some(month) }
-    }
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self { level: "info".to_owned(), format: LogFormat::Auto }
     }
 }
 

@@ -218,6 +218,23 @@ fn mistakes_in_dialplans_are_reported_word_for_word() {
              [[route]]\nto = \"tel:+12125551234\"\n"
                 .to_owned(),
         ),
+        (
+            "ways_inside_that_lead_nowhere",
+            "[[outbound]]\nname = \"a\"\n\n[[outbound]]\next = \"_1XX\"\ntrunks = \"carrier\"\n\n\
+             [[outbound]]\nto = \"phone:{ext}\"\ntrunks = \"carrier\"\n\n\
+             [[outbound]]\nto = \"phone:{ext}\"\ncontext = \"internal\"\n\n\
+             [[outbound]]\nto = \"phone:{ext}\"\next = \"_1XX\"\n\n\
+             [[outbound]]\nto = \"queue:sales\"\next = \"700\"\ncontext = \"internal\"\n\n\
+             [[route]]\nto = \"busy\"\n"
+                .to_owned(),
+        ),
+        (
+            "agents_that_do_not_say_what_they_are",
+            agent(
+                "first_message = \"Hello?\"\ndisclosure = \"none\"\n\n[agents.b]\ndisclosure = \"I am {{ name }}.\"\n\n\
+                 [agents.c]\ndisclosure = \"I am Lena.\"\n\n[agents.d]\ndisclosure_reason = \"why?\"\n",
+            ),
+        ),
         ("a_route_for_a_missing_trunk", "[[route]]\ntrunk = [\"carier\"]\ncontext = \"public\"\nto = \"busy\"\n\n[[route]]\nto = \"busy\"\n".to_owned()),
     ];
     let server = "[trunks.carrier]\nhost = \"192.0.2.1\"\n";
@@ -299,6 +316,13 @@ fn mistakes_in_the_settings_are_reported_word_for_word() {
              [http.admin]\nbind = \"0.0.0.0:9090\"\n\n\
              [tls.public]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n",
         ),
+        (
+            "doors_that_nobody_may_use",
+            "[http]\ncors = [\"*\", \"https://a.example/x\"]\npublic_url = \"voice.example.com\"\n\n\
+             [security.http]\nwebhooks = { allow_private_networks = true }\n\n\
+             [metrics]\nprometheus = \"yes\"\n\n[hep]\ncollector = \"tcp://homer:9060\"\n",
+        ),
+        ("a_collector_far_away", "[hep]\ncollector = \"udp://8.8.8.8\"\ncapture_ids = 1\n"),
         (
             "three_mistakes_in_one_table",
             "[sip]\nmax_cals = 3\nmax_calls = -1\nexternal_address = \"here\"\n",

@@ -14,6 +14,7 @@ use crate::config::diagnostic::Severity;
 use crate::config::inlets::OpenAi;
 use crate::config::keys::KeyWay;
 use crate::config::load::Loaded;
+use crate::config::observing::Hep;
 use crate::config::report;
 use crate::config::settings::{self, Detector, Server, SessionTimers};
 use crate::engine::ai::health::Board;
@@ -29,7 +30,9 @@ use crate::providers::vad::registry as vad;
 use crate::server::casting::{self, CastError};
 use crate::server::codecs;
 use crate::server::control::view::LimitsView;
+use crate::server::hep;
 use crate::server::http::opening;
+use crate::server::http::router::Face;
 use crate::server::inspection::Inspection;
 use crate::server::listening;
 use crate::server::phones::{self, PhoneError};
@@ -254,12 +257,24 @@ fn http(server: &Server) -> Option<opening::Settings> {
         openai: http.openai.as_ref().map(inlets::openai),
         vapi: http.vapi.map(|vapi| inlets::vapi(server, vapi)),
         twilio: http.twilio.as_ref().map(|twilio| inlets::twilio(server, twilio)),
-        api_docs: http.api_docs,
+        face: Face {
+            api_docs: http.api_docs,
+            url: http.public_url.clone(),
+            cors: http.cors.clone(),
+            metrics: server.metrics.prometheus,
+        },
         budget: door::api_keys(server),
         data: server.machine.data_dir.clone(),
         calls: server.calls_folder(),
         recordings: server.recordings_folder(),
     })
+}
+
+/// Who collects what is said on the wire.
+pub fn collector(settings: &Hep) -> Option<hep::Settings> {
+    let (host, port) = settings.place()?;
+    let (host, id, password) = (host.to_owned(), settings.capture_id, settings.password.clone());
+    Some(hep::Settings { host, port, id, password })
 }
 
 fn endpoint_settings(server: &Server, max_calls: usize) -> endpoint::Settings {
@@ -331,7 +346,7 @@ fn srtp(server: &Server, identity: &Identity) -> Srtp {
         Some((Arc::from(name.as_str()), policy(trunk.srtp?)))
     };
     // Packets stay in this machine: the calls are brought here by other ways.
-    let inlets = inlets::NAMES.map(|name| (Arc::from(name), Policy::Off));
+    let inlets = inlets::open(server).map(|name| (Arc::from(name), Policy::Off));
     Srtp {
         policy: policy(server.rtp.srtp),
         trunks: server.trunks.iter().filter_map(of_trunk).chain(inlets).collect(),

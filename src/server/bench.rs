@@ -160,7 +160,7 @@ pub struct Order {
 pub fn run(order: Order) -> ExitCode {
     let Order { group, json, soak } = order;
     serve::log(
-        &crate::config::settings::Log { level: "error".to_owned(), ..Default::default() },
+        &crate::config::observing::Log { level: "error".to_owned(), ..Default::default() },
         Masks::all(),
     );
     let show = |figures: Vec<Figure>| {

@@ -71,7 +71,7 @@ pub enum Srtp {
 /// Calls, tells what happens, and fails when nobody answered.
 pub fn run(order: Order) -> ExitCode {
     serve::log(
-        &crate::config::settings::Log { level: "warn".to_owned(), ..Default::default() },
+        &crate::config::observing::Log { level: "warn".to_owned(), ..Default::default() },
         Masks::all(),
     );
     serve::finish(serve::block_on(dial(order)))

@@ -51,5 +51,9 @@ pub fn openai(settings: &OpenAi) -> openai::Settings {
     openai::Settings { keys: keys.map(|key| hmac::Key::new(hmac::HMAC_SHA256, &key)).collect() }
 }
 
-/// The names of those whose packets do not leave this machine.
-pub const NAMES: [&str; 2] = [door::NAME, streams::TWILIO];
+/// The names of those that are open and whose packets do not leave this machine.
+pub fn open(server: &Server) -> impl Iterator<Item = &'static str> {
+    let audiosocket = server.audiosocket.as_ref().map(|_| door::NAME);
+    let twilio = server.http.as_ref().and_then(|http| http.twilio.as_ref());
+    audiosocket.into_iter().chain(twilio.map(|_| streams::TWILIO))
+}

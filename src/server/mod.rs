@@ -19,6 +19,7 @@ pub mod casting;
 pub mod codecs;
 pub mod db;
 pub mod door;
+mod hep;
 mod hints;
 pub mod hosts;
 mod inlets;

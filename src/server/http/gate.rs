@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{Method, header};
+use axum::http::{HeaderMap, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -16,6 +16,7 @@ use crate::engine::clock;
 use crate::server::deeds;
 use crate::server::http::allowance::Allowance;
 use crate::server::http::problem::{Code, Problem};
+use crate::server::http::ticket::{Claims, Seal, is_ticket};
 use crate::store::api_keys::{self, ApiKey, ApiKeys, PREFIX, Scope, Stamp};
 use crate::store::audit::{Audit, Deed};
 
@@ -29,6 +30,7 @@ pub struct Gate {
     failures: Mutex<Failures>,
     allowance: Mutex<Allowance>,
     audit: Audit,
+    seal: Seal,
 }
 
 /// What an answer tells the chronicle: what was changed, and the sums of what it said and says.
@@ -46,11 +48,17 @@ pub struct Sums {
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub IpAddr);
 
-/// The key that somebody came with.
+/// The key that somebody came with, or the ticket that stands for it.
 #[derive(Debug, Clone)]
 pub struct Bearer {
     gate: Arc<Gate>,
+    pass: Pass,
+}
+
+#[derive(Debug, Clone)]
+struct Pass {
     key: ApiKey,
+    ticket: Option<Claims>,
 }
 
 /// Who came with wrong keys of late, and how often.
@@ -63,21 +71,22 @@ pub async fn admit(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let key = match gate.key(&request) {
-        Ok(key) if key.scope >= scope => key,
-        Ok(key) => {
-            let response = forbidden(&key, scope).into_response();
-            if let Some(deed) = deed(&request, &key) {
-                deeds::note(gate.audit.clone(), come_of(deed, &response)).await;
-            }
-            return response;
-        }
+    let shown = shown(&mut request);
+    let pass = match gate.pass(&request, shown) {
+        Ok(pass) => pass,
         Err(problem) => return problem.into_response(),
     };
+    if let Err(forbidden) = pass.allows(scope, request.uri().path()) {
+        let response = forbidden.into_response();
+        if let Some(deed) = deed(&request, &pass.key) {
+            deeds::note(gate.audit.clone(), come_of(deed, &response)).await;
+        }
+        return response;
+    }
     let told = (scope > Scope::Read)
-        .then(|| (key.id.clone(), request.method().clone(), request.uri().path().to_owned()));
-    let deed = deed(&request, &key);
-    request.extensions_mut().insert(Bearer { gate: gate.clone(), key });
+        .then(|| (pass.key.id.clone(), request.method().clone(), request.uri().path().to_owned()));
+    let deed = deed(&request, &pass.key);
+    request.extensions_mut().insert(Bearer { gate: gate.clone(), pass });
     let response = next.run(request).await;
     if let Some(deed) = deed {
         deeds::note(gate.audit.clone(), come_of(deed, &response)).await;
@@ -94,22 +103,23 @@ impl Gate {
     pub fn new(keys: ApiKeys, budget: Budget, audit: Audit) -> Self {
         let known = Mutex::new((None, Arc::from([])));
         let allowance = Mutex::new(Allowance::new(budget));
-        Self { keys, known, failures: Mutex::default(), allowance, audit }
+        let seal = Seal::new(&mut clock::random());
+        Self { keys, known, failures: Mutex::default(), allowance, audit, seal }
     }
 
-    /// The key that a request comes with.
-    fn key(&self, request: &Request) -> Result<ApiKey, Problem> {
+    /// What the key or ticket of a request allows.
+    fn pass(&self, request: &Request, shown: Option<String>) -> Result<Pass, Problem> {
         let peer = request.extensions().get::<Peer>().map(|peer| network(peer.0));
-        let header = request.headers().get(header::AUTHORIZATION);
-        let text = header.and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let (way, key) = text.split_once(' ').unwrap_or((text, ""));
-        let key = key.trim();
-        if !way.eq_ignore_ascii_case("bearer") || key.is_empty() {
+        let Some(shown) = shown else {
             let how = "write `Authorization: Bearer sk_…`: `voxtrunk key create` makes a key";
             return Err(Problem::new(Code::Unauthorized, how));
-        }
-        if let Some(known) = self.valid(key) {
-            return self.spend(&known).map(|()| known);
+        };
+        let known = match is_ticket(&shown) {
+            true => self.ticket(&shown),
+            false => self.valid(&shown).map(|key| Pass { key, ticket: None }),
+        };
+        if let Some(known) = known {
+            return self.spend(&known.key).map(|()| known);
         }
         // A key that is right comes in all the same: others behind the same address are not
         // locked out, and what is 256 bits long is not guessed in any number of tries.
@@ -120,6 +130,15 @@ impl Gate {
             }
             _ => Err(Problem::new(Code::Unauthorized, "the key is not valid, or not any more")),
         }
+    }
+
+    /// What a ticket allows, if it is one of ours and its key is still valid.
+    fn ticket(&self, text: &str) -> Option<Pass> {
+        let now = clock::since_epoch();
+        let claims = self.seal.claims(text, now)?;
+        let known = self.known();
+        let key = known.iter().find(|key| key.id == claims.key && key.is_valid(now))?;
+        Some(Pass { key: key.clone(), ticket: Some(claims) })
     }
 
     /// The key that is meant, if it is valid.
@@ -202,17 +221,22 @@ fn come_of(deed: Deed, response: &Response) -> Deed {
 impl Bearer {
     /// What the key is called.
     pub fn id(&self) -> &str {
-        &self.key.id
+        &self.pass.key.id
     }
 
     /// What the key may do.
     pub fn scope(&self) -> Scope {
-        self.key.scope
+        self.pass.scope()
     }
 
     /// From when on the key is not valid any more, in seconds since the Unix epoch.
     pub fn expires(&self) -> Option<u64> {
-        self.key.expires
+        self.pass.key.expires
+    }
+
+    /// A ticket that stands for the key; none for who came with a ticket, or tickets would not end.
+    pub fn ticket(&self, claims: &Claims) -> Option<String> {
+        self.pass.ticket.is_none().then(|| self.gate.seal.ticket(claims))
     }
 
     /// All keys.
@@ -220,11 +244,64 @@ impl Bearer {
         self.gate.keys.clone()
     }
 
-    /// Whether the key is still valid.
+    /// Whether the key is still valid, and the ticket.
     pub fn is_valid(&self) -> bool {
-        let known = self.gate.known();
-        known.contains(&self.key) && self.key.is_valid(clock::since_epoch())
+        let (known, now) = (self.gate.known(), clock::since_epoch());
+        let Pass { key, ticket } = &self.pass;
+        let lasts = ticket.as_ref().is_none_or(|ticket| ticket.last(now));
+        known.contains(key) && key.is_valid(now) && lasts
     }
+}
+
+impl Pass {
+    fn scope(&self) -> Scope {
+        self.ticket.as_ref().map_or(self.key.scope, |ticket| ticket.scope.min(self.key.scope))
+    }
+
+    fn allows(&self, scope: Scope, path: &str) -> Result<(), Problem> {
+        if self.scope() < scope {
+            return Err(forbidden(self.scope(), scope));
+        }
+        match &self.ticket {
+            Some(ticket) if !ticket.lead_to(path) => Err(Problem::new(
+                Code::Forbidden,
+                "this ticket is for one call, and this is none of it",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The key or ticket that a request shows: in `Authorization`, or, as browsers can write no header where
+/// they watch, a ticket in the query, which is taken out of it.
+fn shown(request: &mut Request) -> Option<String> {
+    if let Some(key) = bearer(request.headers()) {
+        return Some(key);
+    }
+    if request.method() != Method::GET {
+        return None;
+    }
+    let (uri, ticket) = without_ticket(request.uri())?;
+    *request.uri_mut() = uri;
+    Some(ticket)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (way, key) = text.split_once(' ')?;
+    let key = key.trim();
+    (way.eq_ignore_ascii_case("bearer") && !key.is_empty()).then(|| key.to_owned())
+}
+
+/// What is asked without the ticket in its query, and the ticket.
+fn without_ticket(uri: &Uri) -> Option<(Uri, String)> {
+    let query = uri.query()?;
+    let ticket = query.split('&').find_map(|it| it.strip_prefix("ticket="))?;
+    let ticket = Some(ticket).filter(|it| is_ticket(it))?.to_owned();
+    let others: Vec<&str> = query.split('&').filter(|it| !it.starts_with("ticket=")).collect();
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(format!("{}?{}", uri.path(), others.join("&")).parse().ok()?);
+    Some((Uri::from_parts(parts).ok()?, ticket))
 }
 
 impl Failures {
@@ -255,8 +332,8 @@ pub fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-fn forbidden(key: &ApiKey, scope: Scope) -> Problem {
-    let (has, wants) = (key.scope.name(), scope.name());
+fn forbidden(has: Scope, wants: Scope) -> Problem {
+    let (has, wants) = (has.name(), wants.name());
     Problem::new(
         Code::Forbidden,
         format!("this key may {has}, and this needs one that may {wants}"),
@@ -299,6 +376,24 @@ mod tests {
             failures.count(IpAddr::V4(number.into()), start);
         }
         assert!(failures.0.len() <= MOST_PEERS);
+    }
+
+    #[test]
+    fn a_ticket_is_taken_out_of_what_is_asked() {
+        let asked = |uri: &str| {
+            let uri: Uri = uri.parse().expect("a URI");
+            without_ticket(&uri).map(|(uri, ticket)| (uri.to_string(), ticket))
+        };
+        let found = |uri: &str| Some((uri.to_owned(), "eyJh.b.c".to_owned()));
+        assert_eq!(asked("/v1/events?ticket=eyJh.b.c"), found("/v1/events?"));
+        assert_eq!(
+            asked("/v1/events?types=a&ticket=eyJh.b.c&x=1"),
+            found("/v1/events?types=a&x=1")
+        );
+        // A key in an address would stand in logs and histories.
+        for other in ["/v1/events", "/v1/events?ticket=sk_abc", "/v1/events?tickets=eyJh"] {
+            assert_eq!(asked(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -73,6 +73,16 @@ pub enum Reach {
     Admin,
 }
 
+impl From<Reach> for Scope {
+    fn from(reach: Reach) -> Self {
+        match reach {
+            Reach::Read => Self::Read,
+            Reach::Operate => Self::Operate,
+            Reach::Admin => Self::Admin,
+        }
+    }
+}
+
 /// All keys, the oldest first: what each may do, since when and until when.
 #[utoipa::path(get, path = "/v1/keys", operation_id = "keys.list", tag = "keys",
     responses((status = OK, body = List<KeyView>),
@@ -90,11 +100,7 @@ pub async fn create(
     Extension(bearer): Extension<Bearer>,
     Told(wanted): Told<Wanted>,
 ) -> Result<Response, Problem> {
-    let scope = match wanted.scope {
-        Reach::Read => Scope::Read,
-        Reach::Operate => Scope::Operate,
-        Reach::Admin => Scope::Admin,
-    };
+    let scope = Scope::from(wanted.scope);
     if scope > bearer.scope() {
         return Err(Problem::new(Code::Forbidden, "no key gives more than its maker has"));
     }

@@ -13,7 +13,7 @@ use crate::server::control::clerk::Clerk;
 use crate::server::http::door::Door;
 use crate::server::http::gate::Gate;
 use crate::server::http::recordings::Shelf;
-use crate::server::http::router;
+use crate::server::http::router::{self, Face};
 use crate::server::http::service::Service;
 use crate::server::http::witness::Witness;
 use crate::server::http::{openai, streams, vapi, web_calls};
@@ -41,8 +41,8 @@ pub struct Settings {
     pub openai: Option<openai::Settings>,
     /// Whether programs that were written for Vapi are answered, and by what.
     pub vapi: Option<vapi::Settings>,
-    /// Whether it is told to everybody what can be asked.
-    pub api_docs: bool,
+    /// What the door tells of itself, and to whom.
+    pub face: Face,
     /// How often each key may be used.
     pub budget: Budget,
     /// The data folder, in which the keys are.
@@ -118,7 +118,7 @@ impl Doors {
         if let Ok(address) = public.local() {
             tracing::info!(%address, "answering by HTTP");
         }
-        let router = router::public(service.clone(), &gate, settings.api_docs);
+        let router = router::public(service.clone(), &gate, &settings.face);
         let router = match settings.twilio {
             Some(twilio) => router.merge(streams::pages(sip, twilio)),
             None => router,
@@ -131,9 +131,13 @@ impl Doors {
             }
             None => router,
         };
-        let has_tls = settings.tls.is_some();
+        let counts = settings.face.metrics;
+        let place = match settings.face.url {
+            Some(url) => vapi::Place::At(url),
+            None => vapi::Place::AsAsked { https: settings.tls.is_some() },
+        };
         let router = match settings.vapi {
-            Some(vapi) => router.merge(vapi::pages(&service, &gate, has_tls, vapi)),
+            Some(vapi) => router.merge(vapi::pages(&service, &gate, place, vapi)),
             None => router,
         };
         let router = match settings.web_calls {
@@ -146,7 +150,7 @@ impl Doors {
         };
         others.spawn(public.serve(router, stops.now.clone()));
         if let Some(door) = admin {
-            others.spawn(door.serve(router::admin(service), stops.now.clone()));
+            others.spawn(door.serve(router::admin(service, counts), stops.now.clone()));
         }
     }
 }

@@ -1,13 +1,16 @@
 //! Which path leads where, and what a key must allow for it: the one list of all that can be asked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
-use axum::http::header;
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use utoipa::openapi::Server;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
@@ -17,13 +20,26 @@ use crate::server::http::gate::{Gate, admit};
 use crate::server::http::service::Service;
 use crate::server::http::{
     audit, calls, campaigns, docs, events, files, front, health, keys, metrics, orders,
-    origination, queues, recordings, steering, telephony, things, transcripts, trunks, usage,
-    webhooks,
+    origination, queues, recordings, steering, telephony, things, tickets, transcripts, trunks,
+    usage, webhooks,
 };
 use crate::store::api_keys::Scope;
 
-/// The door of programs. `api_docs`: whether it tells everybody what can be asked.
-pub fn public(service: Service, gate: &Arc<Gate>, api_docs: bool) -> Router {
+/// What the door of programs tells of itself, and to whom.
+#[derive(Debug, Clone, Default)]
+pub struct Face {
+    /// Whether it tells everybody what can be asked.
+    pub api_docs: bool,
+    /// Where others reach it, when that is not where it is.
+    pub url: Option<String>,
+    /// The sites whose pages may ask.
+    pub cors: Vec<String>,
+    /// Whether it is told what was counted.
+    pub metrics: bool,
+}
+
+/// The door of programs.
+pub fn public(service: Service, gate: &Arc<Gate>, face: &Face) -> Router {
     let gated = |router: OpenApiRouter<Service>, scope| {
         router.route_layer(from_fn_with_state((gate.clone(), scope), admit))
     };
@@ -31,26 +47,63 @@ pub fn public(service: Service, gate: &Arc<Gate>, api_docs: bool) -> Router {
         .merge(gated(looks(), Scope::Read))
         .merge(gated(acts(), Scope::Operate))
         .merge(gated(rules(), Scope::Admin));
+    let all = if face.metrics { all.merge(gated(counted(), Scope::Read)) } else { all };
     let (mut router, _) = all.split_for_parts();
-    if api_docs {
+    if face.api_docs {
         // It is made once: strangers may ask for it as often as they like.
-        let text = Bytes::from(openapi().to_json().unwrap_or_default());
+        let mut all = openapi();
+        all.servers = face.url.as_ref().map(|url| vec![Server::new(url)]);
+        let text = Bytes::from(all.to_json().unwrap_or_default());
         let json = [(header::CONTENT_TYPE, "application/json")];
         router = router.route("/openapi.json", get(move || std::future::ready((json, text))));
         router = router.merge(docs::pages());
     }
-    dressed(router.merge(telephony::pages(gate)), service)
+    let router = dressed(router.merge(telephony::pages(gate)), service);
+    match face.cors.is_empty() {
+        true => router,
+        false => router.layer(cors(&face.cors)),
+    }
+}
+
+/// Tells browsers whose pages may ask (the Fetch Standard, 3.3). Nothing here goes by cookies: whoever
+/// has no key gets nowhere.
+fn cors(sites: &[String]) -> CorsLayer {
+    let sites = sites.iter().filter_map(|site| HeaderValue::from_str(site).ok());
+    let name = HeaderName::from_static;
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(sites))
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            header::RANGE,
+            name("idempotency-key"),
+            name("last-event-id"),
+        ])
+        .expose_headers([
+            header::ETAG,
+            header::LOCATION,
+            header::LINK,
+            header::RETRY_AFTER,
+            header::CONTENT_DISPOSITION,
+            header::CONTENT_RANGE,
+            name("x-request-id"),
+            name("idempotent-replayed"),
+        ])
+        .max_age(REMEMBERED)
 }
 
 /// The door of those who watch over the server: metrics and health, without a key.
-pub fn admin(service: Service) -> Router {
-    let (router, _) = open().routes(routes!(metrics::show)).split_for_parts();
+pub fn admin(service: Service, metrics: bool) -> Router {
+    let all = if metrics { open().merge(counted()) } else { open() };
+    let (router, _) = all.split_for_parts();
     dressed(router, service)
 }
 
 /// What can be asked, in OpenAPI 3.1.
 pub fn openapi() -> OpenApi {
-    let all = open().merge(looks()).merge(acts()).merge(rules());
+    let all = open().merge(looks()).merge(counted()).merge(acts()).merge(rules());
     let mut paths = all.into_openapi();
     let info = InfoBuilder::new()
         .title("voxtrunk")
@@ -103,8 +156,13 @@ fn looks() -> OpenApiRouter<Service> {
         .routes(routes!(campaigns::rows))
         .routes(routes!(files::route))
         .routes(routes!(files::history))
-        .routes(routes!(metrics::show))
+        .routes(routes!(tickets::create))
         .merge(written())
+}
+
+/// What was counted.
+fn counted() -> OpenApiRouter<Service> {
+    OpenApiRouter::new().routes(routes!(metrics::show))
 }
 
 /// What acts upon calls and trunks, or costs the server more than a look.
@@ -197,6 +255,9 @@ fn dressed(router: Router<Service>, service: Service) -> Router {
         .layer(from_fn(front::dress))
         .with_state(service)
 }
+
+/// How long a browser remembers who may ask.
+const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// The largest body, in octets.
 const LARGEST_BODY: usize = 64 * 1_024;

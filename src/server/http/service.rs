@@ -6,9 +6,9 @@ use axum::extract::FromRef;
 use tokio_util::sync::CancellationToken;
 
 use crate::server::control::clerk::Clerk;
-use crate::server::http::events::Streams;
 use crate::server::http::health::Readiness;
 use crate::server::http::recordings::Shelf;
+use crate::server::http::watching::Streams;
 use crate::server::http::witness::Asking;
 use crate::store::audit::Audit;
 use crate::store::call_archive::CallArchive;
@@ -42,7 +42,7 @@ impl Service {
         (witness, audit): (Asking, Audit),
         stops: Stops,
     ) -> Self {
-        let streams = Streams::new((clerk.clone(), archive.clone()), witness.clone(), stops.now);
+        let streams = Streams::new(clerk.clone(), witness.clone(), stops.now);
         let readiness = Readiness(stops.wind_up);
         Self { clerk, archive, shelf, witness, readiness, streams, audit }
     }
@@ -81,6 +81,12 @@ impl FromRef<Service> for Readiness {
 impl FromRef<Service> for Streams {
     fn from_ref(service: &Service) -> Self {
         service.streams.clone()
+    }
+}
+
+impl FromRef<Service> for (Streams, CallArchive) {
+    fn from_ref(service: &Service) -> Self {
+        (service.streams.clone(), service.archive.clone())
     }
 }
 

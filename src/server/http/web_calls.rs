@@ -25,10 +25,11 @@ use crate::engine::clock;
 use crate::engine::sip_shard::visits::{News, Visit, Visitor};
 use crate::server::control::clerk::Clerk;
 use crate::server::http::allowance::Allowance;
-use crate::server::http::events::Streams;
+use crate::server::http::events;
 use crate::server::http::gate::{Peer, network};
 use crate::server::http::problem::{Code, Problem};
 use crate::server::http::service::Service;
+use crate::server::http::watching::Streams;
 
 /// Whom pages may call.
 #[derive(Debug)]
@@ -167,7 +168,7 @@ async fn words(
     // A page of our own says no origin when it only reads; the ticket is what counts.
     let origin = headers.contains_key(header::ORIGIN).then(|| door.origin(&headers)).transpose()?;
     let up = door.up().get(&ticket).cloned().ok_or_else(nowhere)?;
-    let answer = streams.words_of(up.call).await?;
+    let answer = events::words_of(&streams, up.call).await?;
     Ok(with_origin(answer, origin.flatten().as_ref()))
 }
 

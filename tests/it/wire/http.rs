@@ -394,6 +394,11 @@ impl Api {
         Self { client: client.expect("a client"), base: base.to_owned(), address, key: None }
     }
 
+    /// The key that it shows.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
     /// Where it asks.
     pub fn base(&self) -> &str {
         &self.base

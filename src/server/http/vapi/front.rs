@@ -33,12 +33,23 @@ pub struct Settings {
     pub allowed: Vec<Host>,
 }
 
+/// Where the door is for those who come.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// Here.
+    At(String),
+    /// Where whoever asks says so.
+    AsAsked {
+        /// Whether the door has a certificate.
+        https: bool,
+    },
+}
+
 /// Keeps what programs make.
 #[derive(Debug)]
 pub struct Front {
     settings: Settings,
-    /// Whether the door has a certificate.
-    https: bool,
+    place: Place,
     /// What was made. Whoever changes it holds it until the files say so, and the others wait.
     drawer: tokio::sync::Mutex<Result<Drawer, String>>,
     /// What was said of the last calls.
@@ -69,7 +80,7 @@ pub struct Changed {
 
 impl Front {
     /// Reads what was made before.
-    pub fn open(settings: Settings, https: bool) -> Self {
+    pub fn open(settings: Settings, place: Place) -> Self {
         let drawer = Drawer::read(&settings.drawer).map_err(|why| {
             let path = settings.drawer.display();
             tracing::error!(%path, %why, "what programs made through /vapi cannot be read");
@@ -79,7 +90,7 @@ impl Front {
         clock::random().fill(&mut secret);
         Self {
             settings,
-            https,
+            place,
             drawer: tokio::sync::Mutex::new(drawer),
             notes: Mutex::default(),
             key: hmac::Key::new(hmac::HMAC_SHA256, &secret),
@@ -202,12 +213,16 @@ impl Front {
 
     /// How whoever asks names this server; empty when it does not say.
     pub fn base(&self, headers: &HeaderMap) -> String {
+        let https = match &self.place {
+            Place::At(url) => return url.clone(),
+            Place::AsAsked { https } => *https,
+        };
         let host = headers.get(header::HOST).and_then(|it| it.to_str().ok());
         let is_plain =
             |it: &&str| it.bytes().all(|it| it.is_ascii_alphanumeric() || b".-:[]".contains(&it));
         let Some(host) = host.filter(is_plain) else { return String::new() };
         let forwarded = headers.get("x-forwarded-proto").is_some_and(|it| it == "https");
-        let scheme = if self.https || forwarded { "https" } else { "http" };
+        let scheme = if https || forwarded { "https" } else { "http" };
         format!("{scheme}://{host}")
     }
 }
