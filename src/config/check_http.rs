@@ -25,6 +25,14 @@ pub fn door(subject: &Subject<'_>) -> Vec<Diagnostic> {
             );
         }
     }
+    if let Some(url) = http.public_url.as_deref().filter(|url| !is_base(url)) {
+        let message = format!("`{url}` is not the address of a server");
+        found.push(
+            Diagnostic::error("http.public_url", message)
+                .at(subject.place("http.public_url"), "here")
+                .help("write such as \"https://voice.example.com\", without a slash at its end"),
+        );
+    }
     match &http.tls {
         Some(name) => found.extend(check_listen::undefined(subject, name, "http.tls")),
         None if !http.bind.ip().is_loopback() => found.push(
@@ -35,6 +43,17 @@ pub fn door(subject: &Subject<'_>) -> Vec<Diagnostic> {
         None => {}
     }
     found
+}
+
+/// Whether paths can be put behind it.
+fn is_base(url: &str) -> bool {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let is_plain = |it: u8| it.is_ascii_alphanumeric() || b".-:[]/_".contains(&it);
+    matches!(scheme, "http" | "https")
+        && !rest.is_empty()
+        && !rest.starts_with('/')
+        && !rest.ends_with('/')
+        && rest.bytes().all(is_plain)
 }
 
 /// An address that is not ours, or taken: SIP over TCP, TLS and WebSockets has the same ports.

@@ -15,6 +15,9 @@ pub struct Http {
     /// Address and port.
     #[serde(deserialize_with = "parsed")]
     pub bind: SocketAddr,
+    /// How this door is reached from outside, such as `https://voice.example.com`: what others are
+    /// told of calls leads there, to recordings and orders.
+    pub public_url: Option<String>,
     /// The name of the certificate, a table `[tls.NAME]`; without it, there is no TLS.
     pub tls: Option<String>,
     /// Whether `/openapi.json` tells everybody what can be asked.
@@ -44,6 +47,7 @@ impl Default for Http {
     fn default() -> Self {
         Self {
             bind: local(8080),
+            public_url: None,
             tls: None,
             api_docs: true,
             admin: None,

@@ -34,7 +34,6 @@ fn without_index(part: &str) -> &str {
 }
 
 const KEYS: &[&str] = &[
-    "http.public_url",
     "http.dashboard",
     "http.cors",
     "tls.*.acme",

@@ -30,7 +30,7 @@ use crate::engine::ai::shift::Shift;
 use crate::engine::ai::think::Thinking;
 use crate::engine::ai::{listen, speak};
 use crate::engine::audio_streams::desk;
-use crate::engine::bus::Bus;
+use crate::engine::bus::{Bus, Standing};
 use crate::engine::clock;
 use crate::engine::conferences::{self, ConferencesHandle};
 use crate::engine::deciding;
@@ -304,8 +304,12 @@ impl CallTask {
             _ => None,
         };
         let is_over = matches!(fact, Fact::Ended { .. });
-        let so_far = (!is_over).then(|| Box::new(self.conductor.so_far(clock::now())));
-        self.house.bus.tell(self.call, fact, so_far).await;
+        let standing = match (is_over, &after) {
+            (false, _) => Standing::Up(Box::new(self.conductor.so_far(clock::now()))),
+            (true, Some(_)) => Standing::Read,
+            (true, None) => Standing::Over,
+        };
+        self.house.bus.tell(self.call, fact, standing).await;
         if after.and_then(|after| self.house.errands.give(after).err()).is_some() {
             tracing::warn!("too many calls end: what was said in this one is not read");
         }
