@@ -1,5 +1,6 @@
 //! Checks of webhooks and of the database.
 
+use crate::base::destination::Destination;
 use crate::base::network;
 use crate::base::secret::{ExposeSecret, Secret};
 use crate::config::check_machine::in_plain_text;
@@ -197,6 +198,10 @@ fn without_cousin(subject: &Subject<'_>, webhook: &Webhook, path: &str) -> Vec<D
 
 fn events(subject: &Subject<'_>, webhook: &Webhook, path: &str) -> Vec<Diagnostic> {
     let key = format!("{path}.events");
+    let name = path.strip_prefix("webhooks.").unwrap_or_default();
+    if webhook.events.is_empty() && is_asked(subject, name) {
+        return Vec::new();
+    }
     if webhook.events.is_empty() {
         return vec![
             Diagnostic::error("webhook.events", "a webhook that is told nothing")
@@ -219,6 +224,12 @@ fn events(subject: &Subject<'_>, webhook: &Webhook, path: &str) -> Vec<Diagnosti
             .help(format!("there are {}", EVENTS.join(", ")))
     };
     unknown.map(told).collect()
+}
+
+/// Whether a route asks it where calls go.
+fn is_asked(subject: &Subject<'_>, name: &str) -> bool {
+    let all = subject.plan.routes.iter().flat_map(|route| route.to.iter().chain(&route.otherwise));
+    all.into_iter().any(|to| matches!(to, Destination::Webhook(asked) if asked == name))
 }
 
 fn patience(subject: &Subject<'_>, webhook: &Webhook, path: &str) -> Vec<Diagnostic> {

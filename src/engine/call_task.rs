@@ -396,9 +396,10 @@ impl CallTask {
     /// Asks a server of the operator's where the call goes.
     fn ask_way(&mut self, inquiry: Inquiry) {
         let (call, web, mailbox) = (self.call, self.house.web.clone(), self.mailbox.clone());
+        let named = self.playbill.deciders.get(&inquiry.url).cloned();
         self.workers.spawn(async move {
             // A call that is gone needs nothing.
-            mailbox.deliver(deciding::ask(&web, call, inquiry).await).await.ok();
+            mailbox.deliver(deciding::ask((&web, named), call, inquiry).await).await.ok();
         });
     }
 

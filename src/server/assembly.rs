@@ -38,6 +38,7 @@ use crate::server::stir::{self, StirError};
 use crate::server::storing::{self, StoreError};
 use crate::server::tools::{self, Shop, ShopError};
 use crate::server::vapi::ledger::Ledger;
+use crate::server::webhooks::oracle;
 use crate::server::{door, inlets, music, recordings, streams, trunks, vantage};
 use crate::sip::dialog::session_timer::{self, Mode};
 use crate::sip::endpoint;
@@ -200,7 +201,18 @@ pub async fn playbill(
     let (campaigns, relay) = (drives(loaded)?, tools::relay(server)?);
     let streams = streams::settings(server);
     let crews = cast.crews;
-    Ok(Playbill { briefing, crews, tools, campaigns, relay, identity, entrusted, streams })
+    let deciders = oracle::all(server);
+    Ok(Playbill {
+        briefing,
+        crews,
+        tools,
+        campaigns,
+        relay,
+        identity,
+        entrusted,
+        streams,
+        deciders,
+    })
 }
 
 /// What is covered in all that calls keep and tell.

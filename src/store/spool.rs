@@ -213,7 +213,7 @@ mod tests {
         spool.keep(vec![event(3)]);
         fs::write(folder.join("00000000000000000009.part"), "{").expect("half a file");
         let calls = [1, 2].map(|at| CallId::new(Duration::ZERO, &mut Random::repeatable(at)));
-        calls.map(|call| spool.hold(call, &event(4)).expect("it is held"));
+        calls.iter().for_each(|call| spool.hold(*call, &event(4)).expect("it is held"));
         spool.let_go(calls[0]);
         spool.let_go(calls[0]);
         let mut again = Spool::open(folder.clone()).expect("a folder");

@@ -93,6 +93,11 @@ impl Endpoint {
     /// # Errors
     /// When there is no answer.
     pub async fn tell(&self, message: &Message<'_>, web: &Web) -> Result<Answered, WebError> {
+        web.ask(self.asking(message, self.timeout)).await
+    }
+
+    /// What is sent to it, proof and all.
+    pub fn asking(&self, message: &Message<'_>, timeout: Duration) -> Asking {
         let headers = [
             ("content-type", "application/json".to_owned()),
             ("webhook-id", message.id.to_owned()),
@@ -100,14 +105,13 @@ impl Endpoint {
             self.proof(message),
         ];
         let headers = headers.map(|(name, value)| (name.to_owned(), Secret::from(value)));
-        let asking = Asking {
+        Asking {
             method: "POST",
             url: self.url.clone(),
             headers: headers.to_vec(),
             body: message.body.as_bytes().to_vec(),
-            timeout: self.timeout,
-        };
-        web.ask(asking).await
+            timeout,
+        }
     }
 
     /// The header by which it knows us.

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::call::event::Fact;
+use crate::call::record::Stage;
 use crate::server::control::history::moment;
 use crate::server::vapi::drawer::{Kept, Kind};
 use crate::server::vapi::making;
@@ -23,6 +24,8 @@ pub fn told(fact: &Fact, it: &Happening<'_>) -> Vec<Message> {
             let cut = interrupted.then(|| message("transcript.updated", "user-interrupted", it));
             cut.into_iter().chain(said("assistant", text, it)).collect()
         }
+        // Whoever hears does not make anybody wait.
+        Fact::ProviderFailed { stage: Stage::Hear, .. } => Vec::new(),
         Fact::ProviderFailed { .. } => vec![message("provider.failed", "hang", it)],
         Fact::Transferred { to, failed: None, .. } => transferred(to, it),
         _ => Vec::new(),
@@ -52,6 +55,11 @@ pub fn report(it: &Happening<'_>) -> Message {
         put(&mut report, "durationMinutes", json!(lasted as f64 / 60_000.0));
     }
     report
+}
+
+/// A question about a call.
+pub fn request(theirs: &'static str, it: &Happening<'_>) -> Value {
+    message("route.decide", theirs, it).body
 }
 
 /// What an endpoint is told that is only tried.

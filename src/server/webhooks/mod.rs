@@ -7,4 +7,5 @@ pub mod happening;
 mod in_retell;
 mod in_vapi;
 pub mod intake;
+pub mod oracle;
 pub mod scribe;
