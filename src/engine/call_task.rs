@@ -295,19 +295,15 @@ impl CallTask {
     /// Tells what happened to the log, and to all who want to know.
     async fn tell(&mut self, fact: Fact) {
         journal::write(&fact);
-        let after = match &fact {
+        let (after, standing) = match &fact {
             Fact::Ended { record, .. } => {
                 self.report(record);
                 let house = (&self.house.bus, self.memories());
-                aftermath::errand(&self.playbill, house, record)
+                let after = aftermath::errand(&self.playbill, house, record);
+                let standing = if after.is_some() { Standing::Read } else { Standing::Over };
+                (after, standing)
             }
-            _ => None,
-        };
-        let is_over = matches!(fact, Fact::Ended { .. });
-        let standing = match (is_over, &after) {
-            (false, _) => Standing::Up(Box::new(self.conductor.so_far(clock::now()))),
-            (true, Some(_)) => Standing::Read,
-            (true, None) => Standing::Over,
+            _ => (None, Standing::Up(Box::new(self.conductor.so_far(clock::now())))),
         };
         self.house.bus.tell(self.call, fact, standing).await;
         if after.and_then(|after| self.house.errands.give(after).err()).is_some() {

@@ -112,7 +112,7 @@ pub fn settings(server: &Server, ledger: Ledger) -> Result<Settings, StoreError>
         endpoints: endpoints.collect(),
         sources: Sources {
             drawer: inlets::drawer(server),
-            ledger,
+            ledger: server.http.as_ref().and_then(|http| http.vapi).map(|_| ledger),
             public_url: server.http.as_ref().and_then(|http| http.public_url.clone()),
         },
         web: Web::new(allowed, &tls::Client::load(files)?)?,

@@ -17,7 +17,7 @@ pub struct Known<'a> {
     pub note: Option<&'a Note>,
     /// Where recordings and orders go: `https://voice.example.com`.
     pub base: &'a str,
-    /// What orders to this call prove themselves with.
+    /// What orders to this call prove themselves with; empty where none are taken.
     pub token: &'a str,
     /// The time (RFC 3339).
     pub now: &'a str,
@@ -165,7 +165,7 @@ fn customer(told: &Value) -> Value {
 /// Where a call that is up takes orders from whoever has this address.
 fn monitor(id: &str, known: &Known<'_>) -> Option<Value> {
     let Known { base, token, .. } = known;
-    (!base.is_empty())
+    (!base.is_empty() && !token.is_empty())
         .then(|| json!({ "controlUrl": format!("{base}/vapi/call/{id}/control/{token}") }))
 }
 

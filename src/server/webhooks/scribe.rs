@@ -36,8 +36,8 @@ use crate::store::spool::Event;
 pub struct Sources {
     /// The file of what programs of Vapi's made; it need not be there.
     pub drawer: PathBuf,
-    /// What was said of calls.
-    pub ledger: Ledger,
+    /// What was said of calls, where programs of Vapi's are answered.
+    pub ledger: Option<Ledger>,
     /// How the HTTP door is reached from outside, if that is known.
     pub public_url: Option<String>,
 }
@@ -218,7 +218,10 @@ impl Scribe {
         self.look();
         let at = clock::since_epoch();
         let Sources { ledger, public_url, .. } = &self.sources;
-        let (note, token, now) = (ledger.noted(call), ledger.token(call), timestamp(at));
+        let note = ledger.as_ref().and_then(|ledger| ledger.noted(call));
+        // Without it no orders are taken.
+        let token = ledger.as_ref().map(|ledger| ledger.token(call)).unwrap_or_default();
+        let now = timestamp(at);
         let known = Known {
             drawer: &self.drawer.1,
             note: note.as_ref(),
@@ -364,3 +367,44 @@ const LONGEST_BODY: usize = 64 * 1_024;
 
 /// The longest in the words of others, who have all that was said in it.
 const LONGEST_REPORT: usize = 1_024 * 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::webhook::Webhook;
+
+    #[test]
+    fn a_report_waits_for_what_is_found_out_and_not_for_ever() {
+        let settings =
+            "url = \"https://a.test\"\nsecret = \"x\"\nformat = \"vapi\"\nevents = [\"*\"]";
+        let webhook: Webhook = toml::from_str(settings).expect("a webhook");
+        let nowhere = PathBuf::from("/nonexistent");
+        let sources = Sources { drawer: nowhere.join("x"), ledger: None, public_url: None };
+        let endpoints = Arc::new([Endpoint::new("app", &webhook)]);
+        let mut scribe = Scribe::new(endpoints, sources, CallArchive::new(nowhere));
+        let call = CallId::new(Duration::from_secs(1), &mut Random::repeatable(1));
+        let told = json!({ "id": call.to_string(), "end_reason": "agent_ended",
+            "ended_at": "2026-01-01T00:00:09.000Z" });
+        for is_found in [true, false] {
+            let (mut now, mut later, mut late) =
+                (News::default(), News::default(), News::default());
+            let all = scribe.ended(call, &told);
+            scribe.waits(call, (told.clone(), all), &mut now);
+            assert_eq!((now.told.len(), now.held.len()), (1, 1));
+            assert!(scribe.is_holding() && now.told[0].body.contains("status-update"));
+            scribe.overdue(clock::now(), &mut later);
+            assert!(later.told.is_empty() && later.let_go.is_empty());
+            let found = json!({ "summary": "It is mended." });
+            match is_found {
+                true => scribe.analyzed(call, found.clone(), &mut later),
+                false => scribe.overdue(clock::now() + READ_WITHIN, &mut later),
+            }
+            let report = later.told.first().expect("a report");
+            assert_eq!((later.told.len(), &later.let_go), (1, &vec![call]));
+            assert_eq!(report.id, now.held[0].1.id, "it is never told twice");
+            assert_eq!(report.body.contains("It is mended."), is_found, "{}", report.body);
+            scribe.analyzed(call, found, &mut late);
+            assert!(late.told.is_empty() && !scribe.is_holding());
+        }
+    }
+}
