@@ -107,9 +107,11 @@ async fn a_caller_who_is_sent_on_is_told_in_the_words_of_each() {
     told(&server, &attended("101")).await;
     events.until("transfer.failed").await;
     told(&server, &attended("102")).await;
-    let dialog = answers(&mut ben).await;
+    answers(&mut ben).await;
     events.until("call.transferred").await;
-    ben.ask(&dialog, "BYE", "").await;
+    ann.hangs_up().await;
+    let bye = ben.wait_for("BYE ").await;
+    ben.reply(&bye, "200 OK", "").await;
     let record = server.record().await;
     let id = record["id"].as_str().expect("an identity");
 
