@@ -42,7 +42,8 @@ pub enum Destination {
     Conference(String),
     /// `queue:sales`: callers wait for the next free member.
     Queue(String),
-    /// `webhook:https://app.example.com/incoming`: a server of the operator's says where.
+    /// `webhook:https://app.example.com/incoming`, or `webhook:NAME` of `[webhooks.NAME]`: a server of
+    /// the operator's says where.
     Webhook(String),
     /// `stream:bot`: somebody behind a WebSocket hears and speaks.
     Stream(String),
@@ -259,7 +260,7 @@ impl<'de> Deserialize<'de> for Destination {
     }
 }
 
-/// Reads a URL.
+/// Reads a URL, or a name.
 fn webhook(value: &str) -> Result<Destination, NotADestination> {
     let (scheme, rest) = value.split_once("://").unwrap_or_default();
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -267,10 +268,11 @@ fn webhook(value: &str) -> Result<Destination, NotADestination> {
         && !authority.is_empty()
         && !authority.contains('@')
         && value.chars().all(|c| c.is_ascii_graphic());
-    match is_url {
+    match is_url || is_name(value) && value != EXTENSION {
         true => Ok(Destination::Webhook(value.to_owned())),
         false => Err(NotADestination::Value(format!(
-            "`{value}` is no URL: write webhook:https://app.example.com/incoming"
+            "`{value}` is no URL and no name: write webhook:https://app.example.com/incoming, or \
+             webhook:NAME of [webhooks.NAME]"
         ))),
     }
 }

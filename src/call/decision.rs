@@ -12,7 +12,7 @@ use crate::dialplan::plan::Route;
 /// A question to a server of the operator's.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inquiry {
-    /// Where.
+    /// Where: a URL, or the name of a webhook.
     pub url: String,
     /// How long it may take.
     pub timeout: Duration,

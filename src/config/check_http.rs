@@ -47,14 +47,12 @@ pub fn door(subject: &Subject<'_>) -> Vec<Diagnostic> {
                 .help(how),
         );
     }
-    if let Some(url) = http.public_url.as_ref().filter(|url| !is_origin(url)) {
+    if let Some(url) = http.public_url.as_deref().filter(|url| !is_base(url)) {
+        let message = format!("`{url}` is not the address of a server");
         found.push(
-            Diagnostic::error("http.public_url", format!("`{url}` is not where anybody comes"))
-                .at(
-                    subject.place("http.public_url"),
-                    "a scheme and a host, and nothing behind them",
-                )
-                .help("write \"https://voice.example.com\""),
+            Diagnostic::error("http.public_url", message)
+                .at(subject.place("http.public_url"), "here")
+                .help("write such as \"https://voice.example.com\", without a slash at its end"),
         );
     }
     match &http.tls {
@@ -67,6 +65,17 @@ pub fn door(subject: &Subject<'_>) -> Vec<Diagnostic> {
         None => {}
     }
     found
+}
+
+/// Whether paths can be put behind it.
+fn is_base(url: &str) -> bool {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let is_plain = |it: u8| it.is_ascii_alphanumeric() || b".-:[]/_".contains(&it);
+    matches!(scheme, "http" | "https")
+        && !rest.is_empty()
+        && !rest.starts_with('/')
+        && !rest.ends_with('/')
+        && rest.bytes().all(is_plain)
 }
 
 /// An address that is not ours, or taken: SIP over TCP, TLS and WebSockets has the same ports.

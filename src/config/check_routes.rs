@@ -167,6 +167,10 @@ fn unreachable_webhook(subject: &Subject<'_>, url: &str, path: &str) -> Option<D
         let place = subject.place(path);
         return Some(Diagnostic::error("route.webhook", message).at(place, "nobody is asked here"));
     }
+    if !url.contains("://") {
+        let known = subject.server.webhooks.keys().map(String::as_str);
+        return unknown_name(subject, ("webhook", url, path), known);
+    }
     check_webhooks::reach(subject, url, ("route.webhook", path))
 }
 

@@ -1,10 +1,13 @@
 //! Checks of webhooks and of the database.
 
+use crate::base::destination::Destination;
 use crate::base::network;
+use crate::base::secret::{ExposeSecret, Secret};
 use crate::config::check_machine::in_plain_text;
 use crate::config::diagnostic::{Diagnostic, did_you_mean};
+use crate::config::dialect::{is_told, told_in};
 use crate::config::subject::Subject;
-use crate::config::webhook::{EVENTS, Webhook, fits, secret_key};
+use crate::config::webhook::{EVENTS, Format, Webhook, fits, secret_key};
 
 /// Checks all webhooks.
 pub fn webhooks(subject: &Subject<'_>) -> Vec<Diagnostic> {
@@ -14,6 +17,7 @@ pub fn webhooks(subject: &Subject<'_>) -> Vec<Diagnostic> {
         found.extend(place(subject, webhook, &path));
         found.extend(secrets(subject, webhook, &path));
         found.extend(events(subject, webhook, &path));
+        found.extend(without_cousin(subject, webhook, &path));
         found.extend(patience(subject, webhook, &path));
     }
     found
@@ -118,7 +122,13 @@ pub fn reach(
 
 fn secrets(subject: &Subject<'_>, webhook: &Webhook, path: &str) -> Vec<Diagnostic> {
     let key = format!("{path}.secret");
-    let make = "`voxtrunk webhook secret` makes one";
+    let make = match webhook.format {
+        Format::Standard => "`voxtrunk webhook secret` makes one",
+        Format::Vapi => "write what it expects as X-Vapi-Secret: secret = \"${env:VAPI_SECRET}\"",
+        Format::Retell => {
+            "write the API key with which it checks X-Retell-Signature: secret = \"${env:RETELL_API_KEY}\""
+        }
+    };
     if webhook.secret.is_empty() {
         return vec![
             Diagnostic::error("webhook.secret", "nobody could tell whether it is us who tells")
@@ -127,15 +137,19 @@ fn secrets(subject: &Subject<'_>, webhook: &Webhook, path: &str) -> Vec<Diagnost
         ];
     }
     let mut found: Vec<Diagnostic> = in_plain_text(subject, &key).into_iter().collect();
-    if webhook.secret.len() > MOST_SECRETS {
-        let message = format!("a webhook has at most {MOST_SECRETS} secrets");
+    let most = if webhook.format == Format::Standard { MOST_SECRETS } else { 1 };
+    if webhook.secret.len() > most {
+        let message = match most {
+            1 => format!("a webhook of the format `{}` has one secret", webhook.format.name()),
+            most => format!("a webhook has at most {most} secrets"),
+        };
         found.push(Diagnostic::error("webhook.secret", message).at(subject.place(&key), "here"));
     }
     for (at, secret) in webhook.secret.iter().enumerate() {
-        if secret_key(secret).is_none() {
+        if let Some(label) = unfit(webhook.format, secret) {
             found.push(
                 Diagnostic::error("webhook.secret", "this is no secret of a webhook")
-                    .at(subject.element(&key, at), "`whsec_` and 24 to 64 octets in base64")
+                    .at(subject.element(&key, at), label)
                     .help(make),
             );
         }
@@ -143,8 +157,51 @@ fn secrets(subject: &Subject<'_>, webhook: &Webhook, path: &str) -> Vec<Diagnost
     found
 }
 
+/// Why this cannot be the secret of a webhook of a form.
+fn unfit(format: Format, secret: &Secret) -> Option<&'static str> {
+    let text = secret.expose_secret();
+    let is_visible = !text.is_empty() && text.bytes().all(|it| it.is_ascii_graphic());
+    match format {
+        Format::Standard if secret_key(secret).is_none() => {
+            Some("`whsec_` and 24 to 64 octets in base64")
+        }
+        Format::Vapi if !is_visible => Some("letters, digits and signs of ASCII, without spaces"),
+        Format::Retell if text.trim().is_empty() => Some("empty"),
+        Format::Standard | Format::Vapi | Format::Retell => None,
+    }
+}
+
+/// What is asked for by name and is never told in this form.
+fn without_cousin(subject: &Subject<'_>, webhook: &Webhook, path: &str) -> Vec<Diagnostic> {
+    let key = format!("{path}.events");
+    let is_known = |wanted: &str| EVENTS.iter().any(|known| fits(wanted, known));
+    let those = webhook.events.iter().enumerate();
+    let those = those.filter(|(_, it)| is_known(it) && !is_told(webhook.format, it));
+    let told = |(at, wanted): (usize, &String)| {
+        let format = webhook.format.name();
+        let help = match (webhook.format, wanted.as_str()) {
+            (Format::Vapi, "call.analyzed") => {
+                "what was found out is in the end-of-call-report: write \"call.ended\"".to_owned()
+            }
+            (format, _) => {
+                let all: Vec<&str> = told_in(format).collect();
+                format!("there are {}", all.join(", "))
+            }
+        };
+        let message = format!("`{wanted}` is not told in the format `{format}`");
+        Diagnostic::warning("webhook.event", message)
+            .at(subject.element(&key, at), "there is nothing like it")
+            .help(help)
+    };
+    those.map(told).collect()
+}
+
 fn events(subject: &Subject<'_>, webhook: &Webhook, path: &str) -> Vec<Diagnostic> {
     let key = format!("{path}.events");
+    let name = path.strip_prefix("webhooks.").unwrap_or_default();
+    if webhook.events.is_empty() && is_asked(subject, name) {
+        return Vec::new();
+    }
     if webhook.events.is_empty() {
         return vec![
             Diagnostic::error("webhook.events", "a webhook that is told nothing")
@@ -167,6 +224,12 @@ fn events(subject: &Subject<'_>, webhook: &Webhook, path: &str) -> Vec<Diagnosti
             .help(format!("there are {}", EVENTS.join(", ")))
     };
     unknown.map(told).collect()
+}
+
+/// Whether a route asks it where calls go.
+fn is_asked(subject: &Subject<'_>, name: &str) -> bool {
+    let all = subject.plan.routes.iter().flat_map(|route| route.to.iter().chain(&route.otherwise));
+    all.into_iter().any(|to| matches!(to, Destination::Webhook(asked) if asked == name))
 }
 
 fn patience(subject: &Subject<'_>, webhook: &Webhook, path: &str) -> Vec<Diagnostic> {

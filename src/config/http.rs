@@ -15,11 +15,11 @@ pub struct Http {
     /// Address and port.
     #[serde(deserialize_with = "parsed")]
     pub bind: SocketAddr,
+    /// How this door is reached from outside, such as `https://voice.example.com`: what others are
+    /// told of calls leads there, to recordings and orders.
+    pub public_url: Option<String>,
     /// The name of the certificate, a table `[tls.NAME]`; without it, there is no TLS.
     pub tls: Option<String>,
-    /// Where others reach this door, as `https://voice.example.com`, when a proxy or a name stands
-    /// before it. It is what links and the description at `/openapi.json` say.
-    pub public_url: Option<String>,
     /// Whether `/openapi.json` tells everybody what can be asked.
     pub api_docs: bool,
     /// The sites whose pages may ask with a key or a ticket, as `https://app.example.com`.
@@ -49,8 +49,8 @@ impl Default for Http {
     fn default() -> Self {
         Self {
             bind: local(8080),
-            tls: None,
             public_url: None,
+            tls: None,
             api_docs: true,
             cors: Vec::new(),
             admin: None,

@@ -40,6 +40,7 @@ pub mod codec;
 pub mod control;
 pub mod database;
 pub mod diagnostic;
+pub mod dialect;
 mod dialplans;
 pub mod editing;
 mod explain;

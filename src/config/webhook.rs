@@ -17,13 +17,16 @@ use crate::base::units;
 pub struct Webhook {
     /// Where it is told: `https://crm.example.com/hooks/voice`.
     pub url: String,
-    /// What it proves us by: `whsec_` and base64. While it is changed, a list of two: both sign.
+    /// What it proves us by: `whsec_` and base64; while it is changed, a list of two, and both sign.
+    /// With `format = "vapi"` any text, which is sent as `X-Vapi-Secret`; with `format = "retell"`
+    /// the API key by which `X-Retell-Signature` is made.
     #[serde(default, deserialize_with = "secrets")]
     #[schemars(with = "OneOrMany<String>")]
     pub secret: Vec<Secret>,
-    /// What it is told: `call.ended`, `call.*`.
+    /// What it is told: `call.ended`, `call.*`. The names are ours in every format; what they are
+    /// called there stands in the table of `format`.
     pub events: Vec<String>,
-    /// In which form.
+    /// In which form: `standard`, `vapi` or `retell`.
     #[serde(default)]
     pub format: Format,
     /// How long an answer is waited for.
@@ -38,9 +41,35 @@ pub struct Webhook {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// Standard Webhooks.
+    /// Standard Webhooks: our events as they are.
     #[default]
     Standard,
+    /// As Vapi tells its servers: `{"message":{"type":"status-update",…}}`. `call.ringing`,
+    /// `call.started` and `call.ended` are `status-update`, `call.ended` is `end-of-call-report` too,
+    /// `transcript.updated` is `transcript`, `user-interrupted` and `conversation-update`,
+    /// `call.transferred` and `agent.handoff` are `transfer-update`, and `provider.failed` is `hang`.
+    Vapi,
+    /// As Retell tells: `{"event":"call_started","call":{…}}`. `call.started`, `call.ended` and
+    /// `call.analyzed` have an underscore there, `transcript.updated` is `transcript_updated`,
+    /// `call.transferred` is `transfer_bridged` and `transfer_ended`, `transfer.failed` is
+    /// `transfer_cancelled`.
+    Retell,
+}
+
+impl Format {
+    /// As it stands in the settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Vapi => "vapi",
+            Self::Retell => "retell",
+        }
+    }
+
+    /// By its name in the settings.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Standard, Self::Vapi, Self::Retell].into_iter().find(|it| it.name() == name)
+    }
 }
 
 /// How long is waited.

@@ -17,7 +17,7 @@ use crate::base::number::Number;
 use crate::base::scope::Scope;
 use crate::call::event::Fact;
 use crate::call::record::{Record, Speaker};
-use crate::engine::bus::Bus;
+use crate::engine::bus::{Bus, Standing};
 use crate::engine::clock;
 use crate::engine::errands::Errand;
 use crate::engine::memories::Memories;
@@ -57,7 +57,7 @@ async fn follow(
             Ok(Ok(report)) => {
                 let told = Value::Object(report.json());
                 remember(playbill, memories, (record, &report)).await;
-                bus.tell(record.call, Fact::Analyzed(Box::new(report)), None).await;
+                bus.tell(record.call, Fact::Analyzed(Box::new(report)), Standing::Over).await;
                 return hand_in(playbill, (after, record), told).await;
             }
             Ok(Err(why)) => why,

@@ -17,13 +17,24 @@ pub struct Told {
     pub fact: Arc<Fact>,
 }
 
-/// A fact for those who write down what happens, with the record of its call as it stands then.
+/// A fact for those who write down what happens, and how its call stands then.
 #[derive(Debug)]
 pub struct Noted {
     /// The fact.
     pub told: Told,
-    /// The record, while the call is up.
-    pub so_far: Option<Box<Record>>,
+    /// The call.
+    pub standing: Standing,
+}
+
+/// How a call stands when something happens in it.
+#[derive(Debug)]
+pub enum Standing {
+    /// It is up, and this is its record.
+    Up(Box<Record>),
+    /// It is over; a model reads what was said, and may report.
+    Read,
+    /// It is over.
+    Over,
 }
 
 /// Where calls tell their facts.
@@ -54,11 +65,11 @@ impl Bus {
 
     /// Tells a fact: waits for the writer, never for watchers (a laggard is told that it missed
     /// some).
-    pub async fn tell(&self, call: CallId, fact: Fact, so_far: Option<Box<Record>>) {
+    pub async fn tell(&self, call: CallId, fact: Fact, standing: Standing) {
         let told = Told { call, fact: Arc::new(fact) };
         // Nobody watching is no error; nor is a writer that is gone at the very end.
         self.watchers.send(told.clone()).ok();
-        self.writer.send(Noted { told, so_far }).await.ok();
+        self.writer.send(Noted { told, standing }).await.ok();
     }
 
     /// For those who watch later.

@@ -30,7 +30,7 @@ use crate::engine::ai::shift::Shift;
 use crate::engine::ai::think::Thinking;
 use crate::engine::ai::{listen, speak};
 use crate::engine::audio_streams::desk;
-use crate::engine::bus::Bus;
+use crate::engine::bus::{Bus, Standing};
 use crate::engine::clock;
 use crate::engine::conferences::{self, ConferencesHandle};
 use crate::engine::deciding;
@@ -295,17 +295,17 @@ impl CallTask {
     /// Tells what happened to the log, and to all who want to know.
     async fn tell(&mut self, fact: Fact) {
         journal::write(&fact);
-        let after = match &fact {
+        let (after, standing) = match &fact {
             Fact::Ended { record, .. } => {
                 self.report(record);
                 let house = (&self.house.bus, self.memories());
-                aftermath::errand(&self.playbill, house, record)
+                let after = aftermath::errand(&self.playbill, house, record);
+                let standing = if after.is_some() { Standing::Read } else { Standing::Over };
+                (after, standing)
             }
-            _ => None,
+            _ => (None, Standing::Up(Box::new(self.conductor.so_far(clock::now())))),
         };
-        let is_over = matches!(fact, Fact::Ended { .. });
-        let so_far = (!is_over).then(|| Box::new(self.conductor.so_far(clock::now())));
-        self.house.bus.tell(self.call, fact, so_far).await;
+        self.house.bus.tell(self.call, fact, standing).await;
         if after.and_then(|after| self.house.errands.give(after).err()).is_some() {
             tracing::warn!("too many calls end: what was said in this one is not read");
         }
@@ -392,9 +392,10 @@ impl CallTask {
     /// Asks a server of the operator's where the call goes.
     fn ask_way(&mut self, inquiry: Inquiry) {
         let (call, web, mailbox) = (self.call, self.house.web.clone(), self.mailbox.clone());
+        let named = self.playbill.deciders.get(&inquiry.url).cloned();
         self.workers.spawn(async move {
             // A call that is gone needs nothing.
-            mailbox.deliver(deciding::ask(&web, call, inquiry).await).await.ok();
+            mailbox.deliver(deciding::ask((&web, named), call, inquiry).await).await.ok();
         });
     }
 

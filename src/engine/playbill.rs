@@ -10,6 +10,7 @@ use crate::call::campaign::Written;
 use crate::call::outside::Charge;
 use crate::engine::ai::crew::Crew;
 use crate::engine::ai::tools::Toolbox;
+use crate::engine::deciding::Deciders;
 use crate::engine::entrusted::{Entrusted, Trust};
 use crate::engine::mailbox::Mailbox;
 use crate::media::music::Tape;
@@ -36,6 +37,8 @@ pub struct Playbill {
     pub entrusted: Entrusted,
     /// How streams are opened, by name.
     pub streams: BTreeMap<String, Arc<Settings>>,
+    /// Who is asked by its name where calls go.
+    pub deciders: Deciders,
 }
 
 impl Playbill {

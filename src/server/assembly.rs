@@ -40,6 +40,8 @@ use crate::server::running::{Blueprint, Control, Folders};
 use crate::server::stir::{self, StirError};
 use crate::server::storing::{self, StoreError};
 use crate::server::tools::{self, Shop, ShopError};
+use crate::server::vapi::ledger::Ledger;
+use crate::server::webhooks::oracle;
 use crate::server::{door, inlets, music, recordings, streams, trunks, vantage};
 use crate::sip::dialog::session_timer::{self, Mode};
 use crate::sip::endpoint;
@@ -131,6 +133,7 @@ pub async fn blueprint(loaded: &Loaded) -> Result<Blueprint, AssemblyError> {
     };
     let detector = vad::open(kind, &server.vad_model()).map_err(AssemblyError::Detector)?;
     let max_calls = server.sip.max_calls as usize;
+    let ledger = Ledger::open();
     Ok(Blueprint {
         sip: listening::doors(server),
         endpoint: endpoint_settings(server, max_calls),
@@ -150,7 +153,7 @@ pub async fn blueprint(loaded: &Loaded) -> Result<Blueprint, AssemblyError> {
         detector,
         max_calls,
         control: control(server),
-        http: http(server),
+        http: http(server, &ledger),
         folders: Folders {
             calls: server.calls_folder(),
             recordings: server.recordings_folder(),
@@ -161,7 +164,7 @@ pub async fn blueprint(loaded: &Loaded) -> Result<Blueprint, AssemblyError> {
             dialogs: server.machine.data_dir.join("dialogs.json"),
         },
         recording: recordings::kept(server),
-        store: storing::settings(server)?,
+        store: storing::settings(server, ledger)?,
     })
 }
 
@@ -201,7 +204,18 @@ pub async fn playbill(
     let (campaigns, relay) = (drives(loaded)?, tools::relay(server)?);
     let streams = streams::settings(server);
     let crews = cast.crews;
-    Ok(Playbill { briefing, crews, tools, campaigns, relay, identity, entrusted, streams })
+    let deciders = oracle::all(server);
+    Ok(Playbill {
+        briefing,
+        crews,
+        tools,
+        campaigns,
+        relay,
+        identity,
+        entrusted,
+        streams,
+        deciders,
+    })
 }
 
 /// What is covered in all that calls keep and tell.
@@ -246,7 +260,7 @@ fn control(server: &Server) -> Control {
     Control { socket, trace, limits, reloads: None, audit }
 }
 
-fn http(server: &Server) -> Option<opening::Settings> {
+fn http(server: &Server, ledger: &Ledger) -> Option<opening::Settings> {
     let http = server.http.as_ref()?;
     let certificate = http.tls.as_ref().and_then(|name| server.tls.get(name));
     Some(opening::Settings {
@@ -255,7 +269,7 @@ fn http(server: &Server) -> Option<opening::Settings> {
         admin: http.admin.map(|admin| admin.bind),
         web_calls: http.web_calls.as_ref().map(inlets::web_calls),
         openai: http.openai.as_ref().map(inlets::openai),
-        vapi: http.vapi.map(|vapi| inlets::vapi(server, vapi)),
+        vapi: http.vapi.map(|vapi| inlets::vapi(server, vapi, ledger)),
         twilio: http.twilio.as_ref().map(|twilio| inlets::twilio(server, twilio)),
         face: Face {
             api_docs: http.api_docs,

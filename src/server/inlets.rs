@@ -1,5 +1,7 @@
 //! From the doors for calls without SIP, as they stand in the settings, to what opens them.
 
+use std::path::PathBuf;
+
 use ring::hmac;
 
 use crate::base::secret::ExposeSecret;
@@ -11,6 +13,7 @@ use crate::server::http::openai;
 use crate::server::http::streams;
 use crate::server::http::vapi;
 use crate::server::http::web_calls;
+use crate::server::vapi::ledger::Ledger;
 
 /// The door of AudioSocket.
 pub fn audiosocket(settings: &AudioSocket) -> door::Settings {
@@ -36,13 +39,20 @@ pub fn web_calls(settings: &WebCalls) -> web_calls::WebCalls {
 }
 
 /// What programs that were written for Vapi are answered by.
-pub fn vapi(server: &Server, settings: Vapi) -> vapi::Settings {
+pub fn vapi(server: &Server, settings: Vapi, ledger: &Ledger) -> vapi::Settings {
     vapi::Settings {
         local: settings.local,
         dialplans: server.machine.dialplans.clone(),
-        drawer: server.machine.data_dir.join("vapi.json"),
+        drawer: drawer(server),
         allowed: server.security.tools.allow.clone(),
+        public_url: server.http.as_ref().and_then(|http| http.public_url.clone()),
+        ledger: ledger.clone(),
     }
+}
+
+/// The file in which it stands what programs made that were written for Vapi.
+pub fn drawer(server: &Server) -> PathBuf {
+    server.machine.data_dir.join("vapi.json")
 }
 
 /// By what OpenAI proves itself.

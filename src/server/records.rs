@@ -4,26 +4,23 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::base::id::CallId;
-use crate::base::random::Random;
 use crate::call::event::Fact;
 use crate::call::record::Record;
 use crate::engine::announcements::Announcement;
-use crate::engine::bus::{Noted, Told};
+use crate::engine::bus::{Noted, Standing, Told};
 use crate::engine::clock;
-use crate::server::control::events;
-use crate::server::webhooks::endpoint::Endpoint;
+use crate::server::webhooks::scribe::{News, Scribe};
 use crate::store::call_files::{CallFiles, document};
 use crate::store::drafts::{self, Drafts, Unfinished};
 use crate::store::indexer::Backlog;
-use crate::store::spool::{Event, Spool};
+use crate::store::spool::Spool;
 
 /// Writes records and events.
 #[derive(Debug)]
@@ -34,20 +31,18 @@ pub struct Records {
     flushed: Instant,
     backlog: Backlog,
     spool: Spool,
-    endpoints: Arc<[Endpoint]>,
+    scribe: Scribe,
     kept: watch::Sender<()>,
-    random: Random,
 }
 
 impl Records {
-    /// Writes records to `files`, and to the spool what one of the endpoints wants to know; tells
-    /// `kept` when there is some.
+    /// Writes records to `files`, and to the spool what the scribe says that somebody wants to know;
+    /// tells `kept` when there is some.
     pub fn new(
         (files, drafts, backlog): (CallFiles, Drafts, Backlog),
-        (spool, endpoints, kept): (Spool, Arc<[Endpoint]>, watch::Sender<()>),
+        (spool, scribe, kept): (Spool, Scribe, watch::Sender<()>),
     ) -> Self {
-        let (flushed, random) = (clock::now(), clock::random());
-        Self { files, drafts, flushed, backlog, spool, endpoints, kept, random }
+        Self { files, drafts, flushed: clock::now(), backlog, spool, scribe, kept }
     }
 
     /// Writes the records of calls that a server left behind when it was killed, and tells their
@@ -63,11 +58,8 @@ impl Records {
             let reason = document.get("end_reason").and_then(Value::as_str);
             tracing::warn!(%call, reason, is_over, "the server was killed before the record of a call was written");
         }
-        if !self.endpoints.is_empty() {
-            for it in &left {
-                let event = events::late_end(it.call, it.document.get("ended_at"), it.end());
-                events.extend(self.event(Some(it.call), event));
-            }
+        for it in &left {
+            events.extend(self.scribe.late_end(it));
         }
         self.spool.keep(events);
         let now = clock::since_epoch();
@@ -90,31 +82,28 @@ impl Records {
     ) {
         let (mut noted, mut is_told) = (Vec::new(), true);
         loop {
-            let mut events = Vec::new();
+            let mut news = News::default();
             tokio::select! {
                 count = facts.recv_many(&mut noted, RECORDS) => if count == 0 {
                     self.drafts.flush();
                     return;
                 },
                 heard = announcements.recv(), if is_told => match heard {
-                    Ok(heard) => events.extend(self.event(None, events::of_server(&heard))),
-                    Err(RecvError::Lagged(count)) => events.extend(self.missed(count)),
+                    Ok(heard) => news.told.extend(self.scribe.of_server(&heard)),
+                    Err(RecvError::Lagged(count)) => news.told.extend(self.scribe.missed(count)),
                     Err(RecvError::Closed) => is_told = false,
                 },
-                () = tokio::time::sleep(AGAIN), if self.spool.is_waiting() => {}
+                () = tokio::time::sleep(AGAIN), if self.spool.is_waiting() || self.scribe.is_holding() => {}
                 () = tokio::time::sleep(self.patience()), if self.drafts.has_news() => {}
-            }
-            if !self.endpoints.is_empty() {
-                for Noted { told, .. } in &noted {
-                    events.extend(self.event(Some(told.call), events::of_call(told)));
-                }
             }
             let noted = std::mem::take(&mut noted);
             noted.iter().for_each(|noted| log_end(&noted.told));
             let written = tokio::task::spawn_blocking(move || {
-                let is_idle = events.is_empty() && !self.spool.is_waiting();
+                noted.iter().for_each(|noted| self.scribe.of_call(noted, &mut news));
+                self.scribe.overdue(clock::now(), &mut news);
+                let is_idle = news.told.is_empty() && !self.spool.is_waiting();
                 // Whoever is told of an end has been told of the beginning: events come first.
-                self.spool.keep(events);
+                self.keep(news);
                 self.sketch(&noted);
                 let is_kept =
                     |it: &Told| matches!(*it.fact, Fact::Ended { .. } | Fact::Analyzed(_));
@@ -141,11 +130,11 @@ impl Records {
     fn sketch(&mut self, noted: &[Noted]) {
         let now = clock::since_epoch();
         let mut newest: BTreeMap<CallId, (&Record, bool)> = BTreeMap::new();
-        for Noted { told, so_far } in noted {
-            match (&*told.fact, so_far) {
+        for Noted { told, standing } in noted {
+            match (&*told.fact, standing) {
                 (Fact::Ended { record, .. }, _) => newest.insert(told.call, (&**record, true)),
-                (_, Some(record)) => newest.insert(told.call, (&**record, false)),
-                (_, None) => None,
+                (_, Standing::Up(record)) => newest.insert(told.call, (&**record, false)),
+                (_, Standing::Read | Standing::Over) => None,
             };
         }
         let mut is_urgent = newest.values().any(|(_, is_over)| *is_over);
@@ -210,30 +199,18 @@ impl Records {
         written
     }
 
-    /// The event, if somebody is told of it.
-    fn event(&mut self, call: Option<CallId>, mut event: Value) -> Option<Event> {
-        let kind = event.get("type").and_then(Value::as_str)?.to_owned();
-        if !self.endpoints.iter().any(|endpoint| endpoint.wants(&kind)) {
-            return None;
+    /// Keeps what is to be told.
+    fn keep(&mut self, News { mut told, held, let_go }: News) {
+        for (call, event) in held {
+            if let Err(why) = self.spool.hold(call, &event) {
+                tracing::debug!(%why, %call, "a report is told without what is found out");
+                told.push(event);
+            }
         }
-        let now = clock::since_epoch();
-        let id = match call {
-            Some(call) if kind == "call.ended" => Event::named_end(call),
-            _ => Event::named(now, &mut self.random),
-        };
-        event.as_object_mut()?.insert("id".to_owned(), json!(id));
-        let mut body = event.to_string();
-        if body.len() > LONGEST_BODY {
-            event.as_object_mut()?.insert("data".to_owned(), json!({ "too_long": true }));
-            body = event.to_string();
+        self.spool.keep(told);
+        if !self.spool.is_waiting() {
+            let_go.into_iter().for_each(|call| self.spool.let_go(call));
         }
-        let at = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
-        Some(Event { id, kind, call: call.map(|call| call.to_string()), at, body })
-    }
-
-    /// So much happened beside the calls that not all of it was seen.
-    fn missed(&mut self, count: u64) -> Option<Event> {
-        self.event(None, events::missed(Some(count)))
     }
 }
 
@@ -267,6 +244,3 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// How soon a full disk is asked again to take events.
 const AGAIN: Duration = Duration::from_secs(5);
-
-/// The longest event, in octets; whoever is told can ask for the call.
-const LONGEST_BODY: usize = 64 * 1_024;

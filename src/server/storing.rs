@@ -17,11 +17,14 @@ use crate::engine::clock;
 use crate::net::tls::{self, TlsError};
 use crate::net::web::Web;
 use crate::server::control::history::History;
+use crate::server::inlets;
 use crate::server::records::Records;
+use crate::server::vapi::ledger::Ledger;
 use crate::server::webhooks::courier;
 use crate::server::webhooks::desk::Desk;
 use crate::server::webhooks::endpoint::Endpoint;
 use crate::server::webhooks::intake::Intake;
+use crate::server::webhooks::scribe::{Scribe, Sources};
 use crate::store::call_archive::CallArchive;
 use crate::store::call_files::CallFiles;
 use crate::store::database::{Database, DatabaseError};
@@ -46,6 +49,8 @@ pub struct Settings {
     pub spool: PathBuf,
     /// Who is told what happens.
     pub endpoints: Arc<[Endpoint]>,
+    /// What they may be told of calls beside their records.
+    pub sources: Sources,
     /// How they are reached.
     pub web: Web,
 }
@@ -90,7 +95,7 @@ pub fn database(server: &Server) -> Result<Database, StoreError> {
 ///
 /// # Errors
 /// When something of it cannot be had.
-pub fn settings(server: &Server) -> Result<Settings, StoreError> {
+pub fn settings(server: &Server, ledger: Ledger) -> Result<Settings, StoreError> {
     let files = tls::Files { identity: None, authorities: server.sip.tls.ca.clone() };
     let allowed = server.security.webhooks.allow.clone();
     let endpoints = server.webhooks.iter().map(|(name, webhook)| Endpoint::new(name, webhook));
@@ -105,6 +110,11 @@ pub fn settings(server: &Server) -> Result<Settings, StoreError> {
         drafts: server.machine.data_dir.join("running.jsonl"),
         spool: server.machine.data_dir.join("events"),
         endpoints: endpoints.collect(),
+        sources: Sources {
+            drawer: inlets::drawer(server),
+            ledger: server.http.as_ref().and_then(|http| http.vapi).map(|_| ledger),
+            public_url: server.http.as_ref().and_then(|http| http.public_url.clone()),
+        },
         web: Web::new(allowed, &tls::Client::load(files)?)?,
     })
 }
@@ -127,7 +137,7 @@ impl Memory {
     /// # Errors
     /// When the folder of events cannot be made, or it cannot be read which calls were up.
     pub fn open(settings: Settings, files: &CallFiles) -> Result<Self, (PathBuf, io::Error)> {
-        let Settings { database, keep, drafts, spool: folder, endpoints, web } = settings;
+        let Settings { database, keep, drafts, spool: folder, endpoints, sources, web } = settings;
         let (index, outbox) = (Index::new(database.clone()), Outbox::new(database));
         let archive = CallArchive::new(files.folder().to_owned());
         let backlog = Backlog::default();
@@ -141,7 +151,8 @@ impl Memory {
             arrived: arrived.clone(),
         };
         let records = (files.clone(), Drafts::new(drafts.clone()), backlog.clone());
-        let records = Records::new(records, (spool, endpoints.clone(), told));
+        let scribe = Scribe::new(endpoints.clone(), sources, archive.clone());
+        let records = Records::new(records, (spool, scribe, told));
         let records = records.resumed(&drafts).map_err(|why| (drafts, why))?;
         let intake = Intake { folder, outbox, endpoints: endpoints.clone(), arrived };
         Ok(Self {

@@ -20,6 +20,9 @@ pub struct Event {
     pub id: String,
     /// `call.ended` and the like.
     pub kind: String,
+    /// In whose words it is told, as the format of webhooks has it; empty: in ours.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub dialect: String,
     /// The call, if it was in one.
     pub call: Option<String>,
     /// When, in milliseconds since the Unix epoch.
@@ -52,7 +55,12 @@ impl Spool {
             fs::remove_file(half)?;
         }
         let last = files(&folder).last().and_then(|path| path.file_stem()?.to_str()?.parse().ok());
-        let next = last.map_or(1, |last: u64| last + 1);
+        let mut next = last.map_or(1, |last: u64| last + 1);
+        // Nobody comes any more who would have let them go.
+        for held in names(&folder, HELD) {
+            fs::rename(held, folder.join(format!("{next:020}.{WHOLE}")))?;
+            next += 1;
+        }
         Ok(Self { folder, next, waiting: VecDeque::new(), is_full: false, lost: 0 })
     }
 
@@ -83,6 +91,25 @@ impl Spool {
         }
     }
 
+    /// Holds an event of a call back until it is let go, or the next start tells it.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn hold(&self, call: CallId, event: &Event) -> io::Result<()> {
+        let path = self.folder.join(format!("{call}.{HELD}"));
+        self.put(&path, std::iter::once(event))
+    }
+
+    /// Lets go of what was held back of a call: it is kept by now, as it was or otherwise.
+    pub fn let_go(&self, call: CallId) {
+        let path = self.folder.join(format!("{call}.{HELD}"));
+        if let Err(why) = fs::remove_file(&path)
+            && why.kind() != io::ErrorKind::NotFound
+        {
+            tracing::error!(%why, path = %path.display(), "an event that was told cannot be deleted");
+        }
+    }
+
     /// Whether there are some that the disk did not take.
     pub fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()
@@ -90,20 +117,25 @@ impl Spool {
 
     fn write(&mut self) -> io::Result<()> {
         let path = self.folder.join(format!("{:020}.{WHOLE}", self.next));
+        self.put(&path, self.waiting.iter())?;
+        self.next += 1;
+        Ok(())
+    }
+
+    /// Writes events as a file, whole or not at all.
+    fn put<'a>(&self, path: &Path, events: impl Iterator<Item = &'a Event>) -> io::Result<()> {
         let partial = path.with_extension(PARTIAL);
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
         let mut file = options.open(&partial)?;
         let mut text = Vec::new();
-        for event in &self.waiting {
+        for event in events {
             serde_json::to_writer(&mut text, event)?;
             text.push(b'\n');
         }
         file.write_all(&text)?;
         file.sync_data()?;
-        fs::rename(&partial, &path)?;
-        self.next += 1;
-        Ok(())
+        fs::rename(&partial, path)
     }
 }
 
@@ -145,6 +177,8 @@ fn names(folder: &Path, extension: &str) -> Vec<PathBuf> {
 
 const WHOLE: &str = "events";
 
+const HELD: &str = "held";
+
 const PARTIAL: &str = "part";
 
 /// How many events wait in memory while the disk is full.
@@ -159,7 +193,14 @@ mod tests {
 
     fn event(number: u8) -> Event {
         let id = Event::named(Duration::from_secs(1), &mut Random::repeatable(number.into()));
-        Event { id, kind: "call.ended".to_owned(), call: None, at: 1, body: "{}\n".to_owned() }
+        Event {
+            id,
+            kind: "call.ended".to_owned(),
+            dialect: String::new(),
+            call: None,
+            at: 1,
+            body: "{}\n".to_owned(),
+        }
     }
 
     #[test]
@@ -171,11 +212,15 @@ mod tests {
         spool.keep(Vec::new());
         spool.keep(vec![event(3)]);
         fs::write(folder.join("00000000000000000009.part"), "{").expect("half a file");
+        let calls = [1, 2].map(|at| CallId::new(Duration::ZERO, &mut Random::repeatable(at)));
+        calls.iter().for_each(|call| spool.hold(*call, &event(4)).expect("it is held"));
+        spool.let_go(calls[0]);
+        spool.let_go(calls[0]);
         let mut again = Spool::open(folder.clone()).expect("a folder");
-        again.keep(vec![event(4)]);
+        again.keep(vec![event(5)]);
         let read: Vec<Event> =
             files(&folder).iter().flat_map(|file| read(file).expect("events")).collect();
-        assert_eq!(read, [event(1), event(2), event(3), event(4)]);
+        assert_eq!(read, [event(1), event(2), event(3), event(4), event(5)]);
         assert!(read[0].id.starts_with("evt_") && read[0].id.len() == 30);
         assert_eq!(names(&folder, PARTIAL), Vec::<PathBuf>::new());
         fs::remove_dir_all(folder).expect("it was there");

@@ -52,6 +52,11 @@ impl Conductor {
             return;
         }
         let Some(route) = answer else { return self.next_round(now) };
+        if route.to.is_empty() {
+            // Whoever is next has the call, and is told this.
+            self.route_sets.extend(route.set);
+            return self.next_round(now);
+        }
         let called = self.incoming.called_user.clone();
         let to = route.targets(&self.weighed_by(), &called);
         let mut otherwise = route.otherwise(&called);

@@ -16,3 +16,16 @@ fn webhooks_that_cannot_be_are_reported_word_for_word() {
     let dialplan = agent("first_message = \"x\"");
     insta::assert_snapshot!("webhooks_that_cannot_be", rendered(&loaded(server, &dialplan)));
 }
+
+#[test]
+fn webhooks_in_the_words_of_others_are_checked_as_theirs() {
+    let server = "[http]\npublic_url = \"voice.example.com/\"\n\n\
+                  [webhooks.vapi]\nurl = \"https://a.test/x\"\nformat = \"vapi\"\nsecret = \"two words\"\n\
+                  events = [\"call.*\", \"trunk.up\", \"call.analyzed\"]\n\n\
+                  [webhooks.retell]\nurl = \"https://a.test/x\"\nformat = \"retell\"\n\
+                  secret = [\"key_1\", \"key_2\"]\nevents = [\"call.ringing\", \"call.ended\"]\n\n\
+                  [webhooks.bare]\nurl = \"https://a.test/x\"\nformat = \"retell\"\nevents = [\"call.ended\"]\n\n\
+                  [webhooks.other]\nurl = \"https://a.test/x\"\nformat = \"bland\"\nevents = [\"call.ended\"]\n";
+    let dialplan = agent("first_message = \"x\"");
+    insta::assert_snapshot!("webhooks_of_others", rendered(&loaded(server, &dialplan)));
+}

@@ -12,6 +12,8 @@ pub struct WebhookView {
     pub url: String,
     /// Of what it is told.
     pub events: Vec<String>,
+    /// In which form: `standard`, `vapi` or `retell`.
+    pub format: String,
     /// Since when it is told nothing, because it said that it is gone (410).
     pub disabled_since: Option<String>,
     /// How many events are still to be told.

@@ -132,12 +132,9 @@ impl Doors {
             None => router,
         };
         let counts = settings.face.metrics;
-        let place = match settings.face.url {
-            Some(url) => vapi::Place::At(url),
-            None => vapi::Place::AsAsked { https: settings.tls.is_some() },
-        };
+        let has_tls = settings.tls.is_some();
         let router = match settings.vapi {
-            Some(vapi) => router.merge(vapi::pages(&service, &gate, place, vapi)),
+            Some(vapi) => router.merge(vapi::pages(&service, &gate, has_tls, vapi)),
             None => router,
         };
         let router = match settings.web_calls {

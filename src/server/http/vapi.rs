@@ -19,11 +19,11 @@ use crate::server::vapi::drawer::Kind;
 use crate::store::api_keys::Scope;
 
 use self::front::Front;
-pub use self::front::{Place, Settings};
+pub use self::front::Settings;
 
 /// Answers.
-pub fn pages(service: &Service, gate: &Arc<Gate>, place: Place, settings: Settings) -> Router {
-    let front = Arc::new(Front::open(settings, place));
+pub fn pages(service: &Service, gate: &Arc<Gate>, https: bool, settings: Settings) -> Router {
+    let front = Arc::new(Front::open(settings, https));
     let gated = |path: &str, kind, methods: MethodRouter<Service>, scope| {
         Router::new()
             .route(path, methods)

@@ -17,7 +17,7 @@ pub struct Known<'a> {
     pub note: Option<&'a Note>,
     /// Where recordings and orders go: `https://voice.example.com`.
     pub base: &'a str,
-    /// What orders to this call prove themselves with.
+    /// What orders to this call prove themselves with; empty where none are taken.
     pub token: &'a str,
     /// The time (RFC 3339).
     pub now: &'a str,
@@ -74,7 +74,8 @@ fn status(told: &Value) -> &'static str {
     }
 }
 
-fn kind(told: &Value) -> &'static str {
+/// Which way it came or went, in their words.
+pub fn kind(told: &Value) -> &'static str {
     match (text(told, "trunk"), text(told, "direction")) {
         (WEB, _) => "webCall",
         (_, "outbound") => "outboundPhoneCall",
@@ -83,8 +84,13 @@ fn kind(told: &Value) -> &'static str {
 }
 
 /// Why a call ended, by the names of the list that Vapi has.
-fn ended_reason(told: &Value) -> &'static str {
+pub fn ended_reason(told: &Value) -> &'static str {
+    let is_inbound = text(told, "direction") != "outbound";
+    let was_answered = told["answered_at"].is_string();
     match text(told, "end_reason") {
+        "caller_hangup" | "canceled" if is_inbound && !was_answered => {
+            "call.ringing.sip-inbound-caller-hungup-before-call-connect"
+        }
         "caller_hangup" | "callee_hangup" => "customer-ended-call",
         "agent_ended" => "assistant-ended-call",
         "transferred" => "assistant-forwarded-call",
@@ -96,9 +102,39 @@ fn ended_reason(told: &Value) -> &'static str {
         "canceled" | "admin_ended" => "manually-canceled",
         "server_shutdown" | "server_crash" => "worker-shutdown",
         "media_timeout" | "signalling_timeout" => "call.in-progress.sip-completed-call",
-        "provider_error" => "call.in-progress.error-providerfault-voxtrunk",
+        "provider_error" => provider_failed(told),
+        "unreachable" | "rejected" if !is_inbound => {
+            "call.in-progress.error-sip-outbound-call-failed-to-connect"
+        }
         _ => "call.start.error-get-transport",
     }
+}
+
+/// Who failed last, as their list has those whom it does not know.
+fn provider_failed(told: &Value) -> &'static str {
+    let last = told["provider_failures"].as_array().and_then(|all| all.last());
+    match last.map(|it| text(it, "stage")) {
+        Some("stt") => "pipeline-error-custom-transcriber-failed",
+        Some("tts") => "pipeline-error-custom-voice-failed",
+        _ => "pipeline-error-custom-llm-llm-failed",
+    }
+}
+
+/// Where a caller went, in their words; nothing where they have no word for it.
+pub fn destination(to: &str) -> Option<Value> {
+    let (kind, place) = to.split_once(':')?;
+    match kind {
+        "sip" | "sips" => Some(json!({ "type": "sip", "sipUri": to })),
+        "tel" | "phone" => Some(json!({ "type": "number", "number": place })),
+        "trunk" => place.split_once('/').map(|(_, it)| json!({ "type": "number", "number": it })),
+        "agent" | "squad" => Some(json!({ "type": "assistant", "assistantName": place })),
+        _ => None,
+    }
+}
+
+/// The same, if it is somebody who is called.
+pub fn far_destination(to: &str) -> Option<Value> {
+    destination(to).filter(|it| it["type"] != "assistant")
 }
 
 /// Who spoke, and what whoever began the call said of it.
@@ -129,7 +165,7 @@ fn customer(told: &Value) -> Value {
 /// Where a call that is up takes orders from whoever has this address.
 fn monitor(id: &str, known: &Known<'_>) -> Option<Value> {
     let Known { base, token, .. } = known;
-    (!base.is_empty())
+    (!base.is_empty() && !token.is_empty())
         .then(|| json!({ "controlUrl": format!("{base}/vapi/call/{id}/control/{token}") }))
 }
 
@@ -144,7 +180,7 @@ fn answered(told: &Value) -> Value {
 }
 
 /// What was said and done, with times since the epoch in milliseconds.
-fn messages(told: &Value) -> Value {
+pub fn messages(told: &Value) -> Value {
     let began = moment(text(told, "started_at")).unwrap_or_default().as_millis() as u64;
     let answered = moment(text(told, "answered_at")).map_or(began, |it| it.as_millis() as u64);
     let stamped = |at_ms: u64, mut message: Value| {
@@ -172,6 +208,15 @@ fn messages(told: &Value) -> Value {
     all.into_iter().map(|(_, message)| message).collect()
 }
 
+/// The same as models read it.
+pub fn conversation(told: &Value) -> Value {
+    let lines = told["transcript"].as_array().into_iter().flatten().map(|line| {
+        let role = if line["role"] == "agent" { "assistant" } else { "user" };
+        json!({ "role": role, "content": words(line) })
+    });
+    lines.collect()
+}
+
 /// A line for each turn.
 fn transcript(told: &Value) -> String {
     let mut text = String::new();
@@ -183,7 +228,7 @@ fn transcript(told: &Value) -> String {
 }
 
 /// What was said, or the keys that were pressed.
-fn words(line: &Value) -> &str {
+pub fn words(line: &Value) -> &str {
     let of = |key: &str| line[key].as_str().filter(|it| !it.is_empty());
     of("text").or_else(|| of("keys")).unwrap_or_default()
 }
@@ -195,13 +240,26 @@ fn recording(told: &Value, known: &Known<'_>) -> Value {
 }
 
 fn artifact(told: &Value, (messages, words, sound): (&Value, &str, &Value)) -> Value {
-    let mut artifact = json!({ "messages": messages, "transcript": words });
+    let mut artifact = json!({
+        "messages": messages,
+        "messagesOpenAIFormatted": conversation(told),
+        "transcript": words,
+    });
     if sound.is_string() {
         artifact["recordingUrl"] = sound.clone();
     }
     let transfers = told["transfers"].as_array().into_iter().flatten();
-    let transfers: Vec<Value> =
-        transfers.map(|it| json!({ "destination": it["to"], "status": it["outcome"] })).collect();
+    let transfer = |it: &Value| {
+        let status = match (text(it, "outcome"), text(it, "reason")) {
+            ("worked", _) => "completed",
+            (_, "busy") => "busy",
+            (_, "no_answer") => "no-answer",
+            (_, "canceled") => "cancelled",
+            _ => "failed",
+        };
+        Some(json!({ "destination": far_destination(text(it, "to"))?, "status": status }))
+    };
+    let transfers: Vec<Value> = transfers.filter_map(transfer).collect();
     if !transfers.is_empty() {
         artifact["transfers"] = json!(transfers);
     }
@@ -219,7 +277,8 @@ fn analysis(report: &Value) -> Value {
     Value::Object(analysis)
 }
 
-fn text<'a>(told: &'a Value, key: &str) -> &'a str {
+/// The text under a key; empty where there is none.
+pub fn text<'a>(told: &'a Value, key: &str) -> &'a str {
     told[key].as_str().unwrap_or_default()
 }
 

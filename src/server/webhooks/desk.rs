@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::config::webhook::SECRET;
+use crate::config::webhook::{Format, SECRET};
 use crate::engine::clock;
 use crate::net::web::Web;
 use crate::server::control::protocol::{Fault, FaultCode, Replay, WebhookLog};
@@ -17,6 +17,7 @@ use crate::server::control::webhook_view::{
     DeliveryView, ReplayedView, WebhookTestView, WebhookView,
 };
 use crate::server::webhooks::endpoint::{Endpoint, Message};
+use crate::server::webhooks::{in_retell, in_vapi};
 use crate::store::database::DatabaseError;
 use crate::store::outbox::{Outbox, Standing};
 use crate::store::spool::Event;
@@ -47,6 +48,7 @@ impl Desk {
                 name: endpoint.name.to_string(),
                 url: endpoint.url.clone(),
                 events: endpoint.events.clone(),
+                format: endpoint.format.name().to_owned(),
                 disabled_since: tally.disabled.map(stamp),
                 pending: u64::try_from(tally.pending).unwrap_or_default(),
                 dead: u64::try_from(tally.dead).unwrap_or_default(),
@@ -62,12 +64,16 @@ impl Desk {
     pub async fn test(&self, name: &str) -> Result<WebhookTestView, Fault> {
         let (endpoint, at) = (self.named(name)?, clock::since_epoch());
         let id = Event::named(at, &mut clock::random());
-        let body = json!({
-            "id": id,
-            "type": "webhook.test",
-            "timestamp": timestamp(at),
-            "data": { "webhook": name },
-        });
+        let body = match endpoint.format {
+            Format::Standard => json!({
+                "id": id,
+                "type": "webhook.test",
+                "timestamp": timestamp(at),
+                "data": { "webhook": name },
+            }),
+            Format::Vapi => in_vapi::test(at.as_millis() as u64),
+            Format::Retell => in_retell::test(),
+        };
         let message = Message { id: &id, body: &body.to_string(), at };
         let told = endpoint.tell(&message, &self.web).await;
         let took_ms = clock::since_epoch().saturating_sub(at).as_millis() as u64;

@@ -8,10 +8,10 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use ring::hmac;
 
-use crate::base::secret::Secret;
-use crate::config::webhook::secret_key;
-use crate::config::webhook::{self, Webhook};
+use crate::base::secret::{ExposeSecret, Secret};
+use crate::config::webhook::{self, Format, Webhook, secret_key};
 use crate::net::web::{Answered, Asking, Web, WebError};
+use crate::store::spool::Event;
 
 /// One who is told what happens.
 #[derive(Clone)]
@@ -22,10 +22,23 @@ pub struct Endpoint {
     pub url: String,
     /// Of what it is told.
     pub events: Vec<String>,
+    /// In which form.
+    pub format: Format,
     /// How long is waited before each further attempt.
     pub pauses: Vec<Duration>,
-    keys: Vec<hmac::Key>,
+    proof: Proof,
     timeout: Duration,
+}
+
+/// What it knows us by.
+#[derive(Clone)]
+enum Proof {
+    /// Signatures of Standard Webhooks, with each of these keys.
+    Standard(Vec<hmac::Key>),
+    /// This word goes along.
+    Word(Secret),
+    /// Signatures of Retell, with the API key.
+    Retell(hmac::Key),
 }
 
 /// What is told.
@@ -42,13 +55,21 @@ pub struct Message<'a> {
 impl Endpoint {
     /// Takes what the settings say.
     pub fn new(name: &str, webhook: &Webhook) -> Self {
-        let keys = webhook.secret.iter().filter_map(secret_key);
+        let first = || webhook.secret.first().cloned().unwrap_or_default();
+        let key = |octets: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, octets);
+        let keys = || webhook.secret.iter().filter_map(secret_key).map(|it| key(&it));
+        let proof = match webhook.format {
+            Format::Standard => Proof::Standard(keys().collect()),
+            Format::Vapi => Proof::Word(first()),
+            Format::Retell => Proof::Retell(key(first().expose_secret().as_bytes())),
+        };
         Self {
             name: name.into(),
             url: webhook.url.clone(),
             events: webhook.events.clone(),
             pauses: webhook.retry.iter().map(|pause| pause.0).collect(),
-            keys: keys.map(|key| hmac::Key::new(hmac::HMAC_SHA256, &key)).collect(),
+            format: webhook.format,
+            proof,
             timeout: webhook.timeout,
         }
     }
@@ -58,36 +79,66 @@ impl Endpoint {
         self.events.iter().any(|wanted| webhook::fits(wanted, kind))
     }
 
+    /// Whether it is told this event, in these words.
+    pub fn is_told(&self, event: &Event) -> bool {
+        let format = match event.dialect.as_str() {
+            "" => Some(Format::Standard),
+            name => Format::named(name),
+        };
+        format == Some(self.format) && self.wants(&event.kind)
+    }
+
     /// Tells it, once.
     ///
     /// # Errors
     /// When there is no answer.
     pub async fn tell(&self, message: &Message<'_>, web: &Web) -> Result<Answered, WebError> {
+        web.ask(self.asking(message, self.timeout)).await
+    }
+
+    /// What is sent to it, proof and all.
+    pub fn asking(&self, message: &Message<'_>, timeout: Duration) -> Asking {
         let headers = [
             ("content-type", "application/json".to_owned()),
             ("webhook-id", message.id.to_owned()),
             ("webhook-timestamp", message.at.as_secs().to_string()),
-            ("webhook-signature", self.signature(message)),
+            self.proof(message),
         ];
         let headers = headers.map(|(name, value)| (name.to_owned(), Secret::from(value)));
-        let asking = Asking {
+        Asking {
             method: "POST",
             url: self.url.clone(),
             headers: headers.to_vec(),
             body: message.body.as_bytes().to_vec(),
-            timeout: self.timeout,
-        };
-        web.ask(asking).await
+            timeout,
+        }
     }
 
-    /// A signature with each key, as Standard Webhooks has them.
-    fn signature(&self, message: &Message<'_>) -> String {
-        let text = format!("{}.{}.{}", message.id, message.at.as_secs(), message.body);
-        let sign = |key: &hmac::Key| {
-            format!("v1,{}", BASE64_STANDARD.encode(hmac::sign(key, text.as_bytes())))
-        };
-        self.keys.iter().map(sign).collect::<Vec<_>>().join(" ")
+    /// The header by which it knows us.
+    fn proof(&self, message: &Message<'_>) -> (&'static str, String) {
+        match &self.proof {
+            Proof::Standard(keys) => ("webhook-signature", standard(keys, message)),
+            Proof::Word(word) => ("x-vapi-secret", word.expose_secret().to_owned()),
+            Proof::Retell(key) => ("x-retell-signature", retell(key, message)),
+        }
     }
+}
+
+/// A signature with each key, as Standard Webhooks has them.
+fn standard(keys: &[hmac::Key], message: &Message<'_>) -> String {
+    let text = format!("{}.{}.{}", message.id, message.at.as_secs(), message.body);
+    let sign = |key: &hmac::Key| {
+        format!("v1,{}", BASE64_STANDARD.encode(hmac::sign(key, text.as_bytes())))
+    };
+    keys.iter().map(sign).collect::<Vec<_>>().join(" ")
+}
+
+/// A signature of the body and the time, as Retell's client checks it.
+fn retell(key: &hmac::Key, message: &Message<'_>) -> String {
+    let at = message.at.as_millis();
+    let tag = hmac::sign(key, format!("{}{at}", message.body).as_bytes());
+    let digest: String = tag.as_ref().iter().map(|it| format!("{it:02x}")).collect();
+    format!("v={at},d={digest}")
 }
 
 impl fmt::Debug for Endpoint {
@@ -113,7 +164,7 @@ mod tests {
             at: Duration::from_secs(1_614_265_330),
         };
         let expected = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
-        assert_eq!(endpoint.signature(&message), expected);
+        assert_eq!(endpoint.proof(&message), ("webhook-signature", expected.to_owned()));
         assert_eq!(format!("{endpoint:?}"), "Endpoint { name: \"crm\", .. }");
     }
 }

@@ -77,7 +77,7 @@ impl Intake {
                 Err(_) => continue,
             };
             let wanted_by = |event: &spool::Event| {
-                let those = self.endpoints.iter().filter(|it| it.wants(&event.kind));
+                let those = self.endpoints.iter().filter(|it| it.is_told(event));
                 those.map(|it| it.name.to_string()).collect()
             };
             self.outbox.append(&events, wanted_by).await?;

@@ -440,6 +440,7 @@ fn event(number: u64, call: Option<&str>) -> Event {
     Event {
         id: format!("evt_{number}"),
         kind: if call.is_some() { "call.ended" } else { "trunk.up" }.to_owned(),
+        dialect: String::new(),
         call: call.map(str::to_owned),
         at: NOW_MS,
         body: format!("{{\"n\":{number}}}"),

@@ -47,6 +47,14 @@ fn the_samples_are_what_the_types_of_their_makers_allow() {
 
 /// Whether TypeScript takes these for parts of things of these types, and what it says.
 fn compiled(pieces: &[(&str, &Value)]) -> (bool, String) {
+    let parts: Vec<(String, &Value)> =
+        pieces.iter().map(|(kind, value)| (format!("Partial<{kind}>"), *value)).collect();
+    let parts: Vec<(&str, &Value)> = parts.iter().map(|(kind, it)| (kind.as_str(), *it)).collect();
+    typed(&parts)
+}
+
+/// Whether TypeScript takes these for things of these types, and what it says.
+pub fn typed(pieces: &[(&str, &Value)]) -> (bool, String) {
     let folder = Folder::new();
     let packages = Path::new(SOURCE).join("target/types/node_modules");
     std::os::unix::fs::symlink(&packages, folder.path("node_modules")).expect("a link");
@@ -54,7 +62,7 @@ fn compiled(pieces: &[(&str, &Value)]) -> (bool, String) {
                     import type { Vapi } from '@vapi-ai/server-sdk';\n"
         .to_owned();
     for (at, (kind, value)) in pieces.iter().enumerate() {
-        code.push_str(&format!("export const it{at}: Partial<{kind}> = {value};\n"));
+        code.push_str(&format!("export const it{at}: {kind} = {value};\n"));
     }
     let file = folder.put("samples.ts", code);
     let compiler = packages.join("typescript/bin/tsc");

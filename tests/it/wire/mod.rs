@@ -8,6 +8,7 @@ mod certificates;
 mod datagrams;
 mod deciding;
 mod deskphone;
+mod dialects;
 mod ear;
 mod files;
 mod impairment;

@@ -63,7 +63,7 @@ pub async fn create(
     }
     let begun = clerk.originate(&wanted.order, playbill).await.map_err(Problem::from)?;
     let call: CallId = begun.id.parse().map_err(|_| Refusal::missing("call", &begun.id))?;
-    front.note(call, wanted.note);
+    front.ledger.note(call, wanted.note);
     Ok((StatusCode::CREATED, Json(told(&clerk, None, &front, (call, &headers)).await?)))
 }
 
@@ -105,7 +105,7 @@ pub async fn list(
     for summary in found.map_err(Problem::from)?.calls {
         let call = identity(&summary.id)?;
         let by = query.phone_number_id.as_deref();
-        let noted = front.noted(call).unwrap_or_default();
+        let noted = front.ledger.noted(call).unwrap_or_default();
         if query.id.as_ref().is_none_or(|id| *id == summary.id)
             && by.is_none_or(|id| noted.says.get("phoneNumberId").is_some_and(|it| it == id))
             // One may have ended a moment ago.
@@ -129,7 +129,7 @@ pub async fn rename(
         return Err(Refusal::wrong(format!("of a call only its name is changed, and not `{key}`")));
     }
     let call = identity(&id)?;
-    front.rename(call, patch.get("name").and_then(Value::as_str));
+    front.ledger.rename(call, patch.get("name").and_then(Value::as_str));
     Ok(Json(told(&clerk, Some(archive), &front, (call, &headers)).await?))
 }
 
@@ -158,7 +158,7 @@ pub async fn control(
     Told(body): Told<Table>,
 ) -> Result<Json<Value>, Refusal> {
     let call = identity(&id)?;
-    if !front.is_proven(call, &token) {
+    if !front.ledger.is_proven(call, &token) {
         return Err(Refusal::missing("call", &id));
     }
     let order = Control::read(&body).map_err(Refusal::wrong)?;
@@ -211,8 +211,8 @@ async fn told(
         }
         (told, _) => told?,
     };
-    let (drawer, note) = (front.drawer().await?, front.noted(call));
-    let (base, token, now) = (front.base(headers), front.token(call), now());
+    let (drawer, note) = (front.drawer().await?, front.ledger.noted(call));
+    let (base, token, now) = (front.base(headers), front.ledger.token(call), now());
     let known =
         Known { drawer: &drawer, note: note.as_ref(), base: &base, token: &token, now: &now };
     Ok(views::call(&told, &known))

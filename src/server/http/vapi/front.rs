@@ -1,14 +1,11 @@
 //! Who keeps what programs make, and has the files say it.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use axum::http::{HeaderMap, header};
-use ring::hmac;
 use serde_json::{Value, json};
 
-use crate::base::id::CallId;
 use crate::base::url::Host;
 use crate::config::editing::kind::Kind as Written;
 use crate::engine::clock;
@@ -17,8 +14,8 @@ use crate::server::control::edits::Finding;
 use crate::server::control::times::timestamp;
 use crate::server::http::vapi::refusal::Refusal;
 use crate::server::vapi::drawer::{Drawer, Kept, Kind, Stamp};
+use crate::server::vapi::ledger::Ledger;
 use crate::server::vapi::making::{self, Made, Terms};
-use crate::server::vapi::orders::Note;
 
 /// Where what programs make is kept.
 #[derive(Debug, Clone)]
@@ -31,31 +28,22 @@ pub struct Settings {
     pub drawer: PathBuf,
     /// Hosts that tools may reach though they are not on the public internet.
     pub allowed: Vec<Host>,
-}
-
-/// Where the door is for those who come.
-#[derive(Debug, Clone)]
-pub enum Place {
-    /// Here.
-    At(String),
-    /// Where whoever asks says so.
-    AsAsked {
-        /// Whether the door has a certificate.
-        https: bool,
-    },
+    /// How this door is reached from outside, if that is known.
+    pub public_url: Option<String>,
+    /// What is known of calls beside themselves.
+    pub ledger: Ledger,
 }
 
 /// Keeps what programs make.
 #[derive(Debug)]
 pub struct Front {
     settings: Settings,
-    place: Place,
+    /// Whether the door has a certificate.
+    https: bool,
     /// What was made. Whoever changes it holds it until the files say so, and the others wait.
     drawer: tokio::sync::Mutex<Result<Drawer, String>>,
-    /// What was said of the last calls.
-    notes: Mutex<VecDeque<(CallId, Note)>>,
-    /// Orders to calls prove themselves with this.
-    key: hmac::Key,
+    /// What is known of calls beside themselves.
+    pub ledger: Ledger,
 }
 
 /// Beside what something new is to stand.
@@ -80,21 +68,14 @@ pub struct Changed {
 
 impl Front {
     /// Reads what was made before.
-    pub fn open(settings: Settings, place: Place) -> Self {
+    pub fn open(settings: Settings, https: bool) -> Self {
         let drawer = Drawer::read(&settings.drawer).map_err(|why| {
             let path = settings.drawer.display();
             tracing::error!(%path, %why, "what programs made through /vapi cannot be read");
             format!("`{path}` cannot be read: {why}")
         });
-        let mut secret = [0; 32];
-        clock::random().fill(&mut secret);
-        Self {
-            settings,
-            place,
-            drawer: tokio::sync::Mutex::new(drawer),
-            notes: Mutex::default(),
-            key: hmac::Key::new(hmac::HMAC_SHA256, &secret),
-        }
+        let ledger = settings.ledger.clone();
+        Self { settings, https, drawer: tokio::sync::Mutex::new(drawer), ledger }
     }
 
     /// What was made.
@@ -176,47 +157,12 @@ impl Front {
         kept.map_err(|why| Refusal::unfit(format!("it cannot be written down: {why}")))
     }
 
-    /// Remembers what was said of a call.
-    pub fn note(&self, call: CallId, note: Note) {
-        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        notes.retain(|(noted, _)| *noted != call);
-        if notes.len() >= MOST_NOTES {
-            notes.pop_front();
-        }
-        notes.push_back((call, note));
-    }
-
-    /// Lets a call be called otherwise.
-    pub fn rename(&self, call: CallId, name: Option<&str>) {
-        let mut note = self.noted(call).unwrap_or_default();
-        note.says.insert("name".to_owned(), json!(name));
-        self.note(call, note);
-    }
-
-    /// What was said of a call, if it was begun here and is remembered.
-    pub fn noted(&self, call: CallId) -> Option<Note> {
-        let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        notes.iter().find(|(noted, _)| *noted == call).map(|(_, note)| note.clone())
-    }
-
-    /// What an order to a call proves itself with.
-    pub fn token(&self, call: CallId) -> String {
-        let tag = hmac::sign(&self.key, call.to_string().as_bytes());
-        tag.as_ref().iter().map(|it| format!("{it:02x}")).collect()
-    }
-
-    /// Whether an order to a call proves itself.
-    pub fn is_proven(&self, call: CallId, token: &str) -> bool {
-        use subtle::ConstantTimeEq;
-        self.token(call).as_bytes().ct_eq(token.as_bytes()).into()
-    }
-
-    /// How whoever asks names this server; empty when it does not say.
+    /// How this server is reached: as the settings say, or else as whoever asks names it; empty
+    /// when neither says.
     pub fn base(&self, headers: &HeaderMap) -> String {
-        let https = match &self.place {
-            Place::At(url) => return url.clone(),
-            Place::AsAsked { https } => *https,
-        };
+        if let Some(url) = &self.settings.public_url {
+            return url.clone();
+        }
         let host = headers.get(header::HOST).and_then(|it| it.to_str().ok());
         let is_plain =
             |it: &&str| it.bytes().all(|it| it.is_ascii_alphanumeric() || b".-:[]".contains(&it));
@@ -271,6 +217,3 @@ pub async fn beside<T: Send + 'static>(
 
 /// The file of what was made, among the dialplans.
 const FILE: &str = "vapi.toml";
-
-/// How many calls are remembered with what was said of them.
-const MOST_NOTES: usize = 10_000;
