@@ -214,6 +214,7 @@ impl Veil {
             name: _,
             to: _,
             trunk: _,
+            tenant: _,
             verification: _,
             route: _,
             agents: _,
