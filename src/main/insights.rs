@@ -36,7 +36,7 @@ pub struct Export {
     #[arg(long, value_enum, default_value = "csv")]
     format: Format,
     /// Where they go; without it, to the standard output.
-    #[arg(long = "output", short, value_name = "FILE")]
+    #[arg(long = "output", short = 'o', value_name = "FILE")]
     file: Option<PathBuf>,
     #[command(flatten)]
     which: Which,

@@ -179,7 +179,7 @@ async fn calls_are_counted_and_exported_by_the_running_server() {
     assert_eq!((&desk["calls"], &desk["answer_rate"]), (&json!(3), &json!(1.0)), "{desk:#}");
     assert_eq!(desk["latency_ms"]["p50"], json!(650), "{desk:#}");
     // The call of this test: it was refused, and was that of a tenant.
-    let now = listed(&api, "/v1/analytics?by=tenant,direction", 1).await;
+    let now = listed(&api, "/v1/analytics?by=tenant,direction&cause=rejected", 1).await;
     let call = &now["data"][0];
     assert_eq!(call["group"], json!({ "tenant": "acme", "direction": "inbound" }), "{now:#}");
     assert_eq!(
