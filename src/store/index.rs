@@ -107,11 +107,50 @@ impl Index {
         filter: &Filter,
         limit: usize,
     ) -> Result<Vec<(CallId, Document)>, DatabaseError> {
-        let rows = self.database.rows(filter.statement(self.database.dialect(), limit)).await?;
+        let dialect = self.database.dialect();
+        let leader = match dialect {
+            Dialect::Sqlite => self.leader(filter).await?,
+            Dialect::Postgres => None,
+        };
+        let rows = self.database.rows(filter.statement(dialect, leader, limit)).await?;
         Ok(rows
             .iter()
             .filter_map(|row| Some((row.text(0)?.parse().ok()?, json(row, 1)?)))
             .collect())
+    }
+
+    /// The rarest of several filters, as far as each is counted: SQLite knows nothing about single
+    /// values, and would go through all calls of a trunk for the few that failed.
+    async fn leader(&self, filter: &Filter) -> Result<Option<&'static str>, DatabaseError> {
+        let wanted: Vec<_> = filter.wanted().collect();
+        if wanted.len() < 2 || filter.search.is_some() {
+            return Ok(None);
+        }
+        let written = |call: Option<CallId>| call.map(|call| call.to_string());
+        let first = written(filter.first).unwrap_or_default();
+        // Behind every identity.
+        let before = written(filter.before).unwrap_or_else(|| "~".to_owned());
+        let mut values = vec![first.into(), before.into()];
+        let counts: Vec<String> = wanted
+            .iter()
+            .map(|(column, value)| {
+                values.push((*value).into());
+                let place = values.len();
+                let (table, id) = match *column {
+                    AGENT => ("call_agents", "call"),
+                    _ => ("calls", "id"),
+                };
+                format!(
+                    "(SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {column} = ${place} \
+                     AND {id} >= $1 AND {id} < $2 LIMIT {MANY}))"
+                )
+            })
+            .collect();
+        let asked = Statement::new(format!("SELECT {}", counts.join(", ")), values);
+        let rows = self.database.rows(asked).await?;
+        let count = |at: usize| rows.first().and_then(|row| row.number(at));
+        let rarest = wanted.iter().enumerate().min_by_key(|(at, _)| count(*at));
+        Ok(rarest.map(|(_, (column, _))| *column))
     }
 
     /// The record of a call; nothing when it is not listed.
@@ -228,15 +267,29 @@ impl Entry {
 }
 
 impl Filter {
-    fn statement(&self, dialect: Dialect, limit: usize) -> Statement {
+    fn statement(&self, dialect: Dialect, leader: Option<&'static str>, limit: usize) -> Statement {
         let mut rules = Rules::default();
         // Whoever leads has the identities in order, and is read only as far as the page goes.
-        let (from, id) = match &self.agent {
-            Some(agent) => {
+        let (from, id) = match (&self.agent, leader) {
+            (Some(agent), None) => {
                 rules.add("call_agents.agent = ?", agent.clone().into());
-                ("call_agents JOIN calls ON calls.id = call_agents.call", "call_agents.call")
+                let from = "call_agents JOIN calls ON calls.id = call_agents.call";
+                (from.to_owned(), "call_agents.call")
             }
-            None => ("calls", "calls.id"),
+            (Some(agent), Some(AGENT)) => {
+                rules.add("call_agents.agent = ?", agent.clone().into());
+                let from = "call_agents CROSS JOIN calls ON calls.id = call_agents.call";
+                (from.to_owned(), "call_agents.call")
+            }
+            (agent, Some(column)) => {
+                if let Some(agent) = agent {
+                    let spoke = "EXISTS (SELECT 1 FROM call_agents \
+                                 WHERE call_agents.agent = ? AND call_agents.call = calls.id)";
+                    rules.add(spoke, agent.clone().into());
+                }
+                (format!("calls INDEXED BY calls_by_{column}"), "calls.id")
+            }
+            (None, None) => ("calls".to_owned(), "calls.id"),
         };
         self.columns(&mut rules, dialect);
         if let Some(first) = self.first {
@@ -254,10 +307,10 @@ impl Filter {
         Statement::new(text, values)
     }
 
-    /// The rules about what stands in the row of a call, and about its words; neither about its
-    /// time nor about its agents.
-    pub(super) fn columns(&self, rules: &mut Rules, dialect: Dialect) {
+    /// What is wanted of each column; the agent stands in a table of its own.
+    fn wanted(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let columns = [
+            (AGENT, &self.agent),
             ("status", &self.status),
             ("direction", &self.direction),
             ("trunk", &self.trunk),
@@ -266,10 +319,14 @@ impl Filter {
             ("caller", &self.caller),
             ("callee", &self.callee),
         ];
-        for (column, wanted) in columns {
-            if let Some(wanted) = wanted {
-                rules.add(&format!("calls.{column} = ?"), wanted.clone().into());
-            }
+        columns.into_iter().filter_map(|(column, wanted)| Some((column, wanted.as_deref()?)))
+    }
+
+    /// The rules about what stands in the row of a call, and about its words; neither about its
+    /// time nor about its agents.
+    pub(super) fn columns(&self, rules: &mut Rules, dialect: Dialect) {
+        for (column, wanted) in self.wanted().filter(|(column, _)| *column != AGENT) {
+            rules.add(&format!("calls.{column} = ?"), wanted.into());
         }
         let Some(search) = &self.search else { return };
         match dialect {
@@ -416,6 +473,12 @@ fn number(count: usize) -> Value {
 fn json(row: &Row, column: usize) -> Option<Document> {
     serde_json::from_str(row.text(column)?).ok()
 }
+
+/// The column of agents.
+const AGENT: &str = "agent";
+
+/// So many calls are not rare: nobody counts further.
+const MANY: usize = 2_000;
 
 /// What lists show.
 const BRIEF: &[&str] = &[
