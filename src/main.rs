@@ -21,6 +21,7 @@ use self::commands::{
     MemoryCommand, ModelsCommand, PresetCommand, ProvidersCommand, RouteCommand, SecretCommand,
     Test, ToolCommand, VoicemailCommand, WebhookCommand,
 };
+use self::insights::CdrCommand;
 use self::lines::{
     CallCommand, CampaignCommand, Dial, DncCommand, OneCampaign, PhoneCommand, QueueCommand,
     RecordingCommand, SipCommand, TrunkCommand,
@@ -31,6 +32,8 @@ use self::place::Config;
 mod choices;
 #[path = "main/commands.rs"]
 mod commands;
+#[path = "main/insights.rs"]
+mod insights;
 #[path = "main/lines.rs"]
 mod lines;
 #[path = "main/place.rs"]
@@ -60,6 +63,8 @@ fn main() -> ExitCode {
         Command::Trunk { command } => trunk(command),
         Command::Recording { command } => recording(command),
         Command::Phone { command: PhoneCommand::List(server) } => phones::list(&server.target()),
+        Command::Analytics(wanted) => wanted.run(),
+        Command::Cdr { command: CdrCommand::Export(wanted) } => wanted.run(),
         Command::Usage(server) => usage::list(&server.target()),
         Command::Queue { command } => queue(command),
         Command::Campaign { command } => campaign(command),

@@ -56,15 +56,38 @@ impl Zone {
 
     /// What the clock on the wall says at a time since the Unix epoch.
     pub fn local(&self, since_epoch: Duration) -> Local {
-        let seconds = i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX);
-        let moment = Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
-        let wall = self.0.to_datetime(moment);
+        let wall = self.0.to_datetime(Self::moment(since_epoch));
         let part = |number: i8| u8::try_from(number).unwrap_or(1);
         let year = u16::try_from(wall.year()).unwrap_or(1);
         let date = Date::new(year, part(wall.month()), part(wall.day()));
         let minute = i16::from(wall.hour()) * 60 + i16::from(wall.minute());
         let first = || Date::at(Duration::ZERO).expect("1970 is in the calendar");
         Local { date: date.unwrap_or_else(first), minute: u16::try_from(minute).unwrap_or(0) }
+    }
+
+    /// The hour of the clock on the wall in which a moment lies (RFC 3339, with the distance to
+    /// UTC): an hour that is there twice is two. With it, what puts hours in order.
+    pub fn hour(&self, since_epoch: Duration) -> (i64, String) {
+        let wall = Self::moment(since_epoch).to_zoned(self.0.clone());
+        let past = i64::from(wall.minute()) * 60 + i64::from(wall.second());
+        let order = wall.timestamp().as_second().saturating_sub(past);
+        (order, wall.strftime("%Y-%m-%dT%H:00:00%:z").to_string())
+    }
+
+    /// The day of the clock on the wall in which a moment lies: `2026-11-22`.
+    pub fn day(&self, since_epoch: Duration) -> String {
+        Self::moment(since_epoch).to_zoned(self.0.clone()).date().to_string()
+    }
+
+    /// What the clock on the wall says, to the second: `2026-11-22 10:15:30`.
+    pub fn written(&self, since_epoch: Duration) -> String {
+        let wall = Self::moment(since_epoch).to_zoned(self.0.clone());
+        wall.strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
+
+    fn moment(since_epoch: Duration) -> Timestamp {
+        let seconds = i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX);
+        Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
     }
 
     /// When the clock on the wall says that, since the Unix epoch: the first time if it does twice,
@@ -163,6 +186,32 @@ mod tests {
         assert_eq!((first, told.as_str()), (1_792_888_200, "2026-10-25 02:30"));
         let zone: Zone = "Europe/Berlin".parse().expect("a zone");
         assert_eq!(zone.local(Duration::from_secs(first + 3_600)).to_string(), told);
+    }
+
+    #[test]
+    fn days_have_as_many_hours_as_the_clock_on_the_wall_shows() {
+        let zone: Zone = "Europe/Berlin".parse().expect("a zone");
+        let hours = |from: &str, count: u64| {
+            let first = zone.since_epoch(from.parse().expect("a time")).expect("a moment");
+            let quarter = |at: u64| first + Duration::from_secs(at * 900);
+            let on = |at: &u64| zone.day(quarter(*at)) == from[..10];
+            let mut hours: Vec<_> =
+                (0..count * 4).filter(on).map(|at| zone.hour(quarter(at))).collect();
+            hours.dedup();
+            assert!(hours.is_sorted());
+            hours
+        };
+        assert_eq!(hours("2026-11-22 00:00", 30).len(), 24);
+        assert_eq!(hours("2026-03-29 00:00", 30).len(), 23);
+        let long = hours("2026-10-25 00:00", 30);
+        assert_eq!(long.len(), 25);
+        assert_eq!(
+            (long[2].1.as_str(), long[3].1.as_str()),
+            ("2026-10-25T02:00:00+02:00", "2026-10-25T02:00:00+01:00")
+        );
+        let howe: Zone = "Australia/Lord_Howe".parse().expect("a zone");
+        let at = Duration::from_secs(1_791_041_400 + 900);
+        assert!(howe.hour(at).1.ends_with(":00:00+11:00"), "{:?}", howe.hour(at));
     }
 
     #[test]

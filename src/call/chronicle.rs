@@ -84,6 +84,7 @@ impl Chronicle {
             name: incoming.calling_name.clone(),
             to: incoming.called_user.clone(),
             trunk: arrival.trunk.name.to_string(),
+            tenant: arrival.trunk.tenant.to_string(),
             verification: arrival.verification.clone(),
             route: None,
             agents: Vec::new(),

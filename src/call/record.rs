@@ -30,6 +30,8 @@ pub struct Record {
     pub to: String,
     /// Which trunk it came by.
     pub trunk: String,
+    /// The tenant whose call it is; empty when it is nobody's.
+    pub tenant: String,
     /// What came of checking the signature of the caller's number, if that was done.
     pub verification: Option<Verification>,
     /// The route that took it.

@@ -215,6 +215,7 @@ impl Veil {
             name: _,
             to: _,
             trunk: _,
+            tenant: _,
             verification: _,
             route: _,
             agents: _,

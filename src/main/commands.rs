@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use voxtrunk::base::units::parse_duration;
 use voxtrunk::server::{bench, models, routes};
 
+use crate::insights::{Analytics, CdrCommand};
 use crate::lines::{
     CallCommand, CampaignCommand, Dial, PhoneCommand, QueueCommand, RecordingCommand, SipCommand,
     TrunkCommand,
@@ -175,6 +176,13 @@ pub enum Command {
     },
     /// What calls have cost today and this month, and what they may.
     Usage(Server),
+    /// What calls came to: how many, how long, how they ended, how fast they were answered.
+    Analytics(Box<Analytics>),
+    /// The records of calls, for other programs.
+    Cdr {
+        #[command(subcommand)]
+        command: CdrCommand,
+    },
     /// The campaigns of the running server: who is called, and what came of it.
     Campaign {
         #[command(subcommand)]

@@ -168,6 +168,9 @@ pub struct ListCalls {
     /// Those that came by this trunk.
     #[arg(long)]
     trunk: Option<String>,
+    /// Those of this tenant, that ended.
+    #[arg(long)]
+    tenant: Option<String>,
     /// Those that ended so, such as caller_hangup.
     #[arg(long)]
     cause: Option<String>,
@@ -202,6 +205,7 @@ impl ListCalls {
             direction: self.direction,
             agent: self.agent,
             trunk: self.trunk,
+            tenant: self.tenant,
             cause: self.cause,
             from: self.from,
             to: self.to,

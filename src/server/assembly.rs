@@ -257,7 +257,8 @@ fn control(server: &Server) -> Control {
     let trace = server.control.trace;
     let audit = Some(Audit::below(&server.machine.data_dir));
     let (socket, limits) = (server.control_socket(), limits.collect());
-    Control { socket, trace, limits, reloads: None, audit }
+    let zone = server.machine.timezone.clone();
+    Control { socket, trace, limits, zone, reloads: None, audit }
 }
 
 fn http(server: &Server, ledger: &Ledger) -> Option<opening::Settings> {

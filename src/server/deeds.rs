@@ -46,7 +46,11 @@ pub fn of_socket(ask: &Ask, user: u32) -> Option<Deed> {
         Ask::Campaigns | Ask::Campaign(_) | Ask::CampaignRows(_) | Ask::Calls | Ask::Call(_) => {
             false
         }
-        Ask::History(_) | Ask::Webhooks | Ask::WebhookLog(_) | Ask::Events => false,
+        Ask::History(_) | Ask::Analytics(_) | Ask::Webhooks | Ask::WebhookLog(_) | Ask::Events => {
+            false
+        }
+        // Each page of it is asked for; the first one says it.
+        Ask::Export(extract) => extract.after.is_none(),
         Ask::Reload(wish) => !wish.dry,
         Ask::Trace(wish) => wish.raw,
         Ask::TestTrunk(_) | Ask::PauseMember(_) | Ask::OrderCampaign(_) | Ask::NoCalls(_) => true,

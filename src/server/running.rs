@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::base::sealed::Key;
+use crate::base::zone::Zone;
 use crate::call::admission::{self, Badge, Doorkeeper};
 use crate::call::exchange::{phones, tenants};
 use crate::call::outbound::purse;
@@ -143,6 +144,8 @@ pub struct Control {
     pub trace: usize,
     /// What each trunk may carry, by name.
     pub limits: BTreeMap<String, LimitsView>,
+    /// By which clock days begin.
+    pub zone: Zone,
     /// Who reads the files again, if anybody.
     pub reloads: Option<mpsc::Sender<reload::Order>>,
     /// Where it is written down what operators do, if it is.
@@ -242,7 +245,8 @@ pub struct Running {
 impl Control {
     /// What operators are told that does not change from now on.
     fn known(self, max_calls: usize) -> reports::House {
-        reports::House { began: clock::now(), max_calls, limits: self.limits }
+        let Self { limits, zone, .. } = self;
+        reports::House { began: clock::now(), max_calls, limits, zone }
     }
 }
 

@@ -167,6 +167,7 @@ pub fn document(record: &Record) -> Document {
         "from": { "number": record.from, "name": record.name },
         "to": { "number": record.to },
         "trunk": record.trunk,
+        "tenant": Some(&record.tenant).filter(|tenant| !tenant.is_empty()),
         "stir": record.verification.as_ref().map(stir),
         "route": record.route,
         "agents": record.agents,

@@ -4,10 +4,12 @@
 use std::borrow::Cow;
 use std::fs::OpenOptions;
 use std::io;
+use std::ops::ControlFlow;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
@@ -160,6 +162,39 @@ impl Database {
                     bound!(asked).fetch_all(pool).await?.iter().map(of_postgres).collect()
                 }
             }
+        })
+        .await
+    }
+
+    /// Asks, and takes the rows one by one as they come, as long as they are wanted.
+    ///
+    /// # Errors
+    /// When there is no answer, or it breaks off.
+    pub async fn each(
+        &self,
+        asked: Statement,
+        mut take: impl FnMut(&Row) -> ControlFlow<()>,
+    ) -> Result<(), DatabaseError> {
+        within(PATIENCE, async {
+            match &self.place {
+                Place::Sqlite { read, .. } => {
+                    let mut rows = bound!(asked).fetch(read);
+                    while let Some(row) = rows.try_next().await? {
+                        if take(&of_sqlite(&row)?).is_break() {
+                            break;
+                        }
+                    }
+                }
+                Place::Postgres(pool) => {
+                    let mut rows = bound!(asked).fetch(pool);
+                    while let Some(row) = rows.try_next().await? {
+                        if take(&of_postgres(&row)?).is_break() {
+                            break;
+                        }
+                    }
+                }
+            }
+            Ok(())
         })
         .await
     }

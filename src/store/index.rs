@@ -36,6 +36,8 @@ pub struct Filter {
     pub agent: Option<String>,
     /// The trunk.
     pub trunk: Option<String>,
+    /// The tenant whose call it was.
+    pub tenant: Option<String>,
     /// Why it ended.
     pub cause: Option<String>,
     /// The number of the caller.
@@ -48,6 +50,13 @@ pub struct Filter {
     pub before: Option<CallId>,
     /// Words that were said.
     pub search: Option<Search>,
+}
+
+/// What must be so of each row, and what is bound in it.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    texts: Vec<String>,
+    values: Vec<Value>,
 }
 
 impl Index {
@@ -98,11 +107,50 @@ impl Index {
         filter: &Filter,
         limit: usize,
     ) -> Result<Vec<(CallId, Document)>, DatabaseError> {
-        let rows = self.database.rows(filter.statement(self.database.dialect(), limit)).await?;
+        let dialect = self.database.dialect();
+        let leader = match dialect {
+            Dialect::Sqlite => self.leader(filter).await?,
+            Dialect::Postgres => None,
+        };
+        let rows = self.database.rows(filter.statement(dialect, leader, limit)).await?;
         Ok(rows
             .iter()
             .filter_map(|row| Some((row.text(0)?.parse().ok()?, json(row, 1)?)))
             .collect())
+    }
+
+    /// The rarest of several filters, as far as each is counted: SQLite knows nothing about single
+    /// values, and would go through all calls of a trunk for the few that failed.
+    async fn leader(&self, filter: &Filter) -> Result<Option<&'static str>, DatabaseError> {
+        let wanted: Vec<_> = filter.wanted().collect();
+        if wanted.len() < 2 || filter.search.is_some() {
+            return Ok(None);
+        }
+        let written = |call: Option<CallId>| call.map(|call| call.to_string());
+        let first = written(filter.first).unwrap_or_default();
+        // Behind every identity.
+        let before = written(filter.before).unwrap_or_else(|| "~".to_owned());
+        let mut values = vec![first.into(), before.into()];
+        let counts: Vec<String> = wanted
+            .iter()
+            .map(|(column, value)| {
+                values.push((*value).into());
+                let place = values.len();
+                let (table, id) = match *column {
+                    AGENT => ("call_agents", "call"),
+                    _ => ("calls", "id"),
+                };
+                format!(
+                    "(SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {column} = ${place} \
+                     AND {id} >= $1 AND {id} < $2 LIMIT {MANY}))"
+                )
+            })
+            .collect();
+        let asked = Statement::new(format!("SELECT {}", counts.join(", ")), values);
+        let rows = self.database.rows(asked).await?;
+        let count = |at: usize| rows.first().and_then(|row| row.number(at));
+        let rarest = wanted.iter().enumerate().min_by_key(|(at, _)| count(*at));
+        Ok(rarest.map(|(_, (column, _))| *column))
     }
 
     /// The record of a call; nothing when it is not listed.
@@ -174,17 +222,20 @@ impl Entry {
 
     fn row(&self, id: &str) -> Statement {
         let record = &self.record;
+        let began = i64::try_from(self.call.began().as_millis()).unwrap_or_default();
         let word = |key: &str| text(record.get(key)).unwrap_or_default();
         let number_of =
             |key: &str| text(record.get(key).and_then(|it| it.get("number"))).unwrap_or_default();
         Statement::new(
             "INSERT INTO calls (id, stamp, direction, status, cause, caller, callee, trunk, route, \
-             lasted, brief, record) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+             lasted, brief, record, tenant, began, waited) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
              ON CONFLICT (id) DO UPDATE SET stamp = excluded.stamp, \
              direction = excluded.direction, status = excluded.status, cause = excluded.cause, \
              caller = excluded.caller, callee = excluded.callee, trunk = excluded.trunk, \
              route = excluded.route, lasted = excluded.lasted, brief = excluded.brief, \
-             record = excluded.record",
+             record = excluded.record, tenant = excluded.tenant, began = excluded.began, \
+             waited = excluded.waited",
             [
                 id.into(),
                 self.stamp.into(),
@@ -198,6 +249,9 @@ impl Entry {
                 millis(record.get("duration_ms")).unwrap_or_default().into(),
                 Json::Object(brief(record)).to_string().into(),
                 Json::Object(record.clone()).to_string().into(),
+                word("tenant").into(),
+                began.into(),
+                waited(record).into(),
             ],
         )
     }
@@ -213,57 +267,92 @@ impl Entry {
 }
 
 impl Filter {
-    fn statement(&self, dialect: Dialect, limit: usize) -> Statement {
-        let (mut rules, mut values): (Vec<String>, Vec<Value>) = (Vec::new(), Vec::new());
-        let mut rule = |rule: &str, value: Value| {
-            values.push(value);
-            rules.push(rule.replace('?', &format!("${}", values.len())));
-        };
+    fn statement(&self, dialect: Dialect, leader: Option<&'static str>, limit: usize) -> Statement {
+        let mut rules = Rules::default();
         // Whoever leads has the identities in order, and is read only as far as the page goes.
-        let (from, id) = match &self.agent {
-            Some(agent) => {
-                rule("call_agents.agent = ?", agent.clone().into());
-                ("call_agents JOIN calls ON calls.id = call_agents.call", "call_agents.call")
+        let (from, id) = match (&self.agent, leader) {
+            (Some(agent), None) => {
+                rules.add("call_agents.agent = ?", agent.clone().into());
+                let from = "call_agents JOIN calls ON calls.id = call_agents.call";
+                (from.to_owned(), "call_agents.call")
             }
-            None => ("calls", "calls.id"),
+            (Some(agent), Some(AGENT)) => {
+                rules.add("call_agents.agent = ?", agent.clone().into());
+                let from = "call_agents CROSS JOIN calls ON calls.id = call_agents.call";
+                (from.to_owned(), "call_agents.call")
+            }
+            (agent, Some(column)) => {
+                if let Some(agent) = agent {
+                    let spoke = "EXISTS (SELECT 1 FROM call_agents \
+                                 WHERE call_agents.agent = ? AND call_agents.call = calls.id)";
+                    rules.add(spoke, agent.clone().into());
+                }
+                (format!("calls INDEXED BY calls_by_{column}"), "calls.id")
+            }
+            (None, None) => ("calls".to_owned(), "calls.id"),
         };
-        let columns = [
-            ("status", &self.status),
-            ("direction", &self.direction),
-            ("trunk", &self.trunk),
-            ("cause", &self.cause),
-            ("caller", &self.caller),
-            ("callee", &self.callee),
-        ];
-        for (column, wanted) in columns {
-            if let Some(wanted) = wanted {
-                rule(&format!("calls.{column} = ?"), wanted.clone().into());
-            }
-        }
+        self.columns(&mut rules, dialect);
         if let Some(first) = self.first {
-            rule(&format!("{id} >= ?"), first.to_string().into());
+            rules.add(&format!("{id} >= ?"), first.to_string().into());
         }
         if let Some(before) = self.before {
-            rule(&format!("{id} < ?"), before.to_string().into());
+            rules.add(&format!("{id} < ?"), before.to_string().into());
         }
-        if let Some(search) = &self.search {
-            match dialect {
-                Dialect::Sqlite => rule(
-                    "calls.number IN (SELECT rowid FROM call_words WHERE call_words MATCH ?)",
-                    search.for_sqlite().into(),
-                ),
-                Dialect::Postgres => {
-                    rule("calls.words @@ CAST(? AS tsquery)", search.for_postgres().into());
-                }
-            }
-        }
+        let (rules, mut values) = rules.written();
         values.push(number(limit));
-        let rules = if rules.is_empty() { "1 = 1".to_owned() } else { rules.join(" AND ") };
         let place = values.len();
         let text = format!(
             "SELECT calls.id, calls.brief FROM {from} WHERE {rules} ORDER BY {id} DESC LIMIT ${place}"
         );
         Statement::new(text, values)
+    }
+
+    /// What is wanted of each column; the agent stands in a table of its own.
+    fn wanted(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let columns = [
+            (AGENT, &self.agent),
+            ("status", &self.status),
+            ("direction", &self.direction),
+            ("trunk", &self.trunk),
+            ("tenant", &self.tenant),
+            ("cause", &self.cause),
+            ("caller", &self.caller),
+            ("callee", &self.callee),
+        ];
+        columns.into_iter().filter_map(|(column, wanted)| Some((column, wanted.as_deref()?)))
+    }
+
+    /// The rules about what stands in the row of a call, and about its words; neither about its
+    /// time nor about its agents.
+    pub(super) fn columns(&self, rules: &mut Rules, dialect: Dialect) {
+        for (column, wanted) in self.wanted().filter(|(column, _)| *column != AGENT) {
+            rules.add(&format!("calls.{column} = ?"), wanted.into());
+        }
+        let Some(search) = &self.search else { return };
+        match dialect {
+            Dialect::Sqlite => rules.add(
+                "calls.number IN (SELECT rowid FROM call_words WHERE call_words MATCH ?)",
+                search.for_sqlite().into(),
+            ),
+            Dialect::Postgres => {
+                rules.add("calls.words @@ CAST(? AS tsquery)", search.for_postgres().into());
+            }
+        }
+    }
+}
+
+impl Rules {
+    /// One more; `?` stands for the value.
+    pub(super) fn add(&mut self, rule: &str, value: Value) {
+        self.values.push(value);
+        self.texts.push(rule.replace('?', &format!("${}", self.values.len())));
+    }
+
+    /// As they stand behind `WHERE`, and what is bound in them.
+    pub(super) fn written(self) -> (String, Vec<Value>) {
+        let text =
+            if self.texts.is_empty() { "1 = 1".to_owned() } else { self.texts.join(" AND ") };
+        (text, self.values)
     }
 }
 
@@ -358,6 +447,13 @@ fn of_tool(id: &str, (place, tool): (usize, &Json)) -> Statement {
     )
 }
 
+/// Milliseconds from the arrival of a call to its answer; nothing when it was not answered.
+pub(super) fn waited(record: &Document) -> Option<i64> {
+    let at = |key: &str| record.get(key)?.as_str()?.parse::<jiff::Timestamp>().ok();
+    let (began, answered) = (at("started_at")?, at("answered_at")?);
+    Some((answered.as_millisecond() - began.as_millisecond()).max(0))
+}
+
 fn list<'a>(record: &'a Document, key: &str) -> impl Iterator<Item = &'a Json> {
     record.get(key).and_then(Json::as_array).into_iter().flatten()
 }
@@ -378,6 +474,12 @@ fn json(row: &Row, column: usize) -> Option<Document> {
     serde_json::from_str(row.text(column)?).ok()
 }
 
+/// The column of agents.
+const AGENT: &str = "agent";
+
+/// So many calls are not rare: nobody counts further.
+const MANY: usize = 2_000;
+
 /// What lists show.
 const BRIEF: &[&str] = &[
     "id",
@@ -387,6 +489,7 @@ const BRIEF: &[&str] = &[
     "from",
     "to",
     "trunk",
+    "tenant",
     "route",
     "agents",
     "started_at",

@@ -136,6 +136,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("migrations/0003_requests.sqlite.sql"),
         postgres: include_str!("migrations/0003_requests.postgres.sql"),
     },
+    Migration {
+        version: 4,
+        name: "what calls are counted by",
+        sqlite: include_str!("migrations/0004_counts.sqlite.sql"),
+        postgres: include_str!("migrations/0004_counts.postgres.sql"),
+    },
 ];
 
 const LATEST: usize = MIGRATIONS.len();

@@ -1,5 +1,6 @@
 //! What remembers: the records of calls, what lists them, and what is still to be told.
 
+pub mod analytics;
 pub mod api_keys;
 pub mod audit;
 pub mod call_archive;

@@ -8,7 +8,9 @@ use serde_json::{Value as Json, json};
 use super::{Figure, millis, quantile};
 use crate::base::id::CallId;
 use crate::base::random::Random;
+use crate::base::zone::Zone;
 use crate::engine::clock;
+use crate::store::analytics::{Analytics, By, Question};
 use crate::store::database::{Database, DatabaseError, Statement, Value};
 use crate::store::index::{Entry, Filter, Index};
 use crate::store::migration;
@@ -59,6 +61,33 @@ async fn measure_in(file: &Path, tell: fn(&str)) -> Result<Vec<Figure>, String> 
         let detail = format!("{told}: {count} calls, the slowest of {ROUNDS}");
         figures.push(Figure::new(metric, quantile(&took, 1.0), "ms").at_most(100.0).told(detail));
     }
+    figures.extend(counted(&index, now).await?);
+    Ok(figures)
+}
+
+/// How long calls are counted.
+async fn counted(index: &Index, now: Duration) -> Result<Vec<Figure>, String> {
+    let analytics = Analytics::new(index.database().clone());
+    let questions: [(&str, Vec<By>); 4] = [
+        ("store.count", vec![]),
+        ("store.count_days", vec![By::Day]),
+        ("store.count_agents", vec![By::Agent]),
+        ("store.count_agent_days", vec![By::Agent, By::Day]),
+    ];
+    let mut figures = Vec::new();
+    for (metric, by) in questions {
+        let (first, before) = (now.saturating_sub(BETWEEN * FIRST as u32), now);
+        let [first, before] = [first, before].map(|at| Some(CallId::first_at(at)));
+        let filter = Filter { first, before, ..Filter::default() };
+        let question = Question { filter, by, zone: Zone::utc() };
+        let asked = clock::now();
+        let told = match analytics.count(&question).await {
+            Ok(groups) => format!("{} groups", groups.len()),
+            Err(why) => why.to_string(),
+        };
+        let took = millis(clock::now().saturating_duration_since(asked));
+        figures.push(Figure::new(metric, took, "ms").told(told));
+    }
     Ok(figures)
 }
 
@@ -70,8 +99,8 @@ async fn copied(index: &Index, copy: usize) -> Result<(), DatabaseError> {
     let id = |column: &str| format!("substr({column}, 1, 29) || $1");
     let calls = format!(
         "INSERT INTO calls (id, stamp, direction, status, cause, caller, callee, trunk, route, \
-         lasted, brief, record) SELECT {}, stamp, direction, status, cause, caller, callee, trunk, \
-         route, lasted, brief, record FROM calls WHERE number <= $2 ON CONFLICT DO NOTHING",
+         lasted, brief, record, tenant, began, waited) SELECT {}, stamp, direction, status, cause, caller, callee, trunk, \
+         route, lasted, brief, record, tenant, began, waited FROM calls WHERE number <= $2 ON CONFLICT DO NOTHING",
         id("id")
     );
     let agents = format!(
@@ -79,12 +108,22 @@ async fn copied(index: &Index, copy: usize) -> Result<(), DatabaseError> {
          ON calls.id = call_agents.call WHERE calls.number <= $2 ON CONFLICT DO NOTHING",
         id("call")
     );
+    let turns = format!(
+        "INSERT INTO turns (call, turn, first_packet_ms) SELECT {}, turn, first_packet_ms \
+         FROM turns JOIN calls ON calls.id = turns.call WHERE calls.number <= $2 \
+         ON CONFLICT DO NOTHING",
+        id("call")
+    );
     // What stands there without contents still knows its places.
     let words = "INSERT INTO call_words (rowid, words) \
                  SELECT number, json_extract(record, '$.transcript[0].text') FROM calls \
                  WHERE number > (SELECT max(id) FROM call_words_docsize)";
-    let orders =
-        [Statement::new(calls, of()), Statement::new(agents, of()), Statement::new(words, [])];
+    let orders = [
+        Statement::new(calls, of()),
+        Statement::new(agents, of()),
+        Statement::new(turns, of()),
+        Statement::new(words, []),
+    ];
     // One by one: each has a time of its own.
     for order in orders {
         index.database().execute(vec![order]).await?;
@@ -103,6 +142,22 @@ fn questions(now: Duration) -> Vec<(&'static str, Filter, &'static str)> {
         ("store.status", Filter { status: some("busy"), ..none() }, "one of fifty"),
         ("store.caller", Filter { caller: some("+49711000777"), ..none() }, "one of thousands"),
         ("store.agent", Filter { agent: some("night"), ..none() }, "one of a thousand, by agent"),
+        (
+            "store.agent_failed",
+            Filter { agent: some("reception"), status: some("failed"), ..none() },
+            "none, by agent and status",
+        ),
+        (
+            "store.trunk_failed",
+            Filter { trunk: some("carrier"), status: some("failed"), ..none() },
+            "none, by trunk and status",
+        ),
+        ("store.tenant", Filter { tenant: some("acme"), ..none() }, "one of a hundred, by tenant"),
+        (
+            "store.search_busy",
+            Filter { search: search("parrot"), status: some("busy"), ..none() },
+            "none, by a word and status",
+        ),
         ("store.nobody", Filter { agent: some("x"), ..none() }, "none, by agent"),
         (
             "store.search",
@@ -129,12 +184,14 @@ fn entry(at: usize, now: Duration, random: &mut Random) -> Entry {
         "from": { "number": format!("+4971100{:04}", at % 5_000) },
         "to": { "number": "100" },
         "trunk": "carrier",
+        "tenant": (at % 100 == 9).then_some("acme"),
         "agents": [agent],
         "started_at": "2026-11-22T10:00:00.000Z",
+        "answered_at": "2026-11-22T10:00:02.000Z",
         "duration_ms": 60_000,
         "transcript": [{ "text": format!("hello {} {rare}", said.join(" ")) }],
         "legs": [{ "sip": { "call_id": "x", "peer": "192.0.2.1:5060" }, "start_ms": 0 }],
-        "turns": [{ "turn": 1, "latency": { "first_packet_ms": 700 } }],
+        "turns": [{ "turn": 1, "latency": { "first_packet_ms": 500 + at % 700 } }],
     });
     let record = match record {
         Json::Object(record) => record,

@@ -6,6 +6,7 @@ pub mod command;
 pub mod calls;
 pub mod campaigns;
 pub mod history;
+pub mod insight;
 pub mod phones;
 pub mod queues;
 pub mod reload;

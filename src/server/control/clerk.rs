@@ -17,6 +17,7 @@ use crate::call::overview::Overview;
 use crate::engine::announcements::Announcer;
 use crate::engine::bus::Watching;
 use crate::engine::campaigns::CampaignsHandle;
+use crate::engine::clock;
 use crate::engine::gauges::Gauges;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::playbill::Playbill;
@@ -28,12 +29,14 @@ use crate::server::control::asking::{ask_shard, going_down, json};
 use crate::server::control::campaigns;
 use crate::server::control::diagnosis;
 use crate::server::control::events;
+use crate::server::control::export::{self, ExtractView};
 use crate::server::control::history::{CallSummary, Found, History, Wanted, Wrong};
+use crate::server::control::insight::{self, InsightView, Misfit};
 use crate::server::control::origination;
 use crate::server::control::oversight;
 use crate::server::control::protocol::{
-    self, Ask, Fault, FaultCode, HangUp, Mute, Originate, Oversee, PauseMember, Record, Sought,
-    Taping, Wish,
+    self, Ask, Extract, Fault, FaultCode, HangUp, Inquiry, Mute, Originate, Oversee, PauseMember,
+    Record, Sought, Taping, Wish,
 };
 use crate::server::control::reload;
 use crate::server::control::reports::{self, House};
@@ -134,6 +137,8 @@ impl Clerk {
             Ask::Say(order) => json(&self.say(&order).await?),
             Ask::Press(order) => json(&self.press(&order).await?),
             Ask::History(sought) => json(&self.history_of(&sought).await?),
+            Ask::Analytics(inquiry) => json(&self.insight(&inquiry).await?),
+            Ask::Export(extract) => json(&self.extract(&extract).await?),
             Ask::Webhooks => json(&List { data: self.webhooks.list().await? }),
             Ask::TestWebhook(named) => json(&self.webhooks.test(&named.name).await?),
             Ask::WebhookLog(wanted) => json(&List { data: self.webhooks.log(&wanted).await? }),
@@ -293,6 +298,22 @@ impl Clerk {
     pub async fn found(&self, wanted: Wanted) -> Result<Found, Fault> {
         let found = self.history.find(wanted, self.overviews().await?).await;
         found.map_err(|why| Fault::new(FaultCode::Busy, why.to_string()))
+    }
+
+    /// What calls that ended come to.
+    ///
+    /// # Errors
+    /// When a word makes no sense, or the database does not answer.
+    pub async fn insight(&self, inquiry: &Inquiry) -> Result<InsightView, Misfit> {
+        insight::answer(&self.history, inquiry, (&self.house.zone, clock::since_epoch())).await
+    }
+
+    /// Some records of calls that ended, written for others to read.
+    ///
+    /// # Errors
+    /// When a word makes no sense, or they cannot be found.
+    pub async fn extract(&self, extract: &Extract) -> Result<ExtractView, Misfit> {
+        export::page(&self.history, extract, &self.house.zone).await
     }
 
     async fn history_of(&self, sought: &Sought) -> Result<List<CallSummary>, Fault> {

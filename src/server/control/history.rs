@@ -12,6 +12,7 @@ use crate::base::id::CallId;
 use crate::server::control::protocol::Sought;
 use crate::server::control::times::timestamp;
 use crate::server::control::view::{CallView, PartyView};
+use crate::store::analytics::Analytics;
 use crate::store::call_archive::{CallArchive, Document};
 use crate::store::database::DatabaseError;
 use crate::store::index::{Filter, Index};
@@ -24,6 +25,7 @@ pub struct History {
     archive: CallArchive,
     index: Index,
     backlog: Backlog,
+    analytics: Analytics,
 }
 
 /// A call in brief.
@@ -42,6 +44,8 @@ pub struct CallSummary {
     pub to: PartyView,
     /// Which trunk it came by.
     pub trunk: Option<String>,
+    /// The tenant whose call it was; known when it ended.
+    pub tenant: Option<String>,
     /// The route that took it.
     pub route: Option<String>,
     /// The agents that spoke, in order.
@@ -92,6 +96,9 @@ pub enum Unfound {
     /// Words are looked for by the database only, and it does not answer.
     #[error("the database does not answer, and only it finds words: the log says why")]
     Words,
+    /// It is listed by the database only, and it does not answer.
+    #[error("the database does not answer, and some records are only there: the log says why")]
+    Records,
     /// It cannot be read.
     #[error("the records of calls cannot be read; this is a bug")]
     Files,
@@ -135,6 +142,7 @@ impl Wanted {
             direction: sought.direction.clone(),
             agent: sought.agent.clone(),
             trunk: sought.trunk.clone(),
+            tenant: sought.tenant.clone(),
             cause: sought.cause.clone(),
             caller: number(&sought.from),
             callee: number(&sought.to),
@@ -143,6 +151,11 @@ impl Wanted {
             search,
         };
         Ok(Self { filter, limit: sought.limit })
+    }
+
+    /// Which calls those are.
+    pub fn filter(&self) -> &Filter {
+        &self.filter
     }
 
     /// Whether a call is at the time that is looked for.
@@ -162,6 +175,7 @@ impl Wanted {
             && is(&filter.direction, &call.direction)
             && filter.agent.as_ref().is_none_or(|agent| call.agents.contains(agent))
             && may(&filter.trunk, &call.trunk)
+            && may(&filter.tenant, &call.tenant)
             && may(&filter.cause, &call.end_reason)
             && is(&filter.caller, &call.from.number)
             && is(&filter.callee, &call.to.number)
@@ -171,7 +185,44 @@ impl Wanted {
 impl History {
     /// Finds by the index, and by the archive what is in the backlog.
     pub fn new(archive: CallArchive, index: Index, backlog: Backlog) -> Self {
-        Self { archive, index, backlog }
+        let analytics = Analytics::new(index.database().clone());
+        Self { archive, index, backlog, analytics }
+    }
+
+    /// What counts them.
+    pub fn analytics(&self) -> &Analytics {
+        &self.analytics
+    }
+
+    /// How many calls have ended and are not counted yet; nothing when it is not known.
+    pub fn uncounted(&self) -> Option<u64> {
+        self.backlog.behind().and_then(|calls| u64::try_from(calls.len()).ok())
+    }
+
+    /// The records of calls that ended, the newest first, and where the next ones begin.
+    ///
+    /// # Errors
+    /// When only the database could find them, and it does not answer.
+    pub async fn records(
+        &self,
+        wanted: Wanted,
+    ) -> Result<(Vec<Document>, Option<CallId>), Unfound> {
+        let found = self.find(wanted, Vec::new()).await?;
+        let calls = found.calls.iter().filter_map(|call| call.id.parse().ok());
+        let (calls, archive): (Vec<CallId>, _) = (calls.collect(), self.archive.clone());
+        let reading = tokio::task::spawn_blocking(move || {
+            calls.into_iter().map(|call| (call, record(&archive, call))).collect::<Vec<_>>()
+        });
+        let mut records = Vec::new();
+        for (call, read) in reading.await.map_err(|_| Unfound::Files)? {
+            let record = match read {
+                Some(record) => Some(record),
+                // Another server may have written it.
+                None => self.index.record(call).await.map_err(|_| Unfound::Records)?,
+            };
+            records.extend(record);
+        }
+        Ok((records, found.last))
     }
 
     /// The calls that are looked for, the newest first, with those that are `up`.
@@ -298,6 +349,7 @@ fn brief(call: CallId, view: CallView) -> CallSummary {
         from: view.from,
         to: view.to,
         trunk: view.trunk,
+        tenant: None,
         route: view.route,
         agents: view.agent.into_iter().collect(),
         started_at: view.started_at,
@@ -324,6 +376,7 @@ fn ended(call: CallId, record: &Document) -> CallSummary {
         from: party("from"),
         to: party("to"),
         trunk: text("trunk").filter(|trunk| !trunk.is_empty()),
+        tenant: text("tenant"),
         route: text("route"),
         agents: agents.filter_map(|agent| agent.as_str().map(str::to_owned)).collect(),
         started_at: text("started_at").unwrap_or_default(),

@@ -98,6 +98,12 @@ pub enum Ask {
     /// Calls, those that are up and those that ended.
     #[serde(rename = "call.history")]
     History(Sought),
+    /// What calls that ended come to.
+    #[serde(rename = "analytics")]
+    Analytics(Inquiry),
+    /// Some records of calls that ended, written for others to read.
+    #[serde(rename = "cdr.export")]
+    Export(Extract),
     /// Who is told what happens.
     #[serde(rename = "webhook.list")]
     Webhooks,
@@ -141,6 +147,8 @@ pub struct Sought {
     pub agent: Option<String>,
     /// The trunk.
     pub trunk: Option<String>,
+    /// The tenant whose call it was.
+    pub tenant: Option<String>,
     /// Why it ended.
     pub cause: Option<String>,
     /// The number of the caller.
@@ -167,6 +175,7 @@ impl Default for Sought {
             direction: None,
             agent: None,
             trunk: None,
+            tenant: None,
             cause: None,
             from: None,
             to: None,
@@ -177,6 +186,32 @@ impl Default for Sought {
             behind: None,
         }
     }
+}
+
+/// What is to be counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Inquiry {
+    /// By what: `agent`, `trunk`, `tenant`, `route`, `direction`, `hour`, `day`.
+    pub by: Option<String>,
+    /// By whose clock; without one, the server's.
+    pub timezone: Option<String>,
+    /// Which calls.
+    pub sought: Sought,
+}
+
+/// Which records are wanted, and how they are to be written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Extract {
+    /// `csv`, `jsonl`, `asterisk` or `training`.
+    pub format: String,
+    /// By whose clock times are written that name none; without one, the server's.
+    pub timezone: Option<String>,
+    /// Which calls; how many and from where on says `after`.
+    pub sought: Sought,
+    /// The last call that was looked at; nothing at the beginning.
+    pub after: Option<String>,
 }
 
 /// What of a webhook is looked at.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::base::destination::Destination;
+use crate::base::zone::Zone;
 use crate::call::exchange::Count;
 use crate::call::leg::State as LegState;
 use crate::call::overview::{Doing, LegView as Leg, Overview};
@@ -35,6 +36,8 @@ pub struct House {
     pub max_calls: usize,
     /// What each trunk may carry, by name.
     pub limits: BTreeMap<String, LimitsView>,
+    /// By which clock days begin.
+    pub zone: Zone,
 }
 
 /// The server in sum.

@@ -190,6 +190,7 @@ fn outcome(reply: &Result<Result<Reply, Fault>, Elapsed>) -> String {
 pub fn patience(ask: &Ask) -> Duration {
     match ask {
         Ask::Reload(_) => RELOAD_WITHIN,
+        Ask::Analytics(_) | Ask::Export(_) => COUNT_WITHIN,
         _ => ANSWER_WITHIN,
     }
 }
@@ -230,6 +231,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long an answer may take to be found: longer than the test of a trunk.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+/// How long calls of the past may be counted, or read: the database has ten seconds for each question.
+const COUNT_WITHIN: Duration = Duration::from_secs(25);
 
 /// How long a reading of the files may take: every provider that is new is made ready.
 const RELOAD_WITHIN: Duration = Duration::from_secs(120);

@@ -35,6 +35,8 @@ pub struct Query {
     agent: Option<String>,
     /// Those that came by this trunk.
     trunk: Option<String>,
+    /// Those of this tenant, that ended.
+    tenant: Option<String>,
     /// `inbound` or `outbound`.
     direction: Option<String>,
     /// Those that ended so: `caller_hangup` and the like.
@@ -140,6 +142,7 @@ impl Query {
             direction: self.direction.clone(),
             agent: self.agent.clone(),
             trunk: self.trunk.clone(),
+            tenant: self.tenant.clone(),
             cause: self.cause.clone(),
             from: self.from.clone(),
             to: self.to.clone(),
@@ -157,6 +160,7 @@ impl Query {
             ("status", &self.status),
             ("agent", &self.agent),
             ("trunk", &self.trunk),
+            ("tenant", &self.tenant),
             ("direction", &self.direction),
             ("cause", &self.cause),
             ("q", &self.q),

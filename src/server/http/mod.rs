@@ -21,6 +21,7 @@ mod docs;
 mod events;
 mod files;
 mod health;
+mod insight;
 mod keys;
 mod metrics;
 mod orders;

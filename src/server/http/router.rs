@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 use crate::server::http::gate::{Gate, admit};
 use crate::server::http::service::Service;
 use crate::server::http::{
-    audit, calls, campaigns, docs, events, files, front, health, keys, metrics, orders,
+    audit, calls, campaigns, docs, events, files, front, health, insight, keys, metrics, orders,
     origination, queues, recordings, steering, telephony, things, tickets, transcripts, trunks,
     usage, webhooks,
 };
@@ -139,6 +139,8 @@ fn looks() -> OpenApiRouter<Service> {
         .routes(routes!(files::status))
         .routes(routes!(calls::list))
         .routes(routes!(calls::get))
+        .routes(routes!(insight::export))
+        .routes(routes!(insight::count))
         .routes(routes!(transcripts::get))
         .routes(routes!(recordings::get))
         .routes(routes!(orders::sip))

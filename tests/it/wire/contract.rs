@@ -26,17 +26,21 @@ use super::postgres::Postgres;
 use super::server::{Folder, PATIENCE};
 
 /// Both databases, empty.
-struct Both {
-    folder: Folder,
-    postgres: Postgres,
+pub struct Both {
+    /// The file is below it.
+    pub folder: Folder,
+    /// The server.
+    pub postgres: Postgres,
 }
 
 impl Both {
-    async fn open() -> Self {
+    /// Makes them.
+    pub async fn open() -> Self {
         Self { folder: Folder::new(), postgres: Postgres::open("SELECT 1").await }
     }
 
-    async fn databases(&self) -> [Database; 2] {
+    /// Both, in shape.
+    pub async fn databases(&self) -> [Database; 2] {
         let file = Database::sqlite(&self.folder.path("voxtrunk.db")).expect("a file");
         let url = Secret::from(self.postgres.url());
         let server = Database::postgres(&url).expect("a URL");

@@ -52,6 +52,7 @@ mod http;
 mod importing;
 mod inlets;
 mod inside_tcp;
+mod insight;
 mod introductions;
 mod kamailio;
 mod keys;
