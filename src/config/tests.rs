@@ -292,6 +292,7 @@ fn a_tenant_that_is_not_there_and_one_without_calls_are_named() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn mistakes_in_the_settings_are_reported_word_for_word() {
     let cases = [
         ("sdp_would_carry_no_address", "[[sip.listen]]\nbind = \"0.0.0.0:5060\"\n"),

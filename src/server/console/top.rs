@@ -170,8 +170,7 @@ mod tests {
             call("call_2", "evil\u{1b}[31m\nname", None, Some(2.9)),
         ] });
         let calls: List<CallView> = serde_json::from_value(calls).expect("calls");
-        let mut board = Board { calls: calls.data, ..Board::default() };
-        board.choose_one();
+        let mut board = Board::of(calls.data);
         for event in [
             json!({ "type": "transcript.updated", "call_id": "call_1",
                 "data": { "role": "caller", "text": "Are you open?" } }),

@@ -48,6 +48,14 @@ pub enum Wish {
 }
 
 impl Board {
+    /// With these calls.
+    #[cfg(test)]
+    pub fn of(calls: Vec<CallView>) -> Self {
+        let mut board = Self { calls, ..Self::default() };
+        board.choose_one();
+        board
+    }
+
     /// Everything stands so.
     pub fn stands(&mut self, status: StatusView, calls: Vec<CallView>, trunks: Vec<TrunkView>) {
         self.crowd.push_back(status.calls.active);
@@ -60,7 +68,7 @@ impl Board {
     }
 
     /// One is chosen, if there are any.
-    pub fn choose_one(&mut self) {
+    fn choose_one(&mut self) {
         if self.place().is_none() {
             self.chosen = self.calls.first().map(|call| call.id.clone());
             self.asks = false;

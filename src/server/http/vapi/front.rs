@@ -168,7 +168,7 @@ impl Front {
             |it: &&str| it.bytes().all(|it| it.is_ascii_alphanumeric() || b".-:[]".contains(&it));
         let Some(host) = host.filter(is_plain) else { return String::new() };
         let forwarded = headers.get("x-forwarded-proto").is_some_and(|it| it == "https");
-        let scheme = if https || forwarded { "https" } else { "http" };
+        let scheme = if self.https || forwarded { "https" } else { "http" };
         format!("{scheme}://{host}")
     }
 }
