@@ -108,11 +108,12 @@ fn unknown_contexts(subject: &Subject<'_>, rule: &Outbound, path: &str) -> Vec<D
 fn hidden(subject: &Subject<'_>, position: usize, path: &str) -> Option<Diagnostic> {
     let rules = &subject.plan.outbound;
     let (rule, before) = (rules.get(position)?, rules.get(..position)?);
-    if !rule.leads_out() {
+    // Of one that leads nowhere it is said so.
+    if rule.trunks.is_empty() || !rule.ext.is_empty() {
         return None;
     }
     let covers = |first: &&Outbound| {
-        if !first.leads_out() {
+        if first.trunks.is_empty() || !first.ext.is_empty() {
             return false;
         }
         let numbers = first.number.is_empty()

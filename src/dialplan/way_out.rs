@@ -147,6 +147,6 @@ mod tests {
         assert_eq!(dialled("+4930123456", "public"), None);
         assert_eq!(dialled("+4930123456", ""), None);
         assert_eq!(dialled("+12125551234", "internal"), None, "the rule names nobody");
-        assert_eq!(dialled("101", "internal"), None);
+        assert_eq!(dialled("201", "internal"), None);
     }
 }

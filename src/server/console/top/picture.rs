@@ -145,7 +145,7 @@ fn said(board: &Board) -> Paragraph<'static> {
         Line::from(vec![Span::from(format!("{role:>7}  ")).fg(ink), Span::from(text)])
     });
     let lines: Vec<Line<'_>> = lines.collect();
-    Paragraph::new(lines).wrap(Wrap { trim: true }).block(Block::bordered().title(title))
+    Paragraph::new(lines).wrap(Wrap { trim: false }).block(Block::bordered().title(title))
 }
 
 fn footer(board: &Board) -> Line<'static> {
