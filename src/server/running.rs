@@ -266,7 +266,7 @@ impl Running {
         let inlet = inlet.map_err(StartError::AudioSocket)?.map(|door| (door, blueprint.rtp.0));
         let (ports, memory) = (ports(blueprint.rtp)?, memory(blueprint.store, &blueprint.folders)?);
         let are_expected = ways_in.1.as_ref().is_some_and(http::Doors::expects_browsers);
-        let entrance = entrance(&ports, are_expected || expects_browsers(&sockets))?;
+        let entrance = entrance(&ports, are_expected || sockets.expect_browsers())?;
         let browsers = (Some(blueprint.playbill.identity.clone()), entrance);
         let media = MediaShard::start_with(browsers, blueprint.detector, gauges.clone());
         let media = media.map_err(StartError::Thread)?;
@@ -472,11 +472,6 @@ fn ports((address, range): (IpAddr, RangeInclusive<u16>)) -> Result<Ports, Start
 fn entrance(ports: &Ports, are_expected: bool) -> Result<Option<Entrance>, StartError> {
     let opened = are_expected.then(|| ports.bind_for_many().and_then(Entrance::open));
     opened.transpose().map_err(|why| StartError::Rtp { address: ports.address(), why })
-}
-
-/// Whether phones in browsers can register.
-fn expects_browsers(sockets: &Sockets) -> bool {
-    [Transport::Ws, Transport::Wss].into_iter().any(|it| !sockets.of(it).is_empty())
 }
 
 /// What the signalling writes down.

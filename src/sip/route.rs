@@ -87,6 +87,11 @@ impl Sockets {
         Self(sockets.into_iter().collect())
     }
 
+    /// Whether phones in browsers can register.
+    pub fn expect_browsers(&self) -> bool {
+        [Transport::Ws, Transport::Wss].into_iter().any(|it| !self.of(it).is_empty())
+    }
+
     /// Each socket.
     pub fn iter(&self) -> impl Iterator<Item = (Transport, SocketAddr)> + '_ {
         self.0.iter().copied()

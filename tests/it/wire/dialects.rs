@@ -545,6 +545,8 @@ record = true
 
 [agents.desk]
 first_message = "Hello?"
+disclosure    = "none"
+disclosure_reason = "another test hears it"
 prompt        = "You are the desk."
 stt.provider  = "pocketsphinx"
 llm           = { provider = "mind" }

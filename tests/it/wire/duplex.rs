@@ -195,6 +195,8 @@ to = "agent:clerk"
 
 [agents.clerk]
 first_message = "Hello?"
+disclosure    = "none"
+disclosure_reason = "another test hears it"
 prompt        = "You are a clerk."
 realtime      = { provider = "vendor", model = "gpt-realtime-2", voice = "marin" }
 # However slow this machine is: no filler stands in the record.

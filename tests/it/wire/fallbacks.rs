@@ -454,6 +454,8 @@ fn spoilt(throat: &Throat, trick: Trick) -> Throat {
 const BASE: &str = r#"
 [agents.base]
 first_message = "Hello?"
+disclosure    = "none"
+disclosure_reason = "another test hears it"
 goodbye       = "Thank you and goodbye."
 prompt        = "You are a porter. Be brief."
 stt           = { provider = "ears" }

@@ -134,6 +134,8 @@ record = true
 
 [agents.desk]
 prompt      = "You are the desk."
+disclosure    = "none"
+disclosure_reason = "another test hears it"
 stt         = { provider = "ears" }
 llm         = { provider = "mind" }
 tts         = { provider = "flite", voice = "slt" }

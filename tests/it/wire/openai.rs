@@ -264,6 +264,8 @@ confirm     = true
 
 [agents.reception]
 first_message = "Good morning."
+disclosure    = "none"
+disclosure_reason = "another test hears it"
 prompt        = "You serve {{caller}}."
 realtime      = { provider = "vendor", voice = "marin" }
 tools         = ["check_slots", "cancel", "transfer_call", "end_call"]

@@ -123,6 +123,8 @@ stt.provider = "pocketsphinx"
 tts          = { provider = "flite", voice = "slt" }
 turns        = { preemptive = false }
 end_phrases  = ["goodbye"]
+disclosure    = "none"
+disclosure_reason = "another test hears it"
 
 [agents.desk]
 first_message = "Hello?"
