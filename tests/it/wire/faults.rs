@@ -131,6 +131,8 @@ fn house(fakes: &[(&str, ChatServer)]) -> House {
 const BASE: &str = r#"
 [agents.base]
 first_message = "Hello?"
+disclosure    = "none"
+disclosure_reason = "another test hears it"
 goodbye       = "Thank you and goodbye."
 prompt        = "You are a porter. Be brief."
 llm.provider  = "rules"

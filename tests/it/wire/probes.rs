@@ -238,6 +238,8 @@ to = "agent:clerk"
 
 [agents.clerk]
 first_message = "Hello?"
+disclosure    = "none"
+disclosure_reason = "another test hears it"
 prompt        = "You are a clerk."
 stt.provider  = "pocketsphinx"
 llm.provider  = "mind"

@@ -475,6 +475,7 @@ pub fn agent(tools: &str) -> String {
     let own: String = own.collect();
     format!(
         "[[route]]\nto = \"agent:clerk\"\n\n[agents.clerk]\nfirst_message = \"Hello?\"\n\
+         disclosure = \"none\"\ndisclosure_reason = \"another test hears it\"\n\
          prompt = \"You are a clerk.\"\nstt.provider = \"ears\"\nllm.provider = \"mind\"\n\
          tts = {{ provider = \"flite\", voice = \"slt\" }}\nturns.preemptive = false\n\
          silence.remind_after = \"30s\"\nsilence.hangup_after = \"60s\"\n\
