@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::Parser;
 
 use voxtrunk::server::console::{
-    calls, campaigns, history, phones, queues, reload, status, top, trace, trunks, usage, webhooks,
+    calls, campaigns, history, phones, queues, reload, schedules, status, top, trace, trunks,
+    usage, webhooks,
 };
 use voxtrunk::server::control::protocol::{self, Action};
 use voxtrunk::server::importing::command as import;
@@ -24,7 +25,7 @@ use self::commands::{
 use self::insights::CdrCommand;
 use self::lines::{
     CallCommand, CampaignCommand, Dial, DncCommand, OneCampaign, PhoneCommand, QueueCommand,
-    RecordingCommand, SipCommand, TrunkCommand,
+    RecordingCommand, ScheduleCommand, SipCommand, TrunkCommand,
 };
 use self::place::Config;
 
@@ -68,6 +69,9 @@ fn main() -> ExitCode {
         Command::Usage(server) => usage::list(&server.target()),
         Command::Queue { command } => queue(command),
         Command::Campaign { command } => campaign(command),
+        Command::Schedule { command: ScheduleCommand::List(server) } => {
+            schedules::list(&server.target())
+        }
         Command::Sip { command: SipCommand::Trace { wish, server } } => {
             trace::run(&server.target(), wish.order())
         }

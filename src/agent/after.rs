@@ -23,6 +23,9 @@ pub struct After {
     pub extract: BTreeMap<String, Parameter>,
     /// The tool that is given the report, by its name: a webhook, or a table of a CRM.
     pub tool: Option<String>,
+    /// The webhook that is told `call.analyzed` of this agent's calls, by its name, whatever else it
+    /// listens to.
+    pub webhook: Option<String>,
 }
 
 /// What was found out. Personal data.
@@ -34,6 +37,8 @@ pub struct Report {
     pub success: Option<bool>,
     /// What was picked out.
     pub extracted: Map<String, Value>,
+    /// The webhook that is told in any case, by its name.
+    pub webhook: Option<String>,
 }
 
 impl After {
@@ -70,6 +75,7 @@ impl After {
                 Some(Value::Object(extracted)) => extracted,
                 _ => Map::new(),
             },
+            webhook: self.webhook.clone(),
         })
     }
 

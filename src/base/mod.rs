@@ -5,6 +5,7 @@ pub mod breaker;
 pub mod calendar;
 pub mod condition;
 pub mod country;
+pub mod cron;
 pub mod deadlines;
 pub mod destination;
 pub mod drill;

@@ -4,9 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::civil;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -83,6 +83,11 @@ impl Zone {
     pub fn written(&self, since_epoch: Duration) -> String {
         let wall = Self::moment(since_epoch).to_zoned(self.0.clone());
         wall.strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
+
+    /// The clock on the wall at a time since the Unix epoch.
+    pub(super) fn at(&self, since_epoch: Duration) -> Zoned {
+        Self::moment(since_epoch).to_zoned(self.0.clone())
     }
 
     fn moment(since_epoch: Duration) -> Timestamp {

@@ -19,6 +19,7 @@ pub mod placement;
 pub mod record;
 pub mod stir;
 pub mod stream;
+pub mod timetable;
 pub mod transfer;
 pub mod veil;
 

@@ -5,8 +5,8 @@ use crate::config::subject::Subject;
 use crate::config::{
     check_after, check_agent, check_campaigns, check_consent, check_databases, check_disclosure,
     check_flows, check_hours, check_machine, check_mail, check_menus, check_money, check_numbers,
-    check_openai, check_outbound, check_phone, check_queues, check_routes, check_squads,
-    check_streams, check_tenant, check_tools, check_voicemail, check_webhooks,
+    check_openai, check_outbound, check_phone, check_queues, check_routes, check_schedules,
+    check_squads, check_streams, check_tenant, check_tools, check_voicemail, check_webhooks,
 };
 
 /// Checks everything.
@@ -33,6 +33,7 @@ pub fn all(subject: &Subject<'_>) -> Vec<Diagnostic> {
     found.extend(check_flows::flows(subject));
     found.extend(check_queues::queues(subject));
     found.extend(check_campaigns::campaigns(subject));
+    found.extend(check_schedules::schedules(subject));
     found.extend(check_tools::tools(subject));
     for (name, agent) in subject.agents {
         if !subject.faulty.contains(name) {

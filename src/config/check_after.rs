@@ -3,6 +3,7 @@
 use crate::agent::assistant::Assistant;
 use crate::config::check_tools;
 use crate::config::diagnostic::{Diagnostic, did_you_mean};
+use crate::config::dialect;
 use crate::config::subject::Subject;
 
 /// Checks what an agent leaves to be found out.
@@ -41,5 +42,44 @@ pub fn after(subject: &Subject<'_>, name: &str, agent: &Assistant) -> Vec<Diagno
                 .help(format!("write [tools.{tool}]")),
         );
     }
+    found.extend(webhook(subject, (name, agent)));
     found
+}
+
+/// Checks that whoever is told of it is there, and ever hears of it.
+fn webhook(subject: &Subject<'_>, (name, agent): (&str, &Assistant)) -> Option<Diagnostic> {
+    let wanted = agent.after.webhook.as_deref()?;
+    let path = format!("agents.{name}.after.webhook");
+    let place = subject.place(&path);
+    let webhooks = &subject.server.webhooks;
+    let Some(webhook) = webhooks.get(wanted) else {
+        // Of one with a mistake that was reported already there is nothing to say.
+        if subject.key(&format!("webhooks.{wanted}")).is_some() {
+            return None;
+        }
+        let label = match did_you_mean(wanted, webhooks.keys().map(String::as_str)) {
+            Some(name) => format!("did you mean \"{name}\"?"),
+            None => "not known".to_owned(),
+        };
+        return Some(
+            Diagnostic::error("ref.unknown", format!("there is no webhook `{wanted}`"))
+                .at(place, label)
+                .help(format!("webhooks stand in the settings, under [webhooks.{wanted}]")),
+        );
+    };
+    if !agent.after.is_wanted() {
+        return Some(
+            Diagnostic::warning("after.nothing", "nothing is found out that could be told")
+                .at(place, format!("`{wanted}` would wait in vain"))
+                .help(format!("add summary = true to [agents.{name}.after]")),
+        );
+    }
+    if !dialect::is_told(webhook.format, "call.analyzed") {
+        return Some(
+            Diagnostic::error("after.dialect", "Vapi has no message of its own for it")
+                .at(place, format!("`{wanted}` has format = \"vapi\""))
+                .help("add \"call.ended\" to its events: the end-of-call-report has it"),
+        );
+    }
+    None
 }

@@ -322,13 +322,27 @@ fn check_provider(subject: &Subject<'_>, name: &str, provider: &Provider) -> Vec
     }
     found.extend(check_region(subject, name, provider));
     found.extend(check_api(subject, name, provider));
-    if !used(subject).contains(name) {
+    found.extend(check_local(subject, name, provider));
+    // Agents have the engines behind that name.
+    if !used(subject).contains(name) && !provider.kind.is_local() {
         found.push(
             Diagnostic::warning("provider.unused", format!("no agent uses provider `{name}`"))
                 .at(subject.key(&path), "defined here"),
         );
     }
     found
+}
+
+/// Only a name for engines of this machine says which of them it means.
+fn check_local(subject: &Subject<'_>, name: &str, provider: &Provider) -> Option<Diagnostic> {
+    let said = [("stt", &provider.stt), ("tts", &provider.tts)];
+    let (key, _) = said.into_iter().find(|(_, it)| it.is_some())?;
+    (!provider.kind.is_local()).then(|| {
+        let message = format!("`{key}` is for kind = \"local\" only");
+        Diagnostic::error("key.unknown", message)
+            .at(subject.place(&format!("providers.{name}.{key}")), "nobody reads this")
+            .help("write `model` or `voice`, here or in the agent")
+    })
 }
 
 /// Some vendors have other addresses in each region; the others have none.

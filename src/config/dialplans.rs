@@ -4,18 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use toml::de::DeValue;
-
 use crate::agent::assistant::Assistant;
 use crate::agent::mailbox::Mailbox;
 use crate::agent::menu::Menu;
 use crate::agent::squad::Squad;
 use crate::agent::tools::definition::Definition;
 use crate::config::diagnostic::Diagnostic;
-use crate::config::explain;
-use crate::config::extends::{self, Named};
+use crate::config::extends;
 use crate::config::read::Reading;
 use crate::config::source::{Source, Span};
+use crate::config::tables::Tables;
 use crate::config::tree::{self, Node};
 use crate::dialplan::campaign::{Campaign, rows};
 use crate::dialplan::flow::Flow;
@@ -25,6 +23,7 @@ use crate::dialplan::outbound::Outbound;
 use crate::dialplan::pattern::{Match, NumberList};
 use crate::dialplan::plan::{Plan, Route};
 use crate::dialplan::queue::Queue;
+use crate::dialplan::schedule::Schedule;
 
 /// What the files held.
 #[derive(Debug, Default)]
@@ -45,6 +44,8 @@ pub struct Found {
     pub queues: BTreeMap<String, Arc<Queue>>,
     /// The campaigns.
     pub campaigns: BTreeMap<String, Arc<Campaign>>,
+    /// What begins by itself, by name.
+    pub schedules: BTreeMap<String, Arc<Schedule>>,
     /// What agents have that say nothing else.
     pub defaults: Assistant,
     /// The lists of numbers.
@@ -60,47 +61,19 @@ pub struct Found {
     pub faulty_routes: bool,
 }
 
+/// One file of dialplans.
+#[derive(Debug)]
+pub struct Script {
+    /// What it says.
+    pub source: Source,
+    /// The tenant whose it is.
+    pub tenant: Option<String>,
+}
+
 /// The reading of all dialplan files.
 pub struct Dialplans<'r, 'a> {
     reading: &'r mut Reading<'a>,
     found: Found,
-}
-
-/// The tables of all files, not yet typed.
-#[derive(Default)]
-struct Tables<'t> {
-    routes: Vec<Node<'t>>,
-    outbound: Vec<Node<'t>>,
-    agents: Named<'t>,
-    squads: Named<'t>,
-    menus: Named<'t>,
-    boxes: Named<'t>,
-    flows: Named<'t>,
-    queues: Named<'t>,
-    campaigns: Named<'t>,
-    hours: Named<'t>,
-    lists: Named<'t>,
-    tools: Named<'t>,
-    defaults: Option<Node<'t>>,
-}
-
-impl<'t> Tables<'t> {
-    /// The tables that have names, by their key.
-    fn named(&mut self, key: &str) -> Option<(Kind, &mut Named<'t>)> {
-        Some(match key {
-            "agents" | "assistants" => (AGENT, &mut self.agents),
-            "squads" => (SQUAD, &mut self.squads),
-            "menus" => (MENU, &mut self.menus),
-            "flows" => (FLOW, &mut self.flows),
-            "queues" => (QUEUE, &mut self.queues),
-            "campaigns" => (CAMPAIGN, &mut self.campaigns),
-            "voicemail" => (BOX, &mut self.boxes),
-            "hours" => (HOURS, &mut self.hours),
-            "lists" => (LIST, &mut self.lists),
-            "tools" => (TOOL, &mut self.tools),
-            _ => return None,
-        })
-    }
 }
 
 impl<'r, 'a> Dialplans<'r, 'a> {
@@ -110,15 +83,10 @@ impl<'r, 'a> Dialplans<'r, 'a> {
     }
 
     /// Reads the files, in this order.
-    pub fn read(mut self, sources: Vec<Source>) -> Found {
-        let mut tables = Tables::default();
-        for source in &sources {
-            if let Some(node) = self.reading.parse(source) {
-                self.sort(node, &mut tables);
-            }
-        }
-        for node in tables.routes {
-            self.read_route(node);
+    pub fn read(mut self, scripts: Vec<Script>) -> Found {
+        let tables = self.sorted(&scripts);
+        for (tenant, node) in tables.routes {
+            self.read_route(tenant, node);
         }
         for node in tables.outbound {
             self.read_outbound(node);
@@ -147,6 +115,9 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         for (name, (key, node)) in tables.campaigns {
             self.read_campaign(name, &key, node);
         }
+        for (name, (key, node)) in tables.schedules {
+            self.read_schedule(name, &key, node);
+        }
         if let Some(node) = &tables.defaults {
             // What is wrong there is said of the agents.
             let known = self.reading.diagnostics.len();
@@ -171,108 +142,35 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         self.found
     }
 
-    /// Sorts the tables of one file.
-    fn sort<'t>(&mut self, node: Node<'t>, tables: &mut Tables<'t>) {
-        let DeValue::Table(table) = node.into_inner() else { return };
-        for (key, value) in table {
-            let span = key.span();
-            if let (DeValue::Table(_), Some((kind, named))) =
-                (value.get_ref(), tables.named(key.get_ref()))
-            {
-                self.sort_named(kind, value, named);
-                continue;
-            }
-            match (key.get_ref().as_ref(), value.get_ref()) {
-                ("route", DeValue::Array(_)) => {
-                    if let DeValue::Array(routes) = value.into_inner() {
-                        tables.routes.extend(routes);
-                    }
-                }
-                ("outbound", DeValue::Array(_)) => {
-                    if let DeValue::Array(rules) = value.into_inner() {
-                        tables.outbound.extend(rules);
-                    }
-                }
-                ("defaults", DeValue::Table(_)) => self.sort_defaults(value, tables),
-                (known, _) if KEYS.contains(&known) => {
-                    let form = match known {
-                        "hours" => "[hours.NAME]",
-                        "lists" => "[lists.NAME]",
-                        "squads" => "[squads.NAME]",
-                        "menus" => "[menus.NAME]",
-                        "voicemail" => "[voicemail.NAME]",
-                        "flows" => "[flows.NAME]",
-                        "queues" => "[queues.NAME]",
-                        "campaigns" => "[campaigns.NAME]",
-                        "tools" => "[tools.NAME]",
-                        "route" => "[[route]]",
-                        "outbound" => "[[outbound]]",
-                        "defaults" => "[defaults.agent]",
-                        _ => "[agents.NAME]",
-                    };
-                    self.report(
-                        Diagnostic::error("value.type", format!("`{known}` has the wrong form"))
-                            .at(Some(span), format!("write it as {form}")),
-                    );
-                }
-                (unknown, _) => self.report(explain::unknown_key(unknown, &KEYS, span)),
+    /// The tables of all files, by what they are.
+    fn sorted<'t>(&mut self, scripts: &'t [Script]) -> Tables<'t> {
+        let mut tables = Tables::default();
+        for Script { source, tenant } in scripts {
+            if let Some(node) = self.reading.parse(source) {
+                tables.sort(node, tenant.as_deref());
             }
         }
+        self.reading.diagnostics.append(&mut tables.wrong);
+        tables
     }
 
-    fn sort_named<'t>(&mut self, kind: Kind, node: Node<'t>, tables: &mut Named<'t>) {
-        let DeValue::Table(table) = node.into_inner() else { return };
-        for (key, value) in table {
-            let (span, name) = (key.span(), key.into_inner().into_owned());
-            if !is_name(&name) {
-                self.report(
-                    Diagnostic::error(kind.bad_name, format!("`{name}` cannot be a name"))
-                        .at(Some(span.clone()), "here")
-                        .help("names have letters a-z, digits, - and _, and at most 64 of them"),
-                );
-            } else if let Some((first, _)) = tables.get(&name) {
-                let first = Some(first.clone());
-                self.report(
-                    Diagnostic::error(
-                        kind.duplicate,
-                        format!("{} `{name}` is defined twice", kind.what),
-                    )
-                    .at(Some(span), "again here")
-                    .at(first, "first here"),
-                );
-            } else {
-                tables.insert(name, (span, value));
-            }
-        }
-    }
-
-    fn sort_defaults<'t>(&mut self, node: Node<'t>, tables: &mut Tables<'t>) {
-        let DeValue::Table(table) = node.into_inner() else { return };
-        for (key, value) in table {
-            let span = Some(key.span());
-            if key.get_ref() != "agent" {
-                let message = format!("there are no defaults for `{}`", key.get_ref());
-                self.report(
-                    Diagnostic::error("key.unknown", message).at(span, "only `agent` is known"),
-                );
-            } else if let Some(first) = &tables.defaults {
-                let first = Some(first.span());
-                let message = "[defaults.agent] stands twice";
-                self.report(
-                    Diagnostic::error("key.duplicate", message)
-                        .at(span, "again here")
-                        .at(first, "first here"),
-                );
-            } else {
-                tables.defaults = Some(value);
-            }
-        }
-    }
-
-    fn read_route(&mut self, node: Node<'_>) {
+    fn read_route(&mut self, tenant: Option<String>, node: Node<'_>) {
         let path = format!("route[{}]", self.found.plan.routes.len());
         tree::note(&mut self.reading.places, &path, &node.span(), &node);
-        let (route, sound) = self.reading.read::<Route>(&path, node);
+        let (mut route, sound) = self.reading.read::<Route>(&path, node);
+        if let Some((tenant, route)) = tenant.zip(route.as_mut()) {
+            if route.tenant.iter().any(|it| *it != tenant) {
+                let place = self.reading.places.find(&format!("{path}.tenant"));
+                let place = place.map(|it| it.value.clone());
+                let message = format!("this file is one of tenant `{tenant}`");
+                self.report(
+                    Diagnostic::error("tenant.other", message)
+                        .at(place, "a call of another one never comes here")
+                        .help("leave it out"),
+                );
+            }
+            route.tenant = vec![tenant];
+        }
         self.found.plan.routes.extend(route);
         self.found.faulty_routes |= !sound;
     }
@@ -416,6 +314,13 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         self.found.campaigns.insert(name, Arc::new(campaign));
     }
 
+    fn read_schedule(&mut self, name: String, key: &Span, node: Node<'_>) {
+        let path = format!("schedules.{name}");
+        tree::note(&mut self.reading.places, &path, key, &node);
+        let (schedule, sound) = self.reading.read::<Schedule>(&path, node);
+        self.found.schedules.extend(schedule.filter(|_| sound).map(|it| (name, Arc::new(it))));
+    }
+
     fn read_tool(&mut self, name: String, key: &Span, node: Node<'_>) {
         let path = format!("tools.{name}");
         tree::note(&mut self.reading.places, &path, key, &node);
@@ -516,55 +421,6 @@ impl<'r, 'a> Dialplans<'r, 'a> {
         self.reading.diagnostics.push(diagnostic);
     }
 }
-
-/// Whether a text can be the name of an agent (T20).
-fn is_name(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-}
-
-/// What a dialplan file may hold.
-pub const KEYS: [&str; 14] = [
-    "route",
-    "outbound",
-    "agents",
-    "assistants",
-    "defaults",
-    "squads",
-    "menus",
-    "voicemail",
-    "flows",
-    "queues",
-    "campaigns",
-    "hours",
-    "lists",
-    "tools",
-];
-
-/// A kind of tables that have names, and the codes of their mistakes.
-#[derive(Debug, Clone, Copy)]
-struct Kind {
-    what: &'static str,
-    bad_name: &'static str,
-    duplicate: &'static str,
-}
-
-const AGENT: Kind =
-    Kind { what: "agent", bad_name: "agent.name", duplicate: "agent.duplicate_name" };
-const HOURS: Kind =
-    Kind { what: "hours", bad_name: "hours.name", duplicate: "hours.duplicate_name" };
-const SQUAD: Kind =
-    Kind { what: "squad", bad_name: "squad.name", duplicate: "squad.duplicate_name" };
-const MENU: Kind = Kind { what: "menu", bad_name: "menu.name", duplicate: "menu.duplicate_name" };
-const QUEUE: Kind =
-    Kind { what: "queue", bad_name: "queue.name", duplicate: "queue.duplicate_name" };
-const CAMPAIGN: Kind =
-    Kind { what: "campaign", bad_name: "campaign.name", duplicate: "campaign.duplicate_name" };
-const BOX: Kind =
-    Kind { what: "voicemail", bad_name: "voicemail.name", duplicate: "voicemail.duplicate_name" };
-const FLOW: Kind = Kind { what: "flow", bad_name: "flow.name", duplicate: "flow.duplicate_name" };
-const TOOL: Kind = Kind { what: "tool", bad_name: "tool.name", duplicate: "tool.duplicate_name" };
-const LIST: Kind = Kind { what: "list", bad_name: "list.name", duplicate: "list.duplicate_name" };
 
 /// The largest list, in octets: some hundred thousand numbers.
 const LARGEST_LIST: u64 = 16 * 1_024 * 1_024;

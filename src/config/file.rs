@@ -46,6 +46,11 @@ pub fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, (PathBuf, String)> {
     Ok(found)
 }
 
+/// Puts the files below one of these folders before all others; otherwise they stay as they are.
+pub fn put_first(files: &mut [PathBuf], folders: &[PathBuf]) {
+    files.sort_by_key(|file| !folders.iter().any(|folder| file.starts_with(folder)));
+}
+
 /// The `.toml` files and the folders in a folder.
 fn entries(folder: &Path) -> io::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let (mut files, mut folders) = (Vec::new(), Vec::new());

@@ -54,14 +54,37 @@ impl<'a> Glance<'a> {
     /// # Errors
     /// When the file is no TOML, or the text names what is not there.
     pub fn text(&self, table: &str, key: &str) -> Result<Option<String>, Unreadable> {
-        let unreadable = |why| Unreadable { path: self.config.to_owned(), why };
-        let all =
-            toml::de::DeTable::parse(&self.text).map_err(|why| unreadable(why.to_string()))?;
+        let all = self.all()?;
         let value = all.get_ref().get(table).and_then(|table| table.get_ref().get(key));
-        let Some(text) = value.and_then(|value| value.get_ref().as_str()) else { return Ok(None) };
+        let text = value.and_then(|value| value.get_ref().as_str());
+        text.map(|text| self.expanded(text)).transpose()
+    }
+
+    /// The paths at a key of each tenant that has it.
+    ///
+    /// # Errors
+    /// When the file is no TOML, or a path names what is not there.
+    pub fn of_tenants(&self, key: &str) -> Result<Vec<PathBuf>, Unreadable> {
+        let all = self.all()?;
+        let tenants = all.get_ref().get("tenants").and_then(|it| it.get_ref().as_table());
+        let tenants = tenants.into_iter().flat_map(|it| it.values());
+        let written = tenants.filter_map(|it| it.get_ref().get(key)?.get_ref().as_str());
+        let path = |text| Ok(tidied(&self.folder().join(self.expanded(text)?)));
+        written.map(path).collect()
+    }
+
+    fn all(&self) -> Result<toml::Spanned<toml::de::DeTable<'_>>, Unreadable> {
+        toml::de::DeTable::parse(&self.text).map_err(|why| self.unreadable(why.to_string()))
+    }
+
+    fn expanded(&self, text: &str) -> Result<String, Unreadable> {
         let expanded = self.scope.expand(text, Some(self.folder()));
-        let expanded = expanded.map_err(|why| unreadable(why.to_string()))?;
-        Ok(Some(expanded.unwrap_or_else(|| text.to_owned())))
+        let expanded = expanded.map_err(|why| self.unreadable(why.to_string()))?;
+        Ok(expanded.unwrap_or_else(|| text.to_owned()))
+    }
+
+    fn unreadable(&self, why: String) -> Unreadable {
+        Unreadable { path: self.config.to_owned(), why }
     }
 
     /// The folder of the file: where its paths begin.

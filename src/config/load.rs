@@ -12,11 +12,12 @@ use crate::agent::tools::definition::Definition;
 use crate::base::destination::Destination;
 use crate::config::check;
 use crate::config::diagnostic::{Diagnostic, Severity};
-use crate::config::dialplans::{Dialplans, Found};
+use crate::config::dialplans::{Dialplans, Found, Script};
 use crate::config::external::External;
 use crate::config::file;
 use crate::config::interpolate::Scope;
 use crate::config::inventory::Inventory;
+use crate::config::local;
 use crate::config::paths::tidied;
 use crate::config::presets;
 use crate::config::read::Reading;
@@ -24,12 +25,14 @@ use crate::config::roles;
 use crate::config::settings::Server;
 use crate::config::source::{Places, Source, Sources, Span};
 use crate::config::subject::Subject;
+use crate::config::tenant::Tenant;
 use crate::config::transfers;
 use crate::config::tree;
 use crate::dialplan::campaign::Campaign;
 use crate::dialplan::flow::Flow;
 use crate::dialplan::plan::Plan;
 use crate::dialplan::queue::Queue;
+use crate::dialplan::schedule::Schedule;
 
 /// What is to be loaded.
 #[derive(Debug, Clone, Default)]
@@ -74,6 +77,8 @@ pub struct Loaded {
     pub queues: BTreeMap<String, Arc<Queue>>,
     /// The campaigns by name.
     pub campaigns: BTreeMap<String, Arc<Campaign>>,
+    /// What begins by itself, by name.
+    pub schedules: BTreeMap<String, Arc<Schedule>>,
     /// Where callers leave messages, by name.
     pub mailboxes: BTreeMap<String, Mailbox>,
     /// The agents that menus and voicemails are, by their destinations, `menu:main`, and those of
@@ -117,7 +122,7 @@ pub fn load(
     let found = read_dialplans(request, &server, &mut reading);
     let found = Dialplans::new(&mut reading).read(found);
     let Found { mut plan, mut agents, squads, menus, flows, mut defaults, lists, .. } = found;
-    let Found { mut tools, queues, campaigns, mailboxes, .. } = found;
+    let Found { mut tools, queues, campaigns, schedules, mailboxes, .. } = found;
     let Found { faulty_tools, faulty, faulty_routes, .. } = found;
     plan.zone = server.machine.timezone.clone();
     plan.complete(&lists);
@@ -139,6 +144,7 @@ pub fn load(
             flows: &flows,
             queues: &queues,
             campaigns: &campaigns,
+            schedules: &schedules,
             posts: &posts,
             tools: &tools,
             faulty_tools: &faulty_tools,
@@ -153,23 +159,22 @@ pub fn load(
     tools.extend(roles::tools_of_flows(&flows));
     let Reading { sources, places, mut diagnostics, beside, .. } = reading;
     tidy(&mut diagnostics);
-    let inventory = Inventory::of(&sources, request.server.is_some(), &beside);
-    let (squads, tools) = (shared(squads), shared(tools));
     Loaded {
         server,
         plan,
         agents,
-        squads,
+        squads: shared(squads),
         flows,
         queues,
         campaigns,
+        schedules,
         mailboxes,
         posts,
-        tools,
+        tools: shared(tools),
         diagnostics,
+        inventory: Inventory::of(&sources, request.server.is_some(), &beside),
         sources,
         places,
-        inventory,
         beside,
     }
 }
@@ -183,6 +188,7 @@ fn furnish<'a>(
     for agent in agents {
         agent.language.get_or_insert_with(|| server.machine.language.clone());
         transfers::spread(agent, tools);
+        local::resolve(agent, &server.providers);
         let speaks = server.security.privacy.ai_disclosure && agent.is_model();
         let is_german = agent.spoken_language().is_german();
         agent.disclosure = std::mem::take(&mut agent.disclosure).settled(speaks, is_german);
@@ -263,7 +269,8 @@ fn data_folder(source: &Source) -> Option<String> {
 }
 
 /// Reads the files of the dialplans.
-fn read_dialplans(request: &Request, server: &Server, reading: &mut Reading<'_>) -> Vec<Source> {
+fn read_dialplans(request: &Request, server: &Server, reading: &mut Reading<'_>) -> Vec<Script> {
+    let own: Vec<PathBuf> = server.tenants.values().filter_map(|it| it.dialplans.clone()).collect();
     let named = [Origin::Path(server.machine.dialplans.clone())];
     let origins = if request.dialplans.is_empty() { &named[..] } else { &request.dialplans };
     let mut sources = Vec::new();
@@ -274,7 +281,11 @@ fn read_dialplans(request: &Request, server: &Server, reading: &mut Reading<'_>)
         }
         let files = match origin {
             Origin::Path(path) if path.is_dir() => match file::toml_files(path) {
-                Ok(files) => request.thought(path, files).into_iter().map(Origin::Path).collect(),
+                Ok(files) => {
+                    let mut files = request.thought(path, files);
+                    file::put_first(&mut files, &own);
+                    files.into_iter().map(Origin::Path).collect()
+                }
                 Err((folder, why)) => {
                     unreadable(&folder, &why, None, reading);
                     continue;
@@ -285,10 +296,19 @@ fn read_dialplans(request: &Request, server: &Server, reading: &mut Reading<'_>)
         if files.len() > MOST_FILES {
             unreadable_folder(files.len(), reading);
         }
-        sources
-            .extend(files.iter().take(MOST_FILES).filter_map(|file| open(file, request, reading)));
+        sources.extend(files.iter().take(MOST_FILES).filter_map(|file| {
+            let source = open(file, request, reading)?;
+            Some(Script { source, tenant: owner(file, server) })
+        }));
     }
     sources
+}
+
+/// The tenant in whose folder a file lies.
+fn owner(file: &Origin, server: &Server) -> Option<String> {
+    let Origin::Path(path) = file else { return None };
+    let is_in = |it: &Tenant| it.dialplans.as_ref().is_some_and(|it| path.starts_with(it));
+    server.tenants.iter().find(|(_, it)| is_in(it)).map(|(name, _)| name.clone())
 }
 
 impl Request {

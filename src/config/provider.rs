@@ -37,6 +37,14 @@ pub struct Provider {
     /// Its voice, when an agent names none.
     #[serde(default)]
     pub voice: Option<String>,
+    /// Of `kind = "local"`: who hears, a model of Whisper or `pocketsphinx`; without it, the best
+    /// that is there.
+    #[serde(default)]
+    pub stt: Option<String>,
+    /// Of `kind = "local"`: who speaks, a voice of Piper, `flite` or `espeak`; without it, what fits
+    /// the language.
+    #[serde(default)]
+    pub tts: Option<String>,
     /// Further HTTP headers, by name.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
@@ -174,6 +182,11 @@ impl ProviderKind {
         self.0.built_in
     }
 
+    /// Whether it is a name for those that are built in.
+    pub fn is_local(self) -> bool {
+        self.0.name == "local"
+    }
+
     /// Whether it is a language model, and no set of rules.
     pub fn is_language_model(self) -> bool {
         self.does(Job::Think) && !self.0.built_in
@@ -193,7 +206,7 @@ impl PartialEq for Provider {
             (it.api_key.as_ref().map(shown), headers.collect::<Vec<_>>())
         };
         let open = |it: &Self| {
-            let texts = [&it.base_url, &it.region, &it.api, &it.model, &it.voice];
+            let texts = [&it.base_url, &it.region, &it.api, &it.model, &it.voice, &it.stt, &it.tts];
             (it.kind, texts.map(Clone::clone), it.timeout)
         };
         open(self) == open(other) && secrets(self) == secrets(other)

@@ -109,7 +109,7 @@ pub fn request(paths: &[PathBuf]) -> Request {
 fn is_dialplan(path: &Path) -> bool {
     let Ok(text) = crate::config::file::read_text(path, 1_024 * 1_024) else { return false };
     let (table, _) = toml::de::DeTable::parse_recoverable(&text);
-    crate::config::dialplans::KEYS.iter().any(|key| table.get_ref().contains_key(*key))
+    crate::config::tables::KEYS.iter().any(|key| table.get_ref().contains_key(*key))
 }
 
 /// Writes diagnostics.

@@ -21,6 +21,7 @@ use crate::dialplan::numbers::Listed;
 use crate::dialplan::outbound::Outbound;
 use crate::dialplan::plan::Route;
 use crate::dialplan::queue::Queue;
+use crate::dialplan::schedule::Schedule;
 
 /// A kind of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +71,9 @@ struct Dialplan {
     /// Campaigns, by name.
     #[schemars(with = "Option<BTreeMap<String, Campaign>>")]
     campaigns: BTreeMap<String, Campaign>,
+    /// What begins by itself at its time, by name.
+    #[schemars(with = "Option<BTreeMap<String, Schedule>>")]
+    schedules: BTreeMap<String, Schedule>,
     /// Opening hours, by name.
     #[schemars(with = "Option<BTreeMap<String, Hours>>")]
     hours: BTreeMap<String, Hours>,
@@ -246,7 +250,7 @@ mod tests {
     /// The kind of a file by its keys.
     fn kind(text: &str) -> File {
         let table: toml::Table = toml::from_str(text).expect("TOML");
-        let is_dialplan = table.keys().any(|key| crate::config::dialplans::KEYS.contains(&&**key));
+        let is_dialplan = table.keys().any(|key| crate::config::tables::KEYS.contains(&&**key));
         if is_dialplan { File::Dialplan } else { File::Server }
     }
 

@@ -394,7 +394,8 @@ impl Server {
             self.tls.values_mut().flat_map(Tls::files).chain(self.sip.tls.ca.as_mut());
         let keys = self.trunks.values_mut().filter_map(|trunk| trunk.stir.key.as_mut());
         let all = always.into_iter().chain(chosen.into_iter().flatten());
-        let all = all.chain(certificates).chain(control).chain(keys).chain(recordings);
+        let own = self.tenants.values_mut().filter_map(|tenant| tenant.dialplans.as_mut());
+        let all = all.chain(certificates).chain(control).chain(keys).chain(recordings).chain(own);
         for path in all {
             *path = tidied(&folder.join(&*path));
         }

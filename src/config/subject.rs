@@ -18,6 +18,7 @@ use crate::dialplan::flow::Flow;
 use crate::dialplan::pattern::NumberList;
 use crate::dialplan::plan::Plan;
 use crate::dialplan::queue::Queue;
+use crate::dialplan::schedule::Schedule;
 
 /// What is checked.
 pub struct Subject<'a> {
@@ -39,6 +40,8 @@ pub struct Subject<'a> {
     pub flows: &'a BTreeMap<String, Arc<Flow>>,
     /// The queues.
     pub queues: &'a BTreeMap<String, Arc<Queue>>,
+    /// What begins by itself.
+    pub schedules: &'a BTreeMap<String, Arc<Schedule>>,
     /// The campaigns.
     pub campaigns: &'a BTreeMap<String, Arc<Campaign>>,
     /// The agents that the menus are, by their destinations.

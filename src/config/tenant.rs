@@ -1,6 +1,8 @@
 //! Tenants, as they stand under `[tenants.NAME]`: companies that share the machine. What is one's is
 //! told by its numbers, or by the trunks that carry its calls only.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -22,6 +24,9 @@ pub struct Tenant {
     #[serde(deserialize_with = "units::optional_parsed")]
     #[schemars(with = "Option<String>")]
     pub timezone: Option<Zone>,
+    /// The folder of its own dialplans, below that of all: `"../dialplans/acme"`. Their routes take
+    /// its calls only, and before all others; whatever else stands there has a name like all.
+    pub dialplans: Option<PathBuf>,
     /// What it may have.
     pub limits: Limits,
     /// What is covered in all that is kept and told of its calls, besides what the server wants.

@@ -143,7 +143,7 @@ fn mistakes_in_dialplans_are_reported_word_for_word() {
             "an_unknown_key",
             agent("first_mesage = \"Hello.\"\nfirst_message = \"x\"\n\n[agents.front.turns]\nwiat = \"1s\""),
         ),
-        ("a_key_of_a_later_version", "[[route]]\nto = \"busy\"\n\n[conferences.board]\npin = \"1\"\n\n[schedules.main]\nsay = \"Hello.\"\n".to_owned()),
+        ("a_key_of_a_later_version", "[[route]]\nto = \"busy\"\n\n[conferences.board]\npin = \"1\"\n".to_owned()),
         (
             "conditions_that_hold_for_no_call",
             "[[route]]\nwhen = \"caler.startsWith('+49') && hours.offce\"\nto   = \"busy\"\n\n[[route]]\n\

@@ -14,6 +14,7 @@ pub mod pattern;
 pub mod plan;
 pub mod queue;
 pub mod runner;
+pub mod schedule;
 mod way_out;
 mod weights;
 pub mod when;

@@ -254,7 +254,7 @@ fn patterns<'de, D: Deserializer<'de>>(
 }
 
 /// Takes a table of texts, numbers and truth values, and keeps them as texts.
-fn variables<'de, D: Deserializer<'de>>(source: D) -> Result<Variables, D::Error> {
+pub(super) fn variables<'de, D: Deserializer<'de>>(source: D) -> Result<Variables, D::Error> {
     struct Plain(String);
     struct Visitor;
 

@@ -1,5 +1,5 @@
-//! Those who run the campaigns: one task that has their files, has calls begin, and is told what came
-//! of each.
+//! Those who run the campaigns, and what begins by itself at its time: one task that has their files,
+//! has calls begin, and is told what came of each.
 
 pub mod journal;
 
@@ -17,6 +17,7 @@ use crate::base::number::Number;
 use crate::call::campaign::entry::{Entry, Fate, Outcome};
 use crate::call::campaign::{self, Campaign, Counts, Dial, Output, State, Terms, rows};
 use crate::call::origination::{Detect, Origination};
+use crate::call::timetable::{self, Schedule, Timetable};
 use crate::engine::announcements::{Announcement, Announcer};
 use crate::engine::clock;
 use crate::engine::playbill::{Drive, Playbill};
@@ -36,6 +37,8 @@ pub enum Order {
     Look(oneshot::Sender<Vec<Look>>),
     /// An operator wants rows after a line, so many at most.
     Rows(String, (u64, usize), oneshot::Sender<Result<Vec<RowLook>, Refused>>),
+    /// An operator wants to see what begins by itself.
+    Timetable(oneshot::Sender<BTreeMap<String, timetable::Entry>>),
     /// Nobody calls a number any more.
     Refuse(Number, oneshot::Sender<Result<(), Refused>>),
 }
@@ -92,6 +95,10 @@ pub struct Canvassers {
     wind_up: CancellationToken,
     orders: mpsc::Receiver<Order>,
     runs: BTreeMap<String, Run>,
+    /// What begins by itself.
+    timetable: Timetable,
+    /// Its calls that are about to begin: by which schedule, and why there is none.
+    begun: JoinSet<(String, Result<(), String>)>,
     /// Calls that are up: the campaign, the place in it, and what came of it.
     calls: JoinSet<(String, usize, Outcome)>,
 }
@@ -113,8 +120,11 @@ impl Canvassers {
         (announcer, wind_up): (Announcer, CancellationToken),
     ) -> (Self, CampaignsHandle) {
         let (sender, orders) = mpsc::channel(ORDERS);
-        let (runs, calls) = (BTreeMap::new(), JoinSet::new());
-        (Self { folder, playbill, announcer, wind_up, orders, runs, calls }, sender)
+        let (runs, timetable) = (BTreeMap::new(), Timetable::default());
+        let (begun, calls) = (JoinSet::new(), JoinSet::new());
+        let canvassers =
+            Self { folder, playbill, announcer, wind_up, orders, runs, timetable, begun, calls };
+        (canvassers, sender)
     }
 
     /// Runs until `stop`; `calls` begins calls.
@@ -134,7 +144,14 @@ impl Canvassers {
                         self.with(&name, |campaign, now| campaign.came(now, place, outcome));
                     }
                 }
+                Some(done) = self.begun.join_next(), if !self.begun.is_empty() => {
+                    if let Ok((name, Err(why))) = done {
+                        tracing::warn!(schedule = name, why, "nobody is called");
+                        self.timetable.failed(&name, why);
+                    }
+                }
                 () = until(deadline) => {
+                    self.keep_time(&calls).await;
                     let now = clock::since_epoch();
                     let works = self.runs.values_mut().filter_map(|run| run.work.as_mut().ok());
                     works.for_each(|(campaign, _)| campaign.tick(now));
@@ -151,7 +168,8 @@ impl Canvassers {
 
     fn deadline(&self) -> Option<Instant> {
         let works = self.runs.values().filter_map(|run| run.work.as_ref().ok());
-        let due = works.filter_map(|(campaign, _)| campaign.deadline()).min()?;
+        let due = works.filter_map(|(campaign, _)| campaign.deadline());
+        let due = due.chain(self.timetable.deadline()).min()?;
         Some(clock::now() + due.saturating_sub(clock::since_epoch()))
     }
 
@@ -171,6 +189,9 @@ impl Canvassers {
             Order::Look(asker) => {
                 asker.send(self.runs.iter().map(look).collect()).ok();
             }
+            Order::Timetable(asker) => {
+                asker.send(self.timetable.entries().clone()).ok();
+            }
             Order::Rows(name, (after, most), asker) => {
                 asker.send(self.rows(&name, after, most)).ok();
             }
@@ -184,6 +205,7 @@ impl Canvassers {
     async fn know(&mut self, playbill: Arc<Playbill>) {
         self.playbill = playbill.clone();
         let here = playbill.briefing.plan.zone.clone();
+        self.timetable.know(&playbill.schedules, &here, clock::since_epoch());
         let is_up = |run: &Run| matches!(&run.work, Ok((it, _)) if it.counts().active > 0);
         self.runs.retain(|name, run| playbill.campaigns.contains_key(name) || is_up(run));
         for (name, drive) in &playbill.campaigns {
@@ -227,6 +249,33 @@ impl Canvassers {
             Ok((campaign, journal))
         });
         opening.await.map_err(|_| "its files could not be read; this is a bug".to_owned())?
+    }
+
+    /// Begins what is due.
+    async fn keep_time(&mut self, calls: &mpsc::Sender<Question>) {
+        let here = self.playbill.briefing.plan.zone.clone();
+        for (name, schedule) in self.timetable.due(&here, clock::since_epoch()) {
+            if self.wind_up.is_cancelled() {
+                self.timetable.failed(&name, "the server is going down".to_owned());
+                continue;
+            }
+            tracing::info!(schedule = name, calls = schedule.call.len(), "a schedule is due");
+            if let Some(campaign) = &schedule.campaign
+                && let Err(why) = self.do_order(campaign, campaign::Order::Start).await
+            {
+                let why = match why {
+                    Refused::Unknown(_) => format!("there is no campaign `{campaign}`"),
+                    Refused::Impossible(why) => why,
+                };
+                tracing::warn!(schedule = name, why, "a campaign does not begin");
+                self.timetable.failed(&name, why);
+            }
+            for callee in &schedule.call {
+                let (order, calls) = (by_itself(&schedule, callee), calls.clone());
+                let name = name.clone();
+                self.begun.spawn(async move { (name, begins(order, &calls).await) });
+            }
+        }
     }
 
     async fn do_order(&mut self, name: &str, order: campaign::Order) -> Result<Look, Refused> {
@@ -362,6 +411,33 @@ async fn called(
         }
         Ok(Err(why)) => Outcome::unbegun(why),
         Err(_) => going_down(),
+    }
+}
+
+/// Has a call begin of which nobody waits for the end.
+async fn begins(order: Origination, calls: &mpsc::Sender<Question>) -> Result<(), String> {
+    let (asker, begun) = oneshot::channel();
+    let given = Given { reporter: None, playbill: None };
+    let question = Question::Originate(Box::new(order), asker, given);
+    let going_down = || "the server is going down".to_owned();
+    calls.send(question).await.map_err(|_| going_down())?;
+    let call = begun.await.map_err(|_| going_down())??;
+    tracing::info!(%call, "a schedule begins a call");
+    Ok(())
+}
+
+fn by_itself(schedule: &Schedule, callee: &Destination) -> Origination {
+    Origination {
+        to: vec![callee.clone()],
+        from: schedule.from.clone(),
+        name: None,
+        // `check` has seen that it is there.
+        then: schedule.to.clone().unwrap_or_else(|| callee.clone()),
+        variables: schedule.set.clone(),
+        ring: schedule.ring,
+        tenant: Arc::from(""),
+        amd: None,
+        place: None,
     }
 }
 

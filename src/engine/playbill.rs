@@ -8,6 +8,7 @@ use crate::base::id::CallId;
 use crate::call::briefing::Briefing;
 use crate::call::campaign::Written;
 use crate::call::outside::Charge;
+use crate::call::timetable::Schedule;
 use crate::engine::ai::crew::Crew;
 use crate::engine::ai::tools::Toolbox;
 use crate::engine::deciding::Deciders;
@@ -27,6 +28,8 @@ pub struct Playbill {
     pub crews: BTreeMap<String, Arc<Crew>>,
     /// The tools of the operator.
     pub tools: Toolbox,
+    /// What begins by itself, by name.
+    pub schedules: BTreeMap<String, Arc<Schedule>>,
     /// The campaigns by name.
     pub campaigns: BTreeMap<String, Arc<Drive>>,
     /// Who takes the mails of the house, if anybody.

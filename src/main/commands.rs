@@ -10,8 +10,8 @@ use voxtrunk::server::{bench, models, routes};
 
 use crate::insights::{Analytics, CdrCommand};
 use crate::lines::{
-    CallCommand, CampaignCommand, Dial, PhoneCommand, QueueCommand, RecordingCommand, SipCommand,
-    TrunkCommand,
+    CallCommand, CampaignCommand, Dial, PhoneCommand, QueueCommand, RecordingCommand,
+    ScheduleCommand, SipCommand, TrunkCommand,
 };
 use crate::place::{Config, Server};
 
@@ -187,6 +187,11 @@ pub enum Command {
     Campaign {
         #[command(subcommand)]
         command: CampaignCommand,
+    },
+    /// What begins by itself at its time.
+    Schedule {
+        #[command(subcommand)]
+        command: ScheduleCommand,
     },
     /// The signalling of the running server.
     Sip {

@@ -382,6 +382,13 @@ pub enum QueueCommand {
     },
 }
 
+/// With schedules.
+#[derive(Debug, Subcommand)]
+pub enum ScheduleCommand {
+    /// All of them: when they are due, and what came of the last time.
+    List(Server),
+}
+
 /// With campaigns.
 #[derive(Debug, Subcommand)]
 pub enum CampaignCommand {

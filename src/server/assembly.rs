@@ -209,6 +209,7 @@ pub async fn playbill(
         briefing,
         crews,
         tools,
+        schedules: loaded.schedules.clone(),
         campaigns,
         relay,
         identity,

@@ -43,9 +43,12 @@ pub fn of_command_line(config: &Path, what: &str, on: Option<String>, is_done: b
 pub fn of_socket(ask: &Ask, user: u32) -> Option<Deed> {
     let acts = match ask {
         Ask::Status | Ask::Trunks | Ask::Trunk(_) | Ask::Phones | Ask::Usage | Ask::Queues => false,
-        Ask::Campaigns | Ask::Campaign(_) | Ask::CampaignRows(_) | Ask::Calls | Ask::Call(_) => {
-            false
-        }
+        Ask::Schedules
+        | Ask::Campaigns
+        | Ask::Campaign(_)
+        | Ask::CampaignRows(_)
+        | Ask::Calls
+        | Ask::Call(_) => false,
         Ask::History(_) | Ask::Analytics(_) | Ask::Webhooks | Ask::WebhookLog(_) | Ask::Events => {
             false
         }

@@ -32,7 +32,7 @@ pub struct Thought {
     /// The context of the call; without it, that of the trunk.
     #[arg(long)]
     pub context: Option<String>,
-    /// The tenant whose call it is.
+    /// The tenant whose call it is; without it, the one whose number or trunk it is.
     #[arg(long)]
     pub tenant: Option<String>,
     /// A header of its INVITE, such as "X-Customer: gold"; may be given more than once.
@@ -67,6 +67,7 @@ pub struct Test<'a> {
     to: String,
     from: String,
     context: String,
+    tenant: String,
     at: Duration,
 }
 
@@ -91,7 +92,11 @@ impl<'a> Test<'a> {
         let of_trunk = trunk.and_then(|trunk| trunk.context.clone());
         let context = thought.context.clone().or(of_trunk).unwrap_or_default();
         let (to, from) = (numbering.read(&thought.to), numbering.read(&thought.from));
-        Ok(Self { loaded, thought, numbering, to, from, context, at })
+        let by = thought.trunk.as_deref().unwrap_or_default();
+        let whose = || trunks::tenants(&loaded.server).whose(by, &[&to, &from]);
+        let tenant = thought.tenant.clone().or_else(|| Some(whose()?.to_string()));
+        let tenant = tenant.unwrap_or_default();
+        Ok(Self { loaded, thought, numbering, to, from, context, tenant, at })
     }
 
     fn call(&self) -> Call<'_> {
@@ -100,7 +105,7 @@ impl<'a> Test<'a> {
             caller: &self.from,
             trunk: self.thought.trunk.as_deref().unwrap_or_default(),
             context: &self.context,
-            tenant: self.thought.tenant.as_deref().unwrap_or_default(),
+            tenant: &self.tenant,
             headers: &self.thought.headers,
             at: Some(self.at),
             ..Call::default()
@@ -135,8 +140,8 @@ impl<'a> Test<'a> {
         if !self.context.is_empty() {
             line("context", &self.context, &self.context);
         }
-        if let Some(tenant) = &self.thought.tenant {
-            line("tenant", tenant, tenant);
+        if !self.tenant.is_empty() {
+            line("tenant", &self.tenant, &self.tenant);
         }
         for (name, value) in &self.thought.headers {
             line("header", &format!("{name}: {value}"), &format!("{name}: {value}"));

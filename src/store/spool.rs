@@ -23,6 +23,9 @@ pub struct Event {
     /// In whose words it is told, as the format of webhooks has it; empty: in ours.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub dialect: String,
+    /// The webhook that is told in any case, by its name, besides those that listen to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
     /// The call, if it was in one.
     pub call: Option<String>,
     /// When, in milliseconds since the Unix epoch.
@@ -197,6 +200,7 @@ mod tests {
             id,
             kind: "call.ended".to_owned(),
             dialect: String::new(),
+            to: None,
             call: None,
             at: 1,
             body: "{}\n".to_owned(),

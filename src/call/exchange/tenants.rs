@@ -27,6 +27,18 @@ pub struct Tenant {
     pub max_calls: Option<usize>,
 }
 
+impl Settings {
+    /// Whose a call by a trunk is: that of the first number that is somebody's, else the trunk's.
+    pub fn whose(&self, trunk: &str, numbers: &[&str]) -> Option<Arc<str>> {
+        let owns = |tenant: &&Tenant| {
+            let is_own = |number: &&str| tenant.numbers.iter().any(|own| own.matches(number));
+            numbers.iter().filter(|number| !number.is_empty()).any(is_own)
+        };
+        let owner = self.tenants.iter().find(owns).map(|tenant| &tenant.name);
+        owner.or_else(|| self.trunks.get(trunk)).cloned()
+    }
+}
+
 /// Counts the calls of each tenant. A call that comes in by a trunk and leaves by one counts twice,
 /// as it takes two channels.
 #[derive(Debug, Default)]
@@ -42,14 +54,9 @@ impl Tenants {
         Self { settings, ..Self::default() }
     }
 
-    /// Whose a call by a trunk is: that of the first number that is somebody's, else the trunk's.
+    /// Whose a call by a trunk is.
     pub fn whose(&self, trunk: &str, numbers: &[&str]) -> Option<Arc<str>> {
-        let owns = |tenant: &&Tenant| {
-            let is_own = |number: &&str| tenant.numbers.iter().any(|own| own.matches(number));
-            numbers.iter().filter(|number| !number.is_empty()).any(is_own)
-        };
-        let owner = self.settings.tenants.iter().find(owns).map(|tenant| &tenant.name);
-        owner.or_else(|| self.settings.trunks.get(trunk)).cloned()
+        self.settings.whose(trunk, numbers)
     }
 
     /// Whether a tenant has room for a session beside all others.

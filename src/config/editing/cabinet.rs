@@ -68,7 +68,10 @@ impl Cabinet {
             vec![folder.clone()]
         } else {
             let gone = |(path, why): (PathBuf, String)| format!("`{}`: {why}", path.display());
-            file::toml_files(&folder).map_err(|why| unreadable(gone(why)))?
+            let mut files = file::toml_files(&folder).map_err(|why| unreadable(gone(why)))?;
+            let own = glance.of_tenants("dialplans").map_err(|why| unreadable(why.to_string()))?;
+            file::put_first(&mut files, &own);
+            files
         };
         let settings = paper(&config)?;
         let dialplans: Result<Vec<Paper>, Refused> = files.iter().map(|it| paper(it)).collect();

@@ -84,3 +84,60 @@ fn campaigns_that_call_nobody_are_reported_and_the_others_are_not() {
     assert!(good.csv_path.ends_with("dialplans/people.csv"));
     assert!(good.dnc.iter().any(|it| it.matches("+4971112345")), "the list is known");
 }
+
+#[test]
+fn schedules_that_begin_nothing_are_reported_word_by_word() {
+    let dialplan = r#"
+[[route]]
+to = "agent:caller"
+
+[agents.caller]
+first_message = "Hello."
+prompt        = "Be kind."
+
+[schedules.good]
+cron = "0 9 * * mon-fri"
+call = ["phone:101", "+4971112345"]
+to   = "agent:caller"
+
+[schedules.never]
+cron = "0 0 30 2 *"
+call = "agent:caller"
+to   = "agent:calller"
+
+[schedules.nobody]
+cron = "@daily"
+
+[schedules.both]
+cron     = "@daily"
+call     = "+4971112345"
+campaign = "sping"
+
+[schedules.broken]
+cron = "0 9 * * *  *"
+call = "+4971112345"
+to   = "agent:caller"
+"#;
+    let settings = format!("{MIND}[phones.101]\npassword = \"secret\"\n");
+    let loaded = loaded(&settings, dialplan);
+    let mut found = codes(&loaded);
+    found.retain(|code| {
+        code.starts_with("schedule")
+            || *code == "value.invalid"
+            || *code == "ref.unknown"
+            || *code == "route.unknown_target"
+    });
+    found.sort_unstable();
+    let wanted = [
+        "ref.unknown",
+        "route.unknown_target",
+        "schedule.both",
+        "schedule.call",
+        "schedule.never",
+        "schedule.nobody",
+        "schedule.to",
+        "value.invalid",
+    ];
+    assert_eq!(found, wanted, "{}", rendered(&loaded));
+    assert_eq!(loaded.schedules.len(), 4);
+}

@@ -51,6 +51,46 @@ fn files_are_read_in_the_order_of_their_names_and_folders_after_files() {
 }
 
 #[test]
+fn the_dialplans_of_a_tenant_come_first_and_take_its_calls_only() {
+    let route = |name: &str| format!("[[route]]\nname = \"{name}\"\nto = \"busy\"\n");
+    let settings = |folder: &str| {
+        format!("[tenants.acme]\nnumbers = [\"+49711*\"]\ndialplans = \"{folder}\"\n")
+    };
+    let (all, own) = (route("all"), route("own") + "[hours.acme]\nmon-fri = \"08:00-18:00\"\n");
+    let folder = Folder::new(
+        "tenants",
+        &[
+            ("conf/server.toml", settings("../dialplans/acme").as_str()),
+            ("dialplans/00-main.toml", all.as_str()),
+            ("dialplans/acme/main.toml", own.as_str()),
+        ],
+    );
+    let request = report::request(&[folder.0.join("conf")]);
+    let loaded = load(&request, &environment, &FilesOnly);
+    let routes = loaded.plan.routes.iter();
+    let routes: Vec<_> = routes.map(|it| (it.name.as_deref(), it.tenant.clone())).collect();
+    let acme = vec!["acme".to_owned()];
+    assert_eq!(routes, [(Some("own"), acme), (Some("all"), Vec::new())]);
+    assert!(!loaded.has_errors(), "{}", rendered(&loaded));
+    assert_eq!(loaded.plan.hours.len(), 1);
+
+    let wrong = "[[route]]\ntenant = \"other\"\nto = \"busy\"\n[defaults.agent]\nprompt = \"x\"\n";
+    for (place, text, code) in [
+        ("../dialplans/acme", wrong, "tenant.other"),
+        ("../dialplans/acme", wrong, "tenant.everybodys"),
+        ("../dialplans", own.as_str(), "tenant.dialplans"),
+        ("../elsewhere", own.as_str(), "tenant.dialplans"),
+        ("../dialplans/gone", own.as_str(), "tenant.dialplans"),
+    ] {
+        fs::write(folder.0.join("conf/server.toml"), settings(place)).expect("it is written");
+        fs::write(folder.0.join("dialplans/acme/main.toml"), text).expect("it is written");
+        let loaded = load(&request, &environment, &FilesOnly);
+        let said = rendered(&loaded);
+        assert!(loaded.has_errors() && said.contains(code), "{place} {code}: {said}");
+    }
+}
+
+#[test]
 fn a_prompt_is_read_from_a_file_inside_the_dialplans_only() {
     let agents = "[[route]]\nto = \"busy\"\n[agents.a]\nprompt_file = \"../prompts/a.md\"\n\
                   [agents.b]\nextends = \"a\"\n[agents.c]\nextends = \"a\"\nprompt = \"Mine.\"\n";

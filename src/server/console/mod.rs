@@ -10,6 +10,7 @@ pub mod insight;
 pub mod phones;
 pub mod queues;
 pub mod reload;
+pub mod schedules;
 pub mod status;
 pub mod top;
 pub mod trace;

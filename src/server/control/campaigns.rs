@@ -142,7 +142,11 @@ pub async fn no_calls(
     Ok(NoCallsView { number: written })
 }
 
-async fn asked<T>(
+/// Asks those who run the campaigns.
+///
+/// # Errors
+/// When there is nobody to ask any more.
+pub(super) async fn asked<T>(
     campaigns: &CampaignsHandle,
     order: impl FnOnce(oneshot::Sender<T>) -> Order,
 ) -> Result<T, Fault> {

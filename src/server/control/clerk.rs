@@ -40,6 +40,7 @@ use crate::server::control::protocol::{
 };
 use crate::server::control::reload;
 use crate::server::control::reports::{self, House};
+use crate::server::control::schedules;
 use crate::server::control::times::When;
 use crate::server::control::usage;
 use crate::server::control::view::{
@@ -119,6 +120,7 @@ impl Clerk {
             Ask::Usage => json(&List { data: usage::all(&self.sip).await? }),
             Ask::Queues => json(&List { data: self.queues().await? }),
             Ask::PauseMember(order) => json(&self.pause_member(&order).await?),
+            Ask::Schedules => json(&List { data: schedules::list(&self.campaigns).await? }),
             Ask::Campaigns => json(&List { data: campaigns::list(&self.campaigns).await? }),
             Ask::Campaign(named) => json(&campaigns::show(&self.campaigns, &named.name).await?),
             Ask::OrderCampaign(order) => json(&campaigns::order(&self.campaigns, &order).await?),

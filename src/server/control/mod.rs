@@ -24,5 +24,6 @@ mod origination;
 mod oversight;
 pub mod reload;
 pub mod reports;
+pub mod schedules;
 pub mod times;
 mod wiretap;

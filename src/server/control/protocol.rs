@@ -50,6 +50,9 @@ pub enum Ask {
     /// A member takes no callers from now on, or takes them again.
     #[serde(rename = "queue.pause")]
     PauseMember(PauseMember),
+    /// What begins by itself.
+    #[serde(rename = "schedule.list")]
+    Schedules,
     /// How every campaign stands.
     #[serde(rename = "campaign.list")]
     Campaigns,

@@ -8,6 +8,7 @@ mod allowance;
 mod front;
 mod gate;
 pub mod router;
+mod schedules;
 mod service;
 
 mod asked;

@@ -20,8 +20,8 @@ use crate::server::http::gate::{Gate, admit};
 use crate::server::http::service::Service;
 use crate::server::http::{
     audit, calls, campaigns, docs, events, files, front, health, insight, keys, metrics, orders,
-    origination, queues, recordings, steering, telephony, things, tickets, transcripts, trunks,
-    usage, webhooks,
+    origination, queues, recordings, schedules, steering, telephony, things, tickets, transcripts,
+    trunks, usage, webhooks,
 };
 use crate::store::api_keys::Scope;
 
@@ -153,6 +153,7 @@ fn looks() -> OpenApiRouter<Service> {
         .routes(routes!(usage::list))
         .routes(routes!(webhooks::list))
         .routes(routes!(webhooks::log))
+        .routes(routes!(schedules::list))
         .routes(routes!(campaigns::list))
         .routes(routes!(campaigns::get))
         .routes(routes!(campaigns::rows))

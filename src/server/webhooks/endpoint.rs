@@ -74,9 +74,9 @@ impl Endpoint {
         }
     }
 
-    /// Whether it is told of this kind of event.
-    pub fn wants(&self, kind: &str) -> bool {
-        self.events.iter().any(|wanted| webhook::fits(wanted, kind))
+    /// Whether it is told of this kind of event, which goes to one of this name in any case.
+    pub fn wants(&self, kind: &str, to: Option<&str>) -> bool {
+        to == Some(&*self.name) || self.events.iter().any(|wanted| webhook::fits(wanted, kind))
     }
 
     /// Whether it is told this event, in these words.
@@ -85,7 +85,7 @@ impl Endpoint {
             "" => Some(Format::Standard),
             name => Format::named(name),
         };
-        format == Some(self.format) && self.wants(&event.kind)
+        format == Some(self.format) && self.wants(&event.kind, event.to.as_deref())
     }
 
     /// Tells it, once.

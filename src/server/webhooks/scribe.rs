@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 
+use crate::agent::after::Report;
 use crate::base::id::CallId;
 use crate::base::random::Random;
 use crate::call::event::Fact;
@@ -96,7 +97,11 @@ impl Scribe {
         let event = events::of_call(&noted.told);
         let kind = event["type"].as_str().unwrap_or_default().to_owned();
         let (call, fact) = (noted.told.call, &*noted.told.fact);
-        news.told.extend(self.event(Some(call), event));
+        let to = match fact {
+            Fact::Analyzed(report) => report.webhook.as_deref(),
+            _ => None,
+        };
+        news.told.extend(self.event((Some(call), to), event));
         if !DIALECTS.into_iter().any(|it| self.has(it)) {
             return;
         }
@@ -112,10 +117,10 @@ impl Scribe {
                 }
             }
             (Fact::Analyzed(report), _) => {
-                self.analyzed(call, Value::Object(report.json()), news);
+                self.analyzed(call, report, news);
             }
             (fact, Standing::Up(record)) => {
-                let is_wanted = |it: &Format| self.is_told(*it, &kind);
+                let is_wanted = |it: &Format| self.is_told(*it, &kind, None);
                 let wanted: Vec<Format> = DIALECTS.into_iter().filter(is_wanted).collect();
                 if !wanted.is_empty() {
                     let told = so_far(record);
@@ -127,7 +132,7 @@ impl Scribe {
                         };
                         wanted.iter().flat_map(of).collect()
                     });
-                    news.told.extend(self.events(call, messages, Named::Anew));
+                    news.told.extend(self.events((call, None), messages, Named::Anew));
                 }
             }
             (_, Standing::Read | Standing::Over) => {}
@@ -139,12 +144,12 @@ impl Scribe {
         if self.endpoints.is_empty() {
             return None;
         }
-        self.event(None, events::of_server(announcement))
+        self.event((None, None), events::of_server(announcement))
     }
 
     /// So much happened beside the calls that not all of it was seen.
     pub fn missed(&mut self, count: u64) -> Option<Event> {
-        self.event(None, events::missed(Some(count)))
+        self.event((None, None), events::missed(Some(count)))
     }
 
     /// Writes down the end of a call that a server left behind when it was killed.
@@ -153,7 +158,7 @@ impl Scribe {
             return Vec::new();
         }
         let event = events::late_end(left.call, left.document.get("ended_at"), left.end());
-        let ours = self.event(Some(left.call), event);
+        let ours = self.event((Some(left.call), None), event);
         let theirs = match DIALECTS.into_iter().any(|it| self.has(it)) {
             true => self.ended(left.call, &Value::Object(left.document.clone())),
             false => Vec::new(),
@@ -181,18 +186,19 @@ impl Scribe {
     }
 
     /// What was found out about a call is known.
-    fn analyzed(&mut self, call: CallId, report: Value, news: &mut News) {
+    fn analyzed(&mut self, call: CallId, report: &Report, news: &mut News) {
         let waiting = self.read.remove(&call);
         let is_awaited = waiting.as_ref().is_some_and(|it| it.report.is_some());
         let kept = || self.archive.read(call).ok().flatten().map(Value::Object);
         let Some(mut told) = waiting.map(|it| it.told).or_else(kept) else { return };
-        told["analysis"] = report;
+        told["analysis"] = Value::Object(report.json());
         let messages = self.messages(call, &told, |it| {
             let of_vapi = is_awaited.then(|| (Format::Vapi, in_vapi::report(it)));
             let of_retell = (Format::Retell, in_retell::analyzed(it));
             of_vapi.into_iter().chain([of_retell]).collect()
         });
-        news.told.extend(self.events(call, messages, Named::AsEnd));
+        let to = report.webhook.as_deref();
+        news.told.extend(self.events((call, to), messages, Named::AsEnd));
         if is_awaited {
             news.let_go.push(call);
         }
@@ -205,7 +211,7 @@ impl Scribe {
             all.extend(with(Format::Retell, in_retell::ended(it)));
             all
         });
-        self.events(call, messages, Named::AsEnd)
+        self.events((call, None), messages, Named::AsEnd)
     }
 
     /// What is made of a call as it stands.
@@ -232,17 +238,17 @@ impl Scribe {
         make(&Happening { told, known: &known, at })
     }
 
-    /// Those that somebody wants.
+    /// Those that somebody wants, or that go to one of this name in any case.
     fn events(
         &mut self,
-        call: CallId,
+        (call, to): (CallId, Option<&str>),
         messages: Vec<(Format, Message)>,
         named: Named,
     ) -> Vec<Event> {
         let at = i64::try_from(clock::since_epoch().as_millis()).unwrap_or(i64::MAX);
         let mut events = Vec::new();
         for (format, message) in messages {
-            if self.is_told(format, message.ours) {
+            if self.is_told(format, message.ours, to) {
                 let id = named.id(call, message.theirs, &mut self.random);
                 let (kind, dialect) = (message.ours.to_owned(), format.name().to_owned());
                 let call = Some(call.to_string());
@@ -250,6 +256,7 @@ impl Scribe {
                     id,
                     kind,
                     dialect,
+                    to: to.map(str::to_owned),
                     call,
                     at,
                     body: message.text(LONGEST_REPORT),
@@ -260,9 +267,13 @@ impl Scribe {
     }
 
     /// The event in our own words, if somebody is told of it.
-    fn event(&mut self, call: Option<CallId>, mut event: Value) -> Option<Event> {
+    fn event(
+        &mut self,
+        (call, to): (Option<CallId>, Option<&str>),
+        mut event: Value,
+    ) -> Option<Event> {
         let kind = event.get("type").and_then(Value::as_str)?.to_owned();
-        if !self.is_wanted(Format::Standard, &kind) {
+        if !self.is_wanted(Format::Standard, &kind, to) {
             return None;
         }
         let now = clock::since_epoch();
@@ -278,7 +289,8 @@ impl Scribe {
         }
         let at = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
         let call = call.map(|call| call.to_string());
-        Some(Event { id, kind, dialect: String::new(), call, at, body })
+        let to = to.map(str::to_owned);
+        Some(Event { id, kind, dialect: String::new(), to, call, at, body })
     }
 
     /// Whether somebody is told in this form.
@@ -286,14 +298,14 @@ impl Scribe {
         self.endpoints.iter().any(|endpoint| endpoint.format == format)
     }
 
-    /// Whether somebody wants such an event in this form.
-    fn is_wanted(&self, format: Format, kind: &str) -> bool {
-        self.endpoints.iter().any(|endpoint| endpoint.format == format && endpoint.wants(kind))
+    /// Whether somebody wants such an event in this form, or one of this name is told it so.
+    fn is_wanted(&self, format: Format, kind: &str, to: Option<&str>) -> bool {
+        self.endpoints.iter().any(|endpoint| endpoint.format == format && endpoint.wants(kind, to))
     }
 
     /// Whether it is ever told so, too.
-    fn is_told(&self, format: Format, kind: &str) -> bool {
-        !cousins(format, kind).is_empty() && self.is_wanted(format, kind)
+    fn is_told(&self, format: Format, kind: &str, to: Option<&str>) -> bool {
+        !cousins(format, kind).is_empty() && self.is_wanted(format, kind, to)
     }
 
     /// Reads what programs made, if it is not what it was.
@@ -394,16 +406,17 @@ mod tests {
             assert!(scribe.is_holding() && now.told[0].body.contains("status-update"));
             scribe.overdue(clock::now(), &mut later);
             assert!(later.told.is_empty() && later.let_go.is_empty());
-            let found = json!({ "summary": "It is mended." });
+            let summary = Some("It is mended.".to_owned());
+            let found = Report { summary, ..Report::default() };
             match is_found {
-                true => scribe.analyzed(call, found.clone(), &mut later),
+                true => scribe.analyzed(call, &found, &mut later),
                 false => scribe.overdue(clock::now() + READ_WITHIN, &mut later),
             }
             let report = later.told.first().expect("a report");
             assert_eq!((later.told.len(), &later.let_go), (1, &vec![call]));
             assert_eq!(report.id, now.held[0].1.id, "it is never told twice");
             assert_eq!(report.body.contains("It is mended."), is_found, "{}", report.body);
-            scribe.analyzed(call, found, &mut late);
+            scribe.analyzed(call, &found, &mut late);
             assert!(late.told.is_empty() && !scribe.is_holding());
         }
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::caller::{Outcome, Speaker, call, call_from, say};
 use super::server::{House, Server, program};
 use super::service::{Reply, Service};
+use super::webhooks::{ALLOW_ALL, NEW, OLD, event, is_signed, status, webhook};
 use crate::fakes::chat_server::{Behaviour, ChatServer, KEY};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -39,6 +40,38 @@ async fn what_was_said_is_read_and_reported_once_the_caller_is_gone() {
     let seen = service.wait_for(1).await.remove(0);
     assert!(seen.head.starts_with("POST /crm?call=call_"), "{}", seen.head);
     assert_eq!(serde_json::from_str::<Value>(&seen.body).expect("JSON"), told);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_webhook_that_an_agent_names_is_told_what_was_found_out_and_no_other() {
+    let report = r#"{"summary": "The caller's bicycle is broken.", "success": true}"#;
+    let mind = ChatServer::start(vec![
+        Behaviour::Says("We mend it on Monday. Goodbye."),
+        Behaviour::Calls { text: "", tool: "report", arguments: report },
+    ])
+    .await;
+    let tool = Service::open(|_| Reply::json(json!({ "taken": true }))).await;
+    let (named, other) =
+        (Service::open(|_| status(204)).await, Service::open(|_| status(204)).await);
+    let dialplan = DIALPLAN.replace("tool    = \"crm\"", "tool    = \"crm\"\nwebhook = \"sales\"");
+    let settings = settings(&mind, &tool)
+        + &webhook("sales", &named, "[\"voicemail.received\"]")
+        + &webhook("other", &other, "[\"call.ended\"]")
+        + ALLOW_ALL;
+    let dialplan = dialplan.replace("SERVICE", &tool.url());
+    let server = Server::start(House::with(&dialplan).and(&settings)).await;
+    assert!(speak(&server).await.they_hung_up());
+
+    let told = named.wait_for(1).await.remove(0);
+    is_signed(&told, &[NEW, OLD]);
+    let told = event(&told);
+    assert_eq!(told["type"], "call.analyzed");
+    assert_eq!(told["data"]["summary"], "The caller's bicycle is broken.", "{told}");
+    // The other one has heard of the end, which was told before.
+    let seen = other.wait_for(1).await;
+    let types: Vec<String> = seen.iter().map(|it| event(it)["type"].to_string()).collect();
+    assert_eq!((types, named.seen().len()), (vec!["\"call.ended\"".to_owned()], 1));
+    assert!(seen[0].body.contains(told["call_id"].as_str().expect("a call")));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -99,14 +132,17 @@ async fn an_agent_knows_who_called_before_until_it_is_told_to_forget() {
 }
 
 async fn house(mind: &ChatServer, service: &Service) -> Server {
-    let settings = format!(
+    let dialplan = DIALPLAN.replace("SERVICE", &service.url());
+    Server::start(House::with(&dialplan).and(&settings(mind, service))).await
+}
+
+fn settings(mind: &ChatServer, service: &Service) -> String {
+    format!(
         "[security.tools]\nallow = [\"{}\"]\n[providers.mind]\nkind = \"openai-compatible\"\n\
          api_key = \"{KEY}\"\nmodel = \"tiny\"\nbase_url = \"{}\"\n",
         service.host(),
         mind.base_url()
-    );
-    let dialplan = DIALPLAN.replace("SERVICE", &service.url());
-    Server::start(House::with(&dialplan).and(&settings)).await
+    )
 }
 
 async fn speak(server: &Server) -> Outcome {

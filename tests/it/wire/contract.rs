@@ -445,6 +445,7 @@ fn event(number: u64, call: Option<&str>) -> Event {
         id: format!("evt_{number}"),
         kind: if call.is_some() { "call.ended" } else { "trunk.up" }.to_owned(),
         dialect: String::new(),
+        to: None,
         call: call.map(str::to_owned),
         at: NOW_MS,
         body: format!("{{\"n\":{number}}}"),
