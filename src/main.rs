@@ -278,6 +278,8 @@ fn call(command: CallCommand) -> ExitCode {
         CallCommand::Originate(order) => order.run(),
         CallCommand::Mute { id, server } => calls::mute(&server.target(), id, true),
         CallCommand::Unmute { id, server } => calls::mute(&server.target(), id, false),
+        CallCommand::Hold { id, server } => calls::hold(&server.target(), id, true),
+        CallCommand::Unhold { id, server } => calls::hold(&server.target(), id, false),
         CallCommand::Hangup { id, cause, server } => calls::hang_up(&server.target(), id, cause),
         CallCommand::Listen(oversight) => oversight.arrange(protocol::Role::Listen),
         CallCommand::Whisper(oversight) => oversight.arrange(protocol::Role::Whisper),

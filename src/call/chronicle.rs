@@ -271,16 +271,16 @@ impl Chronicle {
         Some(Fact::Streamed { stream: streamed.stream.clone(), lasted, end: end.clone() })
     }
 
-    /// A peer put its leg on hold.
-    pub fn held(&mut self, now: Instant, leg: usize) -> Fact {
-        self.record.holds.push(Hold { at: self.since(now), leg, lasted: None });
+    /// A peer put its leg on hold, or we did.
+    pub fn held(&mut self, now: Instant, leg: usize, by_us: bool) -> Fact {
+        self.record.holds.push(Hold { at: self.since(now), leg, by_us, lasted: None });
         Fact::Held { leg }
     }
 
     /// A leg goes on after a hold.
-    pub fn resumed(&mut self, now: Instant, leg: usize) -> Fact {
+    pub fn resumed(&mut self, now: Instant, leg: usize, by_us: bool) -> Fact {
         let since = self.since(now);
-        let mut holds = self.record.holds.iter_mut().rev();
+        let mut holds = self.record.holds.iter_mut().rev().filter(|hold| hold.by_us == by_us);
         let hold = holds.find(|hold| hold.leg == leg && hold.lasted.is_none());
         let lasted =
             hold.map_or(Duration::ZERO, |hold| *hold.lasted.insert(since.saturating_sub(hold.at)));

@@ -282,6 +282,7 @@ impl Conductor {
             Input::HangUp { q850 } => self.hung_up_by_operator(now, q850),
             Input::Mute => self.media(media::event::Command::Mute),
             Input::Unmute => self.media(media::event::Command::Unmute),
+            Input::Hold(waits) => self.let_wait(now, waits),
             Input::Recording(taping) => self.recording_ordered(now, taping),
             Input::Oversee { role, phone } => self.oversee(now, role, phone),
             Input::Send { to, escort } => self.send(now, to, escort),

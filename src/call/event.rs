@@ -93,6 +93,8 @@ pub enum Input {
     Mute,
     /// It is heard again.
     Unmute,
+    /// The operator lets the near side wait, with music, or takes it back.
+    Hold(bool),
     /// The operator wants nothing of what is said now in the recording, or everything again.
     Recording(Taping),
     /// The operator sends the caller's side somewhere.

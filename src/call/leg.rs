@@ -38,6 +38,8 @@ pub struct Leg {
     hold: Hold,
     /// Whether nothing is recorded yet: the peer has not agreed.
     withholds: bool,
+    /// Whether the operator lets it wait.
+    waits: bool,
     /// When an offer of ours is to be made, if the caller made none.
     offering: Offering,
 }
@@ -132,6 +134,7 @@ impl Leg {
             socket: Socket::None,
             hold: Hold::None,
             withholds: false,
+            waits: false,
             offering: Offering::Late,
         }
     }
@@ -174,6 +177,16 @@ impl Leg {
     /// Whether the peer put us on hold.
     pub fn is_held(&self) -> bool {
         self.negotiation.as_ref().is_some_and(Negotiation::is_held)
+    }
+
+    /// Whether the operator lets it wait.
+    pub fn waits(&self) -> bool {
+        self.waits
+    }
+
+    /// Lets it wait, or no longer; tells whether that is news.
+    pub fn let_wait(&mut self, waits: bool) -> bool {
+        std::mem::replace(&mut self.waits, waits) != waits
     }
 
     /// Tells whether the peer has put us on hold or taken us back since this was asked last.

@@ -42,6 +42,8 @@ pub struct Overview {
     pub recorded: bool,
     /// Whether nothing of what is said now is in the recording.
     pub recording_paused: bool,
+    /// Whether the operator lets the near side wait.
+    pub on_hold: bool,
     /// The legs; the first is the caller's.
     pub legs: Vec<LegView>,
 }

@@ -289,13 +289,15 @@ pub struct Bridge {
     pub legs: [usize; 2],
 }
 
-/// A peer did not want to hear us for a while.
+/// A peer did not want to hear us for a while, or the operator let it wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
     /// Since the call arrived.
     pub at: Duration,
     /// The place of the leg in the record, from 0.
     pub leg: usize,
+    /// Whether it was the operator.
+    pub by_us: bool,
     /// How long; `None` when the leg ended on hold.
     pub lasted: Option<Duration>,
 }

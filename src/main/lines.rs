@@ -84,6 +84,20 @@ pub enum CallCommand {
         #[command(flatten)]
         server: Server,
     },
+    /// Let its caller wait, with music; whoever it talks with hears nothing meanwhile.
+    Hold {
+        /// Its identity, or the end of it.
+        id: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Take its caller back.
+    Unhold {
+        /// Its identity, or the end of it.
+        id: String,
+        #[command(flatten)]
+        server: Server,
+    },
     /// Watch them come and go: who talks with whom, how fast agents answer, how lines sound. q leaves.
     Top(Server),
     /// End one of them.

@@ -60,7 +60,7 @@ pub fn of_socket(ask: &Ask, user: u32) -> Option<Deed> {
         Ask::Originate(_) | Ask::HangUp(_) | Ask::Mute(_) | Ask::Oversee(_) | Ask::Record(_) => {
             true
         }
-        Ask::Transfer(_) | Ask::Say(_) | Ask::Press(_) => true,
+        Ask::Transfer(_) | Ask::Hold(_) | Ask::Say(_) | Ask::Press(_) => true,
         Ask::TestWebhook(_) | Ask::Replay(_) => true,
     };
     let said = json!(ask);

@@ -281,6 +281,7 @@ fn hold(hold: &Hold) -> Value {
     json!({
         "start_ms": millis(hold.at),
         "leg": hold.leg,
+        "by": if hold.by_us { "operator" } else { "peer" },
         "duration_ms": hold.lasted.map(millis),
     })
 }

@@ -19,8 +19,8 @@ impl Conductor {
         self.rewire();
     }
 
-    /// Connects both sides of a bridge as they stand: whoever is put on hold by the other hears
-    /// music; a conference goes on without them.
+    /// Connects both sides of a bridge as they stand: whoever is put on hold by the other, or by the
+    /// operator, hears music; a conference goes on without them.
     pub(super) fn rewire(&mut self) {
         if let Work::Conference(_) = self.work {
             return self.take_seat();
@@ -28,7 +28,8 @@ impl Conductor {
         let (Work::Bridged, Some(far)) = (&self.work, self.far) else { return };
         let near = self.near;
         let is_held = |session| self.leg(session).is_some_and(Leg::is_held);
-        match (is_held(near), is_held(far)) {
+        let waits = self.leg(near).is_some_and(Leg::waits);
+        match (is_held(near), is_held(far) || waits) {
             (false, false) => self.connect(far),
             (near_holds, far_holds) => {
                 let hold = self.briefing.tapes.hold.clone();

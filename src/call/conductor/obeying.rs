@@ -24,6 +24,8 @@ impl Conductor {
     /// The operator sends the near side somewhere. Whoever has it lets go; where nobody of that name
     /// is, or the call is on its way elsewhere already, everything stays as it is.
     pub(super) fn send(&mut self, now: Instant, to: Destination, escort: Escort) {
+        // Who waits is taken back first.
+        self.let_wait(now, false);
         let target = transfer::way(&to, self.ways(&escort)).filter(|_| self.knows(&to));
         let is_up = self.leg(self.near).is_some_and(Leg::is_up);
         let Some(target) = target.filter(|_| is_up && self.dial.is_none()) else {

@@ -33,6 +33,7 @@ impl Conductor {
             doing: self.doing(),
             recorded: record.recorded,
             recording_paused: self.chronicle.is_paused(),
+            on_hold: self.leg(self.near).is_some_and(Leg::waits),
             legs: legs.map(|(leg, noted)| self.view(leg, noted)).collect(),
         }
     }

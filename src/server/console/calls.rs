@@ -8,12 +8,12 @@ use crate::server::console::table::{Cell, Table};
 use crate::server::console::time::span;
 use crate::server::control::history::CallSummary;
 use crate::server::control::protocol::{
-    Ask, HangUp, Identified, Mute, Originate, Oversee, Press, Record, Role, Say, Sought, Taping,
-    Transfer,
+    Ask, HangUp, Hold, Identified, Mute, Originate, Oversee, Press, Record, Role, Say, Sought,
+    Taping, Transfer,
 };
 use crate::server::control::view::{
-    CallView, HungUpView, LegView, List, MutedView, OriginatedView, OverseenView, PartyView,
-    PressedView, RecordingView, SentView, ToldView,
+    CallView, HeldView, HungUpView, LegView, List, MutedView, OriginatedView, OverseenView,
+    PartyView, PressedView, RecordingView, SentView, ToldView,
 };
 
 /// Shows every call.
@@ -56,6 +56,14 @@ pub fn mute(target: &Target, id: String, muted: bool) -> ExitCode {
     target.run(Ask::Mute(Mute { id, muted }), |done: &MutedView, _| {
         let heard = if done.muted { "is heard by nobody" } else { "is heard again" };
         (format!("The caller of {} {heard}.\n", done.id), ExitCode::SUCCESS)
+    })
+}
+
+/// Lets the caller's side of one wait, with music, or takes it back.
+pub fn hold(target: &Target, id: String, on_hold: bool) -> ExitCode {
+    target.run(Ask::Hold(Hold { id, on_hold }), |done: &HeldView, _| {
+        let how = if done.on_hold { "waits, with music" } else { "is taken back" };
+        (format!("The caller of {} {how}.\n", done.id), ExitCode::SUCCESS)
     })
 }
 
@@ -192,6 +200,9 @@ fn card(call: &CallView, paint: Paint) -> String {
     fact("began", format!("{} ({} ago)", call.started_at, span(call.age_ms / 1_000)));
     let answered = call.answered_ms.map(|after| format!("after {:.1} s", after as f64 / 1_000.0));
     fact("answered", answered.unwrap_or_else(|| "not yet".to_owned()));
+    if call.on_hold {
+        fact("on hold", "yes: the caller hears music".to_owned());
+    }
     if call.recorded {
         let how = if call.recording_paused { "paused" } else { "yes" };
         fact("recorded", how.to_owned());

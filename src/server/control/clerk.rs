@@ -133,6 +133,7 @@ impl Clerk {
             Ask::Originate(order) => json(&self.originate(&order, None).await?),
             Ask::HangUp(order) => json(&self.hang_up(&order).await?),
             Ask::Mute(order) => json(&self.mute(&order).await?),
+            Ask::Hold(order) => json(&self.hold(&order).await?),
             Ask::Oversee(order) => json(&self.oversee(&order).await?),
             Ask::Record(order) => json(&self.record(&order).await?),
             Ask::Transfer(order) => json(&self.transfer(&order).await?),

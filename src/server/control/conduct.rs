@@ -1,5 +1,5 @@
-//! What an operator makes of a call that is up: it is sent somewhere, its agent says something, keys
-//! are pressed.
+//! What an operator makes of a call that is up: it is sent somewhere, or waits, its agent says
+//! something, keys are pressed.
 
 use crate::base::destination::{Destination, Mode};
 use crate::call::event::Input;
@@ -7,8 +7,8 @@ use crate::call::overview::{Doing, Overview};
 use crate::call::transfer::{Brief, Escort};
 use crate::media::event::Digit;
 use crate::server::control::clerk::{Clerk, ended, inquire};
-use crate::server::control::protocol::{Fault, FaultCode, Press, Say, Transfer};
-use crate::server::control::view::{PressedView, SentView, ToldView};
+use crate::server::control::protocol::{Fault, FaultCode, Hold, Press, Say, Transfer};
+use crate::server::control::view::{HeldView, PressedView, SentView, ToldView};
 
 impl Clerk {
     /// Sends the near side of a call somewhere.
@@ -23,6 +23,24 @@ impl Clerk {
         tracing::info!(%call, pii.to = written, "an operator sends a caller somewhere");
         mailbox.deliver(Input::Send { to, escort }).await.map_err(|_| ended(call))?;
         Ok(SentView { id: call.to_string(), to: written })
+    }
+
+    /// Lets the near side of a call wait, with music, or takes it back.
+    pub(super) async fn hold(&self, order: &Hold) -> Result<HeldView, Fault> {
+        let (call, mailbox) = self.find(&order.id).await?;
+        let overview = inquire(&mailbox).await.ok_or_else(|| ended(call))?;
+        if !matches!(overview.doing, Doing::Agent | Doing::Bridged) {
+            let doing = overview.doing.name();
+            return Err(impossible(format!("{call}: nobody talks in it who could wait ({doing})")));
+        }
+        let on_hold = order.on_hold;
+        tracing::info!(%call, on_hold, "an operator lets a caller wait, or takes it back");
+        mailbox.deliver(Input::Hold(on_hold)).await.map_err(|_| ended(call))?;
+        let overview = inquire(&mailbox).await.ok_or_else(|| ended(call))?;
+        match overview.on_hold == on_hold {
+            true => Ok(HeldView { id: call.to_string(), on_hold }),
+            false => Err(impossible(format!("{call}: it is not up, or on its way elsewhere"))),
+        }
     }
 
     /// Has the agent of a call say something.

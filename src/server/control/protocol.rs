@@ -83,6 +83,9 @@ pub enum Ask {
     /// What the caller of one says is heard by nobody from now on, or is heard again.
     #[serde(rename = "call.mute")]
     Mute(Mute),
+    /// The caller's side of one is to wait, with music, or is taken back.
+    #[serde(rename = "call.hold")]
+    Hold(Hold),
     /// Somebody is to oversee one of them, or to do so in another way.
     #[serde(rename = "call.oversee")]
     Oversee(Oversee),
@@ -347,6 +350,15 @@ pub struct Mute {
     pub id: String,
     /// Whether nobody hears it.
     pub muted: bool,
+}
+
+/// A call whose caller's side is to wait, or no longer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// The identity, or the end of it.
+    pub id: String,
+    /// Whether it waits.
+    pub on_hold: bool,
 }
 
 /// A call that somebody is to oversee.

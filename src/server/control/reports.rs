@@ -186,6 +186,7 @@ pub fn call(overview: &Overview, carriers: Vec<Option<Arc<str>>>) -> CallView {
         answered_ms: overview.answered.map(millis_u64),
         recorded: overview.recorded,
         recording_paused: overview.recording_paused,
+        on_hold: overview.on_hold,
         legs: legs.map(|(it, trunk)| leg(it, trunk)).collect(),
     }
 }

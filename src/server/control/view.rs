@@ -278,6 +278,9 @@ pub struct CallView {
     /// Whether nothing of what is said now is in the recording.
     #[serde(default)]
     pub recording_paused: bool,
+    /// Whether an operator lets the caller's side wait, with music.
+    #[serde(default)]
+    pub on_hold: bool,
     /// The legs; the first is the caller's.
     pub legs: Vec<LegView>,
 }
@@ -353,6 +356,15 @@ pub struct MutedView {
     pub id: String,
     /// Whether nobody hears it.
     pub muted: bool,
+}
+
+/// A call whose caller's side waits, or no longer does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HeldView {
+    /// Its identity.
+    pub id: String,
+    /// Whether it waits, with music.
+    pub on_hold: bool,
 }
 
 /// A call that is overseen.

@@ -39,6 +39,7 @@ pub async fn get(
 /// Which rows are wanted.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Rows {
     /// Those behind this line of the file: the `line` of the last row that is known.
     #[serde(default)]

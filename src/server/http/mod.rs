@@ -18,6 +18,7 @@ mod problem;
 
 mod calls;
 mod campaigns;
+mod description;
 mod docs;
 mod events;
 mod files;

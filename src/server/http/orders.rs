@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::server::control::clerk::{Clerk, Stream};
 use crate::server::control::protocol::{self, Ask, Wish};
 use crate::server::control::view::{
-    HungUpView, MessageView, MutedView, OverseenView, RecordingView,
+    HeldView, HungUpView, MessageView, MutedView, OverseenView, RecordingView,
 };
 use crate::server::http::asked::{OfCall, Told};
 use crate::server::http::front::ask;
@@ -120,6 +120,34 @@ pub async fn unmute(
 ) -> Result<Json<Value>, Problem> {
     let order = protocol::Mute { id: call.to_string(), muted: false };
     ask(&clerk, Ask::Mute(order)).await.map(Json)
+}
+
+/// Lets the caller's side wait, with music. Whoever it talks with hears nothing; an agent waits.
+#[utoipa::path(post, path = "/v1/calls/{id}/hold", operation_id = "calls.hold", tag = "calls",
+    params(("id" = String, Path, description = "The call")), request_body = Option<Nothing>,
+    responses((status = OK, body = HeldView),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub async fn hold(
+    State(clerk): State<Arc<Clerk>>,
+    OfCall(call): OfCall,
+    Told(Nothing {}): Told<Nothing>,
+) -> Result<Json<Value>, Problem> {
+    let order = protocol::Hold { id: call.to_string(), on_hold: true };
+    ask(&clerk, Ask::Hold(order)).await.map(Json)
+}
+
+/// Takes the caller's side back.
+#[utoipa::path(post, path = "/v1/calls/{id}/unhold", operation_id = "calls.unhold", tag = "calls",
+    params(("id" = String, Path, description = "The call")), request_body = Option<Nothing>,
+    responses((status = OK, body = HeldView),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub async fn unhold(
+    State(clerk): State<Arc<Clerk>>,
+    OfCall(call): OfCall,
+    Told(Nothing {}): Told<Nothing>,
+) -> Result<Json<Value>, Problem> {
+    let order = protocol::Hold { id: call.to_string(), on_hold: false };
+    ask(&clerk, Ask::Hold(order)).await.map(Json)
 }
 
 /// Lets somebody hear both sides of a call, or changes who hears that one.

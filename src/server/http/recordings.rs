@@ -11,12 +11,19 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use futures_util::stream;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use utoipa::ToSchema;
 
 use crate::base::id::CallId;
 use crate::engine::recorder::shelf;
 use crate::engine::recorder::sidecar::{Sidecar, State as Stand};
 use crate::server::http::asked::OfCall;
 use crate::server::http::problem::{Code, Problem};
+
+/// What no JSON can tell.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "it stands for the octets of a body in the description")]
+pub struct Octets(Vec<u8>);
 
 /// Where recordings are.
 #[derive(Debug, Clone)]
@@ -44,8 +51,8 @@ enum Part {
 #[utoipa::path(get, path = "/v1/calls/{id}/recording", operation_id = "calls.recording",
     tag = "calls", params(("id" = String, Path, description = "The call"),
         ("Range" = Option<String>, Header, description = "A part of it, as RFC 9110 has it")),
-    responses((status = OK, body = Vec<u8>, content_type = "audio/wav"),
-        (status = PARTIAL_CONTENT, body = Vec<u8>, content_type = "audio/wav"),
+    responses((status = OK, content((Octets = "audio/wav"), (Octets = "audio/ogg"))),
+        (status = PARTIAL_CONTENT, content((Octets = "audio/wav"), (Octets = "audio/ogg"))),
         (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub async fn get(
     State(Shelf(root)): State<Shelf>,

@@ -10,18 +10,16 @@ use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use utoipa::openapi::Server;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa::openapi::{OpenApi, Server};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::server::http::gate::{Gate, admit};
 use crate::server::http::service::Service;
 use crate::server::http::{
-    audit, calls, campaigns, docs, events, files, front, health, insight, keys, metrics, orders,
-    origination, queues, recordings, schedules, steering, telephony, things, tickets, transcripts,
-    trunks, usage, webhooks,
+    audit, calls, campaigns, description, docs, events, files, front, health, insight, keys,
+    metrics, orders, origination, queues, recordings, schedules, steering, telephony, things,
+    tickets, transcripts, trunks, usage, webhooks,
 };
 use crate::store::api_keys::Scope;
 
@@ -104,28 +102,7 @@ pub fn admin(service: Service, metrics: bool) -> Router {
 /// What can be asked, in OpenAPI 3.1.
 pub fn openapi() -> OpenApi {
     let all = open().merge(looks()).merge(counted()).merge(acts()).merge(rules());
-    let mut paths = all.into_openapi();
-    let info = InfoBuilder::new()
-        .title("voxtrunk")
-        .version(env!("CARGO_PKG_VERSION"))
-        .description(Some(
-            "What programs can ask a running voxtrunk. `/v1` only grows: be ready for fields that \
-             you do not know. Unknown fields of yours are refused with 422.",
-        ))
-        .build();
-    let bearer = HttpBuilder::new()
-        .scheme(HttpAuthScheme::Bearer)
-        .description(Some("A key of `voxtrunk key create`: `sk_…`"))
-        .build();
-    let components = paths.components.take().unwrap_or_default();
-    let components = ComponentsBuilder::from(components)
-        .security_scheme("key", SecurityScheme::Http(bearer))
-        .build();
-    OpenApiBuilder::from(paths)
-        .info(info)
-        .components(Some(components))
-        .security(Some([SecurityRequirement::new("key", [""; 0])]))
-        .build()
+    description::of(all.into_openapi())
 }
 
 /// What needs no key.
@@ -175,6 +152,8 @@ fn acts() -> OpenApiRouter<Service> {
         .routes(routes!(orders::end))
         .routes(routes!(orders::mute))
         .routes(routes!(orders::unmute))
+        .routes(routes!(orders::hold))
+        .routes(routes!(orders::unhold))
         .routes(routes!(orders::oversee))
         .routes(routes!(orders::record))
         .routes(routes!(steering::transfer))
@@ -268,6 +247,8 @@ const LARGEST_BODY: usize = 64 * 1_024;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
+    use std::collections::BTreeSet;
     use std::path::Path;
 
     #[test]
@@ -279,13 +260,29 @@ mod tests {
         }
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(kept == text, "INSTA_UPDATE=always renews {}", path.display());
-        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let value: Value = serde_json::from_str(&text).expect("JSON");
         assert!(value["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
         for (path, item) in value["paths"].as_object().expect("paths") {
             for (method, operation) in item.as_object().expect("methods") {
-                assert!(operation["operationId"].is_string(), "{method} {path}");
-                assert!(operation["summary"].is_string(), "{method} {path} says nothing");
+                let what = format!("{method} {path}");
+                assert!(operation["operationId"].is_string(), "{what}");
+                assert!(operation["summary"].is_string(), "{what} says nothing");
+                assert_eq!(placed(operation), named(path), "{what}");
+                for answer in operation["responses"].as_object().expect("answers").values() {
+                    assert!(answer["description"].is_string(), "{what}: OpenAPI 3.1 wants words");
+                }
             }
         }
+    }
+
+    /// What a path leaves open.
+    fn named(path: &str) -> BTreeSet<&str> {
+        path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect()
+    }
+
+    /// What an operation says of that.
+    fn placed(operation: &Value) -> BTreeSet<&str> {
+        let all = operation["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
+        all.iter().filter(|it| it["in"] == "path").filter_map(|it| it["name"].as_str()).collect()
     }
 }

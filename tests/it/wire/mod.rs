@@ -49,6 +49,7 @@ mod flows;
 mod free_flows;
 mod hep;
 mod history;
+mod holding;
 mod http;
 mod importing;
 mod inlets;

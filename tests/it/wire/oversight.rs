@@ -203,7 +203,7 @@ pub async fn so_far(audio: &Audio) -> usize {
 }
 
 /// Lets somebody speak while nobody else does; what the others hear of it.
-async fn while_it_says(speaker: &Audio, others: &[&Audio]) -> Vec<Frame> {
+pub async fn while_it_says(speaker: &Audio, others: &[&Audio]) -> Vec<Frame> {
     // What was said before has been heard to its end.
     for other in others {
         within(PATIENCE, "quiet", || has_heard(other, 0)).await;

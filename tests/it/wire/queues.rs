@@ -206,7 +206,7 @@ fn keys(samples: &[i16]) -> String {
 }
 
 /// Waits until music is heard.
-async fn loud(audio: &Audio) {
+pub async fn loud(audio: &Audio) {
     let known = audio.heard().samples.len();
     let loud = || audio.heard().samples[known..].iter().any(|it| it.unsigned_abs() > 500);
     within(PATIENCE, "music", || loud().then_some(())).await;
