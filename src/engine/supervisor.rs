@@ -87,7 +87,7 @@ impl Supervisor {
                     Some(arrival) => self.admit(arrival).await,
                     None => break,
                 },
-                Some(question) = self.questions.recv() => self.answer(question),
+                Some(question) = self.questions.recv() => self.answer(question).await,
                 () = self.stops.wind_up.cancelled(), if self.calls.is_empty() => return,
             }
             self.active.store(self.calls.len(), Ordering::Relaxed);
@@ -157,7 +157,7 @@ impl Supervisor {
         Ok(call)
     }
 
-    fn answer(&mut self, question: Question) {
+    async fn answer(&mut self, question: Question) {
         match question {
             Question::Calls(asker) => {
                 let up = self.sessions.values().map(|it| (it.call, it.mailbox.clone()));
@@ -168,6 +168,10 @@ impl Supervisor {
             }
             Question::Originate(order, asker, given) => {
                 let begun = self.originate(*order, given);
+                if let Ok(call) = begun {
+                    // What is said on the wire for it is found under its name.
+                    self.house.sip.order(Order::Named(call.session(0), call)).await;
+                }
                 asker.send(begun).ok();
             }
             Question::Change(playbill, asker) => {

@@ -42,9 +42,9 @@ pub struct GroupView {
     /// The same as a part of all: 0 to 1.
     pub answer_rate: f64,
     /// How long they lasted since they arrived.
-    pub duration_ms: SumView,
+    pub duration_ms: TotalView,
     /// How long those that were answered lasted since then.
-    pub talk_ms: SumView,
+    pub talk_ms: TotalView,
     /// How many had which status at their end.
     pub status: BTreeMap<String, u64>,
     /// How many ended why.
@@ -57,7 +57,7 @@ pub struct GroupView {
 
 /// A sum, and the mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct SumView {
+pub struct TotalView {
     /// All together.
     pub sum: u64,
     /// For each; nothing when there is none.
@@ -163,7 +163,7 @@ fn view(names: &[String], parts: Vec<Part>, tally: &Tally) -> GroupView {
         Part::Name(name) => name,
         Part::Time(_, time) => Some(time),
     };
-    let sum = |sum: u64, count: u64| SumView { sum, average: sum.checked_div(count) };
+    let sum = |sum: u64, count: u64| TotalView { sum, average: sum.checked_div(count) };
     let delays = &tally.delays;
     GroupView {
         group: names.iter().cloned().zip(parts.into_iter().map(text)).collect(),

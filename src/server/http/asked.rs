@@ -21,6 +21,10 @@ pub struct Asked<T>(pub T);
 #[derive(Debug)]
 pub struct Told<T>(pub T);
 
+/// The body of a request that means nothing without one.
+#[derive(Debug)]
+pub struct Written<T>(pub T);
+
 /// The call that a path names.
 #[derive(Debug, Clone, Copy)]
 pub struct OfCall(pub CallId);
@@ -49,11 +53,28 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Told<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let body = timeout(BODY_WITHIN, Bytes::from_request(request, state)).await;
-        let late = |_| Problem::new(Code::Timeout, "the body did not arrive in time");
-        let body = body.map_err(late)?.map_err(unread)?;
+        let body = body(request, state).await?;
         read(if body.is_empty() { b"{}" } else { &body }).map(Self)
     }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Written<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let body = body(request, state).await?;
+        if body.is_empty() {
+            return Err(Problem::new(Code::Malformed, "there is no body: an object is wanted"));
+        }
+        read(&body).map(Self)
+    }
+}
+
+/// The octets of a body, if they arrive in time.
+async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    let body = timeout(BODY_WITHIN, Bytes::from_request(request, state)).await;
+    let late = |_| Problem::new(Code::Timeout, "the body did not arrive in time");
+    body.map_err(late)?.map_err(unread)
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for OfCall {

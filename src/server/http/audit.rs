@@ -22,6 +22,7 @@ pub struct Query {
     /// Those on this: the identity of a call, the name of an agent.
     on: Option<String>,
     /// How many on a page: 1 to 200, usually 50.
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 200)]
     limit: Option<String>,
     /// Where the page begins: `next_cursor` of the one before.
     cursor: Option<String>,

@@ -16,8 +16,8 @@ use crate::engine::clock;
 use crate::server::control::clerk::Clerk;
 use crate::server::control::history::{CallSummary, Wanted, Wrong};
 use crate::server::control::protocol::{Ask, Identified, Sought};
-use crate::server::control::view::CallView;
 use crate::server::http::asked::{Asked, OfCall};
+use crate::server::http::call_record::CallDocument;
 use crate::server::http::front::ask;
 use crate::server::http::paging::{Cursor, Page, limit};
 use crate::server::http::problem::{Code, Problem};
@@ -55,6 +55,7 @@ pub struct Query {
     #[serde(alias = "until")]
     created_before: Option<String>,
     /// How many on a page: 1 to 200, usually 50.
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 200)]
     limit: Option<String>,
     /// Where the page begins: `next_cursor` of the one before.
     cursor: Option<String>,
@@ -83,9 +84,7 @@ pub async fn list(
 /// A call: as it stands while it is up, and afterwards all that is kept of it.
 #[utoipa::path(get, path = "/v1/calls/{id}", operation_id = "calls.get", tag = "calls",
     params(("id" = String, Path, description = "The call")),
-    responses((status = OK, body = CallView,
-        description = "While the call is up. Afterwards its whole record, with the same names and \
-                       more: `end_reason`, `transcript`, `turns`, `tools`, `analysis` …"),
+    responses((status = OK, body = CallDocument),
         (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub async fn get(
     State(clerk): State<Arc<Clerk>>,

@@ -45,6 +45,7 @@ pub struct Rows {
     #[serde(default)]
     after: u64,
     /// How many, from 1 to 1000.
+    #[param(minimum = 1, maximum = 1000)]
     #[serde(default = "usual")]
     limit: usize,
 }

@@ -49,7 +49,7 @@ pub struct MadeView {
 /// A key that is to be made.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Wanted {
+pub struct NewKey {
     /// Who is to have it.
     name: String,
     /// What it may do.
@@ -94,11 +94,11 @@ pub async fn list(Extension(bearer): Extension<Bearer>) -> Result<Json<List<KeyV
 
 /// Makes a key, which is shown in this answer and never again.
 #[utoipa::path(post, path = "/v1/keys", operation_id = "keys.create", tag = "keys",
-    request_body = Wanted, responses((status = CREATED, body = MadeView),
+    request_body = NewKey, responses((status = CREATED, body = MadeView),
         (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub async fn create(
     Extension(bearer): Extension<Bearer>,
-    Told(wanted): Told<Wanted>,
+    Told(wanted): Told<NewKey>,
 ) -> Result<Response, Problem> {
     let scope = Scope::from(wanted.scope);
     if scope > bearer.scope() {

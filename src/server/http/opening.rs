@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use crate::call::admission::Budget;
+use crate::engine::voicemail::shelf as voicemail;
 use crate::net::tls::{self, TlsError};
 use crate::server::control::clerk::Clerk;
 use crate::server::http::door::Door;
@@ -15,6 +16,7 @@ use crate::server::http::gate::Gate;
 use crate::server::http::recordings::Shelf;
 use crate::server::http::router::{self, Face};
 use crate::server::http::service::Service;
+use crate::server::http::voicemails::Messages;
 use crate::server::http::witness::Witness;
 use crate::server::http::{openai, streams, vapi, web_calls};
 use crate::server::keys::unguarded;
@@ -111,7 +113,8 @@ impl Doors {
         let entrusted = clerk.playbill.borrow().entrusted.clone();
         let (witness, asking) = Witness::new(&clerk.facts, &clerk.announcer);
         others.spawn(witness.run(asking.run.clone(), stops.now.clone()));
-        let kept = (CallArchive::new(settings.calls), Shelf(settings.recordings));
+        let messages = Messages(voicemail::Shelf::new(settings.data.join("voicemail")));
+        let kept = (CallArchive::new(settings.calls), Shelf(settings.recordings), messages);
         let audit = Audit::below(&settings.data);
         let service = Service::new(clerk, kept, (asking, audit.clone()), stops.clone());
         let gate = Arc::new(Gate::new(ApiKeys::below(&settings.data), settings.budget, audit));

@@ -19,7 +19,7 @@ use crate::server::http::service::Service;
 use crate::server::http::{
     audit, calls, campaigns, description, docs, events, files, front, health, insight, keys,
     metrics, orders, origination, queues, recordings, schedules, steering, telephony, things,
-    tickets, transcripts, trunks, usage, webhooks,
+    tickets, transcripts, trunks, usage, voicemails, webhooks,
 };
 use crate::store::api_keys::Scope;
 
@@ -127,6 +127,9 @@ fn looks() -> OpenApiRouter<Service> {
         .routes(routes!(trunks::get))
         .routes(routes!(trunks::phones))
         .routes(routes!(queues::list))
+        .routes(routes!(voicemails::list))
+        .routes(routes!(voicemails::get))
+        .routes(routes!(voicemails::sound))
         .routes(routes!(usage::list))
         .routes(routes!(webhooks::list))
         .routes(routes!(webhooks::log))
@@ -159,6 +162,7 @@ fn acts() -> OpenApiRouter<Service> {
         .routes(routes!(steering::transfer))
         .routes(routes!(steering::say))
         .routes(routes!(steering::press))
+        .routes(routes!(voicemails::mark, voicemails::delete))
         .routes(routes!(queues::pause))
         .routes(routes!(queues::resume))
         .routes(routes!(campaigns::start))
@@ -248,7 +252,7 @@ const LARGEST_BODY: usize = 64 * 1_024;
 mod tests {
     use super::*;
     use serde_json::Value;
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::path::Path;
 
     #[test]
@@ -273,6 +277,34 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn two_things_that_are_described_have_two_names() {
+        let mut known = BTreeMap::new();
+        let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/server")];
+        while let Some(folder) = folders.pop() {
+            for entry in folder.read_dir().expect("a folder").flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let text = std::fs::read_to_string(&path).unwrap_or_default();
+                for name in text.split("ToSchema)]").skip(1).filter_map(first_name) {
+                    let other = known.insert(name.to_owned(), path.clone());
+                    assert_eq!(other, None, "{name} stands in {}, too", path.display());
+                }
+            }
+        }
+        assert!(known.len() > 50, "where are they? {known:?}");
+    }
+
+    /// The name of the type that some source begins with.
+    fn first_name(source: &str) -> Option<&str> {
+        let mut words = source.split([' ', '\n', '<', '(', '{', ';']);
+        words.find(|word| ["struct", "enum"].contains(word))?;
+        words.next()
     }
 
     /// What a path leaves open.

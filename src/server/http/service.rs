@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::server::control::clerk::Clerk;
 use crate::server::http::health::Readiness;
 use crate::server::http::recordings::Shelf;
+use crate::server::http::voicemails::Messages;
 use crate::server::http::watching::Streams;
 use crate::server::http::witness::Asking;
 use crate::store::audit::Audit;
@@ -19,6 +20,7 @@ pub struct Service {
     clerk: Arc<Clerk>,
     archive: CallArchive,
     shelf: Shelf,
+    messages: Messages,
     witness: Asking,
     readiness: Readiness,
     streams: Streams,
@@ -35,16 +37,17 @@ pub struct Stops {
 }
 
 impl Service {
-    /// Takes the clerk, the records and recordings, the witness and the chronicle, and the stops.
+    /// Takes the clerk, the records, recordings and messages, the witness and the chronicle, and the
+    /// stops.
     pub fn new(
         clerk: Arc<Clerk>,
-        (archive, shelf): (CallArchive, Shelf),
+        (archive, shelf, messages): (CallArchive, Shelf, Messages),
         (witness, audit): (Asking, Audit),
         stops: Stops,
     ) -> Self {
         let streams = Streams::new(clerk.clone(), witness.clone(), stops.now);
         let readiness = Readiness(stops.wind_up);
-        Self { clerk, archive, shelf, witness, readiness, streams, audit }
+        Self { clerk, archive, shelf, messages, witness, readiness, streams, audit }
     }
 }
 
@@ -63,6 +66,12 @@ impl FromRef<Service> for CallArchive {
 impl FromRef<Service> for Shelf {
     fn from_ref(service: &Service) -> Self {
         service.shelf.clone()
+    }
+}
+
+impl FromRef<Service> for Messages {
+    fn from_ref(service: &Service) -> Self {
+        service.messages.clone()
     }
 }
 

@@ -19,7 +19,7 @@ use crate::server::control::edits::{EditedView, Rejected, ThingView};
 use crate::server::control::protocol::{Ask, Reload};
 use crate::server::control::socket::patience;
 use crate::server::control::view::List;
-use crate::server::http::asked::{Asked, Name, Told};
+use crate::server::http::asked::{Asked, Name, Written};
 use crate::server::http::front::late;
 use crate::server::http::gate::Sums;
 use crate::server::http::problem::{Code, Problem};
@@ -32,13 +32,28 @@ use crate::store::audit::sum;
 pub struct How {
     /// Whether it is only told what would come of it: nothing is written.
     dry_run: bool,
-    /// Of a new route: before which one it is to stand, by name or place. Otherwise it is the last.
+}
+
+/// How a route is to be written, and where.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct Where {
+    /// Whether it is only told what would come of it: nothing is written.
+    dry_run: bool,
+    /// Before which one a new route is to stand, by name or place. Otherwise it is the last.
     before: Option<String>,
+}
+
+impl From<How> for Where {
+    fn from(How { dry_run }: How) -> Self {
+        Self { dry_run, before: None }
+    }
 }
 
 /// The resources of one kind.
 macro_rules! things {
-    ($module:ident, $kind:ident, $all:tt, $one:tt, $tag:tt,
+    ($module:ident, $kind:ident, $place:ident, $all:tt, $one:tt, $tag:tt,
         [$list:tt, $get:tt, $put:tt, $patch:tt, $delete:tt]) => {
         pub mod $module {
             use super::*;
@@ -71,7 +86,7 @@ macro_rules! things {
             #[utoipa::path(put, path = $one, operation_id = $put, tag = $tag,
                 params(("name" = String, Path, description = "Its name; of a route also its place"),
                     ("If-Match" = Option<String>, Header, description = "The `ETag` that is known"),
-                    How),
+                    $place),
                 request_body = Object,
                 responses((status = OK, body = EditedView), (status = CREATED, body = EditedView),
                     (status = "4XX", body = Problem, content_type = "application/problem+json")))]
@@ -79,10 +94,10 @@ macro_rules! things {
                 State(clerk): State<Arc<Clerk>>,
                 Name(name): Name,
                 headers: HeaderMap,
-                Asked(how): Asked<How>,
-                Told(says): Told<Map<String, Value>>,
+                Asked(place): Asked<$place>,
+                Written(says): Written<Map<String, Value>>,
             ) -> Result<Response, Problem> {
-                changed(&clerk, (Kind::$kind, name), Act::Put(says), (&headers, how)).await
+                changed(&clerk, (Kind::$kind, name), Act::Put(says), (&headers, place)).await
             }
 
             /// Lets one say this, too; a `null` takes a key away (RFC 7396). It wants `If-Match`.
@@ -96,7 +111,7 @@ macro_rules! things {
                 Name(name): Name,
                 headers: HeaderMap,
                 Asked(how): Asked<How>,
-                Told(says): Told<Map<String, Value>>,
+                Written(says): Written<Map<String, Value>>,
             ) -> Result<Response, Problem> {
                 changed(&clerk, (Kind::$kind, name), Act::Merge(says), (&headers, how)).await
             }
@@ -122,6 +137,7 @@ macro_rules! things {
 things!(
     agents,
     Agents,
+    How,
     "/v1/agents",
     "/v1/agents/{name}",
     "agents",
@@ -130,6 +146,7 @@ things!(
 things!(
     squads,
     Squads,
+    How,
     "/v1/squads",
     "/v1/squads/{name}",
     "squads",
@@ -138,6 +155,7 @@ things!(
 things!(
     flows,
     Flows,
+    How,
     "/v1/flows",
     "/v1/flows/{name}",
     "flows",
@@ -146,6 +164,7 @@ things!(
 things!(
     tools,
     Tools,
+    How,
     "/v1/tools",
     "/v1/tools/{name}",
     "tools",
@@ -154,6 +173,7 @@ things!(
 things!(
     routes,
     Routes,
+    Where,
     "/v1/routes",
     "/v1/routes/{name}",
     "routes",
@@ -162,6 +182,7 @@ things!(
 things!(
     menus,
     Menus,
+    How,
     "/v1/menus",
     "/v1/menus/{name}",
     "menus",
@@ -170,6 +191,7 @@ things!(
 things!(
     hours,
     Hours,
+    How,
     "/v1/hours",
     "/v1/hours/{name}",
     "hours",
@@ -178,6 +200,7 @@ things!(
 things!(
     lists,
     Lists,
+    How,
     "/v1/lists",
     "/v1/lists/{name}",
     "lists",
@@ -186,6 +209,7 @@ things!(
 things!(
     queues,
     Queues,
+    How,
     "/v1/config/queues",
     "/v1/config/queues/{name}",
     "config",
@@ -200,6 +224,7 @@ things!(
 things!(
     trunks,
     Trunks,
+    How,
     "/v1/config/trunks",
     "/v1/config/trunks/{name}",
     "config",
@@ -214,6 +239,7 @@ things!(
 things!(
     phones,
     Phones,
+    How,
     "/v1/config/phones",
     "/v1/config/phones/{name}",
     "config",
@@ -255,14 +281,12 @@ async fn changed(
     clerk: &Clerk,
     (kind, name): (Kind, String),
     act: Act,
-    (headers, how): (&HeaderMap, How),
+    (headers, place): (&HeaderMap, impl Into<Where>),
 ) -> Result<Response, Problem> {
-    if how.before.is_some() && !(kind.is_row() && matches!(act, Act::Put(_))) {
-        return Err(Problem::parameter("before", "only a new route is put before another"));
-    }
+    let Where { dry_run, before } = place.into();
     let condition = condition(headers)?;
-    let wish = Wish { kind, name, act, condition, before: how.before };
-    let view = in_time(clerk.edited(wish, how.dry_run)).await?;
+    let wish = Wish { kind, name, act, condition, before };
+    let view = in_time(clerk.edited(wish, dry_run)).await?;
     let is_new = view.created && !view.dry;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     let mut response = (status, Json(&view)).into_response();

@@ -21,7 +21,7 @@ use crate::store::api_keys::Scope;
 /// A ticket that is to be made.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Wanted {
+pub struct NewTicket {
     /// What it allows: `read` or `operate`.
     #[serde(default)]
     scope: Reach,
@@ -49,11 +49,11 @@ pub struct TicketView {
 /// Makes a ticket: a JSON Web Token that stands for the key for some minutes, in a browser that must
 /// not have the key itself. It allows no more than the key, and ends with it, and with the server.
 #[utoipa::path(post, path = "/v1/tickets", operation_id = "tickets.create", tag = "keys",
-    request_body = Wanted, responses((status = CREATED, body = TicketView),
+    request_body = Option<NewTicket>, responses((status = CREATED, body = TicketView),
         (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub async fn create(
     Extension(bearer): Extension<Bearer>,
-    Told(wanted): Told<Wanted>,
+    Told(wanted): Told<NewTicket>,
 ) -> Result<(StatusCode, Json<TicketView>), Problem> {
     let scope = Scope::from(wanted.scope);
     if scope == Scope::Admin {

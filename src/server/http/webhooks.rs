@@ -26,8 +26,10 @@ use crate::server::http::problem::Problem;
 #[into_params(parameter_in = Query)]
 pub struct Query {
     /// `pending`, `delivered` or `dead`.
+    #[param(pattern = "^(pending|delivered|dead)$")]
     state: Option<String>,
     /// How many, the newest: 1 to 200, usually 50.
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 200)]
     limit: Option<String>,
 }
 

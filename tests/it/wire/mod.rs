@@ -76,6 +76,7 @@ mod phones;
 mod piper;
 mod privacy;
 mod probes;
+mod programs;
 mod quality;
 mod queues;
 mod recording;

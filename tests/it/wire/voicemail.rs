@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use reqwest::Method;
+use serde_json::{Value, json};
 use voxtrunk::audio::frame::{Frame, Rate};
 use voxtrunk::audio::resample;
 use voxtrunk::providers::fakes::deepgram::Ear;
@@ -18,6 +19,7 @@ use super::caller::{Speaker, clip, spoken};
 use super::certificates::Authority;
 use super::datagrams::header;
 use super::ear::{recognise, share, voiced};
+use super::http::{Api, problem, started};
 use super::peers::free_port;
 use super::phones::Handset;
 use super::post::{self, PASSWORD, PostOffice};
@@ -244,6 +246,71 @@ async fn a_phone_that_subscribes_is_told_in_its_dialog_and_nowhere_else() {
         }
     };
     assert!(told.ends_with("Voice-Message: 1/0 (0/0)\r\n"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn programs_look_at_messages_hear_them_and_put_out_the_lamp() {
+    let phones = "[sip.registrar]\ndigest = [\"md5\"]\n\
+                  [phones.101]\npassword = \"secret\"\nvoicemail = \"slow\"\n";
+    let (server, api) = started(House::with(BOXES).and(phones)).await;
+    let (looks, acts) = (api.with(&server, "read").await, api.with(&server, "operate").await);
+    assert_eq!(looks.json("/v1/voicemails").await, json!({ "data": [] }));
+    let mut anna = Handset::new("127.0.0.3:0", server.address, ("101", "secret")).await;
+    anna.register().await.expect("an answer");
+    let mut line = greeted(&server, "slow").await;
+    line.say(&message().await).await;
+    line.hang_up().await;
+    lamp(&mut anna, "Voice-Message: 1/0 (0/0)").await;
+
+    let note = note_with(&server, "state", "complete").await;
+    let (id, call) = (note["id"].as_str().expect("a name"), &note["call"]);
+    let list = looks.json("/v1/voicemails?box=slow&read=false").await;
+    let one = &list["data"][0];
+    assert_eq!(
+        (&one["id"], &one["call_id"], &one["state"]),
+        (&json!(id), call, &json!("complete"))
+    );
+    assert_eq!((&one["from"]["number"], &one["mail"]), (&json!("wire"), &json!("none")), "{one:#}");
+    assert!(one["duration_ms"].as_u64() > Some(1_000), "{one:#}");
+    let path = format!("/v1/voicemails/{id}");
+    assert_eq!(looks.json(&path).await, *one);
+    for nobodys in ["/v1/voicemails?box=other", "/v1/voicemails?read=true"] {
+        assert_eq!(looks.json(nobodys).await["data"], json!([]), "{nobodys}");
+    }
+    let kept = std::fs::read(sound(&server, &note)).expect("a file");
+    let part = looks.request(Method::GET, &format!("{path}/sound")).header("Range", "bytes=0-3");
+    let part = part.send().await.expect("an answer");
+    assert_eq!(
+        (part.status().as_u16(), &part.headers()["content-type"]),
+        (206, &"audio/wav".parse().expect("a value"))
+    );
+    assert_eq!(part.bytes().await.expect("a body"), kept[..4]);
+    let whole = looks.get(&format!("{path}/sound")).await;
+    assert_eq!(whole.bytes().await.expect("a body"), kept);
+
+    let mark = |api: &Api| api.request(Method::PATCH, &path).json(&json!({ "read": true })).send();
+    problem(mark(&looks).await.expect("an answer"), 403).await;
+    let marked = mark(&acts).await.expect("an answer").json::<Value>().await.expect("JSON");
+    assert_eq!(marked["read"], true, "{marked:#}");
+    lamp(&mut anna, "Voice-Message: 0/1 (0/0)").await;
+    let gone = acts.request(Method::DELETE, &path).send().await.expect("an answer");
+    assert_eq!(gone.status().as_u16(), 200);
+    assert!(!sound(&server, &note).exists());
+    for path in [path.clone(), format!("{path}/sound"), "/v1/voicemails/..%2F..%2Fconf".to_owned()]
+    {
+        problem(looks.get(&path).await, 404).await;
+    }
+}
+
+/// Waits until a phone is told so.
+async fn lamp(phone: &mut Handset, says: &str) {
+    loop {
+        let notice = phone.wait_for("NOTIFY").await;
+        phone.reply(&notice, "200 OK", "").await;
+        if notice.contains(says) {
+            return;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
