@@ -283,6 +283,7 @@ fn http(server: &Server, ledger: &Ledger) -> Option<opening::Settings> {
         data: server.machine.data_dir.clone(),
         calls: server.calls_folder(),
         recordings: server.recordings_folder(),
+        models: server.machine.models.clone(),
     })
 }
 

@@ -25,6 +25,14 @@ pub enum Kind {
     Trunks,
     /// `[phones.NAME]`, among the settings of the machine.
     Phones,
+    /// `[providers.NAME]`, among the settings of the machine.
+    Providers,
+    /// `[webhooks.NAME]`, among the settings of the machine.
+    Webhooks,
+    /// `[campaigns.NAME]`.
+    Campaigns,
+    /// `[schedules.NAME]`.
+    Schedules,
 }
 
 impl Kind {
@@ -42,6 +50,10 @@ impl Kind {
             Self::Queues => &["queues"],
             Self::Trunks => &["trunks"],
             Self::Phones => &["phones"],
+            Self::Providers => &["providers"],
+            Self::Webhooks => &["webhooks"],
+            Self::Campaigns => &["campaigns"],
+            Self::Schedules => &["schedules"],
         }
     }
 
@@ -59,12 +71,16 @@ impl Kind {
             Self::Queues => "queue",
             Self::Trunks => "trunk",
             Self::Phones => "phone",
+            Self::Providers => "provider",
+            Self::Webhooks => "webhook",
+            Self::Campaigns => "campaign",
+            Self::Schedules => "schedule",
         }
     }
 
     /// Whether it stands among the settings of the machine.
     pub fn is_of_machine(self) -> bool {
-        matches!(self, Self::Trunks | Self::Phones)
+        matches!(self, Self::Trunks | Self::Phones | Self::Providers | Self::Webhooks)
     }
 
     /// Whether they stand in a row, each with its place in it.

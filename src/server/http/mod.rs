@@ -27,6 +27,7 @@ mod health;
 mod insight;
 mod keys;
 mod metrics;
+mod models;
 mod orders;
 mod origination;
 mod queues;

@@ -13,6 +13,7 @@ use crate::net::tls::{self, TlsError};
 use crate::server::control::clerk::Clerk;
 use crate::server::http::door::Door;
 use crate::server::http::gate::Gate;
+use crate::server::http::models::Models;
 use crate::server::http::recordings::Shelf;
 use crate::server::http::router::{self, Face};
 use crate::server::http::service::Service;
@@ -53,6 +54,8 @@ pub struct Settings {
     pub calls: PathBuf,
     /// The recordings.
     pub recordings: PathBuf,
+    /// The models for engines of this machine.
+    pub models: PathBuf,
 }
 
 /// Doors that nobody serves yet.
@@ -114,7 +117,12 @@ impl Doors {
         let (witness, asking) = Witness::new(&clerk.facts, &clerk.announcer);
         others.spawn(witness.run(asking.run.clone(), stops.now.clone()));
         let messages = Messages(voicemail::Shelf::new(settings.data.join("voicemail")));
-        let kept = (CallArchive::new(settings.calls), Shelf(settings.recordings), messages);
+        let kept = (
+            CallArchive::new(settings.calls),
+            Shelf(settings.recordings),
+            messages,
+            Models(settings.models),
+        );
         let audit = Audit::below(&settings.data);
         let service = Service::new(clerk, kept, (asking, audit.clone()), stops.clone());
         let gate = Arc::new(Gate::new(ApiKeys::below(&settings.data), settings.budget, audit));

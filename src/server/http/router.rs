@@ -18,8 +18,8 @@ use crate::server::http::gate::{Gate, admit};
 use crate::server::http::service::Service;
 use crate::server::http::{
     audit, calls, campaigns, description, docs, events, files, front, health, insight, keys,
-    metrics, orders, origination, queues, recordings, schedules, steering, telephony, things,
-    tickets, transcripts, trunks, usage, voicemails, webhooks,
+    metrics, models, orders, origination, queues, recordings, schedules, steering, telephony,
+    things, tickets, transcripts, trunks, usage, voicemails, webhooks,
 };
 use crate::store::api_keys::Scope;
 
@@ -130,6 +130,7 @@ fn looks() -> OpenApiRouter<Service> {
         .routes(routes!(voicemails::list))
         .routes(routes!(voicemails::get))
         .routes(routes!(voicemails::sound))
+        .routes(routes!(models::list))
         .routes(routes!(usage::list))
         .routes(routes!(webhooks::list))
         .routes(routes!(webhooks::log))
@@ -215,6 +216,14 @@ fn written() -> OpenApiRouter<Service> {
         .routes(routes!(things::trunks::get))
         .routes(routes!(things::phones::list))
         .routes(routes!(things::phones::get))
+        .routes(routes!(things::providers::list))
+        .routes(routes!(things::providers::get))
+        .routes(routes!(things::webhooks::list))
+        .routes(routes!(things::webhooks::get))
+        .routes(routes!(things::campaigns::list))
+        .routes(routes!(things::campaigns::get))
+        .routes(routes!(things::schedules::list))
+        .routes(routes!(things::schedules::get))
 }
 
 /// What changes it.
@@ -231,6 +240,22 @@ fn editing() -> OpenApiRouter<Service> {
         .routes(routes!(things::queues::put, things::queues::patch, things::queues::delete))
         .routes(routes!(things::trunks::put, things::trunks::patch, things::trunks::delete))
         .routes(routes!(things::phones::put, things::phones::patch, things::phones::delete))
+        .routes(routes!(
+            things::providers::put,
+            things::providers::patch,
+            things::providers::delete
+        ))
+        .routes(routes!(things::webhooks::put, things::webhooks::patch, things::webhooks::delete))
+        .routes(routes!(
+            things::campaigns::put,
+            things::campaigns::patch,
+            things::campaigns::delete
+        ))
+        .routes(routes!(
+            things::schedules::put,
+            things::schedules::patch,
+            things::schedules::delete
+        ))
 }
 
 fn dressed(router: Router<Service>, service: Service) -> Router {

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::server::control::clerk::Clerk;
 use crate::server::http::health::Readiness;
+use crate::server::http::models::Models;
 use crate::server::http::recordings::Shelf;
 use crate::server::http::voicemails::Messages;
 use crate::server::http::watching::Streams;
@@ -21,6 +22,7 @@ pub struct Service {
     archive: CallArchive,
     shelf: Shelf,
     messages: Messages,
+    models: Models,
     witness: Asking,
     readiness: Readiness,
     streams: Streams,
@@ -37,17 +39,16 @@ pub struct Stops {
 }
 
 impl Service {
-    /// Takes the clerk, the records, recordings and messages, the witness and the chronicle, and the
-    /// stops.
+    /// Takes the clerk, what is kept on the disk, the witness and the chronicle, and the stops.
     pub fn new(
         clerk: Arc<Clerk>,
-        (archive, shelf, messages): (CallArchive, Shelf, Messages),
+        (archive, shelf, messages, models): (CallArchive, Shelf, Messages, Models),
         (witness, audit): (Asking, Audit),
         stops: Stops,
     ) -> Self {
         let streams = Streams::new(clerk.clone(), witness.clone(), stops.now);
         let readiness = Readiness(stops.wind_up);
-        Self { clerk, archive, shelf, messages, witness, readiness, streams, audit }
+        Self { clerk, archive, shelf, messages, models, witness, readiness, streams, audit }
     }
 }
 
@@ -72,6 +73,12 @@ impl FromRef<Service> for Shelf {
 impl FromRef<Service> for Messages {
     fn from_ref(service: &Service) -> Self {
         service.messages.clone()
+    }
+}
+
+impl FromRef<Service> for Models {
+    fn from_ref(service: &Service) -> Self {
+        service.models.clone()
     }
 }
 

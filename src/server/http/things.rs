@@ -252,6 +252,61 @@ things!(
     ]
 );
 
+things!(
+    providers,
+    Providers,
+    How,
+    "/v1/providers",
+    "/v1/providers/{name}",
+    "providers",
+    ["providers.list", "providers.get", "providers.put", "providers.patch", "providers.delete"]
+);
+things!(
+    webhooks,
+    Webhooks,
+    How,
+    "/v1/config/webhooks",
+    "/v1/config/webhooks/{name}",
+    "config",
+    [
+        "config.webhooks.list",
+        "config.webhooks.get",
+        "config.webhooks.put",
+        "config.webhooks.patch",
+        "config.webhooks.delete"
+    ]
+);
+things!(
+    campaigns,
+    Campaigns,
+    How,
+    "/v1/config/campaigns",
+    "/v1/config/campaigns/{name}",
+    "config",
+    [
+        "config.campaigns.list",
+        "config.campaigns.get",
+        "config.campaigns.put",
+        "config.campaigns.patch",
+        "config.campaigns.delete"
+    ]
+);
+things!(
+    schedules,
+    Schedules,
+    How,
+    "/v1/config/schedules",
+    "/v1/config/schedules/{name}",
+    "config",
+    [
+        "config.schedules.list",
+        "config.schedules.get",
+        "config.schedules.put",
+        "config.schedules.patch",
+        "config.schedules.delete"
+    ]
+);
+
 async fn all(clerk: &Clerk, kind: Kind) -> Result<Json<List<ThingView>>, Problem> {
     let data = in_time(clerk.looked(kind, None)).await?;
     Ok(Json(List { data }))

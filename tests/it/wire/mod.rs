@@ -68,6 +68,7 @@ mod networks;
 mod offerless;
 mod openai;
 mod originating;
+mod outbox;
 mod oversight;
 mod page;
 mod peers;
