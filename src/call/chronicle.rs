@@ -2,6 +2,7 @@
 
 mod agreements;
 mod disclosures;
+mod traces;
 
 use std::time::{Duration, Instant};
 
@@ -88,12 +89,14 @@ impl Chronicle {
             verification: arrival.verification.clone(),
             route: None,
             agents: Vec::new(),
+            took_over: Vec::new(),
             nodes: Vec::new(),
             flow_failed: None,
             legs: vec![leg],
             transcript: Vec::new(),
             turns: Vec::new(),
             failures: Vec::new(),
+            thoughts: Vec::new(),
             tools: Vec::new(),
             messages: Vec::new(),
             answerer: None,
@@ -113,6 +116,7 @@ impl Chronicle {
             consent: None,
             disclosure: None,
             pauses: Vec::new(),
+            trace: None,
         };
         Self { arrived: arrival.at, record, served: Served::default() }
     }
@@ -359,8 +363,9 @@ impl Chronicle {
     }
 
     /// An agent took over.
-    pub fn agent_changed(&mut self, agent: &str) -> Fact {
+    pub fn agent_changed(&mut self, now: Instant, agent: &str) -> Fact {
         self.record.agents.push(agent.to_owned());
+        self.record.took_over.push(self.since(now));
         Fact::AgentChanged { agent: agent.to_owned() }
     }
 
@@ -439,16 +444,14 @@ impl Chronicle {
                         self.record.transcript.remove(place);
                     }
                 } else {
-                    let latency = Latency::default();
-                    // Who answers it is known when it is answered.
-                    let served = Served { heard: self.served.heard.clone(), ..Served::default() };
-                    self.record.turns.push(Turn { turn: turn.0, latency, judged: None, served });
+                    self.turn_begins(turn.0, at);
                 }
                 self.line(line)
             }
             Note::AgentSaid { since, text, interrupted, .. } if !text.is_empty() => {
                 let at = since.saturating_duration_since(self.arrived);
                 let keys = String::new();
+                self.answer_ends(now);
                 self.line(Line { at, speaker: Speaker::Agent, text, keys, interrupted })
             }
             Note::AgentSaid { .. } => None,
@@ -480,11 +483,7 @@ impl Chronicle {
                 None
             }
             Note::TurnTimed { turn, times } => {
-                let mut turns = self.record.turns.iter_mut();
-                let turn = turns.rfind(|known| known.turn == turn.0)?;
-                turn.latency = Latency::new(&times);
-                turn.served = self.served.clone();
-                Some(Fact::TurnTimed { turn: turn.turn, latency: turn.latency })
+                self.turn_timed(turn.0, &times)
             }
         }
     }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::agent::event::TurnTimes;
+use crate::agent::event::{ThoughtId, TurnTimes};
 use crate::agent::judgement::Judged;
 use crate::base::id::CallId;
 use crate::call::amd::Verdict;
 use crate::call::cause::Cause;
 use crate::call::stir::Verification;
 use crate::call::stream::{End, StreamId};
+use crate::call::tracing::Trace;
 use crate::call::voicemail::Fate;
 use crate::media::event::Quality;
 
@@ -38,6 +39,8 @@ pub struct Record {
     pub route: Option<String>,
     /// The agents that spoke, in order.
     pub agents: Vec<String>,
+    /// When each of them took over, since the call arrived.
+    pub took_over: Vec<Duration>,
     /// The nodes of flows that it came to, in order.
     pub nodes: Vec<NodeEntered>,
     /// Why a flow could not go on, if that happened.
@@ -50,6 +53,8 @@ pub struct Record {
     pub turns: Vec<Turn>,
     /// Those who should have heard, thought or spoken and failed, in order; only so many.
     pub failures: Vec<Failure>,
+    /// What models were asked, in order; only so many.
+    pub thoughts: Vec<Thought>,
     /// The tools that were called, in order.
     pub tools: Vec<ToolUse>,
     /// The messages that the caller left, in order.
@@ -88,6 +93,8 @@ pub struct Record {
     pub disclosure: Option<Disclosed>,
     /// When the recording was paused, in order.
     pub pauses: Vec<Pause>,
+    /// How it stands in a trace, if it does.
+    pub trace: Option<Trace>,
 }
 
 /// Who answered a call of ours.
@@ -403,12 +410,44 @@ pub struct Line {
 pub struct Turn {
     /// Counted from 1.
     pub turn: u64,
+    /// When, if that is known.
+    pub span: Span,
     /// How fast it was answered; empty when it was not.
     pub latency: Latency,
     /// What the turn model said; `None` when it was not asked.
     pub judged: Option<Judged>,
     /// Who heard it, thought about it and spoke the answer.
     pub served: Served,
+}
+
+/// When a turn was, since the call arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    /// The caller began to speak, or pressed the first key.
+    pub began: Option<Duration>,
+    /// From here its latencies count.
+    pub origin: Option<Duration>,
+    /// The last of its answer was heard, or cut.
+    pub ended: Option<Duration>,
+}
+
+/// A model that was asked for an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thought {
+    /// Which it was.
+    pub id: ThoughtId,
+    /// When it was asked, since the call arrived.
+    pub at: Duration,
+    /// When the first of the answer was there.
+    pub first: Option<Duration>,
+    /// When the answer was complete, or failed; `None` when nobody waited for it any more.
+    pub ended: Option<Duration>,
+    /// Who answered, by its name in the configuration.
+    pub provider: Option<Arc<str>>,
+    /// The model that the agent wants of it, where it says so.
+    pub model: Option<String>,
+    /// Whether there was no whole answer.
+    pub failed: bool,
 }
 
 /// What is done for an agent by somebody else.

@@ -199,6 +199,7 @@ pub async fn playbill(
         media: media_policy(server, &identity),
         tapes: tapes(server)?,
         privacy: privacy(server),
+        sample: server.otel.as_ref().map(|otel| Sample(otel.sample)),
     };
     let (briefing, tools) = (Arc::new(briefing), shop.toolbox);
     let (campaigns, relay) = (drives(loaded)?, tools::relay(server)?);

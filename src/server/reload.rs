@@ -241,6 +241,7 @@ impl Playbill {
             media: if waits { old.media.clone() } else { new.media.clone() },
             tapes: new.tapes.clone(),
             privacy: new.privacy.clone(),
+            sample: old.sample,
         };
         Self { briefing: Arc::new(briefing), ..self }
     }
