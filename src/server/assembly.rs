@@ -21,6 +21,7 @@ use crate::engine::ai::health::Board;
 use crate::engine::announcements::Announcer;
 use crate::engine::entrusted::Entrusted;
 use crate::engine::playbill::{Drive, Playbill};
+use crate::call::tracing::Sample;
 use crate::media::event::Ways;
 use crate::media::jitter::Bounds;
 use crate::net::dtls::{Identity, NoIdentity};

@@ -296,6 +296,7 @@ fn is_live(what: &str) -> bool {
 /// The tables of the settings of the machine.
 const SETTINGS: &[&str] = &[
     "server",
+    "otel",
     "sip",
     "tls",
     "rtp",
