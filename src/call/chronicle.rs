@@ -19,9 +19,9 @@ use crate::call::amd::Verdict;
 use crate::call::cause::Cause;
 use crate::call::event::{Fact, Service};
 use crate::call::record::{
-    Answerer, Bridge, Callback, Consent, Failure, Hold, Kind, Latency, LeftQueue, Leg, Line,
-    Manner, Message, NodeEntered, Outcome, Pause, Queued, Record, Refusal, Role, Served, Speaker,
-    Stage, Streamed, ToolUse, Transfer, Turn, Voicemail,
+    Answerer, Bridge, Callback, Consent, Failure, Hold, Kind, LeftQueue, Leg, Line, Manner,
+    Message, NodeEntered, Outcome, Pause, Queued, Record, Refusal, Role, Served, Speaker, Stage,
+    Streamed, ToolUse, Transfer, Voicemail,
 };
 use crate::call::stir::Verification;
 use crate::call::stream::{End, StreamId};
@@ -482,9 +482,7 @@ impl Chronicle {
                 turns.rfind(|known| known.turn == turn.0)?.judged = Some(judged);
                 None
             }
-            Note::TurnTimed { turn, times } => {
-                self.turn_timed(turn.0, &times)
-            }
+            Note::TurnTimed { turn, times } => self.turn_timed(turn.0, &times),
         }
     }
 

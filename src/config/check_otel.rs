@@ -28,9 +28,12 @@ pub fn collector(subject: &Subject<'_>) -> Vec<Diagnostic> {
     };
     if !is_secure && !is_here {
         found.push(
-            Diagnostic::warning("otel.plain", "what calls come to would cross the network unencrypted")
-                .at(place(), "neither TLS nor this machine")
-                .help("write \"https://\", or let a collector stand on this machine that sends it on"),
+            Diagnostic::warning(
+                "otel.plain",
+                "what calls come to would cross the network unencrypted",
+            )
+            .at(place(), "neither TLS nor this machine")
+            .help("write \"https://\", or let a collector stand on this machine that sends it on"),
         );
     }
     let other = match otel.protocol {
@@ -40,11 +43,10 @@ pub fn collector(subject: &Subject<'_>) -> Vec<Diagnostic> {
     if port == other.usual_port() {
         let (own, other) = (otel.protocol.name(), other.name());
         let message = format!("at port {port} collectors usually speak {other}, not {own}");
-        found.push(
-            Diagnostic::warning("otel.port", message)
-                .at(place(), "here")
-                .help(format!("write protocol = \"{other}\", or the port {}", otel.protocol.usual_port())),
-        );
+        found.push(Diagnostic::warning("otel.port", message).at(place(), "here").help(format!(
+            "write protocol = \"{other}\", or the port {}",
+            otel.protocol.usual_port()
+        )));
     }
     found
 }

@@ -74,7 +74,9 @@ impl Otel {
             "https" => true,
             _ => return None,
         };
-        if rest.contains(['?', '#', '@']) || rest.chars().any(|it| it.is_whitespace() || it.is_control()) {
+        if rest.contains(['?', '#', '@'])
+            || rest.chars().any(|it| it.is_whitespace() || it.is_control())
+        {
             return None;
         }
         let authority = rest.split('/').next().unwrap_or_default();

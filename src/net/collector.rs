@@ -13,7 +13,7 @@ use crate::base::secret::{ExposeSecret, Secret};
 use crate::net::tls;
 
 /// Where a collector is, and how it is spoken to.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Settings {
     /// Its URL; the path of what is brought is added.
     pub endpoint: String,
@@ -73,14 +73,7 @@ impl Collector {
     /// When there is no client, or a header cannot be sent.
     pub fn new(settings: Settings) -> Result<Self, NoCollector> {
         let Settings { endpoint, way, headers: written, tls } = settings;
-        let is_secure = endpoint.starts_with("https://");
-        let client = client(&tls);
-        let client = match (way, is_secure) {
-            // Without TLS nothing is negotiated.
-            (Way::Grpc, false) => client.http2_prior_knowledge(),
-            (Way::Grpc, true) => client,
-            (Way::Http, _) => client.http1_only(),
-        };
+        let client = client(&tls, way);
         let mut headers = HeaderMap::new();
         for (name, value) in &written {
             let (key, value) = (name.parse::<HeaderName>(), value.expose_secret().parse());
@@ -121,9 +114,18 @@ impl Collector {
     }
 }
 
-fn client(tls: &tls::Client) -> ClientBuilder {
-    Client::builder()
-        .tls_backend_preconfigured(tls.config())
+fn client(tls: &tls::Client, way: Way) -> ClientBuilder {
+    let mut config = tls.config();
+    let client = match way {
+        Way::Grpc => {
+            // It is nothing but HTTP/2: with TLS that is said, and without it is known.
+            config.alpn_protocols = vec![b"h2".to_vec()];
+            Client::builder().http2_prior_knowledge()
+        }
+        Way::Http => Client::builder().http1_only(),
+    };
+    client
+        .tls_backend_preconfigured(config)
         .redirect(redirect::Policy::none())
         .no_proxy()
         .referer(false)
@@ -170,7 +172,8 @@ async fn grpc(response: Response) -> Result<Vec<u8>, NotTaken> {
     if code == 0 {
         return Ok(unframed(&answer).to_vec());
     }
-    let said: String = word("grpc-message").unwrap_or_default().chars().take(LONGEST_WORD).collect();
+    let said: String =
+        word("grpc-message").unwrap_or_default().chars().take(LONGEST_WORD).collect();
     let why = format!("gRPC {code} {said}").trim_end().to_owned();
     let after = word("retry-after").and_then(|it| it.parse().ok()).map(Duration::from_secs);
     Err(NotTaken { why, passing: PASSING.contains(&code), after })

@@ -42,7 +42,7 @@ pub fn run(config: &Path) -> ExitCode {
             running.works_beside(|stop| hep::run(sip, collector, stop));
         }
         if let Some(settings) = &server.otel {
-            let teller = otel::teller::Teller::new(settings, server, &running)?;
+            let teller = otel::teller::Teller::new(settings, &server, &running)?;
             running.works_beside(|stop| teller.run(stop));
         }
         tracing::info!(sip = %running.local(), "ready for calls");

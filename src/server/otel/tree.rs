@@ -220,8 +220,7 @@ impl Tree<'_> {
         let took = tool.outcome.map(|outcome| outcome.took);
         let until = took.map_or(self.record.lasted, |took| tool.at + took);
         let place = (("tool", place), self.turn_at(tool.at));
-        let mut span =
-            self.span(format!("execute_tool {}", tool.name), place, (tool.at, until));
+        let mut span = self.span(format!("execute_tool {}", tool.name), place, (tool.at, until));
         span.put("gen_ai.operation.name", "execute_tool");
         span.put("gen_ai.tool.name", tool.name.as_str());
         span.put("gen_ai.tool.type", "function");
@@ -284,7 +283,12 @@ impl Tree<'_> {
     }
 
     /// A span between two times since the call arrived.
-    fn span(&self, name: String, ((kind, place), parent): Place, times: (Duration, Duration)) -> Span {
+    fn span(
+        &self,
+        name: String,
+        ((kind, place), parent): Place,
+        times: (Duration, Duration),
+    ) -> Span {
         let (record, (began, ended)) = (self.record, times);
         let mut span = Span {
             trace: self.trace.id,

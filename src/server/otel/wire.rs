@@ -257,12 +257,16 @@ mod tests {
         let spans = &of_resource.scope_spans[0].spans;
         assert_eq!(spans.len(), 2);
         let (told, known) = (span(), &spans[0]);
-        assert_eq!((known.trace_id.as_slice(), known.span_id.as_slice()), (&[7; 16][..], &[8; 8][..]));
+        assert_eq!(
+            (known.trace_id.as_slice(), known.span_id.as_slice()),
+            (&[7; 16][..], &[8; 8][..])
+        );
         assert_eq!((known.parent_span_id.as_slice(), &known.name), (&[9; 8][..], &told.name));
         assert_eq!(known.start_time_unix_nano, 1_700_000_000_000_000_001);
         assert_eq!(known.end_time_unix_nano, 1_700_000_001_999_999_999);
         assert_eq!((known.kind, known.flags), (3, 1));
-        let values: Vec<_> = known.attributes.iter().filter_map(|it| it.value.clone()?.value).collect();
+        let values: Vec<_> =
+            known.attributes.iter().filter_map(|it| it.value.clone()?.value).collect();
         let expected = [
             Any::StringValue("gr\u{fc}n".to_owned()),
             Any::BoolValue(true),
