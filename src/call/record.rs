@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::agent::event::{ThoughtId, TurnTimes};
+use crate::agent::event::TurnTimes;
 use crate::agent::judgement::Judged;
 use crate::base::id::CallId;
 use crate::call::amd::Verdict;
 use crate::call::cause::Cause;
 use crate::call::stir::Verification;
 use crate::call::stream::{End, StreamId};
-use crate::call::tracing::Trace;
+use crate::call::tracing::{Thought, Trace, When};
 use crate::call::voicemail::Fate;
 use crate::media::event::Quality;
 
@@ -411,43 +411,13 @@ pub struct Turn {
     /// Counted from 1.
     pub turn: u64,
     /// When, if that is known.
-    pub span: Span,
+    pub when: When,
     /// How fast it was answered; empty when it was not.
     pub latency: Latency,
     /// What the turn model said; `None` when it was not asked.
     pub judged: Option<Judged>,
     /// Who heard it, thought about it and spoke the answer.
     pub served: Served,
-}
-
-/// When a turn was, since the call arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Span {
-    /// The caller began to speak, or pressed the first key.
-    pub began: Option<Duration>,
-    /// From here its latencies count.
-    pub origin: Option<Duration>,
-    /// The last of its answer was heard, or cut.
-    pub ended: Option<Duration>,
-}
-
-/// A model that was asked for an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Thought {
-    /// Which it was.
-    pub id: ThoughtId,
-    /// When it was asked, since the call arrived.
-    pub at: Duration,
-    /// When the first of the answer was there.
-    pub first: Option<Duration>,
-    /// When the answer was complete, or failed; `None` when nobody waited for it any more.
-    pub ended: Option<Duration>,
-    /// Who answered, by its name in the configuration.
-    pub provider: Option<Arc<str>>,
-    /// The model that the agent wants of it, where it says so.
-    pub model: Option<String>,
-    /// Whether there was no whole answer.
-    pub failed: bool,
 }
 
 /// What is done for an agent by somebody else.

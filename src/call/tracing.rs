@@ -1,8 +1,12 @@
 //! How a call stands in a trace that goes through several programs. Its identities follow from that of the
 //! call: whoever is told of a span before it is over is told what the collector is told afterwards.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use sha2::{Digest, Sha256};
 
+use crate::agent::event::ThoughtId;
 use crate::base::id::CallId;
 use crate::base::trace_context::{SpanId, TraceId, TraceParent};
 
@@ -22,6 +26,36 @@ pub struct Trace {
     pub is_sampled: bool,
     /// Whether we tell collectors at all; otherwise the parent goes on as it came.
     is_ours: bool,
+}
+
+/// When a turn was, since the call arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct When {
+    /// The caller began to speak, or pressed the first key.
+    pub began: Option<Duration>,
+    /// From here its latencies count.
+    pub origin: Option<Duration>,
+    /// The last of its answer was heard, or cut.
+    pub ended: Option<Duration>,
+}
+
+/// A model that was asked for an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thought {
+    /// Which it was.
+    pub id: ThoughtId,
+    /// When it was asked, since the call arrived.
+    pub at: Duration,
+    /// When the first of the answer was there.
+    pub first: Option<Duration>,
+    /// When the answer was complete, or failed; `None` when nobody waited for it any more.
+    pub ended: Option<Duration>,
+    /// Who answered, by its name in the configuration.
+    pub provider: Option<Arc<str>>,
+    /// The model that the agent wants of it, where it says so.
+    pub model: Option<String>,
+    /// Whether there was no whole answer.
+    pub failed: bool,
 }
 
 impl Trace {
@@ -81,8 +115,6 @@ impl Trace {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::base::random::Random;
 

@@ -7,8 +7,8 @@ use crate::agent::assistant::Assistant;
 use crate::agent::event::{Delta, Input, ThoughtId, TurnTimes};
 use crate::base::trace_context::{SpanId, TraceParent};
 use crate::call::event::Fact;
-use crate::call::record::{Latency, Served, Span, Thought, Turn};
-use crate::call::tracing::{Sample, Trace};
+use crate::call::record::{Latency, Served, ToolUse, Turn};
+use crate::call::tracing::{Sample, Thought, Trace, When};
 
 impl Chronicle {
     /// The call stands in a trace, if somebody collects some or its parent is named.
@@ -24,7 +24,7 @@ impl Chronicle {
     /// What a tool is told that a model called by this identity.
     pub fn traceparent_of_tool(&self, id: &str) -> Option<TraceParent> {
         let trace = self.record.trace?;
-        let is_it = |used: &crate::call::record::ToolUse| used.id == id && used.outcome.is_none();
+        let is_it = |used: &ToolUse| used.id == id && used.outcome.is_none();
         let place = self.record.tools.iter().rposition(is_it);
         // What a flow has done is nothing that a model asked for.
         let span: SpanId = place.map_or(trace.root(), |place| trace.tool(place));
@@ -33,11 +33,11 @@ impl Chronicle {
 
     /// A turn of the caller begins the next in the record.
     pub(super) fn turn_begins(&mut self, turn: u64, at: Duration) {
-        let span = Span { began: Some(at), ..Span::default() };
+        let when = When { began: Some(at), ..When::default() };
         // Who answers it is known when it is answered.
         let served = Served { heard: self.served.heard.clone(), ..Served::default() };
         let latency = Latency::default();
-        self.record.turns.push(Turn { turn, span, latency, judged: None, served });
+        self.record.turns.push(Turn { turn, when, latency, judged: None, served });
     }
 
     /// The times of a turn are known.
@@ -47,15 +47,15 @@ impl Chronicle {
         let turn = self.record.turns.iter_mut().rfind(|known| known.turn == turn)?;
         turn.latency = Latency::new(times);
         turn.served = self.served.clone();
-        turn.span.began = since(times.began).or(turn.span.began);
-        turn.span.origin = since(times.last_voiced.or(times.committed));
+        turn.when.began = since(times.began).or(turn.when.began);
+        turn.when.origin = since(times.last_voiced.or(times.committed));
         Some(Fact::TurnTimed { turn: turn.turn, latency: turn.latency })
     }
 
     /// What was said last has been heard, or cut.
     pub(super) fn answer_ends(&mut self, now: Instant) {
         let at = self.since(now);
-        self.record.turns.last_mut().into_iter().for_each(|turn| turn.span.ended = Some(at));
+        self.record.turns.last_mut().into_iter().for_each(|turn| turn.when.ended = Some(at));
     }
 
     /// A model is asked.

@@ -8,8 +8,8 @@ use super::names::Names;
 use super::span::{Event, Kind, Span};
 use crate::base::trace_context::SpanId;
 use crate::call::cause::Cause;
-use crate::call::record::{Failure, Leg, Record, Speaker, Stage, Thought, ToolUse, Turn};
-use crate::call::tracing::Trace;
+use crate::call::record::{Failure, Leg, Record, Speaker, Stage, ToolUse, Turn};
+use crate::call::tracing::{Thought, Trace};
 
 /// The spans of a call that is over; none when it is in no trace, or nobody is to be told of it. Without
 /// `content` nothing is in them that anybody said, and no number.
@@ -136,7 +136,7 @@ impl Tree<'_> {
     fn turn(&self, place: usize, turn: &Turn) -> Span {
         let began = began(turn);
         let spoken = after(turn, turn.latency.first_packet);
-        let until = turn.span.ended.into_iter().chain(spoken).max().unwrap_or(began);
+        let until = turn.when.ended.into_iter().chain(spoken).max().unwrap_or(began);
         let above = ("turn", place);
         let mut span = self.span("turn".to_owned(), (above, self.agent_at(began)), (began, until));
         span.put("voxtrunk.turn", i64::try_from(turn.turn).unwrap_or(i64::MAX));
@@ -180,7 +180,7 @@ impl Tree<'_> {
     fn speaking(&self, place: usize, turn: &Turn) -> Option<Span> {
         let first = after(turn, turn.latency.first_clause)?;
         let audio = after(turn, turn.latency.first_audio);
-        let until = turn.span.ended.into_iter().chain(audio).max()?;
+        let until = turn.when.ended.into_iter().chain(audio).max()?;
         let above = Some(self.trace.span("turn", place));
         let mut span = self.span("tts".to_owned(), (("tts", place), above), (first, until));
         span.kind = Kind::Client;
@@ -309,12 +309,12 @@ impl Tree<'_> {
 
 /// When the caller began a turn, since the call arrived.
 fn began(turn: &Turn) -> Duration {
-    turn.span.began.or(turn.span.origin).unwrap_or_default()
+    turn.when.began.or(turn.when.origin).unwrap_or_default()
 }
 
 /// A time that a latency names, since the call arrived.
 fn after(turn: &Turn, latency: Option<Duration>) -> Option<Duration> {
-    Some(turn.span.origin? + latency?)
+    Some(turn.when.origin? + latency?)
 }
 
 /// Lets spans last as long as those below them.
