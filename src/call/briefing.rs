@@ -19,7 +19,7 @@ use crate::call::admission::Badge;
 use crate::call::keying::Srtp;
 use crate::call::numbering::Numbering;
 use crate::call::stream;
-use crate::call::tracing::Sample;
+use crate::call::trace::Sample;
 use crate::dialplan::flow::Flow;
 use crate::dialplan::pattern::Match;
 use crate::dialplan::plan::Plan;

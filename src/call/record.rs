@@ -10,7 +10,7 @@ use crate::call::amd::Verdict;
 use crate::call::cause::Cause;
 use crate::call::stir::Verification;
 use crate::call::stream::{End, StreamId};
-use crate::call::tracing::{Thought, Trace, When};
+use crate::call::trace::{Thought, Trace, When};
 use crate::call::voicemail::Fate;
 use crate::media::event::Quality;
 

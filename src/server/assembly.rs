@@ -10,7 +10,7 @@ use crate::audio::speech;
 use crate::call::briefing::{Briefing, Letterbox, MediaPolicy, Privacy, Refer, Tapes, Terms};
 use crate::call::keying::{self, Policy, Srtp};
 use crate::call::numbering::{Format, Numbering};
-use crate::call::tracing::Sample;
+use crate::call::trace::Sample;
 use crate::config::diagnostic::Severity;
 use crate::config::inlets::OpenAi;
 use crate::config::keys::KeyWay;

@@ -8,7 +8,7 @@ use crate::agent::event::{Delta, Input, ThoughtId, TurnTimes};
 use crate::base::trace_context::{SpanId, TraceParent};
 use crate::call::event::Fact;
 use crate::call::record::{Latency, Served, ToolUse, Turn};
-use crate::call::tracing::{Sample, Thought, Trace, When};
+use crate::call::trace::{Sample, Thought, Trace, When};
 
 impl Chronicle {
     /// The call stands in a trace, if somebody collects some or its parent is named.

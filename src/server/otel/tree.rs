@@ -9,7 +9,7 @@ use super::span::{Event, Kind, Span};
 use crate::base::trace_context::SpanId;
 use crate::call::cause::Cause;
 use crate::call::record::{Failure, Leg, Record, Speaker, Stage, ToolUse, Turn};
-use crate::call::tracing::{Thought, Trace};
+use crate::call::trace::{Thought, Trace};
 
 /// The spans of a call that is over; none when it is in no trace, or nobody is to be told of it. Without
 /// `content` nothing is in them that anybody said, and no number.
