@@ -177,6 +177,42 @@ async fn a_call_goes_on_in_the_trace_of_whoever_began_it_and_so_do_those_who_are
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_fails_says_so() {
+    let collector = Collector::open("grpc", 0).await;
+    let broken = |_: &_| Reply { status: 503, ..Reply::json(json!({})) };
+    let service = Service::open(broken).await;
+    let no = Behaviour::Refuses { status: 400, retry_after: None, code: "no" };
+    let mind = ChatServer::start(vec![uses("look", "{}"), no.clone(), no.clone(), no]).await;
+    let settings =
+        format!("[security.tools]\nallow = [\"{}\"]\n{}", service.host(), collector.settings());
+    let tools = format!(
+        "[tools.look]\ntype = \"http\"\ndescription = \"Looks.\"\nurl = \"{}/look\"\n",
+        service.url()
+    );
+    let stage = Stage::furnished(&mind, &settings, &tools).await;
+    stage.call(vec![request().await]).await;
+    let spans = collector.spans("call", 1).await;
+    let tree = Tree(&spans);
+    let is_error = |span: &Span| span.status.as_ref().is_some_and(|status| status.code == 2);
+    let tool = tree.only("execute_tool look");
+    assert!(is_error(tool) && text(tool, "error.type") == Some("tool_error"), "{tool:#?}");
+    let mut chats = spans.iter().filter(|span| span.name == "chat tiny");
+    let failed = chats.any(|it| is_error(it) && text(it, "error.type") == Some("provider_error"));
+    assert!(failed, "{spans:#?}");
+    assert!(!is_error(tree.only("sip.invite")), "{spans:#?}");
+
+    let collector = Collector::open("grpc", 0).await;
+    let server = Server::start(House::porter().and(&collector.settings())).await;
+    let mut wire = Wire::open("127.0.0.1:0", server.address).await;
+    assert_eq!(wire.status_for("nobody", "+491701234567").await, "603");
+    let spans = collector.spans("call", 1).await;
+    for name in ["call", "sip.invite"] {
+        let span = Tree(&spans).only(name);
+        assert!(is_error(span) && text(span, "error.type") == Some("rejected"), "{span:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_no_call_nothing_is_told() {
     let collector = Collector::open("http/protobuf", 0).await;
     let settings = format!("{}sample = 0\n", collector.settings());
