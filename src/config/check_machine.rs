@@ -513,6 +513,7 @@ fn secrets(subject: &Subject<'_>) -> Vec<Diagnostic> {
         paths.extend(there.map(|(key, _)| format!("phones.{name}.{key}")));
     }
     paths.extend(check_recordings::secrets(subject));
+    paths.extend(check_otel::secrets(subject));
     paths.into_iter().filter_map(|path| in_plain_text(subject, &path)).collect()
 }
 
