@@ -120,7 +120,8 @@ async fn a_call_goes_on_in_the_trace_of_whoever_began_it_and_so_do_those_who_are
     .await;
     let settings = format!(
         "{PHONES}{}[security.webhooks]\nallow = [\"127.0.0.1\"]\n\
-         [webhooks.crm]\nurl = \"{1}/told\"\nevents = [\"call.ended\"]\n",
+         [webhooks.crm]\nurl = \"{1}/told\"\nevents = [\"call.ended\"]\n\
+         secret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"\n",
         collector.settings(),
         crm.url()
     );
