@@ -61,32 +61,7 @@ async fn a_call_with_a_model_and_a_tool_is_a_tree_and_nothing_that_was_said_is_i
         let tree = Tree(&spans);
         let call = tree.only("call");
         assert_eq!(call.parent_span_id, Vec::<u8>::new());
-        let of = |name: &str| (name.to_owned(), tree.above(tree.first(name)));
-        let parents: BTreeMap<String, String> = [
-            "sip.invite",
-            "route",
-            "agent clerk",
-            "turn",
-            "stt",
-            "chat tiny",
-            "execute_tool look",
-            "tts",
-        ]
-        .map(of)
-        .into();
-        let expected = [
-            ("sip.invite", "call"),
-            ("route", "call"),
-            ("agent clerk", "call"),
-            ("turn", "agent clerk"),
-            ("stt", "turn"),
-            ("chat tiny", "turn"),
-            ("execute_tool look", "turn"),
-            ("tts", "turn"),
-        ];
-        let expected = expected.map(|(one, other)| (one.to_owned(), other.to_owned()));
-        assert_eq!(parents, expected.into(), "{spans:#?}");
-        assert_eq!(spans.iter().filter(|span| span.name == "chat tiny").count(), 2);
+        tree.is_whole();
         tree.fits();
         let id = record["id"].as_str().expect("an identity");
         assert!(spans.iter().all(|span| text(span, "gen_ai.conversation.id") == Some(id)));
@@ -423,6 +398,36 @@ impl<'a> Tree<'a> {
     fn above(&self, span: &Span) -> String {
         let above = self.0.iter().find(|it| it.span_id == span.parent_span_id);
         above.map(|it| it.name.clone()).unwrap_or_default()
+    }
+
+    /// Each kind of span is there, below the one where it belongs.
+    fn is_whole(&self) {
+        let of = |name: &str| (name.to_owned(), self.above(self.first(name)));
+        let parents: BTreeMap<String, String> = [
+            "sip.invite",
+            "route",
+            "agent clerk",
+            "turn",
+            "stt",
+            "chat tiny",
+            "execute_tool look",
+            "tts",
+        ]
+        .map(of)
+        .into();
+        let expected = [
+            ("sip.invite", "call"),
+            ("route", "call"),
+            ("agent clerk", "call"),
+            ("turn", "agent clerk"),
+            ("stt", "turn"),
+            ("chat tiny", "turn"),
+            ("execute_tool look", "turn"),
+            ("tts", "turn"),
+        ];
+        let expected = expected.map(|(one, other)| (one.to_owned(), other.to_owned()));
+        assert_eq!(parents, expected.into(), "{:#?}", self.0);
+        assert_eq!(self.0.iter().filter(|span| span.name == "chat tiny").count(), 2);
     }
 
     /// Everything ends after it began, has an identity of its own, and is in one trace.
