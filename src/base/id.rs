@@ -31,6 +31,11 @@ impl CallId {
         SessionId(OWN_SESSION | chance | u64::from(number))
     }
 
+    /// Its 16 octets.
+    pub fn octets(self) -> [u8; 16] {
+        *self.0.as_bytes()
+    }
+
     /// Its 32 hexadecimal digits, for those who know no other identities.
     pub fn digits(self) -> String {
         self.0.simple().to_string()

@@ -24,6 +24,7 @@ pub mod sealed;
 pub mod secret;
 pub mod sum;
 pub mod template;
+pub mod trace_context;
 pub mod units;
 pub mod url;
 pub mod vantage;

@@ -19,6 +19,7 @@ use crate::call::admission::Badge;
 use crate::call::keying::Srtp;
 use crate::call::numbering::Numbering;
 use crate::call::stream;
+use crate::call::trace::Sample;
 use crate::dialplan::flow::Flow;
 use crate::dialplan::pattern::Match;
 use crate::dialplan::plan::Plan;
@@ -59,6 +60,8 @@ pub struct Briefing {
     pub tapes: Tapes,
     /// What is covered in all that calls keep and tell.
     pub privacy: Privacy,
+    /// Which calls a collector of traces is told of, if there is one.
+    pub sample: Option<Sample>,
 }
 
 /// What is covered in all that calls keep and tell, besides what their agents want covered.

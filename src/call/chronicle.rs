@@ -2,6 +2,7 @@
 
 mod agreements;
 mod disclosures;
+mod traces;
 
 use std::time::{Duration, Instant};
 
@@ -18,9 +19,9 @@ use crate::call::amd::Verdict;
 use crate::call::cause::Cause;
 use crate::call::event::{Fact, Service};
 use crate::call::record::{
-    Answerer, Bridge, Callback, Consent, Failure, Hold, Kind, Latency, LeftQueue, Leg, Line,
-    Manner, Message, NodeEntered, Outcome, Pause, Queued, Record, Refusal, Role, Served, Speaker,
-    Stage, Streamed, ToolUse, Transfer, Turn, Voicemail,
+    Answerer, Bridge, Callback, Consent, Failure, Hold, Kind, LeftQueue, Leg, Line, Manner,
+    Message, NodeEntered, Outcome, Pause, Queued, Record, Refusal, Role, Served, Speaker, Stage,
+    Streamed, ToolUse, Transfer, Voicemail,
 };
 use crate::call::stir::Verification;
 use crate::call::stream::{End, StreamId};
@@ -88,12 +89,14 @@ impl Chronicle {
             verification: arrival.verification.clone(),
             route: None,
             agents: Vec::new(),
+            took_over: Vec::new(),
             nodes: Vec::new(),
             flow_failed: None,
             legs: vec![leg],
             transcript: Vec::new(),
             turns: Vec::new(),
             failures: Vec::new(),
+            thoughts: Vec::new(),
             tools: Vec::new(),
             messages: Vec::new(),
             answerer: None,
@@ -113,6 +116,7 @@ impl Chronicle {
             consent: None,
             disclosure: None,
             pauses: Vec::new(),
+            trace: None,
         };
         Self { arrived: arrival.at, record, served: Served::default() }
     }
@@ -359,8 +363,9 @@ impl Chronicle {
     }
 
     /// An agent took over.
-    pub fn agent_changed(&mut self, agent: &str) -> Fact {
+    pub fn agent_changed(&mut self, now: Instant, agent: &str) -> Fact {
         self.record.agents.push(agent.to_owned());
+        self.record.took_over.push(self.since(now));
         Fact::AgentChanged { agent: agent.to_owned() }
     }
 
@@ -439,16 +444,14 @@ impl Chronicle {
                         self.record.transcript.remove(place);
                     }
                 } else {
-                    let latency = Latency::default();
-                    // Who answers it is known when it is answered.
-                    let served = Served { heard: self.served.heard.clone(), ..Served::default() };
-                    self.record.turns.push(Turn { turn: turn.0, latency, judged: None, served });
+                    self.turn_begins(turn.0, at);
                 }
                 self.line(line)
             }
             Note::AgentSaid { since, text, interrupted, .. } if !text.is_empty() => {
                 let at = since.saturating_duration_since(self.arrived);
                 let keys = String::new();
+                self.answer_ends(now);
                 self.line(Line { at, speaker: Speaker::Agent, text, keys, interrupted })
             }
             Note::AgentSaid { .. } => None,
@@ -479,13 +482,7 @@ impl Chronicle {
                 turns.rfind(|known| known.turn == turn.0)?.judged = Some(judged);
                 None
             }
-            Note::TurnTimed { turn, times } => {
-                let mut turns = self.record.turns.iter_mut();
-                let turn = turns.rfind(|known| known.turn == turn.0)?;
-                turn.latency = Latency::new(&times);
-                turn.served = self.served.clone();
-                Some(Fact::TurnTimed { turn: turn.turn, latency: turn.latency })
-            }
+            Note::TurnTimed { turn, times } => self.turn_timed(turn.0, &times),
         }
     }
 

@@ -203,7 +203,7 @@ impl Conductor {
     /// Takes a call that arrived and was admitted.
     pub fn new(arrival: Arrival, incoming: Box<Incoming>, briefing: Arc<Briefing>) -> Self {
         let (now, leg) = (arrival.at, Leg::of_caller(&incoming));
-        let mut conductor = Self::of(arrival, incoming, briefing);
+        let mut conductor = Self::of(arrival, incoming, briefing).traced(None);
         conductor.legs.push(leg);
         if !conductor.is_refused(now) {
             conductor.route(now);
@@ -261,6 +261,7 @@ impl Conductor {
                 self.with(session, |leg, _| leg.offered_with(srtp));
             }
             Input::Mind(input) => {
+                self.follow_thought(now, &input);
                 if !self.words_detected(now, &input) {
                     self.desk.tell(now, input);
                 }
@@ -431,7 +432,7 @@ impl Conductor {
             Destination::Agent(_) | Destination::Squad(_) | Destination::Menu(_) => {
                 match self.briefing.post(&destination) {
                     Some(post) => {
-                        self.cast(post);
+                        self.cast(now, post);
                         self.work = Work::Agent;
                         self.give_back_to_agent();
                         self.ready_near(now);

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::base::destination::Destination;
 use crate::base::id::CallId;
+use crate::base::trace_context::TraceParent;
 use crate::dialplan::plan::Route;
 
 /// A question to a server of the operator's.
@@ -18,6 +19,8 @@ pub struct Inquiry {
     pub timeout: Duration,
     /// What it is told of the call. Personal data.
     pub data: Value,
+    /// The trace that goes on there, if there is one.
+    pub traceparent: Option<TraceParent>,
 }
 
 impl Inquiry {

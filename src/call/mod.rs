@@ -20,6 +20,7 @@ pub mod record;
 pub mod stir;
 pub mod stream;
 pub mod timetable;
+pub mod trace;
 pub mod transfer;
 pub mod veil;
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::base::destination::Destination;
 use crate::base::id::PortId;
 use crate::base::template::Variables;
+use crate::base::trace_context::TraceParent;
 use crate::call::briefing::Briefing;
 use crate::call::queue::Back;
 use crate::dialplan::amd::Amd;
@@ -36,6 +37,8 @@ pub struct Origination {
     pub amd: Option<Detect>,
     /// The place of a caller in a queue, when members of the queue are called for it.
     pub place: Option<(PortId, Back)>,
+    /// The span of another program in which it begins, if that is known.
+    pub parent: Option<TraceParent>,
 }
 
 /// How it is found out who answers.
@@ -60,6 +63,7 @@ impl From<(PortId, Back)> for Origination {
             tenant: Arc::from(""),
             amd: None,
             place: Some((caller, back)),
+            parent: None,
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::call::amd::Verdict;
 use crate::call::cause::Cause;
 use crate::call::stir::Verification;
 use crate::call::stream::{End, StreamId};
+use crate::call::trace::{Thought, Trace, When};
 use crate::call::voicemail::Fate;
 use crate::media::event::Quality;
 
@@ -38,6 +39,8 @@ pub struct Record {
     pub route: Option<String>,
     /// The agents that spoke, in order.
     pub agents: Vec<String>,
+    /// When each of them took over, since the call arrived.
+    pub took_over: Vec<Duration>,
     /// The nodes of flows that it came to, in order.
     pub nodes: Vec<NodeEntered>,
     /// Why a flow could not go on, if that happened.
@@ -50,6 +53,8 @@ pub struct Record {
     pub turns: Vec<Turn>,
     /// Those who should have heard, thought or spoken and failed, in order; only so many.
     pub failures: Vec<Failure>,
+    /// What models were asked, in order; only so many.
+    pub thoughts: Vec<Thought>,
     /// The tools that were called, in order.
     pub tools: Vec<ToolUse>,
     /// The messages that the caller left, in order.
@@ -88,6 +93,8 @@ pub struct Record {
     pub disclosure: Option<Disclosed>,
     /// When the recording was paused, in order.
     pub pauses: Vec<Pause>,
+    /// How it stands in a trace, if it does.
+    pub trace: Option<Trace>,
 }
 
 /// Who answered a call of ours.
@@ -405,6 +412,8 @@ pub struct Line {
 pub struct Turn {
     /// Counted from 1.
     pub turn: u64,
+    /// When, if that is known.
+    pub when: When,
     /// How fast it was answered; empty when it was not.
     pub latency: Latency,
     /// What the turn model said; `None` when it was not asked.

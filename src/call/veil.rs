@@ -219,9 +219,11 @@ impl Veil {
             verification: _,
             route: _,
             agents: _,
+            took_over: _,
             nodes: _,
             legs: _,
             turns: _,
+            thoughts: _,
             answerer: _,
             voicemail: _,
             bridges: _,
@@ -238,6 +240,7 @@ impl Veil {
             consent: _,
             disclosure: _,
             pauses: _,
+            trace: _,
         } = record;
         *flow_failed = flow_failed.take().map(|why| self.redactor.text(&why));
         failures.iter_mut().for_each(|it| it.reason = self.redactor.text(&it.reason));

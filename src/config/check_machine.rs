@@ -13,7 +13,8 @@ use crate::config::settings::Trunk;
 use crate::config::source::is_secret_key;
 use crate::config::subject::Subject;
 use crate::config::{
-    check_hep, check_http, check_inlets, check_listen, check_recordings, check_srtp, check_stir,
+    check_hep, check_http, check_inlets, check_listen, check_otel, check_recordings, check_srtp,
+    check_stir,
 };
 
 /// Checks the settings of the machine.
@@ -23,6 +24,7 @@ pub fn machine(subject: &Subject<'_>) -> Vec<Diagnostic> {
     found.extend(check_http::door(subject));
     found.extend(check_inlets::inlets(subject));
     found.extend(check_hep::collector(subject));
+    found.extend(check_otel::collector(subject));
     found.extend(check_srtp::machine(subject));
     found.extend(times(subject));
     found.extend(ports(subject));
@@ -511,6 +513,7 @@ fn secrets(subject: &Subject<'_>) -> Vec<Diagnostic> {
         paths.extend(there.map(|(key, _)| format!("phones.{name}.{key}")));
     }
     paths.extend(check_recordings::secrets(subject));
+    paths.extend(check_otel::secrets(subject));
     paths.into_iter().filter_map(|path| in_plain_text(subject, &path)).collect()
 }
 

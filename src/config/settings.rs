@@ -30,6 +30,7 @@ pub use crate::config::inbound::Inbound;
 pub use crate::config::inlets::AudioSocket;
 pub use crate::config::listen::{Listen, OpenedTls, Tls, Transport};
 pub use crate::config::mail::Mail;
+pub use crate::config::otel::Otel;
 pub use crate::config::provider::{Job, Provider, ProviderKind};
 pub use crate::config::recordings::{Location, Recordings};
 pub use crate::config::security::{MaxInvites, Security, SipSecurity, UnknownSource};
@@ -84,6 +85,8 @@ pub struct Server {
     pub metrics: Metrics,
     /// Who collects what is said on the wire, if somebody does.
     pub hep: Option<Hep>,
+    /// Who collects calls as traces, if somebody does.
+    pub otel: Option<Otel>,
     /// Where programs ask the running server by HTTP, if they may.
     pub http: Option<Http>,
     /// Where an Asterisk brings calls by AudioSocket, if it may.

@@ -36,7 +36,6 @@ fn without_index(part: &str) -> &str {
 const KEYS: &[&str] = &[
     "http.dashboard",
     "tls.*.acme",
-    "otel",
     "cluster",
     "security.http.sessions",
     "conferences",

@@ -323,6 +323,16 @@ fn mistakes_in_the_settings_are_reported_word_for_word() {
              [security.http]\nwebhooks = { allow_private_networks = true }\n\n\
              [metrics]\nprometheus = \"yes\"\n\n[hep]\ncollector = \"tcp://homer:9060\"\n",
         ),
+        (
+            "collectors_of_traces_that_cannot_be",
+            "[otel]\nendpoint = \"127.0.0.1:4317\"\nprotocol = \"http\"\n",
+        ),
+        (
+            "a_collector_of_traces_in_plain_text",
+            "[otel]\nendpoint = \"http://otlp.example.com:4318\"\nsample = 1.5\nservice_name = \" \"\n\
+             headers = { authorization = \"Bearer x\", \"x y\" = \"1\" }\n",
+        ),
+        ("a_collector_of_traces", "[otel]\nendpoint = \"http://[::1]:4317\"\nendpiont = 1\n"),
         ("a_collector_far_away", "[hep]\ncollector = \"udp://8.8.8.8\"\ncapture_ids = 1\n"),
         (
             "three_mistakes_in_one_table",

@@ -438,6 +438,7 @@ fn by_itself(schedule: &Schedule, callee: &Destination) -> Origination {
         tenant: Arc::from(""),
         amd: None,
         place: None,
+        parent: None,
     }
 }
 
@@ -460,6 +461,7 @@ fn origination(drive: &Drive, dial: Dial) -> Origination {
         tenant: Arc::from(""),
         amd: written.amd.as_ref().map(detect),
         place: None,
+        parent: None,
     }
 }
 

@@ -51,8 +51,10 @@ pub async fn ask(
 
 async fn answer(web: &Web, call: CallId, inquiry: Inquiry) -> Result<Input, String> {
     let body = inquiry.body(call, clock::since_epoch()).into_bytes();
-    let headers = vec![("content-type".to_owned(), Secret::from("application/json".to_owned()))];
-    let Inquiry { url, timeout, .. } = inquiry;
+    let plain = |name: &str, value: String| (name.to_owned(), Secret::from(value));
+    let mut headers = vec![plain("content-type", "application/json".to_owned())];
+    let Inquiry { url, timeout, traceparent, .. } = inquiry;
+    headers.extend(traceparent.map(|it| plain("traceparent", it.to_string())));
     let asking = Asking { method: "POST", url, headers, body, timeout };
     let answer = web.ask(asking).await.map_err(|why| why.to_string())?;
     match answer.status {

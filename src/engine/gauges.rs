@@ -12,6 +12,31 @@ pub struct Gauges {
     worst_wake_micros: AtomicU64,
     unheard: AtomicU64,
     undelivered: AtomicU64,
+    /// What became of spans of traces.
+    pub spans: Spans,
+}
+
+/// What became of the spans that a collector was to be told.
+#[derive(Debug, Default)]
+pub struct Spans {
+    /// It took them.
+    pub exported: AtomicU64,
+    /// It did not want them, or could not be reached for too long.
+    pub failed: AtomicU64,
+    /// There was no room for them, or no time when the server stopped.
+    pub dropped: AtomicU64,
+}
+
+impl Spans {
+    /// How many there were, by what became of them.
+    pub fn counts(&self) -> [(&'static str, u64); 3] {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        [
+            ("exported", of(&self.exported)),
+            ("failed", of(&self.failed)),
+            ("dropped", of(&self.dropped)),
+        ]
+    }
 }
 
 impl Gauges {

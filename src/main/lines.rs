@@ -365,6 +365,7 @@ impl Originate {
             variables: self.variables.into_iter().collect(),
             ring_s: self.ring,
             amd,
+            traceparent: None,
         };
         calls::originate(&self.server.target(), order)
     }

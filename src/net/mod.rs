@@ -20,6 +20,9 @@ pub mod dtls;
 // Where recordings go.
 pub mod bucket;
 
+// Who collects traces.
+pub mod collector;
+
 // Where models come from.
 pub mod download;
 

@@ -10,6 +10,7 @@ use crate::audio::speech;
 use crate::call::briefing::{Briefing, Letterbox, MediaPolicy, Privacy, Refer, Tapes, Terms};
 use crate::call::keying::{self, Policy, Srtp};
 use crate::call::numbering::{Format, Numbering};
+use crate::call::trace::Sample;
 use crate::config::diagnostic::Severity;
 use crate::config::inlets::OpenAi;
 use crate::config::keys::KeyWay;
@@ -199,6 +200,7 @@ pub async fn playbill(
         media: media_policy(server, &identity),
         tapes: tapes(server)?,
         privacy: privacy(server),
+        sample: server.otel.as_ref().map(|otel| Sample(otel.sample)),
     };
     let (briefing, tools) = (Arc::new(briefing), shop.toolbox);
     let (campaigns, relay) = (drives(loaded)?, tools::relay(server)?);

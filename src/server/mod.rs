@@ -26,6 +26,7 @@ mod inlets;
 pub mod inspection;
 mod listening;
 pub mod music;
+mod otel;
 pub mod outside;
 pub mod phones;
 pub mod preset;

@@ -241,6 +241,7 @@ impl Playbill {
             media: if waits { old.media.clone() } else { new.media.clone() },
             tapes: new.tapes.clone(),
             privacy: new.privacy.clone(),
+            sample: old.sample,
         };
         Self { briefing: Arc::new(briefing), ..self }
     }
@@ -295,6 +296,7 @@ fn is_live(what: &str) -> bool {
 /// The tables of the settings of the machine.
 const SETTINGS: &[&str] = &[
     "server",
+    "otel",
     "sip",
     "tls",
     "rtp",

@@ -12,6 +12,7 @@ use crate::config::observing::{Log, LogFormat};
 use crate::server::assembly::{self, Show};
 use crate::server::discreet::Discreet;
 use crate::server::hep;
+use crate::server::otel;
 use crate::server::reload::Reloader;
 use crate::server::running::Running;
 
@@ -21,7 +22,7 @@ pub fn run(config: &Path) -> ExitCode {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
-    let server = &loaded.server;
+    let server = loaded.server.clone();
     log(&server.log, server.security.privacy.mask_in_logs.iter().copied().collect());
     let serving = async {
         let mut blueprint = assembly::blueprint(&loaded).await.map_err(|why| why.to_string())?;
@@ -39,6 +40,10 @@ pub fn run(config: &Path) -> ExitCode {
         if let Some(collector) = collector {
             let sip = running.sip();
             running.works_beside(|stop| hep::run(sip, collector, stop));
+        }
+        if let Some(settings) = &server.otel {
+            let teller = otel::teller::Teller::new(settings, &server, &running)?;
+            running.works_beside(|stop| teller.run(stop));
         }
         tracing::info!(sip = %running.local(), "ready for calls");
         stopped().await;

@@ -142,6 +142,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("migrations/0004_counts.sqlite.sql"),
         postgres: include_str!("migrations/0004_counts.postgres.sql"),
     },
+    Migration {
+        version: 5,
+        name: "traces that go on with whoever is told",
+        sqlite: include_str!("migrations/0005_traces.sqlite.sql"),
+        postgres: include_str!("migrations/0005_traces.postgres.sql"),
+    },
 ];
 
 const LATEST: usize = MIGRATIONS.len();

@@ -21,6 +21,8 @@ pub struct Delivery {
     pub id: String,
     /// What it tells.
     pub body: String,
+    /// The trace that goes on there, if there is one.
+    pub traceparent: Option<String>,
     /// How often it was tried.
     pub attempts: u32,
 }
@@ -114,7 +116,8 @@ impl Outbox {
                 continue;
             }
             orders.push(Statement::new(
-                "INSERT INTO events (id, kind, call, at, body) VALUES ($1, $2, $3, $4, $5) \
+                "INSERT INTO events (id, kind, call, at, body, traceparent) \
+                 VALUES ($1, $2, $3, $4, $5, $6) \
                  ON CONFLICT (id) DO NOTHING",
                 [
                     event.id.as_str().into(),
@@ -122,6 +125,7 @@ impl Outbox {
                     event.call.clone().into(),
                     event.at.into(),
                     event.body.as_str().into(),
+                    event.traceparent.clone().into(),
                 ],
             ));
             // Events of a call stand in line; those of no call in a line of their own.
@@ -155,7 +159,8 @@ impl Outbox {
     ) -> Result<Vec<Delivery>, DatabaseError> {
         // What is sorted holds no bodies.
         let text = format!(
-            "SELECT events.number, events.id, events.body, first.attempts FROM \
+            "SELECT events.number, events.id, events.body, first.attempts, \
+             events.traceparent FROM \
              (SELECT deliveries.event, deliveries.due, deliveries.attempts FROM deliveries \
              WHERE deliveries.due <= $2 AND {FIRST_IN_LANE} \
              ORDER BY deliveries.due, deliveries.event LIMIT $3) AS first \
@@ -170,6 +175,7 @@ impl Outbox {
                 id: row.text(1)?.to_owned(),
                 body: row.text(2)?.to_owned(),
                 attempts: u32::try_from(row.number(3)?).ok()?,
+                traceparent: row.text(4).map(str::to_owned),
             })
         };
         Ok(rows.iter().filter_map(delivery).collect())

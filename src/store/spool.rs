@@ -32,6 +32,9 @@ pub struct Event {
     pub at: i64,
     /// What is told: a JSON object.
     pub body: String,
+    /// The trace that goes on with whoever is told (W3C Trace Context), if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 /// Writes events.
@@ -204,6 +207,7 @@ mod tests {
             call: None,
             at: 1,
             body: "{}\n".to_owned(),
+            traceparent: None,
         }
     }
 

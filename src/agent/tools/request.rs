@@ -88,6 +88,13 @@ pub fn headers(
     if let Some(media_type) = media_type.filter(|_| !has("Content-Type")) {
         headers.push(("Content-Type".to_owned(), Secret::from(media_type.to_owned())));
     }
+    // The trace of the call goes on there (W3C Trace Context), unless the tool says which.
+    let has = |wanted: &str| headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
+    if let Some(Value::String(parent)) = scope.get("call.traceparent")
+        && !has("traceparent")
+    {
+        headers.push(("traceparent".to_owned(), Secret::from(parent.clone())));
+    }
     Ok(headers)
 }
 

@@ -23,12 +23,12 @@ impl Conductor {
     pub fn originate(arrival: Arrival, order: Origination, briefing: Arc<Briefing>) -> Self {
         let now = arrival.at;
         let incoming = Box::new(order.incoming(arrival.call.session(0)));
-        let mut conductor = Self::of(arrival, incoming, briefing);
+        let mut conductor = Self::of(arrival, incoming, briefing).traced(order.parent);
         conductor.chronicle.begins_here();
         conductor.route_sets = order.variables;
         let fact = conductor.chronicle.routed(ROUTE, &order.then.to_string());
         conductor.out.push_back(Output::Fact(fact));
-        conductor.prepare(&order.then);
+        conductor.prepare(now, &order.then);
         conductor.then = Some(order.then);
         conductor.detection = order.amd.map(|amd| Box::new(Detection::new(amd)));
         conductor.line = order.place.map(|(caller, back)| Box::new(Place::kept(caller, back)));
@@ -49,9 +49,9 @@ impl Conductor {
     }
 
     /// Lets whoever is to speak get ready while it rings.
-    fn prepare(&mut self, then: &Destination) {
+    fn prepare(&mut self, now: Instant, then: &Destination) {
         if let Some(post) = self.briefing.post(then) {
-            self.cast(post);
+            self.cast(now, post);
         } else if let Destination::Flow(name) = then
             && let Some(post) = self.take_up_flow(name)
         {

@@ -41,7 +41,8 @@ impl Conductor {
         });
         let timeout = self.answers_within.unwrap_or(USUAL);
         self.timers.set(Timer::Decide, now + timeout + GRACE);
-        self.out.push_back(Output::Decide(Box::new(Inquiry { url, timeout, data })));
+        let traceparent = self.chronicle.traceparent();
+        self.out.push_back(Output::Decide(Box::new(Inquiry { url, timeout, data, traceparent })));
     }
 
     /// The answer: a route, or why there is none.

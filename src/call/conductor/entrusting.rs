@@ -37,7 +37,7 @@ impl Conductor {
     pub(super) fn outside(&mut self, now: Instant, news: News) {
         match news {
             News::Taken(agent) => {
-                let fact = self.chronicle.agent_changed(&agent);
+                let fact = self.chronicle.agent_changed(now, &agent);
                 self.out.push_back(Output::Fact(fact));
             }
             News::Noted(note) => self.note(now, note),

@@ -98,7 +98,7 @@ impl Conductor {
     fn serve(&mut self, now: Instant, post: Post) {
         self.attend_near();
         self.work = Work::Agent;
-        self.cast(post);
+        self.cast(now, post);
         self.give_back_to_agent();
         self.open_desk(now, None);
         self.tell_of_hold(now);

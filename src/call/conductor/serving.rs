@@ -20,8 +20,8 @@ use crate::media::event::Command;
 
 impl Conductor {
     /// Another agent takes over.
-    pub(super) fn cast(&mut self, post: Post) {
-        let fact = self.chronicle.agent_changed(&post.casting.name);
+    pub(super) fn cast(&mut self, now: Instant, post: Post) {
+        let fact = self.chronicle.agent_changed(now, &post.casting.name);
         self.out.push_back(Output::Fact(fact));
         self.engage(post);
     }
@@ -45,7 +45,7 @@ impl Conductor {
         }
         self.unguard(now);
         self.end_flow();
-        self.cast(post);
+        self.cast(now, post);
         self.open_desk(now, inherits);
     }
 
@@ -135,10 +135,13 @@ impl Conductor {
                 }
                 agent::event::Output::Run(call) => self.run(now, call),
                 agent::event::Output::Over(over) => self.end(now, cause_of(over)),
+                agent::event::Output::Think { thought, .. } => {
+                    self.chronicle.asked(now, thought);
+                    self.out.push_back(Output::Mind(output));
+                }
                 order @ (agent::event::Output::Listen
                 | agent::event::Output::Judge(_)
                 | agent::event::Output::Forget
-                | agent::event::Output::Think { .. }
                 | agent::event::Output::Abandon(_)
                 | agent::event::Output::Speak(_)
                 | agent::event::Output::Speaks(_)

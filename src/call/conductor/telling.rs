@@ -3,6 +3,8 @@
 use std::time::Instant;
 
 use super::{Conductor, Work};
+use crate::agent;
+use crate::base::trace_context::TraceParent;
 use crate::call::cause::Cause;
 use crate::call::leg::{Leg, State};
 use crate::call::overview::{Doing, LegView, Overview};
@@ -41,6 +43,18 @@ impl Conductor {
     /// The record of the call as it stands, without what nobody may keep.
     pub fn so_far(&self, now: Instant) -> Record {
         self.privacy.so_far(self.chronicle.so_far(now))
+    }
+
+    /// The call stands in the trace of whoever began it, or in its own, if somebody collects those.
+    pub(super) fn traced(mut self, parent: Option<TraceParent>) -> Self {
+        self.chronicle.stands_in_trace(parent, self.briefing.sample);
+        self
+    }
+
+    /// Notes how an answer of a model comes.
+    pub(super) fn follow_thought(&mut self, now: Instant, input: &agent::event::Input) {
+        let assistant = self.desk.casting().map(|casting| &*casting.assistant);
+        self.chronicle.answers(now, input, assistant);
     }
 
     /// The operator ends the call.

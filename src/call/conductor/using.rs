@@ -50,6 +50,9 @@ impl Conductor {
             return self.tool_done(now, result);
         }
         let mut scope = self.scope();
+        if let Some(parent) = self.chronicle.traceparent_of_tool(&call.id) {
+            scope.set("call.traceparent", parent.to_string());
+        }
         scope.set("args", given);
         scope.set("tool.name", call.name.as_str());
         scope.set("tool.call_id", call.id.as_str());

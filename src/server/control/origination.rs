@@ -45,6 +45,8 @@ pub fn wanted(order: &Originate) -> Result<Origination, Fault> {
         tenant: Arc::from(""),
         amd: amd.map(|terms| Detect { terms, sound: None }),
         place: None,
+        // One that cannot be read is none: the standard wants a new trace then.
+        parent: order.traceparent.as_deref().and_then(|it| it.parse().ok()),
     })
 }
 

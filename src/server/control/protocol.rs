@@ -331,6 +331,9 @@ pub struct Originate {
     /// files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amd: Option<Value>,
+    /// The span of another program in which it begins (W3C Trace Context).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 /// A call that is to end.

@@ -29,6 +29,10 @@ pub async fn show(
     server(&mut out, &status, readiness.is_draining());
     messages(&mut out, &status.sip.messages);
     lines(&mut out, &trunks);
+    out.counter("voxtrunk_otel_spans_total", "Spans for the collector of traces.");
+    for (result, count) in clerk.gauges.spans.counts() {
+        out.sample(&[("result", result)], count as f64);
+    }
     tally.write(&mut out);
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], out.text()))
 }

@@ -55,7 +55,9 @@ pub struct Create {
 #[utoipa::path(post, path = "/v1/calls", operation_id = "calls.create", tag = "calls",
     params(("Idempotency-Key" = Option<String>, Header,
         description = "Whoever asks again with the same one gets the same answer for a day, and no \
-                       second call begins")),
+                       second call begins"),
+        ("traceparent" = Option<String>, Header,
+        description = "The span in which the call begins (W3C Trace Context): its trace goes on with it")),
     request_body = Create,
     responses((status = CREATED, body = OriginatedView,
         description = "It has begun; `Location` is where it stands"),
@@ -76,7 +78,7 @@ pub async fn create(
             return Err(Problem::pointer("/then".to_owned(), "say `agent` or `then`, not both"));
         }
     };
-    let order = protocol::Originate {
+    let mut order = protocol::Originate {
         to: create.to,
         then,
         from: create.from.unwrap_or_default(),
@@ -84,8 +86,11 @@ pub async fn create(
         variables: create.variables,
         ring_s: create.ring_s,
         amd: create.amd,
+        traceparent: None,
     };
+    // Whoever asks again may do so in another span.
     let asked = serde_json::to_string(&order).unwrap_or_default();
+    order.traceparent = parent(&headers);
     let work = ask(&clerk, Ask::Originate(order));
     let once = once((&clerk, &bearer), &headers, &asked, work).await?;
     let begun = &once.answer;
@@ -97,4 +102,11 @@ pub async fn create(
     }
     once.mark(&mut response);
     Ok(response)
+}
+
+/// The span in which somebody asks, if there is exactly one.
+fn parent(headers: &HeaderMap) -> Option<String> {
+    let mut all = headers.get_all("traceparent").iter();
+    let only = all.next().filter(|_| all.next().is_none());
+    only.and_then(|it| it.to_str().ok()).map(str::to_owned)
 }

@@ -136,7 +136,16 @@ impl Create {
             Who::There(then) => then.clone(),
             Who::Made(..) => String::new(),
         };
-        let order = Originate { to, then, from, name: None, variables, ring_s: None, amd: None };
+        let order = Originate {
+            to,
+            then,
+            from,
+            name: None,
+            variables,
+            ring_s: None,
+            amd: None,
+            traceparent: None,
+        };
         Ok(Wanted { order, who, note })
     }
 

@@ -134,7 +134,8 @@ impl Trip {
     /// Tells it once, and notes what came of it.
     async fn go(self) -> Done {
         let at = clock::since_epoch();
-        let message = Message { id: &self.delivery.id, body: &self.delivery.body, at };
+        let Delivery { id, body, traceparent, .. } = &self.delivery;
+        let message = Message { id, body, at, traceparent: traceparent.as_deref() };
         let told = self.endpoint.tell(&message, &self.web).await;
         let (attempt, is_gone) = self.judged(&told);
         let (webhook, number) = (&*self.endpoint.name, self.delivery.number);

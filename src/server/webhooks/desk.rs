@@ -74,7 +74,8 @@ impl Desk {
             Format::Vapi => in_vapi::test(at.as_millis() as u64),
             Format::Retell => in_retell::test(),
         };
-        let message = Message { id: &id, body: &body.to_string(), at };
+        let (body, traceparent) = (body.to_string(), None);
+        let message = Message { id: &id, body: &body, at, traceparent };
         let told = endpoint.tell(&message, &self.web).await;
         let took_ms = clock::since_epoch().saturating_sub(at).as_millis() as u64;
         let (status, error) = match told {

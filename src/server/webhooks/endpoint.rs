@@ -50,6 +50,8 @@ pub struct Message<'a> {
     pub body: &'a str,
     /// When it is told, since the Unix epoch.
     pub at: Duration,
+    /// The trace that goes on there (W3C Trace Context), if there is one.
+    pub traceparent: Option<&'a str>,
 }
 
 impl Endpoint {
@@ -104,11 +106,13 @@ impl Endpoint {
             ("webhook-timestamp", message.at.as_secs().to_string()),
             self.proof(message),
         ];
+        let trace = message.traceparent.map(|it| ("traceparent", it.to_owned()));
+        let headers = headers.into_iter().chain(trace);
         let headers = headers.map(|(name, value)| (name.to_owned(), Secret::from(value)));
         Asking {
             method: "POST",
             url: self.url.clone(),
-            headers: headers.to_vec(),
+            headers: headers.collect(),
             body: message.body.as_bytes().to_vec(),
             timeout,
         }
@@ -162,6 +166,7 @@ mod tests {
             id: "msg_p5jXN8AQM9LWM0D4loKWxJek",
             body: r#"{"test": 2432232314}"#,
             at: Duration::from_secs(1_614_265_330),
+            traceparent: None,
         };
         let expected = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
         assert_eq!(endpoint.proof(&message), ("webhook-signature", expected.to_owned()));

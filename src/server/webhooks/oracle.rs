@@ -64,7 +64,8 @@ impl Decides for Oracle {
             let at = clock::since_epoch();
             let id = Event::named(at, &mut clock::random());
             let body = self.question((call, at), inquiry, &drawer);
-            let message = Message { id: &id, body: &body, at };
+            let traceparent = inquiry.traceparent.map(|it| it.to_string());
+            let message = Message { id: &id, body: &body, at, traceparent: traceparent.as_deref() };
             let asking = self.endpoint.asking(&message, inquiry.timeout);
             let answer = web.ask(asking).await.map_err(|why| why.to_string())?;
             match answer.status {

@@ -51,7 +51,9 @@ pub struct Scribe {
     archive: CallArchive,
     /// What programs made, and when it was written.
     drawer: (Option<SystemTime>, Drawer),
-    /// Calls that are over and are being read by a model.
+    /// The traces of calls that are over and are being read by a model.
+    parents: BTreeMap<CallId, String>,
+    /// What is known of those.
     read: BTreeMap<CallId, BeingRead>,
     random: Random,
 }
@@ -81,7 +83,8 @@ impl Scribe {
     /// One for those who are told; records of calls that ended are in the archive.
     pub fn new(endpoints: Arc<[Endpoint]>, sources: Sources, archive: CallArchive) -> Self {
         let (drawer, read) = ((None, Drawer::default()), BTreeMap::new());
-        Self { endpoints, sources, archive, drawer, read, random: clock::random() }
+        let (parents, random) = (BTreeMap::new(), clock::random());
+        Self { endpoints, sources, archive, drawer, parents, read, random }
     }
 
     /// Whether something is held back.
@@ -91,6 +94,38 @@ impl Scribe {
 
     /// Writes down what happened in a call.
     pub fn of_call(&mut self, noted: &Noted, news: &mut News) {
+        self.write(noted, news);
+        let Some(parent) = self.traceparent(noted) else { return };
+        let call = Some(noted.told.call.to_string());
+        let held = news.held.iter_mut().map(|(_, event)| event);
+        let late = self.read.get_mut(&noted.told.call).and_then(|it| it.report.as_mut());
+        let all = news.told.iter_mut().chain(held).chain(late);
+        for event in all.filter(|it| it.call == call && it.traceparent.is_none()) {
+            event.traceparent = Some(parent.clone());
+        }
+    }
+
+    /// The trace of a call, in which whoever is told goes on.
+    fn traceparent(&mut self, noted: &Noted) -> Option<String> {
+        let call = noted.told.call;
+        let of = |record: &Record| record.trace.map(|it| it.told(it.root()).to_string());
+        match (&*noted.told.fact, &noted.standing) {
+            (Fact::Ended { record, .. }, Standing::Read) => {
+                let parent = of(record)?;
+                // Beyond, what is found out is told without.
+                if self.parents.len() < MOST_READ {
+                    self.parents.insert(call, parent.clone());
+                }
+                Some(parent)
+            }
+            (Fact::Ended { record, .. }, Standing::Over) => of(record),
+            (_, Standing::Up(record)) => of(record),
+            (Fact::Analyzed(_), Standing::Read | Standing::Over) => self.parents.remove(&call),
+            (_, Standing::Read | Standing::Over) => None,
+        }
+    }
+
+    fn write(&mut self, noted: &Noted, news: &mut News) {
         if self.endpoints.is_empty() {
             return;
         }
@@ -260,6 +295,7 @@ impl Scribe {
                     call,
                     at,
                     body: message.text(LONGEST_REPORT),
+                    traceparent: None,
                 });
             }
         }
@@ -290,7 +326,8 @@ impl Scribe {
         let at = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
         let call = call.map(|call| call.to_string());
         let to = to.map(str::to_owned);
-        Some(Event { id, kind, dialect: String::new(), to, call, at, body })
+        let (dialect, traceparent) = (String::new(), None);
+        Some(Event { id, kind, dialect, to, call, at, body, traceparent })
     }
 
     /// Whether somebody is told in this form.

@@ -449,6 +449,7 @@ fn event(number: u64, call: Option<&str>) -> Event {
         call: call.map(str::to_owned),
         at: NOW_MS,
         body: format!("{{\"n\":{number}}}"),
+        traceparent: None,
     }
 }
 

@@ -98,6 +98,7 @@ mod tenants;
 mod texts;
 mod tools;
 mod top;
+mod traces;
 mod transfers;
 mod transports;
 mod trials;

@@ -118,6 +118,7 @@ fn briefing(plan: Plan) -> Briefing {
         letterboxes: Default::default(),
         streams: Default::default(),
         openai: None,
+        sample: None,
         trunks: Default::default(),
         phones: Default::default(),
         numbering: Default::default(),

@@ -343,6 +343,7 @@ impl Server {
             letterboxes: Default::default(),
             streams: BTreeMap::new(),
             openai: None,
+            sample: None,
             trunks: BTreeMap::from([(Arc::from(""), self.terms.clone())]),
             tapes: Tapes::default(),
             media: MediaPolicy {
