@@ -155,6 +155,7 @@ impl Session {
                     self.call(now, call);
                 }
             }
+            Delta::Used(_) => {}
             Delta::Done => {
                 let clauses = thought.splitter.finish();
                 self.word(now, clauses);

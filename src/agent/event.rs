@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::agent::conversation::Request;
 use crate::agent::judgement::{Judged, Judgement};
 use crate::agent::tool::{ToolCall, ToolResult};
+use crate::base::price::Amount;
 pub use crate::base::id::{PauseId, ThoughtId, TurnId, UtteranceId};
 use crate::base::language::Language;
 
@@ -134,6 +135,8 @@ pub enum Delta {
     Clause,
     /// A tool call, whole.
     Tool(ToolCall),
+    /// What the answer took, as whoever gives it says: at its end, and told to no agent.
+    Used(Vec<Amount>),
     /// The answer is complete.
     Done,
     /// It broke off, and somebody else can go on after the last whole clause.

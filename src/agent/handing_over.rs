@@ -139,7 +139,7 @@ impl Session {
                 }
             }
             Delta::Done => summing.until = None,
-            Delta::Clause | Delta::Tool(_) => {}
+            Delta::Clause | Delta::Tool(_) | Delta::Used(_) => {}
             Delta::BrokeOff | Delta::Failed | Delta::Down => self.summing = None,
         }
         self.has_judged();

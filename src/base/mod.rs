@@ -16,6 +16,7 @@ pub mod money;
 pub mod network;
 pub mod number;
 pub mod ordered;
+pub mod price;
 pub mod random;
 pub mod recent;
 pub mod schema;

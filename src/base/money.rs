@@ -119,6 +119,12 @@ impl Serialize for Money {
     }
 }
 
+impl Serialize for Currency {
+    fn serialize<S: serde::Serializer>(&self, target: S) -> Result<S::Ok, S::Error> {
+        target.collect_str(self)
+    }
+}
+
 impl JsonSchema for Money {
     fn schema_name() -> Cow<'static, str> {
         "Money".into()

@@ -15,6 +15,7 @@ use crate::audio::library::Libraries;
 use crate::audio::packing::Wishes;
 use crate::audio::speech;
 use crate::base::destination::{Destination, Mode};
+use crate::base::price::Prices;
 use crate::call::admission::Badge;
 use crate::call::keying::Srtp;
 use crate::call::numbering::Numbering;
@@ -62,6 +63,8 @@ pub struct Briefing {
     pub privacy: Privacy,
     /// Which calls a collector of traces is told of, if there is one.
     pub sample: Option<Sample>,
+    /// What the work of providers costs.
+    pub prices: Prices,
 }
 
 /// What is covered in all that calls keep and tell, besides what their agents want covered.

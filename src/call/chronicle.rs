@@ -3,6 +3,7 @@
 mod agreements;
 mod disclosures;
 mod traces;
+mod uses;
 
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,7 @@ use crate::call::record::{
 };
 use crate::call::stir::Verification;
 use crate::call::stream::{End, StreamId};
+use crate::call::uses::Uses;
 use crate::call::voicemail::Fate;
 use crate::media::event::Quality;
 use crate::sip::event::Incoming;
@@ -117,6 +119,7 @@ impl Chronicle {
             disclosure: None,
             pauses: Vec::new(),
             trace: None,
+            uses: Uses::default(),
         };
         Self { arrived: arrival.at, record, served: Served::default() }
     }
@@ -428,6 +431,7 @@ impl Chronicle {
                 }
                 Some(Fact::ProviderFailed { stage, provider, reason, next })
             }
+            Service::Used(_) => None,
         }
     }
 

@@ -267,10 +267,7 @@ impl Conductor {
                 }
             }
             Input::ToolDone(result) => self.tool_done(now, result),
-            Input::Service(service) => {
-                let fact = self.chronicle.service(now, service);
-                self.out.extend(fact.map(Output::Fact));
-            }
+            Input::Service(service) => self.serviced(now, service),
             Input::Remembered(earlier) => self.earlier = earlier,
             Input::Decided(answer) => self.decided(now, answer),
             Input::Room(room) => self.tell_voicemail(now, voicemail::Happening::Room(room)),

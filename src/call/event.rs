@@ -24,6 +24,7 @@ use crate::call::stream::{self, StreamId};
 use crate::call::transfer::Escort;
 use crate::call::voicemail::Fate;
 use crate::dialplan::plan::Route;
+use crate::call::uses::Used;
 use crate::media;
 use crate::sdp::keying::Policy;
 use crate::sip;
@@ -147,6 +148,8 @@ pub enum Service {
         /// Who is asked in its place, if anybody.
         next: Option<Arc<str>>,
     },
+    /// It did something that may cost something.
+    Used(Used),
 }
 
 /// What an operator wants of a recording.

@@ -16,6 +16,8 @@ pub mod outbound;
 pub mod outside;
 pub mod overview;
 pub mod placement;
+pub mod stage;
+pub mod uses;
 pub mod record;
 pub mod stir;
 pub mod stream;

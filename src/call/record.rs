@@ -12,7 +12,10 @@ use crate::call::stir::Verification;
 use crate::call::stream::{End, StreamId};
 use crate::call::trace::{Thought, Trace, When};
 use crate::call::voicemail::Fate;
+use crate::call::uses::Uses;
 use crate::media::event::Quality;
+
+pub use crate::call::stage::Stage;
 
 /// Everything that is kept of one call.
 #[derive(Debug, Clone)]
@@ -95,6 +98,8 @@ pub struct Record {
     pub pauses: Vec<Pause>,
     /// How it stands in a trace, if it does.
     pub trace: Option<Trace>,
+    /// What providers did, and what it costs.
+    pub uses: Uses,
 }
 
 /// Who answered a call of ours.
@@ -420,28 +425,8 @@ pub struct Turn {
     pub judged: Option<Judged>,
     /// Who heard it, thought about it and spoke the answer.
     pub served: Served,
-}
-
-/// What is done for an agent by somebody else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stage {
-    /// Speech to text.
-    Hear,
-    /// A language model.
-    Think,
-    /// Text to speech.
-    Speak,
-}
-
-impl Stage {
-    /// The name in settings, records and events.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Hear => "stt",
-            Self::Think => "llm",
-            Self::Speak => "tts",
-        }
-    }
+    /// What they did for it.
+    pub uses: Uses,
 }
 
 /// Who does what for an agent, by the names in the configuration. `None`: nobody, or only from

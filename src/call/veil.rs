@@ -241,6 +241,7 @@ impl Veil {
             disclosure: _,
             pauses: _,
             trace: _,
+            uses: _,
         } = record;
         *flow_failed = flow_failed.take().map(|why| self.redactor.text(&why));
         failures.iter_mut().for_each(|it| it.reason = self.redactor.text(&it.reason));

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+use crate::base::price::Tariff;
 use crate::base::secret::{ExposeSecret, Secret};
 use crate::base::units;
 
@@ -49,6 +50,12 @@ pub struct Provider {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     pub headers: BTreeMap<String, Secret>,
+    /// What its work costs: `{ input = "0.15 USD/1M tokens", output = "0.60 USD/1M tokens" }`.
+    #[serde(default)]
+    pub price: Tariff,
+    /// What that of some of its models costs, by their names.
+    #[serde(default)]
+    pub prices: BTreeMap<String, Tariff>,
     /// How long it may keep silent.
     #[serde(default = "default_provider_timeout", deserialize_with = "units::duration")]
     pub timeout: Duration,

@@ -22,6 +22,7 @@ mod files;
 mod flows;
 mod machine;
 mod money;
+mod prices;
 mod queues;
 mod streams;
 mod webhooks;

@@ -19,6 +19,11 @@ pub trait Model: Send + Sync {
         Box::pin(async { Ok(()) })
     }
 
+    /// The name of the model, if it has one.
+    fn name(&self) -> Option<&str> {
+        None
+    }
+
     /// Answers. The stream ends with `Delta::Done` or an error; `Delta::Failed` is never in it.
     /// Dropping the stream stops the work and closes the connection. Time-outs for the first and
     /// each next byte are kept inside.

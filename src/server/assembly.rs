@@ -201,6 +201,7 @@ pub async fn playbill(
         tapes: tapes(server)?,
         privacy: privacy(server),
         sample: server.otel.as_ref().map(|otel| Sample(otel.sample)),
+        prices: casting::prices(server),
     };
     let (briefing, tools) = (Arc::new(briefing), shop.toolbox);
     let (campaigns, relay) = (drives(loaded)?, tools::relay(server)?);

@@ -12,6 +12,8 @@ use crate::agent::phrases::Phrases;
 use crate::agent::sentence::Splitter;
 use crate::agent::tool::{Handlings, Tool};
 use crate::base::language::Language;
+use crate::base::price::Prices;
+use crate::config::settings::Server;
 use crate::call::briefing::Casting;
 use crate::call::record::Stage;
 use crate::config::load::Loaded;
@@ -53,6 +55,15 @@ pub struct CastError {
 pub fn registry(providers: &BTreeMap<String, Provider>, models: PathBuf) -> Registry {
     let specs = providers.iter().map(|(name, provider)| (name.clone(), spec(provider))).collect();
     Registry::new(specs, models)
+}
+
+/// What the work of the operator's providers costs.
+pub fn prices(server: &Server) -> Prices {
+    let mut prices = Prices::default();
+    for (name, provider) in &server.providers {
+        prices.know(name, provider.price, &provider.prices);
+    }
+    prices
 }
 
 /// Readies every agent.

@@ -221,7 +221,12 @@ impl Test<'_> {
             match delta.map_err(told)? {
                 Delta::Text(text) => answer.text.push_str(&text),
                 Delta::Tool(call) => answer.calls.push(call),
-                Delta::Clause | Delta::Done | Delta::BrokeOff | Delta::Failed | Delta::Down => {}
+                Delta::Clause
+                | Delta::Used(_)
+                | Delta::Done
+                | Delta::BrokeOff
+                | Delta::Failed
+                | Delta::Down => {}
             }
         }
         Ok(answer)

@@ -242,6 +242,7 @@ impl Playbill {
             tapes: new.tapes.clone(),
             privacy: new.privacy.clone(),
             sample: old.sample,
+            prices: new.prices.clone(),
         };
         Self { briefing: Arc::new(briefing), ..self }
     }

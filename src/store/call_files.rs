@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::agent::judgement::{Judged, Likelihood};
+use crate::base::price::Cost;
 use crate::base::id::CallId;
 use crate::call::cause::Cause;
 use crate::call::record::{
@@ -18,6 +19,7 @@ use crate::call::record::{
 };
 use crate::call::stir::{Flaw, Verification};
 use crate::call::stream::End;
+use crate::call::uses::{Item, Uses};
 use crate::call::voicemail::Fate;
 use crate::store::call_archive::Document;
 
@@ -197,6 +199,7 @@ pub fn document(record: &Record) -> Document {
         "amd": record.answerer.as_ref().map(answerer),
         "voicemail": record.voicemail.as_ref().map(voicemail),
         "callbacks": record.callbacks.iter().map(callback).collect::<Vec<_>>(),
+        "cost": cost(&record.uses),
     });
     match document {
         Value::Object(document) => document,
@@ -355,6 +358,39 @@ fn turn(turn: &Turn) -> Value {
             "llm": turn.served.thought.as_deref(),
             "tts": turn.served.spoken.as_deref(),
         },
+        "cost": cost(&turn.uses),
+    })
+}
+
+/// What providers did, and what it costs, as decimals. A total stands where all is in one currency.
+fn cost(uses: &Uses) -> Option<Value> {
+    if uses.is_empty() {
+        return None;
+    }
+    let costs = uses.costs();
+    let one = match costs.as_slice() {
+        [cost] => Some(cost),
+        _ => None,
+    };
+    let amount = |cost: &Cost| json!({ "amount": cost.amount(), "currency": cost.currency });
+    Some(json!({
+        "total": one.map(Cost::amount),
+        "currency": one.map(|cost| cost.currency),
+        "totals": costs.iter().map(amount).collect::<Vec<_>>(),
+        "items": uses.iter().map(item).collect::<Vec<_>>(),
+    }))
+}
+
+fn item(item: &Item) -> Value {
+    let cost = item.cost();
+    json!({
+        "stage": item.stage.name(),
+        "provider": item.provider,
+        "model": item.model,
+        "unit": item.amount.unit.name(),
+        "count": item.amount.count,
+        "amount": cost.map(|cost| cost.amount()),
+        "currency": cost.map(|cost| cost.currency),
     })
 }
 

@@ -8,6 +8,7 @@ use crate::agent::event::{Delta, Input, ThoughtId, TurnTimes};
 use crate::base::trace_context::{SpanId, TraceParent};
 use crate::call::event::Fact;
 use crate::call::record::{Latency, Served, ToolUse, Turn};
+use crate::call::uses::Uses;
 use crate::call::trace::{Sample, Thought, Trace, When};
 
 impl Chronicle {
@@ -37,7 +38,7 @@ impl Chronicle {
         // Who answers it is known when it is answered.
         let served = Served { heard: self.served.heard.clone(), ..Served::default() };
         let latency = Latency::default();
-        self.record.turns.push(Turn { turn, when, latency, judged: None, served });
+        self.record.turns.push(Turn { turn, when, latency, judged: None, served, uses: Uses::default() });
     }
 
     /// The times of a turn are known.
@@ -78,6 +79,7 @@ impl Chronicle {
             Delta::Text(_) | Delta::Clause | Delta::Tool(_) => {
                 thought.first.get_or_insert(at);
             }
+            Delta::Used(_) => {}
             Delta::Done | Delta::BrokeOff | Delta::Failed | Delta::Down => {
                 thought.ended = Some(at);
                 thought.failed = !matches!(delta, Delta::Done);

@@ -6,6 +6,7 @@ use super::{Conductor, Work};
 use crate::agent;
 use crate::base::trace_context::TraceParent;
 use crate::call::cause::Cause;
+use crate::call::event::{Output, Service};
 use crate::call::leg::{Leg, State};
 use crate::call::overview::{Doing, LegView, Overview};
 use crate::call::record::{self, Record};
@@ -38,6 +39,15 @@ impl Conductor {
             on_hold: self.leg(self.near).is_some_and(Leg::waits),
             legs: legs.map(|(leg, noted)| self.view(leg, noted)).collect(),
         }
+    }
+
+    /// Something became of whoever hears, thinks or speaks.
+    pub(super) fn serviced(&mut self, now: Instant, service: Service) {
+        if let Service::Used(used) = &service {
+            self.chronicle.used(used, &self.briefing.prices);
+        }
+        let fact = self.chronicle.service(now, service);
+        self.out.extend(fact.map(Output::Fact));
     }
 
     /// The record of the call as it stands, without what nobody may keep.

@@ -14,6 +14,7 @@ use super::judge::Judge;
 use super::shift::{Attempt, Shift, Tried};
 use crate::agent::event::{Input, PauseId, Transcript};
 use crate::audio::frame::{Frame, Rate};
+use crate::base::price::{Amount, Unit};
 use crate::call::event;
 use crate::engine::mailbox::Mailbox;
 use crate::providers::denoiser::Denoiser;
@@ -59,6 +60,8 @@ struct Hearing {
     attempt: Attempt<dyn Transcriber>,
     listening: Box<dyn Listening>,
     texts: mpsc::Receiver<Heard>,
+    /// How much it has heard that was not told yet.
+    heard: Duration,
 }
 
 /// The caller's turn.
@@ -120,7 +123,7 @@ impl Ear {
                 }
                 order = orders.recv() => match order {
                     Some(order) => self.obey(order).await,
-                    None => return,
+                    None => return self.count().await,
                 },
             }
         }
@@ -140,7 +143,7 @@ impl Ear {
         };
         self.judge.hear(&frame);
         if let Some(hearing) = &mut self.hearing {
-            hearing.listening.hear(&frame);
+            hearing.hear(&frame);
         }
         if self.desk.as_ref().is_some_and(|desk| !desk.transcribers.is_alone()) {
             turn.keep(&frame.samples);
@@ -157,6 +160,7 @@ impl Ear {
                 if let Some(hearing) = &mut self.hearing {
                     hearing.listening.forget();
                 }
+                self.count().await;
                 if self.turn.take().is_some() {
                     self.judge.forget();
                 }
@@ -165,6 +169,7 @@ impl Ear {
     }
 
     async fn engage(&mut self, crew: &Crew) {
+        self.count().await;
         (self.desk, self.hearing, self.turn) = (None, None, None);
         self.judge.engage(crew.turn_model.as_ref());
         self.denoiser = crew.denoises.then(|| self.denoiser.take().unwrap_or_default());
@@ -222,7 +227,8 @@ impl Ear {
             let opening = attempt.who().open(desk.context.clone(), sender);
             let why = match timeout(OPEN_WITHIN, opening).await {
                 Ok(Ok(listening)) => {
-                    self.hearing = Some(Hearing { attempt, listening, texts });
+                    let heard = Duration::ZERO;
+                    self.hearing = Some(Hearing { attempt, listening, texts, heard });
                     return;
                 }
                 Ok(Err(why)) => why,
@@ -249,6 +255,7 @@ impl Ear {
                 if let (Some(desk), Some(hearing)) = (&self.desk, &mut self.hearing) {
                     desk.transcribers.served(&mut hearing.attempt).await;
                 }
+                self.count().await;
             }
         }
         self.report(Input::Transcript { pause, transcript }).await;
@@ -257,6 +264,7 @@ impl Ear {
     /// Whoever hears has failed: another one hears the turn again. Without one, it is kept if it
     /// may come back.
     async fn failed(&mut self, left: Left, what: &str) {
+        self.count().await;
         let (Some(desk), Some(hearing)) = (&self.desk, &mut self.hearing) else { return };
         let mut tried =
             self.turn.as_mut().map(|turn| std::mem::take(&mut turn.tried)).unwrap_or_default();
@@ -286,11 +294,21 @@ impl Ear {
         };
         hearing.listening.begin();
         for samples in turn.samples.chunks(Rate::WIDE.samples_in(FRAME)) {
-            hearing.listening.hear(&Frame::new(Rate::WIDE, samples.to_vec()));
+            hearing.hear(&Frame::new(Rate::WIDE, samples.to_vec()));
         }
         if let Some(pause) = turn.asked {
             hearing.listening.finalize(pause);
             turn.ask(pause, desk);
+        }
+    }
+
+    /// Tells how much whoever hears has heard: it may cost something.
+    async fn count(&mut self) {
+        let (Some(desk), Some(hearing)) = (&self.desk, &mut self.hearing) else { return };
+        let heard = std::mem::take(&mut hearing.heard);
+        if let Some(count) = u64::try_from(heard.as_millis()).ok().filter(|count| *count > 0) {
+            let amounts = vec![Amount { unit: Unit::AudioMillis, count }];
+            desk.transcribers.used(&hearing.attempt, None, amounts).await;
         }
     }
 
@@ -300,6 +318,13 @@ impl Ear {
 
     async fn report(&mut self, input: Input) {
         self.mailbox.deliver(event::Input::Mind(input)).await.ok();
+    }
+}
+
+impl Hearing {
+    fn hear(&mut self, frame: &Frame) {
+        self.heard += frame.duration();
+        self.listening.hear(frame);
     }
 }
 

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::health::Health;
 use crate::base::breaker::{Standing, choose};
+use crate::base::price::Amount;
 use crate::call::event::{Input, Service};
+use crate::call::uses::Used;
 use crate::engine::mailbox::Mailbox;
 use crate::providers::error::{ProviderError, Retry};
 
@@ -119,6 +121,18 @@ impl<T: ?Sized> Shift<T> {
         attempt.open = false;
         attempt.member.health.succeeded();
         self.tell_who_serves(attempt).await;
+    }
+
+    /// Tells the call what somebody did for it, for it may cost something.
+    pub async fn used(
+        &self,
+        attempt: &Attempt<T>,
+        model: Option<Arc<str>>,
+        amounts: Vec<Amount>,
+    ) {
+        let health = &attempt.member.health;
+        let (stage, provider) = (health.stage(), health.provider().clone());
+        self.report(Service::Used(Used { stage, provider, model, amounts })).await;
     }
 
     /// Tells the call who serves it, if it was somebody else before.

@@ -15,6 +15,7 @@ use super::crew::Crew;
 use super::shift::{Attempt, Shift, Tried};
 use crate::agent::event::{Input, Progress, Utterance, UtteranceId};
 use crate::audio::frame::{Frame, Rate};
+use crate::base::price::{Amount, Unit};
 use crate::call::event;
 use crate::engine::clock;
 use crate::engine::mailbox::Mailbox;
@@ -169,8 +170,11 @@ impl Mouth {
             return;
         }
         while let Some(job) = self.jobs.iter_mut().find(|job| !matches!(job.state, State::Voiced)) {
-            if matches!(job.state, State::Voicing(_)) || job.begin() {
+            if matches!(job.state, State::Voicing(_)) {
                 return;
+            }
+            if job.begin() {
+                return job.count().await;
             }
             job.state = State::Voiced;
             let utterance = job.id;
@@ -276,6 +280,16 @@ impl Job {
         };
         self.state = State::Voicing(Voicing { attempt, stream });
         true
+    }
+
+    /// Tells how much a voice was asked to say: it may cost something.
+    async fn count(&mut self) {
+        let count = self.clause.left().chars().count() as u64;
+        let State::Voicing(Voicing { attempt: Manner::Asked(attempt), .. }) = &mut self.state else {
+            return;
+        };
+        let amounts = vec![Amount { unit: Unit::Characters, count }];
+        self.desk.voices.used(attempt, None, amounts).await;
     }
 
     /// Takes what the voice gave; gives how the utterance moved by that.

@@ -65,6 +65,10 @@ impl Thinking {
                     self.models.served(&mut asked.attempt).await;
                     return Delta::Done;
                 }
+                Ok(Delta::Used(amounts)) => {
+                    let model = asked.attempt.who().name().map(Arc::from);
+                    self.models.used(&asked.attempt, model, amounts).await;
+                }
                 Ok(delta) => {
                     tools |= matches!(delta, Delta::Tool(_));
                     self.tell(delta).await;

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::base::price::{Amount, Unit};
 use crate::providers::error::ProviderError;
 use crate::providers::http;
 
@@ -48,6 +49,45 @@ pub(super) struct Response {
     pub status_details: Option<Details>,
     #[serde(default)]
     pub metadata: Option<Metadata>,
+    #[serde(default)]
+    pub usage: Option<Usage>,
+}
+
+/// What an answer took, in tokens.
+#[derive(Deserialize)]
+pub(super) struct Usage {
+    #[serde(default)]
+    input_token_details: Kinds,
+    #[serde(default)]
+    output_token_details: Kinds,
+}
+
+/// Tokens of words and of sounds, and those of both that were read before.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Kinds {
+    text_tokens: u64,
+    audio_tokens: u64,
+    cached_tokens: u64,
+    cached_tokens_details: Option<Box<Kinds>>,
+}
+
+impl Usage {
+    /// How much of what.
+    pub fn amounts(&self) -> Vec<Amount> {
+        let (read, written) = (&self.input_token_details, &self.output_token_details);
+        let cached = read.cached_tokens_details.as_deref();
+        let (words, sounds) = cached.map_or((0, 0), |it| (it.text_tokens, it.audio_tokens));
+        let all = [
+            (Unit::InputTokens, read.text_tokens.saturating_sub(words)),
+            (Unit::AudioInputTokens, read.audio_tokens.saturating_sub(sounds)),
+            (Unit::CachedTokens, words.saturating_add(sounds).min(read.cached_tokens)),
+            (Unit::OutputTokens, written.text_tokens),
+            (Unit::AudioOutputTokens, written.audio_tokens),
+        ];
+        let all = all.into_iter().filter(|(_, count)| *count > 0);
+        all.map(|(unit, count)| Amount { unit, count }).collect()
+    }
 }
 
 /// Why an answer ended.

@@ -150,6 +150,9 @@ impl Session {
             };
         }
         let Some(answer) = self.answer(&response.id) else { return };
+        if let Some(usage) = response.usage.as_ref().filter(|_| !answer.is_abandoned) {
+            answer.wanted.words.try_send(Ok(Delta::Used(usage.amounts()))).ok();
+        }
         let silent = || ProviderError::passing(&name, "answers nothing");
         let is_served = why.is_none();
         answer.finish(why.or_else(|| (!answer.has_begun).then(silent)));

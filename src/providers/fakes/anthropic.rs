@@ -36,7 +36,9 @@ impl Tongue for Messages {
     }
 
     fn begin() -> Vec<String> {
-        let message = json!({ "id": "msg_1", "usage": {} });
+        let usage = json!({ "input_tokens": 30, "cache_read_input_tokens": 8,
+            "cache_creation_input_tokens": 2, "output_tokens": 1 });
+        let message = json!({ "id": "msg_1", "usage": usage });
         let begin = json!({ "type": "message_start", "message": message });
         vec![named(&begin), named(&json!({ "type": "ping" }))]
     }
@@ -75,7 +77,8 @@ impl Tongue for Messages {
     }
 
     fn end() -> Vec<String> {
-        let delta = json!({ "type": "message_delta", "delta": { "stop_reason": "end_turn" } });
+        let delta = json!({ "type": "message_delta", "delta": { "stop_reason": "end_turn" },
+            "usage": { "output_tokens": 9 } });
         vec![named(&delta), named(&json!({ "type": "message_stop" }))]
     }
 

@@ -31,6 +31,7 @@ impl Tongue for Completions {
         let mut wrong = Complaints::default();
         wrong.want(head.starts_with("POST /v1/chat/completions HTTP/1.1\r\n"), "the path");
         wrong.want(body["stream"] == json!(true) && body["model"].is_string(), "stream or model");
+        wrong.want(body["stream_options"]["include_usage"] == json!(true), "what it takes");
         wrong.want(body["messages"][0]["role"] == "system", "the instructions");
         wrong.0
     }
@@ -64,7 +65,11 @@ impl Tongue for Completions {
     }
 
     fn end() -> Vec<String> {
-        vec![event(&json!({}), &json!("stop")), "data: [DONE]\n\n".to_owned()]
+        let usage = json!({ "prompt_tokens": 40, "completion_tokens": 9, "total_tokens": 49,
+            "prompt_tokens_details": { "cached_tokens": 8 } });
+        let usage = json!({ "object": "chat.completion.chunk", "choices": [], "usage": usage });
+        let done = "data: [DONE]\n\n".to_owned();
+        vec![event(&json!({}), &json!("stop")), unnamed(&usage), done]
     }
 
     fn refusal(_status: u16, kind: &str) -> Value {

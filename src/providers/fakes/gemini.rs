@@ -125,7 +125,8 @@ fn event(parts: &Value, finish: Option<&str>) -> String {
     if let Some(reason) = finish {
         candidate["finishReason"] = json!(reason);
     }
-    let usage = json!({ "promptTokenCount": 40, "candidatesTokenCount": 9 });
+    let usage = json!({ "promptTokenCount": 40, "cachedContentTokenCount": 8,
+        "candidatesTokenCount": 6, "thoughtsTokenCount": 3 });
     let answer = json!({ "candidates": [candidate], "usageMetadata": usage, "responseId": "r-1" });
     format!("data: {answer}\r\n\r\n")
 }

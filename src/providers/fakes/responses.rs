@@ -128,7 +128,8 @@ impl Tongue for Responses {
     }
 
     fn end() -> Vec<String> {
-        let usage = json!({ "input_tokens": 40, "output_tokens": 9 });
+        let usage = json!({ "input_tokens": 40, "output_tokens": 9,
+            "input_tokens_details": { "cached_tokens": 8 } });
         let response = json!({ "id": "resp_1", "status": "completed", "usage": usage });
         vec![named(&json!({ "type": "response.completed", "response": response }))]
     }

@@ -10,6 +10,7 @@ use reqwest::RequestBuilder;
 
 use crate::agent::event::Delta;
 use crate::agent::tool::ToolCall;
+use crate::base::price::{Amount, Unit};
 use crate::providers::error::ProviderError;
 use crate::providers::http;
 
@@ -39,6 +40,31 @@ pub(super) enum Fault {
     Error(String),
     /// It is not whole.
     BrokeOff,
+}
+
+/// What an answer took, in tokens; what was read before is among what was read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Tokens {
+    pub read: u64,
+    pub cached: u64,
+    pub written: u64,
+}
+
+impl Tokens {
+    /// Tells it, if the vendor said anything.
+    pub fn tell(self, deltas: &mut VecDeque<Delta>) {
+        let cached = self.cached.min(self.read);
+        let all = [
+            (Unit::InputTokens, self.read - cached),
+            (Unit::CachedTokens, cached),
+            (Unit::OutputTokens, self.written),
+        ];
+        let all = all.into_iter().filter(|(_, count)| *count > 0);
+        let amounts: Vec<Amount> = all.map(|(unit, count)| Amount { unit, count }).collect();
+        if !amounts.is_empty() {
+            deltas.push_back(Delta::Used(amounts));
+        }
+    }
 }
 
 /// Asks, and reads the answer.

@@ -13,7 +13,7 @@ use crate::agent::event::Delta;
 use crate::agent::tool::Tool;
 use crate::providers::error::ProviderError;
 use crate::providers::http;
-use crate::providers::llm::answer::{self, Fault, Fragments, said};
+use crate::providers::llm::answer::{self, Fault, Fragments, Tokens, said};
 use crate::providers::llm::settings::WARM_UP_WITHIN;
 use crate::providers::llm::sides::{Sides, told};
 use crate::providers::model::Model;
@@ -76,6 +76,10 @@ impl Model for Anthropic {
         self.warm_up()
     }
 
+    fn name(&self) -> Option<&str> {
+        Some(&self.settings.model)
+    }
+
     fn think(&self, request: Request) -> BoxStream<'static, Result<Delta, ProviderError>> {
         let builder = self.client.post(self.settings.url("/v1/messages"));
         let asked = self.authorised(builder).json(&self.body(&request));
@@ -87,6 +91,8 @@ impl Model for Anthropic {
 #[derive(Default)]
 struct Reader {
     tools: Fragments,
+    /// What the answer took so far.
+    taken: Tokens,
 }
 
 impl answer::Reader for Reader {
@@ -104,7 +110,12 @@ impl answer::Reader for Reader {
                 Piece::InputJsonDelta { partial_json } => self.tools.more(index, &partial_json),
                 Piece::TextDelta { .. } | Piece::Other => {}
             },
-            Event::MessageStop => self.tools.finish(deltas),
+            Event::MessageStart { message } => self.count(message.usage),
+            Event::MessageDelta { usage } => self.count(usage),
+            Event::MessageStop => {
+                self.taken.tell(deltas);
+                self.tools.finish(deltas);
+            }
             Event::Error { error } => return Err(Fault::Error(error.kind)),
             Event::Other => {}
         }
@@ -113,6 +124,21 @@ impl answer::Reader for Reader {
 
     fn close(&mut self, _deltas: &mut VecDeque<Delta>) -> Result<(), Fault> {
         Err(Fault::BrokeOff)
+    }
+}
+
+impl Reader {
+    /// Takes what the vendor says of tokens: each number is that of the whole answer so far.
+    fn count(&mut self, usage: Option<Usage>) {
+        let Some(usage) = usage else { return };
+        if let Some(fresh) = usage.input_tokens {
+            // What is written to the cache is read as well, and costs a little more.
+            let cached = usage.cache_read_input_tokens.unwrap_or_default();
+            let kept = usage.cache_creation_input_tokens.unwrap_or_default();
+            self.taken.read = fresh.saturating_add(cached).saturating_add(kept);
+            self.taken.cached = cached;
+        }
+        self.taken.written = usage.output_tokens.unwrap_or(self.taken.written);
     }
 }
 
@@ -211,12 +237,31 @@ enum Event {
         index: u64,
         delta: Piece,
     },
+    MessageStart {
+        message: Begun,
+    },
+    MessageDelta {
+        usage: Option<Usage>,
+    },
     MessageStop,
     Error {
         error: Problem,
     },
     #[serde(other)]
     Other,
+}
+
+#[derive(Deserialize)]
+struct Begun {
+    usage: Option<Usage>,
+}
+
+#[derive(Deserialize)]
+struct Usage {
+    input_tokens: Option<u64>,
+    cache_creation_input_tokens: Option<u64>,
+    cache_read_input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
 }
 
 #[derive(Deserialize)]

@@ -13,7 +13,7 @@ use crate::agent::event::Delta;
 use crate::agent::tool::{Tool, ToolCall, ToolResult};
 use crate::providers::error::ProviderError;
 use crate::providers::http;
-use crate::providers::llm::answer::{self, Fault, Fragments, said};
+use crate::providers::llm::answer::{self, Fault, Fragments, Tokens, said};
 use crate::providers::llm::settings::WARM_UP_WITHIN;
 use crate::providers::llm::sides::{Sides, told};
 use crate::providers::model::Model;
@@ -110,6 +110,10 @@ impl Model for Gemini {
         self.warm_up()
     }
 
+    fn name(&self) -> Option<&str> {
+        Some(&self.settings.model)
+    }
+
     fn think(&self, request: Request) -> BoxStream<'static, Result<Delta, ProviderError>> {
         let model = http::in_path(&self.settings.model);
         let url = format!("/v1beta/models/{model}:streamGenerateContent?alt=sse");
@@ -119,6 +123,7 @@ impl Model for Gemini {
             tools: Fragments::default(),
             called: 0,
             finished: false,
+            taken: Tokens::default(),
             signatures: self.signatures.clone(),
         };
         answer::stream(self.settings.asked(asked), reader)
@@ -191,6 +196,8 @@ struct Reader {
     called: u64,
     /// Whether the vendor gave its reason to finish.
     finished: bool,
+    /// What the answer took so far.
+    taken: Tokens,
     signatures: Arc<Signatures>,
 }
 
@@ -202,6 +209,9 @@ impl answer::Reader for Reader {
         }
         if let Some(reason) = answer.prompt_feedback.and_then(|it| it.block_reason) {
             return Err(Fault::Error(reason));
+        }
+        if let Some(usage) = answer.usage_metadata {
+            self.taken = usage.tokens();
         }
         let Some(candidate) = answer.candidates.into_iter().next() else { return Ok(()) };
         for part in candidate.content.unwrap_or_default().parts {
@@ -235,6 +245,7 @@ impl answer::Reader for Reader {
         if !self.finished {
             return Err(Fault::BrokeOff);
         }
+        self.taken.tell(deltas);
         self.tools.finish(deltas);
         Ok(())
     }
@@ -265,7 +276,28 @@ struct Answer {
     #[serde(default)]
     candidates: Vec<Candidate>,
     prompt_feedback: Option<Feedback>,
+    usage_metadata: Option<Usage>,
     error: Option<Problem>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+struct Usage {
+    prompt_token_count: u64,
+    cached_content_token_count: u64,
+    candidates_token_count: u64,
+    thoughts_token_count: u64,
+}
+
+impl Usage {
+    fn tokens(&self) -> Tokens {
+        Tokens {
+            read: self.prompt_token_count,
+            cached: self.cached_content_token_count,
+            written: self.candidates_token_count.saturating_add(self.thoughts_token_count),
+        }
+    }
 }
 
 #[derive(Deserialize)]

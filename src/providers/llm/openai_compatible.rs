@@ -14,7 +14,7 @@ use crate::agent::event::Delta;
 use crate::agent::tool::{Tool, ToolCall};
 use crate::providers::error::ProviderError;
 use crate::providers::http;
-use crate::providers::llm::answer::{self, Fault, Fragments, said};
+use crate::providers::llm::answer::{self, Fault, Fragments, Tokens, said};
 use crate::providers::llm::settings::WARM_UP_WITHIN;
 use crate::providers::model::Model;
 
@@ -48,6 +48,10 @@ impl OpenAiCompatible {
             "stream": true,
             "messages": messages(request),
         });
+        // A vendor that refuses what it does not know tells what an answer took without being asked.
+        if !self.settings.base_url.contains("mistral.ai") {
+            body["stream_options"] = json!({ "include_usage": true });
+        }
         // OpenAI's newer models refuse the old name, other servers do not know the new one.
         let openai = self.settings.base_url.contains("://api.openai.com/");
         let limit = if openai { "max_completion_tokens" } else { "max_tokens" };
@@ -74,6 +78,10 @@ impl Model for OpenAiCompatible {
         self.warm_up()
     }
 
+    fn name(&self) -> Option<&str> {
+        Some(&self.settings.model)
+    }
+
     fn think(&self, request: Request) -> BoxStream<'static, Result<Delta, ProviderError>> {
         answer::stream(self.settings.asked(self.request(&request)), Reader::default())
     }
@@ -85,17 +93,23 @@ struct Reader {
     tools: Fragments,
     /// Whether the server gave its reason to finish.
     finished: bool,
+    /// What the answer took so far.
+    taken: Tokens,
 }
 
 impl answer::Reader for Reader {
     fn take(&mut self, data: &str, deltas: &mut VecDeque<Delta>) -> Result<(), Fault> {
         if data == "[DONE]" {
+            self.taken.tell(deltas);
             self.tools.finish(deltas);
             return Ok(());
         }
         let chunk: Chunk = serde_json::from_str(data).map_err(|_| Fault::Nonsense)?;
         if chunk.error.is_some() {
             return Err(Fault::Error(String::new()));
+        }
+        if let Some(usage) = chunk.usage.or_else(|| chunk.x_groq?.usage) {
+            self.taken = usage.tokens();
         }
         let Some(choice) = chunk.choices.into_iter().next() else { return Ok(()) };
         self.finished |= choice.finish_reason.is_some();
@@ -117,6 +131,7 @@ impl answer::Reader for Reader {
         if !self.finished {
             return Err(Fault::BrokeOff);
         }
+        self.taken.tell(deltas);
         self.tools.finish(deltas);
         Ok(())
     }
@@ -180,7 +195,40 @@ fn tool(tool: &Tool) -> Value {
 struct Chunk {
     #[serde(default)]
     choices: Vec<Choice>,
+    usage: Option<Usage>,
+    x_groq: Option<Extra>,
     error: Option<Value>,
+}
+
+/// Where one of the vendors says what an answer took.
+#[derive(Deserialize)]
+struct Extra {
+    usage: Option<Usage>,
+}
+
+#[derive(Deserialize)]
+struct Usage {
+    #[serde(default)]
+    prompt_tokens: u64,
+    #[serde(default)]
+    completion_tokens: u64,
+    prompt_tokens_details: Option<Details>,
+}
+
+#[derive(Deserialize)]
+struct Details {
+    cached_tokens: Option<u64>,
+}
+
+impl Usage {
+    fn tokens(&self) -> Tokens {
+        let details = self.prompt_tokens_details.as_ref();
+        Tokens {
+            read: self.prompt_tokens,
+            cached: details.and_then(|it| it.cached_tokens).unwrap_or_default(),
+            written: self.completion_tokens,
+        }
+    }
 }
 
 #[derive(Deserialize)]

@@ -12,7 +12,7 @@ use crate::agent::event::Delta;
 use crate::agent::tool::Tool;
 use crate::providers::error::ProviderError;
 use crate::providers::http;
-use crate::providers::llm::answer::{self, Fault, Fragments, said};
+use crate::providers::llm::answer::{self, Fault, Fragments, Tokens, said};
 use crate::providers::llm::settings::WARM_UP_WITHIN;
 use crate::providers::llm::sides::told;
 use crate::providers::model::Model;
@@ -74,6 +74,10 @@ impl Model for Responses {
         self.warm_up()
     }
 
+    fn name(&self) -> Option<&str> {
+        Some(&self.settings.model)
+    }
+
     fn think(&self, request: Request) -> BoxStream<'static, Result<Delta, ProviderError>> {
         let builder = self.settings.bearer(self.client.post(self.settings.url("/responses")));
         let asked = builder.json(&self.body(&request));
@@ -116,7 +120,12 @@ impl answer::Reader for Reader {
                 }
             }
             // An answer that reached its longest length is spoken as far as it goes.
-            Event::Completed | Event::Incomplete => self.tools.finish(deltas),
+            Event::Completed { response } | Event::Incomplete { response } => {
+                if let Some(usage) = response.and_then(|it| it.usage) {
+                    usage.tokens().tell(deltas);
+                }
+                self.tools.finish(deltas);
+            }
             Event::Failed { response } => {
                 let code = response.error.and_then(|error| error.code);
                 return Err(Fault::Error(code.unwrap_or_default()));
@@ -186,9 +195,9 @@ enum Event {
     #[serde(rename = "response.output_item.done")]
     ItemDone { output_index: u64, item: Item },
     #[serde(rename = "response.completed")]
-    Completed,
+    Completed { response: Option<Whole> },
     #[serde(rename = "response.incomplete")]
-    Incomplete,
+    Incomplete { response: Option<Whole> },
     #[serde(rename = "response.failed")]
     Failed { response: Outcome },
     #[serde(rename = "error")]
@@ -208,6 +217,36 @@ enum Item {
     },
     #[serde(other)]
     Other,
+}
+
+#[derive(Deserialize)]
+struct Whole {
+    usage: Option<Usage>,
+}
+
+#[derive(Deserialize)]
+struct Usage {
+    #[serde(default)]
+    input_tokens: u64,
+    #[serde(default)]
+    output_tokens: u64,
+    input_tokens_details: Option<Details>,
+}
+
+#[derive(Deserialize)]
+struct Details {
+    cached_tokens: Option<u64>,
+}
+
+impl Usage {
+    fn tokens(&self) -> Tokens {
+        let details = self.input_tokens_details.as_ref();
+        Tokens {
+            read: self.input_tokens,
+            cached: details.and_then(|it| it.cached_tokens).unwrap_or_default(),
+            written: self.output_tokens,
+        }
+    }
 }
 
 #[derive(Deserialize)]

@@ -125,6 +125,8 @@ fn spreadsheet(records: &[Document], is_first: bool) -> String {
             call.number("duration_ms"),
             call.talked().map(|talked| talked.to_string()).unwrap_or_default(),
             record.get("recorded").and_then(Value::as_bool).unwrap_or_default().to_string(),
+            call.of("cost", "total"),
+            call.of("cost", "currency"),
         ];
         writer.write_record(fields.map(inert)).ok();
     }
@@ -239,7 +241,7 @@ impl Brief<'_> {
     }
 }
 
-const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 20] = [
     "id",
     "direction",
     "status",
@@ -258,6 +260,8 @@ const COLUMNS: [&str; 18] = [
     "duration_ms",
     "talk_ms",
     "recorded",
+    "cost",
+    "currency",
 ];
 
 const FORMATS: &str = "one of csv, jsonl, asterisk, training";

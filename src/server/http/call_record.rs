@@ -6,6 +6,7 @@
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::server::control::usage::MoneyView;
 use crate::server::control::view::{CallView, PartyView};
 
 /// A call: as it stands while it is up, and afterwards all that is kept of it.
@@ -100,10 +101,45 @@ pub struct RecordView {
     pub voicemail: Option<Map<String, Value>>,
     /// When the caller wants to be called back.
     pub callbacks: Vec<Map<String, Value>>,
+    /// What providers did for it, and what that costs.
+    pub cost: Option<CostView>,
     /// What was found out afterwards, once it is.
     pub analysis: Option<Map<String, Value>>,
     /// That what was said is not kept any more.
     pub transcript_deleted: Option<bool>,
+}
+
+/// What providers did, and what it costs, in exact decimals.
+#[derive(ToSchema)]
+pub struct CostView {
+    /// All together, where all prices are in one currency.
+    pub total: Option<String>,
+    /// That currency (ISO 4217).
+    pub currency: Option<String>,
+    /// All together in each currency.
+    pub totals: Vec<MoneyView>,
+    /// What was done.
+    pub items: Vec<CostItemView>,
+}
+
+/// What one provider did.
+#[derive(ToSchema)]
+pub struct CostItemView {
+    /// `stt`, `llm` or `tts`.
+    pub stage: String,
+    /// Its name in the files.
+    pub provider: String,
+    /// Its model, if that is known.
+    pub model: Option<String>,
+    /// What is counted: `input_tokens`, `cached_tokens`, `output_tokens`, `audio_input_tokens`,
+    /// `audio_output_tokens`, `audio_ms` or `characters`.
+    pub unit: String,
+    /// How much of it.
+    pub count: u64,
+    /// What it costs; nothing, when the files do not say so.
+    pub amount: Option<String>,
+    /// In which currency.
+    pub currency: Option<String>,
 }
 
 /// Who was called.

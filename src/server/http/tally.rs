@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::id::CallId;
+use crate::base::price::Unit;
 use crate::call::event::Fact;
 use crate::call::record::{Latency, Record};
 use crate::engine::announcements::Announcement;
@@ -28,11 +29,23 @@ pub struct Tally {
     tools: Counts<2>,
     failures: Counts<2>,
     fallbacks: Counts<2>,
+    uses: Uses,
     reloads: [u64; 2],
     reloaded: Option<Duration>,
     missed: u64,
     /// The agent that has the line of each call that is up.
     agents: HashMap<CallId, Arc<str>>,
+}
+
+/// What providers did in calls that ended, and what it cost.
+#[derive(Debug, Clone, Default)]
+struct Uses {
+    tokens: Counts<3>,
+    characters: Counts<1>,
+    /// In milliseconds.
+    sound: Counts<1>,
+    /// In billionths.
+    costs: Counts<2>,
 }
 
 /// Counts by labels. There are only so many series: what comes later counts as `other`.
@@ -105,6 +118,7 @@ impl Tally {
     }
 
     fn ended(&mut self, record: &Record) {
+        self.uses.add(record);
         self.durations.add(record.lasted.as_secs_f64(), DURATIONS);
         if let Some(answered) = record.answered {
             self.setups.add(answered.as_secs_f64(), LATENCIES);
@@ -176,6 +190,7 @@ impl Tally {
         let fallbacks = "Who was asked in whose place.";
         let name = "voxtrunk_provider_fallbacks_total";
         self.fallbacks.write(out, name, fallbacks, ["from", "to"]);
+        self.uses.write(out);
         out.counter("voxtrunk_config_reloads_total", "How often files were read again.");
         out.sample(&[("result", "taken")], self.reloads[0] as f64);
         out.sample(&[("result", "refused")], self.reloads[1] as f64);
@@ -208,20 +223,70 @@ impl Tally {
 
 impl<const N: usize> Counts<N> {
     fn add(&mut self, labels: [&str; N]) {
+        self.add_many(labels, 1);
+    }
+
+    fn add_many(&mut self, labels: [&str; N], count: u64) {
         let mut labels = labels.map(str::to_owned);
         if self.0.len() >= MOST_SERIES && !self.0.contains_key(&labels) {
             labels = std::array::from_fn(|_| OTHER.to_owned());
         }
-        *self.0.entry(labels).or_default() += 1;
+        let sum = self.0.entry(labels).or_default();
+        *sum = sum.saturating_add(count);
     }
 
     fn write(&self, out: &mut Exposition, name: &str, help: &str, labels: [&str; N]) {
+        self.write_in(1.0, out, (name, help), labels);
+    }
+
+    /// Writes what was counted in parts of what is told.
+    fn write_in(
+        &self,
+        unit: f64,
+        out: &mut Exposition,
+        (name, help): (&str, &str),
+        labels: [&str; N],
+    ) {
         out.counter(name, help);
         for (values, count) in &self.0 {
             let pairs: Vec<(&str, &str)> =
                 labels.iter().copied().zip(values.iter().map(String::as_str)).collect();
-            out.sample(&pairs, *count as f64);
+            out.sample(&pairs, *count as f64 / unit);
         }
+    }
+}
+
+impl Uses {
+    fn add(&mut self, record: &Record) {
+        for item in record.uses.iter() {
+            let (provider, count) = (&*item.provider, item.amount.count);
+            match item.amount.unit {
+                Unit::Characters => self.characters.add_many([provider], count),
+                Unit::AudioMillis => self.sound.add_many([provider], count),
+                unit => {
+                    let model = item.model.as_deref().unwrap_or_default();
+                    self.tokens.add_many([provider, model, unit.name()], count);
+                }
+            }
+            if let Some(cost) = item.cost() {
+                let count = u64::try_from(cost.billionths).unwrap_or(u64::MAX);
+                self.costs.add_many([&cost.currency.to_string(), provider], count);
+            }
+        }
+    }
+
+    fn write(&self, out: &mut Exposition) {
+        let name = "voxtrunk_llm_tokens_total";
+        let help = "Tokens of calls that ended, as their models say.";
+        self.tokens.write(out, name, help, ["provider", "model", "type"]);
+        let name = "voxtrunk_tts_characters_total";
+        let help = "Letters that voices were asked to speak in calls that ended.";
+        self.characters.write(out, name, help, ["provider"]);
+        let what =
+            ("voxtrunk_stt_audio_seconds_total", "Sound that was written down in calls that ended.");
+        self.sound.write_in(1e3, out, what, ["provider"]);
+        let what = ("voxtrunk_cost_total", "What providers cost in calls that ended.");
+        self.costs.write_in(1e9, out, what, ["currency", "provider"]);
     }
 }
 

@@ -51,6 +51,7 @@ pub fn call(told: &Value, known: &Known<'_>) -> Value {
     if has_ended {
         put("endedAt", told["ended_at"].clone());
         put("endedReason", json!(ended_reason(told)));
+        put("cost", json!(cost(told)));
         let messages = messages(told);
         let words = transcript(told);
         let sound = recording(told, known);
@@ -81,6 +82,11 @@ pub fn kind(told: &Value) -> &'static str {
         (_, "outbound") => "outboundPhoneCall",
         _ => "inboundPhoneCall",
     }
+}
+
+/// What a call cost, where all prices are in one currency; theirs is the dollar.
+pub fn cost(told: &Value) -> Option<f64> {
+    told["cost"]["total"].as_str()?.parse().ok()
 }
 
 /// Why a call ended, by the names of the list that Vapi has.

@@ -59,6 +59,25 @@ fn transcript_updated(it: &Happening<'_>) -> Message {
     told
 }
 
+/// What a call cost, in cents: theirs are of dollars.
+fn cost(told: &Value) -> Option<Value> {
+    let cents = |amount: &Value| Some(amount.as_str()?.parse::<f64>().ok()? * 100.0);
+    let cost = &told["cost"];
+    let total = cents(&cost["total"]).filter(|_| cost["currency"] == "USD")?;
+    let seconds = told["duration_ms"].as_f64().unwrap_or_default() / 1_000.0;
+    let products = cost["items"].as_array().into_iter().flatten().filter_map(|item| {
+        let product = format!("{} {}", text(item, "provider"), text(item, "unit"));
+        Some(json!({ "product": product, "cost": cents(&item["amount"])? }))
+    });
+    let each = if seconds > 0.0 { total / seconds } else { 0.0 };
+    Some(json!({
+        "combined_cost": total,
+        "product_costs": products.collect::<Vec<_>>(),
+        "total_duration_seconds": seconds,
+        "total_duration_unit_price": each,
+    }))
+}
+
 /// A call.
 fn call(it: &Happening<'_>) -> Value {
     let Happening { told, known, .. } = it;
@@ -95,6 +114,7 @@ fn call(it: &Happening<'_>) -> Value {
     }
     if let Some(ended) = ended {
         put("end_timestamp", json!(ended));
+        put("call_cost", json!(cost(told)));
         put("duration_ms", json!(started.map(|started| ended.saturating_sub(started))));
         put("disconnection_reason", json!(disconnection_reason(told)));
         put("latency", latency(told));

@@ -160,6 +160,7 @@ const REPORTED: &[&str] = &[
     "startedAt",
     "endedAt",
     "endedReason",
+    "cost",
     "artifact",
     "messages",
     "transcript",

@@ -9,6 +9,7 @@ use futures_util::StreamExt as _;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use voxtrunk::agent::conversation::{Message, Request};
 use voxtrunk::agent::event::Delta;
+use voxtrunk::base::price::Unit;
 use voxtrunk::agent::tool::{Tool, ToolCall, ToolResult};
 use voxtrunk::providers::error::{ProviderError, Retry};
 use voxtrunk::providers::fakes::mind::{Answer, Script};
@@ -130,12 +131,20 @@ fn request(more: Vec<Message>) -> Request {
 async fn gather(model: &dyn Told, request: Request) -> (String, Vec<Delta>, Option<ProviderError>) {
     let mut stream = model.think(request);
     let (mut text, mut others, mut failure) = (String::new(), Vec::new(), None);
+    let mut used = Vec::new();
     while let Some(delta) = stream.next().await {
         match delta {
             Ok(Delta::Text(more)) => text.push_str(&more),
+            Ok(Delta::Used(amounts)) => used = amounts,
             Ok(other) => others.push(other),
             Err(why) => failure = Some(why),
         }
+    }
+    // Every vendor says what a whole answer took.
+    if others.last() == Some(&Delta::Done) {
+        let of = |unit| used.iter().find(|it| it.unit == unit).map(|it| it.count);
+        let units = [Unit::InputTokens, Unit::CachedTokens, Unit::OutputTokens];
+        assert_eq!(units.map(of), [Some(32), Some(8), Some(9)]);
     }
     (text, others, failure)
 }

@@ -34,6 +34,7 @@ mod conferences;
 mod configuring;
 mod contract;
 mod control;
+mod costs;
 mod crashes;
 mod crowd;
 mod databases;

@@ -10,6 +10,7 @@ use crate::audio::library::Libraries;
 use crate::audio::packing::Wishes;
 use crate::audio::speech;
 use crate::base::destination::Destination;
+use crate::base::price::Prices;
 use crate::base::random::Random;
 use crate::call::briefing::{MediaPolicy, Tapes};
 use crate::call::exchange::{Settings, phones};
@@ -119,6 +120,7 @@ fn briefing(plan: Plan) -> Briefing {
         streams: Default::default(),
         openai: None,
         sample: None,
+        prices: Prices::default(),
         trunks: Default::default(),
         phones: Default::default(),
         numbering: Default::default(),

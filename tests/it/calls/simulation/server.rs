@@ -16,6 +16,7 @@ use voxtrunk::audio::library::Libraries;
 use voxtrunk::audio::packing::Wishes;
 use voxtrunk::audio::speech;
 use voxtrunk::base::id::{CallId, PortId, SessionId};
+use voxtrunk::base::price::Prices;
 use voxtrunk::base::scope::Scope;
 use voxtrunk::call::admission::Badge;
 use voxtrunk::call::briefing::{Briefing, MediaPolicy, Tapes, Terms};
@@ -344,6 +345,7 @@ impl Server {
             streams: BTreeMap::new(),
             openai: None,
             sample: None,
+            prices: Prices::default(),
             trunks: BTreeMap::from([(Arc::from(""), self.terms.clone())]),
             tapes: Tapes::default(),
             media: MediaPolicy {

@@ -1,0 +1,174 @@
+//! What the work of providers comes to in a call, and what it costs: in the record, by REST, in metrics.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use voxtrunk::providers::fakes::chat::{self, Answer, Script};
+use voxtrunk::providers::fakes::stand::{Stand, nobody};
+
+use super::caller::{Speaker, call, say};
+use super::http::{Api, started};
+use super::server::{House, Server, said};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_call_costs_what_its_providers_did() {
+    let (busy, brain) = (refuses().await, answers().await);
+    let prices = [
+        ("busy", "price = { output = \"1000 USD/token\" }"),
+        ("brain", "price = { input = \"2 USD/1M tokens\", output = \"8 USD/1M tokens\" }\n\
+                   prices.tiny = { input = \"1 USD/1M tokens\", cached_input = \"0.5 USD/1M tokens\" }"),
+        ("ear", "price = { audio = \"0.006 EUR/min\" }"),
+        ("mouth", "price = { characters = \"30 USD/1M characters\" }"),
+    ];
+    let (server, api) = led(&busy, &brain, &prices).await;
+    let record = asks(&server).await;
+    let cost = &record["cost"];
+    let count = |stage: &str, unit: &str| item(cost, stage, unit)["count"].as_u64();
+    // What was asked ahead of the end of the turn, and withdrawn, nobody reports.
+    let answers = count("llm", "output_tokens").expect("tokens") / 9;
+    assert!(answers >= 1, "{cost:#}");
+    for (stage, provider, model, unit, billionths) in [
+        ("llm", "brain", json!("tiny"), "input_tokens", Some(1_000)),
+        ("llm", "brain", json!("tiny"), "cached_tokens", Some(500)),
+        ("llm", "brain", json!("tiny"), "output_tokens", Some(8_000)),
+        ("tts", "mouth", Value::Null, "characters", Some(30_000)),
+        ("stt", "ear", Value::Null, "audio_ms", Some(100)),
+    ] {
+        let item = item(cost, stage, unit);
+        assert_eq!((&item["provider"], &item["model"]), (&json!(provider), &model), "{cost:#}");
+        let count = item["count"].as_u64().expect("a number");
+        let amount = billionths.map(|each| decimal(u128::from(count) * each));
+        assert_eq!(item["amount"], json!(amount), "{item:#}");
+    }
+    assert_eq!(count("llm", "input_tokens"), Some(32 * answers), "{cost:#}");
+    assert_eq!(count("llm", "cached_tokens"), Some(8 * answers), "{cost:#}");
+    assert!(count("tts", "characters") >= Some(ANSWER.len() as u64), "{cost:#}");
+    assert!(count("stt", "audio_ms") > Some(500), "{cost:#}");
+    let items = cost["items"].as_array().expect("items");
+    assert!(items.iter().all(|it| it["provider"] != "busy"), "it gave nothing: {cost:#}");
+    // Two currencies have no sum.
+    assert_eq!((&cost["total"], &cost["currency"]), (&Value::Null, &Value::Null), "{cost:#}");
+    let of = |currency: &str| {
+        let own = items.iter().filter(|it| it["currency"] == currency);
+        own.map(|it| billionths(&it["amount"])).sum::<u128>()
+    };
+    let totals = json!([
+        { "amount": decimal(of("EUR")), "currency": "EUR" },
+        { "amount": decimal(of("USD")), "currency": "USD" },
+    ]);
+    assert_eq!(cost["totals"], totals, "{cost:#}");
+    // Each turn has its own.
+    let turn = &record["turns"][0]["cost"];
+    assert_eq!(item(turn, "llm", "output_tokens")["count"], json!(9 * answers), "{record:#}");
+
+    let looks = api.with(&server, "read").await;
+    let id = record["id"].as_str().expect("an identity");
+    assert_eq!(looks.json(&format!("/v1/calls/{id}")).await["cost"], *cost);
+    let metrics = looks.get("/metrics").await.text().await.expect("a text");
+    for line in [
+        format!("voxtrunk_llm_tokens_total{{provider=\"brain\",model=\"tiny\",type=\"output_tokens\"}} {}", 9 * answers),
+        format!("voxtrunk_tts_characters_total{{provider=\"mouth\"}} {}", count("tts", "characters").expect("some")),
+    ] {
+        assert!(metrics.lines().any(|it| it == line), "{line}:\n{metrics}");
+    }
+    assert!(metrics.contains("voxtrunk_stt_audio_seconds_total{provider=\"ear\"} "), "{metrics}");
+    assert!(metrics.contains("voxtrunk_cost_total{currency=\"EUR\",provider=\"ear\"} 0.000"), "{metrics}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn without_prices_it_is_told_what_was_done() {
+    let (busy, brain) = (refuses().await, answers().await);
+    let (server, _) = led(&busy, &brain, &[]).await;
+    let cost = asks(&server).await["cost"].clone();
+    assert_eq!((&cost["total"], &cost["totals"]), (&Value::Null, &json!([])), "{cost:#}");
+    let tokens = item(&cost, "llm", "output_tokens");
+    assert!(tokens["count"].as_u64() >= Some(9) && tokens["amount"].is_null(), "{cost:#}");
+}
+
+/// A server whose agent asks a model that refuses, and then one that answers.
+async fn led(busy: &Stand, brain: &Stand, prices: &[(&str, &str)]) -> (Server, Api) {
+    let price = |name: &str| {
+        let found = prices.iter().find(|(provider, _)| *provider == name);
+        found.map(|(_, price)| *price).unwrap_or_default().to_owned()
+    };
+    let settings: String = [
+        ("busy", format!("kind = \"openai\"\napi_key = \"{KEY}\"\nbase_url = \"http://{}/v1\"\n", busy.address)),
+        ("brain", format!("kind = \"openai\"\napi_key = \"{KEY}\"\nbase_url = \"http://{}/v1\"\n", brain.address)),
+        ("ear", "kind = \"pocketsphinx\"\n".to_owned()),
+        ("mouth", "kind = \"flite\"\n".to_owned()),
+    ]
+    .iter()
+    .map(|(name, table)| format!("[providers.{name}]\n{table}{}\n", price(name)))
+    .collect();
+    started(House::with(DIALPLAN).and(&settings)).await
+}
+
+/// A caller asks once, and hangs up when it was answered; the record of that.
+async fn asks(server: &Server) -> Value {
+    let question = say(Speaker::Flite("rms"), "what are your opening hours").await;
+    call(&server.uri("901"), vec![question], Duration::from_secs(12)).await;
+    let record = server.record().await;
+    let spoken = said(&record, "agent");
+    assert!(spoken.iter().any(|line| line.contains(ANSWER)), "{record:#}");
+    record
+}
+
+/// The part of a cost that is of this.
+fn item<'a>(cost: &'a Value, stage: &str, unit: &str) -> &'a Value {
+    let items = cost["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let found = items.iter().find(|it| it["stage"] == stage && it["unit"] == unit);
+    found.unwrap_or_else(|| panic!("no {unit} of {stage}: {cost:#}"))
+}
+
+/// An amount as records write it.
+fn decimal(billionths: u128) -> String {
+    let text = format!("{}.{:09}", billionths / 1_000_000_000, billionths % 1_000_000_000);
+    let kept = text.trim_end_matches('0');
+    let least = text.find('.').expect("a point") + 3;
+    text[..kept.len().max(least)].to_owned()
+}
+
+fn billionths(amount: &Value) -> u128 {
+    let text = amount.as_str().expect("a decimal");
+    let (whole, rest) = text.split_once('.').expect("a point");
+    format!("{whole}{rest:0<9}").parse().expect("digits")
+}
+
+async fn answers() -> Stand {
+    mind(|_| Answer::Says(ANSWER.to_owned())).await
+}
+
+async fn refuses() -> Stand {
+    mind(|_| Answer::Refuses(503, "overloaded", None)).await
+}
+
+async fn mind(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Stand {
+    let script = Script {
+        key: KEY,
+        mind: Arc::new(answer),
+        delay: Duration::ZERO,
+        per_word: Duration::ZERO,
+        observer: nobody(),
+    };
+    chat::open(script).await.expect("a port")
+}
+
+const KEY: &str = "key-4711";
+
+const ANSWER: &str = "We are open from nine to six.";
+
+const DIALPLAN: &str = r#"
+[[route]]
+to = "agent:clerk"
+
+[agents.clerk]
+prompt            = "You are brief."
+first_message     = "Hello?"
+disclosure        = "none"
+disclosure_reason = "a test"
+stt               = { provider = "ear" }
+llm               = { provider = "busy", model = "dear" }
+tts               = { provider = "mouth", voice = "slt" }
+fallback.llm      = [{ provider = "brain", model = "tiny" }]
+"#;
