@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use crate::agent::conversation::Request;
 use crate::agent::judgement::{Judged, Judgement};
 use crate::agent::tool::{ToolCall, ToolResult};
-use crate::base::price::Amount;
 pub use crate::base::id::{PauseId, ThoughtId, TurnId, UtteranceId};
 use crate::base::language::Language;
+use crate::base::price::Amount;
 
 /// What a session is told.
 #[derive(Debug, Clone, PartialEq)]

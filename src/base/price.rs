@@ -281,8 +281,19 @@ mod tests {
         let dear = "1000000000 USD/token".parse::<Price>();
         assert!(dear.is_err() || dear.is_ok_and(|it| it.of(u64::MAX).billionths > 0));
         for wrong in [
-            "", "/", "0.15", "0.15 USD", "0.15 USD/", "0.15 USD/1M", "0.15 USD/0 tokens", "x USD/min",
-            "0.15 USD/1M words", "0.15 usd/min", "-1 USD/min", "1 USD/99999999999M tokens", "1 USD/M tokens",
+            "",
+            "/",
+            "0.15",
+            "0.15 USD",
+            "0.15 USD/",
+            "0.15 USD/1M",
+            "0.15 USD/0 tokens",
+            "x USD/min",
+            "0.15 USD/1M words",
+            "0.15 usd/min",
+            "-1 USD/min",
+            "1 USD/99999999999M tokens",
+            "1 USD/M tokens",
         ] {
             assert!(wrong.parse::<Price>().is_err(), "{wrong}");
         }
@@ -291,7 +302,11 @@ mod tests {
     #[test]
     fn a_model_goes_before_all_and_what_was_read_before_costs_what_reading_does() {
         let read = |text: &str| text.parse::<Price>().ok();
-        let all = Tariff { input: read("1 USD/1M tokens"), output: read("4 USD/1M tokens"), ..Tariff::default() };
+        let all = Tariff {
+            input: read("1 USD/1M tokens"),
+            output: read("4 USD/1M tokens"),
+            ..Tariff::default()
+        };
         let mini = Tariff { input: read("0.1 USD/1M tokens"), ..Tariff::default() };
         let mut prices = Prices::default();
         prices.know("openai", all, &BTreeMap::from([("mini".to_owned(), mini)]));

@@ -22,9 +22,9 @@ use crate::call::record::{Callback, Latency, LeftQueue, Manner, Message, Record,
 use crate::call::stir::Verification;
 use crate::call::stream::{self, StreamId};
 use crate::call::transfer::Escort;
+use crate::call::uses::Used;
 use crate::call::voicemail::Fate;
 use crate::dialplan::plan::Route;
-use crate::call::uses::Used;
 use crate::media;
 use crate::sdp::keying::Policy;
 use crate::sip;

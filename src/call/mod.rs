@@ -16,14 +16,14 @@ pub mod outbound;
 pub mod outside;
 pub mod overview;
 pub mod placement;
-pub mod stage;
-pub mod uses;
 pub mod record;
+pub mod stage;
 pub mod stir;
 pub mod stream;
 pub mod timetable;
 pub mod trace;
 pub mod transfer;
+pub mod uses;
 pub mod veil;
 
 pub mod decision;

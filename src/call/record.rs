@@ -11,8 +11,8 @@ use crate::call::cause::Cause;
 use crate::call::stir::Verification;
 use crate::call::stream::{End, StreamId};
 use crate::call::trace::{Thought, Trace, When};
-use crate::call::voicemail::Fate;
 use crate::call::uses::Uses;
+use crate::call::voicemail::Fate;
 use crate::media::event::Quality;
 
 pub use crate::call::stage::Stage;

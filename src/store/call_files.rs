@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::agent::judgement::{Judged, Likelihood};
-use crate::base::price::Cost;
 use crate::base::id::CallId;
+use crate::base::price::Cost;
 use crate::call::cause::Cause;
 use crate::call::record::{
     Answerer, Bridge, Callback, Consent, Disclosed, Failure, Hold, Latency, LeftQueue, Leg, Line,

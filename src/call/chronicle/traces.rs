@@ -8,8 +8,8 @@ use crate::agent::event::{Delta, Input, ThoughtId, TurnTimes};
 use crate::base::trace_context::{SpanId, TraceParent};
 use crate::call::event::Fact;
 use crate::call::record::{Latency, Served, ToolUse, Turn};
-use crate::call::uses::Uses;
 use crate::call::trace::{Sample, Thought, Trace, When};
+use crate::call::uses::Uses;
 
 impl Chronicle {
     /// The call stands in a trace, if somebody collects some or its parent is named.
@@ -38,7 +38,14 @@ impl Chronicle {
         // Who answers it is known when it is answered.
         let served = Served { heard: self.served.heard.clone(), ..Served::default() };
         let latency = Latency::default();
-        self.record.turns.push(Turn { turn, when, latency, judged: None, served, uses: Uses::default() });
+        self.record.turns.push(Turn {
+            turn,
+            when,
+            latency,
+            judged: None,
+            served,
+            uses: Uses::default(),
+        });
     }
 
     /// The times of a turn are known.

@@ -241,6 +241,7 @@ impl Ear {
     /// A transcriber gave a text, or said that it cannot.
     async fn heard(&mut self, heard: Heard) {
         let (pause, transcript) = (heard.pause, heard.transcript);
+        let is_whole = matches!(transcript, Transcript::Final { .. } | Transcript::Judged { .. });
         match &transcript {
             Transcript::Failed => return self.failed(Left::Something, "it could not say").await,
             Transcript::Partial { .. } => {
@@ -255,10 +256,12 @@ impl Ear {
                 if let (Some(desk), Some(hearing)) = (&self.desk, &mut self.hearing) {
                     desk.transcribers.served(&mut hearing.attempt).await;
                 }
-                self.count().await;
             }
         }
         self.report(Input::Transcript { pause, transcript }).await;
+        if is_whole {
+            self.count().await;
+        }
     }
 
     /// Whoever hears has failed: another one hears the turn again. Without one, it is kept if it

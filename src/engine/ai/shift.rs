@@ -124,12 +124,7 @@ impl<T: ?Sized> Shift<T> {
     }
 
     /// Tells the call what somebody did for it, for it may cost something.
-    pub async fn used(
-        &self,
-        attempt: &Attempt<T>,
-        model: Option<Arc<str>>,
-        amounts: Vec<Amount>,
-    ) {
+    pub async fn used(&self, attempt: &Attempt<T>, model: Option<Arc<str>>, amounts: Vec<Amount>) {
         let health = &attempt.member.health;
         let (stage, provider) = (health.stage(), health.provider().clone());
         self.report(Service::Used(Used { stage, provider, model, amounts })).await;

@@ -285,7 +285,8 @@ impl Job {
     /// Tells how much a voice was asked to say: it may cost something.
     async fn count(&mut self) {
         let count = self.clause.left().chars().count() as u64;
-        let State::Voicing(Voicing { attempt: Manner::Asked(attempt), .. }) = &mut self.state else {
+        let State::Voicing(Voicing { attempt: Manner::Asked(attempt), .. }) = &mut self.state
+        else {
             return;
         };
         let amounts = vec![Amount { unit: Unit::Characters, count }];

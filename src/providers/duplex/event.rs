@@ -181,3 +181,31 @@ pub(super) fn cancel(response: Option<&str>) -> Message {
 
 /// Codes of errors that another socket does not mend.
 const LASTING: [&str; 3] = ["invalid_api_key", "model_not_found", "insufficient_quota"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_before_is_counted_apart() {
+        let usage = json!({
+            "total_tokens": 300,
+            "input_token_details": { "text_tokens": 100, "audio_tokens": 60, "cached_tokens": 50,
+                "cached_tokens_details": { "text_tokens": 40, "audio_tokens": 10 } },
+            "output_token_details": { "text_tokens": 30, "audio_tokens": 110 },
+        });
+        let usage: Usage = serde_json::from_value(usage).expect("JSON");
+        let counts: Vec<(Unit, u64)> =
+            usage.amounts().iter().map(|it| (it.unit, it.count)).collect();
+        let expected = [
+            (Unit::InputTokens, 60),
+            (Unit::AudioInputTokens, 50),
+            (Unit::CachedTokens, 50),
+            (Unit::OutputTokens, 30),
+            (Unit::AudioOutputTokens, 110),
+        ];
+        assert_eq!(counts, expected);
+        let nothing: Usage = serde_json::from_value(json!({ "total_tokens": 9 })).expect("JSON");
+        assert_eq!(nothing.amounts(), []);
+    }
+}

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::event::{Incoming, Item, Problem, Response, cancel};
+use super::event::{Incoming, Item, Problem, Response, Usage, cancel};
 use super::session::{Answer, Ending, LONGEST_TEXT, Session};
 use super::turn::{decode, rate};
 use crate::agent::event::{Delta, ThoughtId};
@@ -150,8 +150,9 @@ impl Session {
             };
         }
         let Some(answer) = self.answer(&response.id) else { return };
-        if let Some(usage) = response.usage.as_ref().filter(|_| !answer.is_abandoned) {
-            answer.wanted.words.try_send(Ok(Delta::Used(usage.amounts()))).ok();
+        let amounts = response.usage.as_ref().map(Usage::amounts).unwrap_or_default();
+        if !amounts.is_empty() && !answer.is_abandoned {
+            answer.wanted.words.try_send(Ok(Delta::Used(amounts))).ok();
         }
         let silent = || ProviderError::passing(&name, "answers nothing");
         let is_served = why.is_none();

@@ -282,8 +282,10 @@ impl Uses {
         let name = "voxtrunk_tts_characters_total";
         let help = "Letters that voices were asked to speak in calls that ended.";
         self.characters.write(out, name, help, ["provider"]);
-        let what =
-            ("voxtrunk_stt_audio_seconds_total", "Sound that was written down in calls that ended.");
+        let what = (
+            "voxtrunk_stt_audio_seconds_total",
+            "Sound that was written down in calls that ended.",
+        );
         self.sound.write_in(1e3, out, what, ["provider"]);
         let what = ("voxtrunk_cost_total", "What providers cost in calls that ended.");
         self.costs.write_in(1e9, out, what, ["currency", "provider"]);

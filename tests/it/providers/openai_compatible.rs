@@ -68,6 +68,7 @@ fn text(deltas: &[Delta]) -> String {
         .filter_map(|delta| match delta {
             Delta::Text(text) => Some(text.as_str()),
             Delta::Clause
+            | Delta::Used(_)
             | Delta::Tool(_)
             | Delta::Done
             | Delta::BrokeOff

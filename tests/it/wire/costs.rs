@@ -16,8 +16,11 @@ async fn a_call_costs_what_its_providers_did() {
     let (busy, brain) = (refuses().await, answers().await);
     let prices = [
         ("busy", "price = { output = \"1000 USD/token\" }"),
-        ("brain", "price = { input = \"2 USD/1M tokens\", output = \"8 USD/1M tokens\" }\n\
-                   prices.tiny = { input = \"1 USD/1M tokens\", cached_input = \"0.5 USD/1M tokens\" }"),
+        (
+            "brain",
+            "price = { input = \"2 USD/1M tokens\", output = \"8 USD/1M tokens\" }\n\
+                   prices.tiny = { input = \"1 USD/1M tokens\", cached_input = \"0.5 USD/1M tokens\" }",
+        ),
         ("ear", "price = { audio = \"0.006 EUR/min\" }"),
         ("mouth", "price = { characters = \"30 USD/1M characters\" }"),
     ];
@@ -67,13 +70,22 @@ async fn a_call_costs_what_its_providers_did() {
     assert_eq!(looks.json(&format!("/v1/calls/{id}")).await["cost"], *cost);
     let metrics = looks.get("/metrics").await.text().await.expect("a text");
     for line in [
-        format!("voxtrunk_llm_tokens_total{{provider=\"brain\",model=\"tiny\",type=\"output_tokens\"}} {}", 9 * answers),
-        format!("voxtrunk_tts_characters_total{{provider=\"mouth\"}} {}", count("tts", "characters").expect("some")),
+        format!(
+            "voxtrunk_llm_tokens_total{{provider=\"brain\",model=\"tiny\",type=\"output_tokens\"}} {}",
+            9 * answers
+        ),
+        format!(
+            "voxtrunk_tts_characters_total{{provider=\"mouth\"}} {}",
+            count("tts", "characters").expect("some")
+        ),
     ] {
         assert!(metrics.lines().any(|it| it == line), "{line}:\n{metrics}");
     }
     assert!(metrics.contains("voxtrunk_stt_audio_seconds_total{provider=\"ear\"} "), "{metrics}");
-    assert!(metrics.contains("voxtrunk_cost_total{currency=\"EUR\",provider=\"ear\"} 0.000"), "{metrics}");
+    assert!(
+        metrics.contains("voxtrunk_cost_total{currency=\"EUR\",provider=\"ear\"} 0.000"),
+        "{metrics}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -93,8 +105,20 @@ async fn led(busy: &Stand, brain: &Stand, prices: &[(&str, &str)]) -> (Server, A
         found.map(|(_, price)| *price).unwrap_or_default().to_owned()
     };
     let settings: String = [
-        ("busy", format!("kind = \"openai\"\napi_key = \"{KEY}\"\nbase_url = \"http://{}/v1\"\n", busy.address)),
-        ("brain", format!("kind = \"openai\"\napi_key = \"{KEY}\"\nbase_url = \"http://{}/v1\"\n", brain.address)),
+        (
+            "busy",
+            format!(
+                "kind = \"openai\"\napi_key = \"{KEY}\"\nbase_url = \"http://{}/v1\"\n",
+                busy.address
+            ),
+        ),
+        (
+            "brain",
+            format!(
+                "kind = \"openai\"\napi_key = \"{KEY}\"\nbase_url = \"http://{}/v1\"\n",
+                brain.address
+            ),
+        ),
         ("ear", "kind = \"pocketsphinx\"\n".to_owned()),
         ("mouth", "kind = \"flite\"\n".to_owned()),
     ]
@@ -171,4 +195,10 @@ stt               = { provider = "ear" }
 llm               = { provider = "busy", model = "dear" }
 tts               = { provider = "mouth", voice = "slt" }
 fallback.llm      = [{ provider = "brain", model = "tiny" }]
+
+# What PocketSphinx listens for.
+[[agents.clerk.intents]]
+id      = "hours"
+phrases = ["what are your opening hours"]
+say     = "Wait."
 "#;
