@@ -50,29 +50,37 @@ async fn a_call_costs_what_its_providers_did() {
     assert!(count("stt", "audio_ms") > Some(500), "{cost:#}");
     let items = cost["items"].as_array().expect("items");
     assert!(items.iter().all(|it| it["provider"] != "busy"), "it gave nothing: {cost:#}");
-    // Two currencies have no sum.
-    assert_eq!((&cost["total"], &cost["currency"]), (&Value::Null, &Value::Null), "{cost:#}");
-    let of = |currency: &str| {
-        let own = items.iter().filter(|it| it["currency"] == currency);
-        own.map(|it| billionths(&it["amount"])).sum::<u128>()
-    };
-    let totals = json!([
-        { "amount": decimal(of("EUR")), "currency": "EUR" },
-        { "amount": decimal(of("USD")), "currency": "USD" },
-    ]);
-    assert_eq!(cost["totals"], totals, "{cost:#}");
+    adds_up(cost);
     // Each turn has its own.
     let turn = &record["turns"][0]["cost"];
     assert_eq!(item(turn, "llm", "output_tokens")["count"], json!(9 * answers), "{record:#}");
 
-    let looks = api.with(&server, "read").await;
+    counted(&server, &api, &record).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn without_prices_it_is_told_what_was_done() {
+    let (busy, brain) = (refuses().await, answers().await);
+    let (server, _) = led(&busy, &brain, &[]).await;
+    let cost = asks(&server).await["cost"].clone();
+    assert_eq!((&cost["total"], &cost["totals"]), (&Value::Null, &json!([])), "{cost:#}");
+    let tokens = item(&cost, "llm", "output_tokens");
+    assert!(tokens["count"].as_u64() >= Some(9) && tokens["amount"].is_null(), "{cost:#}");
+}
+
+/// REST and metrics say the same.
+async fn counted(server: &Server, api: &Api, record: &Value) {
+    let cost = &record["cost"];
+    let count = |stage: &str, unit: &str| item(cost, stage, unit)["count"].as_u64();
+    let tokens = count("llm", "output_tokens").expect("tokens");
+    let looks = api.with(server, "read").await;
     let id = record["id"].as_str().expect("an identity");
     assert_eq!(looks.json(&format!("/v1/calls/{id}")).await["cost"], *cost);
     let metrics = looks.get("/metrics").await.text().await.expect("a text");
     for line in [
         format!(
             "voxtrunk_llm_tokens_total{{provider=\"brain\",model=\"tiny\",type=\"output_tokens\"}} {}",
-            9 * answers
+            tokens
         ),
         format!(
             "voxtrunk_tts_characters_total{{provider=\"mouth\"}} {}",
@@ -88,14 +96,19 @@ async fn a_call_costs_what_its_providers_did() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn without_prices_it_is_told_what_was_done() {
-    let (busy, brain) = (refuses().await, answers().await);
-    let (server, _) = led(&busy, &brain, &[]).await;
-    let cost = asks(&server).await["cost"].clone();
-    assert_eq!((&cost["total"], &cost["totals"]), (&Value::Null, &json!([])), "{cost:#}");
-    let tokens = item(&cost, "llm", "output_tokens");
-    assert!(tokens["count"].as_u64() >= Some(9) && tokens["amount"].is_null(), "{cost:#}");
+/// Each currency has the sum of its parts, and two have none together.
+fn adds_up(cost: &Value) {
+    let items = cost["items"].as_array().expect("items");
+    assert_eq!((&cost["total"], &cost["currency"]), (&Value::Null, &Value::Null), "{cost:#}");
+    let of = |currency: &str| {
+        let own = items.iter().filter(|it| it["currency"] == currency);
+        own.map(|it| billionths(&it["amount"])).sum::<u128>()
+    };
+    let totals = json!([
+        { "amount": decimal(of("EUR")), "currency": "EUR" },
+        { "amount": decimal(of("USD")), "currency": "USD" },
+    ]);
+    assert_eq!(cost["totals"], totals, "{cost:#}");
 }
 
 /// A server whose agent asks a model that refuses, and then one that answers.
