@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de};
 
 use crate::base::money::{Currency, Money};
 
@@ -38,7 +38,7 @@ pub struct Amount {
     pub count: u64,
 }
 
-/// What so many of something cost: `0.15 USD/1M tokens`.
+/// What so many of something cost: `0.15 USD per 1M tokens`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Price {
     money: Money,
@@ -64,18 +64,25 @@ pub struct Cost {
     pub currency: Currency,
 }
 
+/// Why a text is no cost.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no amount and its currency, such as \"0.000015 USD\"")]
+pub struct NotACost(String);
+
 /// Why a text is no price of something.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no price: write it like \"0.15 USD/1M tokens\", \"0.0077 USD/min\" or \"30 USD/1M characters\""
+    "`{0}` is no price: write it like \"0.15 USD per 1M tokens\", \"0.0077 USD per minute\" or \"30 USD per 1M characters\""
 )]
 pub struct NotAPrice(String);
 
-/// What the work of a provider, or of one of its models, costs.
+/// What the work of a provider, or of one of its models, costs. One that hears or speaks has one
+/// price, which may stand alone: `0.0077 USD per minute`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, remote = "Self")]
+#[schemars(transform = or_alone)]
 pub struct Tariff {
-    /// What a language model reads: `0.15 USD/1M tokens`.
+    /// What a language model reads: `0.15 USD per 1M tokens`.
     #[serde(deserialize_with = "tokens")]
     pub input: Option<Price>,
     /// What it has read before; without it, it costs what `input` does.
@@ -90,10 +97,10 @@ pub struct Tariff {
     /// The sound that it speaks.
     #[serde(deserialize_with = "tokens")]
     pub audio_output: Option<Price>,
-    /// What is heard: `0.0077 USD/min`.
+    /// What is heard: `0.0077 USD per minute`.
     #[serde(deserialize_with = "sound")]
     pub audio: Option<Price>,
-    /// What is spoken: `30 USD/1M characters`.
+    /// What is spoken: `30 USD per 1M characters`.
     #[serde(deserialize_with = "characters")]
     pub characters: Option<Price>,
 }
@@ -178,7 +185,7 @@ impl FromStr for Price {
 
     fn from_str(text: &str) -> Result<Self, NotAPrice> {
         let read = || {
-            let (money, per) = text.split_once('/')?;
+            let (money, per) = text.split_once(" per ").or_else(|| text.split_once('/'))?;
             let (per, kind) = unit(per.trim())?;
             Some(Self { money: money.trim().parse().ok()?, per, kind })
         };
@@ -186,12 +193,33 @@ impl FromStr for Price {
     }
 }
 
+impl FromStr for Cost {
+    type Err = NotACost;
+
+    /// Reads what [`Cost::amount`] writes, and the currency behind it.
+    fn from_str(text: &str) -> Result<Self, NotACost> {
+        let read = || {
+            let (amount, currency) = text.split_once(' ')?;
+            let (whole, decimals) = amount.split_once('.')?;
+            let is_number =
+                |it: &str| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_digit());
+            if !is_number(whole) || !is_number(decimals) || decimals.len() > 9 {
+                return None;
+            }
+            let whole = whole.parse::<u128>().ok()?.checked_mul(BILLION)?;
+            let rest: u128 = format!("{decimals:0<9}").parse().ok()?;
+            Some(Self { billionths: whole.checked_add(rest)?, currency: currency.parse().ok()? })
+        };
+        read().ok_or_else(|| NotACost(text.to_owned()))
+    }
+}
+
 /// Reads for how many of what a price is.
 fn unit(text: &str) -> Option<(u64, Kind)> {
     let time = match text {
-        "s" => 1_000,
-        "min" => 60_000,
-        "h" => 3_600_000,
+        "s" | "second" => 1_000,
+        "min" | "minute" => 60_000,
+        "h" | "hour" => 3_600_000,
         _ => 0,
     };
     if time > 0 {
@@ -229,20 +257,54 @@ fn of_kind<'de, D: Deserializer<'de>>(
     let price: Price = crate::base::units::parsed(source)?;
     match price.kind == kind {
         true => Ok(Some(price)),
-        false => Err(serde::de::Error::custom(Misplaced(like))),
+        false => Err(de::Error::custom(Misplaced(like))),
     }
 }
 
 fn tokens<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Price>, D::Error> {
-    of_kind(source, (Kind::Tokens, "0.15 USD/1M tokens"))
+    of_kind(source, (Kind::Tokens, "0.15 USD per 1M tokens"))
 }
 
 fn sound<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Price>, D::Error> {
-    of_kind(source, (Kind::Sound, "0.0077 USD/min"))
+    of_kind(source, (Kind::Sound, "0.0077 USD per minute"))
 }
 
 fn characters<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Price>, D::Error> {
-    of_kind(source, (Kind::Characters, "30 USD/1M characters"))
+    of_kind(source, (Kind::Characters, "30 USD per 1M characters"))
+}
+
+impl<'de> Deserialize<'de> for Tariff {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Tariff;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a price, or a table of prices")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Tariff, E> {
+                let price: Price = text.parse().map_err(E::custom)?;
+                let only = Some(price);
+                match price.kind {
+                    Kind::Sound => Ok(Tariff { audio: only, ..Tariff::default() }),
+                    Kind::Characters => Ok(Tariff { characters: only, ..Tariff::default() }),
+                    Kind::Tokens => Err(E::custom(TOKENS_APART)),
+                }
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, table: A) -> Result<Tariff, A::Error> {
+                Tariff::deserialize(de::value::MapAccessDeserializer::new(table))
+            }
+        }
+        source.deserialize_any(Visitor)
+    }
+}
+
+/// A price may stand alone, too.
+fn or_alone(schema: &mut Schema) {
+    let table = std::mem::take(schema);
+    *schema = json_schema!({ "anyOf": [{ "type": "string", "pattern": PATTERN }, table] });
 }
 
 impl JsonSchema for Price {
@@ -253,10 +315,17 @@ impl JsonSchema for Price {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "pattern": "^[0-9]+(\\.[0-9]{1,6})? [A-Z]{3}/(s|min|h|([0-9]+[kKM]? )?(tokens?|characters?))$"
+            "pattern": PATTERN
         })
     }
 }
+
+/// What a price looks like.
+const PATTERN: &str = "^[0-9]+(\\.[0-9]{1,6})? [A-Z]{3}(/| per )(s|second|min|minute|h|hour|([0-9]+[kKM]? )?(tokens?|characters?))$";
+
+/// What is said of a price of tokens that stands alone.
+const TOKENS_APART: &str = "tokens that are read and written have prices of their own: write it like \
+    { input = \"0.15 USD per 1M tokens\", output = \"0.60 USD per 1M tokens\" }";
 
 /// A billionth is the smallest amount.
 const BILLION: u128 = 1_000_000_000;
@@ -278,6 +347,8 @@ mod tests {
         assert_eq!(cost("30 USD/1M characters", 1_000_000), "30.00 USD");
         assert_eq!(cost("0.3 USD/1k characters", 10), "0.003 USD");
         assert_eq!(cost("1 USD/token", 3), "3.00 USD");
+        assert_eq!(cost("0.0077 USD per minute", 90_000), "0.01155 USD");
+        assert_eq!(cost("0.15 USD per 1M tokens", 100), "0.000015 USD");
         let dear = "1000000000 USD/token".parse::<Price>();
         assert!(dear.is_err() || dear.is_ok_and(|it| it.of(u64::MAX).billionths > 0));
         for wrong in [
@@ -294,6 +365,9 @@ mod tests {
             "-1 USD/min",
             "1 USD/99999999999M tokens",
             "1 USD/M tokens",
+            "1 USD per",
+            "1 USD per day",
+            "1 USDper minute",
         ] {
             assert!(wrong.parse::<Price>().is_err(), "{wrong}");
         }
@@ -317,5 +391,19 @@ mod tests {
         assert_eq!(prices.price("openai", None, Unit::CachedTokens), all.input);
         assert_eq!(prices.price("openai", None, Unit::Characters), None);
         assert_eq!(prices.price("free", None, Unit::InputTokens), None);
+    }
+
+    #[test]
+    fn a_cost_is_read_as_it_is_written() {
+        let usd = "USD".parse().expect("a currency");
+        for billionths in [0, 1, 525, 1_000_000_000, 30_000_000_001, u128::from(u64::MAX)] {
+            let cost = Cost { billionths, currency: usd };
+            assert_eq!(format!("{} USD", cost.amount()).parse(), Ok(cost));
+        }
+        for wrong in ["", "1", "1 USD", "1. USD", ".1 USD", "-0.1 USD", "0.1 usd", "0.1234567890 USD"] {
+            assert!(wrong.parse::<Cost>().is_err(), "{wrong}");
+        }
+        let huge = format!("{}.00 USD", u128::MAX);
+        assert!(huge.parse::<Cost>().is_err());
     }
 }

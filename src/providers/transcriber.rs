@@ -13,6 +13,11 @@ pub trait Transcriber: Send + Sync {
     /// Loads what is needed and decodes something once, so that the first caller does not wait.
     fn warm_up(&self) -> BoxFuture<'_, Result<(), ProviderError>>;
 
+    /// The name of its model, if it has one.
+    fn name(&self) -> Option<&str> {
+        None
+    }
+
     /// Begins to hear one call. Texts go to `heard`, which is bounded: a partial text that finds
     /// it full is dropped, a final one waits.
     fn open(

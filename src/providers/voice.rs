@@ -18,6 +18,11 @@ pub trait Voice: Send + Sync {
         Box::pin(async { Ok(()) })
     }
 
+    /// The name of its model, if it has one.
+    fn name(&self) -> Option<&str> {
+        None
+    }
+
     /// Speaks. Frames have any length and the voice's own rate, the same in the whole stream.
     /// Dropping the stream stops the work.
     fn speak(&self, text: &str) -> BoxStream<'static, Result<Frame, ProviderError>>;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+use crate::base::price::Cost;
 use crate::base::zone::Zone;
 use crate::store::database::{Database, DatabaseError, Dialect, Row, Statement};
 use crate::store::index::{Filter, Rules};
@@ -80,6 +81,8 @@ pub struct Tally {
     pub causes: BTreeMap<String, u64>,
     /// How fast the turns of callers were answered.
     pub delays: Delays,
+    /// What the work of providers costs, in each currency.
+    pub costs: Vec<Cost>,
 }
 
 /// Milliseconds from the end of a turn to the first packet of its answer, counted in steps.
@@ -117,6 +120,9 @@ impl Analytics {
         self.database.each(asked.calls(dialect), |row| groups.take_calls(row)).await?;
         if !groups.is_full {
             self.database.each(asked.turns(dialect), |row| groups.take_turns(row)).await?;
+        }
+        if !groups.is_full {
+            self.database.each(asked.costs(dialect), |row| groups.take_costs(row)).await?;
         }
         if groups.is_full { Err(Uncounted::Groups) } else { Ok(groups.found) }
     }
@@ -167,6 +173,16 @@ impl Question {
         let delay = "turns.first_packet_ms / 10";
         let from = "JOIN turns ON turns.call = calls.id AND turns.first_packet_ms >= 0";
         self.statement(dialect, (from, &format!("{delay}, count(*)")), &[delay])
+    }
+
+    /// What the calls of each group cost. Whole units and the rest are summed apart: no sum is too
+    /// big for a database.
+    fn costs(&self, dialect: Dialect) -> Statement {
+        let sums = "call_costs.currency, \
+                    CAST(sum(call_costs.billionths / 1000000000) AS BIGINT), \
+                    CAST(sum(call_costs.billionths % 1000000000) AS BIGINT)";
+        let from = "JOIN call_costs ON call_costs.call = calls.id";
+        self.statement(dialect, (from, sums), &["call_costs.currency"])
     }
 
     fn statement(&self, dialect: Dialect, (from, sums): (&str, &str), by: &[&str]) -> Statement {
@@ -255,6 +271,22 @@ impl Groups<'_> {
         let step = row.number(first).unwrap_or_default().min(LONGEST_DELAY);
         let turns = count(row, first + 1);
         *self.tally(row)?.delays.0.entry(step).or_default() += turns;
+        ControlFlow::Continue(())
+    }
+
+    fn take_costs(&mut self, row: &Row) -> ControlFlow<()> {
+        let first = self.asked.by.len();
+        let Some(currency) = row.text(first).and_then(|it| it.parse().ok()) else {
+            return ControlFlow::Continue(());
+        };
+        let (whole, rest) = (count(row, first + 1), count(row, first + 2));
+        let billionths = u128::from(whole) * 1_000_000_000 + u128::from(rest);
+        // Quarters of an hour are put together here.
+        let costs = &mut self.tally(row)?.costs;
+        match costs.binary_search_by_key(&currency, |cost| cost.currency) {
+            Ok(at) => costs.iter_mut().skip(at).take(1).for_each(|it| it.billionths += billionths),
+            Err(at) => costs.insert(at, Cost { billionths, currency }),
+        }
         ControlFlow::Continue(())
     }
 

@@ -1,5 +1,6 @@
 //! A JSON file for each call, written when it ends.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -10,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::agent::judgement::{Judged, Likelihood};
 use crate::base::id::CallId;
-use crate::base::price::Cost;
+use crate::base::price::{Cost, Unit};
 use crate::call::cause::Cause;
 use crate::call::record::{
     Answerer, Bridge, Callback, Consent, Disclosed, Failure, Hold, Latency, LeftQueue, Leg, Line,
@@ -358,8 +359,15 @@ fn turn(turn: &Turn) -> Value {
             "llm": turn.served.thought.as_deref(),
             "tts": turn.served.spoken.as_deref(),
         },
+        "use": used(&turn.uses),
         "cost": cost(&turn.uses),
     })
+}
+
+/// How much of what was done, whoever did it: `{ "output_tokens": 9, "characters": 29 }`.
+fn used(uses: &Uses) -> Map<String, Value> {
+    let units: BTreeSet<Unit> = uses.iter().map(|it| it.amount.unit).collect();
+    units.into_iter().map(|it| (it.name().to_owned(), json!(uses.count(it)))).collect()
 }
 
 /// What providers did, and what it costs, as decimals. A total stands where all is in one currency.

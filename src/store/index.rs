@@ -4,6 +4,7 @@
 use serde_json::{Map, Value as Json};
 
 use crate::base::id::CallId;
+use crate::base::price::Cost;
 use crate::store::call_archive::Document;
 use crate::store::database::{Database, DatabaseError, Dialect, Row, Statement, Value};
 use crate::store::words::{Search, words};
@@ -206,6 +207,9 @@ impl Entry {
         }
         orders.extend(list(&self.record, "legs").enumerate().map(|leg| of_leg(&id, leg)));
         orders.extend(list(&self.record, "turns").enumerate().map(|turn| of_turn(&id, turn)));
+        let totals = self.record.get("cost").and_then(|cost| cost.get("totals"));
+        let totals = totals.and_then(Json::as_array).into_iter().flatten();
+        orders.extend(totals.filter_map(|total| of_cost(&id, total)));
         orders.extend(list(&self.record, "tools").enumerate().map(|tool| of_tool(&id, tool)));
         let text = match dialect {
             Dialect::Sqlite => {
@@ -382,6 +386,7 @@ fn parts_removed(id: &str, dialect: Dialect) -> impl Iterator<Item = Statement> 
         "DELETE FROM legs WHERE call = $1",
         "DELETE FROM turns WHERE call = $1",
         "DELETE FROM tool_calls WHERE call = $1",
+        "DELETE FROM call_costs WHERE call = $1",
     ];
     parts.into_iter().map(move |text| Statement::new(text, [id.into()]))
 }
@@ -445,6 +450,19 @@ fn of_tool(id: &str, (place, tool): (usize, &Json)) -> Statement {
             millis(tool.get("took_ms")).into(),
         ],
     )
+}
+
+/// What a call costs in one currency; nothing when that cannot be read.
+fn of_cost(id: &str, total: &Json) -> Option<Statement> {
+    let cost: Cost = format!("{} {}", text(total.get("amount"))?, text(total.get("currency"))?)
+        .parse()
+        .ok()?;
+    let billionths = i64::try_from(cost.billionths).unwrap_or(i64::MAX);
+    Some(Statement::new(
+        "INSERT INTO call_costs (call, currency, billionths) VALUES ($1, $2, $3) \
+         ON CONFLICT (call, currency) DO NOTHING",
+        [id.into(), cost.currency.to_string().into(), billionths.into()],
+    ))
 }
 
 /// Milliseconds from the arrival of a call to its answer; nothing when it was not answered.

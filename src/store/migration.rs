@@ -148,6 +148,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("migrations/0005_traces.sqlite.sql"),
         postgres: include_str!("migrations/0005_traces.postgres.sql"),
     },
+    Migration {
+        version: 6,
+        name: "what calls cost",
+        sqlite: include_str!("migrations/0006_costs.sqlite.sql"),
+        postgres: include_str!("migrations/0006_costs.postgres.sql"),
+    },
 ];
 
 const LATEST: usize = MIGRATIONS.len();

@@ -311,7 +311,8 @@ impl Ear {
         let heard = std::mem::take(&mut hearing.heard);
         if let Some(count) = u64::try_from(heard.as_millis()).ok().filter(|count| *count > 0) {
             let amounts = vec![Amount { unit: Unit::AudioMillis, count }];
-            desk.transcribers.used(&hearing.attempt, None, amounts).await;
+            let model = hearing.attempt.who().name().map(Arc::from);
+            desk.transcribers.used(&hearing.attempt, model, amounts).await;
         }
     }
 

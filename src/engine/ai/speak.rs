@@ -290,7 +290,8 @@ impl Job {
             return;
         };
         let amounts = vec![Amount { unit: Unit::Characters, count }];
-        self.desk.voices.used(attempt, None, amounts).await;
+        let model = attempt.who().name().map(Arc::from);
+        self.desk.voices.used(attempt, model, amounts).await;
     }
 
     /// Takes what the voice gave; gives how the utterance moved by that.

@@ -12,6 +12,7 @@ use super::shift::{Attempt, Shift, Tried};
 use crate::agent::assistant::Patience;
 use crate::agent::conversation::Request;
 use crate::agent::event::{Delta, Input, ThoughtId};
+use crate::base::price::Amount;
 use crate::call::event;
 use crate::engine::mailbox::Mailbox;
 use crate::providers::error::ProviderError;
@@ -65,10 +66,7 @@ impl Thinking {
                     self.models.served(&mut asked.attempt).await;
                     return Delta::Done;
                 }
-                Ok(Delta::Used(amounts)) => {
-                    let model = asked.attempt.who().name().map(Arc::from);
-                    self.models.used(&asked.attempt, model, amounts).await;
-                }
+                Ok(Delta::Used(amounts)) => self.used(&asked.attempt, amounts).await,
                 Ok(delta) => {
                     tools |= matches!(delta, Delta::Tool(_));
                     self.tell(delta).await;
@@ -90,22 +88,31 @@ impl Thinking {
     /// Asks until somebody answers. Whoever gives the first word goes on.
     async fn first_word(&self, tried: &mut Tried) -> Option<(Asked, Delta)> {
         let mut racing: Vec<Asked> = Vec::new();
+        let mut late = Box::pin(sleep(self.patience.first_word));
         loop {
             if racing.is_empty() {
                 racing.push(self.ask(tried)?);
+                late.set(sleep(self.patience.first_word));
             }
             let may_hedge = racing.len() < MOST_BESIDE && self.models.has_another(tried);
             let words = racing.iter_mut().map(|asked| asked.answer.next());
             let (word, at) = tokio::select! {
                 biased;
                 (word, at, _) = select_all(words) => (word, at),
-                () = sleep(self.patience.first_word), if may_hedge => {
+                () = &mut late, if may_hedge => {
                     racing.extend(self.ask(tried));
+                    late.set(sleep(self.patience.first_word));
                     continue;
                 }
             };
             let mut asked = racing.swap_remove(at);
             let why = match word {
+                // What it has read by now is no word yet.
+                Some(Ok(Delta::Used(amounts))) => {
+                    self.used(&asked.attempt, amounts).await;
+                    racing.push(asked);
+                    continue;
+                }
                 // Nothing is no answer, as long as there is somebody else to ask.
                 Some(Ok(Delta::Done)) if !racing.is_empty() || self.models.has_another(tried) => {
                     asked.attempt.passing("it answers nothing")
@@ -151,6 +158,12 @@ impl Thinking {
             Ok(None) => Err(asked.attempt.passing("the answer broke off")),
             Err(_) => Err(asked.attempt.passing("the answer stopped in the middle")),
         }
+    }
+
+    /// Tells what an answer took so far.
+    async fn used(&self, attempt: &Attempt<dyn Model>, amounts: Vec<Amount>) {
+        let model = attempt.who().name().map(Arc::from);
+        self.models.used(attempt, model, amounts).await;
     }
 
     async fn tell(&self, delta: Delta) {

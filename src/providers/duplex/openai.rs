@@ -62,7 +62,7 @@ impl Realtime for OpenAiRealtime {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         while calls.try_join_next().is_some() {}
         calls.spawn(work.run());
-        Arc::new(OpenAiTalk::new(self.settings.name.clone(), self.identity(), orders))
+        Arc::new(OpenAiTalk::new(&self.settings, self.identity(), orders))
     }
 
     fn outside(&self) -> Option<Arc<dyn Outside>> {

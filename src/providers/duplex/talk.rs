@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::session::{Order, Wanted};
+use super::settings::Settings;
 use super::track::Track;
 use crate::agent::conversation::Request;
 use crate::agent::event::{Delta, PauseId, Portion, ThoughtId, Transcript, Utterance};
@@ -25,6 +26,7 @@ use crate::providers::voice::Voice;
 /// One call in the hands of OpenAI.
 pub(super) struct OpenAiTalk {
     name: String,
+    model: String,
     identity: String,
     orders: mpsc::Sender<Order>,
     /// The sounds of the last answers.
@@ -34,9 +36,10 @@ pub(super) struct OpenAiTalk {
 
 impl OpenAiTalk {
     /// What orders through `orders`.
-    pub fn new(name: String, identity: String, orders: mpsc::Sender<Order>) -> Self {
+    pub fn new(settings: &Settings, identity: String, orders: mpsc::Sender<Order>) -> Self {
         let (tracks, lines) = (Mutex::default(), AtomicU64::new(0));
-        Self { name, identity, orders, tracks, lines }
+        let (name, model) = (settings.name.clone(), settings.model.clone());
+        Self { name, model, identity, orders, tracks, lines }
     }
 
     fn order(&self, order: Order) {
@@ -60,6 +63,10 @@ impl Transcriber for OpenAiTalk {
         Box::pin(async { Ok(()) })
     }
 
+    fn name(&self) -> Option<&str> {
+        Some(&self.model)
+    }
+
     fn open(
         &self,
         context: Context,
@@ -74,6 +81,10 @@ impl Transcriber for OpenAiTalk {
 impl Model for OpenAiTalk {
     fn warm_up(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
         Box::pin(async { Ok(()) })
+    }
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.model)
     }
 
     fn think(&self, request: Request) -> BoxStream<'static, Result<Delta, ProviderError>> {
@@ -105,6 +116,10 @@ impl Model for OpenAiTalk {
 impl Voice for OpenAiTalk {
     fn warm_up(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
         Box::pin(async { Ok(()) })
+    }
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.model)
     }
 
     fn speak(&self, text: &str) -> BoxStream<'static, Result<Frame, ProviderError>> {

@@ -51,6 +51,18 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
+    /// Tells what of it was not told yet, if there is anything.
+    pub fn tell_more(self, told: &mut Self, deltas: &mut VecDeque<Delta>) {
+        let less = |all: u64, part: u64| all.saturating_sub(part);
+        let more = Self {
+            read: less(self.read, told.read),
+            cached: less(self.cached, told.cached),
+            written: less(self.written, told.written),
+        };
+        *told = self;
+        more.tell(deltas);
+    }
+
     /// Tells it, if the vendor said anything.
     pub fn tell(self, deltas: &mut VecDeque<Delta>) {
         let cached = self.cached.min(self.read);

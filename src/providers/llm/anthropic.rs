@@ -93,6 +93,8 @@ struct Reader {
     tools: Fragments,
     /// What the answer took so far.
     taken: Tokens,
+    /// What of that was told.
+    told: Tokens,
 }
 
 impl answer::Reader for Reader {
@@ -110,10 +112,14 @@ impl answer::Reader for Reader {
                 Piece::InputJsonDelta { partial_json } => self.tools.more(index, &partial_json),
                 Piece::TextDelta { .. } | Piece::Other => {}
             },
-            Event::MessageStart { message } => self.count(message.usage),
+            Event::MessageStart { message } => {
+                self.count(message.usage);
+                // An answer that is withdrawn has been paid for so far.
+                self.taken.tell_more(&mut self.told, deltas);
+            }
             Event::MessageDelta { usage } => self.count(usage),
             Event::MessageStop => {
-                self.taken.tell(deltas);
+                self.taken.tell_more(&mut self.told, deltas);
                 self.tools.finish(deltas);
             }
             Event::Error { error } => return Err(Fault::Error(error.kind)),

@@ -124,6 +124,7 @@ impl Model for Gemini {
             called: 0,
             finished: false,
             taken: Tokens::default(),
+            told: Tokens::default(),
             signatures: self.signatures.clone(),
         };
         answer::stream(self.settings.asked(asked), reader)
@@ -198,6 +199,8 @@ struct Reader {
     finished: bool,
     /// What the answer took so far.
     taken: Tokens,
+    /// What of that was told.
+    told: Tokens,
     signatures: Arc<Signatures>,
 }
 
@@ -212,6 +215,8 @@ impl answer::Reader for Reader {
         }
         if let Some(usage) = answer.usage_metadata {
             self.taken = usage.tokens();
+            // An answer that is withdrawn has been paid for so far.
+            self.taken.tell_more(&mut self.told, deltas);
         }
         let Some(candidate) = answer.candidates.into_iter().next() else { return Ok(()) };
         for part in candidate.content.unwrap_or_default().parts {
@@ -245,7 +250,6 @@ impl answer::Reader for Reader {
         if !self.finished {
             return Err(Fault::BrokeOff);
         }
-        self.taken.tell(deltas);
         self.tools.finish(deltas);
         Ok(())
     }

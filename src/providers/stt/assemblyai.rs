@@ -70,6 +70,10 @@ impl Transcriber for AssemblyAi {
         Box::pin(async { try_out(self.dial(&self.usual)?, terminate()).await })
     }
 
+    fn name(&self) -> Option<&str> {
+        self.settings.model.as_deref()
+    }
+
     fn open(
         &self,
         context: Context,

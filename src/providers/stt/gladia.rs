@@ -97,6 +97,10 @@ impl Transcriber for Gladia {
         Box::pin(http::warmed(&self.settings.name, request))
     }
 
+    fn name(&self) -> Option<&str> {
+        Some(&self.settings.model)
+    }
+
     fn open(
         &self,
         context: Context,

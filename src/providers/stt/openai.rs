@@ -109,6 +109,10 @@ impl Transcriber for OpenAiTranscriber {
         Box::pin(http::warmed(&self.settings.name, sent))
     }
 
+    fn name(&self) -> Option<&str> {
+        Some(&self.settings.model)
+    }
+
     fn open(
         &self,
         context: Context,

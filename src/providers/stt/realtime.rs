@@ -84,6 +84,10 @@ impl Transcriber for RealtimeTranscriber {
         Box::pin(http::warmed(name, http::authorised(request, headers, api_key.as_ref())))
     }
 
+    fn name(&self) -> Option<&str> {
+        Some(&self.settings.model)
+    }
+
     fn open(
         &self,
         context: Context,

@@ -122,6 +122,10 @@ impl Voice for Cached {
         self.voice.call_begins()
     }
 
+    fn name(&self) -> Option<&str> {
+        self.voice.name()
+    }
+
     fn speak(&self, text: &str) -> BoxStream<'static, Result<Frame, ProviderError>> {
         let Some(frames) = self.phrases.find(&self.identity, text) else {
             return self.voice.speak(text);

@@ -79,6 +79,10 @@ impl<C: Counter> Voice for OverHttp<C> {
         self.warm_up()
     }
 
+    fn name(&self) -> Option<&str> {
+        Some(self.counter.settings().model.as_str()).filter(|model| !model.is_empty())
+    }
+
     fn speak(&self, text: &str) -> BoxStream<'static, Result<Frame, ProviderError>> {
         let voice = self.clone();
         let said = stream::iter(pieces(text, C::LONGEST)).flat_map(move |text| {

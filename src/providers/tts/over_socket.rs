@@ -47,6 +47,10 @@ impl<D: Dialect> Voice for OverSocket<D> {
         self.warm_up()
     }
 
+    fn name(&self) -> Option<&str> {
+        self.over_http.name()
+    }
+
     fn speak(&self, text: &str) -> BoxStream<'static, Result<Frame, ProviderError>> {
         let Some(sockets) = &self.sockets else { return self.over_http.speak(text) };
         if !has_words(text) {

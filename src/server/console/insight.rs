@@ -85,7 +85,7 @@ fn table(insight: &InsightView, paint: Paint) -> String {
     ];
     let head = |by: &String| named.iter().find(|(name, _)| name == by).map_or("", |it| it.1);
     let mut heads: Vec<&str> = insight.by.iter().map(head).collect();
-    heads.extend(["CALLS", "ANSWERED", "TALKED", "MEAN", "P50", "P95", "P99", "ENDS"]);
+    heads.extend(["CALLS", "ANSWERED", "TALKED", "MEAN", "P50", "P95", "P99", "COST", "ENDS"]);
     let mut table = Table::new(&heads);
     for group in &insight.data {
         let mut cells: Vec<Cell> = insight
@@ -101,6 +101,7 @@ fn table(insight: &InsightView, paint: Paint) -> String {
 
 fn figures(group: &GroupView) -> Vec<Cell> {
     let delay = |it: Option<u64>| Cell::maybe(it.map(|it| millis(it as f64)));
+    let cost: Vec<String> = group.cost.iter().map(ToString::to_string).collect();
     let mut ends: Vec<_> = group.end_reason.iter().collect();
     ends.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     let ends: Vec<String> =
@@ -113,6 +114,7 @@ fn figures(group: &GroupView) -> Vec<Cell> {
         delay(group.latency_ms.p50),
         delay(group.latency_ms.p95),
         delay(group.latency_ms.p99),
+        Cell::maybe((!cost.is_empty()).then(|| cost.join(" + "))),
         Cell::new(ends.join(", ")),
     ]
 }

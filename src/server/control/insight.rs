@@ -11,6 +11,7 @@ use crate::base::zone::Zone;
 use crate::server::control::history::{History, Wanted, Wrong};
 use crate::server::control::protocol::{Fault, FaultCode, Inquiry};
 use crate::server::control::times::timestamp;
+use crate::server::control::usage::MoneyView;
 use crate::store::analytics::{By, Part, Question, Tally, Uncounted};
 
 /// What calls come to.
@@ -53,6 +54,8 @@ pub struct GroupView {
     pub turns: u64,
     /// How long they waited for the first packet of the answer, to ten milliseconds.
     pub latency_ms: LatencyView,
+    /// What the work of providers costs, in each currency; without prices, nothing.
+    pub cost: Vec<MoneyView>,
 }
 
 /// A sum, and the mean.
@@ -180,6 +183,7 @@ fn view(names: &[String], parts: Vec<Part>, tally: &Tally) -> GroupView {
             p95: delays.percentile(95),
             p99: delays.percentile(99),
         },
+        cost: tally.costs.iter().map(MoneyView::of).collect(),
     }
 }
 

@@ -1,9 +1,12 @@
 //! What calls have cost, by account: the server, its trunks, its tenants, its agents.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::base::money::Currency;
+use crate::base::price::Cost;
 use crate::call::outbound::purse::{Line, Sum, money};
 use crate::engine::sip_shard::{Question, SipHandle};
 use crate::server::control::asking::ask_shard;
@@ -50,6 +53,19 @@ pub struct MoneyView {
     pub amount: String,
     /// Its currency (ISO 4217).
     pub currency: String,
+}
+
+impl MoneyView {
+    /// What the work of providers costs.
+    pub fn of(cost: &Cost) -> Self {
+        Self { amount: cost.amount(), currency: cost.currency.to_string() }
+    }
+}
+
+impl fmt::Display for MoneyView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.amount, self.currency)
+    }
 }
 
 /// What every account spent.

@@ -84,9 +84,10 @@ pub fn kind(told: &Value) -> &'static str {
     }
 }
 
-/// What a call cost, where all prices are in one currency; theirs is the dollar.
+/// What a call cost, where all prices are in dollars: theirs are.
 pub fn cost(told: &Value) -> Option<f64> {
-    told["cost"]["total"].as_str()?.parse().ok()
+    let total = told["cost"]["total"].as_str().filter(|_| told["cost"]["currency"] == "USD");
+    total?.parse().ok()
 }
 
 /// Why a call ended, by the names of the list that Vapi has.

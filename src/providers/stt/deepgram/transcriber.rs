@@ -46,6 +46,10 @@ impl Transcriber for Deepgram {
         })
     }
 
+    fn name(&self) -> Option<&str> {
+        Some(&self.settings.model)
+    }
+
     fn open(
         &self,
         context: Context,

@@ -1,0 +1,6 @@
+CREATE TABLE call_costs (
+    call TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    billionths BIGINT NOT NULL,
+    PRIMARY KEY (call, currency)
+) WITHOUT ROWID;
