@@ -87,7 +87,7 @@ pub struct Tariff {
     pub input: Option<Price>,
     /// What it has read before; without it, it costs what `input` does.
     #[serde(deserialize_with = "tokens")]
-    pub cached_input: Option<Price>,
+    pub cached: Option<Price>,
     /// What it writes.
     #[serde(deserialize_with = "tokens")]
     pub output: Option<Price>,
@@ -149,7 +149,7 @@ impl Tariff {
     pub fn price(&self, unit: Unit) -> Option<Price> {
         match unit {
             Unit::InputTokens => self.input,
-            Unit::CachedTokens => self.cached_input.or(self.input),
+            Unit::CachedTokens => self.cached.or(self.input),
             Unit::OutputTokens => self.output,
             Unit::AudioInputTokens => self.audio_input,
             Unit::AudioOutputTokens => self.audio_output,

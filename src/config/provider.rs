@@ -50,7 +50,7 @@ pub struct Provider {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     pub headers: BTreeMap<String, Secret>,
-    /// What its work costs: `{ input = "0.15 USD/1M tokens", output = "0.60 USD/1M tokens" }`.
+    /// What its work costs: `{ input = "0.15 USD per 1M tokens" }`, `0.0077 USD per minute`.
     #[serde(default)]
     pub price: Tariff,
     /// What that of some of its models costs, by their names.

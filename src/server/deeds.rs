@@ -48,7 +48,8 @@ pub fn of_socket(ask: &Ask, user: u32) -> Option<Deed> {
         | Ask::Campaign(_)
         | Ask::CampaignRows(_)
         | Ask::Calls
-        | Ask::Call(_) => false,
+        | Ask::Call(_)
+        | Ask::Ended(_) => false,
         Ask::History(_) | Ask::Analytics(_) | Ask::Webhooks | Ask::WebhookLog(_) | Ask::Events => {
             false
         }

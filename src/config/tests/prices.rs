@@ -7,7 +7,7 @@ const SETTINGS: &str = r#"
 [providers.brain]
 kind    = "openai"
 api_key = "${env:KEY}"
-price   = { input = "0.15 USD/1M tokens", cached_input = "0.075 USD/1M tokens" }
+price   = { input = "0.15 USD/1M tokens", cached = "0.075 USD/1M tokens" }
 
 [providers.brain.prices."gpt-4.1"]
 input  = "2 USD/1M tokens"
@@ -16,7 +16,12 @@ output = "8 USD/1M tokens"
 [providers.ear]
 kind    = "deepgram"
 api_key = "${env:KEY}"
-price   = { audio = "0.0077 USD/min" }
+price   = "0.0077 USD per minute"
+
+[providers.mouth]
+kind    = "elevenlabs"
+api_key = "${env:KEY}"
+price   = { characters = "30 USD/1M characters" }
 
 [providers.vague]
 kind    = "openai"
@@ -32,6 +37,16 @@ price   = { input = "0.15 USD/min" }
 kind    = "openai"
 api_key = "${env:KEY}"
 price   = { ouput = "1 USD/1M tokens" }
+
+[providers.alone]
+kind    = "openai"
+api_key = "${env:KEY}"
+price   = "1 USD per 1M tokens"
+
+[providers.daily]
+kind    = "deepgram"
+api_key = "${env:KEY}"
+price   = "1 USD per day"
 "#;
 
 #[test]
@@ -42,10 +57,14 @@ fn prices_that_make_no_sense_are_named_and_the_others_are_not() {
     for said in [
         "`0.15 USD` is no price",
         "this has another unit",
-        "write it like \"0.15 USD/1M tokens\"\n",
+        "write it like \"0.15 USD per 1M tokens\"\n",
+        "tokens that are read and written have prices of their own",
+        "`1 USD per day` is no price",
+        "conf/server.toml:",
         "did you mean `output`?",
     ] {
         assert!(text.contains(said), "{said}:\n{text}");
     }
-    assert!(!text.contains("deepgram") && !text.contains("gpt-4.1"), "{text}");
+    assert!(!text.contains("minute\"\n    ·") && !text.contains("gpt-4.1"), "{text}");
+    assert!(!text.contains("elevenlabs") && text.matches("× ").count() == 5, "{text}");
 }

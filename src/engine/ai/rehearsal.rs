@@ -19,6 +19,7 @@ use crate::agent::conversation::Request;
 use crate::agent::event::{Delta, Input as Mind, PauseId, ThoughtId, Transcript};
 use crate::audio::frame::{Frame, Rate};
 use crate::base::language::Language;
+use crate::base::price::{Amount, Unit};
 use crate::call::event::{Input, Service};
 use crate::call::record::Stage;
 use crate::engine::announcements::{Announcement, Announcer};
@@ -128,6 +129,10 @@ fn short(input: Input) -> String {
         Input::Service(Service::Failed { provider, next, .. }) => {
             format!("{provider} failed, next {}", next.as_deref().unwrap_or("-"))
         }
+        Input::Service(Service::Used(used)) => {
+            let count: u64 = used.amounts.iter().map(|it| it.count).sum();
+            format!("{} took {count}", used.provider)
+        }
         Input::Mind(Mind::Thought { delta: Delta::Text(words), .. }) => words,
         Input::Mind(Mind::Thought { delta: Delta::Tool(call), .. }) => call.name,
         Input::Mind(Mind::Thought { delta, .. }) => format!("{delta:?}"),
@@ -153,6 +158,16 @@ async fn the_next_model_answers_and_stays_for_the_call() {
 async fn a_late_first_word_is_overtaken() {
     let mut call = Call::with(vec![vec![vec![Step::Stalls]], vec![says("Yes.")]]);
     assert_eq!(call.thinks().await, ["a failed, next -", "b serves", "Yes.", "Done"]);
+}
+
+#[tokio::test]
+async fn what_was_read_is_no_first_word_and_is_told_of_those_that_lose() {
+    let read = |count| Step::Gives(Delta::Used(vec![Amount { unit: Unit::InputTokens, count }]));
+    let late = vec![read(40), Step::Stalls];
+    let mut call = Call::with(vec![vec![late], vec![[vec![read(30)], says("Yes.")].concat()]]);
+    let told = call.thinks().await;
+    let expected = ["a took 40", "b took 30", "a failed, next -", "b serves", "Yes.", "Done"];
+    assert_eq!(told, expected);
 }
 
 #[tokio::test]

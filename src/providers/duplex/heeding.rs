@@ -140,6 +140,7 @@ impl Session {
             Some("cancelled") => Some(ProviderError::passing(&name, "took its answer back")),
             _ => None,
         };
+        self.owe(response);
         if let Some(at) =
             self.lines.iter().position(|it| it.response.as_ref() == Some(&response.id))
         {
@@ -149,17 +150,36 @@ impl Session {
                 None => line.track.close(),
             };
         }
-        let Some(answer) = self.answer(&response.id) else { return };
-        let amounts = response.usage.as_ref().map(Usage::amounts).unwrap_or_default();
-        if !amounts.is_empty() && !answer.is_abandoned {
-            answer.wanted.words.try_send(Ok(Delta::Used(amounts))).ok();
-        }
+        let owed = std::mem::take(&mut self.owed);
+        let Some(answer) = self.answer(&response.id) else {
+            self.owed = owed;
+            return;
+        };
+        // Nobody hears what an answer took that was withdrawn: the next one tells it.
+        let left = match owed.is_empty() || answer.is_abandoned {
+            true => owed,
+            false => {
+                answer.wanted.words.try_send(Ok(Delta::Used(owed))).ok();
+                Vec::new()
+            }
+        };
         let silent = || ProviderError::passing(&name, "answers nothing");
         let is_served = why.is_none();
         answer.finish(why.or_else(|| (!answer.has_begun).then(silent)));
+        self.owed = left;
         self.has_served |= is_served;
         self.active = None;
         self.go_on();
+    }
+
+    /// Notes what an answer or a line took, as far as the vendor says it.
+    fn owe(&mut self, response: &Response) {
+        for amount in response.usage.as_ref().map(Usage::amounts).unwrap_or_default() {
+            match self.owed.iter_mut().find(|it| it.unit == amount.unit) {
+                Some(owed) => owed.count = owed.count.saturating_add(amount.count),
+                None => self.owed.push(amount),
+            }
+        }
     }
 
     /// Most errors are about one message of ours; some end the socket.

@@ -18,6 +18,7 @@ use super::track::Track;
 use super::turn::{Turn, rate};
 use crate::agent::conversation::{Message as Said, Request};
 use crate::agent::event::{Delta, PauseId, Portion, ThoughtId, Transcript, UtteranceId};
+use crate::base::price::Amount;
 use crate::providers::error::ProviderError;
 use crate::providers::realtime::Format;
 use crate::providers::transcriber::{Context, Heard};
@@ -151,6 +152,8 @@ pub(super) struct Session {
     pub(super) items: u64,
     /// Whether the vendor did what it was asked on this socket.
     pub(super) has_served: bool,
+    /// What lines and withdrawn answers took: told with the next answer that somebody waits for.
+    pub(super) owed: Vec<Amount>,
 }
 
 impl Session {
@@ -179,6 +182,7 @@ impl Session {
             is_fresh: true,
             items: 0,
             has_served: false,
+            owed: Vec::new(),
         }
     }
 

@@ -322,6 +322,29 @@ mod tests {
     }
 
     #[test]
+    fn what_was_read_is_told_before_the_answer_is_whole() {
+        let events = [
+            json!({ "type": "message_start", "message": { "usage": { "input_tokens": 20,
+                "cache_creation_input_tokens": 12, "cache_read_input_tokens": 8,
+                "output_tokens": 1 } } }),
+            json!({ "type": "message_delta", "usage": { "output_tokens": 9 } }),
+            json!({ "type": "message_stop" }),
+        ];
+        let mut reader = Reader::default();
+        let told = events.map(|event| {
+            let mut deltas = VecDeque::new();
+            answer::Reader::take(&mut reader, &event.to_string(), &mut deltas).expect("sound");
+            let used = deltas.into_iter().filter_map(|delta| match delta {
+                Delta::Used(amounts) => Some(amounts),
+                _ => None,
+            });
+            used.flatten().map(|it| (it.unit.name(), it.count)).collect::<Vec<_>>()
+        });
+        let begun = vec![("input_tokens", 32), ("cached_tokens", 8), ("output_tokens", 1)];
+        assert_eq!(told, [begun, vec![], vec![("output_tokens", 8)]]);
+    }
+
+    #[test]
     fn the_sides_alternate_and_the_caller_begins() {
         let said = vec![agent("Hello?"), agent("How can I help?"), caller("Hi."), caller("Hours?")];
         let messages = messages(&Request { messages: said, ..Request::default() });

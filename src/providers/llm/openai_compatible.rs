@@ -291,6 +291,27 @@ mod tests {
     }
 
     #[test]
+    fn what_an_answer_took_is_read_wherever_vendors_say_it() {
+        let usage = json!({ "prompt_tokens": 40, "completion_tokens": 9,
+            "prompt_tokens_details": { "cached_tokens": 8 } });
+        let small = json!({ "prompt_tokens": 40, "completion_tokens": 9 });
+        let (apart, within) = (json!({ "usage": usage }), json!({ "x_groq": { "usage": small } }));
+        let null = json!({ "usage": null, "x_groq": { "id": "req_1" } });
+        for (chunk, expected) in [(apart, vec![32, 8, 9]), (within, vec![40, 9]), (null, vec![])] {
+            let (mut reader, mut deltas) = (Reader::default(), VecDeque::new());
+            for data in [chunk.to_string(), "[DONE]".to_owned()] {
+                answer::Reader::take(&mut reader, &data, &mut deltas).expect("sound");
+            }
+            let counts = deltas.into_iter().filter_map(|delta| match delta {
+                Delta::Used(amounts) => Some(amounts),
+                _ => None,
+            });
+            let counts: Vec<u64> = counts.flatten().map(|it| it.count).collect();
+            assert_eq!(counts, expected, "{chunk}");
+        }
+    }
+
+    #[test]
     fn keys_and_silence_are_told_in_words() {
         assert_eq!(said("", "12"), "[The caller pressed 12.]");
         assert!(said("", "").contains("could not be understood"));

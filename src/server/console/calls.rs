@@ -1,14 +1,17 @@
-//! `voxtrunk call list`, `show` and `hangup`: the calls that are up.
+//! `voxtrunk call list`, `show` and `hangup`: the calls that are up, and those that ended.
 
 use std::process::ExitCode;
 
-use crate::server::console::command::Target;
+use crate::base::id::CallId;
+use crate::server::console::client::ClientError;
+use crate::server::console::command::{Target, Trouble};
+use crate::server::console::ended::ended;
 use crate::server::console::paint::{Ink, Paint, harmless};
 use crate::server::console::table::{Cell, Table};
 use crate::server::console::time::span;
 use crate::server::control::history::CallSummary;
 use crate::server::control::protocol::{
-    Ask, HangUp, Hold, Identified, Mute, Originate, Oversee, Press, Record, Role, Say, Sought,
+    Ask, FaultCode, HangUp, Hold, Identified, Mute, Originate, Oversee, Press, Record, Role, Say, Sought,
     Taping, Transfer,
 };
 use crate::server::control::view::{
@@ -32,8 +35,20 @@ pub fn find(target: &Target, sought: Sought) -> ExitCode {
 
 /// Shows one.
 pub fn show(target: &Target, id: String) -> ExitCode {
-    let ask = Ask::Call(Identified { id });
-    target.run(ask, |call: &CallView, paint| (card(call, paint), ExitCode::SUCCESS))
+    let ask = |up| match up {
+        true => Ask::Call(Identified { id: id.clone() }),
+        false => Ask::Ended(Identified { id: id.clone() }),
+    };
+    let is_up = target.connect().and_then(|mut client| Ok(client.ask(ask(true))?));
+    match is_up {
+        // Only the whole identity of one that ended is known.
+        Err(Trouble::Client(ClientError::Refused(fault)))
+            if fault.code == FaultCode::NotFound && id.parse::<CallId>().is_ok() =>
+        {
+            target.run(ask(false), |record, paint| (ended(record, paint), ExitCode::SUCCESS))
+        }
+        _ => target.run(ask(true), |call: &CallView, paint| (card(call, paint), ExitCode::SUCCESS)),
+    }
 }
 
 /// Begins one.

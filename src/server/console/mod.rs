@@ -18,6 +18,7 @@ pub mod trunks;
 pub mod usage;
 pub mod webhooks;
 
+mod ended;
 mod events;
 mod ladder;
 pub mod paint;

@@ -130,6 +130,7 @@ impl Clerk {
             Ask::NoCalls(order) => json(&campaigns::no_calls(&self.campaigns, &order).await?),
             Ask::Calls => json(&List { data: self.overviews().await? }),
             Ask::Call(wanted) => json(&self.call(&wanted.id).await?),
+            Ask::Ended(wanted) => json(&self.history.record(&wanted.id).await?),
             Ask::Originate(order) => json(&self.originate(&order, None).await?),
             Ask::HangUp(order) => json(&self.hang_up(&order).await?),
             Ask::Mute(order) => json(&self.mute(&order).await?),

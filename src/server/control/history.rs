@@ -9,7 +9,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::base::id::CallId;
-use crate::server::control::protocol::Sought;
+use crate::server::control::protocol::{Fault, FaultCode, Sought};
 use crate::server::control::times::timestamp;
 use crate::server::control::view::{CallView, PartyView};
 use crate::store::analytics::Analytics;
@@ -246,6 +246,24 @@ impl History {
             _ => wanted.in_files(&archive, up),
         });
         finding.await.map_err(|_| Unfound::Files)
+    }
+
+    /// The record of a call that ended.
+    ///
+    /// # Errors
+    /// When there is none of this identity, or it cannot be read.
+    pub async fn record(&self, id: &str) -> Result<Document, Fault> {
+        let none = || Fault::new(FaultCode::NotFound, format!("there is no call `{id}`"));
+        let call: CallId = id.parse().map_err(|_| none())?;
+        let archive = self.archive.clone();
+        let reading = tokio::task::spawn_blocking(move || record(&archive, call));
+        let busy = |why: Unfound| Fault::new(FaultCode::Busy, why.to_string());
+        if let Some(record) = reading.await.map_err(|_| busy(Unfound::Files))? {
+            return Ok(record);
+        }
+        // Another server may have written it.
+        let listed = self.index.record(call).await.map_err(|_| busy(Unfound::Records))?;
+        listed.ok_or_else(none)
     }
 
     /// The record of a call that ended; nothing when there is none.

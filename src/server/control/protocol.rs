@@ -74,6 +74,9 @@ pub enum Ask {
     /// One of them.
     #[serde(rename = "call.show")]
     Call(Identified),
+    /// The record of one that ended.
+    #[serde(rename = "call.record.show")]
+    Ended(Identified),
     /// A call is to begin here.
     #[serde(rename = "call.originate")]
     Originate(Originate),

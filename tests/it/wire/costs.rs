@@ -1,30 +1,34 @@
-//! What the work of providers comes to in a call, and what it costs: in the record, by REST, in metrics.
+//! What the work of providers comes to in a call, and what it costs: in the record, by REST, in
+//! metrics, in sums of calls and on the command line.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use voxtrunk::audio::frame::Rate;
 use voxtrunk::providers::fakes::chat::{self, Answer, Script};
 use voxtrunk::providers::fakes::stand::{Stand, nobody};
+use voxtrunk::providers::fakes::{deepgram, openai};
 
 use super::caller::{Speaker, call, say};
+use super::control::told;
 use super::http::{Api, started};
 use super::server::{House, Server, said};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_call_costs_what_its_providers_did() {
-    let (busy, brain) = (refuses().await, answers().await);
+    let vendors = Vendors::open().await;
     let prices = [
         ("busy", "price = { output = \"1000 USD/token\" }"),
         (
             "brain",
             "price = { input = \"2 USD/1M tokens\", output = \"8 USD/1M tokens\" }\n\
-                   prices.tiny = { input = \"1 USD/1M tokens\", cached_input = \"0.5 USD/1M tokens\" }",
+                   prices.tiny = { input = \"1 USD/1M tokens\", cached = \"0.5 USD/1M tokens\" }",
         ),
-        ("ear", "price = { audio = \"0.006 EUR/min\" }"),
+        ("ear", "price = \"0.006 EUR per minute\""),
         ("mouth", "price = { characters = \"30 USD/1M characters\" }"),
     ];
-    let (server, api) = led(&busy, &brain, &prices).await;
+    let (server, api) = vendors.led(&prices).await;
     let record = asks(&server).await;
     let cost = &record["cost"];
     let count = |stage: &str, unit: &str| item(cost, stage, unit)["count"].as_u64();
@@ -35,8 +39,8 @@ async fn a_call_costs_what_its_providers_did() {
         ("llm", "brain", json!("tiny"), "input_tokens", Some(1_000)),
         ("llm", "brain", json!("tiny"), "cached_tokens", Some(500)),
         ("llm", "brain", json!("tiny"), "output_tokens", Some(8_000)),
-        ("tts", "mouth", Value::Null, "characters", Some(30_000)),
-        ("stt", "ear", Value::Null, "audio_ms", Some(100)),
+        ("tts", "mouth", json!("tts-1"), "characters", Some(30_000)),
+        ("stt", "ear", json!("nova-3"), "audio_ms", Some(100)),
     ] {
         let item = item(cost, stage, unit);
         assert_eq!((&item["provider"], &item["model"]), (&json!(provider), &model), "{cost:#}");
@@ -51,6 +55,15 @@ async fn a_call_costs_what_its_providers_did() {
     let items = cost["items"].as_array().expect("items");
     assert!(items.iter().all(|it| it["provider"] != "busy"), "it gave nothing: {cost:#}");
     adds_up(cost);
+    let characters = count("tts", "characters");
+    let used: u64 = record["turns"]
+        .as_array()
+        .expect("turns")
+        .iter()
+        .filter_map(|turn| turn["use"]["characters"].as_u64())
+        .sum();
+    // What was said before the first turn is in none of them.
+    assert!(used > 0 && Some(used) <= characters, "{record:#}");
     // Each turn has its own.
     let turn = &record["turns"][0]["cost"];
     assert_eq!(item(turn, "llm", "output_tokens")["count"], json!(9 * answers), "{record:#}");
@@ -60,8 +73,8 @@ async fn a_call_costs_what_its_providers_did() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn without_prices_it_is_told_what_was_done() {
-    let (busy, brain) = (refuses().await, answers().await);
-    let (server, _) = led(&busy, &brain, &[]).await;
+    let vendors = Vendors::open().await;
+    let (server, _) = vendors.led(&[]).await;
     let cost = asks(&server).await["cost"].clone();
     assert_eq!((&cost["total"], &cost["totals"]), (&Value::Null, &json!([])), "{cost:#}");
     let tokens = item(&cost, "llm", "output_tokens");
@@ -94,6 +107,32 @@ async fn counted(server: &Server, api: &Api, record: &Value) {
         metrics.contains("voxtrunk_cost_total{currency=\"EUR\",provider=\"ear\"} 0.000"),
         "{metrics}"
     );
+    in_sum(&server, &looks, (id, &totals)).await;
+}
+
+/// What programs and operators are told of all calls, and of this one.
+async fn in_sum(server: &Server, looks: &Api, (id, totals): (&str, &Value)) {
+    let mut insight = looks.json("/v1/analytics?by=agent").await;
+    for _ in 0..600 {
+        if insight["data"][0]["calls"] == 1 && insight["uncounted"] == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        insight = looks.json("/v1/analytics?by=agent").await;
+    }
+    assert_eq!(insight["data"][0]["cost"], *totals, "{insight:#}");
+    let total = |at: usize| {
+        let amount = totals[at]["amount"].as_str().expect("an amount");
+        format!("{amount} {}", totals[at]["currency"].as_str().expect("a currency"))
+    };
+    let both = format!("{} + {}", total(0), total(1));
+    for words in [&["analytics"][..], &["call", "show", id]] {
+        let shown = told(server, words).await;
+        assert!(shown.contains(&both), "{both}:\n{shown}");
+    }
+    let card = told(server, &["call", "show", id]).await;
+    let line = card.lines().find(|it| it.contains("output_tokens")).expect("a line");
+    assert!(line.contains("brain") && line.contains("tiny"), "{card}");
 }
 
 /// Each currency has the sum of its parts, and two have none together.
@@ -111,39 +150,63 @@ fn adds_up(cost: &Value) {
     assert_eq!(cost["totals"], totals, "{cost:#}");
 }
 
-/// A server whose agent asks a model that refuses, and then one that answers.
-async fn led(busy: &Stand, brain: &Stand, prices: &[(&str, &str)]) -> (Server, Api) {
-    let price = |name: &str| {
-        let found = prices.iter().find(|(provider, _)| *provider == name);
-        found.map(|(_, price)| *price).unwrap_or_default().to_owned()
-    };
-    let settings: String = [
-        (
-            "busy",
+/// The stand-ins of a call: one model that refuses and one that answers, who hears and who speaks.
+struct Vendors {
+    busy: Stand,
+    brain: Stand,
+    ear: Stand,
+    mouth: Stand,
+}
+
+impl Vendors {
+    async fn open() -> Self {
+        let hears = deepgram::Script {
+            key: KEY,
+            ear: Arc::new(|_, _| QUESTION.to_owned()),
+            delay: Duration::ZERO,
+            faults: Vec::new(),
+            observer: nobody(),
+        };
+        let speaks = openai::Script {
+            key: KEY,
+            ear: Arc::new(|_, _| String::new()),
+            throat: Arc::new(|_| vec![0; Rate(24_000).samples_in(Duration::from_millis(200))]),
+            delay: Duration::ZERO,
+            faults: Vec::new(),
+        };
+        Self {
+            busy: mind(|_| Answer::Refuses(503, "overloaded", None)).await,
+            brain: mind(|_| Answer::Says(ANSWER.to_owned())).await,
+            ear: deepgram::open(hears).await.expect("a port"),
+            mouth: openai::open(speaks).await.expect("a port"),
+        }
+    }
+
+    /// A server with an agent of theirs, and what stands of prices in their tables.
+    async fn led(&self, prices: &[(&str, &str)]) -> (Server, Api) {
+        let settings: String = [
+            ("busy", "openai", format!("{}/v1", self.busy.base_url())),
+            ("brain", "openai", format!("{}/v1", self.brain.base_url())),
+            ("ear", "deepgram", self.ear.base_url()),
+            ("mouth", "openai", format!("{}/v1", self.mouth.base_url())),
+        ]
+        .iter()
+        .map(|(name, kind, url)| {
+            let price = prices.iter().find(|(provider, _)| provider == name);
+            let price = price.map_or("", |(_, price)| *price);
             format!(
-                "kind = \"openai\"\napi_key = \"{KEY}\"\nbase_url = \"http://{}/v1\"\n",
-                busy.address
-            ),
-        ),
-        (
-            "brain",
-            format!(
-                "kind = \"openai\"\napi_key = \"{KEY}\"\nbase_url = \"http://{}/v1\"\n",
-                brain.address
-            ),
-        ),
-        ("ear", "kind = \"pocketsphinx\"\n".to_owned()),
-        ("mouth", "kind = \"flite\"\n".to_owned()),
-    ]
-    .iter()
-    .map(|(name, table)| format!("[providers.{name}]\n{table}{}\n", price(name)))
-    .collect();
-    started(House::with(DIALPLAN).and(&settings)).await
+                "[providers.{name}]\nkind = \"{kind}\"\napi_key = \"{KEY}\"\n\
+                 base_url = \"{url}\"\n{price}\n"
+            )
+        })
+        .collect();
+        started(House::with(DIALPLAN).and(&settings)).await
+    }
 }
 
 /// A caller asks once, and hangs up when it was answered; the record of that.
 async fn asks(server: &Server) -> Value {
-    let question = say(Speaker::Flite("rms"), "what are your opening hours").await;
+    let question = say(Speaker::Flite("rms"), QUESTION).await;
     call(&server.uri("901"), vec![question], Duration::from_secs(12)).await;
     let record = server.record().await;
     let spoken = said(&record, "agent");
@@ -172,14 +235,6 @@ fn billionths(amount: &Value) -> u128 {
     format!("{whole}{rest:0<9}").parse().expect("digits")
 }
 
-async fn answers() -> Stand {
-    mind(|_| Answer::Says(ANSWER.to_owned())).await
-}
-
-async fn refuses() -> Stand {
-    mind(|_| Answer::Refuses(503, "overloaded", None)).await
-}
-
 async fn mind(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Stand {
     let script = Script {
         key: KEY,
@@ -193,6 +248,8 @@ async fn mind(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Stand 
 
 const KEY: &str = "key-4711";
 
+const QUESTION: &str = "what are your opening hours";
+
 const ANSWER: &str = "We are open from nine to six.";
 
 const DIALPLAN: &str = r#"
@@ -204,9 +261,9 @@ prompt            = "You are brief."
 first_message     = "Hello?"
 disclosure        = "none"
 disclosure_reason = "a test"
-stt               = { provider = "ear" }
+stt               = { provider = "ear", model = "nova-3" }
 llm               = { provider = "busy", model = "dear" }
-tts               = { provider = "mouth", voice = "slt" }
+tts               = { provider = "mouth", model = "tts-1", voice = "alloy" }
 fallback.llm      = [{ provider = "brain", model = "tiny" }]
 
 # What PocketSphinx listens for.

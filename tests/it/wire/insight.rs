@@ -92,6 +92,9 @@ fn in_sum(tally: &Tally) {
     assert_eq!(tally.statuses, counts(&[("busy", 1), ("completed", 4)]));
     assert_eq!(tally.causes, counts(&[("busy", 1), ("caller_hangup", 3), ("transferred", 1)]));
     assert_eq!(tally.delays.count(), 5);
+    let costs: Vec<String> =
+        tally.costs.iter().map(|it| format!("{} {}", it.amount(), it.currency)).collect();
+    assert_eq!(costs, ["0.000002625 EUR", "45000000004.50 USD"]);
     let told = [50, 95, 99].map(|percent| tally.delays.percentile(percent));
     assert_eq!(told, [Some(700), Some(60_000), Some(60_000)]);
 }
@@ -329,6 +332,15 @@ fn counts(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
     pairs.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
 }
 
+/// What each of them cost: more than a few of which no number of 64 bits holds.
+fn cost() -> Value {
+    json!([
+        { "amount": "0.000000525", "currency": "EUR" },
+        { "amount": "9000000000.90", "currency": "USD" },
+        { "amount": "much", "currency": "GBP" },
+    ])
+}
+
 /// Five calls around the hour at which the clocks of Berlin are set back.
 fn entries() -> Vec<Entry> {
     let mut entries = vec![
@@ -347,6 +359,7 @@ fn entries() -> Vec<Entry> {
             turn
         });
         entry.record.insert("turns".to_owned(), turns.collect());
+        entry.record.insert("cost".to_owned(), json!({ "totals": cost() }));
     }
     entries[3].record.insert("tenant".to_owned(), json!("acme"));
     entries[4].record.insert("end_reason".to_owned(), json!("transferred"));
