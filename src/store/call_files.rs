@@ -371,7 +371,7 @@ fn used(uses: &Uses) -> Map<String, Value> {
 }
 
 /// What providers did, and what it costs, as decimals. A total stands where all is in one currency.
-fn cost(uses: &Uses) -> Option<Value> {
+pub fn cost(uses: &Uses) -> Option<Value> {
     if uses.is_empty() {
         return None;
     }

@@ -227,7 +227,7 @@ impl Line {
 impl Unfinished {
     /// What is told of its end.
     pub fn end(&self) -> Value {
-        let keys = ["end_reason", "q850", "status", "duration_ms"];
+        let keys = ["end_reason", "q850", "status", "duration_ms", "cost"];
         let of = |key: &str| (key.to_owned(), self.document.get(key).cloned().unwrap_or_default());
         Value::Object(keys.into_iter().map(of).collect())
     }

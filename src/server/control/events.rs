@@ -255,6 +255,7 @@ fn ended(cause: Cause, record: &crate::call::record::Record) -> Value {
         "q850": cause.q850(),
         "status": cause.final_state(record.answered.is_some()),
         "duration_ms": record.lasted.as_millis() as u64,
+        "cost": call_files::cost(&record.uses),
     })
 }
 

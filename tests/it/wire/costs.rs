@@ -13,7 +13,9 @@ use voxtrunk::providers::fakes::{deepgram, openai};
 use super::caller::{Speaker, call, say};
 use super::control::told;
 use super::http::{Api, started};
-use super::server::{House, Server, said};
+use super::server::{House, PATIENCE, Server, said, within};
+use super::service::Service;
+use super::webhooks::{ALLOW_ALL, event, status, webhook};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_call_costs_what_its_providers_did() {
@@ -28,7 +30,7 @@ async fn a_call_costs_what_its_providers_did() {
         ("ear", "price = \"0.006 EUR per minute\""),
         ("mouth", "price = { characters = \"30 USD/1M characters\" }"),
     ];
-    let (server, api) = vendors.led(&prices).await;
+    let (server, api) = vendors.led(&prices, "").await;
     let record = asks(&server).await;
     let cost = &record["cost"];
     let count = |stage: &str, unit: &str| item(cost, stage, unit)["count"].as_u64();
@@ -74,7 +76,7 @@ async fn a_call_costs_what_its_providers_did() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn without_prices_it_is_told_what_was_done() {
     let vendors = Vendors::open().await;
-    let (server, _) = vendors.led(&[]).await;
+    let (server, _) = vendors.led(&[], "").await;
     let cost = asks(&server).await["cost"].clone();
     assert_eq!((&cost["total"], &cost["totals"]), (&Value::Null, &json!([])), "{cost:#}");
     let tokens = item(&cost, "llm", "output_tokens");
@@ -107,7 +109,7 @@ async fn counted(server: &Server, api: &Api, record: &Value) {
         metrics.contains("voxtrunk_cost_total{currency=\"EUR\",provider=\"ear\"} 0.000"),
         "{metrics}"
     );
-    in_sum(&server, &looks, (id, &totals)).await;
+    in_sum(server, &looks, (id, &cost["totals"])).await;
 }
 
 /// What programs and operators are told of all calls, and of this one.
@@ -150,6 +152,47 @@ fn adds_up(cost: &Value) {
     assert_eq!(cost["totals"], totals, "{cost:#}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn those_who_are_told_of_a_call_are_told_what_it_cost() {
+    let (ours, theirs) = (Service::open(|_| status(204)).await, Service::open(|_| status(200)).await);
+    let of = |format: &str, secret: &str| {
+        let url = format!("{}/{format}", theirs.url());
+        format!(
+            "[webhooks.{format}]\nurl = {url:?}\nformat = {format:?}\nsecret = {secret:?}\n\
+             events = [\"call.ended\"]\n"
+        )
+    };
+    let hooks = [
+        webhook("ours", &ours, "[\"call.ended\"]"),
+        of("vapi", "only-our-app-knows-this"),
+        of("retell", "key_7d0b5f1a2c3e4d5f6a7b8c9d0e1f"),
+        ALLOW_ALL.to_owned(),
+    ];
+    let vendors = Vendors::open().await;
+    let prices = [("mouth", "price = \"30 USD per 1M characters\"")];
+    let (server, _) = vendors.led(&prices, &hooks.concat()).await;
+    let cost = asks(&server).await["cost"].clone();
+    let total = item(&cost, "tts", "characters")["amount"].clone();
+    assert_eq!((&cost["total"], &cost["currency"]), (&total, &json!("USD")), "{cost:#}");
+    let seen = ours.wait_for(1).await;
+    let told = event(seen.first().expect("one"));
+    assert_eq!(told["data"]["cost"], cost, "{told:#}");
+    let dollars: f64 = total.as_str().and_then(|it| it.parse().ok()).expect("a decimal");
+    let reports = within(PATIENCE, "both reports", || {
+        let bodies = theirs.seen().iter().map(event).collect::<Vec<Value>>();
+        let vapi = bodies.iter().find(|it| it["message"]["type"] == "end-of-call-report").cloned();
+        let retell = bodies.iter().find(|it| it["event"] == "call_ended").cloned();
+        vapi.zip(retell)
+    })
+    .await;
+    let (vapi, retell) = reports;
+    let is = |found: &Value, expected: f64| {
+        found.as_f64().is_some_and(|found| (found - expected).abs() < 1e-9)
+    };
+    assert!(is(&vapi["message"]["cost"], dollars), "{vapi:#}");
+    assert!(is(&retell["call"]["call_cost"]["combined_cost"], dollars * 100.0), "{retell:#}");
+}
+
 /// The stand-ins of a call: one model that refuses and one that answers, who hears and who speaks.
 struct Vendors {
     busy: Stand,
@@ -182,9 +225,9 @@ impl Vendors {
         }
     }
 
-    /// A server with an agent of theirs, and what stands of prices in their tables.
-    async fn led(&self, prices: &[(&str, &str)]) -> (Server, Api) {
-        let settings: String = [
+    /// A server with an agent of theirs, what stands of prices in their tables, and more settings.
+    async fn led(&self, prices: &[(&str, &str)], more: &str) -> (Server, Api) {
+        let tables: String = [
             ("busy", "openai", format!("{}/v1", self.busy.base_url())),
             ("brain", "openai", format!("{}/v1", self.brain.base_url())),
             ("ear", "deepgram", self.ear.base_url()),
@@ -200,7 +243,7 @@ impl Vendors {
             )
         })
         .collect();
-        started(House::with(DIALPLAN).and(&settings)).await
+        started(House::with(DIALPLAN).and(&format!("{tables}{more}"))).await
     }
 }
 
