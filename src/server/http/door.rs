@@ -201,10 +201,13 @@ impl Visit {
                 return;
             }
         }
-        if let Some(work) = afterwards.take() {
+        if let Some(mut work) = afterwards.take() {
             tokio::select! {
-                () = work => {}
-                () = self.stop.cancelled() => {}
+                () = &mut work => {}
+                // Whoever watches is told that the server stops.
+                () = self.stop.cancelled() => {
+                    timeout(self.patience.end, work).await.ok();
+                }
             }
         }
     }

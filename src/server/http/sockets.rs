@@ -61,8 +61,11 @@ async fn send(mut socket: WebSocket, mut flow: Flow) {
         Over::Stopped => (CloseCode::Away, "the server stops"),
     };
     let close = CloseFrame { code, reason: reason.into() };
-    // Whoever is gone need not be told.
-    timeout(PATIENCE, socket.close(Some(close))).await.ok();
+    // Whoever is gone need not be told. Whoever is there says the same (RFC 6455 7.1.1): what it
+    // said before is taken, else its kernel may throw away what we said last.
+    if let Ok(Ok(())) = timeout(PATIENCE, socket.close(Some(close))).await {
+        timeout(FAREWELL, async { while let Some(Ok(_)) = socket.next().await {} }).await.ok();
+    }
 }
 
 fn message(item: &Item) -> Message {
@@ -86,6 +89,9 @@ fn heard<E>(said: Option<Result<Message, E>>) -> ControlFlow<()> {
 
 /// The longest message that is taken, in octets.
 const LONGEST: usize = 4 * 1_024;
+
+/// How long the other side has for its own end.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// How long a message may take.
 const PATIENCE: Duration = Duration::from_secs(30);
