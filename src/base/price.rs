@@ -400,7 +400,9 @@ mod tests {
             let cost = Cost { billionths, currency: usd };
             assert_eq!(format!("{} USD", cost.amount()).parse(), Ok(cost));
         }
-        for wrong in ["", "1", "1 USD", "1. USD", ".1 USD", "-0.1 USD", "0.1 usd", "0.1234567890 USD"] {
+        for wrong in
+            ["", "1", "1 USD", "1. USD", ".1 USD", "-0.1 USD", "0.1 usd", "0.1234567890 USD"]
+        {
             assert!(wrong.parse::<Cost>().is_err(), "{wrong}");
         }
         let huge = format!("{}.00 USD", u128::MAX);

@@ -38,6 +38,7 @@ pub struct Chronicle {
     record: Record,
     /// Who hears, thinks and speaks now.
     served: Served,
+    early: uses::Early,
 }
 
 /// A transfer as it was tried.
@@ -121,7 +122,12 @@ impl Chronicle {
             trace: None,
             uses: Uses::default(),
         };
-        Self { arrived: arrival.at, record, served: Served::default() }
+        Self {
+            arrived: arrival.at,
+            record,
+            served: Served::default(),
+            early: uses::Early::default(),
+        }
     }
 
     /// The call is one that we begin: nobody called, and its first leg is the first that we place.
@@ -527,7 +533,7 @@ impl Chronicle {
 
     /// The record as it stands, as if the server were killed now.
     pub fn so_far(&self, now: Instant) -> Record {
-        let mut record = self.record.clone();
+        let mut record = self.settled();
         (record.lasted, record.cause) = (self.since(now), Cause::ServerCrash);
         record
     }
@@ -539,7 +545,7 @@ impl Chronicle {
         let over = ends.and_then(|ends| ends.into_iter().max());
         self.record.lasted = over.unwrap_or_else(|| self.since(now));
         self.record.cause = cause;
-        Fact::Ended { cause, record: Box::new(self.record.clone()) }
+        Fact::Ended { cause, record: Box::new(self.settled()) }
     }
 
     /// The day on which the call arrived, in UTC.

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::agent::event::ThoughtId;
 use crate::base::id::CallId;
 use crate::base::trace_context::{SpanId, TraceId, TraceParent};
+use crate::call::uses::Uses;
 
 /// Which calls are told to a collector: so many of them, from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,6 +57,8 @@ pub struct Thought {
     pub model: Option<String>,
     /// Whether there was no whole answer.
     pub failed: bool,
+    /// What it took, as far as that is told.
+    pub uses: Uses,
 }
 
 impl Trace {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::agent::event::ThoughtId;
 use crate::base::money::Currency;
 use crate::base::price::{Amount, Cost, Price, Prices, Unit};
 use crate::call::stage::Stage;
@@ -16,6 +17,8 @@ pub struct Used {
     pub provider: Arc<str>,
     /// Its model, if that is known.
     pub model: Option<Arc<str>>,
+    /// For which answer of a model, if for one.
+    pub thought: Option<ThoughtId>,
     /// How much of what.
     pub amounts: Vec<Amount>,
 }
@@ -40,30 +43,27 @@ pub struct Item {
 }
 
 impl Uses {
-    /// Adds what was done, at these prices.
-    pub fn add(&mut self, used: &Used, prices: &Prices) {
-        for amount in &used.amounts {
-            let known = self.0.iter_mut().find(|it| {
-                it.stage == used.stage
-                    && it.provider == used.provider
-                    && it.model == used.model
-                    && it.amount.unit == amount.unit
-            });
-            if let Some(item) = known {
-                item.amount.count = item.amount.count.saturating_add(amount.count);
-                continue;
+    /// What was done, at these prices.
+    pub fn new(used: &Used, prices: &Prices) -> Self {
+        let Used { stage, provider, model, amounts, .. } = used;
+        let item = |amount: &Amount| Item {
+            stage: *stage,
+            provider: provider.clone(),
+            model: model.clone(),
+            amount: *amount,
+            price: prices.price(provider, model.as_deref(), amount.unit),
+        };
+        Self(amounts.iter().map(item).collect())
+    }
+
+    /// Adds what else was done.
+    pub fn add(&mut self, other: &Self) {
+        for item in &other.0 {
+            if let Some(known) = self.0.iter_mut().find(|it| it.is_like(item)) {
+                known.amount.count = known.amount.count.saturating_add(item.amount.count);
+            } else if self.0.len() < MOST_ITEMS {
+                self.0.push(item.clone());
             }
-            if self.0.len() >= MOST_ITEMS {
-                continue;
-            }
-            let price = prices.price(&used.provider, used.model.as_deref(), amount.unit);
-            self.0.push(Item {
-                stage: used.stage,
-                provider: used.provider.clone(),
-                model: used.model.clone(),
-                amount: *amount,
-                price,
-            });
         }
     }
 
@@ -74,7 +74,12 @@ impl Uses {
 
     /// How much there was of something, whoever did it.
     pub fn count(&self, unit: Unit) -> u64 {
-        let own = self.0.iter().filter(|it| it.amount.unit == unit);
+        self.count_of(unit, |_| true)
+    }
+
+    /// How much there was of something, of some who did it.
+    pub fn count_of(&self, unit: Unit, is_one: impl Fn(&Item) -> bool) -> u64 {
+        let own = self.0.iter().filter(|it| it.amount.unit == unit && is_one(it));
         own.fold(0, |sum, it| sum.saturating_add(it.amount.count))
     }
 
@@ -99,6 +104,11 @@ impl Item {
     pub fn cost(&self) -> Option<Cost> {
         self.price.map(|price| price.of(self.amount.count))
     }
+
+    fn is_like(&self, other: &Self) -> bool {
+        let what = |it: &Self| (it.stage, it.amount.unit, it.price);
+        what(self) == what(other) && self.provider == other.provider && self.model == other.model
+    }
 }
 
 /// How many things are counted apart in a call: more than its agents have providers and models.
@@ -119,7 +129,9 @@ mod tests {
         for (provider, count) in [("a", 1), ("b", 5), ("a", 2), ("free", 7)] {
             let amounts = vec![Amount { unit: Unit::OutputTokens, count }];
             let (stage, model) = (Stage::Think, None);
-            uses.add(&Used { stage, provider: provider.into(), model, amounts }, &prices);
+            let (provider, thought) = (provider.into(), None);
+            let used = Used { stage, provider, model, thought, amounts };
+            uses.add(&Uses::new(&used, &prices));
         }
         let counts: Vec<u64> = uses.iter().map(|it| it.amount.count).collect();
         assert_eq!((counts, uses.count(Unit::OutputTokens)), (vec![3, 5, 7], 15));

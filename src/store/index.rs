@@ -454,9 +454,8 @@ fn of_tool(id: &str, (place, tool): (usize, &Json)) -> Statement {
 
 /// What a call costs in one currency; nothing when that cannot be read.
 fn of_cost(id: &str, total: &Json) -> Option<Statement> {
-    let cost: Cost = format!("{} {}", text(total.get("amount"))?, text(total.get("currency"))?)
-        .parse()
-        .ok()?;
+    let cost: Cost =
+        format!("{} {}", text(total.get("amount"))?, text(total.get("currency"))?).parse().ok()?;
     let billionths = i64::try_from(cost.billionths).unwrap_or(i64::MAX);
     Some(Statement::new(
         "INSERT INTO call_costs (call, currency, billionths) VALUES ($1, $2, $3) \

@@ -38,6 +38,7 @@ impl Chronicle {
         // Who answers it is known when it is answered.
         let served = Served { heard: self.served.heard.clone(), ..Served::default() };
         let latency = Latency::default();
+        self.settle_until(at);
         self.record.turns.push(Turn {
             turn,
             when,
@@ -71,7 +72,8 @@ impl Chronicle {
         let (at, first, ended) = (self.since(now), None, None);
         if self.record.thoughts.len() < MOST_THOUGHTS {
             let (provider, model) = (None, None);
-            let thought = Thought { id, at, first, ended, provider, model, failed: false };
+            let (failed, uses) = (false, Uses::default());
+            let thought = Thought { id, at, first, ended, provider, model, failed, uses };
             self.record.thoughts.push(thought);
         }
     }

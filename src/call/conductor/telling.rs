@@ -44,7 +44,7 @@ impl Conductor {
     /// Something became of whoever hears, thinks or speaks.
     pub(super) fn serviced(&mut self, now: Instant, service: Service) {
         if let Service::Used(used) = &service {
-            self.chronicle.used(used, &self.briefing.prices);
+            self.chronicle.used(now, used, &self.briefing.prices);
         }
         let fact = self.chronicle.service(now, service);
         self.out.extend(fact.map(Output::Fact));

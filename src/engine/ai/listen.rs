@@ -312,7 +312,7 @@ impl Ear {
         if let Some(count) = u64::try_from(heard.as_millis()).ok().filter(|count| *count > 0) {
             let amounts = vec![Amount { unit: Unit::AudioMillis, count }];
             let model = hearing.attempt.who().name().map(Arc::from);
-            desk.transcribers.used(&hearing.attempt, model, amounts).await;
+            desk.transcribers.used(&hearing.attempt, None, model, amounts).await;
         }
     }
 

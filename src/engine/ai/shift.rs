@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::health::Health;
+use crate::agent::event::ThoughtId;
 use crate::base::breaker::{Standing, choose};
 use crate::base::price::Amount;
 use crate::call::event::{Input, Service};
@@ -124,10 +125,17 @@ impl<T: ?Sized> Shift<T> {
     }
 
     /// Tells the call what somebody did for it, for it may cost something.
-    pub async fn used(&self, attempt: &Attempt<T>, model: Option<Arc<str>>, amounts: Vec<Amount>) {
+    pub async fn used(
+        &self,
+        attempt: &Attempt<T>,
+        thought: Option<ThoughtId>,
+        model: Option<Arc<str>>,
+        amounts: Vec<Amount>,
+    ) {
         let health = &attempt.member.health;
         let (stage, provider) = (health.stage(), health.provider().clone());
-        self.report(Service::Used(Used { stage, provider, model, amounts })).await;
+        let used = Used { stage, provider, model, thought, amounts };
+        self.report(Service::Used(used)).await;
     }
 
     /// Tells the call who serves it, if it was somebody else before.

@@ -291,7 +291,7 @@ impl Job {
         };
         let amounts = vec![Amount { unit: Unit::Characters, count }];
         let model = attempt.who().name().map(Arc::from);
-        self.desk.voices.used(attempt, model, amounts).await;
+        self.desk.voices.used(attempt, None, model, amounts).await;
     }
 
     /// Takes what the voice gave; gives how the utterance moved by that.

@@ -163,7 +163,7 @@ impl Thinking {
     /// Tells what an answer took so far.
     async fn used(&self, attempt: &Attempt<dyn Model>, amounts: Vec<Amount>) {
         let model = attempt.who().name().map(Arc::from);
-        self.models.used(attempt, model, amounts).await;
+        self.models.used(attempt, Some(self.thought), model, amounts).await;
     }
 
     async fn tell(&self, delta: Delta) {

@@ -11,8 +11,8 @@ use crate::server::console::table::{Cell, Table};
 use crate::server::console::time::span;
 use crate::server::control::history::CallSummary;
 use crate::server::control::protocol::{
-    Ask, FaultCode, HangUp, Hold, Identified, Mute, Originate, Oversee, Press, Record, Role, Say, Sought,
-    Taping, Transfer,
+    Ask, FaultCode, HangUp, Hold, Identified, Mute, Originate, Oversee, Press, Record, Role, Say,
+    Sought, Taping, Transfer,
 };
 use crate::server::control::view::{
     CallView, HeldView, HungUpView, LegView, List, MutedView, OriginatedView, OverseenView,

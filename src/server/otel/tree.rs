@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::names::Names;
 use super::span::{Event, Kind, Span};
+use crate::base::price::Unit;
 use crate::base::trace_context::SpanId;
 use crate::call::cause::Cause;
 use crate::call::record::{Failure, Leg, Record, Speaker, Stage, ToolUse, Turn};
@@ -206,6 +207,7 @@ impl Tree<'_> {
         self.put_provider(&mut span, provider);
         let waited = thought.first.map(|at| at.saturating_sub(thought.at).as_secs_f64());
         span.put_known("gen_ai.response.time_to_first_chunk", waited);
+        put_tokens(&mut span, thought);
         if thought.ended.is_none() {
             // The caller went on, or was gone.
             span.put("voxtrunk.abandoned", true);
@@ -355,5 +357,22 @@ fn is_failure(cause: Cause) -> bool {
         | Cause::NoAnswer
         | Cause::AdminEnded { .. }
         | Cause::ServerShutdown => false,
+    }
+}
+
+/// What an answer took, by the names that OpenTelemetry has; nothing where its model does not say.
+fn put_tokens(span: &mut Span, thought: &Thought) {
+    let count =
+        |unit| thought.uses.count_of(unit, |it| Some(&it.provider) == thought.provider.as_ref());
+    let sum = |units: &[Unit]| units.iter().fold(0, |sum: u64, it| sum.saturating_add(count(*it)));
+    // What stands in a cache is read as well.
+    let read = sum(&[Unit::InputTokens, Unit::AudioInputTokens, Unit::CachedTokens]);
+    for (name, count) in [
+        ("gen_ai.usage.input_tokens", read),
+        ("gen_ai.usage.cache_read.input_tokens", count(Unit::CachedTokens)),
+        ("gen_ai.usage.output_tokens", sum(&[Unit::OutputTokens, Unit::AudioOutputTokens])),
+    ] {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        span.put_known(name, Some(count).filter(|count| *count > 0));
     }
 }

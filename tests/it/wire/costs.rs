@@ -154,7 +154,8 @@ fn adds_up(cost: &Value) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn those_who_are_told_of_a_call_are_told_what_it_cost() {
-    let (ours, theirs) = (Service::open(|_| status(204)).await, Service::open(|_| status(200)).await);
+    let (ours, theirs) =
+        (Service::open(|_| status(204)).await, Service::open(|_| status(200)).await);
     let of = |format: &str, secret: &str| {
         let url = format!("{}/{format}", theirs.url());
         format!(

@@ -68,6 +68,13 @@ async fn a_call_with_a_model_and_a_tool_is_a_tree_and_nothing_that_was_said_is_i
         let chat = tree.first("chat tiny");
         assert_eq!(text(chat, "gen_ai.operation.name"), Some("chat"));
         assert_eq!(text(chat, "gen_ai.request.model"), Some("tiny"));
+        // What an answer took, where its model came to say so.
+        let chats = spans.iter().filter(|span| span.name == "chat tiny");
+        let took =
+            |span| ["input", "output"].map(|it| number(span, &format!("gen_ai.usage.{it}_tokens")));
+        let took: Vec<[Option<i64>; 2]> = chats.map(took).collect();
+        assert!(took.contains(&[Some(9), Some(3)]), "{took:?}");
+        assert!(took.iter().all(|it| matches!(it, [Some(9), Some(3)] | [None, None])), "{took:?}");
         assert_eq!(text(tree.first("agent clerk"), "gen_ai.agent.name"), Some("clerk"));
         let tool = tree.only("execute_tool look");
         assert_eq!(text(tool, "gen_ai.tool.name"), Some("look"));
@@ -450,6 +457,14 @@ fn text<'a>(span: &'a Span, key: &str) -> Option<&'a str> {
     let found = span.attributes.iter().find(|it| it.key == key)?;
     match found.value.as_ref()?.value.as_ref()? {
         Any::StringValue(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn number(span: &Span, key: &str) -> Option<i64> {
+    let found = span.attributes.iter().find(|it| it.key == key)?;
+    match found.value.as_ref()?.value.as_ref()? {
+        Any::IntValue(number) => Some(*number),
         _ => None,
     }
 }
