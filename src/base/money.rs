@@ -119,6 +119,13 @@ impl Serialize for Money {
     }
 }
 
+impl<'de> Deserialize<'de> for Currency {
+    fn deserialize<D: de::Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(source)?;
+        text.parse().map_err(|()| de::Error::custom(format!("`{text}` is no currency")))
+    }
+}
+
 impl Serialize for Currency {
     fn serialize<S: serde::Serializer>(&self, target: S) -> Result<S::Ok, S::Error> {
         target.collect_str(self)

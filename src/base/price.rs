@@ -125,6 +125,11 @@ impl Unit {
 }
 
 impl Price {
+    /// What it is in.
+    pub fn currency(&self) -> Currency {
+        self.money.currency
+    }
+
     /// What so many cost, to the nearest billionth.
     pub fn of(&self, count: u64) -> Cost {
         let (count, per) = (u128::from(count), u128::from(self.per.max(1)));
@@ -156,6 +161,20 @@ impl Tariff {
             Unit::AudioMillis => self.audio,
             Unit::Characters => self.characters,
         }
+    }
+
+    /// What has a price, by the keys in the configuration.
+    pub fn prices(&self) -> impl Iterator<Item = (&'static str, Price)> {
+        let all = [
+            ("input", self.input),
+            ("cached", self.cached),
+            ("output", self.output),
+            ("audio_input", self.audio_input),
+            ("audio_output", self.audio_output),
+            ("audio", self.audio),
+            ("characters", self.characters),
+        ];
+        all.into_iter().filter_map(|(key, price)| Some((key, price?)))
     }
 
     /// Whether it says nothing.

@@ -20,6 +20,7 @@ pub mod record;
 pub mod stage;
 pub mod stir;
 pub mod stream;
+pub mod till;
 pub mod timetable;
 pub mod trace;
 pub mod transfer;

@@ -2,7 +2,9 @@
 //! budgets.
 
 use crate::base::money::Money;
+use crate::base::price::Price;
 use crate::config::diagnostic::Diagnostic;
+use crate::config::provider::Provider;
 use crate::config::settings::Server;
 use crate::config::subject::Subject;
 use crate::dialplan::pattern::Match;
@@ -12,6 +14,7 @@ pub fn money(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let mut found = currencies(subject);
     found.extend(patterns(subject));
     found.extend(unpriced(subject));
+    found.extend(subject.server.providers.iter().flat_map(|(name, it)| work(subject, name, it)));
     found
 }
 
@@ -80,6 +83,38 @@ fn patterns(subject: &Subject<'_>) -> Vec<Diagnostic> {
         )
     });
     wrong.collect()
+}
+
+/// What a provider costs is in one currency, and a budget of it has prices to count by.
+fn work(subject: &Subject<'_>, name: &str, provider: &Provider) -> Vec<Diagnostic> {
+    let path = format!("providers.{name}");
+    let models = provider.prices.iter().map(|(model, it)| (format!("{path}.prices.{model}"), it));
+    let tariffs = models.chain([(format!("{path}.price"), &provider.price)]);
+    let prices: Vec<(String, Price)> = tariffs
+        .flat_map(|(path, tariff)| {
+            tariff.prices().map(move |(key, price)| (format!("{path}.{key}"), price))
+        })
+        .collect();
+    let budget = provider.daily_budget.map(|it| (format!("{path}.daily_budget"), it.currency));
+    let first = budget
+        .clone()
+        .or_else(|| prices.first().map(|(path, price)| (path.clone(), price.currency())));
+    let Some((first, currency)) = first else { return Vec::new() };
+    if let (Some((path, _)), true) = (&budget, prices.is_empty()) {
+        let message = format!("nothing that `{name}` does has a price: its budget is never spent");
+        let help = "add price = { input = \"0.15 USD per 1M tokens\", … }, or what its vendor asks";
+        let place = subject.place(path);
+        return vec![Diagnostic::error("money.unpriced", message).at(place, "here").help(help)];
+    }
+    let others = prices.iter().filter(|(_, price)| price.currency() != currency);
+    let other = others.map(|(path, price)| {
+        let message = format!("{} beside {currency}: amounts are not converted", price.currency());
+        Diagnostic::error("money.currency", message)
+            .at(subject.place(&first), format!("{currency} here"))
+            .at(subject.place(path), format!("{} here", price.currency()))
+            .help("write the prices of a provider, and its budget, in one currency")
+    });
+    other.collect()
 }
 
 /// Budgets where nobody knows what a minute costs.

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+use crate::base::money::Money;
 use crate::base::price::Tariff;
 use crate::base::secret::{ExposeSecret, Secret};
 use crate::base::units;
@@ -56,6 +57,10 @@ pub struct Provider {
     /// What that of some of its models costs, by their names.
     #[serde(default)]
     pub prices: BTreeMap<String, Tariff>,
+    /// What its work may cost in a day, by the clock of the server: `"5 USD"`. Beyond it those are
+    /// asked who take its place.
+    #[serde(default)]
+    pub daily_budget: Option<Money>,
     /// How long it may keep silent.
     #[serde(default = "default_provider_timeout", deserialize_with = "units::duration")]
     pub timeout: Duration,

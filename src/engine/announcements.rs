@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 
 use crate::call::campaign;
-use crate::call::outbound::purse::News;
+use crate::call::outbound::purse::{Account, News};
 use crate::call::record::Stage;
 use crate::call::trunk::Health;
 use crate::sip::event::Notice;
@@ -179,7 +179,9 @@ impl Announcement {
             Self::Campaign { campaign, event: told } => log_campaign(event, campaign, told),
             Self::Budget(News { short, is_spent }) => {
                 let (account, limit) = (&short.account, short.limit.name());
-                if *is_spent {
+                if *is_spent && matches!(account, Account::Provider(_)) {
+                    tracing::error!(event, %account, limit, "{short}: it is asked no more today");
+                } else if *is_spent {
                     tracing::error!(event, %account, limit, "{short}: calls are refused");
                 } else {
                     tracing::warn!(event, %account, limit, "most of what may be spent is spent");

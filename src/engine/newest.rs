@@ -46,14 +46,33 @@ where
     }
 
     /// Writes until nobody tells any more, and then the last state.
-    pub async fn run(mut self) {
-        while self.states.changed().await.is_ok() {
-            let (state, path) = (self.states.borrow_and_update().clone(), self.path.clone());
-            let written = tokio::task::spawn_blocking(move || write(&path, &*state)).await;
-            if let Ok(Err(why)) = written {
-                let path = self.path.display();
-                tracing::error!(%path, %why, "what has changed cannot be written down");
+    pub async fn run(self) {
+        self.run_until(std::future::pending()).await;
+    }
+
+    /// The same, until something else is over at the latest.
+    pub async fn run_until(mut self, over: impl Future<Output = ()>) {
+        let mut over = std::pin::pin!(over);
+        loop {
+            let is_over = tokio::select! {
+                changed = self.states.changed() => changed.is_err(),
+                () = &mut over => true,
+            };
+            if !is_over || self.states.has_changed().unwrap_or(false) {
+                self.keep().await;
             }
+            if is_over {
+                return;
+            }
+        }
+    }
+
+    async fn keep(&mut self) {
+        let (state, path) = (self.states.borrow_and_update().clone(), self.path.clone());
+        let written = tokio::task::spawn_blocking(move || write(&path, &*state)).await;
+        if let Ok(Err(why)) = written {
+            let path = self.path.display();
+            tracing::error!(%path, %why, "what has changed cannot be written down");
         }
     }
 }
@@ -86,6 +105,12 @@ mod tests {
         running.await.expect("it ends");
         let (_, _, after) = Newest::<Vec<u32>>::open(path.clone()).expect("the file");
         assert_eq!(after.len(), 20);
+        // One that is not waited for any more writes what it was told.
+        let (kept, told, _) = Newest::<Vec<u32>>::open(path.clone()).expect("the file");
+        told.send_replace(Arc::new(vec![7]));
+        kept.run_until(async {}).await;
+        let (_, _, after) = Newest::<Vec<u32>>::open(path.clone()).expect("the file");
+        assert_eq!(after, [7]);
         fs::write(&path, "[1,").expect("a torn file");
         assert!(Newest::<Vec<u32>>::open(path).is_err(), "nothing is begun anew in silence");
         fs::remove_dir_all(folder).expect("cleared");

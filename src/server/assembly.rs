@@ -127,6 +127,7 @@ pub fn load(config: &Path, show: Show) -> Result<Loaded, ExitCode> {
 pub async fn blueprint(loaded: &Loaded) -> Result<Blueprint, AssemblyError> {
     let server = &loaded.server;
     let board = Arc::new(Board::new(Announcer::default()));
+    board.cashier().settle(casting::till(server));
     let playbill = Arc::new(playbill(loaded, &board, None).await?);
     let kind = match server.media.vad.detector {
         Detector::Kernel => vad::Kind::Kernel,

@@ -1,10 +1,15 @@
-//! What the signalling writes down, so that it outlives the server: what calls have cost, and in which
-//! dialogs somebody is.
+//! What is written down so that it outlives the server: what calls and providers have cost, and in
+//! which dialogs somebody is.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::call::outbound::purse::{self, Ledger, Purse};
+use crate::call::till;
+use crate::engine::ai::cashier::Cashier;
 use crate::engine::newest::{Newest, Told};
 use crate::engine::sip_shard::SipShard;
 use crate::sip::dialog::state::Dialog;
@@ -13,9 +18,18 @@ use crate::sip::dialog::state::Dialog;
 #[derive(Debug)]
 pub struct Books {
     spending: Newest<Ledger>,
+    work: (Newest<till::Ledger>, Told<till::Ledger>, till::Ledger),
     purse: (Purse, Told<Ledger>),
     dialogs: Newest<Vec<Dialog>>,
     left: (Vec<Dialog>, Told<Vec<Dialog>>),
+}
+
+/// A file of what was spent cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {}, where it stands what was spent: {why}\n  mend it, or remove it to begin at nothing", .path.display())]
+pub struct Unread {
+    path: PathBuf,
+    why: io::Error,
 }
 
 impl Books {
@@ -23,22 +37,41 @@ impl Books {
     ///
     /// # Errors
     /// When it cannot be read what was spent: a budget that begins anew with each start is none.
-    pub fn open(settings: purse::Settings, spending: &Path, dialogs: &Path) -> io::Result<Self> {
-        let (spending, spent, ledger) = Newest::open(spending.to_owned())?;
+    pub fn open(
+        settings: purse::Settings,
+        spending: &Path,
+        dialogs: &Path,
+    ) -> Result<Self, Unread> {
+        let work = opened(&spending.with_file_name(OF_PROVIDERS))?;
+        let (spending, spent, ledger) = opened(spending)?;
         let (dialogs, standing, left) = standing(dialogs);
         let purse = (Purse::new(settings, ledger), spent);
-        Ok(Self { spending, purse, dialogs, left: (left, standing) })
+        Ok(Self { spending, work, purse, dialogs, left: (left, standing) })
     }
 
-    /// Has a shard write into them; gives what brings that to the disk, until the shard is gone.
-    pub fn given_to(self, shard: SipShard) -> (SipShard, impl Future<Output = ()> + Send) {
-        let Self { spending, purse, dialogs, left } = self;
+    /// Has a shard and a cashier write into them; gives what brings that to the disk, until the shard
+    /// is gone.
+    pub fn given_to(
+        self,
+        shard: SipShard,
+        cashier: &Cashier,
+    ) -> (SipShard, impl Future<Output = ()> + Send + use<>) {
+        let Self { spending, work, purse, dialogs, left } = self;
         let shard = shard.with_purse(purse.0, purse.1).with_farewells(left.0, left.1);
-        let writing = async {
+        let (work, told, ledger) = work;
+        cashier.remember(ledger, told);
+        let writing = work.run_until(async {
             tokio::join!(spending.run(), dialogs.run());
-        };
+        });
         (shard, writing)
     }
+}
+
+fn opened<T>(path: &Path) -> Result<(Newest<T>, Told<T>, T), Unread>
+where
+    T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static,
+{
+    Newest::open(path.to_owned()).map_err(|why| Unread { path: path.to_owned(), why })
 }
 
 /// In which dialogs somebody was when a server was killed. If that cannot be read, those who were
@@ -49,3 +82,6 @@ fn standing(path: &Path) -> (Newest<Vec<Dialog>>, Told<Vec<Dialog>>, Vec<Dialog>
         Newest::anew(path.to_owned())
     })
 }
+
+/// The file of what providers have cost, beside that of what calls have cost.
+const OF_PROVIDERS: &str = "spending-of-providers.json";

@@ -15,6 +15,7 @@ use crate::base::language::Language;
 use crate::base::price::Prices;
 use crate::call::briefing::Casting;
 use crate::call::record::Stage;
+use crate::call::till;
 use crate::config::load::Loaded;
 use crate::config::settings::Provider;
 use crate::config::settings::Server;
@@ -64,6 +65,17 @@ pub fn prices(server: &Server) -> Prices {
         prices.know(name, provider.price, &provider.prices);
     }
     prices
+}
+
+/// What their work may cost.
+pub fn till(server: &Server) -> till::Settings {
+    let budgets = server.providers.iter();
+    let budgets = budgets.filter_map(|(name, it)| Some((name.clone(), it.daily_budget?)));
+    till::Settings {
+        zone: server.machine.timezone.clone(),
+        prices: prices(server),
+        budgets: budgets.collect(),
+    }
 }
 
 /// Readies every agent.

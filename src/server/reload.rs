@@ -23,6 +23,7 @@ use crate::engine::changing::Holders;
 use crate::engine::clock;
 use crate::engine::playbill::Playbill;
 use crate::server::assembly;
+use crate::server::casting;
 use crate::server::control::reload::Order;
 use crate::server::control::view::{ChangeView, ReloadView};
 use crate::server::history::History;
@@ -167,6 +168,7 @@ impl Reloader {
     /// Gives files to calls that begin from now on.
     async fn take(&mut self, loaded: Loaded, playbill: Arc<Playbill>) {
         let view = self.prospect(&loaded, false);
+        self.board.cashier().settle(casting::till(&loaded.server));
         self.holders.give(playbill.clone()).await;
         self.now = Arc::new((loaded, playbill));
         self.keep();

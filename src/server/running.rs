@@ -19,6 +19,7 @@ use crate::call::exchange::{phones, tenants};
 use crate::call::outbound::purse;
 use crate::call::outbound::{self, Guard};
 use crate::call::trunk;
+use crate::engine::ai::cashier::Cashier;
 use crate::engine::ai::health::Board;
 use crate::engine::announcements::Announcer;
 use crate::engine::bus::{Bus, Told};
@@ -51,7 +52,7 @@ use crate::net::bucket::{self, Bucket};
 use crate::net::ports::Ports;
 use crate::net::web::Web;
 use crate::providers::detector::Detector;
-use crate::server::books::Books;
+use crate::server::books::{Books, Unread};
 use crate::server::control::claim::{Claim, ClaimError};
 use crate::server::control::clerk::Clerk;
 use crate::server::control::history::History;
@@ -209,13 +210,8 @@ pub enum StartError {
         why: std::io::Error,
     },
     /// What was spent is not known.
-    #[error("cannot read {}, where it stands what was spent: {why}\n  mend it, or remove it to begin at nothing", .path.display())]
-    Spending {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        why: std::io::Error,
-    },
+    #[error(transparent)]
+    Spending(#[from] Unread),
     /// The client of the store of recordings cannot be had.
     #[error("no client for the store of recordings: {0}")]
     Bucket(reqwest::Error),
@@ -277,7 +273,10 @@ impl Running {
         let (shard, sip) = SipShard::new(doors, endpoint, doorkeeper, sender);
         let shard = shard.with_trunks(blueprint.trunks).with_stir(blueprint.stir);
         let shard = shard.with_phones(blueprint.phones, Guard::new(blueprint.outbound));
-        let (shard, books) = books(blueprint.purse, &blueprint.folders)?.given_to(shard);
+        let (spending, dialogs) = (&blueprint.folders.spending, &blueprint.folders.dialogs);
+        let books = Books::open(blueprint.purse, spending, dialogs)?;
+        let cashier = blueprint.board.cashier().clone();
+        let (shard, books) = books.given_to(shard, &cashier);
         let shard = shard.with_briefing(blueprint.playbill.briefing.clone());
         let shard = shard.with_keep_alive(blueprint.keep_alive).with_tenants(blueprint.tenants);
         let announcer = blueprint.board.announcer().clone();
@@ -316,14 +315,14 @@ impl Running {
             others,
         };
         let control = (blueprint.control, blueprint.max_calls);
-        running.with_operators(ways_in, (announcer.clone(), known), control)
+        running.with_operators(ways_in, (announcer.clone(), cashier, known), control)
     }
 
     /// Opens the control socket and the doors of HTTP, if there are to be any.
     fn with_operators(
         mut self,
         (claim, web): (Option<Claim>, Option<http::Doors>),
-        (announcer, (history, webhooks)): (Announcer, (History, Desk)),
+        (announcer, cashier, (history, webhooks)): (Announcer, Arc<Cashier>, (History, Desk)),
         (control, max_calls): (Control, usize),
     ) -> Result<Self, StartError> {
         let reloads = control.reloads.clone();
@@ -335,6 +334,7 @@ impl Running {
             playbill: self.holders.postman.subscribe(),
             facts: self.bus.watching(),
             announcer,
+            cashier,
             gauges: self.gauges.clone(),
             recorder: self.recorder.clone(),
             active: self.active.clone(),
@@ -472,13 +472,6 @@ fn ports((address, range): (IpAddr, RangeInclusive<u16>)) -> Result<Ports, Start
 fn entrance(ports: &Ports, are_expected: bool) -> Result<Option<Entrance>, StartError> {
     let opened = are_expected.then(|| ports.bind_for_many().and_then(Entrance::open));
     opened.transpose().map_err(|why| StartError::Rtp { address: ports.address(), why })
-}
-
-/// What the signalling writes down.
-fn books(purse: purse::Settings, folders: &Folders) -> Result<Books, StartError> {
-    let (path, dialogs) = (&folders.spending, &folders.dialogs);
-    let books = Books::open(purse, path, dialogs);
-    books.map_err(|why| StartError::Spending { path: path.clone(), why })
 }
 
 /// Who remembers what happens in calls.

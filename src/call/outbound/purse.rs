@@ -65,6 +65,8 @@ pub enum Account {
     Tenant(Arc<str>),
     /// An agent, for calls that go out for it.
     Agent(Arc<str>),
+    /// A provider, for its own work.
+    Provider(Arc<str>),
 }
 
 /// What an account may spend.
@@ -442,6 +444,7 @@ impl fmt::Display for Account {
             Self::Trunk(name) => write!(f, "trunk:{name}"),
             Self::Tenant(name) => write!(f, "tenant:{name}"),
             Self::Agent(name) => write!(f, "agent:{name}"),
+            Self::Provider(name) => write!(f, "provider:{name}"),
         }
     }
 }

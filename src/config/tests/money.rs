@@ -36,3 +36,30 @@ fn budgets_and_prices_are_of_one_currency_and_of_numbers() {
     let (_, text) = check("wrong", wrong);
     assert!(text.contains("write it like \"0.02 EUR/min\""), "{text}");
 }
+
+#[test]
+fn a_provider_has_prices_in_the_currency_of_its_budget() {
+    let provider = |more: &str| {
+        format!("[providers.brain]\nkind = \"openai\"\napi_key = \"${{env:KEY}}\"\n{more}\n")
+    };
+    let budget = "daily_budget = \"5 USD\"\n";
+    let found = |name: &str, more: &str| {
+        let (mut codes, text) = check(name, &provider(more));
+        // What the agent's own budget and a provider without an agent are told stands elsewhere.
+        codes.retain(|it| it.starts_with("money") && !text.contains("no minute has a price"));
+        (codes, text)
+    };
+    let rates = "[security.outbound]\nrates = { \"+49*\" = \"0.01 EUR/min\" }\n";
+    let (codes, text) = found("work", &format!("{budget}{rates}"));
+    assert_eq!(codes, ["money.unpriced"], "{text}");
+    assert!(text.contains("nothing that `brain` does has a price"), "{text}");
+    let price = "price = { input = \"1 EUR/1M tokens\", output = \"2 USD/1M tokens\" }\n";
+    let (codes, text) = found("coins", &format!("{budget}{price}{rates}"));
+    assert_eq!(codes, ["money.currency"], "{text}");
+    assert!(text.contains("EUR beside USD: amounts are not converted"), "{text}");
+    let (codes, text) = found("mixed", &format!("{price}{rates}"));
+    assert_eq!(codes, ["money.currency"], "without a budget, too: {text}");
+    let price = "price = { input = \"1 USD/1M tokens\", output = \"2 USD/1M tokens\" }\n";
+    let (codes, text) = found("fine", &format!("{budget}{price}{rates}"));
+    assert!(codes.is_empty(), "{text}");
+}

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::cashier::Cashier;
 use crate::base::breaker::{Breaker, Change, Failure, Settings, Standing};
+use crate::base::price::Amount;
 use crate::call::record::Stage;
 use crate::engine::announcements::{Announcement, Announcer};
 use crate::engine::clock;
@@ -15,6 +17,7 @@ use crate::providers::error::{ProviderError, Retry};
 #[derive(Debug, Default)]
 pub struct Board {
     announcer: Announcer,
+    cashier: Arc<Cashier>,
     known: Mutex<BTreeMap<(Stage, String), Arc<Health>>>,
 }
 
@@ -24,12 +27,19 @@ pub struct Health {
     provider: Arc<str>,
     breaker: Mutex<Breaker>,
     announcer: Announcer,
+    cashier: Arc<Cashier>,
 }
 
 impl Board {
     /// A board that tells changes there.
     pub fn new(announcer: Announcer) -> Self {
-        Self { announcer, known: Mutex::default() }
+        let cashier = Arc::new(Cashier::new(announcer.clone()));
+        Self { announcer, cashier, known: Mutex::default() }
+    }
+
+    /// Who knows what providers cost.
+    pub fn cashier(&self) -> &Arc<Cashier> {
+        &self.cashier
     }
 
     /// Where changes are told.
@@ -47,6 +57,7 @@ impl Board {
             provider: provider.into(),
             breaker: Mutex::new(Breaker::new(Settings::default())),
             announcer: self.announcer.clone(),
+            cashier: self.cashier.clone(),
         };
         health.or_insert_with(|| Arc::new(new())).clone()
     }
@@ -68,6 +79,16 @@ impl Health {
         self.breaker().standing(clock::now())
     }
 
+    /// Why it is not asked any more today, if it may cost no more.
+    pub fn refusal(&self) -> Option<ProviderError> {
+        self.cashier.refusal(&self.provider)
+    }
+
+    /// It did something that may cost something.
+    pub fn used(&self, model: Option<&str>, amounts: &[Amount]) {
+        self.cashier.charge(&self.provider, model, amounts);
+    }
+
     /// It is asked.
     pub fn asked(&self) {
         self.breaker().ask();
@@ -81,6 +102,10 @@ impl Health {
 
     /// It did not.
     pub fn failed(&self, why: &ProviderError) {
+        if self.refusal().is_some() {
+            // Nothing is wrong with it.
+            return self.abandoned();
+        }
         let failure = match why.retry {
             Retry::After(wait) => Failure::Wait(wait),
             Retry::Never | Retry::Now => Failure::Counts,

@@ -164,7 +164,15 @@ impl Ear {
                 if self.turn.take().is_some() {
                     self.judge.forget();
                 }
+                self.relieve().await;
             }
+        }
+    }
+
+    /// Between turns, lets another one hear when whoever hears may cost no more today.
+    async fn relieve(&mut self) {
+        if self.hearing.as_ref().is_some_and(|hearing| hearing.attempt.refusal().is_some()) {
+            self.open(&mut Tried::default()).await;
         }
     }
 
@@ -224,7 +232,12 @@ impl Ear {
         let Some(desk) = &self.desk else { return };
         while let Some(mut attempt) = desk.transcribers.ask(tried) {
             let (sender, texts) = mpsc::channel(TEXTS);
-            let opening = attempt.who().open(desk.context.clone(), sender);
+            let opening = async {
+                match attempt.refusal() {
+                    Some(why) => Err(why),
+                    None => attempt.who().open(desk.context.clone(), sender).await,
+                }
+            };
             let why = match timeout(OPEN_WITHIN, opening).await {
                 Ok(Ok(listening)) => {
                     let heard = Duration::ZERO;

@@ -1,5 +1,6 @@
 //! Those who hear, think and speak, at work in a call: tasks around the seams of `providers`.
 
+pub mod cashier;
 pub mod health;
 pub mod shift;
 

@@ -134,6 +134,7 @@ impl<T: ?Sized> Shift<T> {
     ) {
         let health = &attempt.member.health;
         let (stage, provider) = (health.stage(), health.provider().clone());
+        health.used(model.as_deref(), &amounts);
         let used = Used { stage, provider, model, thought, amounts };
         self.report(Service::Used(used)).await;
     }
@@ -212,6 +213,11 @@ impl<T: ?Sized> Attempt<T> {
     /// Who is asked.
     pub fn who(&self) -> &T {
         &self.member.who
+    }
+
+    /// Why it is not asked after all, if it may cost no more today.
+    pub fn refusal(&self) -> Option<ProviderError> {
+        self.member.health.refusal()
     }
 
     /// Its name in the configuration.

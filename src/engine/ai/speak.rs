@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -275,7 +275,10 @@ impl Job {
             (Manner::ByHeart, voice.speak(text))
         } else {
             let Some(attempt) = voices.ask(&mut self.tried) else { return false };
-            let stream = attempt.who().speak(text);
+            let stream = match attempt.refusal() {
+                Some(why) => stream::once(async { Err(why) }).boxed(),
+                None => attempt.who().speak(text),
+            };
             (Manner::Asked(attempt), stream)
         };
         self.state = State::Voicing(Voicing { attempt, stream });
@@ -289,6 +292,9 @@ impl Job {
         else {
             return;
         };
+        if attempt.refusal().is_some() {
+            return;
+        }
         let amounts = vec![Amount { unit: Unit::Characters, count }];
         let model = attempt.who().name().map(Arc::from);
         self.desk.voices.used(attempt, None, model, amounts).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::future::select_all;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream};
 use tokio::time::{sleep, timeout};
 
 use super::shift::{Attempt, Shift, Tried};
@@ -142,7 +142,10 @@ impl Thinking {
 
     fn ask(&self, tried: &mut Tried) -> Option<Asked> {
         let attempt = self.models.ask(tried)?;
-        let answer = attempt.who().think(self.request.clone());
+        let answer = match attempt.refusal() {
+            Some(why) => stream::once(async { Err(why) }).boxed(),
+            None => attempt.who().think(self.request.clone()),
+        };
         Some(Asked { attempt, answer })
     }
 

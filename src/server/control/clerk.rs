@@ -14,6 +14,7 @@ use crate::base::id::CallId;
 use crate::call::event::{self, Input};
 use crate::call::exchange::{Trial, Untried};
 use crate::call::overview::Overview;
+use crate::engine::ai::cashier::Cashier;
 use crate::engine::announcements::Announcer;
 use crate::engine::bus::Watching;
 use crate::engine::campaigns::CampaignsHandle;
@@ -69,6 +70,8 @@ pub struct Clerk {
     pub facts: Watching,
     /// What happens beside them.
     pub announcer: Announcer,
+    /// Who knows what providers cost.
+    pub cashier: Arc<Cashier>,
     /// What the media shard counts.
     pub gauges: Arc<Gauges>,
     /// Who writes recordings.
@@ -117,7 +120,7 @@ impl Clerk {
             Ask::Trunk(named) => json(&self.trunk(&named.name).await?),
             Ask::TestTrunk(named) => json(&self.test(&named.name).await?),
             Ask::Phones => json(&List { data: self.phones().await? }),
-            Ask::Usage => json(&List { data: usage::all(&self.sip).await? }),
+            Ask::Usage => json(&List { data: usage::all(&self.sip, &self.cashier).await? }),
             Ask::Queues => json(&List { data: self.queues().await? }),
             Ask::PauseMember(order) => json(&self.pause_member(&order).await?),
             Ask::Schedules => json(&List { data: schedules::list(&self.campaigns).await? }),

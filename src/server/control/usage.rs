@@ -1,13 +1,16 @@
-//! What calls have cost, by account: the server, its trunks, its tenants, its agents.
+//! What calls have cost, by account: the server, its trunks, its tenants, its agents; and what
+//! providers have.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::base::money::Currency;
+use crate::base::money::{Currency, Money};
 use crate::base::price::Cost;
-use crate::call::outbound::purse::{Line, Sum, money};
+use crate::call::outbound::purse::{Account, Line, Sum, money};
+use crate::call::till;
+use crate::engine::ai::cashier::Cashier;
 use crate::engine::sip_shard::{Question, SipHandle};
 use crate::server::control::asking::ask_shard;
 use crate::server::control::protocol::Fault;
@@ -15,7 +18,7 @@ use crate::server::control::protocol::Fault;
 /// What one account spent, and what it may spend.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UsageView {
-    /// `server`, or `trunk:NAME`, `tenant:NAME`, `agent:NAME`.
+    /// `server`, or `trunk:NAME`, `tenant:NAME`, `agent:NAME`, `provider:NAME`.
     pub account: String,
     /// The day, where it lives: `2026-11-22`.
     pub day: String,
@@ -23,7 +26,7 @@ pub struct UsageView {
     pub today: SumView,
     /// What was spent in the month of that day.
     pub month: SumView,
-    /// What calls out may cost in a day.
+    /// What calls out, or the work of the provider, may cost in a day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub daily_budget: Option<MoneyView>,
     /// How many minutes calls out may last in a day.
@@ -41,7 +44,7 @@ pub struct SumView {
     pub minutes_in: u64,
     /// Minutes of calls that went out.
     pub minutes_out: u64,
-    /// What those cost that went out, where there are prices.
+    /// What those cost that went out, or what the provider cost, where there are prices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<MoneyView>,
 }
@@ -53,6 +56,12 @@ pub struct MoneyView {
     pub amount: String,
     /// Its currency (ISO 4217).
     pub currency: String,
+}
+
+impl From<&Money> for MoneyView {
+    fn from(money: &Money) -> Self {
+        Self { amount: money.amount(), currency: money.currency.to_string() }
+    }
 }
 
 impl MoneyView {
@@ -72,9 +81,28 @@ impl fmt::Display for MoneyView {
 ///
 /// # Errors
 /// When the server is going down.
-pub async fn all(sip: &SipHandle) -> Result<Vec<UsageView>, Fault> {
+pub async fn all(sip: &SipHandle, cashier: &Cashier) -> Result<Vec<UsageView>, Fault> {
     let (lines, currency) = ask_shard(sip, Question::Spending).await?;
-    Ok(lines.iter().map(|line| view(line, currency)).collect())
+    let calls = lines.iter().map(|line| view(line, currency));
+    Ok(calls.chain(cashier.report().iter().map(of_provider)).collect())
+}
+
+fn of_provider(line: &till::Line) -> UsageView {
+    let till::Line { provider, spent, daily_budget } = line;
+    let cost = |billionths: u64| Cost { billionths: billionths.into(), currency: spent.currency };
+    let sum = |billionths| {
+        let cost = Some(MoneyView::of(&cost(billionths)));
+        SumView { minutes_in: 0, minutes_out: 0, cost }
+    };
+    UsageView {
+        account: Account::Provider(provider.as_str().into()).to_string(),
+        day: spent.day.to_string(),
+        today: sum(spent.today),
+        month: sum(spent.month),
+        daily_budget: daily_budget.as_ref().map(MoneyView::from),
+        daily_minutes: None,
+        minutes_per_month: None,
+    }
 }
 
 fn view(line: &Line, currency: Option<Currency>) -> UsageView {
@@ -99,6 +127,5 @@ fn sum(sum: &Sum, currency: Option<Currency>) -> SumView {
 }
 
 fn amount(millionths: u64, currency: Option<Currency>) -> Option<MoneyView> {
-    let money = money(millionths, currency)?;
-    Some(MoneyView { amount: money.amount(), currency: money.currency.to_string() })
+    money(millionths, currency).as_ref().map(MoneyView::from)
 }

@@ -14,7 +14,7 @@ use crate::server::http::front::ask;
 use crate::server::http::problem::Problem;
 
 /// What calls have cost today and this month, and what they may: the server, its trunks, its
-/// tenants, its agents.
+/// tenants, its agents; and what providers have, by their prices.
 #[utoipa::path(get, path = "/v1/usage", operation_id = "usage.list", tag = "usage",
     responses((status = OK, body = List<UsageView>)))]
 pub async fn list(State(clerk): State<Arc<Clerk>>) -> Result<Json<Value>, Problem> {

@@ -11,9 +11,9 @@ use voxtrunk::providers::fakes::stand::{Stand, nobody};
 use voxtrunk::providers::fakes::{deepgram, openai};
 
 use super::caller::{Speaker, call, say};
-use super::control::told;
+use super::control::{Watch, told};
 use super::http::{Api, started};
-use super::server::{House, PATIENCE, Server, said, within};
+use super::server::{Folder, House, PATIENCE, Server, said, within};
 use super::service::Service;
 use super::webhooks::{ALLOW_ALL, event, status, webhook};
 
@@ -194,10 +194,44 @@ async fn those_who_are_told_of_a_call_are_told_what_it_cost() {
     assert!(is(&retell["call"]["call_cost"]["combined_cost"], dollars * 100.0), "{retell:#}");
 }
 
-/// The stand-ins of a call: one model that refuses and one that answers, who hears and who speaks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whose_budget_is_spent_is_asked_no_more_that_day_and_another_takes_its_place() {
+    let vendors = Vendors::open().await;
+    // An answer costs nine of its ten cents.
+    let prices = "price = { output = \"10 USD per 1k tokens\" }\ndaily_budget = \"0.10 USD\"";
+    let house = || House::with(DIALPLAN).and(&vendors.tables(&[("brain", prices)]));
+    let server = Server::start(house()).await;
+    let mut events = Watch::start(&server, &["events", "--json"]);
+    let who = |record: &Value| record["turns"][0]["providers"]["llm"].clone();
+    let first = asks(&server).await;
+    assert_eq!(who(&first), "brain", "{first:#}");
+    let warning = events.until("\"budget.warning\"").await;
+    assert!(warning.contains("\"account\":\"provider:brain\""), "{warning}");
+    asks_as(2, &server).await;
+    let exceeded = events.until("\"budget.exceeded\"").await;
+    assert!(exceeded.contains("\"account\":\"provider:brain\""), "{exceeded}");
+    let refused = |last: &Value| {
+        assert_eq!(who(last), "spare", "{last:#}");
+        let failures = last["provider_failures"].as_array().expect("failures");
+        let own = failures.iter().find(|it| it["provider"] == "brain").expect("a reason");
+        assert_eq!(own["reason"], "its daily budget of 0.10 USD is spent", "{last:#}");
+    };
+    refused(&asks_as(3, &server).await);
+    let shown = told(&server, &["usage"]).await;
+    assert!(shown.contains("provider:brain") && shown.contains("0.10 USD"), "{shown}");
+    assert!(!server.log().contains("provider.degraded"), "nothing is wrong with it");
+
+    // Dropping a server kills it: it has no time to write anything.
+    let server = Server::start_in(Folder::of(server), house()).await;
+    refused(&asks_as(4, &server).await);
+}
+
+/// The stand-ins of a call: one model that refuses, one that answers and one in its place, who hears
+/// and who speaks.
 struct Vendors {
     busy: Stand,
     brain: Stand,
+    spare: Stand,
     ear: Stand,
     mouth: Stand,
 }
@@ -221,6 +255,7 @@ impl Vendors {
         Self {
             busy: mind(|_| Answer::Refuses(503, "overloaded", None)).await,
             brain: mind(|_| Answer::Says(ANSWER.to_owned())).await,
+            spare: mind(|_| Answer::Says(ANSWER.to_owned())).await,
             ear: deepgram::open(hears).await.expect("a port"),
             mouth: openai::open(speaks).await.expect("a port"),
         }
@@ -228,9 +263,14 @@ impl Vendors {
 
     /// A server with an agent of theirs, what stands of prices in their tables, and more settings.
     async fn led(&self, prices: &[(&str, &str)], more: &str) -> (Server, Api) {
-        let tables: String = [
+        started(House::with(DIALPLAN).and(&format!("{}{more}", self.tables(prices)))).await
+    }
+
+    fn tables(&self, prices: &[(&str, &str)]) -> String {
+        [
             ("busy", "openai", format!("{}/v1", self.busy.base_url())),
             ("brain", "openai", format!("{}/v1", self.brain.base_url())),
+            ("spare", "openai", format!("{}/v1", self.spare.base_url())),
             ("ear", "deepgram", self.ear.base_url()),
             ("mouth", "openai", format!("{}/v1", self.mouth.base_url())),
         ]
@@ -243,16 +283,20 @@ impl Vendors {
                  base_url = \"{url}\"\n{price}\n"
             )
         })
-        .collect();
-        started(House::with(DIALPLAN).and(&format!("{tables}{more}"))).await
+        .collect()
     }
 }
 
 /// A caller asks once, and hangs up when it was answered; the record of that.
 async fn asks(server: &Server) -> Value {
+    asks_as(1, server).await
+}
+
+/// The same, as the caller with that number among all.
+async fn asks_as(number: usize, server: &Server) -> Value {
     let question = say(Speaker::Flite("rms"), QUESTION).await;
     call(&server.uri("901"), vec![question], Duration::from_secs(12)).await;
-    let record = server.record().await;
+    let record = server.records(number).await.remove(number - 1);
     let spoken = said(&record, "agent");
     assert!(spoken.iter().any(|line| line.contains(ANSWER)), "{record:#}");
     record
@@ -308,7 +352,7 @@ disclosure_reason = "a test"
 stt               = { provider = "ear", model = "nova-3" }
 llm               = { provider = "busy", model = "dear" }
 tts               = { provider = "mouth", model = "tts-1", voice = "alloy" }
-fallback.llm      = [{ provider = "brain", model = "tiny" }]
+fallback.llm      = [{ provider = "brain", model = "tiny" }, { provider = "spare", model = "tiny" }]
 
 # What PocketSphinx listens for.
 [[agents.clerk.intents]]
