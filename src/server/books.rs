@@ -18,7 +18,7 @@ use crate::sip::dialog::state::Dialog;
 #[derive(Debug)]
 pub struct Books {
     spending: Newest<Ledger>,
-    work: (Newest<till::Ledger>, Told<till::Ledger>, till::Ledger),
+    work: Newest<till::Ledger>,
     purse: (Purse, Told<Ledger>),
     dialogs: Newest<Vec<Dialog>>,
     left: (Vec<Dialog>, Told<Vec<Dialog>>),
@@ -33,33 +33,28 @@ pub struct Unread {
 }
 
 impl Books {
-    /// Opens them.
+    /// Opens them; has a cashier write into them.
     ///
     /// # Errors
     /// When it cannot be read what was spent: a budget that begins anew with each start is none.
     pub fn open(
         settings: purse::Settings,
+        cashier: &Cashier,
         spending: &Path,
         dialogs: &Path,
     ) -> Result<Self, Unread> {
-        let work = opened(&spending.with_file_name(OF_PROVIDERS))?;
+        let (work, told, ledger) = opened(&spending.with_file_name(OF_PROVIDERS))?;
+        cashier.remember(ledger, told);
         let (spending, spent, ledger) = opened(spending)?;
         let (dialogs, standing, left) = standing(dialogs);
         let purse = (Purse::new(settings, ledger), spent);
         Ok(Self { spending, work, purse, dialogs, left: (left, standing) })
     }
 
-    /// Has a shard and a cashier write into them; gives what brings that to the disk, until the shard
-    /// is gone.
-    pub fn given_to(
-        self,
-        shard: SipShard,
-        cashier: &Cashier,
-    ) -> (SipShard, impl Future<Output = ()> + Send + use<>) {
+    /// Has a shard write into them; gives what brings that to the disk, until the shard is gone.
+    pub fn given_to(self, shard: SipShard) -> (SipShard, impl Future<Output = ()> + Send) {
         let Self { spending, work, purse, dialogs, left } = self;
         let shard = shard.with_purse(purse.0, purse.1).with_farewells(left.0, left.1);
-        let (work, told, ledger) = work;
-        cashier.remember(ledger, told);
         let writing = work.run_until(async {
             tokio::join!(spending.run(), dialogs.run());
         });

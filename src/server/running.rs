@@ -273,13 +273,10 @@ impl Running {
         let (shard, sip) = SipShard::new(doors, endpoint, doorkeeper, sender);
         let shard = shard.with_trunks(blueprint.trunks).with_stir(blueprint.stir);
         let shard = shard.with_phones(blueprint.phones, Guard::new(blueprint.outbound));
-        let (spending, dialogs) = (&blueprint.folders.spending, &blueprint.folders.dialogs);
-        let books = Books::open(blueprint.purse, spending, dialogs)?;
-        let cashier = blueprint.board.cashier().clone();
-        let (shard, books) = books.given_to(shard, &cashier);
+        let (announcer, cashier) = (blueprint.board.announcer().clone(), blueprint.board.cashier());
+        let (shard, books) = books(blueprint.purse, &blueprint.folders, cashier)?.given_to(shard);
         let shard = shard.with_briefing(blueprint.playbill.briefing.clone());
         let shard = shard.with_keep_alive(blueprint.keep_alive).with_tenants(blueprint.tenants);
-        let announcer = blueprint.board.announcer().clone();
         let shard = shard.with_trace(blueprint.control.trace).with_announcer(announcer.clone());
         let stops = Stops { wind_up: CancellationToken::new(), now: CancellationToken::new() };
         let post = (&blueprint.folders, recorder.key().cloned());
@@ -322,7 +319,7 @@ impl Running {
     fn with_operators(
         mut self,
         (claim, web): (Option<Claim>, Option<http::Doors>),
-        (announcer, cashier, (history, webhooks)): (Announcer, Arc<Cashier>, (History, Desk)),
+        (announcer, cashier, (history, webhooks)): (Announcer, &Arc<Cashier>, (History, Desk)),
         (control, max_calls): (Control, usize),
     ) -> Result<Self, StartError> {
         let reloads = control.reloads.clone();
@@ -334,7 +331,7 @@ impl Running {
             playbill: self.holders.postman.subscribe(),
             facts: self.bus.watching(),
             announcer,
-            cashier,
+            cashier: cashier.clone(),
             gauges: self.gauges.clone(),
             recorder: self.recorder.clone(),
             active: self.active.clone(),
@@ -472,6 +469,11 @@ fn ports((address, range): (IpAddr, RangeInclusive<u16>)) -> Result<Ports, Start
 fn entrance(ports: &Ports, are_expected: bool) -> Result<Option<Entrance>, StartError> {
     let opened = are_expected.then(|| ports.bind_for_many().and_then(Entrance::open));
     opened.transpose().map_err(|why| StartError::Rtp { address: ports.address(), why })
+}
+
+/// What is written down so that it outlives the server.
+fn books(settings: purse::Settings, at: &Folders, cashier: &Cashier) -> Result<Books, Unread> {
+    Books::open(settings, cashier, &at.spending, &at.dialogs)
 }
 
 /// Who remembers what happens in calls.

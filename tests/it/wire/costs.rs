@@ -197,8 +197,8 @@ async fn those_who_are_told_of_a_call_are_told_what_it_cost() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whose_budget_is_spent_is_asked_no_more_that_day_and_another_takes_its_place() {
     let vendors = Vendors::open().await;
-    // An answer costs nine of its ten cents.
-    let prices = "price = { output = \"10 USD per 1k tokens\" }\ndaily_budget = \"0.10 USD\"";
+    // An answer costs nine cents.
+    let prices = "price = { output = \"10 USD per 1k tokens\" }\ndaily_budget = \"0.05 USD\"";
     let house = || House::with(DIALPLAN).and(&vendors.tables(&[("brain", prices)]));
     let server = Server::start(house()).await;
     let mut events = Watch::start(&server, &["events", "--json"]);
@@ -207,23 +207,22 @@ async fn whose_budget_is_spent_is_asked_no_more_that_day_and_another_takes_its_p
     assert_eq!(who(&first), "brain", "{first:#}");
     let warning = events.until("\"budget.warning\"").await;
     assert!(warning.contains("\"account\":\"provider:brain\""), "{warning}");
-    asks_as(2, &server).await;
     let exceeded = events.until("\"budget.exceeded\"").await;
     assert!(exceeded.contains("\"account\":\"provider:brain\""), "{exceeded}");
     let refused = |last: &Value| {
         assert_eq!(who(last), "spare", "{last:#}");
         let failures = last["provider_failures"].as_array().expect("failures");
         let own = failures.iter().find(|it| it["provider"] == "brain").expect("a reason");
-        assert_eq!(own["reason"], "its daily budget of 0.10 USD is spent", "{last:#}");
+        assert_eq!(own["reason"], "its daily budget of 0.05 USD is spent", "{last:#}");
     };
-    refused(&asks_as(3, &server).await);
+    refused(&asks_as(2, &server).await);
     let shown = told(&server, &["usage"]).await;
-    assert!(shown.contains("provider:brain") && shown.contains("0.10 USD"), "{shown}");
+    assert!(shown.contains("provider:brain") && shown.contains("0.05 USD"), "{shown}");
     assert!(!server.log().contains("provider.degraded"), "nothing is wrong with it");
 
     // Dropping a server kills it: it has no time to write anything.
     let server = Server::start_in(Folder::of(server), house()).await;
-    refused(&asks_as(4, &server).await);
+    refused(&asks_as(3, &server).await);
 }
 
 /// The stand-ins of a call: one model that refuses, one that answers and one in its place, who hears
