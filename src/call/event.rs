@@ -22,7 +22,7 @@ use crate::call::record::{Callback, Latency, LeftQueue, Manner, Message, Record,
 use crate::call::stir::Verification;
 use crate::call::stream::{self, StreamId};
 use crate::call::transfer::Escort;
-use crate::call::uses::Used;
+use crate::call::uses::{Used, Uses};
 use crate::call::voicemail::Fate;
 use crate::dialplan::plan::Route;
 use crate::media;
@@ -406,7 +406,7 @@ pub enum Fact {
         latency: Latency,
     },
     /// A model has read what was said; told after the end. Personal data.
-    Analyzed(Box<Report>),
+    Analyzed(Box<Report>, Uses),
     /// The call is over.
     Ended {
         /// Why.

@@ -128,7 +128,7 @@ impl Veil {
                 let reason = self.redactor.text(&reason);
                 Fact::ProviderFailed { stage, provider, reason, next }
             }
-            Fact::Analyzed(report) => Fact::Analyzed(Box::new(self.report(*report))),
+            Fact::Analyzed(report, uses) => Fact::Analyzed(Box::new(self.report(*report)), uses),
             Fact::Ended { cause, record } => {
                 Fact::Ended { cause, record: Box::new(self.record(*record)) }
             }

@@ -42,8 +42,25 @@ pub fn after(subject: &Subject<'_>, name: &str, agent: &Assistant) -> Vec<Diagno
                 .help(format!("write [tools.{tool}]")),
         );
     }
+    found.extend(intents(subject, (name, agent)));
     found.extend(webhook(subject, (name, agent)));
     found
+}
+
+/// Checks that what calls may be about can be told apart.
+fn intents(subject: &Subject<'_>, (name, agent): (&str, &Assistant)) -> Option<Diagnostic> {
+    let intents = &agent.after.intents;
+    let is_wrong = |(place, it): &(usize, &String)| {
+        it.trim().is_empty() || intents.iter().take(*place).any(|other| other == *it)
+    };
+    let (place, wrong) = intents.iter().enumerate().find(is_wrong)?;
+    let path = format!("agents.{name}.after.intents");
+    let (what, help) = ("what calls are about is told by words that differ", "leave it out");
+    Some(
+        Diagnostic::error("after.intents", what)
+            .at(subject.place(&format!("{path}[{place}]")), format!("\"{wrong}\" here"))
+            .help(help),
+    )
 }
 
 /// Checks that whoever is told of it is there, and ever hears of it.

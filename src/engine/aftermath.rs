@@ -14,9 +14,12 @@ use crate::agent::event::Delta;
 use crate::agent::memory::Earlier;
 use crate::agent::tool::ToolCall;
 use crate::base::number::Number;
+use crate::base::price::{Amount, Prices};
 use crate::base::scope::Scope;
 use crate::call::event::Fact;
 use crate::call::record::{Record, Speaker};
+use crate::call::uses::{Used, Uses};
+use crate::engine::ai::shift::Member;
 use crate::engine::bus::{Bus, Standing};
 use crate::engine::clock;
 use crate::engine::errands::Errand;
@@ -37,8 +40,7 @@ pub fn errand(
     if !after.is_wanted() || !spoke {
         return None;
     }
-    let members = playbill.crews.get(name)?.models.iter().take(MOST_MODELS);
-    let models = members.map(|member| member.who.clone()).collect();
+    let models = playbill.crews.get(name)?.models.iter().take(MOST_MODELS).cloned().collect();
     let (playbill, record) = (playbill.clone(), record.clone());
     let house = (bus.clone(), memories);
     Some(async move { follow(&playbill, house, models, (&after, &record)).await }.boxed())
@@ -47,32 +49,71 @@ pub fn errand(
 async fn follow(
     playbill: &Playbill,
     (bus, memories): (Bus, Memories),
-    models: Vec<Arc<dyn Model>>,
+    models: Vec<Member<dyn Model>>,
     (after, record): (&After, &Record),
 ) {
-    let transcript = transcript(record);
-    for model in models {
-        let read = time::timeout(READ_WITHIN, read(&*model, after, &transcript)).await;
-        let why = match read {
-            Ok(Ok(report)) => {
-                let told = Value::Object(report.json());
-                remember(playbill, memories, (record, &report)).await;
-                bus.tell(record.call, Fact::Analyzed(Box::new(report)), Standing::Over).await;
-                return hand_in(playbill, (after, record), told).await;
+    let (transcript, mut uses) = (transcript(record, after.sentiment), Uses::default());
+    for attempt in 0..ATTEMPTS * models.len() {
+        let Some(member) = models.get(attempt % models.len()) else { return };
+        if attempt >= models.len() {
+            time::sleep(PAUSE).await;
+        }
+        let mut took = Vec::new();
+        let read = ask(member, (after, &transcript), &mut took).await;
+        uses.add(&charged(member, took, &playbill.briefing.prices));
+        let mut report = match read {
+            Ok(report) => report,
+            Err(why) => {
+                tracing::warn!(call = %record.call, %why, "a call that is over could not be read");
+                continue;
             }
-            Ok(Err(why)) => why,
-            Err(_) => format!("nothing within {} s", READ_WITHIN.as_secs()),
         };
-        tracing::warn!(call = %record.call, %why, "a call that is over could not be read");
+        let of_caller = |line: &usize| {
+            record.transcript.get(*line).is_some_and(|it| it.speaker == Speaker::Caller)
+        };
+        report.sentiments.retain(|line, _| of_caller(line));
+        let told = Value::Object(report.json());
+        remember(playbill, memories, (record, &report)).await;
+        let fact = Fact::Analyzed(Box::new(report), uses);
+        bus.tell(record.call, fact, Standing::Over).await;
+        return hand_in(playbill, (after, record), told).await;
     }
 }
 
-async fn read(model: &dyn Model, after: &After, transcript: &str) -> Result<Report, String> {
+/// Has a model read the call; `took` is what that took, as far as it says so.
+async fn ask(
+    member: &Member<dyn Model>,
+    (after, transcript): (&After, &str),
+    took: &mut Vec<Amount>,
+) -> Result<Report, String> {
+    if let Some(why) = member.health.refusal() {
+        return Err(why.to_string());
+    }
+    let reading = read(&*member.who, (after, transcript), took);
+    let late = |_| format!("nothing within {} s", READ_WITHIN.as_secs());
+    time::timeout(READ_WITHIN, reading).await.map_err(late)?
+}
+
+/// What it comes to that a model read a call.
+fn charged(member: &Member<dyn Model>, amounts: Vec<Amount>, prices: &Prices) -> Uses {
+    let (health, model) = (&member.health, member.who.name().map(Arc::from));
+    health.used(member.who.name(), &amounts);
+    let (stage, provider) = (health.stage(), health.provider().clone());
+    Uses::new(&Used { stage, provider, model, thought: None, amounts }, prices)
+}
+
+async fn read(
+    model: &dyn Model,
+    (after, transcript): (&After, &str),
+    took: &mut Vec<Amount>,
+) -> Result<Report, String> {
     let mut told = model.think(after.request(transcript));
     let mut calls = Vec::new();
     while let Some(delta) = told.next().await {
-        if let Delta::Tool(call) = delta.map_err(|why| why.to_string())? {
-            calls.push(call);
+        match delta.map_err(|why| why.to_string())? {
+            Delta::Tool(call) => calls.push(call),
+            Delta::Used(amounts) => took.extend(amounts),
+            _ => {}
         }
     }
     let call = calls.first().ok_or("the model reports nothing")?;
@@ -119,12 +160,13 @@ async fn hand_in(playbill: &Playbill, (after, record): (&After, &Record), told: 
     }
 }
 
-/// What was said, a line each.
-fn transcript(record: &Record) -> String {
+/// What was said, a line each; with their numbers, if they are to be named.
+fn transcript(record: &Record, are_numbered: bool) -> String {
     let mut text = String::new();
-    for line in &record.transcript {
+    for (place, line) in record.transcript.iter().enumerate() {
         let keys = if line.keys.is_empty() { String::new() } else { format!(" #{}", line.keys) };
-        let said = format!("{}: {}{keys}\n", line.speaker.name(), line.text);
+        let number = if are_numbered { format!("{place} ") } else { String::new() };
+        let said = format!("{number}{}: {}{keys}\n", line.speaker.name(), line.text);
         if text.len() + said.len() > LONGEST {
             break;
         }
@@ -135,6 +177,12 @@ fn transcript(record: &Record) -> String {
 
 /// How many of the agent's models are asked.
 const MOST_MODELS: usize = 2;
+
+/// How often each of them is asked.
+const ATTEMPTS: usize = 2;
+
+/// How long passes until they are asked again.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// How long one may take.
 const READ_WITHIN: Duration = Duration::from_secs(20);

@@ -54,7 +54,7 @@ pub fn write(fact: &Fact) {
             tracing::info!(mailbox, lasted_ms, "the caller left a message at a voicemail");
         }
         Fact::CallbackWanted { .. } => tracing::info!("the caller wants to be called back"),
-        Fact::Analyzed(report) => tracing::info!(success = report.success, "the call was read"),
+        Fact::Analyzed(report, _) => tracing::info!(success = report.success, "the call was read"),
         Fact::Disclosed => tracing::info!("the caller knows that an AI speaks"),
         Fact::RecordingAgreed
         | Fact::RecordingRefused { .. }

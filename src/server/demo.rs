@@ -179,7 +179,7 @@ async fn tell_until_end(mut watch: broadcast::Receiver<Told>) -> Option<Outcome>
             | Fact::MessageTaken { .. }
             | Fact::VoicemailReceived { .. }
             | Fact::CallbackWanted { .. }
-            | Fact::Analyzed(_)
+            | Fact::Analyzed(..)
             | Fact::ProviderFailed { .. } => {}
         }
     }

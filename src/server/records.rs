@@ -17,7 +17,7 @@ use crate::engine::announcements::Announcement;
 use crate::engine::bus::{Noted, Standing, Told};
 use crate::engine::clock;
 use crate::server::webhooks::scribe::{News, Scribe};
-use crate::store::call_files::{CallFiles, document};
+use crate::store::call_files::{CallFiles, analysis, document};
 use crate::store::drafts::{self, Drafts, Unfinished};
 use crate::store::indexer::Backlog;
 use crate::store::spool::Spool;
@@ -106,7 +106,7 @@ impl Records {
                 self.keep(news);
                 self.sketch(&noted);
                 let is_kept =
-                    |it: &Told| matches!(*it.fact, Fact::Ended { .. } | Fact::Analyzed(_));
+                    |it: &Told| matches!(*it.fact, Fact::Ended { .. } | Fact::Analyzed(..));
                 let told = noted.into_iter().map(|noted| noted.told);
                 let kept: Vec<Told> = told.filter(is_kept).collect();
                 let is_idle = is_idle && kept.is_empty();
@@ -188,8 +188,8 @@ impl Records {
             written.iter().filter(|(_, outcome): &&(CallId, io::Result<()>)| outcome.is_ok());
         self.drafts.done(clock::since_epoch(), done.map(|(call, _)| *call));
         for told in told {
-            if let Fact::Analyzed(report) = &*told.fact {
-                let report = Value::Object(report.json());
+            if let Fact::Analyzed(report, uses) = &*told.fact {
+                let report = Value::Object(analysis(report, uses));
                 written.push((told.call, self.files.add(told.call, "analysis", report)));
             }
         }

@@ -35,7 +35,7 @@ pub fn line(fact: &Fact) -> Option<String> {
         Fact::AnswererKnown { verdict, after } => Some(answered_by(*verdict, *after)),
         Fact::ToolCalled { name } => Some(format!("           · tool `{name}`")),
         Fact::MessageTaken { .. } => Some("           · left a message".to_owned()),
-        Fact::Analyzed(report) => report.summary.as_ref().map(|it| format!("           · {it}")),
+        Fact::Analyzed(report, _) => report.summary.as_ref().map(|it| format!("           · {it}")),
         Fact::VoicemailReceived { mailbox, .. } => Some(left_at(mailbox)),
         Fact::CallbackWanted { .. } => Some("           · wants to be called back".to_owned()),
         Fact::Dialled { to } => Some(format!("           · dialling {to}")),

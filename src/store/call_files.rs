@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::agent::after::Report;
 use crate::agent::judgement::{Judged, Likelihood};
 use crate::base::id::CallId;
 use crate::base::price::{Cost, Unit};
@@ -387,6 +388,13 @@ pub fn cost(uses: &Uses) -> Option<Value> {
         "totals": costs.iter().map(amount).collect::<Vec<_>>(),
         "items": uses.iter().map(item).collect::<Vec<_>>(),
     }))
+}
+
+/// What was found out about a call, and what that cost.
+pub fn analysis(report: &Report, uses: &Uses) -> Map<String, Value> {
+    let mut told = report.json();
+    told.extend(cost(uses).map(|cost| ("cost".to_owned(), cost)));
+    told
 }
 
 fn item(item: &Item) -> Value {

@@ -207,8 +207,11 @@ impl Entry {
         }
         orders.extend(list(&self.record, "legs").enumerate().map(|leg| of_leg(&id, leg)));
         orders.extend(list(&self.record, "turns").enumerate().map(|turn| of_turn(&id, turn)));
-        let totals = self.record.get("cost").and_then(|cost| cost.get("totals"));
-        let totals = totals.and_then(Json::as_array).into_iter().flatten();
+        // What it cost to read it afterwards is of the call as well.
+        let costs =
+            [self.record.get("cost"), self.record.get("analysis").and_then(|it| it.get("cost"))];
+        let totals = costs.into_iter().flatten().filter_map(|cost| cost.get("totals"));
+        let totals = totals.filter_map(Json::as_array).flatten();
         orders.extend(totals.filter_map(|total| of_cost(&id, total)));
         orders.extend(list(&self.record, "tools").enumerate().map(|tool| of_tool(&id, tool)));
         let text = match dialect {
@@ -459,7 +462,8 @@ fn of_cost(id: &str, total: &Json) -> Option<Statement> {
     let billionths = i64::try_from(cost.billionths).unwrap_or(i64::MAX);
     Some(Statement::new(
         "INSERT INTO call_costs (call, currency, billionths) VALUES ($1, $2, $3) \
-         ON CONFLICT (call, currency) DO NOTHING",
+         ON CONFLICT (call, currency) DO UPDATE \
+         SET billionths = call_costs.billionths + excluded.billionths",
         [id.into(), cost.currency.to_string().into(), billionths.into()],
     ))
 }

@@ -121,7 +121,7 @@ async fn timed(mut facts: broadcast::Receiver<crate::engine::bus::Told>) -> Vec<
                 | Fact::MessageTaken { .. }
                 | Fact::VoicemailReceived { .. }
                 | Fact::CallbackWanted { .. }
-                | Fact::Analyzed(_)
+                | Fact::Analyzed(..)
                 | Fact::ProviderFailed { .. } => {}
             },
             Err(broadcast::error::RecvError::Lagged(_)) => {}

@@ -169,7 +169,9 @@ pub fn of_call(told: &Told) -> Value {
             "turn.completed",
             json!({ "turn": turn, "latency_ms": latency.first_packet.map(|it| it.as_millis() as u64) }),
         ),
-        Fact::Analyzed(report) => ("call.analyzed", Value::Object(report.json())),
+        Fact::Analyzed(report, uses) => {
+            ("call.analyzed", Value::Object(call_files::analysis(report, uses)))
+        }
         Fact::Ended { cause, record } => ("call.ended", ended(*cause, record)),
     };
     json!({

@@ -268,5 +268,12 @@ fn analysis(told: &Value) -> Value {
             analysis.insert(theirs.to_owned(), found[ours].clone());
         }
     }
+    let felt = match found["sentiment"]["overall"].as_str() {
+        Some("positive") => "Positive",
+        Some("neutral") => "Neutral",
+        Some("negative") => "Negative",
+        _ => return Value::Object(analysis),
+    };
+    analysis.insert("user_sentiment".to_owned(), json!(felt));
     Value::Object(analysis)
 }

@@ -120,7 +120,7 @@ impl Scribe {
             }
             (Fact::Ended { record, .. }, Standing::Over) => of(record),
             (_, Standing::Up(record)) => of(record),
-            (Fact::Analyzed(_), Standing::Read | Standing::Over) => self.parents.remove(&call),
+            (Fact::Analyzed(..), Standing::Read | Standing::Over) => self.parents.remove(&call),
             (_, Standing::Read | Standing::Over) => None,
         }
     }
@@ -133,7 +133,7 @@ impl Scribe {
         let kind = event["type"].as_str().unwrap_or_default().to_owned();
         let (call, fact) = (noted.told.call, &*noted.told.fact);
         let to = match fact {
-            Fact::Analyzed(report) => report.webhook.as_deref(),
+            Fact::Analyzed(report, _) => report.webhook.as_deref(),
             _ => None,
         };
         news.told.extend(self.event((Some(call), to), event));
@@ -151,7 +151,7 @@ impl Scribe {
                     Standing::Read | Standing::Over | Standing::Up(_) => news.told.extend(all),
                 }
             }
-            (Fact::Analyzed(report), _) => {
+            (Fact::Analyzed(report, _), _) => {
                 self.analyzed(call, report, news);
             }
             (fact, Standing::Up(record)) => {

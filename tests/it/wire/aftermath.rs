@@ -24,7 +24,11 @@ async fn what_was_said_is_read_and_reported_once_the_caller_is_gone() {
     let server = house(&mind, &service).await;
     assert!(speak(&server).await.they_hung_up());
 
-    let record = server.record_with("analysis").await;
+    let mut record = server.record_with("analysis").await;
+    let cost = record["analysis"].as_object_mut().and_then(|it| it.remove("cost"));
+    let cost = cost.expect("what it took to read it");
+    assert_eq!(cost["items"][0]["unit"], "input_tokens", "{cost:#}");
+    assert_eq!(cost["totals"], json!([]), "nobody said what that costs: {cost:#}");
     let told = json!({ "summary": "The caller's bicycle is broken.", "success": true,
         "extracted": { "topic": "repair" } });
     assert_eq!(record["analysis"], told, "{record:#}");
@@ -88,9 +92,50 @@ async fn a_report_that_does_not_fit_or_never_comes_leaves_the_record_as_it_was()
     // A server that stops ends its errands first.
     server.terminate();
     server.ended().await;
-    assert_eq!(mind.requests().len(), 2);
+    // It was asked once more.
+    assert_eq!(mind.requests().len(), 3);
     assert_eq!((server.record().await, service.seen().len()), (record, 0));
     assert!(server.log().contains("could not be read"), "{}", server.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn feelings_wishes_and_a_score_are_found_out_at_the_second_try_and_both_are_paid() {
+    let report = r#"{"sentiment": "negative", "lines": [{"line": 0, "sentiment": "positive"},
+        {"line": 1, "sentiment": "negative"}], "intents": ["repair"],
+        "score": {"greeting": true, "price": false}}"#;
+    let mind = ChatServer::start(vec![
+        Behaviour::Says("We mend it on Monday. Goodbye."),
+        Behaviour::Calls { text: "", tool: "report", arguments: r#"{"sentiment": "glad"}"# },
+        Behaviour::Calls { text: "", tool: "report", arguments: report },
+    ])
+    .await;
+    let service = Service::open(|_| Reply::json(json!({}))).await;
+    let (before, behind) = DIALPLAN.split_once("summary = true").expect("what is found out");
+    let behind = behind.split_once("tool    =").expect("a tool").1;
+    let wanted = "sentiment = true\nintents = [\"repair\", \"sale\"]\n\
+         score = { greeting = \"Does it greet?\", price = \"Does it name a price?\" }\ntool    =";
+    let (behind, _) = behind.split_once("[agents.desk.memory]").expect("a memory");
+    let tail = DIALPLAN.split_once("[[agents.desk.intents]]").expect("intents").1;
+    let dialplan = format!("{before}{wanted}{behind}[[agents.desk.intents]]{tail}");
+    let dialplan = dialplan.replace("SERVICE", &service.url());
+    let price = "price = { input = \"1 USD/1k tokens\", output = \"10 USD/1k tokens\" }\n";
+    let settings = format!("{}{price}", settings(&mind, &service));
+    let server = Server::start(House::with(&dialplan).and(&settings)).await;
+    assert!(speak(&server).await.they_hung_up());
+
+    let record = server.record_with("analysis").await;
+    let analysis = &record["analysis"];
+    // The first line is the agent's.
+    let felt = json!({ "overall": "negative", "lines": [{ "line": 1, "sentiment": "negative" }] });
+    assert_eq!(analysis["sentiment"], felt, "{record:#}");
+    assert_eq!(record["transcript"][1]["role"], "caller", "{record:#}");
+    assert_eq!(analysis["intents"], json!(["repair"]));
+    assert_eq!(analysis["score"]["percent"], 50);
+    // Nine tokens were read and three written, twice.
+    assert_eq!(analysis["cost"]["total"], "0.078", "{analysis:#}");
+    let request = mind.requests()[1]["messages"].to_string();
+    assert!(request.contains("0 agent: ") && request.contains("\\n1 caller: "), "{request}");
+    assert_eq!(mind.complaints(), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
