@@ -139,16 +139,36 @@ impl Server {
         Self::begin(folder, house, variables).await
     }
 
-    async fn begin(folder: Folder, house: House, variables: &[(&str, &str)]) -> Self {
+    /// Starts a server whose data lie on a disk of their own, of this size: `16m`. Nobody else sees
+    /// what is on it, but by [`Server::own`].
+    pub async fn start_on(size: &str, folder: Folder, house: House) -> Self {
+        std::fs::create_dir_all(folder.path("data")).expect("a place for the disk");
+        let order = "mount -t tmpfs -o size=$1 tmpfs \"$2\" && exec \"$3\" serve --config \"$4\"";
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", order, "sh", size]);
+        command.arg(folder.path("data")).arg(env!("CARGO_BIN_EXE_voxtrunk"));
+        command.current_dir(SOURCE).kill_on_drop(true).stdin(Stdio::null()).env_remove("RUST_LOG");
         let config = house.write(&folder);
-        let mut child = program()
-            .envs(variables.iter().copied())
-            .arg("serve")
-            .arg("--config")
-            .arg(config)
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+        command.arg(config);
+        Self::run(command, folder).await
+    }
+
+    /// A path as the server sees it.
+    pub fn own(&self, name: &str) -> PathBuf {
+        let path = self.folder.path(name);
+        let inside = path.strip_prefix("/").expect("a whole path");
+        Path::new("/proc").join(self.pid().to_string()).join("root").join(inside)
+    }
+
+    async fn begin(folder: Folder, house: House, variables: &[(&str, &str)]) -> Self {
+        let mut command = program();
+        command.envs(variables.iter().copied()).arg("serve");
+        command.arg("--config").arg(house.write(&folder));
+        Self::run(command, folder).await
+    }
+
+    async fn run(mut command: Command, folder: Folder) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the program starts");
         let log = Log::default();
         let lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
         tokio::spawn(keep(lines, log.clone()));
