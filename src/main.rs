@@ -179,8 +179,9 @@ fn on_audit(command: AuditCommand) -> ExitCode {
 
 fn on_keys(command: KeyCommand) -> ExitCode {
     match command {
-        KeyCommand::Create { name, scope, expires, config } => {
-            let order = keys::Order { name: &name, scope: scope.scope(), lasts: expires };
+        KeyCommand::Create { name, scope, expires, per_day, config } => {
+            let (scope, lasts, daily) = (scope.scope(), expires, per_day);
+            let order = keys::Order { name: &name, scope, lasts, daily };
             keys::create(&config.config, &order)
         }
         KeyCommand::List(config) => keys::list(&config.config),

@@ -330,6 +330,9 @@ pub enum KeyCommand {
         /// How long it is valid, such as `30d`; without it, until it is revoked.
         #[arg(long, value_name = "TIME", value_parser = parse_duration)]
         expires: Option<Duration>,
+        /// How often it may be used on a day; without it, as often as it likes.
+        #[arg(long, value_name = "COUNT")]
+        per_day: Option<u64>,
         #[command(flatten)]
         config: Config,
     },

@@ -1,7 +1,7 @@
 //! `voxtrunk key`: who may ask the server by HTTP.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use crate::server::control::times::timestamp;
 use crate::server::deeds;
 use crate::server::secrets::answer;
 use crate::store::api_keys::ApiKeys;
+use crate::store::key_uses::KeyUses;
 
 pub use crate::store::api_keys::{Order, Scope};
 
@@ -34,17 +35,28 @@ pub fn create(config: &Path, order: &Order<'_>) -> ExitCode {
 
 /// Shows what is known of the keys.
 pub fn list(config: &Path) -> ExitCode {
-    let all = keys(config).and_then(|keys| keys.all().map_err(|why| why.to_string()));
-    answer(all.map(|all| {
+    let all = data(config).and_then(|data| {
+        let all = ApiKeys::below(&data).all().map_err(|why| why.to_string())?;
+        Ok((all, KeyUses::below(&data)))
+    });
+    answer(all.map(|(all, uses)| {
+        let now = clock::since_epoch();
         for key in &all {
             let made = timestamp(Duration::from_secs(key.created));
             let until = key.expires.map(|at| timestamp(Duration::from_secs(at)));
             let until = match until {
-                Some(until) if key.is_valid(clock::since_epoch()) => format!("until {until}"),
+                Some(until) if key.is_valid(now) => format!("until {until}"),
                 Some(until) => format!("expired {until}"),
                 None => "for ever".to_owned(),
             };
-            println!("{}  {:<8}{made}  {until}  {}", key.id, key.scope.name(), key.name);
+            let used = uses.of(&key.id).map(|it| {
+                let last = timestamp(Duration::from_secs(it.last));
+                let most = key.daily.map(|daily| format!(" of {daily}")).unwrap_or_default();
+                format!("{}{most} today, {} in all, last {last}", it.today_at(now), it.total)
+            });
+            let used = used.unwrap_or_else(|| "never used".to_owned());
+            let (id, scope, name) = (&key.id, key.scope.name(), &key.name);
+            println!("{id}  {scope:<8}{made}  {until}  {used}  {name}");
         }
         if all.is_empty() {
             println!("there is no key: `voxtrunk key create --name NAME` makes one");
@@ -83,7 +95,12 @@ pub fn unguarded(bind: SocketAddr, keys: &ApiKeys) -> Option<String> {
 }
 
 fn keys(config: &Path) -> Result<ApiKeys, String> {
+    data(config).map(|data| ApiKeys::below(&data))
+}
+
+/// The data folder.
+fn data(config: &Path) -> Result<PathBuf, String> {
     let environment = |name: &str| std::env::var(name).ok();
     let glance = Glance::at(config, &environment).map_err(|why| why.to_string())?;
-    Ok(ApiKeys::below(&tidied(&glance.folder().join(glance.data()))))
+    Ok(tidied(&glance.folder().join(glance.data())))
 }

@@ -35,6 +35,9 @@ pub struct ApiKey {
     pub created: u64,
     /// From when on it is not valid any more, in seconds since the Unix epoch.
     pub expires: Option<u64>,
+    /// How often it may be used on a day (in UTC).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daily: Option<u64>,
     /// The SHA-256 of the key, in hexadecimal digits.
     hash: String,
 }
@@ -99,6 +102,8 @@ pub struct Order<'a> {
     pub scope: Scope,
     /// How long it is valid, if not for ever.
     pub lasts: Option<Duration>,
+    /// How often it may be used on a day (in UTC).
+    pub daily: Option<u64>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -161,6 +166,7 @@ impl ApiKeys {
             name: name.to_owned(),
             scope: order.scope,
             created: now.as_secs(),
+            daily: order.daily,
             expires: order.lasts.map(|lasts| now.saturating_add(lasts).as_secs()),
             hash: hash(key.expose_secret()),
         };
@@ -285,7 +291,7 @@ mod tests {
     }
 
     fn order(name: &str, scope: Scope) -> Order<'_> {
-        Order { name, scope, lasts: Some(Duration::from_secs(60)) }
+        Order { name, scope, lasts: Some(Duration::from_secs(60)), daily: None }
     }
 
     #[test]

@@ -10,15 +10,18 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tokio_util::sync::CancellationToken;
 
 use crate::call::admission::Budget;
 use crate::engine::clock;
+use crate::engine::newest::Told;
 use crate::server::deeds;
 use crate::server::http::allowance::Allowance;
 use crate::server::http::problem::{Code, Problem};
 use crate::server::http::ticket::{Claims, Seal, is_ticket};
 use crate::store::api_keys::{self, ApiKey, ApiKeys, PREFIX, Scope, Stamp};
 use crate::store::audit::{Audit, Deed};
+use crate::store::key_uses::KeyUses;
 
 /// Knows the keys, and who came without one.
 ///
@@ -29,6 +32,7 @@ pub struct Gate {
     known: Mutex<(Stamp, Arc<[ApiKey]>)>,
     failures: Mutex<Failures>,
     allowance: Mutex<Allowance>,
+    uses: Mutex<KeyUses>,
     audit: Audit,
     seal: Seal,
 }
@@ -100,11 +104,34 @@ pub async fn admit(
 
 impl Gate {
     /// Knows the keys of this file; each may be used so often.
-    pub fn new(keys: ApiKeys, budget: Budget, audit: Audit) -> Self {
+    pub fn new(keys: ApiKeys, budget: Budget, audit: Audit, uses: KeyUses) -> Self {
         let known = Mutex::new((None, Arc::from([])));
         let allowance = Mutex::new(Allowance::new(budget));
         let seal = Seal::new(&mut clock::random());
-        Self { keys, known, failures: Mutex::default(), allowance, audit, seal }
+        let (failures, uses) = (Mutex::default(), Mutex::new(uses));
+        Self { keys, known, failures, allowance, uses, audit, seal }
+    }
+
+    /// Tells now and then how often keys were used, and a last time at the stop.
+    pub async fn keep_uses(self: Arc<Self>, told: Told<KeyUses>, stop: CancellationToken) {
+        let mut often = tokio::time::interval(TOLD_EVERY);
+        let mut is_over = false;
+        while !is_over {
+            tokio::select! {
+                _ = often.tick() => {}
+                () = stop.cancelled() => is_over = true,
+            }
+            let uses = self.uses();
+            told.send_if_modified(|known| {
+                let is_news = **known != uses;
+                *known = uses.into();
+                is_news
+            });
+        }
+    }
+
+    fn uses(&self) -> KeyUses {
+        self.uses.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What the key or ticket of a request allows.
@@ -174,6 +201,11 @@ impl Gate {
         let mut allowance = self.allowance.lock().unwrap_or_else(PoisonError::into_inner);
         allowance.spend(&key.id, clock::now()).map_err(|seconds| {
             Problem::new(Code::TooMany, "this key is used too often").after(seconds)
+        })?;
+        let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
+        uses.spend(&key.id, key.daily, clock::since_epoch()).map_err(|seconds| {
+            let why = "this key was used as often today as it may be";
+            Problem::new(Code::TooMany, why).after(seconds)
         })
     }
 
@@ -227,6 +259,16 @@ impl Bearer {
     /// What the key may do.
     pub fn scope(&self) -> Scope {
         self.pass.scope()
+    }
+
+    /// How often the key may be used on a day.
+    pub fn daily(&self) -> Option<u64> {
+        self.pass.key.daily
+    }
+
+    /// How often keys were used.
+    pub fn uses(&self) -> KeyUses {
+        self.gate.uses()
     }
 
     /// From when on the key is not valid any more, in seconds since the Unix epoch.
@@ -355,6 +397,9 @@ const RESTED: &[&str] = &["/v1/routes/test", "/v1/config/check", "/v1/config/dif
 /// What is looked at, and written down all the same.
 const WATCHED: &[&str] =
     &["/v1/calls/{id}/recording", "/v1/calls/{id}/sip", "/v1/calls/export", "/v1/audit"];
+
+/// How often it is told how often keys were used.
+const TOLD_EVERY: Duration = Duration::from_secs(5);
 
 /// The longest text that is looked up, in octets.
 const LONGEST_KEY: usize = 128;

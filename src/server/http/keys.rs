@@ -18,6 +18,7 @@ use crate::server::http::asked::{Name, Told};
 use crate::server::http::gate::Bearer;
 use crate::server::http::problem::{Code, Problem};
 use crate::store::api_keys::{ApiKey, ApiKeys, ApiKeysError, Order, Scope};
+use crate::store::key_uses::KeyUses;
 
 /// What is known of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -34,6 +35,14 @@ pub struct KeyView {
     pub expires_at: Option<String>,
     /// Whether it is valid now.
     pub valid: bool,
+    /// How often it may be used on a day (in UTC); nothing when that is not limited.
+    pub requests_per_day: Option<u64>,
+    /// How often it was used on the day that it is (in UTC).
+    pub requests_today: u64,
+    /// How often it was used in all.
+    pub requests_total: u64,
+    /// When it was used last (RFC 3339).
+    pub last_used_at: Option<String>,
 }
 
 /// A key that was made.
@@ -58,6 +67,9 @@ pub struct NewKey {
     /// How long it is valid, such as `30d`; without it, as long as the key that makes it.
     #[serde(default)]
     expires_in: Option<String>,
+    /// How often it may be used on a day (in UTC); without it, as often as it likes.
+    #[serde(default)]
+    requests_per_day: Option<u64>,
 }
 
 /// What a key may do. Each may do what those before it may.
@@ -89,7 +101,8 @@ impl From<Reach> for Scope {
         (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub async fn list(Extension(bearer): Extension<Bearer>) -> Result<Json<List<KeyView>>, Problem> {
     let keys = beside(bearer.keys(), |keys| keys.all()).await?;
-    Ok(Json(List { data: keys.iter().map(view).collect() }))
+    let uses = bearer.uses();
+    Ok(Json(List { data: keys.iter().map(|key| view(key, &uses)).collect() }))
 }
 
 /// Makes a key, which is shown in this answer and never again.
@@ -103,6 +116,14 @@ pub async fn create(
     let scope = Scope::from(wanted.scope);
     if scope > bearer.scope() {
         return Err(Problem::new(Code::Forbidden, "no key gives more than its maker has"));
+    }
+    if bearer.daily().is_some() {
+        let why = "a key that may be used so often on a day makes no others";
+        return Err(Problem::new(Code::Forbidden, why));
+    }
+    let daily = wanted.requests_per_day;
+    if daily == Some(0) {
+        return Err(Problem::pointer("/requests_per_day".to_owned(), "write 1 or more"));
     }
     let no_time = || Problem::pointer("/expires_in".to_owned(), "write it as `30d`");
     let lasts = wanted.expires_in.as_deref().map(parse_duration).transpose();
@@ -118,11 +139,11 @@ pub async fn create(
     };
     let name = wanted.name;
     let (made, key) = beside(bearer.keys(), move |keys| {
-        keys.create(&Order { name: &name, scope, lasts }, now, &mut clock::random())
+        keys.create(&Order { name: &name, scope, lasts, daily }, now, &mut clock::random())
     })
     .await?;
     tracing::info!(by = bearer.id(), key = made.id, scope = scope.name(), "a key was made");
-    let known = view(&made);
+    let known = view(&made, &bearer.uses());
     let place = HeaderValue::from_str(&format!("/v1/keys/{}", made.id));
     let body = MadeView { known, key: key.expose_secret().to_owned() };
     let mut response = (StatusCode::CREATED, Json(body)).into_response();
@@ -147,18 +168,23 @@ pub async fn revoke(
     }
     let gone = beside(bearer.keys(), move |keys| keys.revoke(&id)).await?;
     tracing::info!(by = bearer.id(), key = gone.id, "a key was taken back");
-    Ok(Json(KeyView { valid: false, ..view(&gone) }))
+    Ok(Json(KeyView { valid: false, ..view(&gone, &bearer.uses()) }))
 }
 
-fn view(key: &ApiKey) -> KeyView {
+fn view(key: &ApiKey, uses: &KeyUses) -> KeyView {
     let at = |seconds| timestamp(Duration::from_secs(seconds));
+    let (used, now) = (uses.of(&key.id), clock::since_epoch());
     KeyView {
         id: key.id.clone(),
         name: key.name.clone(),
         scope: key.scope.name(),
         created_at: at(key.created),
         expires_at: key.expires.map(at),
-        valid: key.is_valid(clock::since_epoch()),
+        valid: key.is_valid(now),
+        requests_per_day: key.daily,
+        requests_today: used.map_or(0, |it| it.today_at(now)),
+        requests_total: used.map_or(0, |it| it.total),
+        last_used_at: used.map(|it| at(it.last)),
     }
 }
 

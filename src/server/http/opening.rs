@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use crate::call::admission::Budget;
+use crate::engine::newest::Newest;
 use crate::engine::voicemail::shelf as voicemail;
 use crate::net::tls::{self, TlsError};
 use crate::server::control::clerk::Clerk;
@@ -24,6 +25,7 @@ use crate::server::keys::unguarded;
 use crate::store::api_keys::ApiKeys;
 use crate::store::audit::Audit;
 use crate::store::call_archive::CallArchive;
+use crate::store::key_uses::KeyUses;
 
 pub use crate::server::http::service::Stops;
 
@@ -64,6 +66,23 @@ pub struct Doors {
     public: Door,
     admin: Option<Door>,
     settings: Settings,
+}
+
+/// The gate, which writes down how often keys are used. What cannot be read of that begins anew:
+/// it must not keep a server from starting.
+fn gate(settings: &Settings, audit: Audit, stops: &Stops, others: &mut JoinSet<()>) -> Arc<Gate> {
+    let (keys, place) = (ApiKeys::below(&settings.data), KeyUses::place(&settings.data));
+    let (kept, told, mut uses) = Newest::open(place.clone()).unwrap_or_else(|why| {
+        tracing::warn!(path = %place.display(), %why, "nobody knows how often keys were used");
+        Newest::anew(place)
+    });
+    if let Ok(all) = keys.all() {
+        KeyUses::keep(&mut uses, |id| all.iter().any(|key| key.id == id));
+    }
+    let gate = Arc::new(Gate::new(keys, settings.budget, audit, uses));
+    others.spawn(kept.run());
+    others.spawn(gate.clone().keep_uses(told, stops.now.clone()));
+    gate
 }
 
 /// Why a door is not opened.
@@ -114,6 +133,8 @@ impl Doors {
         let Self { public, admin, settings } = self;
         let sip = clerk.sip.clone();
         let entrusted = clerk.playbill.borrow().entrusted.clone();
+        let audit = Audit::below(&settings.data);
+        let gate = gate(&settings, audit.clone(), stops, others);
         let (witness, asking) = Witness::new(&clerk.facts, &clerk.announcer);
         others.spawn(witness.run(asking.run.clone(), stops.now.clone()));
         let messages = Messages(voicemail::Shelf::new(settings.data.join("voicemail")));
@@ -123,9 +144,7 @@ impl Doors {
             messages,
             Models(settings.models),
         );
-        let audit = Audit::below(&settings.data);
-        let service = Service::new(clerk, kept, (asking, audit.clone()), stops.clone());
-        let gate = Arc::new(Gate::new(ApiKeys::below(&settings.data), settings.budget, audit));
+        let service = Service::new(clerk, kept, (asking, audit), stops.clone());
         if let Ok(address) = public.local() {
             tracing::info!(%address, "answering by HTTP");
         }

@@ -135,6 +135,41 @@ async fn the_chain_holds_when_the_server_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_used_as_often_on_a_day_as_it_may_be_and_a_restart_forgets_nothing() {
+    let bind = format!("127.0.0.1:{}", free_port());
+    let house = || House::porter().and(&format!("[http]\nbind = {bind:?}\n"));
+    let mut server = Server::start(house()).await;
+    let api = Api::at(&format!("http://{bind}"), None);
+    let rules = api.with(&server, "admin").await;
+    let wanted = json!({ "name": "crm", "scope": "admin", "requests_per_day": 0 });
+    let wrong = problem(rules.post("/v1/keys", wanted).await, 422).await;
+    assert_eq!(wrong["errors"][0]["pointer"], "/requests_per_day", "{wrong}");
+    let wanted = json!({ "name": "crm", "scope": "admin", "requests_per_day": 3 });
+    let made: Value = rules.post("/v1/keys", wanted).await.json().await.expect("JSON");
+    assert_eq!((&made["requests_per_day"], &made["requests_today"]), (&json!(3), &json!(0)));
+    let own = api.with_key(made["key"].as_str().expect("a key"));
+    own.json("/v1/status").await;
+    own.json("/v1/calls").await;
+    // Or it would make itself more of the day.
+    problem(own.post("/v1/keys", json!({ "name": "y" })).await, 403).await;
+    let spent = own.get("/v1/status").await;
+    assert!(spent.headers().contains_key("retry-after"), "{spent:?}");
+    problem(spent, 429).await;
+    let keys = rules.json("/v1/keys").await;
+    let of_crm = keys["data"].as_array().expect("keys").iter().find(|it| it["name"] == "crm");
+    let of_crm = of_crm.expect("one");
+    assert_eq!((&of_crm["requests_today"], &of_crm["requests_total"]), (&json!(3), &json!(3)));
+    assert!(of_crm["last_used_at"].is_string(), "{of_crm}");
+
+    server.terminate();
+    server.ended().await;
+    let server = Server::start_in(Folder::of(server), house()).await;
+    problem(own.get("/v1/status").await, 429).await;
+    let list = told(&server, &["key", "list"]).await;
+    assert!(list.contains("3 of 3 today, 3 in all, last 20"), "{list}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keys_are_made_and_taken_back_by_http_and_the_page_needs_nobody_else() {
     let (server, api) = started(House::porter()).await;
     let (looks, rules) = (api.with(&server, "read").await, api.with(&server, "admin").await);
