@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::control::{ask, eventually, told};
 use super::datagrams::Wire;
 use super::peers::free_port;
-use super::server::{Folder, House, PATIENCE, Server, within};
+use super::server::{Folder, House, PATIENCE, SOURCE, Server, finish, within};
 use super::service::{Reply, Seen, Service};
 use super::store::hmac;
 
@@ -292,6 +292,33 @@ pub fn is_signed(request: &Seen, keys: &[&[u8]]) {
     assert!((-5..300).contains(&age), "{age}");
     assert_eq!(event(request)["id"], *id);
     assert_eq!(of("content-type"), "application/json");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_recipe_for_checking_signatures_takes_ours_and_nobody_elses() {
+    let flow = Service::open(|_| status(204)).await;
+    let settings = webhook("flow", &flow, "[\"call.ended\"]") + ALLOW_ALL;
+    let server = Server::start(House::porter().and(&settings)).await;
+    told(&server, &["webhook", "test", "flow"]).await;
+    let seen = flow.wait_for(1).await.remove(0);
+    let page = std::fs::read_to_string(format!("{SOURCE}/packaging/recipes.md")).expect("recipes");
+    let code = page.split("```js").nth(1).and_then(|it| it.split("```").next()).expect("code");
+    let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
+    let headers = names.map(|name| (name, seen.header(name).expect("a header")));
+    let headers = json!(BTreeMap::from(headers));
+    let [new, old] = [NEW, OLD].map(|key| format!("whsec_{}", BASE64_STANDARD.encode(key)));
+    let (body, other) = (json!(seen.body), json!(seen.body.replace("test", "best")));
+    let mut late = headers.clone();
+    late["webhook-timestamp"] = json!("1700000000");
+    let script = format!(
+        "{code}\nconst of = (...it) => isOurs(...it);\nconsole.log(JSON.stringify([\
+         of({headers}, {body}, {new:?}), of({headers}, {body}, {old:?}), of({headers}, {other}, {new:?}), \
+         of({late}, {body}, {new:?}), of({headers}, {body}, \"whsec_AAAA\"), of({{}}, {body}, {new:?})]))"
+    );
+    let mut node = tokio::process::Command::new("node");
+    node.args(["-e", &script]);
+    let (code, said) = finish(node).await;
+    assert_eq!((code, said.trim()), (Some(0), "[true,true,false,false,false,false]"), "{script}");
 }
 
 /// An answer that says only that.
