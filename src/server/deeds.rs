@@ -39,8 +39,8 @@ pub fn of_command_line(config: &Path, what: &str, on: Option<String>, is_done: b
     }
 }
 
-/// What is written down of what an operator asks by the socket; nothing of what only looks.
-pub fn of_socket(ask: &Ask, user: u32) -> Option<Deed> {
+/// What is written down of what an operator asks; nothing of what only looks.
+pub fn of_console(ask: &Ask, (who, from): &(String, String)) -> Option<Deed> {
     let acts = match ask {
         Ask::Status | Ask::Trunks | Ask::Trunk(_) | Ask::Phones | Ask::Usage | Ask::Queues => false,
         Ask::Schedules
@@ -70,7 +70,7 @@ pub fn of_socket(ask: &Ask, user: u32) -> Option<Deed> {
     // Neither the number that is not to be called nor the phone that listens.
     let on = ["id", "name"].iter().find_map(|key| with?.get(key)?.as_str()).map(str::to_owned);
     let on = on.filter(|on| is_plain(on) && !matches!(ask, Ask::Originate(_)));
-    acts.then(|| Deed { on, ..begun(self::user(user), "socket".to_owned(), what) })
+    acts.then(|| Deed { on, ..begun(who.clone(), from.clone(), what) })
 }
 
 /// Whether a text is a name or an identity, and nothing that somebody made up.
@@ -143,7 +143,8 @@ fn written(audit: &Audit, deed: &Deed) {
     }
 }
 
-fn user(id: u32) -> String {
+/// How a user of the machine is called.
+pub fn user(id: u32) -> String {
     format!("uid:{id}")
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::server::console::remote::Remote;
 use crate::server::control::protocol::{Answer, Ask, Fault, Request, Said, VERSION};
 
 /// A connection to a running server.
@@ -41,6 +42,14 @@ pub enum ClientError {
         /// What the kernel says.
         why: io::Error,
     },
+    /// A server on another machine cannot be asked.
+    #[error("the server at {url} cannot be asked: {why}")]
+    Far {
+        /// Its address.
+        url: String,
+        /// Why.
+        why: String,
+    },
     /// The server says no.
     #[error(transparent)]
     Refused(#[from] Fault),
@@ -63,6 +72,21 @@ impl Client {
             io::ErrorKind::PermissionDenied => ClientError::Forbidden(path.to_owned()),
             _ => broken(why),
         })?;
+        Self::over(stream, path)
+    }
+
+    /// Connects to a server on another machine.
+    ///
+    /// # Errors
+    /// When it is not there, or does not let us in.
+    pub fn reach(remote: &Remote) -> Result<Self, ClientError> {
+        let url = remote.url.clone();
+        let stream = remote.open().map_err(|why| ClientError::Far { url: url.clone(), why })?;
+        Self::over(stream, Path::new(&url))
+    }
+
+    fn over(stream: UnixStream, path: &Path) -> Result<Self, ClientError> {
+        let broken = |why| ClientError::Broken { path: path.to_owned(), why };
         stream.set_read_timeout(Some(PATIENCE)).map_err(broken)?;
         stream.set_write_timeout(Some(PATIENCE)).map_err(broken)?;
         let requests = stream.try_clone().map_err(broken)?;

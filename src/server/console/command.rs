@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::config::socket::{self, Unfound};
 use crate::server::console::client::{self, Client, ClientError};
 use crate::server::console::paint::Paint;
+use crate::server::console::remote::Remote;
 use crate::server::control::protocol::{Ask, FaultCode};
 
 /// Which server is asked, and in which form it is told.
@@ -19,6 +20,8 @@ pub struct Target {
     pub config: PathBuf,
     /// Its control socket, when the settings are not to be looked at.
     pub socket: Option<PathBuf>,
+    /// Where it is, when it is on another machine.
+    pub remote: Option<Remote>,
     /// Whether the answer is printed as JSON.
     pub form: Form,
 }
@@ -57,6 +60,9 @@ impl Target {
     /// # Errors
     /// When it is not known where it is, or it does not answer.
     pub fn connect(&self) -> Result<Client, Trouble> {
+        if let Some(remote) = &self.remote {
+            return Ok(Client::reach(remote)?);
+        }
         let environment = |name: &str| std::env::var(name).ok();
         let path = match &self.socket {
             Some(path) => path.clone(),

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod command;
+pub mod remote;
 
 pub mod calls;
 pub mod campaigns;

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
@@ -62,35 +62,49 @@ impl ControlSocket {
     }
 }
 
+/// Answers an operator who came another way, with this key and from there, until one of both has
+/// enough.
+pub async fn converse(
+    stream: impl AsyncRead + AsyncWrite,
+    clerk: Arc<Clerk>,
+    who: (String, String),
+) {
+    let (read, write) = tokio::io::split(stream);
+    let (requests, answers) = (BufReader::new(read), Answers(write));
+    Client { requests, answers, clerk, is_ours: true, who }.serve().await;
+}
+
 /// One operator.
 #[derive(Debug)]
-struct Client {
-    requests: BufReader<OwnedReadHalf>,
-    answers: Answers,
+struct Client<R, W> {
+    requests: BufReader<R>,
+    answers: Answers<W>,
     clerk: Arc<Clerk>,
     /// Whether it is who the server runs as, or who may do anything anyway.
     is_ours: bool,
-    /// The user of the machine.
-    user: u32,
+    /// Who it is, and from where.
+    who: (String, String),
 }
 
 #[derive(Debug)]
-struct Answers(OwnedWriteHalf);
+struct Answers<W>(W);
 
 /// There is nobody who reads, or he takes too long.
 #[derive(Debug)]
 struct Gone;
 
-impl Client {
+impl Client<OwnedReadHalf, OwnedWriteHalf> {
     fn new(stream: UnixStream, clerk: Arc<Clerk>) -> Self {
         let user = stream.peer_cred().map(|peer| peer.uid());
         let own = rustix::process::geteuid().as_raw();
         let is_ours = user.as_ref().is_ok_and(|user| *user == own || *user == ROOT);
-        let user = user.unwrap_or_default();
+        let who = (deeds::user(user.unwrap_or_default()), "socket".to_owned());
         let (read, write) = stream.into_split();
-        Self { requests: BufReader::new(read), answers: Answers(write), clerk, is_ours, user }
+        Self { requests: BufReader::new(read), answers: Answers(write), clerk, is_ours, who }
     }
+}
 
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Client<R, W> {
     async fn serve(mut self) {
         if !self.is_ours {
             let text = "only the user that the server runs as may talk to it";
@@ -128,7 +142,7 @@ impl Client {
             Err((id, fault)) => return self.answers.refuse(id, fault).await,
         };
         let id = request.id;
-        let deed = deeds::of_socket(&request.ask, self.user);
+        let deed = deeds::of_console(&request.ask, &self.who);
         let reply = timeout(patience(&request.ask), self.clerk.ask(request.ask)).await;
         if let (Some(deed), Some(audit)) = (deed, self.clerk.audit.clone()) {
             deeds::note(audit, Deed { outcome: outcome(&reply), ..deed }).await;
@@ -165,7 +179,7 @@ impl Client {
     }
 }
 
-impl Answers {
+impl<W: AsyncWrite + Unpin> Answers<W> {
     async fn say(&mut self, id: u64, said: Said) -> Result<(), Gone> {
         let mut line = serde_json::to_vec(&Answer::new(id, said)).map_err(|_| Gone)?;
         line.push(b'\n');

@@ -19,6 +19,7 @@ mod problem;
 mod call_record;
 mod calls;
 mod campaigns;
+mod console;
 mod description;
 mod docs;
 mod events;

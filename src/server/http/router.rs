@@ -17,8 +17,8 @@ use utoipa_axum::routes;
 use crate::server::http::gate::{Gate, admit};
 use crate::server::http::service::Service;
 use crate::server::http::{
-    audit, calls, campaigns, description, docs, events, files, front, health, insight, keys,
-    metrics, models, orders, origination, queues, recordings, schedules, steering, telephony,
+    audit, calls, campaigns, console, description, docs, events, files, front, health, insight,
+    keys, metrics, models, orders, origination, queues, recordings, schedules, steering, telephony,
     things, tickets, transcripts, trunks, usage, voicemails, webhooks,
 };
 use crate::store::api_keys::Scope;
@@ -188,6 +188,7 @@ fn rules() -> OpenApiRouter<Service> {
         .routes(routes!(keys::revoke))
         .routes(routes!(audit::list))
         .routes(routes!(audit::verify))
+        .routes(routes!(console::open))
         .merge(editing())
 }
 

@@ -33,6 +33,7 @@ mod clocks;
 mod codecs;
 mod conferences;
 mod configuring;
+mod consoles;
 mod contract;
 mod control;
 mod costs;
