@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Conductor, Work};
+use super::Conductor;
 use crate::base::destination::Destination;
 use crate::base::template;
 use crate::call::cause::Cause;
@@ -272,8 +272,7 @@ impl Conductor {
                     let near = self.near;
                     self.with(near, |leg, _| leg.prefer(codec));
                 }
-                self.far = Some(session);
-                self.work = Work::Bridged;
+                self.pair_with(session);
                 self.answer_near(now);
                 self.join(now);
             }

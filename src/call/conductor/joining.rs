@@ -9,10 +9,18 @@ use crate::media::link::Links;
 use crate::sip::event::SessionId;
 
 impl Conductor {
+    /// The near side has this one as its far side. Whoever replaces a leg finds the other end of it
+    /// by that: it is said before the near side hears that it was answered, for a quick phone may
+    /// ask at once.
+    pub(super) fn pair_with(&mut self, far: SessionId) {
+        self.far = Some(far);
+        self.work = Work::Bridged;
+        self.out.push_back(Output::Pair(self.near, far));
+    }
+
     /// The near and the far side talk with each other from now on.
     pub(super) fn join(&mut self, now: Instant) {
         let (Work::Bridged, Some(far)) = (&self.work, self.far) else { return };
-        self.out.push_back(Output::Pair(self.near, far));
         let legs = [self.place_of(self.near), self.place_of(far)];
         let fact = self.chronicle.bridged(now, legs);
         self.out.push_back(Output::Fact(fact));

@@ -251,8 +251,7 @@ impl Conductor {
         self.taken_for_queue(session);
         self.leave_desk(now);
         self.end_flow();
-        self.far = Some(session);
-        self.work = Work::Bridged;
+        self.pair_with(session);
         self.join(now);
     }
 

@@ -161,8 +161,7 @@ impl Conductor {
         let fact = self.chronicle.transferred(now, by_agent(to, Manner::Bridge, kind), None);
         self.out.push_back(Output::Fact(fact));
         self.leave_desk(now);
-        self.far = Some(session);
-        self.work = Work::Bridged;
+        self.pair_with(session);
         self.join(now);
     }
 
@@ -295,7 +294,8 @@ impl Conductor {
         } else {
             self.far = Some(session);
         }
-        if matches!(self.work, Work::Bridged) {
+        if let (Work::Bridged, Some(far)) = (&self.work, self.far) {
+            self.pair_with(far);
             return self.join(now);
         }
         if let Some(port) = self.leg(session).map(Leg::port) {

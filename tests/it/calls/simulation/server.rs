@@ -71,6 +71,8 @@ pub struct Server {
     /// When voice was sent, and when silence.
     pub packets: Vec<Sent>,
     pub calls: BTreeMap<SessionId, Call>,
+    /// When we answered which caller.
+    answered: BTreeMap<SessionId, Instant>,
     pub ports: BTreeMap<PortId, Port>,
     /// Which call a session belongs to.
     sessions: BTreeMap<SessionId, SessionId>,
@@ -121,6 +123,7 @@ impl Server {
             facts: Vec::new(),
             packets: Vec::new(),
             calls: BTreeMap::new(),
+            answered: BTreeMap::new(),
             ports: BTreeMap::new(),
             sessions: BTreeMap::new(),
             exchange: Exchange::new(
@@ -381,13 +384,23 @@ impl Server {
 
     fn carry_out(&mut self, scene: &mut Scene, id: SessionId, output: Output) {
         match output {
-            Output::Sip(command) => scene.pipe(Pipe::ToSip, id, Job::Sip(command)),
+            Output::Sip(command) => {
+                if matches!(command, Command::Answer { session, .. } if session == id) {
+                    self.answered.insert(id, scene.now);
+                }
+                scene.pipe(Pipe::ToSip, id, Job::Sip(command));
+            }
+            // A quick phone may ask for the other end as soon as it is answered.
+            Output::Pair(near, _) => {
+                let answered = self.answered.get(&near);
+                assert_ne!(answered, Some(&scene.now), "answered before its other end is known");
+            }
             Output::Place(placement) => {
                 self.sessions.insert(placement.session, id);
                 scene.pipe(Pipe::ToSip, id, Job::Place(placement));
             }
             // Nobody here calls to take the place of another one.
-            Output::Pair(..) | Output::Retire(_) => {}
+            Output::Retire(_) => {}
             Output::BindSocket(port) => self.bind(scene, id, port),
             Output::OpenPort(port, settings) => {
                 let Some(call) = self.calls.get_mut(&id) else { return };
