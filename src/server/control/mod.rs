@@ -11,6 +11,7 @@ pub mod socket;
 pub mod asking;
 pub mod campaigns;
 pub mod clerk;
+pub mod columns;
 mod conduct;
 mod diagnosis;
 pub mod edits;
