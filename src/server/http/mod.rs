@@ -30,6 +30,7 @@ mod metrics;
 mod models;
 mod orders;
 mod origination;
+mod peaks;
 mod queues;
 mod recordings;
 mod repeating;

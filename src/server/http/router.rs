@@ -18,8 +18,8 @@ use crate::server::http::gate::{Gate, admit};
 use crate::server::http::service::Service;
 use crate::server::http::{
     audit, calls, campaigns, description, docs, events, files, front, health, insight, keys,
-    metrics, models, orders, origination, queues, recordings, schedules, steering, telephony,
-    things, tickets, transcripts, trunks, usage, voicemails, webhooks,
+    metrics, models, orders, origination, peaks, queues, recordings, schedules, steering,
+    telephony, things, tickets, transcripts, trunks, usage, voicemails, webhooks,
 };
 use crate::store::api_keys::Scope;
 
@@ -120,6 +120,7 @@ fn looks() -> OpenApiRouter<Service> {
         .routes(routes!(insight::count))
         .routes(routes!(transcripts::get))
         .routes(routes!(recordings::get))
+        .routes(routes!(peaks::get))
         .routes(routes!(orders::sip))
         .routes(routes!(events::of_call))
         .routes(routes!(events::all))
