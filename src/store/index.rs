@@ -514,4 +514,6 @@ const BRIEF: &[&str] = &[
     "ended_at",
     "duration_ms",
     "recorded",
+    "name",
+    "metadata",
 ];

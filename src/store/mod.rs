@@ -10,6 +10,7 @@ pub mod drafts;
 pub mod expiry;
 pub mod index;
 pub mod indexer;
+pub mod labels;
 pub mod migration;
 pub mod outbox;
 pub mod requests;

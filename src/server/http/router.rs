@@ -18,8 +18,8 @@ use crate::server::http::gate::{Gate, admit};
 use crate::server::http::service::Service;
 use crate::server::http::{
     audit, calls, campaigns, description, docs, events, files, front, health, insight, keys,
-    metrics, models, orders, origination, peaks, queues, recordings, schedules, steering,
-    telephony, things, tickets, transcripts, trunks, usage, voicemails, webhooks,
+    labels, metrics, models, numbers, orders, origination, peaks, queues, recordings, schedules,
+    steering, telephony, things, tickets, transcripts, trunks, usage, voicemails, webhooks,
 };
 use crate::store::api_keys::Scope;
 
@@ -136,6 +136,8 @@ fn looks() -> OpenApiRouter<Service> {
         .routes(routes!(webhooks::list))
         .routes(routes!(webhooks::log))
         .routes(routes!(schedules::list))
+        .routes(routes!(numbers::list))
+        .routes(routes!(numbers::get))
         .routes(routes!(campaigns::list))
         .routes(routes!(campaigns::get))
         .routes(routes!(campaigns::rows))
@@ -154,6 +156,7 @@ fn counted() -> OpenApiRouter<Service> {
 fn acts() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
         .routes(routes!(origination::create))
+        .routes(routes!(labels::update))
         .routes(routes!(orders::end))
         .routes(routes!(orders::mute))
         .routes(routes!(orders::unmute))
@@ -225,6 +228,8 @@ fn written() -> OpenApiRouter<Service> {
         .routes(routes!(things::campaigns::get))
         .routes(routes!(things::schedules::list))
         .routes(routes!(things::schedules::get))
+        .routes(routes!(things::tenants::list))
+        .routes(routes!(things::tenants::get))
 }
 
 /// What changes it.
@@ -257,6 +262,7 @@ fn editing() -> OpenApiRouter<Service> {
             things::schedules::patch,
             things::schedules::delete
         ))
+        .routes(routes!(things::tenants::put, things::tenants::patch, things::tenants::delete))
 }
 
 fn dressed(router: Router<Service>, service: Service) -> Router {

@@ -59,6 +59,7 @@ mod insight;
 mod introductions;
 mod kamailio;
 mod keys;
+mod labels;
 mod linphone;
 mod mails;
 mod manners;
