@@ -167,7 +167,7 @@ impl<R: Read> Packets<R> {
     ///
     /// # Errors
     /// When the source cannot be read.
-    pub fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+    pub fn packet(&mut self) -> io::Result<Option<Vec<u8>>> {
         while self.waiting.is_empty() {
             let mut head = [0; HEADER];
             if !filled(&mut self.source, &mut head)? || !head.starts_with(b"OggS") {
@@ -345,7 +345,7 @@ mod tests {
         let bytes = file(&packets);
         let read = |bytes: &[u8]| {
             let mut packets = Packets::new(bytes);
-            std::iter::from_fn(|| packets.next().expect("it is memory")).collect::<Vec<_>>()
+            std::iter::from_fn(|| packets.packet().expect("it is memory")).collect::<Vec<_>>()
         };
         let all = read(&bytes);
         assert_eq!(read_opus_head(&all[0]), Some((312, 2)));

@@ -78,8 +78,8 @@ impl Records {
     }
 
     /// Writes the record of each call that ends, what programs order, and events, until nobody tells
-    /// facts any more. The
-    /// disk is slow: it takes all that happened meanwhile at once, and on a thread of its own.
+    /// facts any more. The disk is slow: it takes all that happened meanwhile at once, and on a
+    /// thread of its own.
     pub async fn write(
         mut self,
         (mut facts, mut orders): (mpsc::Receiver<Noted>, mpsc::Receiver<Order>),

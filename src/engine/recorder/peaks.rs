@@ -153,10 +153,10 @@ fn of_opus(
     file.by_ref().take(LAST).read_to_end(&mut end)?;
     file.seek(SeekFrom::Start(0))?;
     let mut packets = Packets::new(BufReader::with_capacity(AT_ONCE, file));
-    let head = packets.next()?.as_deref().and_then(ogg::read_opus_head);
+    let head = packets.packet()?.as_deref().and_then(ogg::read_opus_head);
     let Some((skip, 2)) = head else { return Err(NoPeaks::Strange("it has no two voices")) };
     // The tags.
-    packets.next()?;
+    packets.packet()?;
     let rate = Codec::Opus.rate().0;
     let scale = u64::from(48_000 / rate.max(1));
     let last = ogg::last_position(&end).unwrap_or_default();
@@ -166,14 +166,14 @@ fn of_opus(
     let mut decoders = [(); 2].map(|()| Decoder::new(Codec::Opus, libraries));
     let [mut caller, mut other, mut both] = [const { Vec::new() }; 3];
     while left > 0
-        && let Some(packet) = packets.next()?
+        && let Some(packet) = packets.packet()?
     {
         if !wanted() {
             return Err(NoPeaks::Unwanted);
         }
         let (one, two) = ogg::split(&packet).ok_or(NoPeaks::Strange("a packet is another"))?;
         let [decoder, decoder_of_other] = &mut decoders;
-        (caller.clear(), other.clear(), both.clear());
+        [&mut caller, &mut other, &mut both].into_iter().for_each(Vec::clear);
         decoder.decode(&one, &mut caller);
         decoder_of_other.decode(two, &mut other);
         both.extend(caller.iter().zip(&other).flat_map(|(one, two)| [*one, *two]));
