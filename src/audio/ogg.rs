@@ -1,6 +1,9 @@
 //! Ogg pages (RFC 3533), and the two headers of Opus in Ogg (RFC 7845). A page is complete in
 //! itself: a file that was cut off is whole up to its last page.
 
+use std::collections::VecDeque;
+use std::io::{self, Read};
+
 /// Puts packets into pages.
 #[derive(Debug)]
 pub struct Pages {
@@ -131,6 +134,90 @@ pub fn join(left: &[u8], right: &[u8]) -> Option<Vec<u8>> {
     Some(joined)
 }
 
+/// Splits what [`join`] joined.
+pub fn split(joined: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let (toc, rest) = joined.split_first()?;
+    if toc & 3 != 0 {
+        return None;
+    }
+    let (length, rest) = match (*rest.first()?, rest.get(1)) {
+        (length @ 0..252, _) => (usize::from(length), rest.get(1..)?),
+        (first, more) => (usize::from(first) + 4 * usize::from(*more?), rest.get(2..)?),
+    };
+    let (frame, right) = rest.split_at_checked(length)?;
+    Some(([&[*toc], frame].concat(), right))
+}
+
+/// The packets of a file that holds one stream, read page by page.
+#[derive(Debug)]
+pub struct Packets<R> {
+    source: R,
+    waiting: VecDeque<Vec<u8>>,
+    /// What a page had of a packet that goes on in the next one.
+    begun: Vec<u8>,
+}
+
+impl<R: Read> Packets<R> {
+    /// Reads from the beginning.
+    pub fn new(source: R) -> Self {
+        Self { source, waiting: VecDeque::new(), begun: Vec::new() }
+    }
+
+    /// The next packet; nothing at the end, and where a page is cut off or is none.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub fn packet(&mut self) -> io::Result<Option<Vec<u8>>> {
+        while self.waiting.is_empty() {
+            let mut head = [0; HEADER];
+            if !filled(&mut self.source, &mut head)? || !head.starts_with(b"OggS") {
+                return Ok(None);
+            }
+            let mut lacing = vec![0; usize::from(head[HEADER - 1])];
+            if !filled(&mut self.source, &mut lacing)? {
+                return Ok(None);
+            }
+            for length in lacing {
+                let begins = self.begun.len();
+                self.begun.resize(begins + usize::from(length), 0);
+                let room = self.begun.get_mut(begins..).unwrap_or_default();
+                if !filled(&mut self.source, room)? {
+                    return Ok(None);
+                }
+                if length < u8::MAX {
+                    self.waiting.push_back(std::mem::take(&mut self.begun));
+                } else if self.begun.len() > LONGEST_PACKET {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(self.waiting.pop_front())
+    }
+}
+
+/// Fills all of it; false when the source ends before.
+fn filled(source: &mut impl Read, room: &mut [u8]) -> io::Result<bool> {
+    match source.read_exact(room) {
+        Ok(()) => Ok(true),
+        Err(why) if why.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(why) => Err(why),
+    }
+}
+
+/// The position of the last whole page in what stands at the end of a file, at 48 kHz.
+pub fn last_position(end: &[u8]) -> Option<u64> {
+    let places = memchr::memmem::rfind_iter(end, b"OggS");
+    places.filter_map(|at| page(end.get(at..)?)).map(|page| page.position).next()
+}
+
+/// The samples at 48 kHz to be skipped at the beginning, as an OpusHead says (RFC 7845 5.1), and how
+/// many channels there are.
+pub fn read_opus_head(packet: &[u8]) -> Option<(u16, u8)> {
+    let rest = packet.strip_prefix(b"OpusHead")?;
+    let skip = rest.get(2..).and_then(<[u8]>::first_chunk::<2>)?;
+    Some((u16::from_le_bytes(*skip), *rest.get(1)?))
+}
+
 /// What is whole of a file that was cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Whole {
@@ -211,6 +298,9 @@ const CHECKSUM: usize = 22;
 
 const MOST_SEGMENTS: usize = 255;
 
+/// No packet of ours comes near it, in octets.
+const LONGEST_PACKET: usize = 64 * 1_024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,6 +337,34 @@ mod tests {
         assert_eq!(joined(1_275)[..4], [0x48, 255, 255, 5]);
         assert_eq!(join(&[0x49, 1, 1], &[0x48]), None);
         assert_eq!(join(&[], &[0x48]), None);
+    }
+
+    #[test]
+    fn packets_are_read_as_they_were_put_and_up_to_where_the_file_was_cut() {
+        let packets: Vec<Vec<u8>> = (0..20_usize).map(|at| vec![at as u8; at * 60]).collect();
+        let bytes = file(&packets);
+        let read = |bytes: &[u8]| {
+            let mut packets = Packets::new(bytes);
+            std::iter::from_fn(|| packets.packet().expect("it is memory")).collect::<Vec<_>>()
+        };
+        let all = read(&bytes);
+        assert_eq!(read_opus_head(&all[0]), Some((312, 2)));
+        assert_eq!(all[1..], packets[..]);
+        assert_eq!(read(&bytes[..bytes.len() - 1])[1..], packets[..19]);
+        assert_eq!(last_position(&bytes), Some(20 * 960));
+        assert_eq!(last_position(&bytes[..bytes.len() - 1]), Some(19 * 960));
+        assert_eq!((last_position(b"OggS"), read(b"RIFF").len()), (None, 0));
+    }
+
+    #[test]
+    fn what_was_joined_is_split_again() {
+        for length in [0, 2, 251, 252, 255, 1_275] {
+            let left = [&[0x48][..], &vec![5; length]].concat();
+            let joined = join(&left, &[0x48, 9]).expect("one frame each");
+            assert_eq!(split(&joined), Some((left, &[0x48, 9][..])));
+            assert_eq!(split(&joined[..length + 1]), None);
+        }
+        assert_eq!((split(&[]), split(&[0x49, 1, 1]), split(&[0x48, 253])), (None, None, None));
     }
 
     #[test]

@@ -94,6 +94,28 @@ pub fn header(channels: u16, rate: Rate, octets: u32) -> [u8; HEADER] {
     header
 }
 
+/// What the header of a file of ours says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// How many channels there are: one or two.
+    pub channels: u16,
+    /// The samples a second of each.
+    pub rate: Rate,
+    /// How many octets of samples follow, or [`ENDLESS`].
+    pub octets: u32,
+}
+
+/// Reads a header as [`header`] writes it; nothing when it is another.
+pub fn read_header(head: &[u8; HEADER]) -> Option<Header> {
+    let number = |at: usize| {
+        let octets = head.get(at..).and_then(<[u8]>::first_chunk::<4>);
+        u32::from_le_bytes(octets.copied().unwrap_or_default())
+    };
+    let (rate, octets) = (Rate(number(24)), number(40));
+    let channels = (1..=2).find(|channels| *head == header(*channels, rate, octets))?;
+    Some(Header { channels, rate, octets })
+}
+
 /// Lets the header of a file that could not say how long it is say so; whether it was one.
 pub fn complete(head: &mut [u8; HEADER], octets: u32) -> bool {
     let rate = head.get(24..).and_then(<[u8]>::first_chunk::<4>).copied().unwrap_or_default();

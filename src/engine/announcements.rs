@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
 use tokio::sync::broadcast;
 
+use crate::base::id::CallId;
 use crate::call::campaign;
 use crate::call::outbound::purse::{Account, News};
 use crate::call::record::Stage;
@@ -69,6 +71,15 @@ pub enum Announcement {
         /// What.
         event: campaign::Event,
     },
+    /// Programs keep something else with a call, be it up or over.
+    CallLabelled {
+        /// The call.
+        call: CallId,
+        /// What they call it.
+        name: Option<String>,
+        /// Their own data.
+        metadata: Map<String, Value>,
+    },
     /// An account came near what it may spend, or reached it.
     Budget(News),
     /// It does what it is asked again.
@@ -119,6 +130,14 @@ impl Announcement {
         }
     }
 
+    /// The call that it is about, if it is about one.
+    pub fn call(&self) -> Option<CallId> {
+        match self {
+            Self::CallLabelled { call, .. } => Some(*call),
+            _ => None,
+        }
+    }
+
     /// Its name among all events.
     pub fn name(&self) -> &'static str {
         match self {
@@ -136,6 +155,7 @@ impl Announcement {
             Self::ProviderRecovered { .. } => "provider.recovered",
             Self::Budget(News { is_spent: false, .. }) => "budget.warning",
             Self::Budget(News { is_spent: true, .. }) => "budget.exceeded",
+            Self::CallLabelled { .. } => "call.updated",
             Self::ConfigReloaded { .. } => "config.reloaded",
             Self::ConfigRefused { .. } => "config.refused",
             Self::Campaign { event, .. } => match event {
@@ -176,6 +196,8 @@ impl Announcement {
                     tracing::warn!(event, keys, "changed, and counts after a restart only");
                 }
             }
+            // What they keep is their own business.
+            Self::CallLabelled { call, .. } => tracing::info!(event, %call, "call labelled"),
             Self::Campaign { campaign, event: told } => log_campaign(event, campaign, told),
             Self::Budget(News { short, is_spent }) => {
                 let (account, limit) = (&short.account, short.limit.name());

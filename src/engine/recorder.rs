@@ -4,6 +4,7 @@
 pub mod closing;
 pub mod container;
 pub mod mend;
+pub mod peaks;
 pub mod shelf;
 pub mod sidecar;
 pub mod tape;

@@ -32,7 +32,8 @@ pub enum CdrCommand {
 /// Which records are written, how, and where to.
 #[derive(Debug, Args)]
 pub struct Export {
-    /// For spreadsheets, whole records, for scripts made for Asterisk, or to train a model.
+    /// For spreadsheets, whole records, for scripts made for Asterisk, to train a model, or as a
+    /// table with types.
     #[arg(long, value_enum, default_value = "csv")]
     format: Format,
     /// Where they go; without it, to the standard output.
@@ -83,6 +84,7 @@ enum Format {
     Jsonl,
     Asterisk,
     Training,
+    Parquet,
 }
 
 impl Analytics {
@@ -102,6 +104,7 @@ impl Export {
             Format::Jsonl => "jsonl",
             Format::Asterisk => "asterisk",
             Format::Training => "training",
+            Format::Parquet => "parquet",
         };
         let timezone = self.which.timezone.clone();
         let (format, sought) = (format.to_owned(), self.which.sought());

@@ -4,6 +4,7 @@ pub mod control;
 pub mod history;
 pub mod http;
 pub mod importing;
+mod numbers;
 mod records;
 mod reload;
 pub mod routes;

@@ -17,9 +17,11 @@ use crate::engine::announcements::Announcement;
 use crate::engine::bus::{Noted, Standing, Told};
 use crate::engine::clock;
 use crate::server::webhooks::scribe::{News, Scribe};
+use crate::store::call_archive::Document;
 use crate::store::call_files::{CallFiles, analysis, document};
 use crate::store::drafts::{self, Drafts, Unfinished};
 use crate::store::indexer::Backlog;
+use crate::store::labels::{Label, Labels, Order, Unlabelled};
 use crate::store::spool::Spool;
 
 /// Writes records and events.
@@ -30,6 +32,8 @@ pub struct Records {
     /// When they were on the disk last.
     flushed: Instant,
     backlog: Backlog,
+    /// What programs keep with calls that are up.
+    labels: Labels,
     spool: Spool,
     scribe: Scribe,
     kept: watch::Sender<()>,
@@ -39,10 +43,10 @@ impl Records {
     /// Writes records to `files`, and to the spool what the scribe says that somebody wants to know;
     /// tells `kept` when there is some.
     pub fn new(
-        (files, drafts, backlog): (CallFiles, Drafts, Backlog),
+        (files, drafts, backlog, labels): (CallFiles, Drafts, Backlog, Labels),
         (spool, scribe, kept): (Spool, Scribe, watch::Sender<()>),
     ) -> Self {
-        Self { files, drafts, flushed: clock::now(), backlog, spool, scribe, kept }
+        Self { files, drafts, flushed: clock::now(), backlog, labels, spool, scribe, kept }
     }
 
     /// Writes the records of calls that a server left behind when it was killed, and tells their
@@ -73,16 +77,17 @@ impl Records {
         Ok(self)
     }
 
-    /// Writes the record of each call that ends, and events, until nobody tells facts any more. The
-    /// disk is slow: it takes all that happened meanwhile at once, and on a thread of its own.
+    /// Writes the record of each call that ends, what programs order, and events, until nobody tells
+    /// facts any more. The disk is slow: it takes all that happened meanwhile at once, and on a
+    /// thread of its own.
     pub async fn write(
         mut self,
-        mut facts: mpsc::Receiver<Noted>,
+        (mut facts, mut orders): (mpsc::Receiver<Noted>, mpsc::Receiver<Order>),
         mut announcements: broadcast::Receiver<Announcement>,
     ) {
         let (mut noted, mut is_told) = (Vec::new(), true);
         loop {
-            let mut news = News::default();
+            let (mut news, mut ordered) = (News::default(), None);
             tokio::select! {
                 count = facts.recv_many(&mut noted, RECORDS) => if count == 0 {
                     self.drafts.flush();
@@ -93,6 +98,7 @@ impl Records {
                     Err(RecvError::Lagged(count)) => news.told.extend(self.scribe.missed(count)),
                     Err(RecvError::Closed) => is_told = false,
                 },
+                Some(order) = orders.recv() => ordered = Some(order),
                 () = tokio::time::sleep(AGAIN), if self.spool.is_waiting() || self.scribe.is_holding() => {}
                 () = tokio::time::sleep(self.patience()), if self.drafts.has_news() => {}
             }
@@ -111,6 +117,7 @@ impl Records {
                 let kept: Vec<Told> = told.filter(is_kept).collect();
                 let is_idle = is_idle && kept.is_empty();
                 let outcomes = if is_idle { Vec::new() } else { self.put(&kept) };
+                ordered.into_iter().for_each(|order| self.label(order));
                 (self, outcomes)
             });
             let Ok((own, outcomes)) = written.await else {
@@ -145,7 +152,7 @@ impl Records {
         }
         for (call, (record, is_over)) in newest {
             // That there is a call is known at once.
-            is_urgent |= self.drafts.note(now, call, document(record), is_over);
+            is_urgent |= self.drafts.note(now, call, self.labelled(record), is_over);
         }
         if is_urgent || is_due {
             self.drafts.flush();
@@ -162,6 +169,7 @@ impl Records {
             }
             tracing::info!(%call, "its record is written now");
             self.drafts.done(now, [call]);
+            self.labels.forget([call]);
             self.backlog.written([call]);
         }
     }
@@ -177,16 +185,19 @@ impl Records {
     fn put(&mut self, told: &[Told]) -> Vec<(CallId, io::Result<()>)> {
         self.backlog.coming(told.iter().map(|told| told.call));
         let ended = told.iter().filter_map(|told| match &*told.fact {
-            Fact::Ended { record, .. } => Some((told.call, &**record)),
+            Fact::Ended { record, .. } => Some((told.call, self.labelled(record))),
             _ => None,
         });
-        let (calls, records): (Vec<CallId>, Vec<&Record>) = ended.unzip();
+        let records: Vec<(CallId, Document)> = ended.collect();
+        let calls: Vec<CallId> = records.iter().map(|(call, _)| *call).collect();
         let written = self.files.write_all(records).into_iter();
         let written = written.map(|outcome| outcome.map(|_| ()));
         let mut written: Vec<_> = calls.into_iter().zip(written).collect();
         let done =
             written.iter().filter(|(_, outcome): &&(CallId, io::Result<()>)| outcome.is_ok());
-        self.drafts.done(clock::since_epoch(), done.map(|(call, _)| *call));
+        let done: Vec<CallId> = done.map(|(call, _)| *call).collect();
+        self.labels.forget(done.iter().copied());
+        self.drafts.done(clock::since_epoch(), done);
         for told in told {
             if let Fact::Analyzed(report, uses) = &*told.fact {
                 let report = Value::Object(analysis(report, uses));
@@ -197,6 +208,48 @@ impl Records {
         // Told when the record is there, too.
         self.kept.send_replace(());
         written
+    }
+
+    /// The record of a call, with what programs keep with it.
+    fn labelled(&self, record: &Record) -> Document {
+        let mut document = document(record);
+        if let Some(label) = self.labels.of(record.call) {
+            label.put(&mut document);
+        }
+        document
+    }
+
+    /// Keeps something with a call: in its record, or with it until there is one.
+    fn label(&mut self, order: Order) {
+        let Order { call, patch, is_up, asker } = order;
+        let labelled = if self.files.has(call) {
+            self.backlog.coming([call]);
+            let mut labelled = Err(Unlabelled::Disk);
+            let changed = self.files.change(call, |document| {
+                labelled = Label::of(document).patched(patch);
+                labelled.iter().for_each(|label| label.put(document));
+            });
+            self.backlog.written([call]);
+            changed.map_or_else(
+                |why| {
+                    tracing::error!(%call, %why, "what is kept with a call cannot be written");
+                    Err(Unlabelled::Disk)
+                },
+                |()| labelled,
+            )
+        } else {
+            let noted = self.labels.of(call).or_else(|| self.drafts.record(call).map(Label::of));
+            let known = noted.or_else(|| is_up.then(Label::default)).ok_or(Unlabelled::Unknown);
+            let labelled = known.and_then(|label| label.patched(patch));
+            if let Ok(label) = &labelled {
+                self.labels.put(call, label.clone());
+                self.drafts.change(clock::since_epoch(), call, |document| label.put(document));
+                // Whoever is told that it is kept may rely upon it.
+                self.drafts.flush();
+            }
+            labelled
+        };
+        asker.send(labelled).ok();
     }
 
     /// Keeps what is to be told.

@@ -28,6 +28,7 @@ use crate::server::control::reload::Order;
 use crate::server::control::view::{ChangeView, ReloadView};
 use crate::server::history::History;
 use crate::server::inspection::Inspection;
+use crate::server::numbers;
 use crate::server::routing;
 
 /// Reads the files again.
@@ -103,6 +104,9 @@ impl Reloader {
             }
             Order::Look { kind, name, asker } => {
                 asker.send(self.look(kind, name).await).ok();
+            }
+            Order::Numbers { asker } => {
+                asker.send(Ok(numbers::all(&self.now.0))).ok();
             }
             Order::Edit { wish, dry, asker } => {
                 asker.send(self.edit(*wish, dry).await).ok();

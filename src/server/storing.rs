@@ -32,6 +32,7 @@ use crate::store::drafts::Drafts;
 use crate::store::expiry::{Expiry, Keep};
 use crate::store::index::Index;
 use crate::store::indexer::{Backlog, Indexer};
+use crate::store::labels::{Labels, Order};
 use crate::store::migration::{self, MigrationError};
 use crate::store::outbox::Outbox;
 use crate::store::spool::Spool;
@@ -128,6 +129,7 @@ pub struct Memory {
     indexer: Indexer,
     expiry: Expiry,
     intake: Intake,
+    orders: mpsc::Receiver<Order>,
     kept: watch::Receiver<()>,
 }
 
@@ -150,18 +152,24 @@ impl Memory {
             web,
             arrived: arrived.clone(),
         };
-        let records = (files.clone(), Drafts::new(drafts.clone()), backlog.clone());
+        let (labels, (labelling, orders)) = (Labels::default(), mpsc::channel(ORDERS));
+        let drafted = Drafts::new(drafts.clone());
+        let records = (files.clone(), drafted, backlog.clone(), labels.clone());
         let scribe = Scribe::new(endpoints.clone(), sources, archive.clone());
         let records = Records::new(records, (spool, scribe, told));
         let records = records.resumed(&drafts).map_err(|why| (drafts, why))?;
         let intake = Intake { folder, outbox, endpoints: endpoints.clone(), arrived };
         Ok(Self {
-            history: History::new(archive.clone(), index.clone(), backlog.clone()),
+            history: History::new(
+                (archive.clone(), index.clone(), backlog.clone()),
+                (labels, labelling),
+            ),
             desk,
             records,
             indexer: Indexer::new(index.clone(), archive, backlog.clone()),
             expiry: Expiry::new(keep, files.clone(), index, backlog),
             intake,
+            orders,
             kept,
         })
     }
@@ -174,9 +182,9 @@ impl Memory {
         stop: &CancellationToken,
         others: &mut JoinSet<()>,
     ) -> (History, Desk) {
-        let Self { history, desk, records, indexer, expiry, intake, kept } = self;
+        let Self { history, desk, records, indexer, expiry, intake, orders, kept } = self;
         let (stop, known) = (stop.clone(), (history, desk.clone()));
-        others.spawn(records.write(facts, announcements));
+        others.spawn(records.write((facts, orders), announcements));
         others.spawn(async move {
             if !is_in_shape(&desk.outbox, &stop).await {
                 return;
@@ -228,3 +236,6 @@ async fn is_in_shape(outbox: &Outbox, stop: &CancellationToken) -> bool {
 
 /// How soon a database is tried again that is away.
 const AGAIN: Duration = Duration::from_secs(2);
+
+/// How many programs may have something kept with calls at once; the others wait.
+const ORDERS: usize = 64;

@@ -59,16 +59,19 @@ impl CallFiles {
         draft.publish()
     }
 
-    /// Writes several records, each whole or not at all, and has the disk take all of them at once:
-    /// one by one they would wait for it much longer than calls take to end. Gives the path of each.
+    /// Writes the records of several calls, each whole or not at all, and has the disk take all of
+    /// them at once: one by one they would wait for it much longer than calls take to end. Gives the
+    /// path of each.
     ///
     /// # Errors
     /// Of each record that the disk does not take.
-    pub fn write_all<'a>(
+    pub fn write_all(
         &self,
-        records: impl IntoIterator<Item = &'a Record>,
+        records: impl IntoIterator<Item = (CallId, Document)>,
     ) -> Vec<io::Result<PathBuf>> {
-        let drafts: Vec<_> = records.into_iter().map(|record| self.draft(record)).collect();
+        let records = records.into_iter();
+        let draft = |(call, document)| self.put(self.path(call), &document);
+        let drafts: Vec<_> = records.map(draft).collect();
         let mut written = drafts.iter().flatten();
         let synced = match (written.next(), written.next()) {
             (Some(one), None) => one.file.sync_data(),

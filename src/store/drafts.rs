@@ -106,6 +106,19 @@ impl Drafts {
         is_new
     }
 
+    /// How far the record of a call got that is not written yet.
+    pub fn record(&self, call: CallId) -> Option<&Document> {
+        self.open.get(&call).map(|(document, _)| document)
+    }
+
+    /// Changes the record of a call that is not written yet, if there is one.
+    pub fn change(&mut self, at: Duration, call: CallId, change: impl FnOnce(&mut Document)) {
+        let Some((document, over)) = self.open.get(&call) else { return };
+        let (mut document, over) = (document.clone(), *over);
+        change(&mut document);
+        self.note(at, call, document, over);
+    }
+
     /// The records of these calls are written.
     pub fn done(&mut self, at: Duration, calls: impl IntoIterator<Item = CallId>) {
         let known = calls.into_iter().filter(|call| self.open.remove(call).is_some());

@@ -518,4 +518,6 @@ const BRIEF: &[&str] = &[
     "ended_at",
     "duration_ms",
     "recorded",
+    "name",
+    "metadata",
 ];

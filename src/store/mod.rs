@@ -11,6 +11,7 @@ pub mod expiry;
 pub mod index;
 pub mod indexer;
 pub mod key_uses;
+pub mod labels;
 pub mod migration;
 pub mod outbox;
 pub mod requests;

@@ -33,6 +33,8 @@ pub enum Kind {
     Campaigns,
     /// `[schedules.NAME]`.
     Schedules,
+    /// `[tenants.NAME]`, among the settings of the machine.
+    Tenants,
 }
 
 impl Kind {
@@ -54,6 +56,7 @@ impl Kind {
             Self::Webhooks => &["webhooks"],
             Self::Campaigns => &["campaigns"],
             Self::Schedules => &["schedules"],
+            Self::Tenants => &["tenants"],
         }
     }
 
@@ -75,12 +78,16 @@ impl Kind {
             Self::Webhooks => "webhook",
             Self::Campaigns => "campaign",
             Self::Schedules => "schedule",
+            Self::Tenants => "tenant",
         }
     }
 
     /// Whether it stands among the settings of the machine.
     pub fn is_of_machine(self) -> bool {
-        matches!(self, Self::Trunks | Self::Phones | Self::Providers | Self::Webhooks)
+        matches!(
+            self,
+            Self::Trunks | Self::Phones | Self::Providers | Self::Webhooks | Self::Tenants
+        )
     }
 
     /// Whether they stand in a row, each with its place in it.

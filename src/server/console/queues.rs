@@ -7,7 +7,8 @@ use crate::server::console::paint::{Ink, Paint};
 use crate::server::console::table::{Cell, Table};
 use crate::server::console::time::span;
 use crate::server::control::protocol::{Ask, PauseMember};
-use crate::server::control::view::{List, PausedView, QueueView};
+use crate::server::control::queue_view::{PausedView, QueueView};
+use crate::server::control::view::List;
 
 /// Shows every queue, with a line for each member.
 pub fn list(target: &Target) -> ExitCode {

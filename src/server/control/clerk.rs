@@ -15,7 +15,7 @@ use crate::call::event::{self, Input};
 use crate::call::exchange::{Trial, Untried};
 use crate::call::overview::Overview;
 use crate::engine::ai::cashier::Cashier;
-use crate::engine::announcements::Announcer;
+use crate::engine::announcements::{Announcement, Announcer};
 use crate::engine::bus::Watching;
 use crate::engine::campaigns::CampaignsHandle;
 use crate::engine::clock;
@@ -39,19 +39,21 @@ use crate::server::control::protocol::{
     self, Ask, Extract, Fault, FaultCode, HangUp, Inquiry, Mute, Originate, Oversee, PauseMember,
     Record, Sought, Taping, Wish,
 };
+use crate::server::control::queue_view::{PausedView, QueueView};
 use crate::server::control::reload;
 use crate::server::control::reports::{self, House};
 use crate::server::control::schedules;
 use crate::server::control::times::When;
 use crate::server::control::usage;
 use crate::server::control::view::{
-    CallView, HungUpView, List, MutedView, OriginatedView, OverseenView, PausedView, PhoneView,
-    QueueView, RecordingView, ReloadView, StatusView, TrialView, TrunkView,
+    CallView, HungUpView, List, MutedView, OriginatedView, OverseenView, PhoneView, RecordingView,
+    ReloadView, StatusView, TrialView, TrunkView,
 };
 use crate::server::control::wiretap;
 use crate::server::routing::Thought;
 use crate::server::webhooks::desk::Desk;
 use crate::store::audit::Audit;
+use crate::store::labels::{Label, Patch, Unlabelled};
 
 /// Answers operators.
 #[derive(Debug)]
@@ -337,7 +339,24 @@ impl Clerk {
         self.views(vec![overview]).await?.pop().ok_or_else(gone)
     }
 
-    /// Adds which trunk carries each leg.
+    /// Keeps something with a call, be it up or over, and tells those who watch.
+    ///
+    /// # Errors
+    /// When there is nobody to ask any more.
+    pub async fn label(
+        &self,
+        call: CallId,
+        patch: Patch,
+    ) -> Result<Result<Label, Unlabelled>, Fault> {
+        let is_up = self.is_up(call).await?;
+        let labelled = self.history.keep((call, is_up), patch).await.ok_or_else(going_down)?;
+        if let Ok(Label { name, metadata }) = labelled.clone() {
+            self.announcer.tell(Announcement::CallLabelled { call, name, metadata });
+        }
+        Ok(labelled)
+    }
+
+    /// Adds which trunk carries each leg, and what programs keep with the calls.
     async fn views(&self, overviews: Vec<Overview>) -> Result<Vec<CallView>, Fault> {
         let legs = overviews.iter().flat_map(|it| &it.legs);
         let sessions: Vec<_> = legs.map(|leg| leg.session).collect();
@@ -345,7 +364,8 @@ impl Clerk {
         let mut carriers = carriers.into_iter();
         let view = |overview: &Overview| {
             let own = carriers.by_ref().take(overview.legs.len()).collect();
-            reports::call(overview, own)
+            let Label { name, metadata } = self.history.label(overview.call).unwrap_or_default();
+            CallView { name, metadata, ..reports::call(overview, own) }
         };
         Ok(overviews.iter().map(view).collect())
     }

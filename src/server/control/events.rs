@@ -69,6 +69,9 @@ pub fn of_server(announcement: &Announcement) -> Value {
         Announcement::ProviderDegraded { stage, provider, why } => {
             json!({ "provider": &**provider, "stage": stage.name(), "reason": why })
         }
+        Announcement::CallLabelled { name, metadata, .. } => {
+            json!({ "name": name, "metadata": metadata })
+        }
         Announcement::ConfigReloaded { changed, restart } => {
             json!({ "changed": changed, "restart": restart })
         }
@@ -82,11 +85,15 @@ pub fn of_server(announcement: &Announcement) -> Value {
             json!({ "provider": &**provider, "stage": stage.name() })
         }
     };
-    json!({
+    let mut event = json!({
         "type": announcement.name(),
         "timestamp": timestamp(clock::since_epoch()),
         "data": data,
-    })
+    });
+    if let Some(call) = announcement.call() {
+        event["call_id"] = json!(call.to_string());
+    }
+    event
 }
 
 /// Tells that events were missed, and how many, if that is known.

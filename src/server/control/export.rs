@@ -32,6 +32,9 @@ pub enum Format {
     Asterisk,
     /// What was said, one conversation a line, as OpenAI reads it for fine-tuning.
     Training,
+    /// What stands in the columns of a table, as one line of JSON for each call: whoever asks makes
+    /// the table of it, which is a whole and no lines.
+    Parquet,
 }
 
 /// Writes the next records.
@@ -67,17 +70,19 @@ impl Format {
             "jsonl" => Some(Self::Jsonl),
             "asterisk" => Some(Self::Asterisk),
             "training" => Some(Self::Training),
+            "parquet" => Some(Self::Parquet),
             _ => None,
         }
     }
 
-    /// What the lines are, and what a file of them is called.
+    /// What all of it is, and what a file of them is called.
     pub fn kind(self) -> (&'static str, &'static str) {
         match self {
             Self::Csv => ("text/csv; charset=utf-8", "calls.csv"),
             Self::Jsonl => ("application/jsonl", "calls.jsonl"),
             Self::Asterisk => ("text/csv; charset=utf-8", "Master.csv"),
             Self::Training => ("application/jsonl", "training.jsonl"),
+            Self::Parquet => ("application/vnd.apache.parquet", "calls.parquet"),
         }
     }
 
@@ -87,6 +92,7 @@ impl Format {
             Self::Jsonl => records.iter().map(line).collect(),
             Self::Asterisk => records.iter().map(|record| asterisk(record, zone)).collect(),
             Self::Training => records.iter().filter_map(lessons::line).collect(),
+            Self::Parquet => records.iter().map(row).collect(),
         }
     }
 }
@@ -94,6 +100,17 @@ impl Format {
 /// One line of JSON.
 fn line(record: &Document) -> String {
     serde_json::to_string(record).unwrap_or_default() + "\n"
+}
+
+/// What of a record stands in a table.
+fn row(record: &Document) -> String {
+    let kept = TABLE.iter().filter_map(|key| Some(((*key).to_owned(), record.get(*key)?.clone())));
+    let mut row: Document = kept.collect();
+    // What was done by whom is as long as the call was.
+    if let Some(Value::Object(cost)) = row.get_mut("cost") {
+        cost.retain(|key, _| ["total", "currency"].contains(&key.as_str()));
+    }
+    line(&row)
 }
 
 /// RFC 4180, with lines that end as they do there.
@@ -112,9 +129,9 @@ fn spreadsheet(records: &[Document], is_first: bool) -> String {
             call.text("status"),
             call.text("end_reason"),
             call.number("q850"),
-            call.of("from", "number"),
-            call.of("from", "name"),
-            call.of("to", "number"),
+            call.part("from", "number"),
+            call.part("from", "name"),
+            call.part("to", "number"),
             call.text("tenant"),
             call.text("trunk"),
             call.text("route"),
@@ -125,8 +142,8 @@ fn spreadsheet(records: &[Document], is_first: bool) -> String {
             call.number("duration_ms"),
             call.talked().map(|talked| talked.to_string()).unwrap_or_default(),
             record.get("recorded").and_then(Value::as_bool).unwrap_or_default().to_string(),
-            call.of("cost", "total"),
-            call.of("cost", "currency"),
+            call.part("cost", "total"),
+            call.part("cost", "currency"),
         ];
         writer.write_record(fields.map(inert)).ok();
     }
@@ -139,7 +156,7 @@ fn asterisk(record: &Document, zone: &Zone) -> String {
     let call = Brief(record);
     let text = |text: String| format!("\"{}\"", inert(text).replace('"', "\"\""));
     let time = |key: &str| call.moment(key).map(|at| text(zone.written(at))).unwrap_or_default();
-    let (number, name) = (call.of("from", "number"), call.of("from", "name"));
+    let (number, name) = (call.part("from", "number"), call.part("from", "name"));
     // A name that has the signs of its frame would end it.
     let name = name.replace(['"', '<', '>'], "");
     let clid =
@@ -158,7 +175,7 @@ fn asterisk(record: &Document, zone: &Zone) -> String {
     let fields = [
         text(call.text("tenant")),
         text(number),
-        text(call.of("to", "number")),
+        text(call.part("to", "number")),
         text(call.text("route")),
         text(clid),
         text(channel),
@@ -191,23 +208,34 @@ fn inert(text: String) -> String {
 
 /// What is read of a record.
 #[derive(Debug, Clone, Copy)]
-struct Brief<'a>(&'a Document);
+pub(super) struct Brief<'a>(pub(super) &'a Document);
 
 impl Brief<'_> {
-    fn text(self, key: &str) -> String {
-        self.0.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+    pub(super) fn value(&self, key: &str) -> Option<&Value> {
+        self.0.get(key)
+    }
+
+    pub(super) fn maybe(self, key: &str) -> Option<String> {
+        self.0.get(key)?.as_str().map(str::to_owned)
+    }
+
+    pub(super) fn text(self, key: &str) -> String {
+        self.maybe(key).unwrap_or_default()
     }
 
     fn number(self, key: &str) -> String {
         self.0.get(key).and_then(Value::as_u64).map(|it| it.to_string()).unwrap_or_default()
     }
 
-    fn of(self, key: &str, inner: &str) -> String {
-        let value = self.0.get(key).and_then(|it| it.get(inner));
-        value.and_then(Value::as_str).unwrap_or_default().to_owned()
+    pub(super) fn of(self, key: &str, inner: &str) -> Option<String> {
+        self.0.get(key)?.get(inner)?.as_str().map(str::to_owned)
     }
 
-    fn agents(self) -> Vec<String> {
+    fn part(self, key: &str, inner: &str) -> String {
+        self.of(key, inner).unwrap_or_default()
+    }
+
+    pub(super) fn agents(self) -> Vec<String> {
         let agents = self.0.get("agents").and_then(Value::as_array).into_iter().flatten();
         agents.filter_map(|agent| agent.as_str().map(str::to_owned)).collect()
     }
@@ -218,12 +246,12 @@ impl Brief<'_> {
         legs.filter_map(|leg| leg.get("to")?.as_str()).next().map(str::to_owned)
     }
 
-    fn moment(self, key: &str) -> Option<std::time::Duration> {
+    pub(super) fn moment(self, key: &str) -> Option<std::time::Duration> {
         crate::server::control::history::moment(self.0.get(key)?.as_str()?)
     }
 
     /// Milliseconds from the answer to the end; nothing when it was not answered.
-    fn talked(self) -> Option<u64> {
+    pub(super) fn talked(self) -> Option<u64> {
         let talked = self.moment("ended_at")?.saturating_sub(self.moment("answered_at")?);
         u64::try_from(talked.as_millis()).ok()
     }
@@ -264,7 +292,28 @@ const COLUMNS: [&str; 20] = [
     "currency",
 ];
 
-const FORMATS: &str = "one of csv, jsonl, asterisk, training";
+/// What of a record is read for the columns of a table.
+const TABLE: [&str; 17] = [
+    "id",
+    "direction",
+    "status",
+    "end_reason",
+    "q850",
+    "from",
+    "to",
+    "tenant",
+    "trunk",
+    "route",
+    "agents",
+    "started_at",
+    "answered_at",
+    "ended_at",
+    "duration_ms",
+    "recorded",
+    "cost",
+];
+
+const FORMATS: &str = "one of csv, jsonl, asterisk, training, parquet";
 
 /// How many records are read for one part.
 const AT_ONCE: usize = 100;

@@ -13,6 +13,7 @@ use crate::server::control::edits::{
     DifferenceView, EditedView, Finding, Rejected, RestoredView, StateView, ThingView,
 };
 use crate::server::control::reload::{Asker, Order};
+use crate::server::numbers::NumberView;
 
 impl Clerk {
     /// What stands in the files of a kind: all, or the one of this name.
@@ -25,6 +26,14 @@ impl Clerk {
         name: Option<String>,
     ) -> Result<Vec<ThingView>, Rejected> {
         self.of_files(|asker| Order::Look { kind, name, asker }).await
+    }
+
+    /// Where calls to the numbers of the files go.
+    ///
+    /// # Errors
+    /// When the server has no files.
+    pub async fn numbers(&self) -> Result<Vec<NumberView>, Rejected> {
+        self.of_files(|asker| Order::Numbers { asker }).await
     }
 
     /// Changes something in the files.

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
+use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
 use crate::base::id::CallId;
@@ -17,6 +18,7 @@ use crate::store::call_archive::{CallArchive, Document};
 use crate::store::database::DatabaseError;
 use crate::store::index::{Filter, Index};
 use crate::store::indexer::Backlog;
+use crate::store::labels::{Label, Labelling, Labels, Order, Patch, Unlabelled};
 use crate::store::words::Search;
 
 /// The calls of a server.
@@ -26,6 +28,8 @@ pub struct History {
     index: Index,
     backlog: Backlog,
     analytics: Analytics,
+    labels: Labels,
+    labelling: Labelling,
 }
 
 /// A call in brief.
@@ -62,6 +66,12 @@ pub struct CallSummary {
     pub end_reason: Option<String>,
     /// Whether there is a recording.
     pub recorded: bool,
+    /// What programs call it.
+    pub name: Option<String>,
+    /// What programs keep with it.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub metadata: Map<String, Value>,
 }
 
 /// Some calls, and where the next ones begin.
@@ -184,9 +194,31 @@ impl Wanted {
 
 impl History {
     /// Finds by the index, and by the archive what is in the backlog.
-    pub fn new(archive: CallArchive, index: Index, backlog: Backlog) -> Self {
+    /// Labels stand in the records of calls, or with those that are up.
+    pub fn new(
+        (archive, index, backlog): (CallArchive, Index, Backlog),
+        (labels, labelling): (Labels, Labelling),
+    ) -> Self {
         let analytics = Analytics::new(index.database().clone());
-        Self { archive, index, backlog, analytics }
+        Self { archive, index, backlog, analytics, labels, labelling }
+    }
+
+    /// What is kept with a call that is up.
+    pub fn label(&self, call: CallId) -> Option<Label> {
+        self.labels.of(call)
+    }
+
+    /// Keeps something with a call; says what is kept with it now. Nothing when there is nobody to
+    /// do it any more.
+    pub async fn keep(
+        &self,
+        (call, is_up): (CallId, bool),
+        patch: Patch,
+    ) -> Option<Result<Label, Unlabelled>> {
+        let (asker, answer) = oneshot::channel();
+        let order = Order { call, patch, is_up, asker };
+        self.labelling.send(order).await.ok()?;
+        answer.await.ok()
     }
 
     /// What counts them.
@@ -376,6 +408,8 @@ fn brief(call: CallId, view: CallView) -> CallSummary {
         duration_ms: view.age_ms,
         end_reason: None,
         recorded: view.recorded,
+        name: view.name,
+        metadata: view.metadata,
     }
 }
 
@@ -387,6 +421,7 @@ fn ended(call: CallId, record: &Document) -> CallSummary {
         PartyView { number: of("number").unwrap_or_default(), name: of("name") }
     };
     let agents = record.get("agents").and_then(Value::as_array).into_iter().flatten();
+    let Label { name, metadata } = Label::of(record);
     CallSummary {
         id: call.to_string(),
         direction: text("direction").unwrap_or_default(),
@@ -403,6 +438,8 @@ fn ended(call: CallId, record: &Document) -> CallSummary {
         duration_ms: record.get("duration_ms").and_then(Value::as_u64).unwrap_or_default(),
         end_reason: text("end_reason"),
         recorded: record.get("recorded").and_then(Value::as_bool).unwrap_or_default(),
+        name,
+        metadata,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The control socket: how operators talk to a running server.
 
 pub mod protocol;
+pub mod queue_view;
 pub mod usage;
 pub mod view;
 pub mod webhook_view;
@@ -11,6 +12,7 @@ pub mod socket;
 pub mod asking;
 pub mod campaigns;
 pub mod clerk;
+pub mod columns;
 mod conduct;
 mod diagnosis;
 pub mod edits;

@@ -213,7 +213,8 @@ pub struct Inquiry {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Extract {
-    /// `csv`, `jsonl`, `asterisk` or `training`.
+    /// `csv`, `jsonl`, `asterisk` or `training`; with `parquet` what stands in a table comes as lines
+    /// of JSON, and whoever asks makes the table.
     pub format: String,
     /// By whose clock times are written that name none; without one, the server's.
     pub timezone: Option<String>,

@@ -13,6 +13,7 @@ use crate::server::control::edits::{
     DifferenceView, EditedView, Finding, Rejected, RestoredView, StateView, ThingView,
 };
 use crate::server::control::view::ReloadView;
+use crate::server::numbers::NumberView;
 use crate::server::routing::Thought;
 
 /// What is asked.
@@ -40,6 +41,11 @@ pub enum Order {
         name: Option<String>,
         /// Who asks.
         asker: Asker<Vec<ThingView>>,
+    },
+    /// Where calls to the numbers of the files go, by the files as calls go by them now.
+    Numbers {
+        /// Who asks.
+        asker: Asker<Vec<NumberView>>,
     },
     /// Something in the files is to be otherwise.
     Edit {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde_json::Map;
+
 use crate::base::destination::Destination;
 use crate::base::zone::Zone;
 use crate::call::exchange::Count;
@@ -15,12 +17,12 @@ use crate::engine::gauges::Gauges;
 use crate::engine::sip_shard::DoorReport;
 use crate::media::event::Quality;
 use crate::server::control::diagnosis;
+use crate::server::control::queue_view::{MemberView, QueueView};
 use crate::server::control::times::{When, millis, timestamp};
 use crate::server::control::view::{
     BanView, BindingView, CallView, CallsView, DoorView, LegView, LimitsView, MediaView,
-    MemberView, MessagesView, OptionsView, PartyView, PhoneView, PhonesView, QualityView,
-    QueueView, RefusalView, RegistrationView, SipView, StatusView, TrafficView, TrunkView,
-    TrunksView,
+    MessagesView, OptionsView, PartyView, PhoneView, PhonesView, QualityView, RefusalView,
+    RegistrationView, SipView, StatusView, TrafficView, TrunkView, TrunksView,
 };
 use crate::sip::census::Kind;
 use crate::sip::registrar::{BindingReport, PhoneReport};
@@ -188,6 +190,9 @@ pub fn call(overview: &Overview, carriers: Vec<Option<Arc<str>>>) -> CallView {
         recording_paused: overview.recording_paused,
         on_hold: overview.on_hold,
         legs: legs.map(|(it, trunk)| leg(it, trunk)).collect(),
+        // The call itself knows nothing of it.
+        name: None,
+        metadata: Map::new(),
     }
 }
 

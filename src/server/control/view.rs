@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 /// A list of things.
@@ -182,42 +183,11 @@ pub struct PhoneView {
     pub bindings: Vec<BindingView>,
 }
 
-/// One queue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct QueueView {
-    /// Its name.
-    pub name: String,
-    /// How many wait.
-    pub waiting: usize,
-    /// For how long the first of them has waited.
-    pub longest_wait_s: u64,
-    /// Who serves it.
-    pub members: Vec<MemberView>,
-}
-
-/// One member of a queue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct MemberView {
-    /// Where it is called.
-    pub to: String,
-    /// `free`, `ringing`, `talking`, `resting` or `paused`.
-    pub state: String,
-}
-
 /// A call that has begun here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OriginatedView {
     /// Its identity.
     pub id: String,
-}
-
-/// A member that rests, or works again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct PausedView {
-    /// Where it is called.
-    pub member: String,
-    /// Whether it takes no callers.
-    pub paused: bool,
 }
 
 /// One place where a phone can be reached.
@@ -283,6 +253,13 @@ pub struct CallView {
     pub on_hold: bool,
     /// The legs; the first is the caller's.
     pub legs: Vec<LegView>,
+    /// What programs call it.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// What programs keep with it.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub metadata: Map<String, Value>,
 }
 
 /// Somebody at an end of a call.

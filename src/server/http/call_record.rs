@@ -105,6 +105,10 @@ pub struct RecordView {
     pub cost: Option<CostView>,
     /// What was found out afterwards, once it is.
     pub analysis: Option<Map<String, Value>>,
+    /// What programs call it, once they do.
+    pub name: Option<String>,
+    /// What programs keep with it, once they do.
+    pub metadata: Option<Map<String, Value>>,
     /// That what was said is not kept any more.
     pub transcript_deleted: Option<bool>,
 }

@@ -395,8 +395,13 @@ const MOST_PEERS: usize = 4_096;
 const RESTED: &[&str] = &["/v1/routes/test", "/v1/config/check", "/v1/config/diff"];
 
 /// What is looked at, and written down all the same.
-const WATCHED: &[&str] =
-    &["/v1/calls/{id}/recording", "/v1/calls/{id}/sip", "/v1/calls/export", "/v1/audit"];
+const WATCHED: &[&str] = &[
+    "/v1/calls/{id}/recording",
+    "/v1/calls/{id}/recording/peaks",
+    "/v1/calls/{id}/sip",
+    "/v1/calls/export",
+    "/v1/audit",
+];
 
 /// How often it is told how often keys were used.
 const TOLD_EVERY: Duration = Duration::from_secs(5);

@@ -13,11 +13,13 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::server::control::clerk::Clerk;
-use crate::server::control::export::Format;
+use crate::server::control::columns::{Table, Unwritten};
+use crate::server::control::export::{ExtractView, Format};
 use crate::server::control::insight::{InsightView, Misfit};
 use crate::server::control::protocol::{Extract, Inquiry, Sought};
 use crate::server::http::asked::Asked;
-use crate::server::http::problem::Problem;
+use crate::server::http::problem::{Code, Problem};
+use crate::server::http::sound::Octets;
 
 /// A query with the filters of the list of calls, and what is its own.
 macro_rules! query {
@@ -90,8 +92,9 @@ query! {
 query! {
     /// Which records are written, and how.
     Exporting {
-        /// `csv` (usually), `jsonl`, `asterisk` (the columns of its `cdr_csv`) or `training` (what was
-        /// said, as OpenAI reads it for fine-tuning; only of callers who consented).
+        /// `csv` (usually), `jsonl`, `asterisk` (the columns of its `cdr_csv`), `training` (what was
+        /// said, as OpenAI reads it for fine-tuning; only of callers who consented) or `parquet` (the
+        /// columns of `csv`, with their types, as Apache Parquet has them).
         format,
         /// By whose clock the times of `asterisk` are written; usually the server's.
         timezone,
@@ -115,7 +118,8 @@ pub async fn count(
 /// no end: whoever reads it knows.
 #[utoipa::path(get, path = "/v1/calls/export", operation_id = "calls.export", tag = "calls",
     params(Exporting), responses((status = OK,
-        content((String = "text/csv"), (String = "application/jsonl"))),
+        content((String = "text/csv"), (String = "application/jsonl"),
+        (Octets = "application/vnd.apache.parquet"))),
         (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub async fn export(
     State(clerk): State<Arc<Clerk>>,
@@ -123,20 +127,19 @@ pub async fn export(
 ) -> Result<Response<Body>, Problem> {
     let sought = query.sought();
     let format = query.format.unwrap_or_else(|| "csv".to_owned());
-    let (kind, name) = Format::read(&format).map(Format::kind).unwrap_or_default();
+    let form = Format::read(&format);
+    let (kind, name) = form.map(Format::kind).unwrap_or_default();
     let extract = Extract { format, timezone: query.timezone, sought, after: None };
     // What is wrong with it is said before anything is written.
     let first = clerk.extract(&extract).await.map_err(problem)?;
-    let state = Some((clerk, extract, Some(first)));
+    let table = match form == Some(Format::Parquet) {
+        true => Some(Table::new().map_err(|why| unwritten(&why)).map_err(|_| no_table())?),
+        false => None,
+    };
+    let state = Some(Written { clerk, extract, first: Some(first), table });
     let parts = stream::try_unfold(state, |state| async move {
-        let Some((clerk, mut extract, begun)) = state else { return Ok(None) };
-        let page = match begun {
-            Some(page) => page,
-            None => clerk.extract(&extract).await.map_err(broken)?,
-        };
-        extract.after = page.next;
-        let next = extract.after.is_some().then_some((clerk, extract, None));
-        Ok::<_, io::Error>(Some((Bytes::from(page.text), next)))
+        let Some(state) = state else { return Ok(None) };
+        state.next().await.map(Some)
     });
     let mut response = Response::new(Body::from_stream(parts));
     let headers = response.headers_mut();
@@ -146,6 +149,65 @@ pub async fn export(
         headers.insert(header::CONTENT_DISPOSITION, name);
     }
     Ok(response)
+}
+
+/// An export that is being written.
+struct Written {
+    clerk: Arc<Clerk>,
+    extract: Extract,
+    /// The part that was read before anything was written.
+    first: Option<ExtractView>,
+    /// What puts the records into columns, if anything does.
+    table: Option<Table>,
+}
+
+impl Written {
+    /// The next octets, which are never none, and what comes after them.
+    async fn next(mut self) -> io::Result<(Bytes, Option<Self>)> {
+        loop {
+            let page = match self.first.take() {
+                Some(page) => page,
+                None => self.clerk.extract(&self.extract).await.map_err(broken)?,
+            };
+            let is_last = page.next.is_none();
+            self.extract.after = page.next;
+            let Some(table) = self.table.take() else {
+                return Ok((Bytes::from(page.text), (!is_last).then_some(self)));
+            };
+            let putting = move || put(table, &page.text, is_last);
+            let put = tokio::task::spawn_blocking(putting).await.map_err(io::Error::other)?;
+            let (octets, table) = put.map_err(|why| unwritten(&why))?;
+            self.table = table;
+            match self.table.is_some() {
+                true if octets.is_empty() => {}
+                true => return Ok((octets.into(), Some(self))),
+                false => return Ok((octets.into(), None)),
+            }
+        }
+    }
+}
+
+/// Puts records into columns: what is ready of them, and the table, if it goes on.
+fn put(
+    mut table: Table,
+    lines: &str,
+    is_last: bool,
+) -> Result<(Vec<u8>, Option<Table>), Unwritten> {
+    let mut octets = table.put(lines)?;
+    if !is_last {
+        return Ok((octets, Some(table)));
+    }
+    octets.extend(table.end()?);
+    Ok((octets, None))
+}
+
+fn unwritten(why: &Unwritten) -> io::Error {
+    tracing::error!(%why, "calls cannot be put into columns");
+    io::Error::other("calls cannot be put into columns")
+}
+
+fn no_table() -> Problem {
+    Problem::new(Code::Internal, "calls cannot be put into columns")
 }
 
 fn problem(misfit: Misfit) -> Problem {

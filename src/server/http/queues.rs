@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::server::control::clerk::Clerk;
 use crate::server::control::protocol::{Ask, PauseMember};
-use crate::server::control::view::{List, PausedView, QueueView};
+use crate::server::control::queue_view::{PausedView, QueueView};
+use crate::server::control::view::List;
 use crate::server::http::asked::{Name, Told};
 use crate::server::http::front::ask;
 use crate::server::http::orders::Nothing;

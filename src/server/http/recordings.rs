@@ -35,6 +35,16 @@ pub async fn get(
 
 /// Opens the recording of a call: the file that its note names, and no other.
 fn open(root: &Path, call: CallId) -> Result<Sound, Problem> {
+    let note = closed(root, call)?;
+    let tag = note.sha256.as_ref().map(|sum| format!("\"{sum}\""));
+    Sound::open(&note.recording(), tag).ok_or_else(gone)
+}
+
+/// The note of the recording of a call, of which all is written and can be read.
+///
+/// # Errors
+/// When there is none, or it is sealed, or being written.
+pub fn closed(root: &Path, call: CallId) -> Result<Sidecar, Problem> {
     let note = format!("{call}.json");
     let places = [shelf::folder_of(root, call), root.to_owned()];
     let found = places.iter().find_map(|folder| Sidecar::read(&folder.join(&note)));
@@ -46,11 +56,11 @@ fn open(root: &Path, call: CallId) -> Result<Sound, Problem> {
     if note.state == Stand::Open {
         return Err(Problem::new(Code::Conflict, "it is being written"));
     }
-    let tag = note.sha256.as_ref().map(|sum| format!("\"{sum}\""));
-    Sound::open(&note.recording(), tag).ok_or_else(gone)
+    Ok(note)
 }
 
-fn gone() -> Problem {
+/// That there is no recording here.
+pub fn gone() -> Problem {
     let why = "there is no recording of this call here: it was not recorded, is kept in a bucket, \
                or was kept long enough";
     Problem::new(Code::NotFound, why)

@@ -18,8 +18,9 @@ use crate::server::http::gate::{Gate, admit};
 use crate::server::http::service::Service;
 use crate::server::http::{
     audit, calls, campaigns, console, description, docs, events, files, front, health, insight,
-    keys, metrics, models, orders, origination, queues, recordings, schedules, steering, telephony,
-    things, tickets, transcripts, trunks, usage, voicemails, webhooks,
+    keys, labels, metrics, models, numbers, orders, origination, peaks, queues, recordings,
+    schedules, steering, telephony, things, tickets, transcripts, trunks, usage, voicemails,
+    webhooks,
 };
 use crate::store::api_keys::Scope;
 
@@ -120,6 +121,7 @@ fn looks() -> OpenApiRouter<Service> {
         .routes(routes!(insight::count))
         .routes(routes!(transcripts::get))
         .routes(routes!(recordings::get))
+        .routes(routes!(peaks::get))
         .routes(routes!(orders::sip))
         .routes(routes!(events::of_call))
         .routes(routes!(events::all))
@@ -135,6 +137,8 @@ fn looks() -> OpenApiRouter<Service> {
         .routes(routes!(webhooks::list))
         .routes(routes!(webhooks::log))
         .routes(routes!(schedules::list))
+        .routes(routes!(numbers::list))
+        .routes(routes!(numbers::get))
         .routes(routes!(campaigns::list))
         .routes(routes!(campaigns::get))
         .routes(routes!(campaigns::rows))
@@ -153,6 +157,7 @@ fn counted() -> OpenApiRouter<Service> {
 fn acts() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
         .routes(routes!(origination::create))
+        .routes(routes!(labels::update))
         .routes(routes!(orders::end))
         .routes(routes!(orders::mute))
         .routes(routes!(orders::unmute))
@@ -225,6 +230,8 @@ fn written() -> OpenApiRouter<Service> {
         .routes(routes!(things::campaigns::get))
         .routes(routes!(things::schedules::list))
         .routes(routes!(things::schedules::get))
+        .routes(routes!(things::tenants::list))
+        .routes(routes!(things::tenants::get))
 }
 
 /// What changes it.
@@ -257,6 +264,7 @@ fn editing() -> OpenApiRouter<Service> {
             things::schedules::patch,
             things::schedules::delete
         ))
+        .routes(routes!(things::tenants::put, things::tenants::patch, things::tenants::delete))
 }
 
 fn dressed(router: Router<Service>, service: Service) -> Router {

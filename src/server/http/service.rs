@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::server::control::clerk::Clerk;
 use crate::server::http::health::Readiness;
 use crate::server::http::models::Models;
+use crate::server::http::peaks::Outlines;
 use crate::server::http::recordings::Shelf;
 use crate::server::http::voicemails::Messages;
 use crate::server::http::watching::Streams;
@@ -21,6 +22,7 @@ pub struct Service {
     clerk: Arc<Clerk>,
     archive: CallArchive,
     shelf: Shelf,
+    outlines: Outlines,
     messages: Messages,
     models: Models,
     witness: Asking,
@@ -47,8 +49,19 @@ impl Service {
         stops: Stops,
     ) -> Self {
         let streams = Streams::new(clerk.clone(), witness.clone(), stops.now);
-        let readiness = Readiness(stops.wind_up);
-        Self { clerk, archive, shelf, messages, models, witness, readiness, streams, audit }
+        let (readiness, outlines) = (Readiness(stops.wind_up), Outlines::new(shelf.clone()));
+        Self {
+            clerk,
+            archive,
+            shelf,
+            outlines,
+            messages,
+            models,
+            witness,
+            readiness,
+            streams,
+            audit,
+        }
     }
 }
 
@@ -67,6 +80,12 @@ impl FromRef<Service> for CallArchive {
 impl FromRef<Service> for Shelf {
     fn from_ref(service: &Service) -> Self {
         service.shelf.clone()
+    }
+}
+
+impl FromRef<Service> for Outlines {
+    fn from_ref(service: &Service) -> Self {
+        service.outlines.clone()
     }
 }
 

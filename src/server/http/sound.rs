@@ -41,13 +41,10 @@ enum Part {
 impl Sound {
     /// Opens a file that is no link; `tag` says which state of it this is.
     pub fn open(path: &Path, tag: Option<String>) -> Option<Self> {
-        let mut options = OpenOptions::new();
-        let follow_no_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-        let file = options.read(true).custom_flags(follow_no_link).open(path).ok()?;
-        let found = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
+        let (file, length) = opened(path)?;
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
         let kind = if name.ends_with(".wav") { "audio/wav" } else { "audio/ogg" };
-        Some(Self { file, length: found.len(), name, kind, tag })
+        Some(Self { file, length, name, kind, tag })
     }
 
     /// The answer to whoever asks for it, or for a part of it.
@@ -115,6 +112,15 @@ impl Sound {
             });
         Body::from_stream(parts)
     }
+}
+
+/// A file that is no link, and how many octets it has.
+pub fn opened(path: &Path) -> Option<(File, u64)> {
+    let mut options = OpenOptions::new();
+    let follow_no_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    let file = options.read(true).custom_flags(follow_no_link).open(path).ok()?;
+    let found = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
+    Some((file, found.len()))
 }
 
 /// Reads one range (RFC 9110 14.1.2). What is none, or are several, stands for all of it.

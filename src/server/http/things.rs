@@ -306,6 +306,15 @@ things!(
         "config.schedules.delete"
     ]
 );
+things!(
+    tenants,
+    Tenants,
+    How,
+    "/v1/tenants",
+    "/v1/tenants/{name}",
+    "tenants",
+    ["tenants.list", "tenants.get", "tenants.put", "tenants.patch", "tenants.delete"]
+);
 
 async fn all(clerk: &Clerk, kind: Kind) -> Result<Json<List<ThingView>>, Problem> {
     let data = in_time(clerk.looked(kind, None)).await?;

@@ -104,7 +104,7 @@ impl Witness {
                 told = self.announcements.recv() => match told {
                     Ok(told) => {
                         self.tally.announcement(&told);
-                        self.remember(&run, None, events::of_server(&told));
+                        self.remember(&run, told.call(), events::of_server(&told));
                     }
                     Err(RecvError::Lagged(count)) => self.missed(&run, count),
                     Err(RecvError::Closed) => return,

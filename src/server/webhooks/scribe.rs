@@ -179,7 +179,7 @@ impl Scribe {
         if self.endpoints.is_empty() {
             return None;
         }
-        self.event((None, None), events::of_server(announcement))
+        self.event((announcement.call(), None), events::of_server(announcement))
     }
 
     /// So much happened beside the calls that not all of it was seen.

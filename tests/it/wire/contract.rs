@@ -237,6 +237,32 @@ async fn what_was_kept_long_enough_goes_from_the_files_and_from_both() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_programs_keep_with_a_call_is_listed_and_changed_in_both() {
+    let both = Both::open().await;
+    for (at, database) in both.databases().await.into_iter().enumerate() {
+        let files = CallFiles::new(both.folder.path(&format!("kept-{at}"))).expect("a folder");
+        let entry = entries().remove(0);
+        let text = Value::Object(entry.record).to_string();
+        std::fs::write(files.folder().join(format!("{}.json", entry.call)), text).expect("ok");
+        let archive = CallArchive::new(files.folder().to_owned());
+        let (index, backlog) = (Index::new(database), Backlog::default());
+        let listing = Listing::begin(&index, &archive, &backlog);
+        for order in [7, 8] {
+            let metadata = json!({ "order": order, "ä": ["'", "\u{1F600}"] });
+            backlog.coming([entry.call]);
+            files.add(entry.call, "metadata", metadata.clone()).expect("it is written");
+            backlog.written([entry.call]);
+            listing.until(|| backlog.behind() == Some(Vec::new())).await;
+            let found = index.find(&Filter::default(), 10).await.expect("an answer");
+            assert_eq!((found.len(), &found[0].1["metadata"]), (1, &metadata));
+            let record = index.record(entry.call).await.expect("an answer").expect("a record");
+            assert_eq!(record["metadata"], metadata);
+        }
+        listing.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_locked_or_gone_catches_up() {
     let mut both = Both::open().await;
     let [file, server] = both.databases().await;

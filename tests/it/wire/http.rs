@@ -518,6 +518,40 @@ impl Api {
         let end = part("bytes=-100").await.bytes().await.expect("octets");
         assert_eq!(end, whole[whole.len() - 100..]);
         problem(part("bytes=99999999-").await, 416).await;
+        self.outlines(&recording, &whole).await;
+    }
+
+    /// The outline of a recording, which is WAV of two sides.
+    async fn outlines(&self, recording: &str, whole: &[u8]) {
+        let peaks = format!("{recording}/peaks?points=20");
+        let response = self.get(&peaks).await;
+        assert_eq!(response.headers()["content-type"], "application/json");
+        let tag = response.headers()["etag"].to_str().expect("a tag").to_owned();
+        let outline: Value = response.json().await.expect("JSON");
+        assert_eq!(
+            (&outline["version"], &outline["bits"], &outline["channels"]),
+            (&json!(2), &json!(8), &json!(2))
+        );
+        let number = |key: &str| outline[key].as_u64().expect("a number");
+        let frames = (whole.len() as u64 - 44) / 4;
+        assert_eq!(number("samples_per_pixel"), frames.div_ceil(20));
+        assert_eq!(number("length"), frames.div_ceil(frames.div_ceil(20)));
+        let data: Vec<i64> = serde_json::from_value(outline["data"].clone()).expect("numbers");
+        assert_eq!(data.len() as u64, number("length") * 4);
+        assert!(data.iter().all(|it| (-128..=127).contains(it)));
+        // The agent spoke, and lowest values stand before highest ones.
+        assert!(data.chunks_exact(4).any(|it| it[3] > 5 && it[2] < -5), "{data:?}");
+        assert!(data.chunks_exact(2).all(|it| it[0] <= it[1]), "{data:?}");
+        assert_eq!(self.json(&peaks).await, outline, "it is remembered");
+        let known = self.request(Method::GET, &peaks).header("If-None-Match", tag);
+        let known = known.send().await.expect("an answer");
+        assert_eq!(known.status(), StatusCode::NOT_MODIFIED);
+        for points in ["0", "10001", "x", "-1"] {
+            let wrong = self.get(&format!("{recording}/peaks?points={points}")).await;
+            assert_eq!(problem(wrong, 422).await["errors"][0]["parameter"], "points");
+        }
+        let nobody = "/v1/calls/call_00000000000000000000000000/recording/peaks";
+        problem(self.get(nobody).await, 404).await;
     }
 
     /// What is counted: every line is one of the format, and the call is among them.

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use parquet::record::{Field, Row};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -202,9 +204,10 @@ async fn calls_are_counted_and_exported_by_the_running_server() {
         let wrong = problem(api.get(&format!("/v1/analytics?{query}")).await, 422).await;
         assert_eq!(wrong["errors"][0]["parameter"], parameter, "{wrong}");
     }
-    let wrong = problem(api.get("/v1/calls/export?format=parquet").await, 422).await;
+    let wrong = problem(api.get("/v1/calls/export?format=xml").await, 422).await;
     assert_eq!(wrong["errors"][0]["parameter"], "format", "{wrong}");
     exported(&api, range).await;
+    in_columns(&server, &api, range).await;
     on_the_command_line(&server).await;
     let audit = told(&server, &["audit", "list"]).await;
     assert!(audit.contains("GET /v1/calls/export") && audit.contains("cdr.export"), "{audit}");
@@ -247,6 +250,69 @@ async fn exported(api: &Api, range: &str) {
     let lesson = json!([{ "role": "assistant", "content": "Hello?" },
         { "role": "user", "content": "My card is [card]." }]);
     assert_eq!(lessons[0]["messages"], lesson);
+}
+
+/// The columns of a table hold what the records say, with their types.
+async fn in_columns(server: &Server, api: &Api, range: &str) {
+    let response = api.get(&format!("/v1/calls/export?{range}&format=parquet")).await;
+    assert_eq!(response.headers()["content-type"], "application/vnd.apache.parquet");
+    let rows = rows(response.bytes().await.expect("it ends well"));
+    let records = api.get(&format!("/v1/calls/export?{range}&format=jsonl")).await;
+    let records = records.text().await.expect("it ends well");
+    assert_eq!(rows.len(), PREPARED);
+    for (row, line) in rows.iter().zip(records.lines()) {
+        let record: Value = serde_json::from_str(line).expect("JSON");
+        for key in ["id", "direction", "status", "end_reason", "tenant", "route", "agents"] {
+            let told = record.get(key).cloned().unwrap_or_default();
+            assert_eq!(row[key], told, "{key}: {row:#}");
+        }
+        assert_eq!((&row["from"], &row["from_name"]), (&json!("+4971"), &json!("=1+1")));
+        assert_eq!((&row["duration_ms"], &row["recorded"]), (&json!(30_000), &json!(false)));
+        for key in ["started_at", "answered_at", "ended_at"] {
+            let millis = record[key].as_str().map(|text| {
+                let time: jiff::Timestamp = text.parse().expect("a time");
+                time.as_millisecond()
+            });
+            assert_eq!(row[key], json!(millis), "{key}: {row:#}");
+        }
+        let is_costly = record["cost"]["total"] == "0.000000525";
+        assert_eq!(row["cost"], json!(is_costly.then_some("0.000000525")), "{row:#}");
+    }
+    let path = server.folder.path("cdr.parquet");
+    let name = path.to_string_lossy().into_owned();
+    let (from, to) = ("2026-10-24T00:00:00Z", "2026-10-27T00:00:00Z");
+    let export = ["cdr", "export", "--format", "parquet", "--from", from, "--to", to, "-o", &name];
+    assert_eq!(told(server, &export).await, "");
+    assert_eq!(self::rows(std::fs::read(&path).expect("a file").into()), rows);
+    let nobody = server.folder.path("nobody").to_string_lossy().into_owned();
+    let nowhere = [&export[..], &["--socket", &nobody]].concat();
+    let (code, _, why) = ask(server, &nowhere).await;
+    assert!(code != Some(0), "{why}");
+    assert_eq!(self::rows(std::fs::read(&path).expect("a file").into()), rows, "it stays");
+    let files = std::fs::read_dir(path.parent().expect("a folder")).expect("a folder");
+    let parts = files.flatten().filter(|it| it.file_name().to_string_lossy().contains(".part"));
+    assert_eq!(parts.count(), 0);
+}
+
+/// The rows of a table of Parquet, as JSON.
+fn rows(file: bytes::Bytes) -> Vec<Value> {
+    let file = SerializedFileReader::new(file).expect("a table");
+    let value = |field: Field| match field {
+        Field::Null => Value::Null,
+        Field::Str(text) => json!(text),
+        Field::TimestampMillis(millis) => json!(millis),
+        Field::Long(number) => json!(number),
+        Field::Int(number) => json!(number),
+        Field::Bool(is_so) => json!(is_so),
+        Field::ListInternal(list) => {
+            list.elements().iter().map(|it| json!(it.to_string().trim_matches('"'))).collect()
+        }
+        decimal @ Field::Decimal(_) => json!(decimal.to_string()),
+        other => panic!("{other:?}"),
+    };
+    let row = |row: Row| row.into_columns().into_iter().map(|(name, it)| (name, value(it)));
+    let rows = file.get_row_iter(None).expect("rows");
+    rows.map(|it| Value::Object(row(it.expect("a row")).collect())).collect()
 }
 
 /// What operators get.
@@ -361,6 +427,8 @@ fn entries() -> Vec<Entry> {
         entry.record.insert("turns".to_owned(), turns.collect());
         entry.record.insert("cost".to_owned(), json!({ "totals": cost() }));
     }
+    let cost = json!({ "total": "0.000000525", "currency": "EUR", "totals": cost() });
+    entries[0].record.insert("cost".to_owned(), cost);
     entries[3].record.insert("tenant".to_owned(), json!("acme"));
     entries[4].record.insert("end_reason".to_owned(), json!("transferred"));
     let refused = json!({ "mode": "voice", "agreed_ms": null, "refused_ms": 3 });

@@ -62,6 +62,7 @@ mod insight;
 mod introductions;
 mod kamailio;
 mod keys;
+mod labels;
 mod linphone;
 mod mails;
 mod manners;
