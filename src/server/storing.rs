@@ -151,6 +151,7 @@ impl Memory {
             outbox: outbox.clone(),
             web,
             arrived: arrived.clone(),
+            shaped: Arc::new(watch::channel(false).0),
         };
         let (labels, (labelling, orders)) = (Labels::default(), mpsc::channel(ORDERS));
         let drafted = Drafts::new(drafts.clone());
@@ -189,6 +190,7 @@ impl Memory {
             if !is_in_shape(&desk.outbox, &stop).await {
                 return;
             }
+            desk.shaped.send_replace(true);
             let mut work = JoinSet::new();
             for courier in courier::all(&desk.endpoints, &desk.outbox, &desk.web) {
                 work.spawn(courier.run(desk.arrived.subscribe(), stop.clone()));

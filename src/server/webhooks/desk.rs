@@ -33,6 +33,8 @@ pub struct Desk {
     pub web: Web,
     /// Their couriers are told here that there is something to do.
     pub arrived: Arc<watch::Sender<()>>,
+    /// Whether the database has its shape.
+    pub shaped: Arc<watch::Sender<bool>>,
 }
 
 impl Desk {
@@ -42,8 +44,9 @@ impl Desk {
     /// When the database does not answer.
     pub async fn list(&self) -> Result<Vec<WebhookView>, Fault> {
         let mut views = Vec::new();
+        let outbox = self.outbox().await;
         for endpoint in self.endpoints.iter() {
-            let tally = self.outbox.tally(&endpoint.name).await.map_err(unanswered)?;
+            let tally = outbox.tally(&endpoint.name).await.map_err(unanswered)?;
             views.push(WebhookView {
                 name: endpoint.name.to_string(),
                 url: endpoint.url.clone(),
@@ -83,7 +86,7 @@ impl Desk {
             Err(why) => (None, Some(why.to_string())),
         };
         let delivered = status.is_some_and(|status| (200..300).contains(&status));
-        let enabled = delivered && self.outbox.enable(name).await.map_err(unanswered)?;
+        let enabled = delivered && self.outbox().await.enable(name).await.map_err(unanswered)?;
         if enabled {
             tracing::info!(webhook = name, "this webhook is told what happens again");
             self.arrived.send_replace(());
@@ -103,7 +106,7 @@ impl Desk {
             return Err(Fault::new(FaultCode::Impossible, text));
         }
         let limit = wanted.limit.unwrap_or(USUAL).clamp(1, MOST);
-        let log = self.outbox.log(&wanted.name, state, limit).await.map_err(unanswered)?;
+        let log = self.outbox().await.log(&wanted.name, state, limit).await.map_err(unanswered)?;
         Ok(log.into_iter().map(view).collect())
     }
 
@@ -114,7 +117,8 @@ impl Desk {
     pub async fn replay(&self, order: &Replay) -> Result<ReplayedView, Fault> {
         self.named(&order.name)?;
         let (event, now) = (order.event.as_deref(), clock::since_epoch());
-        let replayed = self.outbox.replay(&order.name, event, now).await.map_err(unanswered)?;
+        let outbox = self.outbox().await;
+        let replayed = outbox.replay(&order.name, event, now).await.map_err(unanswered)?;
         if let (0, Some(event)) = (replayed, event) {
             let text = format!("`{}` was never told of `{event}`", order.name);
             return Err(Fault::new(FaultCode::NotFound, text));
@@ -122,6 +126,14 @@ impl Desk {
         tracing::info!(webhook = order.name, replayed, "an operator has events told again");
         self.arrived.send_replace(());
         Ok(ReplayedView { replayed })
+    }
+
+    /// The outbox, when the database has its shape: a server that has only begun gives it a moment.
+    async fn outbox(&self) -> &Outbox {
+        let mut shaped = self.shaped.subscribe();
+        // What is not in shape by then says so itself.
+        tokio::time::timeout(SHAPED_WITHIN, shaped.wait_for(|it| *it)).await.ok();
+        &self.outbox
     }
 
     fn named(&self, name: &str) -> Result<&Endpoint, Fault> {
@@ -169,6 +181,9 @@ pub fn secret() -> String {
 }
 
 const STATES: &[&str] = &["pending", "delivered", "dead"];
+
+/// How long the database is waited for: it is given its shape when the server begins.
+const SHAPED_WITHIN: Duration = Duration::from_secs(3);
 
 const USUAL: usize = 20;
 
