@@ -1,5 +1,7 @@
 //! Ahead of the end of a turn: when a model is asked, and what becomes of its answer.
 
+use std::time::{Duration, Instant};
+
 use crate::agent::floor::{Guess, Hearing, Order, Voice};
 use crate::agent::foresight::When;
 use crate::agent::turn::Turn;
@@ -8,9 +10,24 @@ impl Turn {
     /// The voice fell off: a model may think about the words so far.
     pub(super) fn foresee(&mut self, hearing: &Hearing) {
         // The words of the pause itself keep a try.
-        if hearing.voice == Voice::Fades && self.foresight.tries + 1 < MOST_TRIES {
+        if hearing.voice != Voice::Sounds && self.foresight.tries + 1 < MOST_TRIES {
             self.ask_early(When::Fading);
         }
+    }
+
+    /// The voice fell off: a transcriber that may be asked in vain is asked soon, if it stays away.
+    pub(super) fn fades(&mut self, now: Instant) -> Voice {
+        let turns = &self.assistant.turns;
+        let may_ask = turns.asks_early && turns.preemptive && self.foresight.may_ask();
+        Voice::Fades { ask: may_ask.then(|| now + ASKED_AFTER) }
+    }
+
+    /// It is back.
+    pub(super) fn returns(&mut self, voice: Voice) {
+        if voice == Voice::Asked {
+            self.foresight.asked(false);
+        }
+        self.withdraw();
     }
 
     /// Lets a model think on the words of a pause that look complete, unless the turn is taken now.
@@ -59,3 +76,7 @@ impl Turn {
 
 /// How often in one turn a model is asked before the turn is over.
 const MOST_TRIES: u32 = 3;
+
+/// How long after it fell off a voice is waited for: a little more than the next window of 32 ms,
+/// so that no stop within a word is taken for an end.
+const ASKED_AFTER: Duration = Duration::from_millis(40);

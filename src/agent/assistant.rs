@@ -273,6 +273,10 @@ pub struct Turns {
     pub max_turn: Duration,
     /// Whether the model starts on a likely end, unheard until the turn is over.
     pub preemptive: bool,
+    /// Whether its transcriber may be asked for its words before a pause is certain; it does not
+    /// stand in a file.
+    #[serde(skip)]
+    pub asks_early: bool,
 }
 
 impl Default for Turns {
@@ -286,6 +290,7 @@ impl Default for Turns {
             on_collecting: Duration::from_millis(2_500),
             max_turn: Duration::from_secs(60),
             preemptive: true,
+            asks_early: false,
         }
     }
 }

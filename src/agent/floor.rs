@@ -41,13 +41,30 @@ pub struct Hearing {
     pub(super) voice: Voice,
 }
 
+impl Hearing {
+    /// When something is due.
+    pub(super) fn deadline(&self) -> Instant {
+        match self.voice {
+            Voice::Fades { ask: Some(at) } => at.min(self.until),
+            Voice::Fades { ask: None } | Voice::Sounds | Voice::Asked => self.until,
+        }
+    }
+
+    /// Whether the transcriber is to be asked now, and the turn goes on.
+    pub(super) fn is_to_ask(&self, now: Instant) -> bool {
+        matches!(self.voice, Voice::Fades { ask: Some(_) }) && now < self.until
+    }
+}
+
 /// The voice of a caller who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Voice {
     /// It sounds.
     Sounds,
-    /// It fell off just now.
-    Fades,
+    /// It fell off just now; if it does not come back, the transcriber is asked at that time.
+    Fades { ask: Option<Instant> },
+    /// It fell off, and the transcriber was asked.
+    Asked,
 }
 
 /// The caller paused.

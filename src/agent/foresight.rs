@@ -9,6 +9,9 @@ pub(super) struct Foresight {
     pub(super) tries: u32,
     at_fades: Luck,
     at_pauses: Luck,
+    asking: Luck,
+    /// How often the transcriber was asked for its words in this turn before the voice had ended.
+    asked: u32,
 }
 
 /// When a model was asked.
@@ -54,6 +57,17 @@ impl Foresight {
         self.luck(when).permits()
     }
 
+    /// Whether the transcriber may be asked for its words as soon as a voice falls off.
+    pub(super) fn may_ask(&mut self) -> bool {
+        self.asked < MOST_ASKED && self.asking.permits()
+    }
+
+    /// It was asked, and that was the end of what was said, or not.
+    pub(super) fn asked(&mut self, is_right: bool) {
+        self.asked += 1;
+        self.asking.note(is_right);
+    }
+
     /// A model is asked about these words.
     pub(super) fn ask(&mut self, text: String, when: When) {
         self.tries += 1;
@@ -74,7 +88,7 @@ impl Foresight {
 
     /// The turn is over: the next one has its tries.
     pub(super) fn begin(&mut self) {
-        (self.guess, self.tries) = (None, 0);
+        (self.guess, self.tries, self.asked) = (None, 0, 0);
     }
 
     fn luck(&mut self, when: When) -> &mut Luck {
@@ -93,6 +107,9 @@ fn says_the_same(one: &str, other: &str) -> bool {
     };
     words(one) == words(other)
 }
+
+/// How often in one turn a transcriber is asked in vain.
+const MOST_ASKED: u32 = 3;
 
 /// How many guesses are remembered.
 const REMEMBERED: u32 = 10;

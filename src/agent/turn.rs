@@ -173,7 +173,7 @@ impl Turn {
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Listening => self.silence.deadline(),
-            State::Hearing(hearing) => Some(hearing.until),
+            State::Hearing(hearing) => Some(hearing.deadline()),
             State::Deciding(deciding) => Some(deciding.due),
             State::Thinking(Thinking { work: Work::Transfer(until), .. }) => Some(*until),
             State::Thinking(thinking) => {
@@ -254,14 +254,16 @@ impl Turn {
         match event {
             Event::SpeechStarted => {}
             Event::Faded => {
-                hearing.voice = Voice::Fades;
+                hearing.voice = self.fades(now);
                 self.foresee(&hearing);
             }
             Event::Returned => {
+                self.returns(hearing.voice);
                 hearing.voice = Voice::Sounds;
-                self.withdraw();
             }
-            Event::SpeechEnded { last_voiced } => return self.paused(now, last_voiced),
+            Event::SpeechEnded { last_voiced } => {
+                return self.paused(now, hearing.voice, last_voiced);
+            }
             Event::Partial(text) => {
                 self.caller.may_have_said(&text);
                 self.foresee(&hearing);
@@ -272,11 +274,16 @@ impl Turn {
                 if self.sounds_over() {
                     return self.is_over(now);
                 }
+                self.foresee(&hearing);
             }
             // The caller went on: what was said of the pause is not asked any more.
             Event::Judged(_) => {}
             Event::Key(key) => return self.key(now, key),
             Event::Wrote(text) => return self.wrote(now, &text),
+            Event::Deadline if hearing.is_to_ask(now) => {
+                self.finalize();
+                hearing.voice = Voice::Asked;
+            }
             Event::Deadline => {
                 self.caller.stops(now, now);
                 self.finalize();
@@ -380,10 +387,17 @@ impl Turn {
     }
 
     /// The caller paused.
-    fn paused(&mut self, now: Instant, last_voiced: Instant) -> State {
+    fn paused(&mut self, now: Instant, voice: Voice, last_voiced: Instant) -> State {
         self.caller.stops(now, last_voiced);
-        self.inquire(now);
-        self.decide(now, Text::Asked, Ended::Pause(last_voiced))
+        match voice {
+            // What came without a word is asked for again.
+            Voice::Asked if self.text == Text::Asked || !self.caller.heard().is_empty() => {
+                self.foresight.asked(true);
+                self.have_judged(now);
+            }
+            Voice::Asked | Voice::Sounds | Voice::Fades { .. } => self.inquire(now),
+        }
+        self.decide(now, self.text, Ended::Pause(last_voiced))
     }
 
     /// The transcriber says that the turn is over while there is still a sound.
@@ -554,6 +568,11 @@ impl Turn {
     /// sure.
     pub(super) fn inquire(&mut self, now: Instant) {
         self.finalize();
+        self.have_judged(now);
+    }
+
+    /// The turn model is asked about the pause, unless the words alone are sure.
+    fn have_judged(&mut self, now: Instant) {
         let is_there = self.assistant.turns.detector == Some(Detector::Smart);
         if is_there && !self.caller.wording(&self.expected).is_sure() {
             self.caller.judging.ask(now);

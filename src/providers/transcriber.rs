@@ -18,6 +18,12 @@ pub trait Transcriber: Send + Sync {
         None
     }
 
+    /// Whether it loses nothing when it is asked for its words and the caller goes on: then it is
+    /// asked as soon as a voice falls off, before the pause is certain.
+    fn may_be_asked_early(&self) -> bool {
+        false
+    }
+
     /// Begins to hear one call. Texts go to `heard`, which is bounded: a partial text that finds
     /// it full is dropped, a final one waits.
     fn open(

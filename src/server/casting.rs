@@ -176,6 +176,9 @@ impl Seats<'_> {
         let turn_model = is_heard.then(|| turn_model(who, self.registry)).flatten();
         instructed.turns.detector =
             Some(if turn_model.is_some() { Detector::Smart } else { Detector::Vad });
+        instructed.turns.asks_early = transcribers
+            .as_ref()
+            .is_some_and(|lineup| lineup.iter().all(|member| member.who.may_be_asked_early()));
         let (tools, handlings) = tools(assistant, self.shop);
         let casting = Casting {
             name: self.name.to_owned(),

@@ -87,6 +87,73 @@ fn where_the_last_words_are_others_they_are_thought_about_instead() {
     assert_eq!(stage.audible.iter().filter(|(_, text)| text == "It is booked.").count(), 1);
 }
 
+fn asked(stage: &Stage) -> Vec<u64> {
+    let asked = stage.log.iter().filter(|(_, it)| matches!(it, Output::Finalize(_)));
+    asked.map(|(at, _)| *at).collect()
+}
+
+fn asking() -> Stage {
+    let turns = Turns { asks_early: true, ..Turns::default() };
+    let assistant = Assistant { turns, ..Assistant::default() };
+    let mut stage = Stage::with_answers(assistant, "Hello.", &[("table", "It is booked.")]);
+    stage.stt = Some(100);
+    stage
+}
+
+#[test]
+fn a_transcriber_is_asked_before_the_pause_is_certain_and_once() {
+    let mut stage = asking();
+    stage.caller(3_000, 1_000, QUESTION);
+    stage.fact(4_040, Input::SpeechFaded);
+    stage.play(8_000);
+    assert_eq!(asked(&stage), [4_080]);
+    // Its text comes 100 ms later, and is thought about at once: 80 ms before it used to come.
+    assert_eq!(thoughts(&stage), [4_180]);
+    assert_eq!(stage.transcript()[1..3], ["caller: is there a table free?", "agent: It is booked."]);
+}
+
+#[test]
+fn a_voice_that_is_back_in_time_is_not_asked_about() {
+    let mut stage = asking();
+    stage.caller(3_000, 2_000, QUESTION);
+    stage.fact(4_040, Input::SpeechFaded);
+    stage.fact(4_070, Input::SpeechReturned);
+    stage.play(8_000);
+    assert_eq!(asked(&stage).len(), 1);
+    assert!(asked(&stage)[0] > 5_000, "{:?}", asked(&stage));
+}
+
+#[test]
+fn a_voice_that_is_back_later_is_asked_about_again_and_its_text_is_whole() {
+    let mut stage = asking();
+    stage.caller(3_000, 2_000, "is there a table free? and a cot");
+    stage.fact(4_040, Input::SpeechFaded);
+    stage.fact(4_130, Input::SpeechReturned);
+    stage.play(8_000);
+    assert_eq!(asked(&stage).first(), Some(&4_080));
+    assert_eq!(asked(&stage).len(), 2);
+    assert!(answered(&stage).is_some_and(|at| at > 5_300), "{:?}", stage.audible);
+    assert_eq!(stage.transcript()[1], "caller: is there a table free? and a cot");
+}
+
+#[test]
+fn who_pauses_within_sentences_is_asked_at_pauses() {
+    let mut stage = asking();
+    for turn in 0..12_u64 {
+        let begin = 3_000 + turn * 6_000;
+        stage.caller(begin, 2_000, QUESTION);
+        for dip in 0..5 {
+            stage.fact(begin + 300 + dip * 300, Input::SpeechFaded);
+            stage.fact(begin + 400 + dip * 300, Input::SpeechReturned);
+        }
+    }
+    stage.play(80_000);
+    let early = |at: &&u64| (**at - 3_000) % 6_000 < 2_000;
+    let count = asked(&stage).iter().filter(early).count();
+    // Three at most in a turn; four until it is known, and then one of eight.
+    assert!((4..=12).contains(&count), "{count}: {:?}", asked(&stage));
+}
+
 #[test]
 fn nothing_is_foreseen_of_half_a_sentence_or_where_it_is_not_wanted() {
     for (preemptive, words) in [(true, "is there a table and"), (false, QUESTION)] {

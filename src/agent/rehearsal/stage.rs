@@ -53,7 +53,8 @@ pub enum Voice {
 
 enum Cue {
     Fact(Input),
-    Stopped(u64, &'static str),
+    Said(&'static str),
+    Stopped(u64),
 }
 
 struct Clip {
@@ -120,7 +121,8 @@ impl Stage {
     /// The caller says `words` at `at` (ms) for `length` (ms).
     pub fn caller(&mut self, at: u64, length: u64, words: &'static str) {
         self.cue(at + 60, Cue::Fact(Input::SpeechStarted));
-        self.cue(at + length + 160, Cue::Stopped(at + length, words));
+        self.cue(at + length, Cue::Said(words));
+        self.cue(at + length + 160, Cue::Stopped(at + length));
     }
 
     pub fn fact(&mut self, at: u64, input: Input) {
@@ -142,10 +144,12 @@ impl Stage {
             while let Some(entry) = self.cues.first_entry().filter(|cue| cue.key().0 <= self.now) {
                 match entry.remove() {
                     Cue::Fact(input) => self.tell(input),
-                    Cue::Stopped(last_voiced, words) => {
+                    Cue::Said(words) => {
                         if let Some(ear) = &mut self.ear {
                             ear.push_str(words);
                         }
+                    }
+                    Cue::Stopped(last_voiced) => {
                         let last_voiced = self.at(last_voiced);
                         self.tell(Input::SpeechEnded { last_voiced });
                     }

@@ -50,6 +50,11 @@ impl Transcriber for Deepgram {
         Some(&self.settings.model)
     }
 
+    // Flux says itself when a turn is over. The other one only cuts its results there.
+    fn may_be_asked_early(&self) -> bool {
+        !self.is_flux()
+    }
+
     fn open(
         &self,
         context: Context,
