@@ -109,7 +109,10 @@ fn a_transcriber_is_asked_before_the_pause_is_certain_and_once() {
     assert_eq!(asked(&stage), [4_080]);
     // Its text comes 100 ms later, and is thought about at once: 80 ms before it used to come.
     assert_eq!(thoughts(&stage), [4_180]);
-    assert_eq!(stage.transcript()[1..3], ["caller: is there a table free?", "agent: It is booked."]);
+    assert_eq!(
+        stage.transcript()[1..3],
+        ["caller: is there a table free?", "agent: It is booked."]
+    );
 }
 
 #[test]
