@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::agent::floor::{Guess, Hearing, Order, Voice};
+use crate::agent::floor::{Ended, Guess, Hearing, Order, State, Text, Voice};
 use crate::agent::foresight::When;
 use crate::agent::turn::Turn;
 
@@ -28,6 +28,20 @@ impl Turn {
             self.foresight.asked(false);
         }
         self.withdraw();
+    }
+
+    /// The caller paused.
+    pub(super) fn paused(&mut self, now: Instant, voice: Voice, last_voiced: Instant) -> State {
+        self.caller.stops(now, last_voiced);
+        match voice {
+            // What came without a word is asked for again.
+            Voice::Asked if self.text == Text::Asked || !self.caller.heard().is_empty() => {
+                self.foresight.asked(true);
+                self.have_judged(now);
+            }
+            Voice::Asked | Voice::Sounds | Voice::Fades { .. } => self.inquire(now),
+        }
+        self.decide(now, self.text, Ended::Pause(last_voiced))
     }
 
     /// Lets a model think on the words of a pause that look complete, unless the turn is taken now.

@@ -386,20 +386,6 @@ impl Turn {
         State::Hearing(Hearing { until, voice: Voice::Sounds })
     }
 
-    /// The caller paused.
-    fn paused(&mut self, now: Instant, voice: Voice, last_voiced: Instant) -> State {
-        self.caller.stops(now, last_voiced);
-        match voice {
-            // What came without a word is asked for again.
-            Voice::Asked if self.text == Text::Asked || !self.caller.heard().is_empty() => {
-                self.foresight.asked(true);
-                self.have_judged(now);
-            }
-            Voice::Asked | Voice::Sounds | Voice::Fades { .. } => self.inquire(now),
-        }
-        self.decide(now, self.text, Ended::Pause(last_voiced))
-    }
-
     /// The transcriber says that the turn is over while there is still a sound.
     pub(super) fn is_over(&mut self, now: Instant) -> State {
         self.caller.stops(now, now);
@@ -572,7 +558,7 @@ impl Turn {
     }
 
     /// The turn model is asked about the pause, unless the words alone are sure.
-    fn have_judged(&mut self, now: Instant) {
+    pub(super) fn have_judged(&mut self, now: Instant) {
         let is_there = self.assistant.turns.detector == Some(Detector::Smart);
         if is_there && !self.caller.wording(&self.expected).is_sure() {
             self.caller.judging.ask(now);
