@@ -384,17 +384,8 @@ impl Server {
 
     fn carry_out(&mut self, scene: &mut Scene, id: SessionId, output: Output) {
         match output {
-            Output::Sip(command) => {
-                if matches!(command, Command::Answer { session, .. } if session == id) {
-                    self.answered.insert(id, scene.now);
-                }
-                scene.pipe(Pipe::ToSip, id, Job::Sip(command));
-            }
-            // A quick phone may ask for the other end as soon as it is answered.
-            Output::Pair(near, _) => {
-                let answered = self.answered.get(&near);
-                assert_ne!(answered, Some(&scene.now), "answered before its other end is known");
-            }
+            Output::Sip(command) => self.say(scene, id, command),
+            Output::Pair(near, _) => self.pair(scene, near),
             Output::Place(placement) => {
                 self.sessions.insert(placement.session, id);
                 scene.pipe(Pipe::ToSip, id, Job::Place(placement));
@@ -454,6 +445,19 @@ impl Server {
                 self.sessions.retain(|_, call| *call != id);
             }
         }
+    }
+
+    fn say(&mut self, scene: &mut Scene, id: SessionId, command: Command) {
+        if matches!(command, Command::Answer { session, .. } if session == id) {
+            self.answered.insert(id, scene.now);
+        }
+        scene.pipe(Pipe::ToSip, id, Job::Sip(command));
+    }
+
+    /// A quick phone may ask for the other end as soon as it is answered.
+    fn pair(&self, scene: &Scene, near: SessionId) {
+        let answered = self.answered.get(&near);
+        assert_ne!(answered, Some(&scene.now), "answered before its other end is known");
     }
 
     fn bind(&mut self, scene: &mut Scene, id: SessionId, port: PortId) {
